@@ -1,0 +1,62 @@
+//! The program that `./vortex bench grid` runs under callgrind.
+//!
+//! `vortex-bench SCENARIO ACTIVITIES STEPS` brings a grid into its steady state and then
+//! takes so many steps in [`measured`], which is all that callgrind collects; it prints how
+//! many requests those steps served. Two runs with different numbers of steps, subtracted,
+//! leave what a request costs. `vortex-bench bytes` prints sizes.
+//!
+//! The steady state is requests that circulate: every handler sends one request, so that
+//! each request served is exactly one send, one decision of each scheduler, one dispatch
+//! and one accounting, and the queues never run dry.
+
+mod bytes;
+mod grid;
+mod scenario;
+
+use std::process::ExitCode;
+
+use scenario::{Scenario, World};
+
+/// Counts what is allocated, for `bytes`.
+#[global_allocator]
+static ALLOCATOR: &stats_alloc::StatsAlloc<std::alloc::System> = &stats_alloc::INSTRUMENTED_SYSTEM;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["bytes"] => {
+            bytes::print();
+            ExitCode::SUCCESS
+        }
+        [scenario, activities, steps] => {
+            let parsed =
+                (Scenario::named(scenario), activities.parse::<u32>(), steps.parse::<u64>());
+            let (Some(scenario), Ok(activities), Ok(steps)) = parsed else { return usage() };
+            let Some(mut world) = World::new(scenario, activities) else {
+                eprintln!("vortex-bench: the grid refused {activities} activities");
+                return ExitCode::FAILURE;
+            };
+            world.warm_up();
+            let before = world.served();
+            measured(&mut world, steps);
+            println!("{}", world.served() - before);
+            ExitCode::SUCCESS
+        }
+        _ => usage(),
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: vortex-bench bytes | vortex-bench SCENARIO ACTIVITIES STEPS");
+    eprintln!("scenarios: {}", Scenario::NAMES.map(|(name, _)| name).join(", "));
+    ExitCode::from(2)
+}
+
+/// What callgrind collects, found by its name.
+#[inline(never)]
+fn measured(world: &mut World, steps: u64) {
+    for _ in 0..steps {
+        world.step();
+    }
+}

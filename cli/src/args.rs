@@ -1,0 +1,156 @@
+//! The command line, as `--help` shows it.
+
+use std::path::PathBuf;
+
+use clap::{Args as Arguments, Parser, Subcommand};
+
+/// What the words after `./vortex` may be.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vortex",
+    version,
+    about = "Vortex: a kernel in which no service can violate another's service level",
+    long_about = "Vortex is an isolation kernel: all resource consumption is measured, attributed to \
+                  exactly one activity, and scheduled.\nThis command checks configurations, simulates \
+                  them, and proves and measures the kernel's source.",
+    after_help = EXAMPLES,
+    disable_help_subcommand = true,
+    arg_required_else_help = true
+)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ./vortex check examples/paper-cpu.xml      is this file sound, and who is guaranteed what?
+  ./vortex simulate examples/paper-cpu.xml   run it under virtual time: who used what, who waited
+  ./vortex test --quick                      is this checkout in order? (under three minutes)
+  ./vortex test grid schedulers              only these parts; --list names them all
+  ./vortex bench grid                        what a request costs, in instructions
+
+Start with README.md; the book is in docs/book/.";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Report every flaw of configuration files, and who is guaranteed what.
+    Check(Check),
+    /// Run a configuration on a simulated machine under virtual time.
+    Simulate(Simulate),
+    /// Run the project's whole proof, or parts of it.
+    Test(Test),
+    /// Count what things cost, in instructions and bytes.
+    Bench(Bench),
+    /// Fuzz what reads untrusted input, for some minutes (needs cargo-fuzz).
+    Fuzz(Fuzz),
+    /// Show which changes to the source no test notices (needs cargo-mutants).
+    Mutants(Mutants),
+    /// Boot the kernel in a virtual machine (not there yet).
+    Run(Run),
+    /// Reproduce the paper's experiments on the machine (none there yet).
+    Experiment(Run),
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Arguments)]
+pub struct Check {
+    /// Configuration files.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Print JSON, flaws included, on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `simulate`.
+#[derive(Debug, Arguments)]
+pub struct Simulate {
+    /// A configuration file that says what to simulate.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Virtual seconds to run, instead of what the file says.
+    #[arg(long, value_name = "N", value_parser = seconds, allow_negative_numbers = true)]
+    pub seconds: Option<f64>,
+    /// Where every random choice starts, instead of what the file says.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Write every run of every request to this file, a line each.
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 && number <= 86_400.0 => Ok(number),
+        _ => Err("a number of seconds above 0 and up to 86400".into()),
+    }
+}
+
+/// Arguments of `test`.
+#[derive(Debug, Arguments)]
+#[command(
+    after_help = "Without PART everything runs that belongs to a normal run; parts named run whatever \
+                        else is said. Nothing is skipped silently: what could not run is listed."
+)]
+pub struct Test {
+    /// Parts to run, as --list names them.
+    #[arg(value_name = "PART")]
+    pub parts: Vec<String>,
+    /// Only what runs on the host in under three minutes.
+    #[arg(long, conflicts_with = "full")]
+    pub quick: bool,
+    /// Also the long suites: many more property cases, fuzzing, Miri, mutants apart.
+    #[arg(long)]
+    pub full: bool,
+    /// Name the parts and stop.
+    #[arg(long)]
+    pub list: bool,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Arguments)]
+pub struct Bench {
+    /// What to measure.
+    #[arg(value_enum)]
+    pub what: Measured,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `bench` can measure.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Measured {
+    /// The life of a request: send, schedule, dispatch, account.
+    Grid,
+}
+
+/// Arguments of `fuzz`.
+#[derive(Debug, Arguments)]
+pub struct Fuzz {
+    /// For how long.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub minutes: u32,
+}
+
+/// Arguments of `mutants`.
+#[derive(Debug, Arguments)]
+pub struct Mutants {
+    /// Crates to mutate: grid, schedulers, config. All three if none is named.
+    #[arg(value_name = "PART", value_parser = ["grid", "schedulers", "config"])]
+    pub parts: Vec<String>,
+}
+
+/// Arguments of what is not there yet: anything, so that the answer is an honest one.
+#[derive(Debug, Arguments)]
+pub struct Run {
+    /// Whatever was asked for.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub rest: Vec<String>,
+}

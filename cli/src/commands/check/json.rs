@@ -1,0 +1,74 @@
+//! The same as `check` prints, for programs.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use vortex_config::{Config, Flaw, Level, NoteKind, analyse};
+
+use super::guarantees::{activity, reason_of, scope};
+
+/// A file's result.
+pub fn file(path: &Path, read: &Result<Config, Vec<Flaw>>) -> Value {
+    let file = path.display().to_string();
+    match read {
+        Err(flaws) => {
+            let flaws: Vec<_> = flaws
+                .iter()
+                .map(|flaw| {
+                    json!({
+                        "line": flaw.line, "column": flaw.column,
+                        "what": flaw.what, "expected": flaw.right,
+                    })
+                })
+                .collect();
+            json!({ "file": file, "sound": false, "flaws": flaws })
+        }
+        Ok(config) => sound(&file, config),
+    }
+}
+
+fn sound(file: &str, config: &Config) -> Value {
+    let analysis = analyse(config);
+    let warnings: Vec<_> = config
+        .warnings
+        .iter()
+        .map(|warning| {
+            json!({ "line": warning.line, "column": warning.column, "what": warning.what })
+        })
+        .collect();
+    let guarantees: Vec<_> = analysis
+        .guarantees
+        .iter()
+        .map(|guarantee| {
+            json!({
+                "activity": activity(config, guarantee.activity),
+                "of": scope(config, guarantee.scope),
+                "core": guarantee.core.get(),
+                "of_service": level(guarantee.of_resource),
+                "of_core": level(guarantee.of_core),
+            })
+        })
+        .collect();
+    let notes: Vec<_> = analysis
+        .notes
+        .iter()
+        .map(|note| {
+            json!({
+                "line": note.place.line, "column": note.place.column,
+                "unsound": note.kind == NoteKind::Unsound, "what": note.text,
+            })
+        })
+        .collect();
+    json!({
+        "file": file, "sound": true, "warnings": warnings, "guarantees": guarantees,
+        "notes": notes, "cut": analysis.cut,
+    })
+}
+
+/// At least this part, in parts per billion, or why nothing.
+fn level(level: Level) -> Value {
+    match level {
+        Level::AtLeast(fraction) => json!({ "billionths": fraction.billionths() }),
+        Level::None(reason) => json!({ "billionths": 0, "because": reason_of(reason) }),
+    }
+}

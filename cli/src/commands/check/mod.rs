@@ -1,0 +1,86 @@
+//! `check`: every flaw of a file, or what it guarantees to whom.
+
+mod guarantees;
+mod json;
+mod notes;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use vortex_config::{Analysis, Config, NoteKind, analyse};
+
+use crate::args::Check;
+use crate::config_file;
+use crate::failure::Failure;
+use crate::out;
+
+/// Checks all the files; 1 where any has a flaw.
+pub fn run(arguments: &Check) -> Result<ExitCode, Failure> {
+    let mut good = true;
+    let mut results = Vec::new();
+    for (index, path) in arguments.files.iter().enumerate() {
+        if index > 0 && !arguments.json {
+            out::put("\n");
+        }
+        let read = config_file::read(path)?;
+        good &= read.is_ok();
+        if arguments.json {
+            results.push(json::file(path, &read));
+            continue;
+        }
+        match read {
+            Ok(config) => out::put(&report(path, &config, &analyse(&config))),
+            Err(flaws) => config_file::complain(path, &flaws),
+        }
+    }
+    if arguments.json {
+        out::put(&format!("{}\n", serde_json::to_string_pretty(&results)?));
+    }
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What is to be said of a sound file.
+fn report(path: &Path, config: &Config, analysis: &Analysis) -> String {
+    let file = path.display();
+    let mut text = format!("{file}: sound: {}\n", census(config));
+    for warning in &config.warnings {
+        text += &format!("{file}:{}:{}: warning: {}\n", warning.line, warning.column, warning.what);
+    }
+    text += "\nGuaranteed, at least, to an activity while it has work there (per core):\n\n";
+    text += &guarantees::table(config, analysis);
+    if analysis.cut {
+        text += &format!("  and more: the first {} lines are shown\n", vortex_config::LISTED);
+    }
+    let notes = |wanted: NoteKind| analysis.notes.iter().filter(move |note| note.kind == wanted);
+    for (kind, title) in [
+        (NoteKind::Unsound, "Promises that the levels below do not keep"),
+        (NoteKind::Remark, "Good to know"),
+    ] {
+        if notes(kind).next().is_some() {
+            text += &format!("\n{title}:\n\n");
+        }
+        text += &notes::lines(&file.to_string(), notes(kind));
+    }
+    text
+}
+
+/// `4 cores, 1 resource, 3 activities beside the infrastructure`.
+fn census(config: &Config) -> String {
+    let count = |number: usize, one: &str, many: &str| match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {many}"),
+    };
+    let mut parts = vec![
+        count(config.multiplexors.len(), "core", "cores"),
+        count(config.resources.len(), "resource", "resources"),
+        count(config.activities.len().saturating_sub(1), "activity", "activities")
+            + " beside the infrastructure",
+    ];
+    if !config.services.is_empty() {
+        parts.push(count(config.services.len(), "service", "services"));
+    }
+    if config.simulation.is_some() {
+        parts.push("a simulation".into());
+    }
+    parts.join(", ")
+}

@@ -1,0 +1,30 @@
+//! The subcommands, a file each.
+
+mod bench;
+mod check;
+mod fuzz;
+mod later;
+mod mutants;
+mod simulate;
+mod test;
+
+use std::process::ExitCode;
+
+pub use bench::cost;
+
+use crate::args::Command;
+use crate::failure::Failure;
+
+/// Does what was asked.
+pub fn dispatch(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Mutants(arguments) => mutants::run(&arguments),
+        Command::Run(_) => Ok(later::run()),
+        Command::Experiment(_) => Ok(later::experiment()),
+    }
+}

@@ -1,0 +1,83 @@
+//! Why a command could not do its work, and what to do about it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Each variant is made in one place.
+#[derive(Debug)]
+pub enum Failure {
+    /// A file named on the command line cannot be read.
+    Unreadable(PathBuf, io::Error),
+    /// A file asked for cannot be written.
+    Unwritable(PathBuf, io::Error),
+    /// The repository is not where the command was built, and `VORTEX_ROOT` does not say.
+    NoRepository(PathBuf),
+    /// A program could not be started.
+    NotStarted(String, io::Error),
+    /// A program that should have worked did not.
+    ProgramFailed(String, String),
+    /// A program's output is not of the form it should have.
+    Unexpected(&'static str, String),
+    /// A tool that this command needs is not installed.
+    Missing {
+        /// The tool.
+        tool: &'static str,
+        /// How to get it.
+        get: &'static str,
+    },
+    /// No part of the proof has this name.
+    NoSuchPart(String),
+    /// Results could not be put into JSON.
+    Json(serde_json::Error),
+}
+
+impl Failure {
+    /// 2 where the question was wrong, 1 where the answer is no.
+    pub fn code(&self) -> ExitCode {
+        match self {
+            Self::Unreadable(..) | Self::Unwritable(..) | Self::NoSuchPart(_) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(path, error) => {
+                write!(f, "cannot read {}: {error}", path.display())
+            }
+            Self::Unwritable(path, error) => {
+                write!(f, "cannot write {}: {error}", path.display())
+            }
+            Self::NoRepository(path) => write!(
+                f,
+                "there is no Vortex repository at {}; start this command through the script \
+                 ./vortex of a checkout",
+                path.display()
+            ),
+            Self::NotStarted(program, error) => {
+                write!(f, "cannot start {program}: {error}; is it installed and in PATH?")
+            }
+            Self::ProgramFailed(program, output) => write!(f, "{program} failed:\n{output}"),
+            Self::Unexpected(what, found) => write!(f, "{what}, but found: {found}"),
+            Self::Missing { tool, get } => {
+                write!(f, "{tool} is not installed; get it with: {get}")
+            }
+            Self::NoSuchPart(name) => {
+                write!(f, "there is no part '{name}'; './vortex test --list' names them all")
+            }
+            Self::Json(error) => write!(f, "the result cannot be put into JSON: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error)
+    }
+}

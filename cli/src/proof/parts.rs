@@ -1,0 +1,139 @@
+//! The parts of the proof, in the order in which they run: what fails fast comes first.
+
+use super::{Extent, Part, Program, Work, files, fuzz, miri, models, readme};
+use crate::commands::cost;
+
+/// The crates that are compiled into the kernel unchanged.
+const KERNEL_CRATES: &[&str] =
+    &["vortex-units", "vortex-queues", "vortex-grid", "vortex-schedulers", "vortex-config"];
+
+/// Property cases in a long run; proptest's own default is 256.
+const MANY_CASES: &str = "20000";
+
+/// A part that is the tests of one crate.
+macro_rules! crate_tests {
+    ($name:literal, $package:literal, $what:literal) => {
+        Part {
+            name: $name,
+            what: $what,
+            extent: Extent::Quick,
+            work: |extent| Work::Programs(vec![crate_test($package, extent)]),
+        }
+    };
+}
+
+fn crate_test(package: &str, extent: Extent) -> Program {
+    let test = Program::cargo(["test", "--locked", "--package", package]);
+    if extent == Extent::Full { test.with("PROPTEST_CASES", MANY_CASES) } else { test }
+}
+
+/// All parts.
+pub fn parts() -> Vec<Part> {
+    vec![
+        Part {
+            name: "fmt",
+            what: "the source is formatted",
+            extent: Extent::Quick,
+            work: |_| Work::Programs(vec![Program::cargo(["fmt", "--all", "--check"])]),
+        },
+        Part {
+            name: "scripts",
+            what: "the shell scripts parse",
+            extent: Extent::Quick,
+            work: |_| Work::Programs(vec![shell("vortex"), shell(".ci/run")]),
+        },
+        Part {
+            name: "clippy",
+            what: "no warning in any target of any crate",
+            extent: Extent::Quick,
+            work: |_| {
+                Work::Programs(vec![Program::cargo([
+                    "clippy",
+                    "--locked",
+                    "--workspace",
+                    "--all-targets",
+                    "--",
+                    "-D",
+                    "warnings",
+                ])])
+            },
+        },
+        crate_tests!("units", "vortex-units", "amounts and names as types"),
+        crate_tests!("queues", "vortex-queues", "containers of requests"),
+        crate_tests!("grid", "vortex-grid", "the toolkit: the laws, as properties"),
+        crate_tests!("schedulers", "vortex-schedulers", "the policies, their bounds"),
+        crate_tests!("config", "vortex-config", "the configuration reader and its flaws"),
+        crate_tests!("sim", "vortex-sim", "the simulated machine, golden traces"),
+        crate_tests!("cli", "vortex", "this command"),
+        crate_tests!("book", "vortex-book", "the code of the book compiles and runs"),
+        Part {
+            name: "files",
+            what: "check and simulate on the examples, Figure 6 and every broken file",
+            extent: Extent::Quick,
+            work: |_| Work::Function(files::run),
+        },
+        Part {
+            name: "readme",
+            what: "the outputs shown in README.md are the real ones",
+            extent: Extent::Quick,
+            work: |_| Work::Function(readme::run),
+        },
+        Part {
+            name: "no-std",
+            what: "the kernel's crates build for x86_64-unknown-none",
+            extent: Extent::Normal,
+            work: |_| Work::Programs(vec![bare_metal()]),
+        },
+        Part {
+            name: "doc",
+            what: "the reference documentation builds without a warning",
+            extent: Extent::Normal,
+            work: |_| {
+                let doc = Program::cargo(["doc", "--locked", "--workspace", "--no-deps"]);
+                Work::Programs(vec![doc.with("RUSTDOCFLAGS", "-D warnings")])
+            },
+        },
+        Part {
+            name: "loom",
+            what: "the concurrent parts in every order the memory model allows",
+            extent: Extent::Normal,
+            work: |_| Work::Function(models::loom),
+        },
+        Part {
+            name: "shuttle",
+            what: "whole cores on threads under random schedules",
+            extent: Extent::Normal,
+            work: |_| Work::Function(models::shuttle),
+        },
+        Part {
+            name: "cost",
+            what: "instructions and bytes of a request within docs/SPECIFICATION.md",
+            extent: Extent::Normal,
+            work: |_| Work::Function(cost),
+        },
+        Part {
+            name: "fuzz",
+            what: "the configuration reader on arbitrary input: no panic",
+            extent: Extent::Full,
+            work: |_| Work::Function(fuzz::part),
+        },
+        Part {
+            name: "miri",
+            what: "the crate with unsafe code under Miri",
+            extent: Extent::Full,
+            work: |_| Work::Function(miri::run),
+        },
+    ]
+}
+
+fn shell(script: &str) -> Program {
+    Program { program: "sh", arguments: vec!["-n".into(), script.into()], environment: Vec::new() }
+}
+
+fn bare_metal() -> Program {
+    let mut arguments = vec!["build", "--locked", "--target", "x86_64-unknown-none"];
+    for name in KERNEL_CRATES {
+        arguments.extend(["--package", name]);
+    }
+    Program::cargo(arguments)
+}

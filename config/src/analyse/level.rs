@@ -1,0 +1,276 @@
+//! One level: the part that a client has of its scheduler.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use vortex_units::CoreId;
+
+use crate::{
+    ActivityIndex, Algorithm, Config, Draw, Metric, ResourceIndex, ResourceScheduler, ShareForm,
+    Source,
+};
+
+/// A part of a whole, in parts per billion, rounded down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fraction(u32);
+
+/// Why nothing is guaranteed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The policy of a level has no shares, and serves in order of arrival.
+    NoShares,
+    /// Somebody of higher or equal priority may take all.
+    NotHighest,
+    /// A level on the way may leave the core idle although there is work.
+    NotWorkConserving,
+    /// A level on the way counts other than cycles.
+    OtherMetric,
+}
+
+/// How much is guaranteed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// At least this part.
+    AtLeast(Fraction),
+    /// Nothing.
+    None(Reason),
+}
+
+impl Fraction {
+    /// All of it.
+    pub const WHOLE: Self = Self(1_000_000_000);
+
+    /// `part` of `whole`.
+    #[must_use]
+    pub fn of(part: u64, whole: u64) -> Self {
+        let billionths = u128::from(part.min(whole)) * 1_000_000_000 / u128::from(whole.max(1));
+        Self(u32::try_from(billionths).unwrap_or(0))
+    }
+
+    /// The bare number of parts per billion.
+    #[must_use]
+    pub const fn billionths(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Fraction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hundredths = self.0 / 100_000;
+        write!(f, "{}.{:02} %", hundredths / 100, hundredths % 100)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoShares => "a scheduler on the way has no shares",
+            Self::NotHighest => "others of higher or equal priority may take all",
+            Self::NotWorkConserving => "a scheduler on the way may wait while there is work",
+            Self::OtherMetric => "a scheduler on the way does not share time",
+        })
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtLeast(fraction) => fraction.fmt(f),
+            Self::None(reason) => write!(f, "none: {reason}"),
+        }
+    }
+}
+
+impl Level {
+    /// This part of what `other` is a part.
+    fn times(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::AtLeast(a), Self::AtLeast(b)) => Self::AtLeast(Fraction::of(
+                u64::from(a.0) * u64::from(b.0),
+                1_000_000_000_000_000_000,
+            )),
+            (Self::None(reason), _) | (_, Self::None(reason)) => Self::None(reason),
+        }
+    }
+
+    /// The larger of the two.
+    fn or_more(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::AtLeast(a), Self::AtLeast(b)) => Self::AtLeast(a.max(b)),
+            (Self::None(_), Self::AtLeast(_)) => other,
+            (_, Self::None(_)) => self,
+        }
+    }
+
+    /// Nothing, unless cycles are what is shared.
+    fn in_time(self, metric: &Metric) -> Self {
+        match self {
+            Self::AtLeast(_) if *metric != Metric::Cycles => Self::None(Reason::OtherMetric),
+            level => level,
+        }
+    }
+}
+
+/// A client's part, by share or by priority.
+fn part(policy: &Algorithm, own: (u64, u32), all: u64, highest: bool) -> Level {
+    if !policy.work_conserving {
+        Level::None(Reason::NotWorkConserving)
+    } else if policy.uses_shares {
+        Level::AtLeast(Fraction::of(own.0, all))
+    } else if policy.uses_priority {
+        if highest { Level::AtLeast(Fraction::WHOLE) } else { Level::None(Reason::NotHighest) }
+    } else if own.0 == all {
+        Level::AtLeast(Fraction::WHOLE)
+    } else {
+        Level::None(Reason::NoShares)
+    }
+}
+
+/// Under charge-through: the most of what is certain in one place, as the same cycle counts
+/// both there and at the activity's own client. Of its threads that is the client's part.
+pub(super) fn whole(config: &Config, core: CoreId) -> impl Fn(ActivityIndex) -> (Level, Level) {
+    let thread = config.thread().filter(|thread| thread.cores.contains(&core));
+    let thread = thread.map(|thread| threads(config, thread, core));
+    let resources = super::resources_on(config, core);
+    let resources: Vec<_> =
+        resources.map(|(index, entry)| resource(config, index, entry, core)).collect();
+    move |activity| {
+        let thread = thread.iter().map(|part| part(activity).1);
+        let parts = thread.chain(resources.iter().map(|part| part(activity).1));
+        let level = parts.reduce(Level::or_more).unwrap_or(Level::None(Reason::NoShares));
+        (level, level)
+    }
+}
+
+/// The activities within a resource, times the resource's own part of the core.
+pub(super) fn resource(
+    config: &Config,
+    index: ResourceIndex,
+    resource: &ResourceScheduler,
+    core: CoreId,
+) -> impl Fn(ActivityIndex) -> (Level, Level) {
+    let at = Some(index);
+    let values = move |activity: &crate::Activity| {
+        let share = u64::from(activity.share_at(at, core).hundredths());
+        (share, activity.priority_at(at, core))
+    };
+    let all: u64 = config.activities.iter().map(|a| values(a).0).sum();
+    let least = config.activities.iter().map(|a| values(a).1).min();
+    let alone = config.activities.iter().filter(|a| Some(values(a).1) == least).count() == 1;
+    let draw = resource.draws.iter().find(|draw| config.reaches(draw.from, core)).copied();
+    let base = draw.map_or(Level::None(Reason::NoShares), |draw| up(config, draw, core));
+    let (policy, metric) = (resource.algorithm.clone(), resource.metric.clone());
+    move |activity| {
+        let own = config.activities.get(activity.index()).map_or((0, u32::MAX), values);
+        let level = part(&policy, own, all, alone && Some(own.1) == least);
+        (level, level.times(base).in_time(&metric))
+    }
+}
+
+/// An activity's thread instances as clients of what `resource.thread` draws from.
+pub(super) fn threads(
+    config: &Config,
+    thread: &ResourceScheduler,
+    core: CoreId,
+) -> impl Fn(ActivityIndex) -> (Level, Level) {
+    let draw = thread.draws.iter().find(|draw| config.reaches(draw.from, core)).copied();
+    let sum = draw.map_or(0, |draw| clients(config, draw.from, core));
+    let policy = draw.and_then(|draw| config.policy(draw.from)).cloned();
+    let base = draw.map_or(Level::None(Reason::NoShares), |draw| above(config, draw.from, core));
+    let metric = draw.map_or(Metric::Cycles, |draw| metric(config, draw.from));
+    move |activity| {
+        let own = config.thread_share(activity, core).map_or(0, |s| u64::from(s.hundredths()));
+        let priority =
+            config.activities.get(activity.index()).map_or(u32::MAX, |a| a.priority_at(None, core));
+        let others = config.activities.iter().enumerate().skip(1);
+        let mut others = others.filter(|(index, _)| *index != activity.index());
+        let among = others.all(|(_, other)| other.priority_at(None, core) > priority);
+        let beside = draw.is_some_and(|draw| before_all(config, draw.from, core, priority, true));
+        let level = policy.as_ref().map_or(Level::None(Reason::NoShares), |policy| {
+            part(policy, (own, priority), sum, among && beside)
+        });
+        (level, level.in_time(&metric).times(base))
+    }
+}
+
+/// What a client gets of the core through this request.
+fn up(config: &Config, draw: Draw, core: CoreId) -> Level {
+    let Some(policy) = config.policy(draw.from) else { return Level::None(Reason::NoShares) };
+    let own = draw.share.map_or(100, |share| u64::from(share.hundredths()));
+    let priority = draw.priority.unwrap_or(0);
+    let highest = before_all(config, draw.from, core, priority, false);
+    let level = part(policy, (own, priority), clients(config, draw.from, core), highest);
+    level.in_time(&metric(config, draw.from)).times(above(config, draw.from, core))
+}
+
+/// What a source itself has of the core. Schedulers draw from earlier ones only, so this
+/// ends, after at most as many steps as there are schedulers.
+fn above(config: &Config, mut source: Source, core: CoreId) -> Level {
+    let mut level = Level::AtLeast(Fraction::WHOLE);
+    while let Source::Scheduler(index) = source {
+        let Some(scheduler) = config.schedulers.get(index.index()) else { break };
+        let draw = scheduler.draws.iter().find(|draw| config.reaches(draw.from, core)).copied();
+        let Some(draw) = draw else { return Level::None(Reason::NoShares) };
+        let Some(policy) = config.policy(draw.from) else { break };
+        let own = draw.share.map_or(100, |share| u64::from(share.hundredths()));
+        let priority = draw.priority.unwrap_or(0);
+        let highest = before_all(config, draw.from, core, priority, false);
+        let here = part(policy, (own, priority), clients(config, draw.from, core), highest);
+        level = level.times(here.in_time(&metric(config, draw.from)));
+        source = draw.from;
+    }
+    level
+}
+
+/// The sum of the shares of all clients of a source on this core.
+fn clients(config: &Config, source: Source, core: CoreId) -> u64 {
+    let mut sum: u64 = draws(config, source)
+        .map(|draw| draw.share.map_or(100, |share| u64::from(share.hundredths())))
+        .sum();
+    if activities_at(config, source) {
+        for (index, activity) in config.activities.iter().enumerate().skip(1) {
+            let Ok(number) = u32::try_from(index) else { break };
+            let share = config.thread_share(ActivityIndex(number), core);
+            sum += u64::from(share.unwrap_or_else(|| activity.share_at(None, core)).hundredths());
+        }
+    }
+    sum
+}
+
+/// Whether activities are clients of the source, infrastructure never: where their threads
+/// draw from it, and at a multiplexor under charge-through, be it only to be charged and to
+/// lend their turns.
+fn activities_at(config: &Config, source: Source) -> bool {
+    let through = match source {
+        Source::Multiplexor(core) => config
+            .multiplexor(core)
+            .is_some_and(|m| m.shares == ShareForm::ChargeThrough && m.algorithm.uses_shares),
+        Source::Scheduler(_) => false,
+    };
+    through || config.thread().is_some_and(|t| t.draws.iter().any(|draw| draw.from == source))
+}
+
+/// Whether no other client of the source has as high a priority.
+fn before_all(config: &Config, source: Source, core: CoreId, own: u32, thread: bool) -> bool {
+    let same = draws(config, source).filter(|draw| draw.priority.unwrap_or(0) <= own).count();
+    let under = thread
+        || !activities_at(config, source)
+        || config.activities.iter().skip(1).all(|a| a.priority_at(None, core) > own);
+    under && same == usize::from(!thread)
+}
+
+/// The clients of a source that are no threads.
+fn draws(config: &Config, source: Source) -> impl Iterator<Item = &Draw> {
+    let resources = config.resources.iter().filter(|r| r.resource != crate::THREAD);
+    let resources = resources.flat_map(|resource| &resource.draws);
+    let stacked = config.schedulers.iter().flat_map(|scheduler| &scheduler.draws);
+    resources.chain(stacked).filter(move |draw| draw.from == source)
+}
+
+fn metric(config: &Config, source: Source) -> Metric {
+    match source {
+        Source::Multiplexor(core) => config.multiplexor(core).map(|m| m.metric.clone()),
+        Source::Scheduler(index) => config.schedulers.get(index.index()).map(|s| s.metric.clone()),
+    }
+    .unwrap_or_default()
+}

@@ -1,0 +1,76 @@
+//! What the reader is told of the kernel: its policies and resources, by value, so that
+//! the configuration depends on neither.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// A policy as the configuration has to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownPolicy {
+    /// Its name in the dotted form.
+    pub name: String,
+    /// Whether shares mean anything to it.
+    pub uses_shares: bool,
+    /// Whether priorities do.
+    pub uses_priority: bool,
+    /// Whether it never lets a core wait while a client is ready.
+    pub work_conserving: bool,
+    /// The `<param>` names that it takes.
+    pub parameters: Vec<String>,
+}
+
+/// All that a file may name without declaring it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The policies.
+    pub policies: Vec<KnownPolicy>,
+    /// The resources, as `resource.tcp`.
+    pub resources: Vec<String>,
+}
+
+/// The resources of the paper: figures 7 and 12, tables 1 and 2.
+const RESOURCES: &[&str] = &[
+    "resource.thread",
+    "resource.process",
+    "resource.asr",
+    "resource.er",
+    "resource.swap",
+    "resource.fcr",
+    "resource.aior",
+    "resource.ext2",
+    "resource.storage",
+    "resource.scsi",
+    "resource.sdrwr",
+    "resource.drwr",
+    "resource.dwr",
+    "resource.dir",
+    "resource.ndrr",
+    "resource.ndwr",
+    "resource.tcp",
+    "resource.tcptimer",
+    "resource.interrupt",
+];
+
+impl KnownPolicy {
+    /// A work-conserving policy without parameters of its own.
+    #[must_use]
+    pub fn new(name: &str, uses_shares: bool, uses_priority: bool) -> Self {
+        let name = name.to_string();
+        Self { name, uses_shares, uses_priority, work_conserving: true, parameters: Vec::new() }
+    }
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            policies: [
+                KnownPolicy::new("propshare.wfq", true, false),
+                KnownPolicy::new("propshare.round-robin", true, false),
+                KnownPolicy::new("priority.strict", false, true),
+                KnownPolicy::new("fifo", false, false),
+            ]
+            .into(),
+            resources: RESOURCES.iter().map(ToString::to_string).collect(),
+        }
+    }
+}

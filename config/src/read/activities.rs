@@ -1,0 +1,283 @@
+//! Activities, their entitlements and budgets, and the services that run as them.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use roxmltree::Node;
+use vortex_units::{Frames, Share};
+
+use super::element::{Field, Fields, Reader, TEXT};
+use super::schedulers::ignored;
+use crate::{
+    Activity, ActivityIndex, Algorithm, Config, Entitlement, MemoryBudget, Place, ResourceIndex,
+    Service, limits,
+};
+
+const THREAD: &str = "resource.thread";
+
+pub(super) fn activities(reader: &mut Reader<'_>, parts: &Fields<'_, '_>, config: &mut Config) {
+    let infrastructure = parts.all("infrastructure").next();
+    let written = infrastructure.map(|node| activity(reader, node, config));
+    let (mut found, mut names) = (Vec::new(), BTreeMap::new());
+    names.insert("infrastructure".to_string(), Place::default());
+    let mut memory = config.machine.reserve.saturating_add(
+        written.as_ref().map_or(Frames::ZERO, |(activity, _)| activity.memory.minimum),
+    );
+    for (index, node) in parts.all("activity").enumerate() {
+        if index >= limits::ACTIVITIES {
+            let place = reader.place(node.range().start);
+            let right = format!("at most {}", limits::ACTIVITIES);
+            reader.flaw(place, "there are too many activities", right);
+            break;
+        }
+        let (activity, shared) = activity(reader, node, config);
+        if let Some(before) = names.insert(activity.name.clone(), activity.place)
+            && !activity.name.is_empty()
+        {
+            let (what, right) = if before.line == 0 {
+                (format!("'{}' is the reserved activity", activity.name), "<infrastructure>")
+            } else {
+                let name = &activity.name;
+                (format!("the activity '{name}' is given twice, first at {before}"), "another name")
+            };
+            reader.flaw(activity.place, what, right);
+        }
+        if !shared && somewhere(config, |policy| policy.uses_shares) {
+            let what = format!("'{}' has no <share> and counts as 1", activity.name);
+            reader.warn(activity.place, what);
+        }
+        let before = memory;
+        memory = memory.saturating_add(activity.memory.minimum);
+        if memory > config.machine.memory && before <= config.machine.memory {
+            let all = config.machine.memory;
+            let what = format!("reserve and minimums up to here ({memory}) exceed memory ({all})");
+            reader.flaw(activity.place, what, "smaller minimums or more <memory>");
+        }
+        found.push(activity);
+    }
+    let sum: u64 = found.iter().map(|activity| u64::from(activity.share.hundredths())).sum();
+    let sum = u32::try_from(sum).unwrap_or(u32::MAX).clamp(1, Share::LARGEST.hundredths());
+    let others = if found.is_empty() {
+        Share::ONE
+    } else {
+        Share::from_hundredths(sum).unwrap_or(Share::ONE)
+    };
+    let infrastructure = match written {
+        Some((activity, true)) => activity,
+        Some((activity, false)) => Activity { share: others, ..activity },
+        None => Activity {
+            name: "infrastructure".to_string(),
+            share: others,
+            priority: 0,
+            entitlements: Vec::new(),
+            memory: MemoryBudget::default(),
+            nodes: None,
+            place: Place::default(),
+        },
+    };
+    config.activities = core::iter::once(infrastructure).chain(found).collect();
+    for node in parts.all("service") {
+        if let Some(service) = service(reader, node, config) {
+            config.services.push(service);
+        }
+    }
+}
+
+/// Whether activities are clients of any scheduler with this quality.
+fn somewhere(config: &Config, quality: impl Fn(&Algorithm) -> bool) -> bool {
+    let resources = config.resources.iter().filter(|r| r.resource != THREAD);
+    let multiplexors = config.multiplexors.iter().map(|m| &m.algorithm);
+    multiplexors.chain(resources.map(|r| &r.algorithm)).any(quality)
+}
+
+fn activity(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> (Activity, bool) {
+    let reserved = node.has_tag_name("infrastructure");
+    let fields = if reserved {
+        reader.open(node, &["share", "priority", "nodes"], &["entitlement", "memory"])
+    } else {
+        reader.open(node, &["name", "share", "priority", "nodes"], &["entitlement", "memory"])
+    };
+    let name = if reserved {
+        "infrastructure".to_string()
+    } else {
+        reader.need(&fields, "name").map(|field| reader.name(&field)).unwrap_or_default()
+    };
+    let share = fields.get("share").and_then(|field| {
+        nowhere(reader, config, field, "share", |policy| policy.uses_shares);
+        reader.share(field)
+    });
+    let priority = fields.get("priority").and_then(|field| {
+        nowhere(reader, config, field, "priority", |policy| policy.uses_priority);
+        reader.number32(field, 0, 1_000_000)
+    });
+    let (mut entitlements, mut seen) = (Vec::new(), BTreeSet::new());
+    for node in fields.all("entitlement") {
+        let Some(entitlement) = entitlement(reader, node, config) else { continue };
+        if !seen.insert((entitlement.resource, entitlement.core)) {
+            let what = "an entitlement for the same resource and core is given twice";
+            reader.flaw(entitlement.place, what, "it once");
+        }
+        entitlements.push(entitlement);
+    }
+    let memory = budget(reader, &fields, config);
+    let nodes = fields.get("nodes").and_then(|field| reader.number32(field, 1, 10_000_000));
+    let activity = Activity {
+        name,
+        share: share.unwrap_or(Share::ONE),
+        priority: priority.unwrap_or(0),
+        entitlements,
+        memory,
+        nodes,
+        place: fields.place,
+    };
+    (activity, fields.get("share").is_some())
+}
+
+fn nowhere(
+    reader: &mut Reader<'_>,
+    config: &Config,
+    field: &Field,
+    knob: &str,
+    quality: impl Fn(&Algorithm) -> bool,
+) {
+    if !config.multiplexors.is_empty() && !somewhere(config, quality) {
+        let what = format!("no scheduler of which activities are clients uses '{knob}'");
+        reader.flaw(field.place, what, format!("no {knob}, or an algorithm that has any"));
+    }
+}
+
+fn entitlement(
+    reader: &mut Reader<'_>,
+    node: Node<'_, '_>,
+    config: &Config,
+) -> Option<Entitlement> {
+    let fields = reader.open(node, &["resource", "core", "share", "priority"], &[]);
+    let core_field = fields.get("core");
+    let core = core_field.and_then(|field| reader.core(field));
+    let (mut resource, mut policies) = (None, Vec::new());
+    if let Some(field) = fields.get("resource") {
+        let found = config.resources.iter().position(|r| r.resource == field.text);
+        let Some((index, scheduler)) = found.and_then(|i| Some((i, config.resources.get(i)?)))
+        else {
+            let names = config.resources.iter().map(|r| r.resource.as_str());
+            reader.unknown(field, "resource with a scheduler", names);
+            return None;
+        };
+        if field.text == THREAD {
+            let what = "the clients of resource.thread are threads, not activities";
+            reader.flaw(field.place, what, "core=\"…\" without a resource: its share of the core");
+        }
+        if let (Some(core), Some(at)) = (core, core_field)
+            && !scheduler.cores.contains(&core)
+        {
+            let what = format!("'{}' is not configured for {core}", field.text);
+            let cores: Vec<_> = scheduler.cores.iter().map(|c| format!("{}", c.get())).collect();
+            reader.flaw(at.place, what, format!("one of its cores: {}", cores.join(", ")));
+        }
+        resource = Some(ResourceIndex(u32::try_from(index).ok()?));
+        policies.push(&scheduler.algorithm);
+    } else if let (Some(core), Some(at)) = (core, core_field) {
+        match config.multiplexors.iter().find(|m| m.core == core) {
+            Some(multiplexor) => policies.push(&multiplexor.algorithm),
+            None => {
+                reader.flaw(at.place, format!("{core} has no multiplexor"), "a configured core")
+            }
+        }
+    } else if core_field.is_none() {
+        let what = "this entitlement names neither a resource nor a core";
+        reader.flaw(
+            fields.place,
+            what,
+            "resource, core or both; for all, the activity's own share",
+        );
+        return None;
+    }
+    let share = fields.get("share").and_then(|field| {
+        if let Some(policy) = policies.iter().find(|policy| !policy.uses_shares) {
+            ignored(reader, field, "share", policy);
+        }
+        reader.share(field)
+    });
+    let priority = fields.get("priority").and_then(|field| {
+        if let Some(policy) = policies.iter().find(|policy| !policy.uses_priority) {
+            ignored(reader, field, "priority", policy);
+        }
+        reader.number32(field, 0, 1_000_000)
+    });
+    if fields.get("share").is_none() && fields.get("priority").is_none() {
+        reader.flaw(fields.place, "this entitlement entitles to nothing", "a share or a priority");
+    }
+    Some(Entitlement { resource, core, share, priority, place: fields.place })
+}
+
+fn budget(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, config: &Config) -> MemoryBudget {
+    let mut nodes = fields.all("memory");
+    let Some(node) = nodes.next() else { return MemoryBudget::default() };
+    for second in nodes {
+        let place = reader.place(second.range().start);
+        reader.flaw(place, "there is a second <memory>", "it once");
+    }
+    let memory = reader.open(node, &["minimum", "soft", "hard"], &[]);
+    let [minimum, soft, hard] = ["minimum", "soft", "hard"]
+        .map(|name| memory.get(name).and_then(|field| reader.frames(field)));
+    let least = minimum.unwrap_or(Frames::ZERO);
+    let middle = soft.unwrap_or(least);
+    if least > middle || middle > hard.unwrap_or(middle) || least > hard.unwrap_or(least) {
+        reader.flaw(memory.place, "the budget's lines cross", "minimum ≤ soft ≤ hard");
+    }
+    if hard.is_some_and(|hard| hard.is_zero()) {
+        reader.flaw(memory.place, "nothing runs without memory", "a hard limit above zero");
+    }
+    if hard.is_some_and(|hard| hard > config.machine.memory) {
+        reader.warn(memory.place, "the hard limit is beyond the machine's memory");
+    }
+    MemoryBudget { minimum: least, soft, hard }
+}
+
+fn service(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> Option<Service> {
+    let fields = reader.open(node, &["activity", "program"], &["argument", "environment"]);
+    let activity = reader.need(&fields, "activity").and_then(|f| find(reader, config, &f, false));
+    let program = reader.need(&fields, "program");
+    if let Some(program) = program.as_ref().filter(|program| !program.text.starts_with('/')) {
+        reader.bad(program, "an absolute path, as /bin/thttpd");
+    }
+    let mut arguments: Vec<String> = Vec::new();
+    for node in fields.all("argument") {
+        let argument = reader.open(node, &[TEXT], &[]);
+        arguments.push(argument.get(TEXT).map(|f| f.text.clone()).unwrap_or_default());
+    }
+    let (mut environment, mut seen) = (Vec::new(), BTreeSet::new());
+    for node in fields.all("environment") {
+        let entry = reader.open(node, &["name", TEXT], &[]);
+        let Some(name) = reader.need(&entry, "name") else { continue };
+        if name.text.contains('=') {
+            reader.bad(&name, "a variable's name, without '='");
+        }
+        if !seen.insert(name.text.clone()) {
+            let what = "a variable of the environment is set twice";
+            reader.flaw(entry.place, what, "it once");
+        }
+        let value = entry.get(TEXT).map(|f| f.text.clone()).unwrap_or_default();
+        environment.push((name.text, value));
+    }
+    let program = program?.text;
+    Some(Service { activity: activity?, program, arguments, environment, place: fields.place })
+}
+
+/// The activity of this name.
+pub(super) fn find(
+    reader: &mut Reader<'_>,
+    config: &Config,
+    field: &Field,
+    infrastructure: bool,
+) -> Option<ActivityIndex> {
+    let skip = usize::from(!infrastructure);
+    let found = config.activities.iter().skip(skip).position(|a| a.name == field.text);
+    if found.is_none() {
+        let names = config.activities.iter().skip(skip).map(|a| a.name.as_str());
+        reader.unknown(field, "activity", names);
+    }
+    u32::try_from(found? + skip).ok().map(ActivityIndex)
+}

@@ -1,0 +1,225 @@
+//! Multiplexors, stacked schedulers, and requests for time.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::vec::Vec;
+
+use roxmltree::Node;
+use vortex_units::{CoreId, Micros};
+
+use super::element::{Field, Fields, Reader, TEXT};
+use super::value::anything;
+use super::whole::Tags;
+use super::{graph, names};
+use crate::{
+    Algorithm, Draw, Metric, Multiplexor, Parameter, SchedulerIndex, ShareForm, Source,
+    StackedScheduler, limits,
+};
+
+pub(super) fn multiplexors(
+    reader: &mut Reader<'_>,
+    tags: &mut Tags,
+    nodes: &[Node<'_, '_>],
+) -> Vec<Multiplexor> {
+    const VALUES: &[&str] = &["tag", "core", "algorithm", "metric", "shares", "runon"];
+    let mut found: Vec<Multiplexor> = Vec::new();
+    let mut cores = BTreeSet::new();
+    for node in nodes {
+        let fields = reader.open(*node, VALUES, &["param"]);
+        let tag = reader.need(&fields, "tag");
+        let core = reader.need(&fields, "core").and_then(|field| {
+            let core = reader.core(&field)?;
+            if !cores.insert(core) {
+                let what = format!("{core} has two multiplexors");
+                reader.flaw(field.place, what, "one multiplexor a core");
+            }
+            Some(core)
+        });
+        if let Some(tag) = &tag {
+            reader.name(tag);
+            if tags.claim(reader, tag) {
+                tags.multiplexors.insert(tag.text.clone(), core);
+            }
+        }
+        let (algorithm, metric, params) = policy(reader, &fields);
+        let shares = fields.get("shares").map_or(ShareForm::default(), |field| {
+            if !algorithm.uses_shares {
+                ignored(reader, field, "shares", &algorithm);
+            }
+            match field.text.as_str() {
+                "charge-through" => ShareForm::ChargeThrough,
+                "paper" => ShareForm::Paper,
+                _ => {
+                    let right =
+                        names::expected(&field.text, ["charge-through", "paper"].into_iter());
+                    reader.bad(field, &right);
+                    ShareForm::Paper
+                }
+            }
+        });
+        let run_on = fields.get("runon").and_then(|f| reader.micros(f)).unwrap_or(Micros::ZERO);
+        found.push(Multiplexor {
+            tag: tag.map(|tag| tag.text).unwrap_or_default(),
+            core: core.unwrap_or(CoreId::new(0)),
+            algorithm,
+            metric,
+            shares,
+            run_on,
+            params,
+            place: fields.place,
+        });
+    }
+    found.sort_by_key(|multiplexor| multiplexor.core);
+    found
+}
+
+pub(super) fn stacked(
+    reader: &mut Reader<'_>,
+    tags: &mut Tags,
+    nodes: &[Node<'_, '_>],
+    multiplexors: &[Multiplexor],
+) -> Vec<StackedScheduler> {
+    const VALUES: &[&str] = &["tag", "algorithm", "metric"];
+    const ELEMENTS: &[&str] = &["param", "cpumultiplexor", "scheduler"];
+    let mut found: Vec<StackedScheduler> = Vec::new();
+    let mut opened = Vec::new();
+    for (index, node) in nodes.iter().enumerate() {
+        let fields = reader.open(*node, VALUES, ELEMENTS);
+        if index >= limits::SCHEDULERS {
+            let right = format!("at most {}", limits::SCHEDULERS);
+            reader.flaw(fields.place, "there are too many schedulers", right);
+            break;
+        }
+        let tag = reader.need(&fields, "tag");
+        if let Some(tag) = &tag {
+            reader.name(tag);
+            if tags.claim(reader, tag) {
+                let number = SchedulerIndex(u32::try_from(index).unwrap_or(u32::MAX));
+                tags.schedulers.insert(tag.text.clone(), number);
+            }
+        }
+        let (algorithm, metric, params) = policy(reader, &fields);
+        let tag = tag.map(|tag| tag.text).unwrap_or_default();
+        let (draws, cores, place) = (Vec::new(), Vec::new(), fields.place);
+        found.push(StackedScheduler { tag, algorithm, metric, params, draws, cores, place });
+        opened.push(fields);
+    }
+    for (index, fields) in opened.iter().enumerate() {
+        let asked = draws(reader, tags, fields, multiplexors, &found);
+        if let Some(scheduler) = found.get_mut(index) {
+            scheduler.draws = asked;
+        }
+    }
+    graph::order(reader, tags, found)
+}
+
+/// Algorithm, metric and the policy's own entries, which every scheduler has.
+pub(super) fn policy(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_, '_>,
+) -> (Algorithm, Metric, Vec<Parameter>) {
+    let field = reader.need(fields, "algorithm");
+    let algorithm = field.map_or_else(anything, |field| reader.algorithm(&field));
+    let metric = fields.get("metric").map_or(Metric::Cycles, |field| reader.metric(field));
+    let mut params: Vec<Parameter> = Vec::new();
+    let known = reader.known.policies.iter().find(|policy| policy.name == algorithm.name);
+    for node in fields.all("param") {
+        let entry = reader.open(node, &["name", TEXT], &[]);
+        let (name, value) = (reader.need(&entry, "name"), reader.need(&entry, TEXT));
+        let (Some(name), Some(value)) = (name, value) else { continue };
+        if let Some(policy) = known
+            && !policy.parameters.contains(&name.text)
+        {
+            let kind = format!("parameter of {}", policy.name);
+            reader.unknown(&name, &kind, policy.parameters.iter().map(|p| p.as_str()));
+        }
+        if params.len() >= limits::ATTRIBUTES {
+            let right = format!("at most {}", limits::ATTRIBUTES);
+            reader.flaw(entry.place, "there are too many parameters", right);
+            break;
+        }
+        if params.iter().any(|param| param.name == name.text) {
+            let what = format!("the parameter '{}' is given twice", names::short(&name.text));
+            reader.flaw(entry.place, what, "it once");
+        }
+        params.push(Parameter { name: name.text, value: value.text, place: entry.place });
+    }
+    (algorithm, metric, params)
+}
+
+/// Of whom a scheduler requests time.
+pub(super) fn draws(
+    reader: &mut Reader<'_>,
+    tags: &Tags,
+    fields: &Fields<'_, '_>,
+    multiplexors: &[Multiplexor],
+    schedulers: &[StackedScheduler],
+) -> Vec<Draw> {
+    let mut found: Vec<Draw> = Vec::new();
+    for node in &fields.elements {
+        let kind = node.tag_name().name();
+        if kind != "cpumultiplexor" && kind != "scheduler" {
+            continue;
+        }
+        let client = reader.open(*node, &["tag", "share", "priority"], &[]);
+        let Some(tag) = reader.need(&client, "tag") else { continue };
+        let (from, policy) = if kind == "scheduler" {
+            let Some(&index) = tags.schedulers.get(&tag.text) else {
+                reader.unknown(&tag, "scheduler", tags.schedulers.keys().map(|t| t.as_str()));
+                continue;
+            };
+            let policy = schedulers.get(index.index()).map(|scheduler| &scheduler.algorithm);
+            (Source::Scheduler(index), policy)
+        } else {
+            let Some(&core) = tags.multiplexors.get(&tag.text) else {
+                let tags = tags.multiplexors.keys().map(|t| t.as_str());
+                reader.unknown(&tag, "CPU multiplexor", tags);
+                continue;
+            };
+            let Some(core) = core else { continue };
+            let policy = multiplexors.iter().find(|m| m.core == core).map(|m| &m.algorithm);
+            (Source::Multiplexor(core), policy)
+        };
+        let stand_in = anything();
+        let policy = policy.unwrap_or(&stand_in);
+        let share = client.get("share").and_then(|field| {
+            if !policy.uses_shares {
+                ignored(reader, field, "share", policy);
+            }
+            reader.share(field)
+        });
+        let priority = client.get("priority").and_then(|field| {
+            if !policy.uses_priority {
+                ignored(reader, field, "priority", policy);
+            }
+            reader.number32(field, 0, 1_000_000)
+        });
+        if found.len() > usize::from(limits::CORES) + limits::SCHEDULERS {
+            break;
+        }
+        if found.iter().any(|draw| draw.from == from) {
+            let what = format!("time is requested twice from '{}'", tag.text);
+            reader.flaw(client.place, what, "one request with one share");
+            continue;
+        }
+        found.push(Draw { from, share, priority, place: client.place });
+    }
+    if found.is_empty() && !fields.elements.iter().any(|n| n.tag_name().name() != "param") {
+        let what = "nothing gives this scheduler any time";
+        reader.flaw(fields.place, what, "<cpumultiplexor> or <scheduler> with a <tag>");
+    }
+    found
+}
+
+/// A knob that the policy would not look at.
+pub(super) fn ignored(reader: &mut Reader<'_>, field: &Field, knob: &str, policy: &Algorithm) {
+    let what = format!("{} ignores '{knob}'", policy.name);
+    let fitting = |p: &&crate::KnownPolicy| match knob {
+        "priority" => p.uses_priority,
+        _ => p.uses_shares,
+    };
+    let others: Vec<_> =
+        reader.known.policies.iter().filter(fitting).map(|p| p.name.as_str()).collect();
+    let right = format!("no {knob}, or an algorithm that has any: {}", others.join(", "));
+    reader.flaw(field.place, what, right);
+}

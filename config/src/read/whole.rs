@@ -1,0 +1,121 @@
+//! The root element, and in which order its parts are read: what is referred to first.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use roxmltree::Node;
+use vortex_units::CoreId;
+
+use super::element::{Field, Reader};
+use crate::{Config, Machine, Place, SchedulerIndex};
+
+/// The names that may be referred to, and where they were given.
+#[derive(Default)]
+pub(super) struct Tags {
+    pub(super) multiplexors: BTreeMap<String, Option<CoreId>>,
+    pub(super) schedulers: BTreeMap<String, SchedulerIndex>,
+    places: BTreeMap<String, Place>,
+}
+
+impl Tags {
+    /// Whether a tag is new; a flaw if not. Multiplexors and schedulers share their names.
+    pub(super) fn claim(&mut self, reader: &mut Reader<'_>, tag: &Field) -> bool {
+        if let Some(before) = self.places.get(&tag.text) {
+            let what = format!("the tag '{}' is given twice, first at {before}", tag.text);
+            reader.flaw(tag.place, what, "another tag");
+            return false;
+        }
+        self.places.insert(tag.text.clone(), tag.place);
+        true
+    }
+}
+
+const PARTS: &[&str] = &[
+    "machine",
+    "cpumultiplexor",
+    "scheduler",
+    "resourcescheduler",
+    "activity",
+    "infrastructure",
+    "service",
+    "simulation",
+];
+
+pub(super) fn whole(reader: &mut Reader<'_>, root: Node<'_, '_>) -> Config {
+    let mut config = Config {
+        machine: Machine::default(),
+        multiplexors: Vec::new(),
+        schedulers: Vec::new(),
+        resources: Vec::new(),
+        activities: Vec::new(),
+        services: Vec::new(),
+        simulation: None,
+        warnings: Vec::new(),
+    };
+    if root.tag_name().name() != "schedulerconfig" {
+        let place = reader.place(root.range().start);
+        let what = format!("the root element is <{}>", super::names::short(root.tag_name().name()));
+        reader.flaw(place, what, "<schedulerconfig>");
+        return config;
+    }
+    let parts = reader.open(root, &[], PARTS);
+    for name in ["machine", "infrastructure", "simulation"] {
+        for node in parts.all(name).skip(1) {
+            let place = reader.place(node.range().start);
+            reader.flaw(place, format!("there is a second <{name}>"), "it once");
+        }
+    }
+    let mut tags = Tags::default();
+    if let Some(node) = parts.all("machine").next() {
+        config.machine = machine(reader, node);
+    }
+    let nodes = parts.all("cpumultiplexor").collect::<Vec<_>>();
+    config.multiplexors = super::schedulers::multiplexors(reader, &mut tags, &nodes);
+    if nodes.is_empty() {
+        reader.flaw(parts.place, "there is no <cpumultiplexor>", "one for each core to be used");
+    }
+    let nodes = parts.all("scheduler").collect::<Vec<_>>();
+    config.schedulers = super::schedulers::stacked(reader, &mut tags, &nodes, &config.multiplexors);
+    let nodes = parts.all("resourcescheduler").collect::<Vec<_>>();
+    super::resources::resources(reader, &tags, &nodes, parts.all("simulation").next(), &mut config);
+    super::graph::idle(reader, &config);
+    super::activities::activities(reader, &parts, &mut config);
+    if let Some(node) = parts.all("simulation").next() {
+        config.simulation = super::simulation::simulation(reader, node, &config);
+    }
+    config
+}
+
+fn machine(reader: &mut Reader<'_>, node: Node<'_, '_>) -> Machine {
+    const VALUES: &[&str] = &["frequency", "memory", "reserve", "timeslice", "overhead"];
+    let fields = reader.open(node, VALUES, &[]);
+    let mut machine = Machine::default();
+    if let Some(value) = fields.get("frequency").and_then(|f| reader.frequency(f)) {
+        machine.frequency = value;
+    }
+    if let Some(value) = fields.get("memory").and_then(|f| reader.frames(f)) {
+        machine.memory = value;
+    }
+    if let Some(value) = fields.get("reserve").and_then(|f| reader.frames(f)) {
+        machine.reserve = value;
+    }
+    if let Some(field) = fields.get("timeslice")
+        && let Some(value) = reader.micros(field)
+    {
+        if value.get() < 100 {
+            reader.bad(field, "a time slice of at least 100 us");
+        }
+        machine.timeslice = value;
+    }
+    if let Some(value) = fields.get("overhead").and_then(|f| reader.cycles(f, machine.frequency)) {
+        machine.overhead = value;
+    }
+    if machine.reserve > machine.memory {
+        let what =
+            format!("the reserve ({}) exceeds the memory ({})", machine.reserve, machine.memory);
+        reader.flaw(fields.place, what, "a smaller <reserve> or more <memory>");
+    }
+    machine
+}

@@ -1,0 +1,71 @@
+//! Activities: who is entitled to what; and the services that run as them.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use vortex_units::{CoreId, Frames, Share};
+
+use super::{ActivityIndex, ResourceIndex};
+use crate::Place;
+
+/// An activity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// Its name; `infrastructure` for the first.
+    pub name: String,
+    /// Its share at every resource scheduler and multiplexor for which no entitlement says
+    /// otherwise. If not written: [`Share::ONE`], with a warning; for the infrastructure as
+    /// much as all others together (the paper's 50 %).
+    pub share: Share,
+    /// Its priority likewise; lower runs first. Zero if not written.
+    pub priority: u32,
+    /// What is said apart of a resource or a core.
+    pub entitlements: Vec<Entitlement>,
+    /// Its memory.
+    pub memory: MemoryBudget,
+    /// `<nodes>`: how many queued requests it may have; the grid's default if `None`.
+    pub nodes: Option<u32>,
+    /// Where it is written; line zero for an infrastructure that is not.
+    pub place: Place,
+}
+
+/// A share or priority for one resource, one core, or both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entitlement {
+    /// At this resource's scheduler; `None`: at the multiplexors themselves.
+    pub resource: Option<ResourceIndex>,
+    /// On this core; `None`: on all of the resource's.
+    pub core: Option<CoreId>,
+    /// The share there, if it differs.
+    pub share: Option<Share>,
+    /// The priority there, if it differs.
+    pub priority: Option<u32>,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// `<memory minimum soft hard/>`; minimum ≤ soft ≤ hard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryBudget {
+    /// Kept for it whatever others need. Zero if not written.
+    pub minimum: Frames,
+    /// Beyond this it is the first to give memory back; `None`: no such line.
+    pub soft: Option<Frames>,
+    /// It never has more; `None`: what the machine has.
+    pub hard: Option<Frames>,
+}
+
+/// A program to start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// As which activity.
+    pub activity: ActivityIndex,
+    /// The absolute path of the program.
+    pub program: String,
+    /// Its arguments, without the program's own name.
+    pub arguments: Vec<String>,
+    /// Its environment, name and value.
+    pub environment: Vec<(String, String)>,
+    /// Where it is written.
+    pub place: Place,
+}

@@ -1,0 +1,33 @@
+//! The machine.
+
+use vortex_units::{Cycles, Frames, Micros};
+
+/// What the file says of the machine. The kernel measures its clock and finds its memory
+/// itself; there, these are what the configuration was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// `<frequency>`: cycles a second. 1 GHz if not written.
+    pub frequency: Cycles,
+    /// `<memory>`: 256 MiB if not written.
+    pub memory: Frames,
+    /// `<reserve>`: memory for the kernel's own start, no activity's. 16 MiB if not
+    /// written. Minimums plus reserve fit into memory.
+    pub reserve: Frames,
+    /// `<timeslice>`: how long a thread runs at most at a time. 5 ms if not written (§4.1).
+    pub timeslice: Micros,
+    /// `<overhead>`: what sending, choosing and accounting cost together for one request
+    /// in simulation. 300 cycles if not written.
+    pub overhead: Cycles,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            frequency: Cycles::new(1_000_000_000),
+            memory: Frames::new(256 << 8),
+            reserve: Frames::new(16 << 8),
+            timeslice: Micros::new(5_000),
+            overhead: Cycles::new(300),
+        }
+    }
+}

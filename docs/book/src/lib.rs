@@ -1,0 +1,15 @@
+//! The book of Vortex. Its chapters are the Markdown files beside this one; as this crate's
+//! documentation their code is compiled and run by `./vortex test book`.
+//!
+//! [`toy`] is what the chapters use of a machine: as little as there can be.
+
+pub mod toy;
+
+#[doc = include_str!("grid.md")]
+pub mod grid {}
+
+#[doc = include_str!("scheduler.md")]
+pub mod scheduler {}
+
+#[doc = include_str!("resource.md")]
+pub mod resource {}

@@ -1,0 +1,303 @@
+//! Sending (§3.1, Figure 3(a)): find the core, find or make the queue, tell the scheduler.
+
+use alloc::sync::Arc;
+
+use vortex_units::{ActivityId, CoreId, InstanceId};
+
+use super::Core;
+use crate::binding::{Bound, Label};
+use crate::instance::{Instance, Parent};
+use crate::level::{Child, Level};
+use crate::machine::Machine;
+use crate::message::Message;
+use crate::policy::ClientId;
+use crate::request::{Kind, ReplyError, Sealed};
+use crate::slot::{Clients, Slot};
+
+const NONE: u32 = u32::MAX;
+
+/// Where a request is to go.
+pub(super) enum Place {
+    Here(usize),
+    There(CoreId),
+    Nowhere,
+}
+
+impl<M: Message, P: Machine> Core<M, P> {
+    /// Delivers what the handler has sent.
+    pub(super) fn send_out(&mut self) {
+        // Taken out and put back, so that the buffer is never allocated anew.
+        let mut outbox = ::core::mem::take(&mut self.desk.outbox);
+        for parcel in outbox.drain(..) {
+            self.deliver(parcel);
+        }
+        self.desk.outbox = outbox;
+        while let Some((due, parcel)) = self.desk.timers.pop() {
+            self.set_timer(due, super::Due::Request(parcel));
+        }
+        while let Some((instance, activity, record)) = self.desk.later.pop() {
+            if let Some(slot) = self.slot(instance) {
+                let client = self.holder(slot, activity);
+                self.account(slot, client, activity, &record);
+            }
+        }
+        while let Some(trigger) = self.desk.cancelled.pop() {
+            let woken = self.desk.triggers.fire(trigger, Err(ReplyError::Cancelled));
+            self.unblock(woken);
+        }
+        while let Some((ticket, reply)) = self.desk.answers.pop() {
+            self.answer(ticket, reply.ok_or(ReplyError::Unanswered));
+        }
+    }
+
+    /// Delivers one request or control request, here or elsewhere.
+    pub(super) fn deliver(&mut self, parcel: Sealed<M>) {
+        match parcel.kind {
+            Kind::Request => match self.place_of(&parcel) {
+                Place::Here(slot) => {
+                    if parcel.labels.dependency_label().is_some() && self.post.arrived() {
+                        // What other cores have sent before this goes before it.
+                        self.take_arrivals();
+                    }
+                    self.enqueue_new(slot, parcel);
+                }
+                Place::There(core) => self.transmit(core, parcel),
+                Place::Nowhere => self.refuse(parcel),
+            },
+            Kind::Resume { core, .. } | Kind::BillBack { core, .. } => {
+                if core == self.id {
+                    self.control(parcel);
+                } else {
+                    self.transmit(core, parcel);
+                }
+            }
+            Kind::Moved | Kind::Flushed | Kind::Reply | Kind::Failure(_) => self.control(parcel),
+        }
+    }
+
+    pub(super) fn transmit(&mut self, core: CoreId, mut parcel: Sealed<M>) {
+        let now = self.ledger.last();
+        parcel.queued_at = now;
+        crate::sync::interleave();
+        match self.grid.posts.get(core.index()) {
+            Some(post) => {
+                if post.deliver(parcel, now) {
+                    self.machine.poke(core);
+                }
+            }
+            None if matches!(parcel.kind, Kind::Request | Kind::Moved) => self.refuse(parcel),
+            None => self.recycle(parcel),
+        }
+    }
+
+    /// The slot of a resource, made when its first request comes.
+    pub(super) fn slot(&mut self, instance: InstanceId) -> Option<usize> {
+        match self.by_instance.get(instance.index()) {
+            Some(&slot) if slot != NONE => {
+                let dead = self.slots.get(slot as usize).is_none_or(|entry| entry.dead);
+                (!dead).then_some(slot as usize)
+            }
+            _ => self.make_slot(instance),
+        }
+    }
+
+    #[cold]
+    fn make_slot(&mut self, instance: InstanceId) -> Option<usize> {
+        let entry = self.grid.directory.get(instance)?;
+        let place = entry.place_of(self.id)?;
+        let parent = *entry.parents.get(place)?;
+        if matches!(parent, Parent::Activity) && self.grid.activities().is_gone(entry.owner) {
+            return None;
+        }
+        let slot = self.slots.len();
+        let parent = self.attach(slot, &entry, parent)?;
+        self.slots.push(Slot {
+            resource: entry.make(self.id),
+            scheduler: entry.scheduler.init_core(self.id),
+            instance: entry,
+            clients: Clients::new(),
+            suspended: false,
+            dead: false,
+            resume_at: 0,
+            aside: vortex_queues::Fifo::new(),
+            told: false,
+            delayed: false,
+            parent,
+        });
+        if self.by_instance.len() <= instance.index() {
+            self.by_instance.resize(instance.index() + 1, NONE);
+        }
+        if let Some(entry) = self.by_instance.get_mut(instance.index()) {
+            *entry = u32::try_from(slot).unwrap_or(NONE);
+        }
+        Some(slot)
+    }
+
+    /// Makes the slot a client of whom it requests time from.
+    fn attach(
+        &mut self,
+        slot: usize,
+        instance: &Arc<Instance<M>>,
+        parent: Parent,
+    ) -> Option<(usize, ClientId)> {
+        match parent {
+            Parent::Multiplexor(standing) => {
+                let level = self.levels.first_mut()?;
+                Some((0, level.add(Child::Slot(slot), &standing.into())))
+            }
+            Parent::Activity => {
+                let class = crate::activity::MULTIPLEXOR;
+                let params = self.grid.activities().params(instance.owner, class, self.id);
+                let multiplexor = self.levels.first_mut()?;
+                let client = multiplexor.add_activity(&params);
+                if let Some(Child::Activity { slots, .. }) =
+                    multiplexor.children.get_mut(client.index())
+                {
+                    slots.push(slot);
+                }
+                Some((0, client))
+            }
+            Parent::Scheduler(bus, standing) => {
+                self.attach_bus(bus)?;
+                let level = self.levels.get_mut(bus + 1)?;
+                Some((bus + 1, level.add(Child::Slot(slot), &standing.into())))
+            }
+        }
+    }
+
+    /// Makes a bus a client of whom it requests from, once.
+    fn attach_bus(&mut self, bus: usize) -> Option<()> {
+        let level = bus + 1;
+        if self.levels.get(level)?.parent.is_some() {
+            return Some(());
+        }
+        let (above, standing) = match self.grid.buses.get(bus)?.parent {
+            Parent::Multiplexor(standing) => (0, standing),
+            // A parent comes before its children: no circle can be built.
+            Parent::Scheduler(above, standing) if above < bus => {
+                self.attach_bus(above)?;
+                (above + 1, standing)
+            }
+            Parent::Scheduler(..) | Parent::Activity => return None,
+        };
+        let client = self.levels.get_mut(above)?.add(Child::Level(level), &standing.into());
+        let level: &mut Level = self.levels.get_mut(level)?;
+        level.parent = Some((above, client));
+        Some(())
+    }
+
+    /// The share-holder of an activity at a slot, made when its first request comes.
+    pub(super) fn holder(&mut self, slot: usize, activity: ActivityId) -> ClientId {
+        let found = self.slots.get(slot).and_then(|entry| entry.clients.find(activity));
+        found.unwrap_or_else(|| self.make_holder(slot, activity))
+    }
+
+    #[cold]
+    fn make_holder(&mut self, slot: usize, activity: ActivityId) -> ClientId {
+        let Some(entry) = self.slots.get_mut(slot) else { return ClientId::new(NONE) };
+        let params = self.grid.activities().params(activity, entry.instance.class, self.id);
+        let client = entry.clients.add(activity);
+        entry.scheduler.add_client(client, &params);
+        if self.charge_through
+            && activity != ActivityId::INFRASTRUCTURE
+            && let Some(multiplexor) = self.levels.first_mut()
+        {
+            let class = crate::activity::MULTIPLEXOR;
+            let params = self.grid.activities().params(activity, class, self.id);
+            let own = multiplexor.add_activity(&params);
+            // The choice of a bus is not passed over; an activity's own instances are its
+            // client's already.
+            if entry.parent.0 == 0
+                && matches!(multiplexor.children.get(entry.parent.1.index()), Some(Child::Slot(_)))
+                && let Some(holder) = entry.clients.holder_mut(client)
+            {
+                holder.lender = Some(own);
+            }
+        }
+        client
+    }
+
+    /// Puts a request that was sent here into its queue: its wait begins.
+    pub(super) fn enqueue_new(&mut self, slot: usize, mut parcel: Sealed<M>) {
+        parcel.queued_at = self.ledger.last();
+        self.enqueue(slot, parcel, false);
+    }
+
+    /// Puts a request into its queue, behind the others or before them, and tells the
+    /// scheduler. Its wait goes on from where it was sent.
+    pub(super) fn enqueue(&mut self, slot: usize, mut parcel: Sealed<M>, at_head: bool) {
+        parcel.kind = Kind::Request;
+        if !at_head {
+            parcel.ring = self.ring.position();
+        }
+        let activity = parcel.activity;
+        let client = self.holder(slot, activity);
+        let Some(entry) = self.slots.get_mut(slot) else { return };
+        let was_empty = entry.clients.enqueue(client, parcel, at_head);
+        let run_on = was_empty
+            && !at_head
+            && self.serving == Some(activity)
+            && self.follow_up.is_none()
+            && !entry.suspended
+            && self.ledger.last() < self.run_on_until
+            && entry.clients.is_ready(client);
+        if run_on {
+            self.follow_up = Some((slot, client));
+        } else {
+            self.tell(slot, client);
+        }
+    }
+
+    /// Where a request is to run, by its labels and the bindings.
+    fn place_of(&mut self, parcel: &Sealed<M>) -> Place {
+        let label = Label {
+            instance: parcel.to,
+            activity: parcel.activity,
+            affinity: match parcel.labels.affinity_label() {
+                Some(affinity) => affinity,
+                None => return self.place_unlabelled(parcel),
+            },
+        };
+        let now = self.ledger.last();
+        let bound = match self.cache.get(&label) {
+            Some(bound) if !bound.expired(now) => *bound,
+            _ => match self.current_binding(label) {
+                Some(bound) => bound,
+                None => return Place::Nowhere,
+            },
+        };
+        if bound.core != self.id {
+            return Place::There(bound.core);
+        }
+        if !bound.settled {
+            // This core will hold it, as it does what arrives from others.
+            return Place::There(self.id);
+        }
+        self.slot(parcel.to).map_or(Place::Nowhere, Place::Here)
+    }
+
+    /// Without labels: here if the resource is here, else wherever its scheduler wants the
+    /// activity. No order is at stake, so this binding is this core's own.
+    fn place_unlabelled(&mut self, parcel: &Sealed<M>) -> Place {
+        if let Some(slot) = self.slot(parcel.to) {
+            return Place::Here(slot);
+        }
+        let label = Label {
+            instance: parcel.to,
+            activity: parcel.activity,
+            affinity: parcel.activity.index() as u64,
+        };
+        let now = self.ledger.last();
+        let key = Label { affinity: u64::MAX, ..label };
+        if let Some(bound) = self.cache.get(&key).filter(|bound| !bound.expired(now)) {
+            return Place::There(bound.core);
+        }
+        let Some(instance) = self.grid.directory.get(parcel.to) else { return Place::Nowhere };
+        if instance.cores.is_empty() {
+            return Place::Nowhere;
+        }
+        let bound: Bound = self.grid.choose(&instance, label, now);
+        self.cache.insert(key, bound);
+        Place::There(bound.core)
+    }
+}

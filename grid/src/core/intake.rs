@@ -1,0 +1,306 @@
+//! What a core takes in between two choices: arrivals, control requests, timers, tokens
+//! dropped elsewhere, activities that have died.
+
+use crate::sync::Ordering;
+
+use vortex_units::ActivityId;
+
+use super::{Core, Due};
+use crate::machine::Machine;
+use crate::message::{Message, Port};
+use crate::policy::ClientId;
+use crate::request::{Kind, ReplyError, Sealed};
+use crate::resource::Scope;
+
+impl<M: Message, P: Machine> Core<M, P> {
+    pub(super) fn take_in(&mut self) {
+        if self.post.arrived() {
+            self.take_arrivals();
+        }
+        while self.early.front().is_some_and(|first| first.queued_at <= self.ledger.last()) {
+            if let Some(parcel) = self.early.pop_front() {
+                self.receive(parcel);
+            }
+        }
+        if self.post.attention.load(Ordering::Relaxed) {
+            self.attend();
+        }
+        while self.timers.peek().is_some_and(|timer| timer.0 <= self.ledger.last()) {
+            if let Some(timer) = self.timers.pop() {
+                self.due(timer.2);
+            }
+        }
+        if !self.desk.refused.is_empty() {
+            self.review_refused();
+        }
+        if !self.moves.is_empty() {
+            self.progress_moves();
+        }
+    }
+
+    pub(super) fn take_arrivals(&mut self) {
+        let mut arrivals = self.post.take_arrivals();
+        while let Some(parcel) = arrivals.pop_front() {
+            if P::ARRIVALS_HAVE_TIMES && parcel.queued_at > self.ledger.last() {
+                self.keep_early(parcel);
+            } else {
+                self.receive(parcel);
+            }
+        }
+    }
+
+    fn keep_early(&mut self, parcel: Sealed<M>) {
+        let at = parcel.queued_at;
+        let mut later = self.early.extract(|waiting| waiting.queued_at > at);
+        self.early.push_back(parcel);
+        self.early.append(&mut later);
+    }
+
+    /// Something came from another core.
+    fn receive(&mut self, parcel: Sealed<M>) {
+        match parcel.kind {
+            Kind::Request => self.arrive(parcel),
+            _ => self.control(parcel),
+        }
+    }
+
+    /// Handles what is not a request of a resource, whether sent here or elsewhere.
+    pub(super) fn control(&mut self, mut parcel: Sealed<M>) {
+        match parcel.kind {
+            Kind::Request => self.arrive(parcel),
+            Kind::Moved => match self.slot(parcel.to) {
+                Some(slot) => self.enqueue(slot, parcel, false),
+                None => self.refuse(parcel),
+            },
+            Kind::Reply | Kind::Failure(_) => {
+                let reply = match parcel.kind {
+                    Kind::Failure(error) => Err(error),
+                    _ => Ok(parcel.body.take()),
+                };
+                let woken = match parcel.trigger {
+                    Some(trigger) => self.desk.triggers.fire(trigger, reply),
+                    None => vortex_queues::Fifo::new(),
+                };
+                self.recycle(parcel);
+                self.unblock(woken);
+            }
+            Kind::Resume { scope, of, .. } => {
+                if let Some(slot) = self.slot(parcel.to) {
+                    match scope {
+                        Scope::Device => self.resume_slot(slot),
+                        Scope::Client => self.resume_client(slot, of),
+                        Scope::Label => {
+                            self.resume_labels(slot, of, parcel.labels.dependency_label());
+                        }
+                    }
+                }
+                self.recycle(parcel);
+            }
+            Kind::BillBack { causer, .. } => {
+                self.bill_part(&parcel, causer);
+                self.recycle(parcel);
+            }
+            Kind::Flushed => {
+                self.flushed(&parcel);
+                self.recycle(parcel);
+            }
+        }
+    }
+
+    /// Bills back a part of an earlier run of infrastructure.
+    fn bill_part(&mut self, parcel: &Sealed<M>, causer: ActivityId) {
+        let run = parcel.ring;
+        let Some(open) = self.open_runs.get_mut(&run).filter(|open| open.instance == parcel.to)
+        else {
+            return;
+        };
+        // Dividing what is left by the parts left shares out the remainder too.
+        let part = open.record.divided(u64::from(open.parts));
+        open.record = open.record.less(&part);
+        open.parts -= 1;
+        if open.parts == 0 {
+            self.open_runs.remove(&run);
+        }
+        if let Some(slot) = self.slot(parcel.to) {
+            self.bill_back(slot, &part, causer);
+        }
+    }
+
+    fn attend(&mut self) {
+        self.post.attention.store(false, Ordering::Relaxed);
+        crate::sync::fence(Ordering::SeqCst);
+        loop {
+            let ticket = self.post.graveyard.lock().pop();
+            let Some(ticket) = ticket else { break };
+            self.answer(ticket, Err(ReplyError::Dropped));
+        }
+        let mut index = 0;
+        while let Some(&slot) = self.suspended_slots.get(index) {
+            let resumed = self
+                .slots
+                .get(slot)
+                .is_none_or(|entry| entry.instance.gate.epoch() != entry.resume_at);
+            if resumed {
+                self.suspended_slots.swap_remove(index);
+                self.resume_slot(slot);
+            } else {
+                index += 1;
+            }
+        }
+        loop {
+            let departed = self.post.departed.lock().pop();
+            let Some(activity) = departed else { break };
+            self.close(activity);
+        }
+    }
+
+    /// Ends a suspension on this core, from outside of any handler.
+    pub fn resume_here<R>(&mut self, at: Port<R>, scope: Scope, of: ActivityId) {
+        let Some(slot) = self.slot(at.instance()) else { return };
+        if let Some(entry) = self.slots.get(slot) {
+            entry.instance.gate.advance();
+        }
+        match scope {
+            Scope::Device => self.resume_slot(slot),
+            Scope::Client => self.resume_client(slot, of),
+            Scope::Label => self.resume_labels(slot, of, None),
+        }
+    }
+
+    fn resume_slot(&mut self, slot: usize) {
+        self.suspended_slots.retain(|&suspended| suspended != slot);
+        if let Some(entry) = self.slots.get_mut(slot) {
+            entry.suspended = false;
+        }
+        self.refresh_slot(slot);
+    }
+
+    fn resume_client(&mut self, slot: usize, activity: ActivityId) {
+        let Some(entry) = self.slots.get_mut(slot) else { return };
+        let Some(client) = entry.clients.find(activity) else { return };
+        if let Some(holder) = entry.clients.holder_mut(client) {
+            holder.suspended = false;
+        }
+        self.tell(slot, client);
+    }
+
+    /// Resumes one dependency label of an activity, or all of them and what was set aside.
+    fn resume_labels(&mut self, slot: usize, activity: ActivityId, only: Option<u64>) {
+        let mut index = 0;
+        while let Some(&(of, label)) = self.rejected_labels.get(index) {
+            if of == slot
+                && label.activity == activity
+                && only.is_none_or(|dependency| dependency == label.dependency)
+            {
+                self.rejected_labels.swap_remove(index);
+                if let Some(entry) = self.slots.get_mut(slot) {
+                    entry.clients.unhold(label);
+                }
+            } else {
+                index += 1;
+            }
+        }
+        let Some(entry) = self.slots.get_mut(slot) else { return };
+        let mut aside = match only {
+            None => entry.aside.extract(|envelope| envelope.activity == activity),
+            Some(_) => vortex_queues::Fifo::new(),
+        };
+        let mut reversed = vortex_queues::Fifo::new();
+        while let Some(parcel) = aside.pop_front() {
+            reversed.push_front(parcel);
+        }
+        while let Some(parcel) = reversed.pop_front() {
+            self.enqueue(slot, parcel, true);
+        }
+        let found = self.slots.get(slot).and_then(|entry| entry.clients.find(activity));
+        if let Some(client) = found {
+            self.tell(slot, client);
+        }
+    }
+
+    fn due(&mut self, what: Due<M>) {
+        match what {
+            Due::Request(parcel) => self.deliver(parcel),
+            Due::Slot(slot) => {
+                if let Some(entry) = self.slots.get_mut(slot) {
+                    entry.delayed = false;
+                }
+                self.refresh_slot(slot);
+            }
+            Due::Level(level) => {
+                if let Some(entry) = self.levels.get_mut(level) {
+                    entry.delayed = false;
+                }
+                self.refresh_level(level);
+            }
+            Due::Starved => {
+                for (slot, client) in ::core::mem::take(&mut self.starved) {
+                    self.feed(slot, client);
+                }
+            }
+        }
+    }
+
+    /// A client that had no room has waited: it may go on, and once beyond its room, so
+    /// that requests which wait for each other's room cannot wait for ever.
+    fn feed(&mut self, slot: usize, client: ClientId) {
+        if let Some(holder) =
+            self.slots.get_mut(slot).and_then(|entry| entry.clients.holder_mut(client))
+        {
+            holder.starved = false;
+            holder.overdraft = true;
+        }
+        self.tell(slot, client);
+    }
+
+    /// Gives a node's bill back; the last one of a zombie ends it.
+    pub(super) fn discharge(&mut self, activity: ActivityId) {
+        if self.grid.activities().discharge(activity) {
+            let now = self.ledger.last();
+            let grid = self.grid.clone();
+            grid.reap(activity, now, |core| self.machine.poke(core));
+        }
+    }
+
+    /// The instances of a dead activity's own are dead: others' requests there are refused.
+    fn bury(&mut self, activity: ActivityId) {
+        let mut refused = vortex_queues::Fifo::new();
+        for slot in &mut self.slots {
+            let own = slot.instance.parents.contains(&crate::instance::Parent::Activity);
+            if slot.instance.owner != activity || !own {
+                continue;
+            }
+            slot.dead = true;
+            slot.told = false;
+            refused.append(&mut slot.aside);
+            for holder in slot.clients.holders.iter_mut().flatten() {
+                for queue in &mut holder.queues {
+                    refused.append(&mut queue.requests);
+                }
+                holder.queued = 0;
+            }
+        }
+        while let Some(parcel) = refused.pop_front() {
+            self.refuse(parcel);
+        }
+        self.grid.directory.remove_owned_by(activity);
+    }
+
+    /// Closes this core's accounts of an activity that is gone: the ledger shows zero.
+    fn close(&mut self, activity: ActivityId) {
+        self.bury(activity);
+        for slot in &mut self.slots {
+            if let Some(client) = slot.clients.find(activity) {
+                slot.scheduler.remove_client(client);
+                drop(slot.clients.remove(client));
+            }
+        }
+        for level in &mut self.levels {
+            level.remove_activity(activity);
+        }
+        self.ledger.close(activity);
+        self.cache.retain(|label, _| label.activity != activity);
+        let cores = u32::try_from(self.grid.cores()).unwrap_or(u32::MAX);
+        self.grid.activities().closed(activity, cores);
+    }
+}

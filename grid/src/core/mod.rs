@@ -1,0 +1,366 @@
+//! A core of the grid and its loop: the CPU multiplexor (§3.1, Figure 3).
+//!
+//! `step` is Figure 3(b): take in what has arrived; let the multiplexor pick a client; let
+//! that client's scheduler pick a queue; execute the requests to completion; give the
+//! consumption records to both schedulers and the ledger. `send` is Figure 3(a).
+//!
+//! # Invariants
+//! - A core is driven by one caller, with `&mut`: nothing in it is shared.
+//! - Every reading of the clock ends one interval and begins the next; so the cycles of
+//!   the toolkit itself fall to the activity whose request they serve.
+
+mod choose;
+mod deliver;
+mod finish;
+mod intake;
+mod rebind;
+mod report;
+mod serve;
+mod utilization;
+
+use ::core::cmp::Ordering as Compare;
+use alloc::collections::BinaryHeap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use hashbrown::HashMap;
+use vortex_queues::Fifo;
+use vortex_units::{ActivityId, CoreId, Cycles, InstanceId, Micros};
+
+use crate::activity::{Denied, Refused};
+use crate::binding::{Bound, Label};
+use crate::blame::{Ring, Sampling};
+use crate::context::{Desk, Notes};
+use crate::kept::Keeping;
+use crate::labels::Labels;
+use crate::ledger::Ledger;
+use crate::level::Level;
+use crate::machine::Machine;
+use crate::message::{Carries, Message, Port, wrap_request};
+use crate::policy::{ClientId, Scheduler};
+use crate::pool::Pool;
+use crate::post::{CoreState, Post};
+use crate::request::{Envelope, Kind, Sealed};
+use crate::resource::Resource;
+use crate::shared::Grid;
+use crate::slot::{HeldLabel, Slot};
+use crate::triggers::Triggers;
+
+pub use report::{ClientReport, CoreReport};
+
+/// How a core is to be run.
+pub struct CoreSpec {
+    /// Which core.
+    pub core: CoreId,
+    /// The policy of its CPU multiplexor.
+    pub multiplexor: Arc<dyn Scheduler>,
+    /// Whether all of an activity's consumption advances its own client at the
+    /// multiplexor (charge-through), or only what its threads use (the paper's form).
+    pub charge_through: bool,
+    /// For how long same-core, same-activity follow-ups may be dispatched without asking
+    /// the schedulers again; zero turns run-on off.
+    pub run_on: Micros,
+    /// Which waits are explained.
+    pub sampling: Sampling,
+    /// How long a thread keeps the core before a poke is worth its cost.
+    pub patience: Micros,
+}
+
+impl CoreSpec {
+    /// A core with charge-through and the defaults of the design.
+    #[must_use]
+    pub fn new(core: CoreId, multiplexor: Arc<dyn Scheduler>) -> Self {
+        Self {
+            core,
+            multiplexor,
+            charge_through: true,
+            run_on: Micros::new(20),
+            sampling: Sampling { slow: Cycles::MAX, one_in: 64 },
+            patience: Micros::new(200),
+        }
+    }
+}
+
+/// What a core wants of whoever drives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Step {
+    /// A request was served: come again.
+    Ran,
+    /// A thread is to run for at most so long; then call [`Core::leave`].
+    Enter(Cycles),
+    /// Nothing to do until this time, or until a poke; the core has announced that it
+    /// sleeps.
+    Idle(Option<Cycles>),
+}
+
+struct Timer<M>(Cycles, u64, Due<M>);
+
+enum Due<M> {
+    /// A request becomes due.
+    Request(Sealed<M>),
+    /// A scheduler said that it can decide by now.
+    Slot(usize),
+    Level(usize),
+    /// Look again at clients that had no room for their fan-out.
+    Starved,
+}
+
+impl<M> PartialEq for Timer<M> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Compare::Equal
+    }
+}
+
+impl<M> Eq for Timer<M> {}
+
+impl<M> PartialOrd for Timer<M> {
+    fn partial_cmp(&self, other: &Self) -> Option<Compare> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<M> Ord for Timer<M> {
+    fn cmp(&self, other: &Self) -> Compare {
+        // The heap gives the greatest first; the earliest is wanted, in order of making.
+        (other.0, other.1).cmp(&(self.0, self.1))
+    }
+}
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
+
+/// A run of infrastructure that may yet be billed back.
+#[derive(Clone, Copy)]
+struct OpenRun {
+    instance: InstanceId,
+    record: crate::policy::Record,
+    parts: u32,
+}
+
+/// One core of a grid.
+pub struct Core<M: Message, P: Machine> {
+    id: CoreId,
+    machine: P,
+    grid: Arc<Grid<M>>,
+    post: Arc<Post<M>>,
+    desk: Desk<M>,
+    ledger: Ledger,
+    ring: Ring,
+    charge_through: bool,
+    run_on: Cycles,
+    patience: Cycles,
+    /// The multiplexor first, then the buses in the grid's order.
+    levels: Vec<Level>,
+    slots: Vec<Slot<M>>,
+    by_instance: Vec<u32>,
+    timers: BinaryHeap<Timer<M>>,
+    timer_number: u64,
+    /// Copies of bindings, good until they expire.
+    cache: Map<Label, Bound>,
+    /// Labels moving away from this core.
+    moves: Vec<rebind::Move>,
+    /// Requests of labels that are still moving to this core.
+    held: Map<Label, Fifo<Envelope<M>>>,
+    /// Requests begun and not finished, by label.
+    begun: Map<Label, u32>,
+    /// Arrivals whose time has not come (simulation only), by time.
+    early: Fifo<Envelope<M>>,
+    starved: Vec<(usize, ClientId)>,
+    open_runs: Map<u32, OpenRun>,
+    run: u32,
+    follow_up: Option<(usize, ClientId)>,
+    entered: Option<(usize, ClientId, Sealed<M>)>,
+    /// The activity whose request is being served.
+    serving: Option<ActivityId>,
+    suspended_slots: Vec<usize>,
+    /// Labels rejected with their own scope.
+    rejected_labels: Vec<(usize, HeldLabel)>,
+    run_on_until: Cycles,
+    /// The multiplexor's client whose turn a resource has been lent.
+    lent: Option<ClientId>,
+    utilization: utilization::Utilization,
+}
+
+impl<M: Message, P: Machine> Core<M, P> {
+    /// Starts a core: from now on all its time is accounted.
+    #[must_use]
+    pub fn new(grid: &Arc<Grid<M>>, mut machine: P, spec: CoreSpec) -> Option<Self> {
+        let post = grid.posts.get(spec.core.index())?.clone();
+        let start = machine.now();
+        let frequency = machine.frequency();
+        let mut levels = alloc::vec![Level::new(spec.multiplexor.init_core(spec.core), None)];
+        for bus in &grid.buses {
+            let scheduler = bus.scheduler.init_core(spec.core);
+            levels.push(Level::new(scheduler, None));
+        }
+        Some(Self {
+            id: spec.core,
+            machine,
+            grid: grid.clone(),
+            desk: Desk {
+                pool: Pool::new(post.clone()),
+                triggers: Triggers::new(spec.core),
+                outbox: Vec::with_capacity(16),
+                timers: Vec::new(),
+                records: Vec::new(),
+                later: Vec::new(),
+                kept: Keeping::new(),
+                keeping: None,
+                answers: Vec::new(),
+                cancelled: Vec::new(),
+                refused: Vec::new(),
+                notes: Notes::default(),
+            },
+            post,
+            ledger: Ledger::new(start, grid.activities().capacity()),
+            ring: Ring::new(spec.sampling),
+            charge_through: spec.charge_through,
+            run_on: frequency.cycles(spec.run_on),
+            patience: frequency.cycles(spec.patience),
+            levels,
+            slots: Vec::new(),
+            by_instance: Vec::new(),
+            timers: BinaryHeap::new(),
+            timer_number: 0,
+            cache: Map::default(),
+            moves: Vec::new(),
+            held: Map::default(),
+            begun: Map::default(),
+            early: Fifo::new(),
+            starved: Vec::new(),
+            open_runs: Map::default(),
+            run: 0,
+            follow_up: None,
+            entered: None,
+            serving: None,
+            suspended_slots: Vec::new(),
+            rejected_labels: Vec::new(),
+            run_on_until: Cycles::ZERO,
+            lent: None,
+            utilization: utilization::Utilization::new(start),
+        })
+    }
+
+    /// Which core this is.
+    #[must_use]
+    pub fn id(&self) -> CoreId {
+        self.id
+    }
+
+    /// The machine beneath.
+    pub fn machine(&mut self) -> &mut P {
+        &mut self.machine
+    }
+
+    /// The core's ledger.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Sends a root request: work that nothing in the grid has asked for. Only roots are
+    /// refused: a system call then waits, a packet is dropped, a timer coalesces.
+    ///
+    /// # Errors
+    /// [`Refused`], with nothing sent.
+    pub fn root<R>(
+        &mut self,
+        activity: ActivityId,
+        to: Port<R>,
+        labels: Labels,
+        request: R::Request,
+    ) -> Result<(), Refused>
+    where
+        M: Carries<R::Request> + Carries<R::Reply>,
+        R: Resource<M>,
+    {
+        if self.desk.refused.iter().any(|(_, refused)| *refused == activity) {
+            return Err(Refused::OverBudget);
+        }
+        match self.grid.activities().charge_root(activity) {
+            Ok(()) => {}
+            Err(Denied::Untouched(why)) => return Err(why),
+            Err(Denied::Taken(why)) => {
+                self.discharge(activity);
+                return Err(why);
+            }
+        }
+        let refuse = |core: &mut Self, why| {
+            core.discharge(activity);
+            Err(why)
+        };
+        if !self.desk.pool.reserve(1) {
+            return refuse(self, Refused::NoMemory);
+        }
+        if self.grid.directory.get(to.instance()).is_none_or(|entry| entry.cores.is_empty()) {
+            return refuse(self, Refused::NoSuchInstance);
+        }
+        let sender = InstanceId::OUTSIDE;
+        if let (Some(dependency), Some(affinity)) =
+            (labels.dependency_label(), labels.affinity_label())
+            && self.grid.bindings.fix(sender, activity, dependency, affinity).is_err()
+        {
+            return refuse(self, Refused::LabelConflict);
+        }
+        let Some(mut parcel) = self.desk.pool.take() else {
+            return refuse(self, Refused::NoMemory);
+        };
+        parcel.kind = Kind::Request;
+        parcel.to = to.instance();
+        parcel.from = sender;
+        parcel.activity = activity;
+        parcel.labels = labels;
+        parcel.body = Some(wrap_request::<M, R>(request));
+        self.deliver(parcel);
+        Ok(())
+    }
+
+    /// One turn of the loop.
+    pub fn step(&mut self) -> Step {
+        self.post.enter_boundary();
+        let step = self.turn();
+        self.post.leave_boundary();
+        step
+    }
+
+    fn turn(&mut self) -> Step {
+        self.take_in();
+        self.note_utilization();
+        if let Some((slot, choice)) = self.choose() {
+            return self.serve(slot, choice);
+        }
+        let now = self.machine.now();
+        self.ledger.idle(now);
+        if self.post.rest(CoreState::Idle, Cycles::ZERO) {
+            Step::Idle(self.next_due())
+        } else {
+            Step::Ran
+        }
+    }
+
+    /// Whether something waits for this core to look. To be asked when a thread in user mode
+    /// has had its patience: until then others put requests here without a poke.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.post.arrived() || self.post.attention.load(::core::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// The core has been woken, or its time has come: what passed was idle.
+    pub fn wake(&mut self) {
+        self.post.wake();
+        let now = self.machine.now();
+        self.ledger.idle(now);
+    }
+
+    /// Books the time since the last reading to the hypervisor, where that can be known.
+    pub fn host_took(&mut self) {
+        let now = self.machine.now();
+        self.ledger.host(now);
+    }
+
+    fn next_due(&self) -> Option<Cycles> {
+        let timer = self.timers.peek().map(|timer| timer.0);
+        let early = self.early.front().map(|envelope| envelope.queued_at);
+        [timer, early, self.move_due()].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,135 @@
+//! What a core tells about itself (§4.1): a sample of all its clients, to the cycle,
+//! including the run that is still open.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use vortex_units::{ActivityId, Cycles, InstanceId};
+
+use super::Core;
+use crate::blame::Blame;
+use crate::ledger::Imbalance;
+use crate::machine::Machine;
+use crate::message::Message;
+use crate::policy::{ClientId, ClientStatistics};
+use crate::slot::Usage;
+
+/// A share-holder at a resource on a core.
+#[derive(Clone, Debug)]
+pub struct ClientReport {
+    /// The resource instance.
+    pub instance: InstanceId,
+    /// Its name.
+    pub resource: String,
+    /// The share-holder.
+    pub activity: ActivityId,
+    /// What it used there.
+    pub usage: Usage,
+    /// Requests queued now.
+    pub queued: usize,
+    /// What the scheduler knows of it.
+    pub statistics: ClientStatistics,
+}
+
+/// A sample of a core.
+#[derive(Clone, Debug)]
+pub struct CoreReport {
+    /// Time since the core started.
+    pub elapsed: Cycles,
+    /// Time with nothing to do.
+    pub idle: Cycles,
+    /// Time the hypervisor took.
+    pub host: Cycles,
+    /// By activity; infrastructure is one of them.
+    pub activities: Vec<(ActivityId, Cycles)>,
+    /// What activities used that are gone.
+    pub departed: Cycles,
+    /// The run still open, whose cycles no scheduler knows yet; they are in `activities`.
+    pub open: Option<(ActivityId, Cycles)>,
+    /// By resource and share-holder.
+    pub clients: Vec<ClientReport>,
+    /// Who ran while whose requests waited, as far as it was sampled.
+    pub blame: Vec<Blame>,
+    /// Explained waits for whose pair of victim and causer the core's table had no place.
+    pub blame_unnamed: Cycles,
+}
+
+impl<M: Message, P: Machine> Core<M, P> {
+    /// Takes a sample. Reads the clock, so that the sample is complete up to now.
+    pub fn report(&mut self) -> CoreReport {
+        let now = self.machine.now();
+        let open = match &self.entered {
+            Some((_, _, parcel)) => {
+                let activity = parcel.activity;
+                Some((activity, now.saturating_sub(self.ledger.last())))
+            }
+            None => None,
+        };
+        let grid = self.grid.clone();
+        let activities = (0..grid.activities().capacity())
+            .filter_map(|index| grid.activities().at(index))
+            .map(|activity| {
+                let open = open.filter(|(running, _)| *running == activity);
+                let extra = open.map_or(Cycles::ZERO, |(_, span)| span);
+                (activity, self.ledger.used(activity) + extra)
+            })
+            .collect();
+        let mut clients = Vec::new();
+        for slot in &self.slots {
+            for (index, holder) in slot.clients.holders.iter().enumerate() {
+                let Some(holder) = holder else { continue };
+                let client = ClientId::new(u32::try_from(index).unwrap_or(u32::MAX));
+                clients.push(ClientReport {
+                    instance: slot.instance.id,
+                    resource: slot.instance.name.clone(),
+                    activity: holder.activity,
+                    usage: holder.usage,
+                    queued: holder.queued,
+                    statistics: slot.scheduler.client_statistics(client),
+                });
+            }
+        }
+        CoreReport {
+            elapsed: self.ledger.elapsed() + open.map_or(Cycles::ZERO, |(_, span)| span),
+            idle: self.ledger.idle_time(),
+            host: self.ledger.host_time(),
+            activities,
+            departed: self.ledger.departed(),
+            open,
+            clients,
+            blame: self.ring.blame(),
+            blame_unnamed: self.ring.unnamed(),
+        }
+    }
+
+    /// Law 1 on this core.
+    ///
+    /// # Errors
+    /// [`Imbalance`] if a cycle is missing or booked twice.
+    pub fn audit(&self) -> Result<(), Imbalance> {
+        self.ledger.audit()
+    }
+
+    /// Requests that this core holds anywhere: queued, pending, kept, entered, due later,
+    /// held or set aside.
+    #[must_use]
+    pub fn requests(&self) -> usize {
+        let queued: usize = self
+            .slots
+            .iter()
+            .map(|slot| {
+                slot.aside.len()
+                    + slot.clients.holders.iter().flatten().map(|h| h.queued).sum::<usize>()
+            })
+            .sum();
+        let timed =
+            self.timers.iter().filter(|timer| matches!(timer.2, super::Due::Request(_))).count();
+        queued
+            + timed
+            + self.desk.triggers.pending()
+            + self.desk.kept.len()
+            + usize::from(self.entered.is_some())
+            + self.early.len()
+            + self.held.values().map(vortex_queues::Fifo::len).sum::<usize>()
+    }
+}

@@ -1,0 +1,371 @@
+//! Executing requests: the batch, the run, the accounts.
+
+use vortex_units::{ActivityId, Cycles, Micros, Requests};
+
+use super::{Core, Due, OpenRun, Step};
+use crate::context::{Context, Notes};
+use crate::machine::Machine;
+use crate::message::Message;
+use crate::policy::{Choice, ClientId, QueueRef, Record, RecordKind};
+use crate::post::CoreState;
+use crate::request::Sealed;
+use crate::resource::Left;
+
+/// How many runs of infrastructure a core remembers for billing them back.
+const OPEN_RUNS: usize = 16_384;
+/// A part that has not been billed back after so many runs never will be: its packet was
+/// dropped.
+const STALE: u32 = 1 << 20;
+
+/// How serving one request went.
+enum Served {
+    /// It ran.
+    Ran,
+    /// There was none that may run, or it may not run now.
+    Nothing,
+    /// A thread is to be entered.
+    Entering(Cycles),
+}
+
+impl<M: Message, P: Machine> Core<M, P> {
+    /// Executes what the schedulers chose, and what follows on within the quantum.
+    pub(super) fn serve(&mut self, slot: usize, choice: Choice) -> Step {
+        self.run_on_until = self.ledger.last() + self.run_on;
+        let batch = self.slots.get(slot).map_or(1, |entry| entry.instance.batch);
+        for _ in 0..choice.batch.max(batch) {
+            match self.serve_one(slot, choice.client, choice.queue) {
+                Served::Ran => {}
+                Served::Nothing => break,
+                Served::Entering(limit) => return self.announce_entry(limit),
+            }
+        }
+        self.settle(slot, choice.client);
+        while let Some((slot, client)) = self.follow_up.take() {
+            if self.ledger.last() >= self.run_on_until {
+                self.tell(slot, client);
+                break;
+            }
+            if let Served::Entering(limit) = self.serve_one(slot, client, None) {
+                return self.announce_entry(limit);
+            }
+            self.settle(slot, client);
+        }
+        Step::Ran
+    }
+
+    /// A thread has left user mode: its request goes on at once (law 5's one exception).
+    pub fn leave(&mut self) -> Step {
+        self.post.enter_boundary();
+        self.post.wake();
+        let step = match self.entered.take() {
+            None => Step::Ran,
+            Some((slot, _, parcel)) if !self.has_nodes_for(slot) => {
+                // No memory for what its handler may send: it goes on when there is.
+                self.enqueue(slot, parcel, true);
+                Step::Ran
+            }
+            Some((slot, client, parcel)) => match self.run(slot, client, parcel) {
+                Served::Entering(limit) => self.announce_entry(limit),
+                Served::Ran | Served::Nothing => {
+                    self.settle(slot, client);
+                    self.tell_follow_up();
+                    Step::Ran
+                }
+            },
+        };
+        self.post.leave_boundary();
+        step
+    }
+
+    fn has_nodes_for(&mut self, slot: usize) -> bool {
+        let fan_out = self.slots.get(slot).map_or(0, |entry| entry.resource.fan_out());
+        self.desk.pool.reserve(fan_out)
+    }
+
+    fn announce_entry(&mut self, limit: Cycles) -> Step {
+        self.tell_follow_up();
+        let patience = self.ledger.last() + self.patience;
+        let limit = match self.next_due() {
+            Some(due) => limit.min(due.saturating_sub(self.ledger.last()).max(Cycles::new(1))),
+            None => limit,
+        };
+        if self.post.rest(CoreState::User, patience) {
+            Step::Enter(limit)
+        } else {
+            // Something has come meanwhile: the thread gets its patience, no more.
+            Step::Enter(limit.min(self.patience))
+        }
+    }
+
+    /// A follow-up that is not run on is left to the schedulers.
+    fn tell_follow_up(&mut self) {
+        if let Some((slot, client)) = self.follow_up.take() {
+            self.tell(slot, client);
+        }
+    }
+
+    /// Both schedulers learn whether the client, and the slot, have more to do.
+    fn settle(&mut self, slot: usize, client: ClientId) {
+        self.tell(slot, client);
+        self.settle_above(slot);
+    }
+
+    fn serve_one(&mut self, slot: usize, client: ClientId, named: Option<QueueRef>) -> Served {
+        let Some(entry) = self.slots.get_mut(slot) else { return Served::Nothing };
+        if entry.suspended {
+            return Served::Nothing;
+        }
+        let fan_out = entry.resource.fan_out();
+        let Some(holder) = entry.clients.holder_mut(client) else { return Served::Nothing };
+        if holder.suspended || holder.starved {
+            return Served::Nothing;
+        }
+        let activity = holder.activity;
+        let overdraft = ::core::mem::take(&mut holder.overdraft);
+        if fan_out > 0
+            && ((!overdraft && !self.grid.activities().has_room(activity, fan_out))
+                || !self.desk.pool.reserve(fan_out))
+        {
+            self.starve(slot, client);
+            return Served::Nothing;
+        }
+        let Some(entry) = self.slots.get_mut(slot) else { return Served::Nothing };
+        match entry.clients.take(client, named) {
+            Some(parcel) if overdraft && self.grid.activities().is_far_over(activity, fan_out) => {
+                // Waiting has not helped, nor has going beyond the limit: refused, loudly.
+                self.end(parcel, Err(crate::request::ReplyError::NoRoom));
+                Served::Ran
+            }
+            Some(parcel) => self.run(slot, client, parcel),
+            None => Served::Nothing,
+        }
+    }
+
+    /// The client has no room for what its request may send: it waits, nobody else.
+    fn starve(&mut self, slot: usize, client: ClientId) {
+        let now = self.ledger.last();
+        if let Some(entry) = self.slots.get_mut(slot) {
+            entry.scheduler.client_suspended(client, now);
+            if let Some(holder) = entry.clients.holder_mut(client) {
+                holder.starved = true;
+            }
+        }
+        self.untell(slot, client);
+        if self.starved.is_empty() {
+            let due = now + self.grid.frequency.cycles(Micros::new(1_000));
+            self.set_timer(due, Due::Starved);
+        }
+        self.starved.push((slot, client));
+    }
+
+    /// Lets the handler run, and does all that follows from it.
+    fn run(&mut self, slot: usize, client: ClientId, mut parcel: Sealed<M>) -> Served {
+        let Some(entry) = self.slots.get_mut(slot) else { return Served::Nothing };
+        let began = self.ledger.last();
+        let activity = parcel.activity;
+        let waited = began.saturating_sub(parcel.queued_at);
+        let first_time = !parcel.begun;
+        if first_time {
+            self.ring.explain(activity, parcel.ring, waited);
+        }
+        self.run = self.run.wrapping_add(1);
+        self.desk.notes = Notes::default();
+        let answered = parcel.answered;
+        let mut cx = Context {
+            room: entry.resource.fan_out(),
+            epoch: entry.instance.gate.epoch(),
+            instance: entry.instance.id,
+            desk: &mut self.desk,
+            grid: &self.grid,
+            activity,
+            sender: parcel.from,
+            answered,
+            labels: parcel.labels,
+            now: began,
+            core: self.id,
+            run: self.run,
+            scratch: parcel.scratch,
+            open_room: self.open_runs.len() < OPEN_RUNS,
+        };
+        let left = match parcel.resume.take() {
+            Some(resume) => resume(&mut *entry.resource, &mut parcel, &mut cx),
+            None => entry.resource.dispatch(&mut parcel, &mut cx),
+        };
+        parcel.scratch = cx.scratch;
+        let now = self.machine.now();
+        let (span, total) = self.ledger.charge(activity, now);
+        self.grid.activities().publish(activity, self.id, total);
+        self.ring.note(activity, span);
+        if let Some(affinity) = parcel.labels.affinity_label() {
+            self.grid.bindings.ran(affinity, self.id);
+        }
+        if let Some(trigger) = answered {
+            self.desk.triggers.ran(trigger);
+            parcel.answered = None;
+        }
+        let mut record = Record::new(RecordKind::BASIC);
+        record.cycles = span;
+        record.bytes = self.desk.notes.bytes;
+        record.memory = self.desk.notes.memory;
+        // A rejected request has not been served; its wait goes on.
+        let served = first_time && !matches!(left, Left::Rejected(_));
+        record.requests = Requests::new(u64::from(served));
+        if let Some(holder) = entry.clients.holder_mut(client) {
+            let usage = &mut holder.usage;
+            usage.runs += record.requests;
+            usage.cycles += span;
+            usage.bytes += record.bytes;
+            if served {
+                usage.waited += waited;
+                usage.longest_wait = usage.longest_wait.max(waited);
+            }
+        }
+        self.account(slot, client, activity, &record);
+        self.settle_notes(slot, activity, record);
+        let entering = self.finish(slot, client, parcel, left);
+        self.serving = Some(activity);
+        self.send_out();
+        self.serving = None;
+        match entering {
+            Some(limit) => Served::Entering(limit),
+            None => Served::Ran,
+        }
+    }
+
+    /// Gives a record to the slot's scheduler, to those above it, and under charge-through
+    /// to the activity's own client at the multiplexor.
+    pub(super) fn account(
+        &mut self,
+        slot: usize,
+        client: ClientId,
+        activity: ActivityId,
+        record: &Record,
+    ) {
+        let now = self.ledger.last();
+        let Some(entry) = self.slots.get_mut(slot) else { return };
+        entry.scheduler.resource_record(client, record, now);
+        let (mut index, mut above) = entry.parent;
+        while let Some(level) = self.levels.get_mut(index) {
+            level.charge(above, record, now);
+            match level.parent {
+                Some(next) => (index, above) = next,
+                None => break,
+            }
+        }
+        if !self.desk.records.is_empty() {
+            self.account_extras(slot, client);
+        }
+        if self.charge_through {
+            self.charge_through(activity, above, record);
+        }
+    }
+
+    /// Gives the records that the resource has added to the same schedulers.
+    #[cold]
+    fn account_extras(&mut self, slot: usize, client: ClientId) {
+        let now = self.ledger.last();
+        let Some(entry) = self.slots.get_mut(slot) else { return };
+        for extra in self.desk.records.drain(..) {
+            entry.scheduler.resource_record(client, &extra, now);
+            let (mut index, mut above) = entry.parent;
+            while let Some(level) = self.levels.get_mut(index) {
+                level.charge(above, &extra, now);
+                match level.parent {
+                    Some(next) => (index, above) = next,
+                    None => break,
+                }
+            }
+        }
+    }
+
+    /// Advances the virtual time of the activity's own client. A lent turn is its lender's,
+    /// whomever the resource served with it: else who lends without end would let the
+    /// resource have the whole core.
+    fn charge_through(&mut self, activity: ActivityId, charged: ClientId, record: &Record) {
+        let now = self.ledger.last();
+        let Some(multiplexor) = self.levels.first_mut() else { return };
+        let own = multiplexor.client_of(activity).filter(|own| *own != charged);
+        let lender = self.lent.filter(|lender| Some(*lender) != own && *lender != charged);
+        for client in own.into_iter().chain(lender) {
+            let through = Record { kind: RecordKind::THROUGH, ..*record };
+            multiplexor.charge(client, &through, now);
+        }
+    }
+
+    /// Forgets runs whose parts were dropped, when there is no room for others.
+    pub(super) fn forget_stale_runs(&mut self) {
+        if self.open_runs.len() >= OPEN_RUNS {
+            let now = self.run;
+            self.open_runs.retain(|&run, _| now.wrapping_sub(run) < STALE);
+        }
+    }
+
+    /// Whoever's debt has worn off enough is taken in again.
+    pub(super) fn review_refused(&mut self) {
+        let mut refused = ::core::mem::take(&mut self.desk.refused);
+        refused.retain(|&(slot, activity)| self.is_in_debt(slot, activity));
+        self.desk.refused = refused;
+    }
+
+    /// Whether a scheduler here says that the activity should be refused early.
+    fn is_in_debt(&self, slot: usize, activity: ActivityId) -> bool {
+        let entry = self.slots.get(slot);
+        let here = entry.is_some_and(|entry| {
+            let client = entry.clients.find(activity);
+            client.is_some_and(|client| entry.scheduler.client_statistics(client).refuse)
+        });
+        here || self.levels.first().is_some_and(|multiplexor| {
+            let own = multiplexor.client_of(activity);
+            own.is_some_and(|own| multiplexor.scheduler.client_statistics(own).refuse)
+        })
+    }
+
+    /// What the handler said of its run: who caused it, or that this will be said later.
+    fn settle_notes(&mut self, slot: usize, activity: ActivityId, record: Record) {
+        let notes = self.desk.notes;
+        if activity != ActivityId::INFRASTRUCTURE {
+            return;
+        }
+        if let Some(causer) = notes.causer {
+            self.bill_back(slot, &record, causer);
+        } else if notes.tokens > 0 {
+            let Some(instance) = self.slots.get(slot).map(|slot| slot.instance.id) else { return };
+            self.open_runs.insert(self.run, OpenRun { instance, record, parts: notes.tokens });
+        }
+    }
+
+    /// Moves consumption from infrastructure to its causer, in the ledger and in the
+    /// metric of the scheduler that dispatched it, so that its next decision changes.
+    pub(super) fn bill_back(&mut self, slot: usize, record: &Record, causer: ActivityId) {
+        if causer == ActivityId::INFRASTRUCTURE || !self.grid.activities().takes_bills(causer) {
+            return;
+        }
+        let now = self.ledger.last();
+        let moved = self.ledger.transfer(ActivityId::INFRASTRUCTURE, causer, record.cycles);
+        let record = Record { kind: RecordKind::BILLED_BACK, cycles: moved, ..*record };
+        self.grid.activities().publish(causer, self.id, self.ledger.used(causer));
+        let debtor = self.holder(slot, causer);
+        let creditor = self.holder(slot, ActivityId::INFRASTRUCTURE);
+        let Some(entry) = self.slots.get_mut(slot) else { return };
+        entry.scheduler.resource_record(creditor, &record.credited(), now);
+        entry.scheduler.resource_record(debtor, &record, now);
+        if let Some(holder) = entry.clients.holder_mut(creditor) {
+            holder.usage.cycles = holder.usage.cycles.saturating_sub(moved);
+            holder.usage.bytes = holder.usage.bytes.saturating_sub(record.bytes);
+        }
+        if let Some(holder) = entry.clients.holder_mut(debtor) {
+            holder.usage.cycles += moved;
+            holder.usage.bytes += record.bytes;
+        }
+        if self.charge_through
+            && let Some(multiplexor) = self.levels.first_mut()
+            && let Some(own) = multiplexor.client_of(causer)
+        {
+            multiplexor.charge(own, &record, now);
+        }
+        let listed = self.desk.refused.iter().any(|(_, refused)| *refused == causer);
+        if !listed && self.is_in_debt(slot, causer) {
+            self.desk.refused.push((slot, causer));
+        }
+    }
+}

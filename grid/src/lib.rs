@@ -1,0 +1,58 @@
+//! The scheduler toolkit of Vortex: requests, queues, labels, bindings, records and the
+//! ledger, and the loop of the CPU multiplexor that lets requests run.
+//!
+//! This is the heart of the kernel (§2, §3.1, §3.5 and the Appendix of the paper), and it
+//! knows no hardware: time, cores and their waking are parameters. The same source runs on
+//! real cores in the kernel, under virtual time in `sim/`, and in the model checker.
+//!
+//! Read [`policy`] for what a scheduler is asked, and `Core` for what asks it.
+#![no_std]
+
+extern crate alloc;
+
+pub mod policy;
+
+mod activity;
+mod binding;
+mod blame;
+mod context;
+mod cooperative;
+mod core;
+mod instance;
+mod kept;
+mod labels;
+mod ledger;
+mod level;
+mod machine;
+mod message;
+#[cfg(all(test, loom))]
+mod models;
+mod pool;
+mod post;
+mod request;
+mod resource;
+mod shared;
+mod slot;
+mod standing;
+mod sync;
+mod triggers;
+
+pub use self::core::{ClientReport, Core, CoreReport, CoreSpec, Step};
+pub use activity::{
+    Activities, Class, Entitlement, EntitlementAt, MULTIPLEXOR, Refused, TableFull,
+};
+pub use blame::{Blame, Sampling};
+pub use context::{Context, SendError, Unbilled};
+pub use cooperative::{Cooperative, Task, Threads};
+pub use instance::{InstanceSpec, Parent};
+pub use kept::Kept;
+pub use labels::Labels;
+pub use ledger::{Imbalance, Ledger};
+pub use machine::{Frequency, Machine};
+pub use message::{Carries, MESSAGE_LIMIT, Message, Port};
+pub use post::CoreState;
+pub use request::{ReplyError, Trigger, request_size};
+pub use resource::{At, Continuation, Outcome, Rejection, Resource, Scope};
+pub use shared::{BusSpec, Grid, GridSpec, Resumer};
+pub use slot::Usage;
+pub use standing::Standing;

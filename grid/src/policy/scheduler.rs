@@ -1,0 +1,68 @@
+//! The scheduler interface: the eleven functions of Table 3, under their names.
+
+use alloc::boxed::Box;
+
+use vortex_units::{CoreId, Cycles};
+
+use super::{
+    Binding, Choice, ClientId, ClientParams, ClientStatistics, InitError, LoadShare, Params,
+    Queues, Readiness, Record,
+};
+
+/// A scheduler's global state.
+///
+/// # Invariants
+/// Calls on it may come from any core at any time; calls on the parts that
+/// [`Self::init_core`] made come from that core alone.
+pub trait Scheduler: Send + Sync {
+    /// Makes an instance from its configuration.
+    ///
+    /// # Errors
+    /// [`InitError`] for a parameter that the policy does not know or cannot use.
+    fn init(params: Params) -> Result<Self, InitError>
+    where
+        Self: Sized;
+
+    /// Makes the part of the scheduler that belongs to one core.
+    fn init_core(&self, core: CoreId) -> Box<dyn SchedulerCore>;
+
+    /// Decides what core should handle this affinity label, and for how long.
+    fn load_share(&self, question: &LoadShare<'_>) -> Binding;
+}
+
+/// What a scheduler keeps for one core, and the decisions it makes there.
+///
+/// The toolkit promises: every client was added before it is named and is not named after
+/// its removal; `client_ready` is called when a request arrives at an empty client and,
+/// if requests are left, after each dispatch; a client returned by `schedule` counts as not
+/// ready until the next `client_ready`. Records may arrive at any time, also for clients
+/// that are not ready, suspended, or were not chosen (run-on, charge-through, billing back,
+/// records emitted later).
+pub trait SchedulerCore: Send {
+    /// Registers a new client, not ready.
+    fn add_client(&mut self, client: ClientId, params: &ClientParams);
+
+    /// Unregisters a client; its identifier may then be given to another.
+    fn remove_client(&mut self, client: ClientId);
+
+    /// Emits a scheduling decision: a client that is ready, or `None` if none is or the
+    /// scheduler wants to wait. The client chosen is then no longer ready.
+    fn schedule(&mut self, now: Cycles, queues: &mut dyn Queues) -> Option<Choice>;
+
+    /// Registers that the client has pending requests. Idempotent; ends a suspension.
+    fn client_ready(&mut self, client: ClientId, now: Cycles);
+
+    /// Registers that the client is suspended: it may have requests, but must not be
+    /// chosen until the next `client_ready`. A policy that needs no difference between
+    /// idle and suspended only forgets that the client was ready.
+    fn client_suspended(&mut self, client: ClientId, now: Cycles);
+
+    /// Says whether a decision can be made, or in how many microseconds.
+    fn poll_ready(&mut self, now: Cycles) -> Readiness;
+
+    /// Takes note of consumption by the client.
+    fn resource_record(&mut self, client: ClientId, record: &Record, now: Cycles);
+
+    /// Reports what is known of the client.
+    fn client_statistics(&self, client: ClientId) -> ClientStatistics;
+}

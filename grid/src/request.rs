@@ -1,0 +1,120 @@
+//! The request as it travels (§3.1): one heap node from its sending to its reply.
+
+use ::core::num::NonZeroU32;
+use alloc::sync::Arc;
+
+use vortex_queues::Parcel;
+use vortex_units::{ActivityId, CoreId, Cycles, InstanceId};
+
+use crate::labels::Labels;
+use crate::post::Post;
+use crate::resource::Resume;
+
+/// A trigger: what a request points at that waits for a reply (§3.5).
+///
+/// Copyable, so that a resource can keep it and let further requests wait for the same
+/// reply. A trigger that has fired names nothing any more; waiting for it returns at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    pub(crate) place: u32,
+    pub(crate) generation: NonZeroU32,
+}
+
+/// Why a trigger fired without a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyError {
+    /// The resource finished the request without answering.
+    Unanswered,
+    /// The resource dropped the request that it had kept.
+    Dropped,
+    /// The request was cancelled.
+    Cancelled,
+    /// The request was refused on its way: labels in conflict, no such instance, or a
+    /// message that the resource cannot take.
+    Refused,
+    /// Its activity had far more requests outstanding than it may, and no room for what
+    /// this one may send.
+    NoRoom,
+    /// The reply is of another type than asked for.
+    WrongType,
+}
+
+/// What an envelope is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A request on its way to a queue, or in it.
+    Request,
+    /// A request that a rebinding moved here: it goes before what is held.
+    Moved,
+    /// The reply to a request, on its way to the trigger.
+    Reply,
+    /// A reply that carries an error instead.
+    Failure(ReplyError),
+    /// Ends a suspension, of this activity's client where the scope is one, on this core.
+    Resume { scope: crate::Scope, core: CoreId, of: ActivityId },
+    /// Consumption billed back: the causer is charged, infrastructure credited, by the
+    /// core where the run was; which run, the envelope's `ring` says.
+    BillBack { core: CoreId, causer: ActivityId },
+    /// The rebinding of a label is complete: what was held may run.
+    Flushed,
+}
+
+/// A request, or its reply, with all that the toolkit must know of it.
+pub(crate) struct Envelope<M> {
+    pub body: Option<M>,
+    pub kind: Kind,
+    pub to: InstanceId,
+    pub from: InstanceId,
+    pub activity: ActivityId,
+    pub labels: Labels,
+    /// When it was queued, or, on its way to another core, sent.
+    pub queued_at: Cycles,
+    /// The position of its core's ring of runs when it was queued.
+    pub ring: u32,
+    /// The trigger of its sender, on its home core.
+    pub trigger: Option<Trigger>,
+    /// The trigger that unblocked it, on the core where it is queued.
+    pub answered: Option<Trigger>,
+    /// A word of its resource's own on this core, kept while it is blocked.
+    pub scratch: u32,
+    /// It has run before and is not finished: its core must finish it.
+    pub begun: bool,
+    /// Where it goes on, if not at the beginning.
+    pub resume: Option<Resume<M>>,
+    /// The core of whose pool this node is, and whose triggers it names.
+    pub home: Arc<Post<M>>,
+}
+
+impl<M> Envelope<M> {
+    pub(crate) fn new(home: Arc<Post<M>>) -> Self {
+        Self {
+            body: None,
+            kind: Kind::Request,
+            to: InstanceId::new(0),
+            from: InstanceId::new(0),
+            activity: ActivityId::INFRASTRUCTURE,
+            labels: Labels::NONE,
+            queued_at: Cycles::ZERO,
+            ring: 0,
+            trigger: None,
+            answered: None,
+            scratch: 0,
+            begun: false,
+            resume: None,
+            home,
+        }
+    }
+
+    pub(crate) fn home_core(&self) -> CoreId {
+        self.home.core()
+    }
+}
+
+/// A request in its node.
+pub(crate) type Sealed<M> = Parcel<Envelope<M>>;
+
+/// What a queued request takes in all, in bytes.
+#[must_use]
+pub const fn request_size<M>() -> usize {
+    size_of::<Envelope<M>>() + Parcel::<Envelope<M>>::OVERHEAD
+}

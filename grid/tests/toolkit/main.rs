@@ -1,0 +1,14 @@
+//! The toolkit from outside: the life of requests, the four models of §3.5, the laws.
+#![cfg(not(loom))]
+#![allow(clippy::unwrap_used)]
+
+mod billing;
+mod cooperative;
+mod isolation;
+mod laws;
+mod orders;
+mod policies;
+mod probe;
+mod requests;
+mod support;
+mod threads;

@@ -1,0 +1,5 @@
+//! Policies by priority (`priority.*`).
+
+mod strict;
+
+pub use strict::Strict;

@@ -1,0 +1,99 @@
+//! Charging and crediting: how consumption moves a client's tag, and V.
+
+use vortex_grid::policy::ClientId;
+
+use super::client::State;
+use super::core_state::WfqCore;
+use crate::virtual_time::Virtual;
+
+impl WfqCore {
+    /// Charges a client. What came from `elsewhere` is capped and says nothing about the
+    /// length of its requests.
+    #[inline]
+    pub(super) fn charge(&mut self, id: ClientId, amount: u64, elsewhere: bool) {
+        let now = self.clock.now();
+        let Some(client) = self.clients.get_mut(id) else { return };
+        match client.state {
+            State::Returned | State::Serving | State::Owing => {}
+            State::Empty => {
+                client.tag = client.tag.max(now);
+                client.state = State::Owing;
+                self.clock.enter(client.weight);
+            }
+            State::Ready => return self.charge_waiting(id, amount, elsewhere),
+            State::Suspended => return self.charge_suspended(id, amount, elsewhere),
+        }
+        let taken = client.charge(amount, elsewhere, now.plus(self.ceiling));
+        if client.state == State::Owing {
+            // First, since V may pass its tag within this very charge.
+            self.owing.set(id, client.tag.key());
+        }
+        self.advance(taken);
+    }
+
+    /// Charges one that is in a heap, and moves it there.
+    #[inline(never)]
+    fn charge_waiting(&mut self, id: ClientId, amount: u64, elsewhere: bool) {
+        let limit = self.clock.now().plus(self.ceiling);
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let taken = client.charge(amount, elsewhere, limit);
+        self.advance(taken);
+        self.place(id);
+    }
+
+    /// Charges one as if it were there for the moment: the service was real.
+    #[inline(never)]
+    fn charge_suspended(&mut self, id: ClientId, amount: u64, elsewhere: bool) {
+        let now = self.clock.now();
+        let Some(client) = self.clients.get_mut(id) else { return };
+        client.tag = client.tag.plus(now.since(client.since));
+        let weight = client.weight;
+        let taken = client.charge(amount, elsewhere, now.plus(self.ceiling));
+        self.clock.enter(weight);
+        self.advance(taken);
+        self.clock.leave(weight);
+        self.freeze(id);
+    }
+
+    /// Takes off a client's consumption what turned out to be another's.
+    #[inline(never)]
+    pub(super) fn credit(&mut self, id: ClientId, amount: u64) {
+        let now = self.clock.now();
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let given = client.credit(amount, client.present(now));
+        let state = client.state;
+        self.clock.hold(given);
+        match state {
+            State::Ready => self.place(id),
+            State::Owing => {
+                self.owing.set(id, client.tag.key());
+                self.release_owing();
+            }
+            State::Empty | State::Serving | State::Returned | State::Suspended => {}
+        }
+    }
+
+    /// Lets V move as a fluid server's would that has done this much work: those whose tag
+    /// it passes on the way leave, and the rest of the work is the others'.
+    #[inline]
+    fn advance(&mut self, amount: u64) {
+        let mut rest = self.clock.release(amount);
+        loop {
+            let target = self.clock.after(rest);
+            match self.owing.first() {
+                Some(first) if first.within(target.end_of_instant().bits()) => {
+                    let passed = self.clock.pass(Virtual::of_key(first.key()));
+                    rest = rest.saturating_sub(passed);
+                    self.release_first();
+                }
+                _ => return self.clock.move_to(target),
+            }
+        }
+    }
+
+    fn freeze(&mut self, id: ClientId) {
+        if let Some(client) = self.clients.get_mut(id) {
+            client.since = self.clock.now();
+        }
+    }
+}

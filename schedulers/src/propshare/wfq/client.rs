@@ -1,0 +1,116 @@
+//! What the policy keeps of a client.
+
+use crate::tally::Tally;
+use crate::virtual_time::{Inverse, Virtual};
+
+/// What a client is doing. The weights of all but `Empty` and `Suspended` count in W.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Nothing to do, and V has passed its tag.
+    Empty,
+    /// Nothing to do, but its tag is ahead of V: in the heap `owing`.
+    Owing,
+    /// Waiting, in the heap `eligible` or in `ahead`.
+    Ready,
+    /// Chosen; in no heap.
+    Serving,
+    /// Chosen and ready again: in no heap until the next decision, which may choose it
+    /// without it ever having been in one.
+    Returned,
+    /// Must not be chosen; in no heap, at a fixed distance to V.
+    Suspended,
+}
+
+pub(super) struct Client {
+    pub(super) tag: Virtual,
+    /// While suspended: where V was when the tag was last set against it.
+    pub(super) since: Virtual,
+    pub(super) state: State,
+    pub(super) weight: u64,
+    inverse: Inverse,
+    /// Eight times the average charge; zero before the first.
+    average: u64,
+    pub(super) forgiven: u64,
+    /// The last charge from elsewhere found no room, or left none.
+    pub(super) at_cap: bool,
+    pub(super) tally: Tally,
+}
+
+impl Client {
+    pub(super) fn new(weight: u64, now: Virtual) -> Self {
+        Self {
+            tag: now,
+            since: now,
+            state: State::Empty,
+            weight,
+            inverse: Inverse::of(weight),
+            average: 0,
+            forgiven: 0,
+            at_cap: false,
+            tally: Tally::default(),
+        }
+    }
+
+    /// What of virtual time it is ahead of, or behind: V, unless it is frozen.
+    #[inline]
+    pub(super) fn present(&self, now: Virtual) -> Virtual {
+        if self.state == State::Suspended { self.since } else { now }
+    }
+
+    /// When its next request should have been served, if it is of the usual length.
+    #[inline]
+    pub(super) fn deadline(&self) -> Virtual {
+        self.tag.plus(self.inverse.of_amount(self.average / 8))
+    }
+
+    /// Charges as much as may be. Says how much that was.
+    #[inline]
+    pub(super) fn charge(&mut self, amount: u64, elsewhere: bool, limit: Virtual) -> u64 {
+        if elsewhere {
+            self.charge_elsewhere(amount, limit)
+        } else {
+            self.charge_chosen(amount);
+            amount
+        }
+    }
+
+    /// Charges what was chosen: in full, and it says how long requests are.
+    #[inline]
+    fn charge_chosen(&mut self, amount: u64) {
+        self.tag = self.tag.plus(self.inverse.of_amount(amount));
+        self.at_cap = false;
+        self.average = if self.average == 0 {
+            amount.saturating_mul(8)
+        } else {
+            (self.average - self.average / 8).saturating_add(amount)
+        };
+    }
+
+    /// Charges what came from elsewhere, as far as the tag may go. Says how much was taken.
+    #[inline]
+    fn charge_elsewhere(&mut self, amount: u64, limit: Virtual) -> u64 {
+        let (asked, room) = (self.inverse.of_amount(amount), limit.since(self.tag));
+        self.at_cap = asked >= room;
+        if asked <= room {
+            self.tag = self.tag.plus(asked);
+            return amount;
+        }
+        self.charge_to_cap(amount, room)
+    }
+
+    /// Charges what there is room for, and forgives the rest.
+    #[inline(never)]
+    fn charge_to_cap(&mut self, amount: u64, room: Virtual) -> u64 {
+        let taken = room.at_weight(self.weight).min(amount);
+        self.tag = self.tag.plus(room);
+        self.forgiven = self.forgiven.saturating_add(amount - taken);
+        taken
+    }
+
+    /// Takes consumption back, but not to before `present`. Says how much was given.
+    pub(super) fn credit(&mut self, amount: u64, present: Virtual) -> u64 {
+        let (asked, room) = (self.inverse.of_amount(amount), self.tag.since(present));
+        self.tag = self.tag.minus(asked.min(room));
+        if asked <= room { amount } else { room.at_weight(self.weight) }
+    }
+}

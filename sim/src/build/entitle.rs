@@ -1,0 +1,64 @@
+//! Entitlements, as the grid wants them.
+
+use vortex_config::{ActivityIndex, Config, Draw, Source};
+use vortex_grid::{Class, Entitlement, EntitlementAt, MULTIPLEXOR, Parent, Standing};
+use vortex_units::{CoreId, Share};
+
+/// The class of the resource in this place of the configuration.
+pub(crate) fn class(resource: usize) -> Class {
+    Class(u16::try_from(resource).unwrap_or(u16::MAX - 1))
+}
+
+/// Of whom a draw requests, and how its client stands there.
+pub(crate) fn parent(draw: &Draw) -> Parent {
+    let share = draw.share.unwrap_or(Share::ONE);
+    let standing = Standing { share, priority: draw.priority.unwrap_or(0) };
+    match draw.from {
+        Source::Multiplexor(_) => Parent::Multiplexor(standing),
+        Source::Scheduler(bus) => Parent::Scheduler(bus.index(), standing),
+    }
+}
+
+/// The share of an activity's client at a core's multiplexor: its part of what
+/// `resource.thread` has there together, or its own.
+pub(crate) fn multiplexor_share(config: &Config, activity: usize, core: CoreId) -> Share {
+    let index = ActivityIndex(u32::try_from(activity).unwrap_or(u32::MAX));
+    let own = || config.activities.get(activity).map(|a| a.share_at(None, core));
+    let part = if activity == 0 { None } else { config.thread_share(index, core) };
+    part.or_else(own).unwrap_or(Share::ONE)
+}
+
+/// How the activity's thread instances stand where they request time on a core: as the
+/// activity itself does at the core's multiplexor.
+pub(crate) fn thread_standing(config: &Config, activity: usize, core: CoreId) -> Standing {
+    let own = config.activities.get(activity);
+    Standing {
+        share: multiplexor_share(config, activity, core),
+        priority: own.map_or(0, |own| own.priority_at(None, core)),
+    }
+}
+
+/// The entitlement of the activity in this place of the configuration.
+pub(crate) fn entitlement(config: &Config, index: usize) -> Entitlement {
+    let Some(activity) = config.activities.get(index) else { return Entitlement::new(Share::ONE) };
+    let mut entitlement = Entitlement::new(activity.share);
+    entitlement.priority = activity.priority;
+    entitlement.nodes = activity.nodes.unwrap_or(entitlement.nodes);
+    for written in &activity.entitlements {
+        if let Some(resource) = written.resource {
+            let (core, share, priority) = (written.core, written.share, written.priority);
+            let class = class(resource.index());
+            entitlement.at.push(EntitlementAt { class, core, share, priority });
+        }
+    }
+    for mux in &config.multiplexors {
+        let standing = thread_standing(config, index, mux.core);
+        entitlement.at.push(EntitlementAt {
+            class: MULTIPLEXOR,
+            core: Some(mux.core),
+            share: Some(standing.share),
+            priority: Some(standing.priority),
+        });
+    }
+    entitlement
+}

@@ -1,0 +1,166 @@
+//! What `analyse` promises is given: with all activities busy with threads on every core,
+//! and a resource asked by all for more than it can do, nobody has less than its guarantee.
+
+#![allow(clippy::unwrap_used, reason = "the lint's exception for tests knows no helpers")]
+
+mod common;
+
+use common::{example, for_ms, parse, run};
+use vortex_config::{Level, Scope, analyse};
+
+/// What may be missing, in points: slices and requests are not infinitely short.
+const POINTS: f64 = 0.5;
+
+/// Long against a slice of 5 ms.
+const MILLIS: u64 = 1_000;
+
+/// The configuration's schedulers and activities, with a simulation that saturates them and
+/// one resource: requests waiting in a second would hold the nodes that the first needs.
+fn saturated(text: &str, busy: Option<&str>) -> String {
+    let config = parse(text);
+    let head = text.split("<simulation").next().unwrap();
+    let head = head.trim_end().trim_end_matches("</schedulerconfig>");
+    // Threads on every core.
+    let head = head.replace(r#"<loadsharing core="3"> fixed"#, "<loadsharing> fewest-bound");
+    let names: Vec<_> = config.activities.iter().map(|activity| activity.name.as_str()).collect();
+    let threads = config.multiplexors.len();
+    let mut work = String::new();
+    if let Some(resource) = busy {
+        work += &format!(r#"<resource name="{resource}" cost="20 us"/>"#);
+    }
+    for name in names.iter().skip(1) {
+        work += &format!(
+            r#"<workload activity="{name}" threads="{threads}"><compute> 20 ms </compute></workload>"#
+        );
+    }
+    for (resource, name) in busy.iter().flat_map(|r| names.iter().map(move |name| (r, name))) {
+        work += &format!(
+            r#"<arrivals resource="{resource}" activity="{name}" rate="60000" bytes="100"/>"#
+        );
+    }
+    format!(r#"{head}<simulation duration="1 s">{work}</simulation></schedulerconfig>"#)
+}
+
+/// With each of the resources busy in turn; without any, with threads alone.
+fn assert_kept(what: &str, text: &str, resources: &[&str]) {
+    if resources.is_empty() {
+        assert_kept_with(what, text, None);
+    }
+    for resource in resources {
+        assert_kept_with(what, text, Some(resource));
+    }
+}
+
+/// Every line about all that an activity uses, or its threads; where there is one core only,
+/// also those about the busy resource.
+fn assert_kept_with(what: &str, text: &str, busy: Option<&str>) {
+    let text = saturated(text, busy);
+    let config = parse(&text);
+    let report = run(&text, &for_ms(MILLIS, MILLIS));
+    let mut compared = 0;
+    for line in &analyse(&config).guarantees {
+        let Level::AtLeast(part) = line.of_core else { continue };
+        let core = report.cores.iter().find(|core| core.core == line.core).unwrap();
+        let activity = line.activity.index();
+        let name = &config.activities[activity].name;
+        let used = match line.scope {
+            Scope::Whole | Scope::Threads => core.activities[activity].get(),
+            Scope::Resource(resource) => {
+                let resource = &config.resources[resource.index()].resource;
+                if report.cores.len() > 1 || busy != Some(resource) {
+                    continue;
+                }
+                report.usage(name, resource).map_or(0, |row| row.cycles.get())
+            }
+        };
+        let had = 100.0 * used as f64 / core.elapsed.get() as f64;
+        let promised = f64::from(part.billionths()) / 1e7;
+        assert!(
+            had >= promised - POINTS,
+            "{what}, {busy:?}: {name} had {had:.2} % of {}, not {promised:.2} %: {line:?}",
+            line.core
+        );
+        compared += 1;
+    }
+    assert!(compared > 0, "{what}: nothing is promised");
+}
+
+#[test]
+fn the_examples_give_what_they_promise() {
+    let all: [(&str, &[&str]); 5] = [
+        ("paper-cpu", &[]),
+        ("paper-files", &["resource.asr", "resource.aior", "resource.fcr"]),
+        ("paper-web", &["resource.dir", "resource.tcp", "resource.aior", "resource.fcr"]),
+        ("system-call-storm", &["resource.process"]),
+        ("bus", &["resource.drwr", "resource.dwr"]),
+    ];
+    for (name, costs) in all {
+        assert_kept(name, &example(name), costs);
+    }
+}
+
+fn one(form: &str, rest: &str) -> String {
+    format!(
+        r#"<schedulerconfig><machine frequency="1 GHz"/>
+      <cpumultiplexor tag="m" core="0" algorithm="propshare.wfq" shares="{form}"/>
+      {rest}</schedulerconfig>"#
+    )
+}
+
+fn draws(resource: &str, share: &str) -> String {
+    format!(
+        r#"<resourcescheduler resource="{resource}" algorithm="propshare.wfq">
+        <cpumultiplexor tag="m" {share}/></resourcescheduler>"#
+    )
+}
+
+/// Infrastructure with much to do in resources that have more than the activities do.
+#[test]
+fn resources_busy_for_infrastructure_leave_the_activities_theirs() {
+    let rest = [
+        &draws("resource.thread", ""),
+        &draws("resource.fcr", r#"share="60""#),
+        &draws("resource.dwr", r#"share="15""#),
+        r#"<infrastructure share="300"/>
+        <activity name="a" share="50"/> <activity name="b" share="5"/>"#,
+    ]
+    .concat();
+    for form in ["charge-through", "paper"] {
+        assert_kept(form, &one(form, &rest), &["resource.fcr", "resource.dwr"]);
+    }
+}
+
+/// An activity entitled to more in a resource than at its own client.
+#[test]
+fn a_part_larger_than_the_client_s_is_had_in_all() {
+    let rest = [
+        &draws("resource.thread", r#"share="20""#),
+        &draws("resource.fcr", r#"share="80""#),
+        r#"<infrastructure share="1"/> <activity name="a" share="20">
+          <entitlement resource="resource.fcr" share="70"/> </activity>
+        <activity name="b" share="80"> <entitlement resource="resource.fcr" share="29"/>
+        </activity>"#,
+    ]
+    .concat();
+    assert_kept("part", &one("charge-through", &rest), &["resource.fcr"]);
+}
+
+/// A bus beside a resource and threads.
+#[test]
+fn a_bus_gives_what_it_promises() {
+    let rest = r#"<scheduler tag="bus" algorithm="propshare.wfq">
+        <cpumultiplexor tag="m" share="40"/> </scheduler>
+      <resourcescheduler resource="resource.dwr" algorithm="propshare.wfq">
+        <scheduler tag="bus" share="3"/> </resourcescheduler>
+      <resourcescheduler resource="resource.drwr" algorithm="propshare.wfq">
+        <scheduler tag="bus" share="1"/> </resourcescheduler>"#;
+    let rest = [
+        rest,
+        &draws("resource.thread", r#"share="50""#),
+        &draws("resource.fcr", r#"share="10""#),
+        r#"<activity name="a" share="70"/> <activity name="b" share="30"/>"#,
+    ]
+    .concat();
+    let costs = ["resource.dwr", "resource.drwr", "resource.fcr"];
+    assert_kept("bus", &one("charge-through", &rest), &costs);
+}
