@@ -48,6 +48,12 @@ impl<M> Pool<M> {
         self.free.pop_front()
     }
 
+    /// A node beyond those that were reserved; `None` where the heap has no room for it.
+    #[cold]
+    pub fn extra(&self) -> Option<Sealed<M>> {
+        Parcel::try_new(Envelope::new(self.home.clone())).ok()
+    }
+
     /// Takes back an empty node, to this pool or to the one it came from.
     pub fn give_back(&mut self, mut parcel: Sealed<M>) {
         parcel.body = None;

@@ -56,3 +56,19 @@ fn distance(a: &str, b: &str) -> usize {
     }
     row.last().copied().unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn edits_are_counted_as_levenshtein_does() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("propshare", "propshare"), 0);
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("saturday", "sunday"), 3);
+        assert_eq!(distance("ab", "ba"), 2);
+        assert_eq!(distance(&"x".repeat(65), "x"), usize::MAX);
+        assert_eq!(distance(&"x".repeat(64), &"x".repeat(64)), 0);
+    }
+}

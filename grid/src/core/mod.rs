@@ -158,7 +158,7 @@ pub struct Core<M: Message, P: Machine> {
     /// Copies of bindings, good until they expire.
     cache: Map<Label, Bound>,
     /// Labels moving away from this core.
-    moves: Vec<rebind::Move>,
+    moves: Vec<rebind::Move<M>>,
     /// Requests of labels that are still moving to this core.
     held: Map<Label, Fifo<Envelope<M>>>,
     /// Requests begun and not finished, by label.

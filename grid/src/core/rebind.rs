@@ -29,20 +29,22 @@ use super::Core;
 use crate::binding::{Bound, Label};
 use crate::machine::Machine;
 use crate::message::Message;
-use crate::policy::ClientId;
 use crate::request::{Envelope, Kind, Sealed};
 
 /// For how long a binding is extended while requests of its label have begun.
 const EXTENSION: Micros = Micros::new(100);
 
 /// A label on its way to another core.
-pub(super) struct Move {
+pub(super) struct Move<M> {
     label: Label,
     to: Bound,
     /// The boundary counts of all cores when the table was written.
     boundaries: Vec<u64>,
     /// All senders that knew only the old core have been heard.
     quiet: bool,
+    /// What *flushed* will be. On the activity's bill from the beginning: so it has a node
+    /// in use, and is not reaped, until the label has arrived.
+    flushed: Sealed<M>,
 }
 
 impl<M: Message, P: Machine> Core<M, P> {
@@ -101,9 +103,8 @@ impl<M: Message, P: Machine> Core<M, P> {
             self.grid.bindings.rebind(label, bound);
             return bound;
         }
-        if !self.desk.pool.reserve(1) {
-            return old;
-        }
+        let Some(flushed) = self.desk.pool.extra() else { return old };
+        self.grid.activities().charge(label.activity);
         bound.settled = false;
         self.grid.bindings.rebind(label, bound);
         self.grid.count_binding(&instance, self.id, false);
@@ -115,7 +116,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             entry.clients.sealed.insert((label.activity, label.affinity), ());
         }
         let boundaries = self.grid.posts.iter().map(|post| post.boundary()).collect();
-        self.moves.push(Move { label, to: bound, boundaries, quiet: false });
+        self.moves.push(Move { label, to: bound, boundaries, quiet: false, flushed });
         bound
     }
 
@@ -216,57 +217,61 @@ impl<M: Message, P: Machine> Core<M, P> {
             }
             let label = moving.label;
             let early = self.early.iter().any(|envelope| concerns(envelope, &label));
-            if self.begun.contains_key(&label) || early || !self.desk.pool.reserve(1) {
+            if self.begun.contains_key(&label) || early {
                 index += 1;
                 continue;
             }
             let moving = self.moves.swap_remove(index);
-            self.hand_over(&moving);
+            self.hand_over(moving);
         }
     }
 
-    fn hand_over(&mut self, moving: &Move) {
-        let label = moving.label;
-        let Some(slot) = self.slot(label.instance) else { return };
-        let mut moved: Fifo<Envelope<M>> = Fifo::new();
-        let mut client: Option<ClientId> = None;
-        if let Some(entry) = self.slots.get_mut(slot) {
-            entry.clients.sealed.remove(&(label.activity, label.affinity));
-            client = entry.clients.find(label.activity);
-            if let Some(holder) = client.and_then(|client| entry.clients.holder_mut(client)) {
-                for queue in &mut holder.queues {
-                    moved.append(&mut queue.requests.extract(|e| concerns(e, &label)));
-                }
-                holder.queued -= moved.len();
-            }
-            // Labels rejected here start afresh there.
-            self.rejected_labels.retain(|(of, held)| {
-                let goes =
-                    *of == slot && moved.iter().any(|e| crate::slot::held_label(e) == Some(*held));
-                if goes {
-                    entry.clients.unhold(*held);
-                }
-                !goes
-            });
-            let mut aside = entry.aside.extract(|envelope| concerns(envelope, &label));
-            moved.append(&mut aside);
-        }
+    fn hand_over(&mut self, moving: Move<M>) {
+        let Move { label, to, mut flushed, .. } = moving;
+        let slot = self.slot(label.instance);
+        let mut moved = slot.map_or_else(Fifo::new, |slot| self.extract(slot, &label));
         while let Some(mut parcel) = moved.pop_front() {
             parcel.kind = Kind::Moved;
-            self.transmit(moving.to.core, parcel);
+            self.transmit(to.core, parcel);
         }
-        if let Some(mut parcel) = self.desk.pool.take() {
-            self.grid.activities().charge(label.activity);
-            parcel.kind = Kind::Flushed;
-            parcel.to = label.instance;
-            parcel.from = label.instance;
-            parcel.activity = label.activity;
-            parcel.labels = crate::Labels::affinity(label.affinity);
-            self.transmit(moving.to.core, parcel);
-        }
-        if let Some(client) = client {
+        flushed.kind = Kind::Flushed;
+        flushed.to = label.instance;
+        flushed.from = label.instance;
+        flushed.activity = label.activity;
+        flushed.labels = crate::Labels::affinity(label.affinity);
+        self.transmit(to.core, flushed);
+        let Some(slot) = slot else { return };
+        if let Some(client) =
+            self.slots.get(slot).and_then(|entry| entry.clients.find(label.activity))
+        {
             self.tell(slot, client);
         }
+    }
+
+    /// Unseals a label and takes all its requests out of the queues, in order.
+    fn extract(&mut self, slot: usize, label: &Label) -> Fifo<Envelope<M>> {
+        let mut moved: Fifo<Envelope<M>> = Fifo::new();
+        let Some(entry) = self.slots.get_mut(slot) else { return moved };
+        entry.clients.sealed.remove(&(label.activity, label.affinity));
+        let client = entry.clients.find(label.activity);
+        if let Some(holder) = client.and_then(|client| entry.clients.holder_mut(client)) {
+            for queue in &mut holder.queues {
+                moved.append(&mut queue.requests.extract(|e| concerns(e, label)));
+            }
+            holder.queued -= moved.len();
+        }
+        // Labels rejected here start afresh there.
+        self.rejected_labels.retain(|(of, held)| {
+            let goes =
+                *of == slot && moved.iter().any(|e| crate::slot::held_label(e) == Some(*held));
+            if goes {
+                entry.clients.unhold(*held);
+            }
+            !goes
+        });
+        let mut aside = entry.aside.extract(|envelope| concerns(envelope, label));
+        moved.append(&mut aside);
+        moved
     }
 
     /// All that the old core had is here: the binding is settled.

@@ -132,4 +132,10 @@ impl<M: Message, P: Machine> Core<M, P> {
             + self.early.len()
             + self.held.values().map(vortex_queues::Fifo::len).sum::<usize>()
     }
+
+    /// Labels that this core is moving to another one. Each holds one node of its activity.
+    #[must_use]
+    pub fn labels_moving(&self) -> usize {
+        self.moves.len()
+    }
 }
