@@ -1,0 +1,51 @@
+//! The machine: the only floor that knows x86-64.
+//!
+//! It boots by PVH, starts every processor, builds page tables, keeps the frames of memory,
+//! delivers traps and time, and lets threads run in user mode. Above it everything forbids
+//! unsafe code; so its interface is safe, whatever the floors above do with it.
+//!
+//! # Invariants
+//! - No interrupt is taken in kernel mode but where [`Cpu::idle`] and [`Cpu::poll`] let them
+//!   in, and these only note them (DESIGN.md part 6). That is what makes `&mut` state of a
+//!   core sound.
+//! - The kernel never dereferences a user address: user memory is reached through
+//!   [`Frame`]s, by volatile copies.
+//! - A frame is given out again only when no page table of any core can reach it.
+#![no_std]
+
+extern crate alloc;
+
+mod boot;
+mod cpu;
+mod fault;
+mod memory;
+mod power;
+mod serial;
+mod statics;
+mod user;
+
+pub use boot::{Boot, CommandLine};
+pub use cpu::{Cpu, MAX_CORES, Poker, features};
+pub use fault::{backtrace, die};
+pub use memory::{Access, Frame, MapError, PAGE, Space, USER_END, heap_counters, memory_counters};
+pub use power::{Status, power_off};
+pub use serial::{console_read, console_write};
+pub use user::{Exit, Fault, FaultKind, Registers, UserContext};
+
+/// Names the kernel's main function: where [`Boot`] is handed over on the first core.
+///
+/// The one thing that cannot be said without a symbol: the boot code must find it.
+#[macro_export]
+macro_rules! main {
+    ($main:path) => {
+        #[unsafe(no_mangle)]
+        extern "Rust" fn vortex_main(boot: $crate::Boot) -> ! {
+            $main(boot)
+        }
+
+        #[panic_handler]
+        fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+            $crate::die(info)
+        }
+    };
+}

@@ -1,0 +1,46 @@
+//! All the state that hardware or the language forces to be global, in one place.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+
+use spin::{Mutex, Once};
+use talc::TalcLock;
+
+use crate::boot::Platform;
+use crate::cpu::{Interrupts, Launch};
+use crate::memory::{Counts, FreeFrames, FromFrames};
+use crate::serial::Console;
+
+/// The kernel's heap: `alloc` knows one, global allocator.
+#[global_allocator]
+pub(crate) static HEAP: TalcLock<Mutex<()>, FromFrames> = TalcLock::new(FromFrames);
+
+/// The frames that nobody has: shared by all cores.
+pub(crate) static FREE: Mutex<FreeFrames> = Mutex::new(FreeFrames::none());
+
+/// How many hold each frame, written once at boot.
+pub(crate) static COUNTS: Once<Counts> = Once::new();
+
+/// The console's device: a panic must reach it from anywhere.
+pub(crate) static CONSOLE: Mutex<Console> = Mutex::new(Console::none());
+
+/// What the firmware said, written once at boot.
+pub(crate) static PLATFORM: Once<Platform> = Once::new();
+
+/// The interrupt descriptor table, which all cores load.
+pub(crate) static INTERRUPTS: Once<Interrupts> = Once::new();
+
+/// What the other cores do when they have started.
+pub(crate) static LAUNCH: Once<Launch> = Once::new();
+
+/// Whether a core has died: then the others stop.
+pub(crate) static DEAD: AtomicBool = AtomicBool::new(false);
+
+/// The physical address of the kernel's page table, which starting cores load.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data")]
+pub(crate) static kernel_root: AtomicU64 = AtomicU64::new(0);
+
+/// The next kernel stack to be taken by a starting core.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data")]
+pub(crate) static next_stack: AtomicU32 = AtomicU32::new(1);

@@ -1,0 +1,183 @@
+//! Letting a thread run, and how it comes back.
+
+use alloc::sync::Arc;
+
+use vortex_units::Cycles;
+use x86_64::VirtAddr;
+use x86_64::registers::control::Cr2;
+use x86_64::registers::model_specific::{FsBase, KernelGsBase};
+use x86_64::registers::segmentation::{FS, Segment64};
+
+use super::context::{Registers, UserContext};
+use crate::cpu::{Cpu, features, load_root, vector};
+use crate::memory::{Space, USER_END};
+
+/// Why a thread has left user mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It makes a system call.
+    Call,
+    /// Its time is over.
+    Expired,
+    /// The core is wanted for something else.
+    Interrupted,
+    /// It has done what it may not.
+    Fault(Fault),
+}
+
+/// An exception of a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Which.
+    pub kind: FaultKind,
+    /// The processor's error code.
+    pub code: u64,
+    /// For a page fault, the address; else that of the instruction.
+    pub address: u64,
+}
+
+/// Kinds of exceptions, as Linux tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// No page there, or not for that.
+    Page {
+        /// It was a write.
+        write: bool,
+        /// It was an instruction fetch.
+        execute: bool,
+        /// The page is there, with other rights.
+        present: bool,
+    },
+    /// Division by zero or overflow.
+    Divide,
+    /// A single step or a debug register.
+    Debug,
+    /// `int3`.
+    Breakpoint,
+    /// No such instruction.
+    InvalidOpcode,
+    /// x87 or SIMD floating point.
+    FloatingPoint,
+    /// Unaligned access with the check on.
+    Alignment,
+    /// A stack segment fault.
+    Stack,
+    /// All else: a privileged instruction, a non-canonical address.
+    Protection,
+}
+
+unsafe extern "C" {
+    fn enter_user(context: *mut Registers) -> u32;
+}
+
+impl Cpu {
+    /// Lets the thread run until it leaves, for at most this long. Returns why it left; at
+    /// what time, [`Cpu::left_at`] says.
+    pub fn enter(&mut self, context: &mut UserContext, space: &Arc<Space>, limit: Cycles) -> Exit {
+        if context.registers().rip >= USER_END {
+            let address = context.registers().rip;
+            return Exit::Fault(Fault { kind: FaultKind::Protection, code: 0, address });
+        }
+        self.poll();
+        if self.area.pending.iter().any(|&word| word != 0) {
+            return Exit::Interrupted;
+        }
+        let until = self.now() + limit;
+        self.arm(until);
+        self.load(space);
+        if self.vectors_of != context.number {
+            context.vectors.load();
+            self.vectors_of = context.number;
+        }
+        self.load_bases(context);
+        // SAFETY: the context's registers are a program's (see `set_registers` and what the
+        // processor saved); its space is loaded and has the kernel's upper half.
+        let by = unsafe { enter_user((&raw mut *context).cast()) };
+        space.leave(self.area.core.index());
+        self.save_bases(context);
+        if by == 0 { Exit::Call } else { self.trapped(context, until) }
+    }
+
+    /// When the last thread left user mode.
+    #[must_use]
+    pub fn left_at(&self) -> Cycles {
+        Cycles::new(self.area.stamp)
+    }
+
+    /// Saves the vector registers of a thread that will not be the next to run here.
+    pub fn save_vectors(&mut self, context: &mut UserContext) {
+        if self.vectors_of == context.number {
+            context.vectors.save();
+            // It may go on at another core, and come back here with other contents.
+            self.vectors_of = 0;
+        }
+    }
+
+    fn load(&mut self, space: &Arc<Space>) {
+        let generation = space.enter(self.area.core.index());
+        if let Some((loaded, at)) = &mut self.loaded
+            && Arc::ptr_eq(loaded, space)
+        {
+            if *at != generation {
+                load_root(space.root());
+                *at = generation;
+            }
+            return;
+        }
+        load_root(space.root());
+        self.loaded = Some((space.clone(), generation));
+    }
+
+    fn load_bases(&self, context: &UserContext) {
+        let base = VirtAddr::new_truncate(context.fs_base);
+        if features().fsgsbase {
+            // SAFETY: the feature is on; the kernel does not use %fs.
+            unsafe { FS::write_base(base) };
+        } else {
+            FsBase::write(base);
+        }
+        if context.gs_base != KernelGsBase::read().as_u64() {
+            KernelGsBase::write(VirtAddr::new_truncate(context.gs_base));
+        }
+    }
+
+    /// With FSGSBASE a program sets its bases itself.
+    fn save_bases(&self, context: &mut UserContext) {
+        if features().fsgsbase {
+            context.fs_base = FS::read_base().as_u64();
+            context.gs_base = KernelGsBase::read().as_u64();
+        }
+    }
+
+    fn trapped(&mut self, context: &UserContext, until: Cycles) -> Exit {
+        let number = self.area.vector as u8;
+        let code = self.area.error;
+        if number >= vector::FIRST {
+            self.area.note(number);
+            if number != vector::SPURIOUS {
+                crate::cpu::end_of_interrupt();
+            }
+            self.note_timer();
+            return if self.left_at() >= until { Exit::Expired } else { Exit::Interrupted };
+        }
+        let kind = match number {
+            0 => FaultKind::Divide,
+            1 => FaultKind::Debug,
+            3 => FaultKind::Breakpoint,
+            6 => FaultKind::InvalidOpcode,
+            16 | 19 => FaultKind::FloatingPoint,
+            17 => FaultKind::Alignment,
+            12 => FaultKind::Stack,
+            vector::PAGE_FAULT => {
+                let kind = FaultKind::Page {
+                    write: code & 2 != 0,
+                    execute: code & 16 != 0,
+                    present: code & 1 != 0,
+                };
+                return Exit::Fault(Fault { kind, code, address: Cr2::read_raw() });
+            }
+            _ => FaultKind::Protection,
+        };
+        Exit::Fault(Fault { kind, code, address: context.registers().rip })
+    }
+}
