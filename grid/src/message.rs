@@ -45,6 +45,35 @@ pub trait Carries<T>: Message {
     fn get_mut(&mut self) -> Option<&mut T>;
 }
 
+/// Lets the variants of a closed message type carry their payloads:
+/// `carries!(Mail: Ask(Ask), Answer(Answer));` for `enum Mail { Ask(Ask), Answer(Answer) }`.
+///
+/// A macro, because the same three functions are wanted for each of dozens of payloads.
+#[macro_export]
+macro_rules! carries {
+    ($message:ident: $($variant:ident($payload:ty)),+ $(,)?) => {$(
+        impl $crate::Carries<$payload> for $message {
+            fn wrap(payload: $payload) -> Self {
+                Self::$variant(payload)
+            }
+
+            fn unwrap(self) -> Option<$payload> {
+                match self {
+                    Self::$variant(payload) => Some(payload),
+                    _ => None,
+                }
+            }
+
+            fn get_mut(&mut self) -> Option<&mut $payload> {
+                match self {
+                    Self::$variant(payload) => Some(payload),
+                    _ => None,
+                }
+            }
+        }
+    )+};
+}
+
 /// The address of a resource: what its requests are sent to.
 ///
 /// A port is made by whoever assembles the grid, and given to the resources that may send

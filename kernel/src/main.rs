@@ -1,20 +1,40 @@
-//! The kernel.
+//! The kernel: reads the configuration, builds the grid on the machine, starts the cores.
 #![no_std]
 #![no_main]
 
 extern crate alloc;
 
+mod assemble;
+mod clock;
+mod console;
+mod defaults;
+mod drive;
+mod report;
+
+use alloc::sync::Arc;
+
+use spin::Mutex;
+use vortex_machine::{Boot, Cpu};
+
 vortex_machine::main!(main);
 
-fn main(boot: vortex_machine::Boot) -> ! {
-    vortex_machine::console_write(alloc::format!("hello {} cores, {:?} module {:?}\n", boot.cores, boot.command_line, boot.module.map(|m| m.len())).as_bytes());
-    boot.launch(|mut cpu| {
-        vortex_machine::console_write(alloc::format!("core {:?} at {:?} {:?}\n", cpu.id(), cpu.now(), vortex_machine::memory_counters()).as_bytes());
-        if cpu.id().index() == 0 {
-            let until = cpu.now() + vortex_units::Cycles::new(100_000_000);
-            cpu.idle(Some(until));
-            vortex_machine::power_off(vortex_machine::Status::Good, false);
+fn main(boot: Boot) -> ! {
+    let built = match assemble::assemble(&boot) {
+        Ok(built) => built,
+        Err(why) => {
+            console::print(format_args!("vortex: {why}\n"));
+            vortex_machine::power_off(vortex_machine::Status::Failed(1), boot.debug_exit());
         }
-        loop { cpu.idle(None); }
+    };
+    let built = Arc::new(Mutex::new(built));
+    boot.launch(move |cpu: Cpu| {
+        let (core, shared) = {
+            let mut built = built.lock();
+            (built.core(&cpu), built.shared.clone())
+        };
+        match core {
+            Some(core) => drive::drive(core, cpu, &shared),
+            None => drive::rest(cpu),
+        }
     })
 }

@@ -51,7 +51,7 @@ pub fn backtrace(mut frame: u64, mut each: impl FnMut(u64)) {
         // SAFETY: an aligned address within a mapped kernel stack.
         let next = unsafe { (frame as *const u64).read() };
         // SAFETY: the same; stacks end with room for this.
-        let back = unsafe { (frame as *const u64).add(1).read() };
+        let back = unsafe { (frame as *const u64).wrapping_add(1).read() };
         if back == 0 {
             return;
         }

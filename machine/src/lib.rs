@@ -35,6 +35,7 @@ pub use user::{Exit, Fault, FaultKind, Registers, UserContext};
 /// Names the kernel's main function: where [`Boot`] is handed over on the first core.
 ///
 /// The one thing that cannot be said without a symbol: the boot code must find it.
+#[cfg(target_os = "none")]
 #[macro_export]
 macro_rules! main {
     ($main:path) => {

@@ -36,18 +36,6 @@ impl Console {
     fn read(&mut self, buffer: &mut [u8]) -> usize {
         self.0.as_mut().map_or(0, |uart| uart.receive_bytes(buffer))
     }
-
-    /// Turns the interrupt for received bytes on or off.
-    pub fn listen(&mut self, on: bool) {
-        if let Some(uart) = &mut self.0 {
-            let data = uart_16550::spec::registers::IER::DATA_READY;
-            if on {
-                uart.enable_interrupts(data);
-            } else {
-                uart.disable_interrupts(data);
-            }
-        }
-    }
 }
 
 impl fmt::Write for Console {

@@ -11,7 +11,7 @@ use crate::memory::{Counts, FreeFrames, FromFrames};
 use crate::serial::Console;
 
 /// The kernel's heap: `alloc` knows one, global allocator.
-#[global_allocator]
+#[cfg_attr(target_os = "none", global_allocator)]
 pub(crate) static HEAP: TalcLock<Mutex<()>, FromFrames> = TalcLock::new(FromFrames);
 
 /// The frames that nobody has: shared by all cores.

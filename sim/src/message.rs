@@ -1,6 +1,6 @@
 //! The closed message type of the simulated grid.
 
-use vortex_grid::{Carries, Message, Port, Trigger, Unbilled};
+use vortex_grid::{Message, Port, Trigger, Unbilled};
 use vortex_units::{ActivityId, Bytes, Cycles};
 
 use crate::random::Random;
@@ -80,28 +80,6 @@ impl Message for SimMessage {
     }
 }
 
-macro_rules! carries {
-    ($($payload:ident in $variant:ident),*) => {$(
-        impl Carries<$payload> for SimMessage {
-            fn wrap(payload: $payload) -> Self {
-                Self::$variant(payload)
-            }
-
-            fn unwrap(self) -> Option<$payload> {
-                match self {
-                    Self::$variant(payload) => Some(payload),
-                    _ => None,
-                }
-            }
-
-            fn get_mut(&mut self) -> Option<&mut $payload> {
-                match self {
-                    Self::$variant(payload) => Some(payload),
-                    _ => None,
-                }
-            }
-        }
-    )*};
-}
-
-carries!(WorkRequest in Work, WorkDone in WorkDone, ThreadReady in Thread, ThreadDone in ThreadDone);
+vortex_grid::carries!(
+    SimMessage: Work(WorkRequest), WorkDone(WorkDone), Thread(ThreadReady), ThreadDone(ThreadDone)
+);

@@ -4,8 +4,17 @@ use super::{Extent, Part, Program, Work, files, fuzz, miri, models, readme};
 use crate::commands::cost;
 
 /// The crates that are compiled into the kernel unchanged.
-const KERNEL_CRATES: &[&str] =
-    &["vortex-units", "vortex-queues", "vortex-grid", "vortex-schedulers", "vortex-config"];
+const KERNEL_CRATES: &[&str] = &[
+    "vortex-units",
+    "vortex-queues",
+    "vortex-grid",
+    "vortex-schedulers",
+    "vortex-config",
+    "vortex-assembly",
+];
+
+/// The kernel itself, and the machine, are for the bare machine only.
+const WITHOUT_KERNEL: [&str; 4] = ["--exclude", "vortex-kernel", "--exclude", "vortex-machine"];
 
 /// Property cases in a long run; proptest's own default is 256.
 const MANY_CASES: &str = "20000";
@@ -54,17 +63,7 @@ pub fn parts() -> Vec<Part> {
             name: "clippy",
             what: "no warning in any target of any crate",
             extent: Extent::Quick,
-            work: |_| {
-                Work::Programs(vec![Program::cargo([
-                    "clippy",
-                    "--locked",
-                    "--workspace",
-                    "--all-targets",
-                    "--",
-                    "-D",
-                    "warnings",
-                ])])
-            },
+            work: |_| Work::Programs(vec![clippy_host(), clippy_kernel()]),
         },
         crate_tests!("units", "vortex-units", "amounts and names as types"),
         crate_tests!("queues", "vortex-queues", "containers of requests"),
@@ -72,6 +71,7 @@ pub fn parts() -> Vec<Part> {
         crate_tests!("schedulers", "vortex-schedulers", "the policies, their bounds"),
         crate_tests!("config", "vortex-config", "the configuration reader and its flaws"),
         crate_tests!("sim", "vortex-sim", "the simulated machine, golden traces"),
+        crate_tests!("resources", "vortex-resources", "the logic of the kernel's resources"),
         crate_tests!("cli", "vortex", "this command"),
         crate_tests!("book", "vortex-book", "the code of the book compiles and runs"),
         Part {
@@ -97,7 +97,8 @@ pub fn parts() -> Vec<Part> {
             what: "the reference documentation builds without a warning",
             extent: Extent::Normal,
             work: |_| {
-                let doc = Program::cargo(["doc", "--locked", "--workspace", "--no-deps"]);
+                let host = ["doc", "--locked", "--workspace", "--no-deps"];
+                let doc = Program::cargo(host.into_iter().chain(WITHOUT_KERNEL));
                 Work::Programs(vec![doc.with("RUSTDOCFLAGS", "-D warnings")])
             },
         },
@@ -132,6 +133,18 @@ pub fn parts() -> Vec<Part> {
             work: |_| Work::Function(miri::run),
         },
     ]
+}
+
+fn clippy_host() -> Program {
+    let all = ["clippy", "--locked", "--workspace", "--all-targets"];
+    Program::cargo(all.into_iter().chain(WITHOUT_KERNEL).chain(["--", "-D", "warnings"]))
+}
+
+fn clippy_kernel() -> Program {
+    let kernel = ["clippy", "--locked", "--package", "vortex-kernel"];
+    let parts = ["--package", "vortex-machine", "--package", "vortex-resources"];
+    let bare = ["--target", "x86_64-unknown-none", "--", "-D", "warnings"];
+    Program::cargo(kernel.into_iter().chain(parts).chain(bare))
 }
 
 fn shell(script: &str) -> Program {

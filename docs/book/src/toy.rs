@@ -42,30 +42,3 @@ pub fn grid<M: Message>() -> Arc<Grid<M>> {
 pub fn scheduler(name: &str) -> Result<Arc<dyn Scheduler>, vortex_schedulers::MakeError> {
     vortex_schedulers::make(name, Params::new(Metric::Cycles, 100_000_000))
 }
-
-/// Lets the variants of a message type carry payloads: `carries!(Mail: Ask(Ask), …)`.
-#[macro_export]
-macro_rules! carries {
-    ($message:ident: $($variant:ident($payload:ty)),+ $(,)?) => {
-        impl vortex_grid::Message for $message {}
-        $(
-            impl vortex_grid::Carries<$payload> for $message {
-                fn wrap(payload: $payload) -> Self {
-                    Self::$variant(payload)
-                }
-                fn unwrap(self) -> Option<$payload> {
-                    match self {
-                        Self::$variant(payload) => Some(payload),
-                        _ => None,
-                    }
-                }
-                fn get_mut(&mut self) -> Option<&mut $payload> {
-                    match self {
-                        Self::$variant(payload) => Some(payload),
-                        _ => None,
-                    }
-                }
-            }
-        )+
-    };
-}

@@ -170,6 +170,8 @@ pub struct Core<M: Message, P: Machine> {
     run: u32,
     follow_up: Option<(usize, ClientId)>,
     entered: Option<(usize, ClientId, Sealed<M>)>,
+    /// What a thread has run before an interrupt, not yet in its schedulers' records.
+    user_span: Cycles,
     /// The activity whose request is being served.
     serving: Option<ActivityId>,
     suspended_slots: Vec<usize>,
@@ -232,6 +234,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             run: 0,
             follow_up: None,
             entered: None,
+            user_span: Cycles::ZERO,
             serving: None,
             suspended_slots: Vec::new(),
             rejected_labels: Vec::new(),

@@ -5,7 +5,7 @@ use vortex_units::{ActivityId, Cycles, Micros, Requests};
 use super::{Core, Due, OpenRun, Step};
 use crate::context::{Context, Notes};
 use crate::machine::Machine;
-use crate::message::Message;
+use crate::message::{Carries, Message};
 use crate::policy::{Choice, ClientId, QueueRef, Record, RecordKind};
 use crate::post::CoreState;
 use crate::request::Sealed;
@@ -75,6 +75,29 @@ impl<M: Message, P: Machine> Core<M, P> {
         };
         self.post.leave_boundary();
         step
+    }
+
+    /// The request whose thread is in user mode, so that whoever drives the core can let
+    /// that thread run. `None` outside of [`Step::Enter`].
+    pub fn entered<T>(&mut self) -> Option<&mut T>
+    where
+        M: Carries<T>,
+    {
+        let (_, _, parcel) = self.entered.as_mut()?;
+        Carries::<T>::get_mut(parcel.body.as_mut()?)
+    }
+
+    /// An interrupt has ended user mode at this time (§3.3.2). What has passed since is
+    /// nobody's yet: it goes to the infrastructure; the thread is charged up to then. To be
+    /// called before [`Core::leave`], once the interrupt is handled.
+    pub fn interrupted(&mut self, at: Cycles) {
+        let Some((_, _, parcel)) = &self.entered else { return };
+        let activity = parcel.activity;
+        let (span, total) = self.ledger.charge(activity, at.max(self.ledger.last()));
+        self.grid.activities().publish(activity, self.id, total);
+        self.user_span = span;
+        let now = self.machine.now();
+        let _ = self.ledger.charge(ActivityId::INFRASTRUCTURE, now);
     }
 
     fn has_nodes_for(&mut self, slot: usize) -> bool {
@@ -195,6 +218,8 @@ impl<M: Message, P: Machine> Core<M, P> {
         let now = self.machine.now();
         let (span, total) = self.ledger.charge(activity, now);
         self.grid.activities().publish(activity, self.id, total);
+        // What was charged when an interrupt ended user mode is of this run too.
+        let span = span + ::core::mem::take(&mut self.user_span);
         self.ring.note(activity, span);
         if let Some(affinity) = parcel.labels.affinity_label() {
             self.grid.bindings.ran(affinity, self.id);

@@ -36,7 +36,8 @@ fn read<T: Copy>(physical: u64) -> Option<T> {
 impl Loaded {
     /// `None` if the loader did not keep to PVH.
     pub fn read(start_info: u64, began: Cycles) -> Option<Self> {
-        let info: StartInfo = read(start_info).filter(|info: &StartInfo| info.magic == START_MAGIC_VALUE)?;
+        let info: StartInfo =
+            read(start_info).filter(|info: &StartInfo| info.magic == START_MAGIC_VALUE)?;
         let mut memory = [(0, 0); REGIONS];
         let mut places = memory.iter_mut();
         for index in 0..u64::from(info.memmap_entries) {
@@ -48,7 +49,8 @@ impl Loaded {
                 *place = (entry.addr, entry.addr.saturating_add(entry.size));
             }
         }
-        let module = (info.nr_modules > 0).then(|| read::<ModlistEntry>(info.modlist_paddr)).flatten();
+        let module =
+            (info.nr_modules > 0).then(|| read::<ModlistEntry>(info.modlist_paddr)).flatten();
         Some(Self {
             began,
             memory,

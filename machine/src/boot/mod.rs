@@ -14,20 +14,26 @@ use core::sync::atomic::Ordering;
 use spin::Mutex;
 use vortex_units::Cycles;
 
-use crate::cpu::{Cpu, Interrupts, Launch, calibrate, load_root, mask_pic, set_up_core, start_others};
+use crate::cpu::{
+    Cpu, Interrupts, Launch, Poker, calibrate, load_root, mask_pic, set_up_core, start_others,
+};
 use crate::memory::{self, STACK_AREA, STACK_STRIDE};
 use crate::{fault, statics};
 use loader::Loaded;
 pub(crate) use platform::Platform;
 
+#[cfg(target_os = "none")]
 core::arch::global_asm!(include_str!("start.s"), options(att_syntax));
+#[cfg(target_os = "none")]
 core::arch::global_asm!(include_str!("../user/trap.s"), options(att_syntax));
 
 unsafe extern "C" {
+    #[cfg(target_os = "none")]
     fn pvh_start() -> !;
     fn first_core() -> !;
 }
 
+#[cfg(target_os = "none")]
 pvh::xen_elfnote_phys32_entry!(pvh_start);
 
 unsafe extern "Rust" {
@@ -72,6 +78,24 @@ impl CommandLine {
 }
 
 impl Boot {
+    /// Whole megahertz of the time stamp counter.
+    #[must_use]
+    pub fn megahertz(&self) -> u64 {
+        self.cpu.poker().megahertz()
+    }
+
+    /// Something to wake cores with.
+    #[must_use]
+    pub fn poker(&self) -> Poker {
+        self.cpu.poker()
+    }
+
+    /// Whether the machine is to end by QEMU's debug exit (`exit=debug`).
+    #[must_use]
+    pub fn debug_exit(&self) -> bool {
+        self.command_line.get("exit") == Some("debug")
+    }
+
     /// Lets every core run this, the first one included. Does not return.
     pub fn launch(self, run: impl Fn(Cpu) -> Infallible + Send + Sync + 'static) -> ! {
         let launch = statics::LAUNCH.call_once(|| Launch(Box::new(run)));

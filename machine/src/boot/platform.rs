@@ -25,7 +25,11 @@ pub(crate) struct Platform {
 struct Direct;
 
 impl AcpiHandler for Direct {
-    unsafe fn map_physical_region<T>(&self, address: usize, size: usize) -> PhysicalMapping<Self, T> {
+    unsafe fn map_physical_region<T>(
+        &self,
+        address: usize,
+        size: usize,
+    ) -> PhysicalMapping<Self, T> {
         let pointer = NonNull::new(pointer::<T>(address as u64)).unwrap_or(NonNull::dangling());
         // SAFETY: all of the first 4 GiB is mapped for good.
         unsafe { PhysicalMapping::new(address, pointer, size, size, Self) }
@@ -51,7 +55,9 @@ impl Platform {
         if let Ok(madt) = tables.find_table::<Madt>() {
             const USABLE: u32 = 1;
             let ids = madt.get().entries().filter_map(|entry| match entry {
-                MadtEntry::LocalApic(core) if core.flags & USABLE != 0 => Some(u32::from(core.apic_id)),
+                MadtEntry::LocalApic(core) if core.flags & USABLE != 0 => {
+                    Some(u32::from(core.apic_id))
+                }
                 MadtEntry::LocalX2Apic(core) if core.flags & USABLE != 0 => Some(core.x2apic_id),
                 _ => None,
             });
@@ -69,7 +75,9 @@ fn soft_off(tables: &AcpiTables<Direct>) -> Option<SoftOff> {
     let control = u16::try_from(fadt.pm1a_control_block().ok()?.address).ok()?;
     let dsdt = tables.dsdt().ok()?;
     // SAFETY: the table is mapped, and as long as it says.
-    let code = unsafe { core::slice::from_raw_parts(pointer::<u8>(dsdt.address as u64), dsdt.length as usize) };
+    let code = unsafe {
+        core::slice::from_raw_parts(pointer::<u8>(dsdt.address as u64), dsdt.length as usize)
+    };
     let at = code.windows(4).position(|window| window == b"_S5_")?;
     // Name, package opcode, its length (one byte, or more by its top bits), the count of
     // elements, and the first: a zero, a one, or a byte behind its prefix.

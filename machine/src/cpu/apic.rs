@@ -133,8 +133,11 @@ impl Apic {
             unsafe { Msr::new(IA32_TSC_DEADLINE).write(at.get().max(1)) };
             return;
         }
-        let ratio = statics::PLATFORM.get().and_then(|platform| platform.clock.get()).map_or(1 << 32, |clock| clock.timer_ratio);
-        let ticks = u128::from(at.saturating_sub(now).get()) * u128::from(ratio) >> 32;
+        let ratio = statics::PLATFORM
+            .get()
+            .and_then(|platform| platform.clock.get())
+            .map_or(1 << 32, |clock| clock.timer_ratio);
+        let ticks = (u128::from(at.saturating_sub(now).get()) * u128::from(ratio)) >> 32;
         write(INITIAL, u32::try_from(ticks).unwrap_or(u32::MAX).max(1));
     }
 }
@@ -163,7 +166,8 @@ pub(crate) fn calibrate() -> Clock {
     let measured = (hertz + 500_000) / 1_000_000;
     Clock {
         megahertz: super::features().tsc_megahertz.unwrap_or(measured).max(1),
-        timer_ratio: (u128::from(timer) << 32).checked_div(u128::from(tsc.get())).unwrap_or(1) as u64,
+        timer_ratio: (u128::from(timer) << 32).checked_div(u128::from(tsc.get())).unwrap_or(1)
+            as u64,
     }
 }
 

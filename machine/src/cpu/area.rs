@@ -84,6 +84,8 @@ impl CoreArea {
 pub(crate) fn current() -> *mut CoreArea {
     let area: *mut CoreArea;
     // SAFETY: in the kernel %gs points to the area, whose first field is its address.
-    unsafe { core::arch::asm!("mov {}, gs:[0]", out(reg) area, options(nostack, readonly, preserves_flags)) };
+    unsafe {
+        core::arch::asm!("mov {}, gs:[0]", out(reg) area, options(nostack, readonly, preserves_flags))
+    };
     area
 }

@@ -45,15 +45,16 @@ fn find() -> Features {
     let basic = |test: fn(&raw_cpuid::FeatureInfo) -> bool| basic.as_ref().is_some_and(test);
     let more = |test: fn(&raw_cpuid::ExtendedFeatures) -> bool| more.as_ref().is_some_and(test);
     let xsave = basic(raw_cpuid::FeatureInfo::has_xsave);
-    let wanted = XCr0Flags::X87 | XCr0Flags::SSE | XCr0Flags::AVX | XCr0Flags::OPMASK
-        | XCr0Flags::ZMM_HI256 | XCr0Flags::HI16_ZMM;
+    let wanted = XCr0Flags::X87
+        | XCr0Flags::SSE
+        | XCr0Flags::AVX
+        | XCr0Flags::OPMASK
+        | XCr0Flags::ZMM_HI256
+        | XCr0Flags::HI16_ZMM;
     // Leaf 13, subleaf 0: what the processor has.
     let has = core::arch::x86_64::__cpuid_count(13, 0);
-    let vector_parts = if xsave {
-        (u64::from(has.edx) << 32 | u64::from(has.eax)) & wanted.bits()
-    } else {
-        0
-    };
+    let vector_parts =
+        if xsave { (u64::from(has.edx) << 32 | u64::from(has.eax)) & wanted.bits() } else { 0 };
     Features {
         x2apic: basic(raw_cpuid::FeatureInfo::has_x2apic),
         tsc_deadline: basic(raw_cpuid::FeatureInfo::has_tsc_deadline),

@@ -87,7 +87,10 @@ impl Poker {
     /// The whole megahertz of that counter.
     #[must_use]
     pub fn megahertz(&self) -> u64 {
-        statics::PLATFORM.get().and_then(|platform| platform.clock.get()).map_or(1_000, |clock| clock.megahertz)
+        statics::PLATFORM
+            .get()
+            .and_then(|platform| platform.clock.get())
+            .map_or(1_000, |clock| clock.megahertz)
     }
 
     /// Makes another core leave its idle wait or its user mode.

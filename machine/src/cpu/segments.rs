@@ -89,8 +89,11 @@ impl Segments {
         unsafe { Msr::new(STAR).write(star) };
         LStar::write(VirtAddr::new(syscall_entry as *const () as u64));
         SFMask::write(
-            RFlags::INTERRUPT_FLAG | RFlags::DIRECTION_FLAG | RFlags::TRAP_FLAG
-                | RFlags::ALIGNMENT_CHECK | RFlags::NESTED_TASK,
+            RFlags::INTERRUPT_FLAG
+                | RFlags::DIRECTION_FLAG
+                | RFlags::TRAP_FLAG
+                | RFlags::ALIGNMENT_CHECK
+                | RFlags::NESTED_TASK,
         );
         // SAFETY: what SYSCALL needs was set above.
         unsafe { Efer::update(|flags| flags.insert(EferFlags::SYSTEM_CALL_EXTENSIONS)) };

@@ -172,7 +172,7 @@ impl Frame {
         let length = length.min(PAGE.saturating_sub(offset));
         for index in 0..length {
             // SAFETY: within the frame, which is mapped while there is a handle.
-            unsafe { pointer::<u8>(self.0).add(offset + index).write_volatile(0) };
+            unsafe { pointer::<u8>(self.0).wrapping_add(offset + index).write_volatile(0) };
         }
     }
 

@@ -113,7 +113,8 @@ fn protect_image(builder: &Builder) -> Option<()> {
         // SAFETY: an entry of a table that this builder made, not in use yet.
         unsafe { entry.write(table | (Flags::PRESENT | Flags::WRITABLE).bits()) };
         for page in (large..large + LARGE).step_by(4096) {
-            let writable = if page >= first && page < last { Flags::empty() } else { Flags::WRITABLE };
+            let writable =
+                if page >= first && page < last { Flags::empty() } else { Flags::WRITABLE };
             builder.map(direct(page), page, 1, Flags::NO_EXECUTE | writable)?;
         }
         large += LARGE;

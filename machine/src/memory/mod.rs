@@ -10,7 +10,9 @@ pub(crate) use frames::{Counts, FreeFrames, set_up as set_up_frames};
 pub use frames::{Frame, PAGE, memory_counters};
 pub(crate) use heap::FromFrames;
 pub use heap::heap_counters;
-pub(crate) use kernel_map::{STACK_AREA, STACK_SIZE, STACK_STRIDE, build as build_kernel_map, image_end};
+pub(crate) use kernel_map::{
+    STACK_AREA, STACK_SIZE, STACK_STRIDE, build as build_kernel_map, image_end,
+};
 pub use space::Space;
 pub use table::{Access, MapError, USER_END};
 

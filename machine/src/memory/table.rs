@@ -143,7 +143,12 @@ impl Table {
     }
 
     /// Puts a frame at a page; returns what was there.
-    pub fn map(&mut self, address: u64, frame: Frame, access: Access) -> Result<Option<Frame>, MapError> {
+    pub fn map(
+        &mut self,
+        address: u64,
+        frame: Frame,
+        access: Access,
+    ) -> Result<Option<Frame>, MapError> {
         let Some(entry) = self.leaf(address, true)? else { return Err(MapError::NoMemory) };
         // SAFETY: an entry of a table that this one owns.
         let old = unsafe { entry.read_volatile() };
@@ -190,7 +195,7 @@ impl Table {
     /// The first page at or after this address that has a frame, before `end`. Looks at
     /// no more than one leaf table: `Err` says where to go on.
     pub fn next(&mut self, address: u64, end: u64) -> Result<Option<u64>, u64> {
-        let stop = ((address >> 12) / LEAF + 1) * LEAF << 12;
+        let stop = (((address >> 12) / LEAF + 1) * LEAF) << 12;
         let mut at = address;
         if let Ok(Some(_)) = self.leaf(at, false) {
             while at < stop.min(end) {

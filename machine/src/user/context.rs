@@ -68,7 +68,8 @@ impl UserContext {
     /// heap has no room for its vector state.
     #[must_use]
     pub fn new(entry: u64, stack: u64) -> Option<Self> {
-        let registers = Registers { rip: entry, rsp: stack, rflags: RFLAGS, ..Registers::default() };
+        let registers =
+            Registers { rip: entry, rsp: stack, rflags: RFLAGS, ..Registers::default() };
         Some(Self {
             registers,
             full: true,

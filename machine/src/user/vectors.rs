@@ -95,7 +95,9 @@ impl Vectors {
                 && (8..64).step_by(8).all(|at| word(HEADER + at) == 0));
         if header_good {
             // SAFETY: the lengths are the same, and the area is ours.
-            unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.area.as_ptr(), bytes.len()) };
+            unsafe {
+                core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.area.as_ptr(), bytes.len())
+            };
         }
         header_good
     }
@@ -119,7 +121,9 @@ impl Vectors {
             }
         } else {
             // SAFETY: the area is aligned and 512 bytes long.
-            unsafe { core::arch::asm!("fxsave64 [{}]", in(reg) area, options(nostack, preserves_flags)) };
+            unsafe {
+                core::arch::asm!("fxsave64 [{}]", in(reg) area, options(nostack, preserves_flags))
+            };
         }
     }
 
@@ -136,7 +140,9 @@ impl Vectors {
             }
         } else {
             // SAFETY: the same.
-            unsafe { core::arch::asm!("fxrstor64 [{}]", in(reg) area, options(nostack, preserves_flags)) };
+            unsafe {
+                core::arch::asm!("fxrstor64 [{}]", in(reg) area, options(nostack, preserves_flags))
+            };
         }
     }
 }

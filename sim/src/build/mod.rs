@@ -1,6 +1,5 @@
 //! From the configuration to a grid on the simulated machine.
 
-mod entitle;
 mod judge;
 mod policies;
 mod sources;
@@ -20,8 +19,6 @@ use crate::machine::SimMachine;
 use crate::message::SimMessage;
 use crate::source::Source;
 use crate::tally::Tally;
-
-pub(crate) use entitle::multiplexor_share;
 
 /// What of a run is not the configuration's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,12 +131,12 @@ pub(crate) fn build(config: &Config, options: &Options) -> Result<Built, BuildEr
     let grid = Grid::new(GridSpec {
         cores: count,
         activities: u32::try_from(config.activities.len()).unwrap_or(u32::MAX),
-        infrastructure: entitle::entitlement(config, 0),
+        infrastructure: vortex_assembly::entitlement(config, 0),
         frequency: site.frequency,
         buses,
     });
     for index in 1..config.activities.len() {
-        match grid.activities().create(entitle::entitlement(config, index)) {
+        match grid.activities().create(vortex_assembly::entitlement(config, index)) {
             Ok(activity) => site.activities.push(activity),
             Err(_) => site.problems.push((Place::default(), Problem::Activities)),
         }
@@ -171,7 +168,7 @@ fn buses(site: &mut Site<'_>) -> Vec<BusSpec> {
     let mut buses = Vec::new();
     for stacked in &site.config.schedulers {
         let first = stacked.draws.first();
-        let parent = first.map(entitle::parent);
+        let parent = first.map(vortex_assembly::parent);
         let scheduler = policies::stacked(site, stacked);
         if let (Some(parent), Some(scheduler)) = (parent, scheduler) {
             buses.push(BusSpec { name: stacked.tag.clone(), scheduler, parent });

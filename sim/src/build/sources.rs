@@ -6,13 +6,13 @@ use vortex_config::{LoadSharing, THREAD, Workload};
 use vortex_grid::{Grid, InstanceSpec, Parent, Port};
 use vortex_units::CoreId;
 
-use super::entitle::{class, thread_standing};
-use super::{Site, policies, work};
+use super::{Site, policies};
 use crate::errors::Problem;
 use crate::message::SimMessage;
 use crate::random::Random;
 use crate::source::{Flow, Source, Start};
 use crate::thread::{Program, Thread};
+use vortex_assembly::{class, places, thread_standing};
 
 /// Adds the processes of all workloads, and names all arrivals.
 pub(super) fn add(site: &mut Site<'_>, grid: &Arc<Grid<SimMessage>>) -> Vec<Source> {
@@ -54,7 +54,7 @@ fn processes(
         ports: site.ports.clone(),
         tally: site.tally.clone(),
     });
-    let cores: Vec<(CoreId, Parent)> = work::places(scheduler)
+    let cores: Vec<(CoreId, Parent)> = places(scheduler)
         .into_iter()
         .map(|(core, place)| match place {
             Parent::Multiplexor(_) | Parent::Activity => (core, Parent::Activity),

@@ -2,28 +2,17 @@
 
 use std::sync::Arc;
 
-use vortex_config::{ResourceScheduler, SimulatedResource, Source};
-use vortex_grid::{Grid, InstanceSpec, Parent, Resumer};
+use vortex_assembly::{class, places};
+use vortex_config::SimulatedResource;
+use vortex_grid::{Grid, InstanceSpec, Resumer};
 use vortex_units::{ActivityId, CoreId};
 
-use super::entitle::{class, parent};
 use super::{Site, policies};
 use crate::device::SimDevice;
 use crate::door::Door;
 use crate::message::SimMessage;
 use crate::random::Random;
 use crate::work::{Plan, Work};
-
-/// The cores of a resource and of whom it requests on each, ascending.
-pub(super) fn places(scheduler: &ResourceScheduler) -> Vec<(CoreId, Parent)> {
-    let on = |core: CoreId| {
-        let direct = scheduler.draws.iter().find(|d| d.from == Source::Multiplexor(core));
-        let stacked = || scheduler.draws.iter().find(|d| matches!(d.from, Source::Scheduler(_)));
-        let draw = direct.or_else(stacked)?;
-        Some((core, parent(draw)))
-    };
-    scheduler.cores.iter().filter_map(|&core| on(core)).collect()
-}
 
 /// Adds them all, and tells each where the others are.
 pub(super) fn add(

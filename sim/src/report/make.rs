@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use vortex_assembly::multiplexor_share;
 use vortex_grid::CoreReport;
 use vortex_units::{ActivityId, CoreId, Cycles, Frames, Requests, Share};
 
 use super::{BlameRow, CoreUsage, Received, Refusal, Report, ShareRow, TraceRow, UsageRow};
-use crate::build::{Built, multiplexor_share};
+use crate::build::Built;
 use crate::run::Simulator;
 
 /// Reads everything off the cores.

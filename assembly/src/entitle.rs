@@ -1,16 +1,20 @@
-//! Entitlements, as the grid wants them.
+//! Entitlements, and of whom a resource requests time, as the grid wants them.
 
-use vortex_config::{ActivityIndex, Config, Draw, Source};
+use alloc::vec::Vec;
+
+use vortex_config::{ActivityIndex, Config, Draw, ResourceScheduler, Source};
 use vortex_grid::{Class, Entitlement, EntitlementAt, MULTIPLEXOR, Parent, Standing};
 use vortex_units::{CoreId, Share};
 
 /// The class of the resource in this place of the configuration.
-pub(crate) fn class(resource: usize) -> Class {
+#[must_use]
+pub fn class(resource: usize) -> Class {
     Class(u16::try_from(resource).unwrap_or(u16::MAX - 1))
 }
 
 /// Of whom a draw requests, and how its client stands there.
-pub(crate) fn parent(draw: &Draw) -> Parent {
+#[must_use]
+pub fn parent(draw: &Draw) -> Parent {
     let share = draw.share.unwrap_or(Share::ONE);
     let standing = Standing { share, priority: draw.priority.unwrap_or(0) };
     match draw.from {
@@ -21,7 +25,8 @@ pub(crate) fn parent(draw: &Draw) -> Parent {
 
 /// The share of an activity's client at a core's multiplexor: its part of what
 /// `resource.thread` has there together, or its own.
-pub(crate) fn multiplexor_share(config: &Config, activity: usize, core: CoreId) -> Share {
+#[must_use]
+pub fn multiplexor_share(config: &Config, activity: usize, core: CoreId) -> Share {
     let index = ActivityIndex(u32::try_from(activity).unwrap_or(u32::MAX));
     let own = || config.activities.get(activity).map(|a| a.share_at(None, core));
     let part = if activity == 0 { None } else { config.thread_share(index, core) };
@@ -30,7 +35,8 @@ pub(crate) fn multiplexor_share(config: &Config, activity: usize, core: CoreId) 
 
 /// How the activity's thread instances stand where they request time on a core: as the
 /// activity itself does at the core's multiplexor.
-pub(crate) fn thread_standing(config: &Config, activity: usize, core: CoreId) -> Standing {
+#[must_use]
+pub fn thread_standing(config: &Config, activity: usize, core: CoreId) -> Standing {
     let own = config.activities.get(activity);
     Standing {
         share: multiplexor_share(config, activity, core),
@@ -39,7 +45,8 @@ pub(crate) fn thread_standing(config: &Config, activity: usize, core: CoreId) ->
 }
 
 /// The entitlement of the activity in this place of the configuration.
-pub(crate) fn entitlement(config: &Config, index: usize) -> Entitlement {
+#[must_use]
+pub fn entitlement(config: &Config, index: usize) -> Entitlement {
     let Some(activity) = config.activities.get(index) else { return Entitlement::new(Share::ONE) };
     let mut entitlement = Entitlement::new(activity.share);
     entitlement.priority = activity.priority;
@@ -61,4 +68,16 @@ pub(crate) fn entitlement(config: &Config, index: usize) -> Entitlement {
         });
     }
     entitlement
+}
+
+/// The cores of a resource and of whom it requests on each, ascending.
+#[must_use]
+pub fn places(scheduler: &ResourceScheduler) -> Vec<(CoreId, Parent)> {
+    let on = |core: CoreId| {
+        let direct = scheduler.draws.iter().find(|d| d.from == Source::Multiplexor(core));
+        let stacked = || scheduler.draws.iter().find(|d| matches!(d.from, Source::Scheduler(_)));
+        let draw = direct.or_else(stacked)?;
+        Some((core, parent(draw)))
+    };
+    scheduler.cores.iter().filter_map(|&core| on(core)).collect()
 }

@@ -1,0 +1,221 @@
+//! Generates the types and the decoder of the system calls from `calls.toml`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::{env, fs};
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    call: Vec<Call>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    number: u32,
+    name: String,
+    to: String,
+    arguments: Vec<String>,
+    #[serde(default)]
+    most: Option<u32>,
+    about: String,
+}
+
+/// An argument: its name, its kind, and for a span its length.
+struct Argument {
+    name: String,
+    kind: String,
+    length: Option<String>,
+    optional: bool,
+}
+
+fn main() {
+    println!("cargo::rerun-if-changed=calls.toml");
+    let text = fs::read_to_string("calls.toml").expect("calls.toml is beside this");
+    let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("calls.toml: {error}"));
+    let code = generate(&file.call);
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it")).join("calls.rs");
+    fs::write(out, code).expect("the build's folder can be written");
+}
+
+fn generate(calls: &[Call]) -> String {
+    let mut by_target: BTreeMap<&str, Vec<&Call>> = BTreeMap::new();
+    for call in calls {
+        by_target.entry(&call.to).or_default().push(call);
+    }
+    let mut code = String::new();
+    for (target, calls) in &by_target {
+        let _ = writeln!(
+            code,
+            "/// The calls of `{target}`.\n#[derive(Clone, Copy, Debug, PartialEq, Eq)]\npub enum {} {{",
+            camel(target)
+        );
+        for call in calls {
+            let _ = writeln!(code, "/// {}", call.about);
+            let _ = write!(code, "{}", camel(&call.name));
+            let arguments: Vec<_> =
+                call.arguments.iter().map(|text| argument(call, text)).collect();
+            if !arguments.is_empty() {
+                code += " {\n";
+                for argument in &arguments {
+                    let _ = writeln!(
+                        code,
+                        "/// `{}`.\n{}: {},",
+                        argument.name,
+                        argument.name,
+                        kind(argument)
+                    );
+                }
+                code += "}";
+            }
+            code += ",\n";
+        }
+        code += "}\n";
+    }
+    code += "/// A system call, decoded.\n#[derive(Clone, Copy, Debug, PartialEq, Eq)]\npub enum Call {\n";
+    for target in by_target.keys() {
+        let _ = writeln!(code, "/// For `{target}`.\n{0}({0}),", camel(target));
+    }
+    code += "}\n\n/// The call of this number with these arguments; `None` if there is none.\n";
+    code += "#[must_use]\npub fn decode(number: u64, a: &[u64; 6]) -> Option<Call> {\nlet _ = a;\nSome(match number {\n";
+    for call in calls {
+        let _ = write!(
+            code,
+            "{} => Call::{target}({target}::{}",
+            call.number,
+            camel(&call.name),
+            target = camel(&call.to)
+        );
+        let arguments: Vec<_> = call.arguments.iter().map(|text| argument(call, text)).collect();
+        if !arguments.is_empty() {
+            code += " { ";
+            for (place, argument) in arguments.iter().enumerate() {
+                let _ = write!(code, "{}: {}, ", argument.name, value(call, &arguments, place));
+            }
+            code += "}";
+        }
+        code += "),\n";
+    }
+    code += "_ => return None,\n})\n}\n\n/// All declarations, by number.\npub const DECLARED: &[Declared] = &[\n";
+    let mut sorted: Vec<_> = calls.iter().collect();
+    sorted.sort_by_key(|call| call.number);
+    for pair in sorted.windows(2) {
+        assert!(pair[0].number != pair[1].number, "two calls have number {}", pair[0].number);
+    }
+    for call in sorted {
+        let _ = writeln!(
+            code,
+            "Declared {{ number: {}, name: {:?}, to: {:?}, arguments: &{:?}, about: {:?} }},",
+            call.number, call.name, call.to, call.arguments, call.about
+        );
+    }
+    code += "];\n";
+    code
+}
+
+fn argument(call: &Call, text: &str) -> Argument {
+    let (name, rest) =
+        text.split_once(':').unwrap_or_else(|| panic!("{}: {text:?}: name: kind", call.name));
+    let rest = rest.trim();
+    let (rest, optional) = match rest.strip_suffix('?') {
+        Some(rest) => (rest.trim(), true),
+        None => (rest, false),
+    };
+    let (kind, length) = match rest.split_once(' ') {
+        Some((kind, length)) => (kind, Some(length.trim().to_string())),
+        None => (rest, None),
+    };
+    Argument { name: name.trim().into(), kind: kind.into(), length, optional }
+}
+
+fn kind(argument: &Argument) -> String {
+    let plain = match argument.kind.as_str() {
+        "int" => "i32",
+        "uint" => "u32",
+        "long" => "i64",
+        "size" => "u64",
+        "address" => "u64",
+        "fd" => "Fd",
+        "path" => "Path",
+        "in" => "In",
+        "out" => "Out",
+        "inout" => "InOut",
+        other => panic!("there is no kind {other:?}"),
+    };
+    if argument.optional { format!("Option<{plain}>") } else { plain.into() }
+}
+
+/// The expression that decodes an argument.
+fn value(call: &Call, all: &[Argument], place: usize) -> String {
+    let argument = &all[place];
+    let raw = format!("a[{place}]");
+    let span = |kind: &str| {
+        let length = length(
+            all,
+            argument
+                .length
+                .as_deref()
+                .unwrap_or_else(|| panic!("{}: {} has no length", call.name, argument.name)),
+        );
+        let length = match call.most {
+            Some(most) => format!("({length}).min({most})"),
+            None => length,
+        };
+        let made = format!("{kind}(Span::new({raw}, {length}))");
+        if argument.optional {
+            format!("if {raw} == 0 {{ None }} else {{ Some({made}) }}")
+        } else {
+            made
+        }
+    };
+    match argument.kind.as_str() {
+        "int" => format!("{raw} as i32"),
+        "uint" => format!("{raw} as u32"),
+        "long" => format!("{raw} as i64"),
+        "fd" => format!("Fd({raw} as i32)"),
+        "path" if argument.optional => {
+            format!("if {raw} == 0 {{ None }} else {{ Some(Path({raw})) }}")
+        }
+        "path" => format!("Path({raw})"),
+        "in" => span("In"),
+        "out" => span("Out"),
+        "inout" => span("InOut"),
+        _ => raw,
+    }
+}
+
+/// `N`, a name, or either times `K`.
+fn length(all: &[Argument], text: &str) -> String {
+    let factor = |text: &str| {
+        let text = text.trim();
+        if text.parse::<u64>().is_ok() {
+            return text.to_string();
+        }
+        let place = all.iter().position(|argument| argument.name == text);
+        let place = place.unwrap_or_else(|| panic!("there is no argument {text:?}"));
+        match all[place].kind.as_str() {
+            "int" | "uint" => format!("u64::from(a[{place}] as u32)"),
+            _ => format!("a[{place}]"),
+        }
+    };
+    match text.split_once('*') {
+        Some((left, right)) => format!("{}.saturating_mul({})", factor(left), factor(right)),
+        None => factor(text),
+    }
+}
+
+/// `clock_gettime` as `ClockGettime`.
+fn camel(name: &str) -> String {
+    name.split('_')
+        .map(|word| {
+            let mut letters = word.chars();
+            letters.next().map_or(String::new(), |first| {
+                first.to_uppercase().collect::<String>() + letters.as_str()
+            })
+        })
+        .collect()
+}

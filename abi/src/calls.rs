@@ -1,0 +1,21 @@
+//! What `build.rs` generates from `calls.toml`.
+
+#[allow(unused_imports, reason = "which kinds are used, the declarations say")]
+use crate::span::{Fd, In, InOut, Out, Path, Span};
+
+/// A declaration, for tables and messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Declared {
+    /// Linux's number on x86-64.
+    pub number: u32,
+    /// Linux's name.
+    pub name: &'static str,
+    /// `direct`, or the resource that it becomes a request to.
+    pub to: &'static str,
+    /// As declared.
+    pub arguments: &'static [&'static str],
+    /// What it does, in a line.
+    pub about: &'static str,
+}
+
+include!(concat!(env!("OUT_DIR"), "/calls.rs"));

@@ -1,0 +1,137 @@
+//! Policies, metrics and load sharing by their names in the configuration.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use vortex_config::{LoadSharing, Multiplexor, Parameter, ResourceScheduler, StackedScheduler};
+use vortex_grid::Frequency;
+use vortex_grid::policy::{self, Binding, LoadShare, Metric, Params, Scheduler};
+use vortex_schedulers::MakeError;
+use vortex_schedulers::load::{FewestBound, FewestCores, Fixed, LeastReceived};
+use vortex_units::Micros;
+
+/// A binding for good, where a policy wants a span: ten hours.
+const FOR_GOOD: Micros = Micros::new(36_000_000_000);
+
+/// Law 2: debt billed back is capped at 100 ms of share.
+const DEBT: Micros = Micros::new(100_000);
+
+/// What a scheduler's amounts come to in 100 ms of a whole core.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Bytes moved.
+    pub bytes: u64,
+    /// Requests served.
+    pub requests: u64,
+}
+
+/// Why a scheduler could not be made.
+#[derive(Clone, Debug)]
+pub enum PolicyError {
+    /// Its metric is a field that no resource adds to its records.
+    Field(String),
+    /// The policy refuses.
+    Make(MakeError),
+}
+
+/// `fewest-bound` with bindings that expire.
+struct FewestBoundFor(Micros);
+
+impl policy::LoadSharing for FewestBoundFor {
+    fn name(&self) -> &'static str {
+        "fewest-bound"
+    }
+
+    fn choose(&self, question: &LoadShare<'_>) -> Binding {
+        Binding { ttl: Some(self.0), ..FewestBound.choose(question) }
+    }
+}
+
+fn load_sharing(wanted: LoadSharing) -> Box<dyn policy::LoadSharing> {
+    match wanted {
+        LoadSharing::FewestBound { ttl: None } => Box::new(FewestBound),
+        LoadSharing::FewestBound { ttl: Some(ttl) } => Box::new(FewestBoundFor(ttl)),
+        LoadSharing::LeastReceived { ttl } => Box::new(LeastReceived::new(ttl.unwrap_or(FOR_GOOD))),
+        LoadSharing::Fixed { core } => Box::new(Fixed::new(core)),
+        LoadSharing::FewestCores { ttl, utilization } => {
+            Box::new(FewestCores::new(utilization, ttl.unwrap_or(FOR_GOOD)))
+        }
+    }
+}
+
+/// What the configuration says of any scheduler.
+struct Written<'a> {
+    algorithm: &'a str,
+    metric: &'a vortex_config::Metric,
+    params: &'a [Parameter],
+}
+
+fn make(
+    written: &Written<'_>,
+    frequency: Frequency,
+    sharing: Option<LoadSharing>,
+    pace: Option<Pace>,
+) -> Result<Arc<dyn Scheduler>, PolicyError> {
+    let Written { algorithm, metric, params } = *written;
+    let cycles = frequency.cycles(DEBT).get();
+    let bytes = pace.map_or(cycles, |pace| pace.bytes);
+    let (metric, cap) = match metric {
+        vortex_config::Metric::Cycles => (Metric::Cycles, cycles),
+        vortex_config::Metric::Bytes => (Metric::Bytes, bytes),
+        vortex_config::Metric::Memory => (Metric::Memory, (bytes >> 12).max(1)),
+        vortex_config::Metric::Requests => {
+            (Metric::Requests, pace.map_or(cycles, |pace| pace.requests).max(1))
+        }
+        vortex_config::Metric::Field(field) => return Err(PolicyError::Field(field.clone())),
+    };
+    let mut wanted = Params::new(metric, cap);
+    for param in params {
+        wanted.insert(&param.name, &param.value);
+    }
+    wanted.load_sharing = sharing.map(load_sharing);
+    vortex_schedulers::make(algorithm, wanted).map_err(PolicyError::Make)
+}
+
+/// A multiplexor's scheduler.
+///
+/// # Errors
+/// [`PolicyError`].
+pub fn multiplexor(
+    mux: &Multiplexor,
+    frequency: Frequency,
+) -> Result<Arc<dyn Scheduler>, PolicyError> {
+    let written =
+        Written { algorithm: &mux.algorithm.name, metric: &mux.metric, params: &mux.params };
+    make(&written, frequency, None, None)
+}
+
+/// A stacked scheduler.
+///
+/// # Errors
+/// [`PolicyError`].
+pub fn stacked(
+    bus: &StackedScheduler,
+    frequency: Frequency,
+) -> Result<Arc<dyn Scheduler>, PolicyError> {
+    let written =
+        Written { algorithm: &bus.algorithm.name, metric: &bus.metric, params: &bus.params };
+    make(&written, frequency, None, None)
+}
+
+/// A resource's scheduler, with its load sharing.
+///
+/// # Errors
+/// [`PolicyError`].
+pub fn resource(
+    scheduler: &ResourceScheduler,
+    frequency: Frequency,
+    pace: Option<Pace>,
+) -> Result<Arc<dyn Scheduler>, PolicyError> {
+    let written = Written {
+        algorithm: &scheduler.algorithm.name,
+        metric: &scheduler.metric,
+        params: &scheduler.params,
+    };
+    make(&written, frequency, Some(scheduler.load_sharing), pace)
+}

@@ -1,0 +1,287 @@
+//! From the configuration to a grid on the machine.
+
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use alloc::{boxed::Box, format, vec};
+use core::fmt;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use spin::{Mutex, Once};
+use vortex_config::{Config, ShareForm};
+use vortex_grid::policy::{Metric, Params, Scheduler};
+use vortex_grid::{
+    Class, Core, CoreSpec, Frequency, Grid, GridSpec, InstanceSpec, Labels, Parent, Sampling,
+    Standing,
+};
+use vortex_machine::{Boot, Cpu};
+use vortex_resources::memory::AddressSpaces;
+use vortex_resources::process::{ProcessRequest, ProcessTable, Processes, Start, Threads};
+use vortex_resources::{Console, Mail, Ports, System, WallClock};
+use vortex_units::{ActivityId, CoreId, Cycles, Micros, Nanos, Share};
+
+use crate::clock::Clock;
+use crate::defaults;
+
+/// How long a thread keeps its core before others may want it.
+const PATIENCE: Micros = Micros::new(200);
+/// The share of a resource that the configuration does not name, at each multiplexor.
+const RESOURCE_SHARE: u32 = 100;
+
+/// Why the machine cannot be started.
+#[derive(Debug)]
+pub enum Failure {
+    /// The configuration has flaws.
+    Flaws(String),
+    /// It wants cores that are not there.
+    NoSuchCore(CoreId, u16),
+    /// A scheduler could not be made.
+    Scheduler(String),
+    /// There are no programs.
+    NoModule,
+    /// More activities than there is room for.
+    Activities,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flaws(flaws) => write!(f, "the configuration has flaws:\n{flaws}"),
+            Self::NoSuchCore(core, cores) => {
+                write!(f, "the configuration names core {}; there are {cores}", core.get())
+            }
+            Self::Scheduler(why) => write!(f, "a scheduler cannot be made: {why}"),
+            Self::NoModule => write!(f, "no module was loaded: there is no root file system"),
+            Self::Activities => write!(f, "too many activities"),
+        }
+    }
+}
+
+/// What the cores share beside the grid.
+pub struct Shared {
+    pub system: Arc<System>,
+    pub names: Vec<(String, ActivityId)>,
+    pub patience: Cycles,
+    pub debug_exit: bool,
+    start: Mutex<Vec<(ActivityId, Start)>>,
+    begun: AtomicBool,
+    asked: AtomicBool,
+    turn: AtomicU32,
+    cores: Vec<CoreId>,
+}
+
+impl Shared {
+    /// The first core sends the first requests.
+    pub fn begin(&self, core: &mut Core<Mail, Clock>) {
+        if core.id().index() != 0 {
+            return;
+        }
+        let Some(ports) = self.system.ports.get() else { return };
+        for (activity, start) in self.start.lock().drain(..) {
+            let request = ProcessRequest::Start(Box::new(start));
+            if core.root(activity, ports.process, Labels::NONE, request).is_err() {
+                crate::console::print(format_args!("vortex: a service could not be started\n"));
+            }
+        }
+        self.begun.store(true, Ordering::Release);
+    }
+
+    pub fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire)
+    }
+
+    /// The last process has ended: the cores give their accounts, one after the other.
+    /// Returns the first of them, for the one caller that is to wake it.
+    pub fn close(&self) -> Option<CoreId> {
+        let done = self.has_begun() && self.system.processes.is_empty();
+        (done && !self.asked.swap(true, Ordering::AcqRel)).then(|| self.hand_on()).flatten()
+    }
+
+    /// Whether it is this core's turn to give its account.
+    pub fn is_turn(&self, core: CoreId) -> bool {
+        let turn = self.turn.load(Ordering::Acquire) as usize;
+        turn > 0 && self.cores.get(turn - 1) == Some(&core)
+    }
+
+    /// The next core's turn; `None` if this was the last.
+    pub fn hand_on(&self) -> Option<CoreId> {
+        let turn = self.turn.fetch_add(1, Ordering::AcqRel) as usize;
+        self.cores.get(turn).copied()
+    }
+}
+
+/// The machine, built: the cores take theirs.
+pub struct Built {
+    pub shared: Arc<Shared>,
+    config: Config,
+    grid: Arc<Grid<Mail>>,
+    frequency: Frequency,
+}
+
+impl Built {
+    /// The grid's core for this processor, if the configuration names it.
+    pub fn core(&mut self, cpu: &Cpu) -> Option<Core<Mail, Clock>> {
+        let mux = self.config.multiplexors.iter().find(|mux| mux.core == cpu.id())?;
+        let policy = vortex_assembly::multiplexor(mux, self.frequency).ok()?;
+        let charge_through = mux.shares == ShareForm::ChargeThrough && mux.algorithm.uses_shares;
+        let spec = CoreSpec {
+            charge_through,
+            run_on: mux.run_on,
+            sampling: Sampling { slow: Cycles::MAX, one_in: 64 },
+            patience: PATIENCE,
+            ..CoreSpec::new(mux.core, policy)
+        };
+        Core::new(&self.grid, Clock(cpu.poker()), spec)
+    }
+}
+
+/// Reads the configuration and builds the grid.
+pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
+    let text = defaults::configuration(boot.cores);
+    let config = vortex_config::parse(&text)
+        .map_err(|flaws| Failure::Flaws(flaws.iter().map(|flaw| format!("{flaw}\n")).collect()))?;
+    if let Some(mux) = config.multiplexors.iter().find(|mux| mux.core.get() >= boot.cores) {
+        return Err(Failure::NoSuchCore(mux.core, boot.cores));
+    }
+    let image = boot.module.ok_or(Failure::NoModule)?;
+    let frequency = Frequency::megahertz(boot.megahertz());
+    let grid = Grid::new(GridSpec {
+        cores: config.multiplexors.iter().map(|mux| mux.core.get() + 1).max().unwrap_or(1),
+        activities: 256,
+        infrastructure: vortex_assembly::entitlement(&config, 0),
+        frequency,
+        buses: Vec::new(),
+    });
+    let system = Arc::new(System {
+        ports: Once::new(),
+        processes: ProcessTable::default(),
+        clock: WallClock { frequency, began: boot.began, epoch: Nanos::ZERO },
+        timeslice: frequency.cycles(config.machine.timeslice),
+    });
+    let mut names = vec![("infrastructure".to_string(), ActivityId::INFRASTRUCTURE)];
+    let mut threads = Vec::new();
+    let mut start = Vec::new();
+    for (index, activity) in config.activities.iter().enumerate().skip(1) {
+        let id = grid
+            .activities()
+            .create(vortex_assembly::entitlement(&config, index))
+            .map_err(|_| Failure::Activities)?;
+        names.push((activity.name.clone(), id));
+        threads.push((id, add_threads(&config, &grid, &system, frequency, id, index)?));
+        start.push((
+            id,
+            Start {
+                image,
+                path: b"/init".to_vec(),
+                arguments: vec![b"/init".to_vec()],
+                environment: Vec::new(),
+            },
+        ));
+    }
+    let ports = Ports {
+        process: grid.add(spec(&config, frequency, "resource.process", 1)?, {
+            let system = system.clone();
+            move |_| Processes { system: system.clone() }
+        }),
+        memory: grid.add(spec(&config, frequency, "resource.asr", 2)?, {
+            let poker = boot.poker();
+            move |_| AddressSpaces { poker: poker.clone() }
+        }),
+        console: grid.add(spec(&config, frequency, "resource.console", 3)?, |_| Console),
+        threads,
+    };
+    system.ports.call_once(|| ports);
+    let shared = Arc::new(Shared {
+        system,
+        names,
+        patience: frequency.cycles(PATIENCE),
+        debug_exit: boot.debug_exit(),
+        start: Mutex::new(start),
+        begun: AtomicBool::new(false),
+        asked: AtomicBool::new(false),
+        turn: AtomicU32::new(0),
+        cores: config.multiplexors.iter().map(|mux| mux.core).collect(),
+    });
+    Ok(Built { shared, config, grid, frequency })
+}
+
+/// The thread resource of an activity.
+fn add_threads(
+    config: &Config,
+    grid: &Arc<Grid<Mail>>,
+    system: &Arc<System>,
+    frequency: Frequency,
+    activity: ActivityId,
+    index: usize,
+) -> Result<vortex_grid::Port<Threads>, Failure> {
+    let thread = config
+        .thread()
+        .ok_or_else(|| Failure::Scheduler("resource.thread is not configured".into()))?;
+    let place = config
+        .resources
+        .iter()
+        .position(|resource| resource.resource == thread.resource)
+        .unwrap_or(0);
+    let scheduler = vortex_assembly::resource(thread, frequency, None)
+        .map_err(|error| Failure::Scheduler(format!("resource.thread: {error:?}")))?;
+    let cores = vortex_assembly::places(thread)
+        .into_iter()
+        .map(|(core, _)| (core, Parent::Activity))
+        .collect();
+    let name =
+        config.activities.get(index).map_or_else(String::new, |activity| activity.name.clone());
+    let spec = InstanceSpec {
+        name: format!("resource.thread of {name}"),
+        class: vortex_assembly::class(place),
+        scheduler,
+        cores,
+        owner: activity,
+        batch: thread.batch,
+    };
+    let system = system.clone();
+    Ok(grid.add(spec, move |_| Threads { system: system.clone() }))
+}
+
+/// A resource as the configuration has it, or with the defaults: on all cores, fair.
+fn spec(
+    config: &Config,
+    frequency: Frequency,
+    name: &str,
+    number: u16,
+) -> Result<InstanceSpec, Failure> {
+    let wrong = |error| Failure::Scheduler(format!("{name}: {error:?}"));
+    if let Some(place) = config.resources.iter().position(|resource| resource.resource == name)
+        && let Some(written) = config.resources.get(place)
+    {
+        return Ok(InstanceSpec {
+            name: name.into(),
+            class: vortex_assembly::class(place),
+            scheduler: vortex_assembly::resource(written, frequency, None).map_err(wrong)?,
+            cores: vortex_assembly::places(written),
+            owner: ActivityId::INFRASTRUCTURE,
+            batch: written.batch,
+        });
+    }
+    let share = Share::from_units(RESOURCE_SHARE).unwrap_or(Share::ONE);
+    let standing = Standing { share, priority: 0 };
+    let cores =
+        config.multiplexors.iter().map(|mux| (mux.core, Parent::Multiplexor(standing))).collect();
+    Ok(InstanceSpec {
+        name: name.into(),
+        class: Class(u16::MAX - 1 - number),
+        scheduler: default_scheduler(frequency)
+            .map_err(|error| Failure::Scheduler(format!("{name}: {error:?}")))?,
+        cores,
+        owner: ActivityId::INFRASTRUCTURE,
+        batch: 1,
+    })
+}
+
+fn default_scheduler(
+    frequency: Frequency,
+) -> Result<Arc<dyn Scheduler>, vortex_schedulers::MakeError> {
+    let debt = frequency.cycles(Micros::new(100_000)).get();
+    let mut params = Params::new(Metric::Cycles, debt);
+    params.load_sharing = Some(Box::new(vortex_schedulers::load::FewestBound));
+    vortex_schedulers::make("propshare.wfq", params)
+}

@@ -1,0 +1,85 @@
+//! Driving a core: the grid's loop says what is wanted, the machine does it.
+
+use alloc::sync::Arc;
+use core::convert::Infallible;
+
+use vortex_grid::{Core, Step};
+use vortex_machine::{Cpu, Exit};
+use vortex_resources::Mail;
+use vortex_resources::process::ThreadReady;
+use vortex_units::Cycles;
+
+use crate::assemble::Shared;
+use crate::clock::Clock;
+use crate::report;
+
+type GridCore = Core<Mail, Clock>;
+
+/// Runs the core for good.
+pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallible {
+    shared.begin(&mut core);
+    loop {
+        cpu.poll();
+        let mut step = core.step();
+        loop {
+            match step {
+                Step::Ran => break,
+                Step::Enter(limit) => step = enter(&mut core, &mut cpu, limit, shared.patience),
+                Step::Idle(until) => {
+                    // The last space may be waiting to be freed.
+                    cpu.unload();
+                    if let Some(first) = shared.close() {
+                        cpu.poker().poke(first);
+                    }
+                    if shared.is_turn(core.id()) {
+                        report::give(&mut core, shared);
+                    }
+                    cpu.idle(until);
+                    core.wake();
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// A core that the configuration does not name sleeps.
+pub fn rest(mut cpu: Cpu) -> Infallible {
+    loop {
+        cpu.idle(None);
+    }
+}
+
+/// Lets a thread run, and tells the grid how it came back.
+fn enter(core: &mut GridCore, cpu: &mut Cpu, limit: Cycles, patience: Cycles) -> Step {
+    let began = cpu.now();
+    let mut used = Cycles::ZERO;
+    let mut exit = Exit::Interrupted;
+    // Until its patience is over others do not poke for it: then it is looked whether
+    // anything has come.
+    let mut stretch = limit.min(patience);
+    while used < limit {
+        let Some(thread) = core.entered::<ThreadReady>().and_then(ThreadReady::thread) else {
+            break;
+        };
+        let space = thread.process.space.space.clone();
+        exit = cpu.enter(&mut thread.context, &space, stretch);
+        used = cpu.now().saturating_sub(began);
+        if exit != Exit::Expired || core.is_wanted() {
+            break;
+        }
+        stretch = limit.saturating_sub(used);
+    }
+    if let Some(ready) = core.entered::<ThreadReady>() {
+        if let Some(thread) = ready.thread()
+            && exit != Exit::Call
+        {
+            cpu.save_vectors(&mut thread.context);
+        }
+        ready.left(exit, used);
+    }
+    if exit == Exit::Interrupted {
+        core.interrupted(cpu.left_at());
+    }
+    core.leave()
+}

@@ -1,0 +1,18 @@
+//! The kernel's functions, as resources of the grid. They talk by requests alone.
+//!
+//! [`Mail`] is the closed message type that carries all their requests and replies. What
+//! they share is named in [`System`]: the ports of the others, and what is true of the
+//! whole machine.
+#![no_std]
+
+extern crate alloc;
+
+mod console;
+mod mail;
+pub mod memory;
+pub mod process;
+mod system;
+
+pub use console::{Console, ConsoleRequest};
+pub use mail::{Answer, Mail};
+pub use system::{Ports, System, WallClock};

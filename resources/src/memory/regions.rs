@@ -1,0 +1,145 @@
+//! The regions of an address space: what may be where.
+//!
+//! # Invariants
+//! Regions do not overlap, are not empty, begin and end at pages, and lie in the programs'
+//! half.
+
+use alloc::collections::BTreeMap;
+
+use vortex_machine::{Access, PAGE, USER_END};
+
+const PAGE_U64: u64 = PAGE as u64;
+/// Nothing is mapped below: a null pointer faults.
+const LOWEST: u64 = 0x1_0000;
+/// The most regions that a process has, as Linux's `vm.max_map_count`.
+const MOST: usize = 65_530;
+
+/// Where a region's contents come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backing {
+    /// Zeros.
+    Anonymous,
+    /// Bytes of the initial root, then zeros; the place of the region's first byte.
+    Image(&'static [u8], i64),
+}
+
+/// A region: pages with the same rights and source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region {
+    /// The first address behind it.
+    pub end: u64,
+    /// What the program may do.
+    pub access: Access,
+    /// Where contents come from.
+    pub backing: Backing,
+    /// Whether forks share it.
+    pub shared: bool,
+}
+
+/// The regions, by their first address.
+#[derive(Clone, Debug, Default)]
+pub struct Regions(BTreeMap<u64, Region>);
+
+impl Backing {
+    /// The source of what lies so far behind the region's beginning.
+    fn behind(self, distance: u64) -> Self {
+        match self {
+            Self::Anonymous => Self::Anonymous,
+            Self::Image(bytes, at) => Self::Image(bytes, at.saturating_add(distance as i64)),
+        }
+    }
+}
+
+impl Regions {
+    /// The region of an address, and where it begins.
+    #[must_use]
+    pub fn find(&self, address: u64) -> Option<(u64, Region)> {
+        let (&start, &region) = self.0.range(..=address).next_back()?;
+        (address < region.end).then_some((start, region))
+    }
+
+    /// All, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, Region)> + '_ {
+        self.0.iter().map(|(&start, &region)| (start, region))
+    }
+
+    /// Whether there can be regions in this range.
+    #[must_use]
+    pub fn fits(start: u64, end: u64) -> bool {
+        start.is_multiple_of(PAGE_U64)
+            && end.is_multiple_of(PAGE_U64)
+            && start >= LOWEST
+            && start < end
+            && end <= USER_END
+    }
+
+    /// Puts a region there in place of what there was. False if it does not fit.
+    pub fn insert(&mut self, start: u64, region: Region) -> bool {
+        if !Self::fits(start, region.end) || self.0.len() >= MOST {
+            return false;
+        }
+        self.remove(start, region.end);
+        self.0.insert(start, region);
+        true
+    }
+
+    /// Takes away what lies between these addresses.
+    pub fn remove(&mut self, start: u64, end: u64) {
+        self.split(start);
+        self.split(end);
+        while let Some((&at, _)) = self.0.range(start..end).next() {
+            self.0.remove(&at);
+        }
+    }
+
+    /// Cuts the region that goes across this address.
+    fn split(&mut self, at: u64) {
+        let Some((start, region)) = self.find(at) else { return };
+        if start == at {
+            return;
+        }
+        self.0.insert(start, Region { end: at, ..region });
+        self.0.insert(at, Region { backing: region.backing.behind(at - start), ..region });
+    }
+
+    /// Changes the rights of all that lies between; false, and nothing changed, if there
+    /// are holes.
+    pub fn protect(&mut self, start: u64, end: u64, access: Access) -> bool {
+        let mut at = start;
+        while at < end {
+            match self.find(at) {
+                Some((_, region)) => at = region.end,
+                None => return false,
+            }
+        }
+        self.split(start);
+        self.split(end);
+        for (_, region) in self.0.range_mut(start..end) {
+            region.access = access;
+        }
+        true
+    }
+
+    /// The highest free place of this length that ends at or below `top`.
+    #[must_use]
+    pub fn place(&self, length: u64, top: u64) -> Option<u64> {
+        let mut end = top;
+        for (&start, region) in self.0.range(..top).rev() {
+            if region.end <= end && end - region.end >= length {
+                break;
+            }
+            end = end.min(start);
+        }
+        let start = end.checked_sub(length)?;
+        (start >= LOWEST).then_some(start)
+    }
+
+    /// Whether nothing lies between these addresses.
+    #[must_use]
+    pub fn is_free(&self, start: u64, end: u64) -> bool {
+        self.find(start).is_none() && self.0.range(start..end).next().is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests;

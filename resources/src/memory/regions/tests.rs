@@ -1,0 +1,56 @@
+use super::*;
+
+fn region(end: u64) -> Region {
+    Region { end, access: Access::Write, backing: Backing::Anonymous, shared: false }
+}
+
+#[test]
+fn a_hole_is_cut_out_of_the_middle() {
+    let mut regions = Regions::default();
+    assert!(regions.insert(0x10000, region(0x20000)));
+    regions.remove(0x14000, 0x15000);
+    assert_eq!(regions.find(0x13fff).map(|(start, r)| (start, r.end)), Some((0x10000, 0x14000)));
+    assert_eq!(regions.find(0x14000), None);
+    assert_eq!(regions.find(0x15000).map(|(start, r)| (start, r.end)), Some((0x15000, 0x20000)));
+}
+
+#[test]
+fn the_source_moves_with_a_cut() {
+    static BYTES: [u8; 4] = [1, 2, 3, 4];
+    let mut regions = Regions::default();
+    let backing = Backing::Image(&BYTES, 100);
+    assert!(regions.insert(0x10000, Region { backing, ..region(0x14000) }));
+    assert!(regions.protect(0x11000, 0x12000, Access::Read));
+    let (_, middle) = regions.find(0x11000).unwrap();
+    assert_eq!(middle.backing, Backing::Image(&BYTES, 100 + 0x1000));
+    assert_eq!(middle.access, Access::Read);
+    assert_eq!(regions.find(0x12000).unwrap().1.access, Access::Write);
+}
+
+#[test]
+fn protection_needs_no_holes() {
+    let mut regions = Regions::default();
+    assert!(regions.insert(0x10000, region(0x11000)));
+    assert!(regions.insert(0x12000, region(0x13000)));
+    assert!(!regions.protect(0x10000, 0x13000, Access::None));
+    assert_eq!(regions.find(0x10000).unwrap().1.access, Access::Write);
+}
+
+#[test]
+fn places_are_found_from_the_top() {
+    let mut regions = Regions::default();
+    assert!(regions.insert(0x30000, region(0x31000)));
+    assert_eq!(regions.place(0x1000, 0x32000), Some(0x31000));
+    assert_eq!(regions.place(0x2000, 0x32000), Some(0x2e000));
+    assert_eq!(regions.place(0x1000, 0x30800 & !0xfff), Some(0x2f000));
+    assert_eq!(regions.place(0x4_0000, 0x32000), None);
+}
+
+#[test]
+fn nothing_lies_outside_the_programs_half() {
+    let mut regions = Regions::default();
+    assert!(!regions.insert(0, region(0x1000)));
+    assert!(!regions.insert(0x10000, region(0x10000)));
+    assert!(!regions.insert(0x10000, region(0x10800)));
+    assert!(!regions.insert(USER_END - 0x1000, region(USER_END + 0x1000)));
+}

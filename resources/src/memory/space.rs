@@ -1,0 +1,92 @@
+//! An address space as the kernel knows it: regions, and the machine's tables.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use spin::Mutex;
+use vortex_machine::{Access, Frame, PAGE, Space};
+
+use super::regions::{Backing, Region, Regions};
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// An address space.
+pub struct AddressSpace {
+    /// Names it: the affinity label of its requests at ASR.
+    pub number: u64,
+    /// The machine's tables.
+    pub space: Arc<Space>,
+    /// What may be where. Changed by ASR only; a leaf lock for those who read elsewhere.
+    pub regions: Mutex<Regions>,
+    /// The beginning and the end of the heap (`brk`).
+    pub heap: Mutex<(u64, u64)>,
+}
+
+impl AddressSpace {
+    /// An empty one; `None` where memory has run out.
+    #[must_use]
+    pub fn new() -> Option<Arc<Self>> {
+        let space = Arc::new(Space::new()?);
+        Some(Arc::new(Self {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
+            space,
+            regions: Mutex::new(Regions::default()),
+            heap: Mutex::new((0, 0)),
+        }))
+    }
+
+    /// The region of an address, and where it begins.
+    #[must_use]
+    pub fn region(&self, address: u64) -> Option<(u64, Region)> {
+        self.regions.lock().find(address)
+    }
+
+    /// A frame with what the page has at first; `None` where memory has run out.
+    #[must_use]
+    pub fn first_contents(start: u64, region: &Region, page: u64) -> Option<Frame> {
+        let frame = Frame::zeroed()?;
+        if let Backing::Image(bytes, at) = region.backing {
+            let from = at + (page - start) as i64;
+            // The region may begin before the bytes do, within their first page.
+            let skip = usize::try_from(-from).unwrap_or(0);
+            let from = usize::try_from(from).unwrap_or(0);
+            if let Some(rest) = bytes.get(from..) {
+                let length = rest.len().min(PAGE.saturating_sub(skip));
+                frame.write(skip, rest.get(..length).unwrap_or_default());
+            }
+        }
+        Some(frame)
+    }
+
+    /// Writes into pages that belong to a region, making those that are missing. For a
+    /// space that no thread runs in yet. False where memory has run out or there is no
+    /// region.
+    pub fn fill(&self, mut address: u64, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() {
+            let page = address & !(PAGE as u64 - 1);
+            let frame = match self.space.get(page) {
+                Some((frame, _)) => frame,
+                None => {
+                    let Some((start, region)) = self.region(page) else { return false };
+                    let Some(frame) = Self::first_contents(start, &region, page) else {
+                        return false;
+                    };
+                    if self.space.map(page, frame.clone(), region.access).is_err() {
+                        return false;
+                    }
+                    frame
+                }
+            };
+            let written = frame.write((address - page) as usize, bytes);
+            address += written as u64;
+            bytes = bytes.get(written..).unwrap_or_default();
+        }
+        true
+    }
+
+    /// Whether the page's frame may be used so as it is.
+    #[must_use]
+    pub fn has(&self, page: u64, access: Access) -> bool {
+        self.space.pin(page, access).is_some()
+    }
+}

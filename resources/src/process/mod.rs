@@ -1,0 +1,13 @@
+//! Processes and threads: the process resource (PR) and the thread resource (TR, §3.4).
+
+mod direct;
+mod processes;
+mod resource;
+mod stub;
+mod thread;
+mod threads;
+
+pub use processes::{Pid, Process, ProcessTable};
+pub use resource::{ProcessRequest, Processes, Start};
+pub use thread::Thread;
+pub use threads::{ThreadDone, ThreadReady, Threads};
