@@ -4,8 +4,14 @@ use super::{Extent, Part, Program, Work, files, fuzz, miri, models, readme};
 use crate::commands::cost;
 
 /// The crates that are compiled into the kernel unchanged.
-const KERNEL_CRATES: &[&str] =
-    &["vortex-units", "vortex-queues", "vortex-grid", "vortex-schedulers", "vortex-config"];
+const KERNEL_CRATES: &[&str] = &[
+    "vortex-units",
+    "vortex-queues",
+    "vortex-grid",
+    "vortex-schedulers",
+    "vortex-config",
+    "vortex-files",
+];
 
 /// Property cases in a long run; proptest's own default is 256.
 const MANY_CASES: &str = "20000";
@@ -72,6 +78,7 @@ pub fn parts() -> Vec<Part> {
         crate_tests!("schedulers", "vortex-schedulers", "the policies, their bounds"),
         crate_tests!("config", "vortex-config", "the configuration reader and its flaws"),
         crate_tests!("sim", "vortex-sim", "the simulated machine, golden traces"),
+        crate_tests!("root", "vortex-files", "the root file system and descriptors, against Linux"),
         crate_tests!("cli", "vortex", "this command"),
         crate_tests!("book", "vortex-book", "the code of the book compiles and runs"),
         Part {
