@@ -32,6 +32,7 @@ impl Root {
         effects: &mut Effects,
     ) -> Result<Outcome, Errno> {
         let (description, node) = self.usable(id)?;
+        self.check_offset(node, offset)?;
         if !description.reads() {
             return Err(Errno::EBADF);
         }
@@ -42,7 +43,6 @@ impl Root {
                 Body::Character(dev) if dev.is_memory() => read_memory(*dev, sink, random),
                 Body::Character(dev) => Ok(Outcome::Device(*dev)),
                 Body::External { tag, .. } => Ok(Outcome::External(*tag)),
-                Body::Fifo(_) | Body::Event(_) if offset.is_some() => Err(Errno::ESPIPE),
                 Body::Fifo(_) | Body::Event(_) => self.read_stream(id, inode, sink, effects),
                 Body::Link(_) | Body::Block(_) | Body::Socket => Err(Errno::EINVAL),
             },
@@ -63,6 +63,7 @@ impl Root {
         effects: &mut Effects,
     ) -> Result<Outcome, Errno> {
         let (description, node) = self.usable(id)?;
+        self.check_offset(node, offset)?;
         if !description.writes() {
             return Err(Errno::EBADF);
         }
@@ -73,12 +74,25 @@ impl Root {
                 Body::Character(dev) if dev.is_memory() => write_memory(*dev, source),
                 Body::Character(dev) => Ok(Outcome::Device(*dev)),
                 Body::External { tag, .. } => Ok(Outcome::External(*tag)),
-                Body::Fifo(_) | Body::Event(_) if offset.is_some() => Err(Errno::ESPIPE),
                 Body::Fifo(_) => self.write_pipe(caller, id, inode, source, effects),
                 Body::Event(_) => self.write_event(id, inode, source, effects),
                 Body::Link(_) | Body::Block(_) | Body::Socket => Err(Errno::EINVAL),
             },
             Node::Proc(path) => write_proc(caller, &path, source),
+        }
+    }
+
+    /// Whether an offset may be given, and this one.
+    fn check_offset(&self, node: &Node, offset: Option<i64>) -> Result<(), Errno> {
+        let Some(offset) = offset else { return Ok(()) };
+        if offset < 0 {
+            return Err(Errno::EINVAL);
+        }
+        let Node::Inode(id) = node else { return Ok(()) };
+        match &self.inode(*id)?.body {
+            Body::Fifo(_) | Body::Event(_) | Body::External { .. } => Err(Errno::ESPIPE),
+            Body::Character(dev) if !dev.is_memory() => Err(Errno::ESPIPE),
+            _ => Ok(()),
         }
     }
 

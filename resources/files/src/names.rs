@@ -23,7 +23,11 @@ impl Root {
     /// Where a new object is to be: its name is free, its directory there.
     fn vacancy(&self, caller: &Caller, at: At, directory: bool) -> Result<Vacancy, Errno> {
         let found = self.walk(caller, at, Tail::Name)?;
-        let Last::Name(name) = found.last else { return Err(Errno::EEXIST) };
+        let name = match found.last {
+            Last::Name(name) => name,
+            Last::TooLong => return Err(Errno::ENAMETOOLONG),
+            _ => return Err(Errno::EEXIST),
+        };
         if found.target.is_some() {
             return Err(Errno::EEXIST);
         }
@@ -199,7 +203,11 @@ impl Root {
 
     fn unlink_file(&mut self, caller: &Caller, at: At) -> Result<(), Errno> {
         let found = self.walk(caller, at, Tail::Name)?;
-        let Last::Name(name) = &found.last else { return Err(Errno::EISDIR) };
+        let name = match &found.last {
+            Last::Name(name) => name,
+            Last::TooLong => return Err(Errno::ENAMETOOLONG),
+            _ => return Err(Errno::EISDIR),
+        };
         let target = found.target.as_ref().ok_or(Errno::ENOENT)?;
         if self.is_directory(caller, target) {
             return Err(Errno::EISDIR);
@@ -215,6 +223,7 @@ impl Root {
         let Found { parent, last, target, .. } = self.walk(caller, at, Tail::Name)?;
         let name = match &last {
             Last::Name(name) => name,
+            Last::TooLong => return Err(Errno::ENAMETOOLONG),
             Last::Dot => return Err(Errno::EINVAL),
             Last::DotDot => return Err(Errno::ENOTEMPTY),
             Last::Top => return Err(Errno::EBUSY),

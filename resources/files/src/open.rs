@@ -64,11 +64,16 @@ impl Root {
             return Err(Errno::EINVAL);
         }
         let exclusive = create && flags & abi::O_EXCL != 0;
-        let keep = exclusive || flags & abi::O_NOFOLLOW != 0;
-        let found = self.walk(caller, at, if keep { Tail::Keep } else { Tail::Follow })?;
-        if create && found.slash && matches!(found.last, Last::Name(_)) {
-            return Err(Errno::EISDIR);
-        }
+        let follow = !exclusive && flags & abi::O_NOFOLLOW == 0;
+        let found = self.walk(
+            caller,
+            at,
+            match (create, follow) {
+                (true, follow) => Tail::Create { follow },
+                (false, true) => Tail::Follow,
+                (false, false) => Tail::Keep,
+            },
+        )?;
         let (node, made) = match found {
             Found { target: Some(_), .. } if exclusive => return Err(Errno::EEXIST),
             Found { target: Some(node), .. } => (node, false),

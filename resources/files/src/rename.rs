@@ -188,9 +188,15 @@ fn ends(from: Found, to: Found, keep: bool) -> Result<(End, End), Errno> {
         (Node::Proc(_), Node::Proc(_)) => return Err(Errno::EPERM),
         _ => return Err(Errno::EXDEV),
     };
-    let Last::Name(old) = from.last else { return Err(Errno::EBUSY) };
-    let Last::Name(new) = to.last else {
+    let named = |last: &Last| matches!(last, Last::Name(_) | Last::TooLong);
+    if !named(&from.last) {
+        return Err(Errno::EBUSY);
+    }
+    if !named(&to.last) {
         return Err(if keep { Errno::EEXIST } else { Errno::EBUSY });
+    }
+    let (Last::Name(old), Last::Name(new)) = (from.last, to.last) else {
+        return Err(Errno::ENAMETOOLONG);
     };
     let end = |dir, name, target, slash| {
         let target = match target {

@@ -33,12 +33,17 @@ pub(crate) enum Tail {
     Keep,
     /// It is what is meant: the caller makes or removes the name.
     Name,
+    /// It may be followed, but a slash at the end is `EISDIR`: the caller makes a file.
+    Create { follow: bool },
 }
 
 /// The last component of a path.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Last {
     Name(Name),
+    /// A name longer than any may be, which only [`Tail::Name`] finds: there is an order
+    /// among the errors of two paths.
+    TooLong,
     Dot,
     DotDot,
     /// No component: the topmost directory, or where a link of `/proc` jumped to.
@@ -72,25 +77,27 @@ impl Text<'_> {
         count > 0
     }
 
-    fn component(&mut self) -> Result<Component, Errno> {
+    fn component(&mut self) -> Component {
         let name = self.rest().split(|&byte| byte == b'/').next().unwrap_or_default();
         let mut component = Component { bytes: [0; NAME_MAX], length: name.len() };
-        let whole = component.bytes.get_mut(..name.len()).ok_or(Errno::ENAMETOOLONG)?;
-        whole.copy_from_slice(name);
+        if let Some(whole) = component.bytes.get_mut(..name.len()) {
+            whole.copy_from_slice(name);
+        }
         self.at = self.at.saturating_add(component.length);
-        Ok(component)
+        component
     }
 }
 
-/// A component, apart from the text that it stood in.
+/// A component, apart from the text that it stood in; one that is too long has only its
+/// length.
 struct Component {
     bytes: [u8; NAME_MAX],
     length: usize,
 }
 
 impl Component {
-    fn name(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
+    fn name(&self) -> Result<&[u8], Errno> {
+        self.bytes.get(..self.length).ok_or(Errno::ENAMETOOLONG)
     }
 }
 
@@ -135,11 +142,10 @@ impl Root {
             if !self.is_directory(caller, &here) {
                 return Err(Errno::ENOTDIR);
             }
-            let Some(component) = next_component(&mut texts)? else {
+            let Some(component) = next_component(&mut texts) else {
                 return Ok(Found { parent: here.clone(), last, target: Some(here), slash });
             };
-            let name = component.name();
-            if name == b"." || name == b".." {
+            if let Ok(name @ (b"." | b"..")) = component.name() {
                 if name.len() == 2 {
                     here = self.parent(&here)?;
                 }
@@ -147,6 +153,17 @@ impl Root {
                 continue;
             }
             let is_last = ends(&mut texts, &mut slash);
+            if is_last && slash && matches!(tail, Tail::Create { .. }) {
+                return Err(Errno::EISDIR);
+            }
+            let name = match component.name() {
+                Ok(name) => name,
+                Err(_) if is_last && tail == Tail::Name => {
+                    let last = Last::TooLong;
+                    return Ok(Found { parent: here, last, target: None, slash });
+                }
+                Err(error) => return Err(error),
+            };
             let target = self.child(caller, &here, name)?;
             let Some(node) = target else {
                 if is_last {
@@ -159,7 +176,13 @@ impl Root {
                 }
                 return Err(Errno::ENOENT);
             };
-            let follow = !is_last || tail == Tail::Follow || (tail == Tail::Keep && slash);
+            let follow = match tail {
+                _ if !is_last => true,
+                Tail::Follow => true,
+                Tail::Create { follow } => follow,
+                Tail::Keep => slash,
+                Tail::Name => false,
+            };
             match if follow { self.link(caller, &node)? } else { None } {
                 Some(link) => {
                     links = links.saturating_add(1);
@@ -276,16 +299,16 @@ pub(crate) fn join(path: &[u8], name: &[u8]) -> Arc<[u8]> {
     Arc::from(joined)
 }
 
-fn next_component(texts: &mut Vec<Text>) -> Result<Option<Component>, Errno> {
+fn next_component(texts: &mut Vec<Text>) -> Option<Component> {
     while let Some(text) = texts.last_mut() {
         text.skip_slashes();
         if text.rest().is_empty() {
             texts.pop();
         } else {
-            return text.component().map(Some);
+            return Some(text.component());
         }
     }
-    Ok(None)
+    None
 }
 
 /// Whether nothing but slashes is left; if so, notes whether there are any.
