@@ -195,9 +195,11 @@ fn ends(from: Found, to: Found, keep: bool) -> Result<(End, End), Errno> {
     if !named(&to.last) {
         return Err(if keep { Errno::EEXIST } else { Errno::EBUSY });
     }
-    let (Last::Name(old), Last::Name(new)) = (from.last, to.last) else {
-        return Err(Errno::ENAMETOOLONG);
-    };
+    let Last::Name(old) = from.last else { return Err(Errno::ENAMETOOLONG) };
+    if from.target.is_none() {
+        return Err(Errno::ENOENT);
+    }
+    let Last::Name(new) = to.last else { return Err(Errno::ENAMETOOLONG) };
     let end = |dir, name, target, slash| {
         let target = match target {
             Some(Node::Inode(id)) => Some(id),
