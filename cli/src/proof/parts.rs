@@ -11,6 +11,7 @@ const KERNEL_CRATES: &[&str] = &[
     "vortex-schedulers",
     "vortex-config",
     "vortex-assembly",
+    "vortex-files",
 ];
 
 /// The kernel itself, and the machine, are for the bare machine only.
@@ -72,6 +73,7 @@ pub fn parts() -> Vec<Part> {
         crate_tests!("config", "vortex-config", "the configuration reader and its flaws"),
         crate_tests!("sim", "vortex-sim", "the simulated machine, golden traces"),
         crate_tests!("resources", "vortex-resources", "the logic of the kernel's resources"),
+        crate_tests!("root", "vortex-files", "the root file system and descriptors, against Linux"),
         crate_tests!("cli", "vortex", "this command"),
         crate_tests!("book", "vortex-book", "the code of the book compiles and runs"),
         Part {

@@ -1,0 +1,179 @@
+//! Changing what `stat` tells: modes, owners, times; and asking what is allowed.
+
+use linux_raw_sys::general as abi;
+
+use crate::Errno;
+use crate::description::OpenId;
+use crate::inode::{Body, Inode};
+use crate::node::{At, Node};
+use crate::root::{Caller, PERMISSIONS, Root};
+use crate::time::Stamp;
+use crate::walk::Tail;
+
+const EXECUTABLE: u32 = 0o111;
+
+impl Root {
+    fn changeable(&mut self, node: &Node) -> Result<&mut Inode, Errno> {
+        match node {
+            Node::Inode(id) => self.inode_mut(*id),
+            Node::Proc(_) => Err(Errno::EPERM),
+        }
+    }
+
+    /// `fchmodat2`, with `AT_SYMLINK_NOFOLLOW` and `AT_EMPTY_PATH`.
+    ///
+    /// # Errors
+    /// Linux's.
+    pub fn chmod(&mut self, caller: &Caller, at: At, mode: u32, flags: u32) -> Result<(), Errno> {
+        if flags & !(abi::AT_SYMLINK_NOFOLLOW | abi::AT_EMPTY_PATH) != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let node = self.locate(caller, at, flags)?;
+        self.chmod_node(caller, &node, mode)
+    }
+
+    /// `fchmod`.
+    ///
+    /// # Errors
+    /// Linux's.
+    pub fn chmod_open(&mut self, caller: &Caller, id: OpenId, mode: u32) -> Result<(), Errno> {
+        let node = self.usable(id)?.1.clone();
+        self.chmod_node(caller, &node, mode)
+    }
+
+    fn chmod_node(&mut self, caller: &Caller, node: &Node, mode: u32) -> Result<(), Errno> {
+        let inode = self.changeable(node)?;
+        if matches!(inode.body, Body::Link(_)) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        inode.permissions = mode & PERMISSIONS;
+        inode.changed = caller.now;
+        Ok(())
+    }
+
+    /// `fchownat`, with `AT_SYMLINK_NOFOLLOW` and `AT_EMPTY_PATH`; an owner of `None` stays.
+    ///
+    /// # Errors
+    /// Linux's.
+    pub fn chown(
+        &mut self,
+        caller: &Caller,
+        at: At,
+        user: Option<u32>,
+        group: Option<u32>,
+        flags: u32,
+    ) -> Result<(), Errno> {
+        if flags & !(abi::AT_SYMLINK_NOFOLLOW | abi::AT_EMPTY_PATH) != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let node = self.locate(caller, at, flags)?;
+        self.chown_node(caller, &node, user, group)
+    }
+
+    /// `fchown`.
+    ///
+    /// # Errors
+    /// Linux's.
+    pub fn chown_open(
+        &mut self,
+        caller: &Caller,
+        id: OpenId,
+        user: Option<u32>,
+        group: Option<u32>,
+    ) -> Result<(), Errno> {
+        let node = self.usable(id)?.1.clone();
+        self.chown_node(caller, &node, user, group)
+    }
+
+    fn chown_node(
+        &mut self,
+        caller: &Caller,
+        node: &Node,
+        user: Option<u32>,
+        group: Option<u32>,
+    ) -> Result<(), Errno> {
+        let inode = self.changeable(node)?;
+        inode.user = user.unwrap_or(inode.user);
+        inode.group = group.unwrap_or(inode.group);
+        if !inode.is_directory() {
+            inode.permissions &= !abi::S_ISUID;
+            if inode.permissions & abi::S_IXGRP != 0 {
+                inode.permissions &= !abi::S_ISGID;
+            }
+        }
+        inode.changed = caller.now;
+        Ok(())
+    }
+
+    /// `utimensat`, with `AT_SYMLINK_NOFOLLOW` and `AT_EMPTY_PATH`; the time of access and
+    /// that of modification. Its caller turns a null path into an empty one.
+    ///
+    /// # Errors
+    /// Linux's.
+    pub fn utimens(
+        &mut self,
+        caller: &Caller,
+        at: At,
+        times: [Stamp; 2],
+        flags: u32,
+    ) -> Result<(), Errno> {
+        if flags & !(abi::AT_SYMLINK_NOFOLLOW | abi::AT_EMPTY_PATH) != 0 {
+            return Err(Errno::EINVAL);
+        }
+        if times == [Stamp::Omit, Stamp::Omit] {
+            return Ok(());
+        }
+        let node = self.locate(caller, at, flags)?;
+        let inode = self.changeable(&node)?;
+        let [accessed, modified] = times;
+        for (stamp, time) in [(accessed, &mut inode.accessed), (modified, &mut inode.modified)] {
+            match stamp {
+                Stamp::Now => *time = caller.now,
+                Stamp::At(given) => *time = given,
+                Stamp::Omit => {}
+            }
+        }
+        inode.changed = caller.now;
+        Ok(())
+    }
+
+    /// `faccessat2`: whether the superuser may. With `AT_SYMLINK_NOFOLLOW`, `AT_EMPTY_PATH`
+    /// and `AT_EACCESS`.
+    ///
+    /// # Errors
+    /// Linux's; `EACCES` only for executing what nobody may execute.
+    pub fn access(&self, caller: &Caller, at: At, mode: u32, flags: u32) -> Result<(), Errno> {
+        const KNOWN: u32 = abi::AT_SYMLINK_NOFOLLOW | abi::AT_EMPTY_PATH | abi::AT_EACCESS;
+        if mode & !(abi::R_OK | abi::W_OK | abi::X_OK) != 0 || flags & !KNOWN != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let node = self.locate(caller, at, flags)?;
+        if mode & abi::X_OK != 0 {
+            let mode = self.attributes(caller, &node)?.mode;
+            let is_directory = crate::root::kind_of(mode) == abi::S_IFDIR;
+            if !is_directory && mode & EXECUTABLE == 0 {
+                return Err(Errno::EACCES);
+            }
+        }
+        Ok(())
+    }
+
+    /// The regular file that `execve` would execute.
+    ///
+    /// # Errors
+    /// Linux's; `EACCES` where it is no regular file or nobody may execute it.
+    pub fn executable(&self, caller: &Caller, at: At, flags: u32) -> Result<Node, Errno> {
+        let node = if at.path.is_empty() {
+            self.locate(caller, at, flags)?
+        } else {
+            let keep = flags & abi::AT_SYMLINK_NOFOLLOW != 0;
+            self.find(caller, at, if keep { Tail::Keep } else { Tail::Follow })?
+        };
+        let mode = self.attributes(caller, &node)?.mode;
+        match crate::root::kind_of(mode) {
+            abi::S_IFREG if mode & EXECUTABLE != 0 => Ok(node),
+            abi::S_IFLNK => Err(Errno::ELOOP),
+            _ => Err(Errno::EACCES),
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The contents of a regular file: pages where something was written, holes elsewhere.
+//!
+//! Invariants: what is beyond the size reads as zero when the file grows again, so a page
+//! holds no other bytes there; every page is charged to the owner noted beside it.
+
+use alloc::collections::BTreeMap;
+
+use crate::accounts::Accounts;
+use crate::moving::{Sink, Source, WINDOW};
+use crate::page::{PAGE, Page};
+use crate::{Errno, Owner};
+
+/// The size of a page as offsets count.
+pub(crate) const STEP: u64 = PAGE as u64;
+
+/// The greatest size of a file.
+pub(crate) const MAX_SIZE: u64 = i64::MAX as u64;
+
+struct Held {
+    page: Page,
+    owner: Owner,
+}
+
+#[derive(Default)]
+pub(crate) struct Contents {
+    pages: BTreeMap<u64, Held>,
+    size: u64,
+}
+
+/// Where an offset falls: its page, the place within, how far to the page's end.
+fn split(offset: u64) -> (u64, usize, usize) {
+    let within = (offset % STEP) as usize;
+    (offset / STEP, within, PAGE.saturating_sub(within))
+}
+
+/// The first page that starts at or after an offset.
+fn page_after(offset: u64) -> u64 {
+    offset.div_ceil(STEP)
+}
+
+impl Contents {
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub fn pages(&self) -> u64 {
+        self.pages.len() as u64
+    }
+
+    pub fn page(&self, index: u64) -> Option<&Page> {
+        self.pages.get(&index).map(|held| &held.page)
+    }
+
+    /// Copies out from `offset`; a fault after the first page cuts the result short.
+    pub fn read(&self, offset: u64, sink: &mut dyn Sink) -> Result<usize, Errno> {
+        let rest = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let wanted = rest.min(sink.room()).min(WINDOW);
+        let mut done = 0_usize;
+        while done < wanted {
+            let (index, within, span) = split(offset.saturating_add(done as u64));
+            let span = span.min(wanted.saturating_sub(done));
+            let zeros = [0; PAGE];
+            let bytes = self.page(index).map_or(&zeros, Page::bytes);
+            let part = bytes.get(within..within.saturating_add(span)).unwrap_or_default();
+            match sink.put(part) {
+                Ok(()) => done = done.saturating_add(span),
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(done)
+    }
+
+    /// Copies in at `offset`; whatever stops it after the first page cuts the result short.
+    pub fn write(
+        &mut self,
+        offset: u64,
+        source: &mut dyn Source,
+        owner: Owner,
+        accounts: &mut Accounts,
+    ) -> Result<usize, Errno> {
+        let wanted = source.left().min(WINDOW);
+        if wanted == 0 {
+            return Ok(0);
+        }
+        if offset >= MAX_SIZE {
+            return Err(Errno::EFBIG);
+        }
+        let rest = usize::try_from(MAX_SIZE.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let wanted = wanted.min(rest);
+        let mut done = 0_usize;
+        while done < wanted {
+            let at = offset.saturating_add(done as u64);
+            let (index, within, span) = split(at);
+            let span = span.min(wanted.saturating_sub(done));
+            match self.write_in_page(index, within, span, source, owner, accounts) {
+                Ok(()) => {
+                    done = done.saturating_add(span);
+                    self.size = self.size.max(at.saturating_add(span as u64));
+                }
+                Err(error) if done == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_in_page(
+        &mut self,
+        index: u64,
+        within: usize,
+        span: usize,
+        source: &mut dyn Source,
+        owner: Owner,
+        accounts: &mut Accounts,
+    ) -> Result<(), Errno> {
+        let made = !self.pages.contains_key(&index);
+        let bytes = self.make(index, owner, accounts)?.bytes_mut()?;
+        let part = bytes.get_mut(within..within.saturating_add(span)).ok_or(Errno::EFAULT)?;
+        let copied = source.take(part);
+        if copied.is_err() {
+            if made {
+                self.drop_page(index, accounts);
+            } else {
+                self.clear_beyond_size(index);
+            }
+        }
+        copied
+    }
+
+    /// The page, made if it is not there.
+    fn make(
+        &mut self,
+        index: u64,
+        owner: Owner,
+        accounts: &mut Accounts,
+    ) -> Result<&mut Page, Errno> {
+        match self.pages.entry(index) {
+            alloc::collections::btree_map::Entry::Occupied(entry) => Ok(&mut entry.into_mut().page),
+            alloc::collections::btree_map::Entry::Vacant(entry) => {
+                accounts.charge(owner, STEP)?;
+                match Page::zeroed() {
+                    Ok(page) => Ok(&mut entry.insert(Held { page, owner }).page),
+                    Err(error) => {
+                        accounts.credit(owner, STEP);
+                        Err(error)
+                    }
+                }
+            }
+        }
+    }
+
+    fn drop_page(&mut self, index: u64, accounts: &mut Accounts) {
+        if let Some(held) = self.pages.remove(&index) {
+            accounts.credit(held.owner, STEP);
+        }
+    }
+
+    fn clear_beyond_size(&mut self, index: u64) {
+        let (last, within, _) = split(self.size);
+        let from = if index == last { within } else { 0 };
+        if index >= last {
+            self.clear_in_page(index, from, PAGE);
+        }
+    }
+
+    fn clear_in_page(&mut self, index: u64, from: usize, to: usize) {
+        if let Some(held) = self.pages.get_mut(&index)
+            && let Ok(bytes) = held.page.bytes_mut()
+            && let Some(part) = bytes.get_mut(from..to)
+        {
+            part.fill(0);
+        }
+    }
+
+    /// Sets the size; what is cut off is returned, to be freed in slices. Pages allocated
+    /// beyond the old size stay when it grows: they hold zeros.
+    pub fn resize(&mut self, size: u64) -> Contents {
+        let mut cut = Contents::default();
+        // At an equal size too: what was allocated beyond it goes, as in tmpfs.
+        if size <= self.size {
+            cut.pages = self.pages.split_off(&page_after(size));
+            let (last, within, _) = split(size);
+            if within > 0 {
+                self.clear_in_page(last, within, PAGE);
+            }
+        }
+        self.size = size;
+        cut
+    }
+
+    /// Frees up to `budget` pages of contents that are no longer a file's; whether some
+    /// are left.
+    pub fn reap(&mut self, budget: &mut usize, accounts: &mut Accounts) -> bool {
+        while *budget > 0 {
+            let Some((_, held)) = self.pages.pop_last() else { return false };
+            accounts.credit(held.owner, STEP);
+            *budget = budget.saturating_sub(1);
+        }
+        !self.pages.is_empty()
+    }
+
+    /// Makes pages for a range, at most `most` of them; up to which offset it came.
+    pub fn allocate(
+        &mut self,
+        from: u64,
+        to: u64,
+        most: usize,
+        owner: Owner,
+        accounts: &mut Accounts,
+    ) -> Result<u64, Errno> {
+        let mut at = from;
+        for _ in 0..most {
+            if at >= to {
+                break;
+            }
+            let (index, _, span) = split(at);
+            self.make(index, owner, accounts)?;
+            at = at.saturating_add(span as u64).min(to);
+        }
+        Ok(at)
+    }
+
+    /// Makes a hole: frees at most `most` whole pages, clears the parts of pages; up to
+    /// which offset it came.
+    pub fn punch(&mut self, from: u64, to: u64, most: usize, accounts: &mut Accounts) -> u64 {
+        let (first, start, _) = split(from);
+        let (last, end, _) = split(to);
+        if first == last {
+            self.clear_in_page(first, start, end);
+            return to;
+        }
+        if start > 0 {
+            self.clear_in_page(first, start, PAGE);
+        }
+        for _ in 0..most {
+            let Some((&index, _)) = self.pages.range(page_after(from)..last).next() else {
+                self.clear_in_page(last, 0, end);
+                return to;
+            };
+            self.drop_page(index, accounts);
+        }
+        let next = self.pages.range(page_after(from)..).next();
+        next.map_or(to, |(index, _)| index.saturating_mul(STEP).clamp(from, to))
+    }
+
+    /// The next offset with a page, or without one, at or after `from`; the end counts as
+    /// a hole.
+    pub fn seek(&self, from: u64, data: bool) -> Result<u64, Errno> {
+        if from >= self.size {
+            return Err(Errno::ENXIO);
+        }
+        let first = from / STEP;
+        if data {
+            let (index, _) = self.pages.range(first..).next().ok_or(Errno::ENXIO)?;
+            let found = index.saturating_mul(STEP).max(from);
+            return if found < self.size { Ok(found) } else { Err(Errno::ENXIO) };
+        }
+        let mut expected = first;
+        for (index, _) in self.pages.range(first..) {
+            if *index != expected {
+                break;
+            }
+            expected = expected.saturating_add(1);
+        }
+        Ok(expected.saturating_mul(STEP).clamp(from, self.size))
+    }
+}

@@ -1,0 +1,197 @@
+//! Open files: what descriptors refer to, shared by duplicates and after a fork.
+
+use alloc::vec::Vec;
+use linux_raw_sys::general as abi;
+
+use crate::inode::{Body, Inode};
+use crate::node::Node;
+use crate::root::{OPEN_COST, Root};
+use crate::slab::Key;
+use crate::wait::Side;
+use crate::{Dev, Effects, Errno, Owner, WaitKey};
+
+/// An open file, named by [`OpenId`]: an object, how it may be used, and a position.
+///
+/// It counts the descriptors that refer to it, and holds its object.
+pub struct Description {
+    pub(crate) node: Node,
+    /// The flags as `F_GETFL` shows them, the access mode among them.
+    pub(crate) flags: u32,
+    pub(crate) offset: u64,
+    pub(crate) users: u32,
+    pub(crate) owner: Owner,
+    /// What was read of an entry of `/proc`.
+    pub(crate) text: Option<Vec<u8>>,
+    /// The partner's number of opens that an open of a FIFO waits to see changed.
+    pub(crate) awaits: Option<u64>,
+    /// The number of writers' opens of a FIFO when this was opened without any: until it
+    /// changes, that there is no writer is no hang-up.
+    pub(crate) quiet: Option<u64>,
+}
+
+/// Names an open file.
+pub type OpenId = Key<Description>;
+
+/// What an open file is, for calls that this crate does not serve, as `ioctl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A pipe or FIFO, with so many bytes to read.
+    Pipe {
+        /// Bytes buffered.
+        buffered: usize,
+    },
+    /// A character device.
+    Device(Dev),
+    /// An `eventfd`.
+    Event,
+    /// An object of the caller's own, with its tag.
+    External(u64),
+    /// An entry of `/proc`.
+    Proc,
+    /// Anything else, or only a path (`O_PATH`).
+    Other,
+}
+
+impl Description {
+    pub(crate) fn reads(&self) -> bool {
+        matches!(self.flags & abi::O_ACCMODE, abi::O_RDONLY | abi::O_RDWR) && !self.is_path()
+    }
+
+    pub(crate) fn writes(&self) -> bool {
+        matches!(self.flags & abi::O_ACCMODE, abi::O_WRONLY | abi::O_RDWR) && !self.is_path()
+    }
+
+    pub(crate) fn is_path(&self) -> bool {
+        self.flags & abi::O_PATH != 0
+    }
+
+    pub(crate) fn is_nonblocking(&self) -> bool {
+        self.flags & abi::O_NONBLOCK != 0
+    }
+}
+
+impl Root {
+    pub(crate) fn description(&self, id: OpenId) -> Result<&Description, Errno> {
+        self.opens.get(id).ok_or(Errno::EBADF)
+    }
+
+    pub(crate) fn description_mut(&mut self, id: OpenId) -> Result<&mut Description, Errno> {
+        self.opens.get_mut(id).ok_or(Errno::EBADF)
+    }
+
+    /// An open file that is more than a path, and what it refers to.
+    pub(crate) fn usable(&self, id: OpenId) -> Result<(&Description, &Node), Errno> {
+        let description = self.description(id)?;
+        if description.is_path() { Err(Errno::EBADF) } else { Ok((description, &description.node)) }
+    }
+
+    /// Makes an open file with one user; it holds its object.
+    pub(crate) fn open_node(
+        &mut self,
+        node: Node,
+        flags: u32,
+        owner: Owner,
+    ) -> Result<OpenId, Errno> {
+        self.charge(owner, OPEN_COST).map_err(|_| Errno::ENFILE)?;
+        let made = self.opens.insert(Description {
+            node: node.clone(),
+            flags,
+            offset: 0,
+            users: 1,
+            owner,
+            text: None,
+            awaits: None,
+            quiet: None,
+        });
+        match made {
+            Ok(_) => self.hold(&node),
+            Err(_) => self.accounts.credit(owner, OPEN_COST),
+        }
+        made
+    }
+
+    /// What an open file refers to.
+    ///
+    /// # Errors
+    /// `EBADF` where there is none.
+    pub fn node(&self, id: OpenId) -> Result<Node, Errno> {
+        Ok(self.description(id)?.node.clone())
+    }
+
+    /// What kind of thing an open file is.
+    ///
+    /// # Errors
+    /// `EBADF` where there is none.
+    pub fn object(&self, id: OpenId) -> Result<Object, Errno> {
+        let description = self.description(id)?;
+        if description.is_path() {
+            return Ok(Object::Other);
+        }
+        let Node::Inode(inode) = &description.node else { return Ok(Object::Proc) };
+        Ok(match &self.inode(*inode)?.body {
+            Body::File(_) => Object::File,
+            Body::Directory(_) => Object::Directory,
+            Body::Fifo(pipe) => Object::Pipe { buffered: pipe.buffered() },
+            Body::Character(dev) => Object::Device(*dev),
+            Body::Event(_) => Object::Event,
+            Body::External { tag, .. } => Object::External(*tag),
+            Body::Link(_) | Body::Block(_) | Body::Socket => Object::Other,
+        })
+    }
+
+    /// One more descriptor, or other user, refers to an open file.
+    ///
+    /// # Errors
+    /// `EBADF` where there is none.
+    pub fn share(&mut self, id: OpenId) -> Result<(), Errno> {
+        let description = self.description_mut(id)?;
+        description.users = description.users.checked_add(1).ok_or(Errno::ENFILE)?;
+        Ok(())
+    }
+
+    /// One user less; the last one closes the file.
+    pub fn close(&mut self, id: OpenId, effects: &mut Effects) {
+        let Some(description) = self.opens.get_mut(id) else { return };
+        description.users = description.users.saturating_sub(1);
+        if description.users > 0 {
+            return;
+        }
+        let Some(description) = self.opens.remove(id) else { return };
+        self.accounts.credit(description.owner, OPEN_COST);
+        if let Node::Inode(inode) = description.node
+            && let Some(inode) = self.inodes.get_mut(inode)
+        {
+            leave_pipe(inode, &description, effects);
+            if let Body::Fifo(pipe) = &mut inode.body
+                && pipe.readers == 0
+                && pipe.writers == 0
+            {
+                pipe.clear(&mut self.accounts);
+            }
+        }
+        self.let_go(&description.node, effects);
+    }
+
+    /// The key of one side of an object.
+    pub(crate) fn key(&self, id: crate::InodeId, side: Side) -> Result<WaitKey, Errno> {
+        Ok(WaitKey { object: self.inode(id)?.number, side })
+    }
+}
+
+fn leave_pipe(inode: &mut Inode, description: &Description, effects: &mut Effects) {
+    let number = inode.number;
+    let Body::Fifo(pipe) = &mut inode.body else { return };
+    if description.reads() {
+        pipe.readers = pipe.readers.saturating_sub(1);
+    }
+    if description.writes() {
+        pipe.writers = pipe.writers.saturating_sub(1);
+    }
+    // Whoever waits looks again: at the end of the file, or for nobody who reads.
+    effects.wake(number, Side::Readable);
+    effects.wake(number, Side::Writable);
+}

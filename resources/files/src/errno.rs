@@ -1,0 +1,87 @@
+//! The errors of file operations: Linux's numbers.
+
+use core::fmt;
+use linux_raw_sys::errno as raw;
+
+/// Why an operation failed, as a Linux program will see it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Errno(u16);
+
+macro_rules! errnos {
+    ($($name:ident: $what:literal),* $(,)?) => {
+        impl Errno {
+            $(#[doc = $what] pub const $name: Self = Self(raw::$name as u16);)*
+
+            /// Linux's name of it, or `None` for one that this crate never makes.
+            #[must_use]
+            pub const fn name(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$name => Some(stringify!($name)),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+errnos! {
+    EPERM: "Not permitted.",
+    ENOENT: "No such file or directory.",
+    EINTR: "Interrupted.",
+    EIO: "Input or output failed.",
+    ENXIO: "No such device, or nobody at the other end.",
+    ENOEXEC: "Not an executable format.",
+    EBADF: "Not a descriptor, or not one for this.",
+    EAGAIN: "It would wait.",
+    ENOMEM: "Out of kernel memory.",
+    EACCES: "Access denied.",
+    EFAULT: "Not an address of the caller.",
+    EBUSY: "In use.",
+    EEXIST: "It exists.",
+    EXDEV: "Across file systems.",
+    ENODEV: "Not an operation of that device.",
+    ENOTDIR: "Not a directory.",
+    EISDIR: "A directory.",
+    EINVAL: "An invalid argument.",
+    ENFILE: "Too many open files in the system.",
+    EMFILE: "Too many descriptors.",
+    ENOTTY: "Not a request for that object.",
+    ETXTBSY: "It is being executed.",
+    EFBIG: "Too large for a file.",
+    ENOSPC: "No space left.",
+    ESPIPE: "It has no position.",
+    EROFS: "Read-only.",
+    EMLINK: "Too many links.",
+    EPIPE: "Nobody reads; the caller raises `SIGPIPE`.",
+    ERANGE: "The result does not fit.",
+    ENAMETOOLONG: "A name or path is too long.",
+    ENOSYS: "No such call.",
+    ENOTEMPTY: "The directory is not empty.",
+    ELOOP: "Too many symbolic links.",
+    EOVERFLOW: "The value does not fit.",
+    EOPNOTSUPP: "Not supported.",
+    EDQUOT: "The owner's budget is spent.",
+}
+
+impl Errno {
+    /// Its number: positive.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
+    /// What a system call returns for it: its number, negated.
+    #[must_use]
+    pub const fn returned(self) -> i64 {
+        0_i64.wrapping_sub(self.0 as i64)
+    }
+}
+
+impl fmt::Debug for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "errno {}", self.0),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Positions and sizes: `lseek`, `truncate`, `fallocate`.
+
+use linux_raw_sys::general as abi;
+
+use crate::contents::{Contents, MAX_SIZE};
+use crate::description::OpenId;
+use crate::inode::{Body, InodeId};
+use crate::node::{At, Node};
+use crate::root::{Caller, Root};
+use crate::walk::Tail;
+use crate::{Dev, Errno};
+
+/// Pages that one `fallocate` makes or frees.
+const PAGES_AT_ONCE: usize = 256;
+
+impl Root {
+    /// `lseek`: the new offset.
+    ///
+    /// # Errors
+    /// Linux's.
+    pub fn seek(&mut self, id: OpenId, offset: i64, whence: u32) -> Result<u64, Errno> {
+        let (description, node) = self.usable(id)?;
+        let here = description.offset;
+        let found = match node {
+            Node::Inode(inode) => match &self.inode(*inode)?.body {
+                Body::File(contents) => in_file(contents, here, offset, whence)?,
+                Body::Character(Dev::NULL | Dev::ZERO | Dev::FULL) => 0,
+                Body::Directory(_) => simple(here, offset, whence, None)?,
+                Body::Character(dev) if dev.is_memory() => here,
+                Body::Event(_) => here,
+                _ => return Err(Errno::ESPIPE),
+            },
+            Node::Proc(_) => simple(here, offset, whence, None)?,
+        };
+        self.description_mut(id)?.offset = found;
+        Ok(found)
+    }
+
+    /// `truncate`.
+    ///
+    /// # Errors
+    /// Linux's.
+    pub fn truncate(&mut self, caller: &Caller, path: &[u8], size: i64) -> Result<(), Errno> {
+        let size = u64::try_from(size).map_err(|_| Errno::EINVAL)?;
+        match self.find(caller, At::cwd(path), Tail::Follow)? {
+            Node::Inode(id) => {
+                if self.inode(id)?.is_directory() {
+                    return Err(Errno::EISDIR);
+                }
+                self.resize(caller, id, size)
+            }
+            node if self.is_directory(caller, &node) => Err(Errno::EISDIR),
+            Node::Proc(_) => Err(Errno::EINVAL),
+        }
+    }
+
+    /// `ftruncate`.
+    ///
+    /// # Errors
+    /// Linux's.
+    pub fn truncate_open(&mut self, caller: &Caller, id: OpenId, size: i64) -> Result<(), Errno> {
+        let size = u64::try_from(size).map_err(|_| Errno::EINVAL)?;
+        let (description, node) = self.usable(id)?;
+        match *node {
+            Node::Inode(inode) if description.writes() => self.resize(caller, inode, size),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    fn resize(&mut self, caller: &Caller, id: InodeId, size: u64) -> Result<(), Errno> {
+        let inode = self.inode_mut(id)?;
+        let Body::File(contents) = &mut inode.body else { return Err(Errno::EINVAL) };
+        let cut = contents.resize(size);
+        inode.touch(caller.now);
+        self.doom(cut);
+        Ok(())
+    }
+
+    /// `fallocate`, in steps: how many bytes of the range are done. The caller goes on with
+    /// the rest until there is none.
+    ///
+    /// Modes: 0, `FALLOC_FL_KEEP_SIZE`, and with it `FALLOC_FL_PUNCH_HOLE`. Unlike in
+    /// Linux, what was allocated before `ENOSPC` stays.
+    ///
+    /// # Errors
+    /// Linux's.
+    pub fn allocate(
+        &mut self,
+        caller: &Caller,
+        id: OpenId,
+        mode: u32,
+        offset: i64,
+        length: i64,
+    ) -> Result<u64, Errno> {
+        const PUNCH: u32 = abi::FALLOC_FL_PUNCH_HOLE | abi::FALLOC_FL_KEEP_SIZE;
+        let (description, node) = self.usable(id)?;
+        let (Ok(from), Ok(length)) = (u64::try_from(offset), u64::try_from(length)) else {
+            return Err(Errno::EINVAL);
+        };
+        if length == 0 {
+            return Err(Errno::EINVAL);
+        }
+        if !matches!(mode, 0 | abi::FALLOC_FL_KEEP_SIZE | PUNCH) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        if !description.writes() {
+            return Err(Errno::EBADF);
+        }
+        let Node::Inode(inode) = *node else { return Err(Errno::ENODEV) };
+        let to = from.saturating_add(length);
+        let inode = self.inodes.get_mut(inode).ok_or(Errno::EBADF)?;
+        let contents = match &mut inode.body {
+            Body::File(contents) => contents,
+            Body::Directory(_) => return Err(Errno::EISDIR),
+            Body::Fifo(_) => return Err(Errno::ESPIPE),
+            _ => return Err(Errno::ENODEV),
+        };
+        if to > MAX_SIZE {
+            return Err(Errno::EFBIG);
+        }
+        let accounts = &mut self.accounts;
+        let reached = if mode == PUNCH {
+            contents.punch(from, to, PAGES_AT_ONCE, accounts)
+        } else {
+            let reached = contents.allocate(from, to, PAGES_AT_ONCE, caller.owner, accounts)?;
+            if mode == 0 && reached > contents.size() {
+                contents.resize(reached);
+            }
+            reached
+        };
+        if mode == PUNCH {
+            inode.modified = caller.now;
+        }
+        inode.changed = caller.now;
+        Ok(reached.saturating_sub(from))
+    }
+}
+
+fn in_file(contents: &Contents, here: u64, offset: i64, whence: u32) -> Result<u64, Errno> {
+    match whence {
+        abi::SEEK_DATA | abi::SEEK_HOLE => {
+            let from = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
+            contents.seek(from, whence == abi::SEEK_DATA)
+        }
+        _ => simple(here, offset, whence, Some(contents.size())),
+    }
+}
+
+fn simple(here: u64, offset: i64, whence: u32, end: Option<u64>) -> Result<u64, Errno> {
+    let base = match whence {
+        abi::SEEK_SET => 0,
+        abi::SEEK_CUR => here,
+        abi::SEEK_END => end.ok_or(Errno::EINVAL)?,
+        _ => return Err(Errno::EINVAL),
+    };
+    let base = i64::try_from(base).map_err(|_| Errno::EOVERFLOW)?;
+    let sum = base.checked_add(offset).ok_or(Errno::EINVAL)?;
+    u64::try_from(sum).map_err(|_| Errno::EINVAL)
+}

@@ -1,0 +1,329 @@
+//! Reading and writing open files.
+
+use linux_raw_sys::general as abi;
+
+use crate::contents::MAX_SIZE;
+use crate::description::OpenId;
+use crate::event::Event;
+use crate::inode::{Body, InodeId};
+use crate::moving::{Sink, Source, WINDOW};
+use crate::node::Node;
+use crate::page::PAGE;
+use crate::proc::ProcKind;
+use crate::root::{Caller, Root};
+use crate::wait::{Outcome, Side};
+use crate::{Dev, Effects, Errno};
+
+/// Where random bytes come from.
+pub type Random<'a> = dyn FnMut(&mut [u8]) + 'a;
+
+impl Root {
+    /// `read`, or with an offset `pread64`: at most [`WINDOW`] bytes.
+    ///
+    /// # Errors
+    /// Linux's; `EAGAIN` only for a file with `O_NONBLOCK`.
+    pub fn read(
+        &mut self,
+        caller: &Caller,
+        id: OpenId,
+        offset: Option<i64>,
+        sink: &mut dyn Sink,
+        random: &mut Random,
+        effects: &mut Effects,
+    ) -> Result<Outcome, Errno> {
+        let (description, node) = self.usable(id)?;
+        self.check_offset(node, offset)?;
+        if !description.reads() {
+            return Err(Errno::EBADF);
+        }
+        match node.clone() {
+            Node::Inode(inode) => match &self.inode(inode)?.body {
+                Body::File(_) => self.read_file(caller, id, inode, offset, sink),
+                Body::Directory(_) => Err(Errno::EISDIR),
+                Body::Character(dev) if dev.is_memory() => read_memory(*dev, sink, random),
+                Body::Character(dev) => Ok(Outcome::Device(*dev)),
+                Body::External { tag, .. } => Ok(Outcome::External(*tag)),
+                Body::Fifo(_) | Body::Event(_) => self.read_stream(id, inode, sink, effects),
+                Body::Link(_) | Body::Block(_) | Body::Socket => Err(Errno::EINVAL),
+            },
+            Node::Proc(path) => self.read_proc(caller, id, &path, offset, sink),
+        }
+    }
+
+    /// `write`, or with an offset `pwrite64`: at most [`WINDOW`] bytes.
+    ///
+    /// # Errors
+    /// Linux's; at `EPIPE` the caller raises `SIGPIPE`.
+    pub fn write(
+        &mut self,
+        caller: &Caller,
+        id: OpenId,
+        offset: Option<i64>,
+        source: &mut dyn Source,
+        effects: &mut Effects,
+    ) -> Result<Outcome, Errno> {
+        let (description, node) = self.usable(id)?;
+        self.check_offset(node, offset)?;
+        if !description.writes() {
+            return Err(Errno::EBADF);
+        }
+        match node.clone() {
+            Node::Inode(inode) => match &self.inode(inode)?.body {
+                Body::File(_) => self.write_file(caller, id, inode, offset, source),
+                Body::Directory(_) => Err(Errno::EISDIR),
+                Body::Character(dev) if dev.is_memory() => write_memory(*dev, source),
+                Body::Character(dev) => Ok(Outcome::Device(*dev)),
+                Body::External { tag, .. } => Ok(Outcome::External(*tag)),
+                Body::Fifo(_) => self.write_pipe(caller, id, inode, source, effects),
+                Body::Event(_) => self.write_event(id, inode, source, effects),
+                Body::Link(_) | Body::Block(_) | Body::Socket => Err(Errno::EINVAL),
+            },
+            Node::Proc(path) => write_proc(caller, &path, source),
+        }
+    }
+
+    /// Whether an offset may be given, and this one.
+    fn check_offset(&self, node: &Node, offset: Option<i64>) -> Result<(), Errno> {
+        let Some(offset) = offset else { return Ok(()) };
+        if offset < 0 {
+            return Err(Errno::EINVAL);
+        }
+        let Node::Inode(id) = node else { return Ok(()) };
+        match &self.inode(*id)?.body {
+            Body::Fifo(_) | Body::Event(_) | Body::External { .. } => Err(Errno::ESPIPE),
+            Body::Character(dev) if !dev.is_memory() => Err(Errno::ESPIPE),
+            _ => Ok(()),
+        }
+    }
+
+    /// The offset of a transfer: the one given, or the file's own.
+    fn place_in(&self, id: OpenId, offset: Option<i64>) -> Result<u64, Errno> {
+        match offset {
+            Some(offset) => u64::try_from(offset).map_err(|_| Errno::EINVAL),
+            None => Ok(self.description(id)?.offset),
+        }
+    }
+
+    fn advance(&mut self, id: OpenId, at: u64, count: usize) -> Result<(), Errno> {
+        self.description_mut(id)?.offset = at.saturating_add(count as u64);
+        Ok(())
+    }
+
+    fn read_file(
+        &mut self,
+        caller: &Caller,
+        id: OpenId,
+        inode: InodeId,
+        offset: Option<i64>,
+        sink: &mut dyn Sink,
+    ) -> Result<Outcome, Errno> {
+        let at = self.place_in(id, offset)?;
+        let quiet = self.description(id)?.flags & abi::O_NOATIME != 0;
+        let wanted = sink.room() > 0;
+        let inode = self.inode_mut(inode)?;
+        let Body::File(contents) = &inode.body else { return Err(Errno::EINVAL) };
+        let count = contents.read(at, sink)?;
+        if wanted && !quiet {
+            inode.note_access(caller.now);
+        }
+        if offset.is_none() {
+            self.advance(id, at, count)?;
+        }
+        Ok(Outcome::Done(count))
+    }
+
+    fn write_file(
+        &mut self,
+        caller: &Caller,
+        id: OpenId,
+        inode: InodeId,
+        offset: Option<i64>,
+        source: &mut dyn Source,
+    ) -> Result<Outcome, Errno> {
+        let appends = self.description(id)?.flags & abi::O_APPEND != 0;
+        let given = self.place_in(id, offset)?;
+        let first = self.write_contents(caller, inode, given, appends, source);
+        let result = match first {
+            Err(error) if self.relieve(error) => {
+                self.write_contents(caller, inode, given, appends, source)
+            }
+            result => result,
+        };
+        let (at, count) = result?;
+        if offset.is_none() && count > 0 {
+            self.advance(id, at, count)?;
+        }
+        Ok(Outcome::Done(count))
+    }
+
+    fn write_contents(
+        &mut self,
+        caller: &Caller,
+        id: InodeId,
+        given: u64,
+        appends: bool,
+        source: &mut dyn Source,
+    ) -> Result<(u64, usize), Errno> {
+        let inode = self.inodes.get_mut(id).ok_or(Errno::EBADF)?;
+        let Body::File(contents) = &mut inode.body else { return Err(Errno::EINVAL) };
+        let at = if appends { contents.size() } else { given };
+        let count = contents.write(at, source, caller.owner, &mut self.accounts)?;
+        if count > 0 {
+            inode.touch(caller.now);
+        }
+        Ok((at, count))
+    }
+
+    fn read_stream(
+        &mut self,
+        id: OpenId,
+        inode: InodeId,
+        sink: &mut dyn Sink,
+        effects: &mut Effects,
+    ) -> Result<Outcome, Errno> {
+        let nonblocking = self.description(id)?.is_nonblocking();
+        let inode = self.inodes.get_mut(inode).ok_or(Errno::EBADF)?;
+        let number = inode.number;
+        match &mut inode.body {
+            Body::Fifo(pipe) => {
+                let ended = pipe.writers == 0;
+                if sink.room() == 0 || (pipe.is_empty() && ended) {
+                    return Ok(Outcome::Done(0));
+                }
+                if !pipe.is_empty() {
+                    let was_full = pipe.is_full();
+                    let count = pipe.read(sink, &mut self.accounts)?;
+                    if was_full && !pipe.is_full() {
+                        effects.wake(number, Side::Writable);
+                    }
+                    return Ok(Outcome::Done(count));
+                }
+            }
+            Body::Event(event) => {
+                if let Some(count) = event.read(sink)? {
+                    effects.wake(number, Side::Writable);
+                    return Ok(Outcome::Done(count));
+                }
+            }
+            _ => return Err(Errno::EINVAL),
+        }
+        would_block(nonblocking, number, Side::Readable)
+    }
+
+    fn write_pipe(
+        &mut self,
+        caller: &Caller,
+        id: OpenId,
+        inode: InodeId,
+        source: &mut dyn Source,
+        effects: &mut Effects,
+    ) -> Result<Outcome, Errno> {
+        let nonblocking = self.description(id)?.is_nonblocking();
+        let inode = self.inodes.get_mut(inode).ok_or(Errno::EBADF)?;
+        let number = inode.number;
+        let Body::Fifo(pipe) = &mut inode.body else { return Err(Errno::EINVAL) };
+        if source.left() == 0 {
+            return Ok(Outcome::Done(0));
+        }
+        if pipe.readers == 0 {
+            return Err(Errno::EPIPE);
+        }
+        let count = pipe.write(source, caller.owner, &mut self.accounts)?;
+        if count == 0 {
+            return would_block(nonblocking, number, Side::Writable);
+        }
+        inode.touch(caller.now);
+        effects.wake(number, Side::Readable);
+        Ok(Outcome::Done(count))
+    }
+
+    fn write_event(
+        &mut self,
+        id: OpenId,
+        inode: InodeId,
+        source: &mut dyn Source,
+        effects: &mut Effects,
+    ) -> Result<Outcome, Errno> {
+        let nonblocking = self.description(id)?.is_nonblocking();
+        let value = Event::value(source)?;
+        let inode = self.inode_mut(inode)?;
+        let Body::Event(event) = &mut inode.body else { return Err(Errno::EINVAL) };
+        if !event.add(value) {
+            return would_block(nonblocking, inode.number, Side::Writable);
+        }
+        effects.wake(inode.number, Side::Readable);
+        Ok(Outcome::Done(size_of::<u64>()))
+    }
+
+    fn read_proc(
+        &mut self,
+        caller: &Caller,
+        id: OpenId,
+        path: &[u8],
+        offset: Option<i64>,
+        sink: &mut dyn Sink,
+    ) -> Result<Outcome, Errno> {
+        let entry = caller.proc.entry(path).ok_or(Errno::ENOENT)?;
+        if entry.kind == ProcKind::Directory {
+            return Err(Errno::EISDIR);
+        }
+        let at = self.place_in(id, offset)?;
+        let description = self.description_mut(id)?;
+        if at == 0 || description.text.is_none() {
+            description.text = Some(caller.proc.read(path).ok_or(Errno::EINVAL)?);
+        }
+        let text = description.text.as_deref().unwrap_or_default();
+        let rest = text.get(usize::try_from(at).unwrap_or(usize::MAX)..).unwrap_or_default();
+        let count = rest.len().min(sink.room()).min(WINDOW);
+        sink.put(rest.get(..count).unwrap_or_default())?;
+        if offset.is_none() {
+            self.advance(id, at, count)?;
+        }
+        Ok(Outcome::Done(count))
+    }
+}
+
+fn would_block(nonblocking: bool, object: u64, side: Side) -> Result<Outcome, Errno> {
+    if nonblocking {
+        return Err(Errno::EAGAIN);
+    }
+    Ok(Outcome::WouldBlock(crate::WaitKey { object, side }))
+}
+
+fn write_proc(caller: &Caller, path: &[u8], source: &mut dyn Source) -> Result<Outcome, Errno> {
+    let mut bytes = [0; PAGE];
+    let count = source.left().min(PAGE);
+    let part = bytes.get_mut(..count).unwrap_or_default();
+    source.take(part)?;
+    Ok(Outcome::Done(caller.proc.write(path, part)?.min(count)))
+}
+
+fn read_memory(dev: Dev, sink: &mut dyn Sink, random: &mut Random) -> Result<Outcome, Errno> {
+    if dev == Dev::NULL {
+        return Ok(Outcome::Done(0));
+    }
+    let wanted = sink.room().min(WINDOW);
+    let mut done = 0_usize;
+    let mut bytes = [0; 512];
+    while done < wanted {
+        let span = wanted.saturating_sub(done).min(bytes.len());
+        let part = bytes.get_mut(..span).unwrap_or_default();
+        if matches!(dev, Dev::RANDOM | Dev::URANDOM) {
+            random(part);
+        }
+        match sink.put(part) {
+            Ok(()) => done = done.saturating_add(span),
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(Outcome::Done(done))
+}
+
+/// What is written to these devices is not looked at; a count beyond any file's is cut.
+fn write_memory(dev: Dev, source: &mut dyn Source) -> Result<Outcome, Errno> {
+    if dev == Dev::FULL {
+        return Err(Errno::ENOSPC);
+    }
+    Ok(Outcome::Done(source.left().min(usize::try_from(MAX_SIZE).unwrap_or(usize::MAX))))
+}

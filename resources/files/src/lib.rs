@@ -1,0 +1,93 @@
+//! Files: the root file system in memory, pipes, and the descriptors of processes.
+//!
+//! This is the logic behind Linux's file system calls, without the grid and without
+//! hardware: a file resource owns a [`Root`], its processes own a [`Table`] and a [`Place`]
+//! each, and every call is a function of these, of the time and of who pays. It decides
+//! what Linux decides, with Linux's errors; where it differs its documentation says so.
+//!
+//! Invariants, kept in every call:
+//!
+//! - **All state is the owner's.** There is no lock and no shared memory: the resource that
+//!   owns the [`Root`] is at home on one core.
+//! - **Nothing waits.** What would wait says for what ([`Outcome::WouldBlock`]), what lets
+//!   others go on says whom ([`Effects`]).
+//! - **Work is bounded.** A call moves at most [`WINDOW`] bytes, follows at most 40 links,
+//!   and frees large files in slices ([`Root::reap`]).
+//! - **Everything is charged**: pages, objects, names and open files, to an [`Owner`], and
+//!   credited to the same one when they are gone.
+//! - **User memory is no slice**: bytes move through [`Sink`] and [`Source`].
+//! - **No input panics.** The lints below forbid the operations that could.
+#![no_std]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
+)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod accounts;
+mod change;
+mod contents;
+pub mod cpio;
+mod description;
+mod dev;
+mod directory;
+mod encode;
+mod errno;
+mod event;
+mod extent;
+mod fcntl;
+mod inode;
+mod io;
+mod list;
+mod load;
+mod moving;
+mod names;
+mod node;
+mod open;
+mod page;
+mod pipe;
+mod place;
+mod poll;
+mod proc;
+mod rename;
+mod root;
+mod slab;
+mod stat;
+mod table;
+mod time;
+mod wait;
+mod walk;
+
+pub use accounts::Owner;
+pub use description::{Description, Object, OpenId};
+pub use dev::Dev;
+pub use encode::{STAT_SIZE, STATFS_SIZE, STATX_SIZE};
+pub use errno::Errno;
+pub use inode::{Inode, InodeId};
+pub use io::Random;
+pub use load::LoadError;
+pub use moving::{Collect, Sink, Source, WINDOW};
+pub use node::{At, Fd, Node};
+pub use open::Opened;
+pub use page::{PAGE, Page};
+pub use place::Place;
+pub use poll::Polled;
+pub use proc::{NoProc, ProcEntry, ProcKind, ProcLink, ProcSource};
+pub use root::{Caller, ENTRY_COST, NODE_COST, OPEN_COST, Root};
+pub use slab::Key;
+pub use stat::{Attributes, FileSystem};
+pub use table::{Table, USUAL_LIMIT};
+pub use time::{Stamp, Time};
+pub use wait::{Effects, Outcome, Side, WaitKey};
+
+#[cfg(test)]
+mod tests;

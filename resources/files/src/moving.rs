@@ -1,0 +1,79 @@
+//! Moving bytes from and to a caller, whose memory is never a slice.
+
+use crate::Errno;
+use alloc::vec::Vec;
+
+/// The most that one call moves; a longer one is cut short, and its caller goes on.
+pub const WINDOW: usize = 64 * 1024;
+
+/// Where read bytes go.
+pub trait Sink {
+    /// How many more it takes.
+    fn room(&self) -> usize;
+
+    /// Takes all of these, at most [`Sink::room`] of them, or fails and has taken none.
+    ///
+    /// # Errors
+    /// `EFAULT` where the memory is not the caller's.
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Errno>;
+}
+
+/// Where written bytes come from.
+pub trait Source {
+    /// How many are left.
+    fn left(&self) -> usize;
+
+    /// Fills this with the next bytes, at most [`Source::left`] of them, or fails and has
+    /// given none.
+    ///
+    /// # Errors
+    /// `EFAULT` where the memory is not the caller's.
+    fn take(&mut self, bytes: &mut [u8]) -> Result<(), Errno>;
+}
+
+/// A sink in the kernel's own memory, with a bound.
+#[derive(Debug, Default)]
+pub struct Collect {
+    bytes: Vec<u8>,
+    room: usize,
+}
+
+impl Collect {
+    /// Takes this many.
+    #[must_use]
+    pub const fn new(room: usize) -> Self {
+        Self { bytes: Vec::new(), room }
+    }
+
+    /// What it took.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+impl Sink for Collect {
+    fn room(&self) -> usize {
+        self.room
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        self.room = self.room.checked_sub(bytes.len()).ok_or(Errno::EFAULT)?;
+        self.bytes.try_reserve(bytes.len()).map_err(|_| Errno::ENOMEM)?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+impl Source for &[u8] {
+    fn left(&self) -> usize {
+        self.len()
+    }
+
+    fn take(&mut self, bytes: &mut [u8]) -> Result<(), Errno> {
+        let (head, tail) = self.split_at_checked(bytes.len()).ok_or(Errno::EFAULT)?;
+        bytes.copy_from_slice(head);
+        *self = tail;
+        Ok(())
+    }
+}

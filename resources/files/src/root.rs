@@ -1,0 +1,336 @@
+//! The file system as a whole: its objects, its open files, and what they cost.
+//!
+//! Invariants: an object is in the table while it has a name or a hold; every directory
+//! but the topmost holds its parent while it lives, also after its removal, so that `..`
+//! never leads to nothing; whatever is in a table is charged to somebody.
+
+use alloc::vec::Vec;
+use linux_raw_sys::general as abi;
+
+use crate::accounts::Accounts;
+use crate::contents::Contents;
+use crate::description::Description;
+use crate::directory::{Directory, Name};
+use crate::inode::{Body, Inode, InodeId};
+use crate::node::Node;
+use crate::slab::Slab;
+use crate::{Errno, Owner, Page, Place, ProcSource, Table, Time};
+use vortex_units::Bytes;
+
+/// What an object costs beside its contents.
+pub const NODE_COST: u64 = 512;
+/// What a directory entry costs beside its name.
+pub const ENTRY_COST: u64 = 128;
+/// What an open file costs.
+pub const OPEN_COST: u64 = 256;
+/// Pages freed at once where they stand in the way of a call.
+const REAP_AT_ONCE: usize = 64;
+
+/// Who calls, and what of the world the call may see.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    /// The descriptors, for paths that start at one.
+    pub table: &'a Table,
+    /// The current directory and the umask.
+    pub place: &'a Place,
+    /// What is below `/proc` for this caller.
+    pub proc: &'a dyn ProcSource,
+    /// Who pays for what is made.
+    pub owner: Owner,
+    /// The time.
+    pub now: Time,
+}
+
+/// The root file system and the open files of all processes.
+pub struct Root {
+    pub(crate) inodes: Slab<Inode>,
+    pub(crate) opens: Slab<Description>,
+    pub(crate) accounts: Accounts,
+    pub(crate) top: InodeId,
+    pub(crate) proc_at: Option<InodeId>,
+    doomed: Vec<Contents>,
+    last_number: u64,
+}
+
+impl Root {
+    /// An empty tree that may hold so many bytes: one directory, of nobody's account.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn empty(limit: Bytes, now: Time) -> Result<Self, Errno> {
+        let mut inodes = Slab::new();
+        let nowhere = InodeId::from_bits(u64::MAX);
+        let body = Body::Directory(Directory::new(nowhere, Name::from(&b""[..])).into());
+        let top = inodes.insert(Inode {
+            number: 1,
+            permissions: 0o755,
+            user: 0,
+            group: 0,
+            links: 2,
+            holds: 1,
+            accessed: now,
+            modified: now,
+            changed: now,
+            born: now,
+            owner: Owner::default(),
+            body,
+        })?;
+        if let Some(directory) = inodes.get_mut(top).and_then(Inode::directory_mut) {
+            directory.parent = top;
+        }
+        Ok(Self {
+            inodes,
+            opens: Slab::new(),
+            accounts: Accounts::new(limit),
+            top,
+            proc_at: None,
+            doomed: Vec::new(),
+            last_number: 1,
+        })
+    }
+
+    /// Limits what an owner may hold; beyond it, its calls fail with `EDQUOT`.
+    pub fn set_budget(&mut self, owner: Owner, budget: Option<Bytes>) {
+        self.accounts.set_budget(owner, budget);
+    }
+
+    /// What an owner holds.
+    #[must_use]
+    pub fn held(&self, owner: Owner) -> Bytes {
+        Bytes::new(self.accounts.held(owner))
+    }
+
+    /// What all hold.
+    #[must_use]
+    pub fn used(&self) -> Bytes {
+        Bytes::new(self.accounts.used())
+    }
+
+    /// Objects that live, named or not.
+    #[must_use]
+    pub fn objects(&self) -> usize {
+        self.inodes.len()
+    }
+
+    /// Open files that live.
+    #[must_use]
+    pub fn open_files(&self) -> usize {
+        self.opens.len()
+    }
+
+    /// Frees up to so many pages of files that are gone; whether more are left. To be
+    /// called when there is time: large files are not freed by the call that ends them.
+    pub fn reap(&mut self, pages: usize) -> bool {
+        let mut budget = pages;
+        while let Some(contents) = self.doomed.last_mut() {
+            if contents.reap(&mut budget, &mut self.accounts) {
+                return true;
+            }
+            self.doomed.pop();
+        }
+        false
+    }
+
+    /// Bytes of files that are gone and not yet freed.
+    pub(crate) fn doomed(&self) -> u64 {
+        let pages = self.doomed.iter().fold(0_u64, |sum, c| sum.saturating_add(c.pages()));
+        pages.saturating_mul(crate::contents::STEP)
+    }
+
+    pub(crate) fn doom(&mut self, mut contents: Contents) {
+        let mut budget = REAP_AT_ONCE;
+        if contents.reap(&mut budget, &mut self.accounts) {
+            self.doomed.push(contents);
+        }
+    }
+
+    /// Makes room where a charge was refused; whether it is worth another try.
+    pub(crate) fn relieve(&mut self, error: Errno) -> bool {
+        let spent = matches!(error, Errno::ENOSPC | Errno::EDQUOT);
+        let some = spent && !self.doomed.is_empty();
+        if some {
+            self.reap(REAP_AT_ONCE);
+        }
+        some
+    }
+
+    pub(crate) fn charge(&mut self, owner: Owner, bytes: u64) -> Result<(), Errno> {
+        match self.accounts.charge(owner, bytes) {
+            Err(error) if self.relieve(error) => self.accounts.charge(owner, bytes),
+            result => result,
+        }
+    }
+
+    /// A page of a regular file, to be mapped: `None` for a hole.
+    ///
+    /// # Errors
+    /// `ENODEV` where the node is no regular file.
+    pub fn page(&self, node: &Node, index: u64) -> Result<Option<Page>, Errno> {
+        match node {
+            Node::Inode(id) => match &self.inode(*id)?.body {
+                Body::File(contents) => Ok(contents.page(index).cloned()),
+                _ => Err(Errno::ENODEV),
+            },
+            Node::Proc(_) => Err(Errno::ENODEV),
+        }
+    }
+
+    /// The topmost directory.
+    #[must_use]
+    pub fn top(&self) -> Node {
+        Node::Inode(self.top)
+    }
+
+    pub(crate) fn inode(&self, id: InodeId) -> Result<&Inode, Errno> {
+        self.inodes.get(id).ok_or(Errno::ENOENT)
+    }
+
+    pub(crate) fn inode_mut(&mut self, id: InodeId) -> Result<&mut Inode, Errno> {
+        self.inodes.get_mut(id).ok_or(Errno::ENOENT)
+    }
+
+    pub(crate) fn directory_mut(&mut self, id: InodeId) -> Result<&mut Directory, Errno> {
+        self.inode_mut(id)?.directory_mut().ok_or(Errno::ENOTDIR)
+    }
+
+    /// Makes an object without a name and without a hold.
+    pub(crate) fn make(
+        &mut self,
+        body: Body,
+        permissions: u32,
+        owner: Owner,
+        now: Time,
+    ) -> Result<InodeId, Errno> {
+        let cost = cost(&body);
+        self.charge(owner, cost)?;
+        let number = self.last_number.saturating_add(1);
+        let made = self.inodes.insert(Inode {
+            number,
+            permissions,
+            user: 0,
+            group: 0,
+            links: 0,
+            holds: 0,
+            accessed: now,
+            modified: now,
+            changed: now,
+            born: now,
+            owner,
+            body,
+        });
+        match made {
+            Ok(_) => self.last_number = number,
+            Err(_) => self.accounts.credit(owner, cost),
+        }
+        made
+    }
+
+    /// Gives an object a name. A new directory comes with its parent set to `dir`.
+    pub(crate) fn attach(
+        &mut self,
+        dir: InodeId,
+        name: Name,
+        id: InodeId,
+        owner: Owner,
+    ) -> Result<(), Errno> {
+        let cost = ENTRY_COST.saturating_add(name.len() as u64);
+        self.charge(owner, cost)?;
+        let is_directory = self.inode(id)?.is_directory();
+        if let Err(error) = self.directory_mut(dir)?.insert(name, id, owner) {
+            self.accounts.credit(owner, cost);
+            return Err(error);
+        }
+        let inode = self.inode_mut(id)?;
+        inode.links = inode.links.saturating_add(if is_directory { 2 } else { 1 });
+        if is_directory {
+            let parent = self.inode_mut(dir)?;
+            parent.links = parent.links.saturating_add(1);
+            parent.holds = parent.holds.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// Takes a name away; the object may be gone then.
+    pub(crate) fn detach(&mut self, dir: InodeId, name: &[u8], now: Time) -> Result<(), Errno> {
+        let parent = self.inode_mut(dir)?;
+        let entry = parent.directory_mut().and_then(|d| d.remove(name)).ok_or(Errno::ENOENT)?;
+        parent.touch(now);
+        self.accounts.credit(entry.owner, ENTRY_COST.saturating_add(name.len() as u64));
+        self.lose_name(entry.inode, dir, now)
+    }
+
+    /// An object has one name less, in this directory.
+    pub(crate) fn lose_name(&mut self, id: InodeId, dir: InodeId, now: Time) -> Result<(), Errno> {
+        let inode = self.inode_mut(id)?;
+        inode.changed = now;
+        if let Some(directory) = inode.directory_mut() {
+            directory.removed = true;
+            inode.links = 0;
+            let parent = self.inode_mut(dir)?;
+            parent.links = parent.links.saturating_sub(1);
+        } else {
+            inode.links = inode.links.saturating_sub(1);
+        }
+        self.settle(id);
+        Ok(())
+    }
+
+    pub(crate) fn hold(&mut self, node: &Node) {
+        if let Node::Inode(id) = node
+            && let Some(inode) = self.inodes.get_mut(*id)
+        {
+            inode.holds = inode.holds.saturating_add(1);
+        }
+    }
+
+    /// Takes a hold away; the tag of an external object that is gone with it.
+    pub(crate) fn unhold(&mut self, node: &Node) -> Option<u64> {
+        let Node::Inode(id) = node else { return None };
+        let inode = self.inodes.get_mut(*id)?;
+        inode.holds = inode.holds.saturating_sub(1);
+        self.settle(*id)
+    }
+
+    /// Frees an object that nothing refers to, and then the directories that only it held.
+    pub(crate) fn settle(&mut self, id: InodeId) -> Option<u64> {
+        let mut tag = None;
+        let mut next = Some(id);
+        while let Some(id) = next.take() {
+            let inode = self.inodes.get(id)?;
+            if inode.links > 0 || inode.holds > 0 {
+                break;
+            }
+            let inode = self.inodes.remove(id)?;
+            self.accounts.credit(inode.owner, cost(&inode.body));
+            match inode.body {
+                Body::File(contents) => self.doom(contents),
+                Body::Fifo(mut pipe) => pipe.clear(&mut self.accounts),
+                Body::External { tag: its, .. } => tag = Some(its),
+                Body::Directory(directory) => {
+                    if let Some(parent) = self.inodes.get_mut(directory.parent) {
+                        parent.holds = parent.holds.saturating_sub(1);
+                        next = Some(directory.parent);
+                    }
+                }
+                _ => {}
+            }
+        }
+        tag
+    }
+}
+
+/// What an object costs by itself.
+fn cost(body: &Body) -> u64 {
+    match body {
+        Body::Link(text) => NODE_COST.saturating_add(text.len() as u64),
+        _ => NODE_COST,
+    }
+}
+
+/// The bits of a mode that are permissions.
+pub(crate) const PERMISSIONS: u32 = 0o7777;
+
+/// The types of `mknod` and of archives.
+pub(crate) fn kind_of(mode: u32) -> u32 {
+    mode & abi::S_IFMT
+}

@@ -1,0 +1,184 @@
+//! What `stat` and its relatives tell.
+
+use linux_raw_sys::general as abi;
+
+use crate::contents::STEP;
+use crate::description::OpenId;
+use crate::node::{At, Node};
+use crate::proc::ProcKind;
+use crate::root::{Caller, Root};
+use crate::walk::{NAME_MAX, Tail};
+use crate::{Dev, Errno, Time};
+
+/// The device that the tree claims to be on.
+const TREE: Dev = Dev::new(0, 2);
+/// The device that `/proc` claims to be on.
+const PROC: Dev = Dev::new(0, 3);
+
+/// All that `stat` tells of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attributes {
+    /// The file system.
+    pub file_system: Dev,
+    /// Its number there.
+    pub number: u64,
+    /// Type and permissions.
+    pub mode: u32,
+    /// How many names it has.
+    pub links: u32,
+    /// Whose it is.
+    pub user: u32,
+    /// Whose group's it is.
+    pub group: u32,
+    /// The device that it stands for.
+    pub device: Dev,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What is allocated, in blocks of 512 bytes.
+    pub blocks: u64,
+    /// When it was read.
+    pub accessed: Time,
+    /// When its contents changed.
+    pub modified: Time,
+    /// When anything of it changed.
+    pub changed: Time,
+    /// When it was made.
+    pub born: Time,
+}
+
+/// All that `statfs` tells of a file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileSystem {
+    /// Its kind: Linux's magic number.
+    pub magic: u32,
+    /// Its size in blocks of [`crate::PAGE`] bytes.
+    pub blocks: u64,
+    /// How many of them are free.
+    pub free: u64,
+    /// Objects.
+    pub files: u64,
+    /// The longest name.
+    pub longest_name: u64,
+}
+
+impl Root {
+    /// `newfstatat`, `stat`, `lstat`, and `fstat` as an empty path with `AT_EMPTY_PATH`.
+    ///
+    /// # Errors
+    /// Linux's.
+    pub fn stat(&self, caller: &Caller, at: At, flags: u32) -> Result<Attributes, Errno> {
+        const KNOWN: u32 = abi::AT_SYMLINK_NOFOLLOW
+            | abi::AT_NO_AUTOMOUNT
+            | abi::AT_EMPTY_PATH
+            | abi::AT_STATX_SYNC_TYPE;
+        if flags & !KNOWN != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let node = self.locate(caller, at, flags)?;
+        self.attributes(caller, &node)
+    }
+
+    /// `fstat` of an open file.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub fn stat_open(&self, caller: &Caller, id: OpenId) -> Result<Attributes, Errno> {
+        self.attributes(caller, &self.description(id)?.node)
+    }
+
+    /// What `stat` tells of a node.
+    ///
+    /// # Errors
+    /// `ENOENT` where it is gone.
+    pub fn attributes(&self, caller: &Caller, node: &Node) -> Result<Attributes, Errno> {
+        match node {
+            Node::Inode(id) => {
+                let inode = self.inode(*id)?;
+                Ok(Attributes {
+                    file_system: TREE,
+                    number: inode.number,
+                    mode: inode.mode(),
+                    links: if inode.body.is_anonymous() { 1 } else { inode.links },
+                    user: inode.user,
+                    group: inode.group,
+                    device: inode.body.device(),
+                    size: inode.size(),
+                    blocks: inode.blocks(),
+                    accessed: inode.accessed,
+                    modified: inode.modified,
+                    changed: inode.changed,
+                    born: inode.born,
+                })
+            }
+            Node::Proc(path) => {
+                let entry = caller.proc.entry(path).ok_or(Errno::ENOENT)?;
+                let now = caller.now;
+                let is_directory = entry.kind == ProcKind::Directory;
+                Ok(Attributes {
+                    file_system: PROC,
+                    number: proc_number(path),
+                    mode: proc_mode(entry.kind) | entry.permissions,
+                    links: if is_directory { 2 } else { 1 },
+                    user: 0,
+                    group: 0,
+                    device: Dev::default(),
+                    size: 0,
+                    blocks: 0,
+                    accessed: now,
+                    modified: now,
+                    changed: now,
+                    born: now,
+                })
+            }
+        }
+    }
+
+    /// `statfs`.
+    ///
+    /// # Errors
+    /// Linux's for paths.
+    pub fn statfs(&self, caller: &Caller, path: &[u8]) -> Result<FileSystem, Errno> {
+        let node = self.find(caller, At::cwd(path), Tail::Follow)?;
+        Ok(self.file_system(&node))
+    }
+
+    /// `fstatfs`.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub fn statfs_open(&self, id: OpenId) -> Result<FileSystem, Errno> {
+        Ok(self.file_system(&self.description(id)?.node))
+    }
+
+    fn file_system(&self, node: &Node) -> FileSystem {
+        let longest_name = NAME_MAX as u64;
+        if let Node::Proc(_) = node {
+            let magic = abi::PROC_SUPER_MAGIC;
+            return FileSystem { magic, blocks: 0, free: 0, files: 0, longest_name };
+        }
+        let limit = self.accounts.limit();
+        let used = self.accounts.used().saturating_sub(self.doomed());
+        FileSystem {
+            magic: abi::TMPFS_MAGIC,
+            blocks: limit / STEP,
+            free: limit.saturating_sub(used) / STEP,
+            files: self.inodes.len() as u64,
+            longest_name,
+        }
+    }
+}
+
+pub(crate) fn proc_mode(kind: ProcKind) -> u32 {
+    match kind {
+        ProcKind::Directory => abi::S_IFDIR,
+        ProcKind::File => abi::S_IFREG,
+        ProcKind::Link => abi::S_IFLNK,
+    }
+}
+
+/// A number for a path below `/proc`: the same at every look (FNV-1a).
+pub(crate) fn proc_number(path: &[u8]) -> u64 {
+    path.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

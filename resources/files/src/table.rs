@@ -1,0 +1,286 @@
+//! Descriptor tables: the part of a process that `CLONE_FILES` shares.
+//!
+//! Invariant: every descriptor is one user of its open file. A table does not close its
+//! files when it is dropped; its process's end calls [`Table::close_all`].
+
+use alloc::vec::Vec;
+use linux_raw_sys::general as abi;
+
+use crate::description::OpenId;
+use crate::node::Fd;
+use crate::root::Root;
+use crate::{Effects, Errno};
+
+/// The usual limit of a process's descriptors.
+pub const USUAL_LIMIT: u32 = 1024;
+
+/// Linux's flags of `close_range`, which `linux-raw-sys` lacks.
+const CLOSE_RANGE_UNSHARE: u32 = 1 << 1;
+const CLOSE_RANGE_CLOEXEC: u32 = 1 << 2;
+
+#[derive(Clone, Copy)]
+struct Slot {
+    open: OpenId,
+    close_on_exec: bool,
+}
+
+/// The descriptors of a process.
+pub struct Table {
+    slots: Vec<Option<Slot>>,
+    /// `RLIMIT_NOFILE`.
+    limit: u32,
+    /// No number below this is free.
+    lowest: usize,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self::new(USUAL_LIMIT)
+    }
+}
+
+impl Table {
+    /// An empty table, with the limit that `RLIMIT_NOFILE` sets.
+    #[must_use]
+    pub const fn new(limit: u32) -> Self {
+        Self { slots: Vec::new(), limit, lowest: 0 }
+    }
+
+    /// `RLIMIT_NOFILE`: numbers from here on are not given out.
+    pub fn set_limit(&mut self, limit: u32) {
+        self.limit = limit;
+    }
+
+    /// The limit.
+    #[must_use]
+    pub const fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// What a descriptor refers to.
+    ///
+    /// # Errors
+    /// `EBADF` where it refers to nothing.
+    pub fn get(&self, fd: Fd) -> Result<OpenId, Errno> {
+        Ok(self.slot(fd)?.open)
+    }
+
+    fn slot(&self, fd: Fd) -> Result<&Slot, Errno> {
+        let index = usize::try_from(fd.get()).map_err(|_| Errno::EBADF)?;
+        self.slots.get(index).and_then(Option::as_ref).ok_or(Errno::EBADF)
+    }
+
+    /// The descriptors in use, in order, with what they refer to.
+    pub fn iter(&self) -> impl Iterator<Item = (Fd, OpenId)> {
+        self.slots.iter().enumerate().filter_map(|(index, slot)| {
+            Some((Fd::new(i32::try_from(index).ok()?), slot.as_ref()?.open))
+        })
+    }
+
+    /// Whether so many more descriptors may be made: asked before a file is opened for one.
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    pub fn check_room(&self, count: usize) -> Result<(), Errno> {
+        let limit = self.limit as usize;
+        let within = self.slots.iter().take(limit);
+        let free = within.clone().skip(self.lowest).filter(|slot| slot.is_none()).take(count);
+        let beyond = limit.saturating_sub(self.slots.len());
+        if free.count().saturating_add(beyond) < count { Err(Errno::EMFILE) } else { Ok(()) }
+    }
+
+    fn free_from(&self, least: usize) -> Result<usize, Errno> {
+        let start = least.max(self.lowest);
+        let taken = self.slots.iter().skip(start).take_while(|slot| slot.is_some()).count();
+        let index = start.saturating_add(taken);
+        if index >= self.limit as usize { Err(Errno::EMFILE) } else { Ok(index) }
+    }
+
+    fn put(&mut self, index: usize, slot: Slot) -> Result<Fd, Errno> {
+        let fd = Fd::new(i32::try_from(index).map_err(|_| Errno::EMFILE)?);
+        if index >= self.slots.len() {
+            let length = index.saturating_add(1);
+            let more = length.saturating_sub(self.slots.len());
+            self.slots.try_reserve(more).map_err(|_| Errno::ENOMEM)?;
+            self.slots.resize(length, None);
+        }
+        if let Some(place) = self.slots.get_mut(index) {
+            *place = Some(slot);
+        }
+        if index == self.lowest {
+            self.lowest = index.saturating_add(1);
+        }
+        Ok(fd)
+    }
+
+    /// Gives an open file the lowest free number; the caller's use of it becomes the
+    /// descriptor's. If that fails, the caller still has to close it.
+    ///
+    /// # Errors
+    /// `EMFILE` beyond the limit.
+    pub fn install(&mut self, open: OpenId, close_on_exec: bool) -> Result<Fd, Errno> {
+        let index = self.free_from(0)?;
+        self.put(index, Slot { open, close_on_exec })
+    }
+
+    /// `dup`, `F_DUPFD` and `F_DUPFD_CLOEXEC`: the lowest free number from `least` on.
+    ///
+    /// # Errors
+    /// `EBADF`, `EINVAL` for a number beyond the limit, `EMFILE`.
+    pub fn duplicate(
+        &mut self,
+        root: &mut Root,
+        fd: Fd,
+        least: Fd,
+        close_on_exec: bool,
+    ) -> Result<Fd, Errno> {
+        let open = self.get(fd)?;
+        let least = usize::try_from(least.get()).map_err(|_| Errno::EINVAL)?;
+        if least >= self.limit as usize {
+            return Err(if least == 0 { Errno::EMFILE } else { Errno::EINVAL });
+        }
+        let index = self.free_from(least)?;
+        root.share(open)?;
+        self.put(index, Slot { open, close_on_exec })
+    }
+
+    /// `dup2` (`flags` is `None`) and `dup3`.
+    ///
+    /// # Errors
+    /// `EBADF`; for `dup3` also `EINVAL` for equal numbers or unknown flags.
+    pub fn duplicate_to(
+        &mut self,
+        root: &mut Root,
+        from: Fd,
+        to: Fd,
+        flags: Option<u32>,
+        effects: &mut Effects,
+    ) -> Result<Fd, Errno> {
+        if flags.is_some_and(|flags| from == to || flags & !abi::O_CLOEXEC != 0) {
+            return Err(Errno::EINVAL);
+        }
+        let index = usize::try_from(to.get()).map_err(|_| Errno::EBADF)?;
+        if from == to {
+            return self.get(from).map(|_| to);
+        }
+        if index >= self.limit as usize {
+            return Err(Errno::EBADF);
+        }
+        let open = self.get(from)?;
+        root.share(open)?;
+        let old = self.slots.get_mut(index).and_then(Option::take);
+        let close_on_exec = flags.is_some_and(|flags| flags & abi::O_CLOEXEC != 0);
+        let put = self.put(index, Slot { open, close_on_exec });
+        if put.is_err() {
+            root.close(open, effects);
+        }
+        if let Some(old) = old {
+            root.close(old.open, effects);
+        }
+        put
+    }
+
+    /// `close`.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub fn close(&mut self, root: &mut Root, fd: Fd, effects: &mut Effects) -> Result<(), Errno> {
+        let index = usize::try_from(fd.get()).map_err(|_| Errno::EBADF)?;
+        let slot = self.slots.get_mut(index).and_then(Option::take).ok_or(Errno::EBADF)?;
+        self.lowest = self.lowest.min(index);
+        root.close(slot.open, effects);
+        Ok(())
+    }
+
+    /// Closes the descriptors for which this holds.
+    fn close_where(
+        &mut self,
+        root: &mut Root,
+        effects: &mut Effects,
+        mut holds: impl FnMut(usize, bool) -> bool,
+    ) {
+        for (index, place) in self.slots.iter_mut().enumerate() {
+            if let Some(slot) = *place
+                && holds(index, slot.close_on_exec)
+            {
+                *place = None;
+                self.lowest = self.lowest.min(index);
+                root.close(slot.open, effects);
+            }
+        }
+    }
+
+    /// What `execve` closes.
+    pub fn sweep(&mut self, root: &mut Root, effects: &mut Effects) {
+        self.close_where(root, effects, |_, close_on_exec| close_on_exec);
+    }
+
+    /// What the end of a process closes: all.
+    pub fn close_all(&mut self, root: &mut Root, effects: &mut Effects) {
+        self.close_where(root, effects, |_, _| true);
+        self.slots.clear();
+    }
+
+    /// `close_range`, with `CLOSE_RANGE_CLOEXEC`; `CLOSE_RANGE_UNSHARE` is the caller's to
+    /// do before.
+    ///
+    /// # Errors
+    /// `EINVAL` for an empty range or unknown flags.
+    pub fn close_range(
+        &mut self,
+        root: &mut Root,
+        first: u32,
+        last: u32,
+        flags: u32,
+        effects: &mut Effects,
+    ) -> Result<(), Errno> {
+        if first > last || flags & !(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE) != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let range = first as usize..=last as usize;
+        if flags & CLOSE_RANGE_CLOEXEC == 0 {
+            self.close_where(root, effects, |index, _| range.contains(&index));
+            return Ok(());
+        }
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            if let Some(slot) = slot
+                && range.contains(&index)
+            {
+                slot.close_on_exec = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// A copy for a new process: the open files are shared, the numbers are not.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn fork(&self, root: &mut Root) -> Result<Self, Errno> {
+        let mut slots = Vec::new();
+        slots.try_reserve_exact(self.slots.len()).map_err(|_| Errno::ENOMEM)?;
+        for slot in &self.slots {
+            slots.push(slot.filter(|slot| root.share(slot.open).is_ok()));
+        }
+        Ok(Self { slots, limit: self.limit, lowest: self.lowest })
+    }
+
+    /// `F_GETFD`.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub fn close_on_exec(&self, fd: Fd) -> Result<bool, Errno> {
+        Ok(self.slot(fd)?.close_on_exec)
+    }
+
+    /// `F_SETFD`.
+    ///
+    /// # Errors
+    /// `EBADF`.
+    pub fn set_close_on_exec(&mut self, fd: Fd, close: bool) -> Result<(), Errno> {
+        let index = usize::try_from(fd.get()).map_err(|_| Errno::EBADF)?;
+        let slot = self.slots.get_mut(index).and_then(Option::as_mut).ok_or(Errno::EBADF)?;
+        slot.close_on_exec = close;
+        Ok(())
+    }
+}

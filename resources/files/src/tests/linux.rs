@@ -1,0 +1,424 @@
+//! The comparison with Linux: random sequences of operations on this tree and on the
+//! host's tmpfs, which must agree in every answer.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use linux_raw_sys::general as abi;
+use proptest::prelude::*;
+use rustix::fs::{self, AtFlags, Mode, OFlags};
+use rustix::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use super::World;
+use super::ops::{Op, Reply, SLOTS, ops};
+use crate::{At, Dev, Errno, Fd, Outcome};
+
+/// Directories above the one in which paths begin, so that `..` stays inside.
+const DEPTH: usize = 8;
+
+type Answer = Result<Reply, u16>;
+
+/// The host's file system.
+struct Host {
+    base: OwnedFd,
+    slots: [Option<OwnedFd>; SLOTS],
+}
+
+fn host_list(dir: &OwnedFd) -> Result<Reply, io::Errno> {
+    let again = fs::openat(dir, ".", OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty());
+    // A removed directory cannot be opened again by name.
+    let mut names = Vec::new();
+    for entry in fs::Dir::read_from(again?)? {
+        let entry = entry?;
+        let kind = entry.file_type().as_raw_mode() >> 12;
+        names.push((entry.file_name().to_bytes().to_vec(), kind as u8));
+    }
+    names.sort();
+    Ok(Reply::Names(names))
+}
+
+fn host_stat(stat: &fs::Stat) -> Reply {
+    Reply::Stat {
+        mode: stat.st_mode,
+        links: stat.st_nlink,
+        size: stat.st_size as u64,
+        blocks: stat.st_blocks as u64,
+    }
+}
+
+impl Host {
+    fn slot(&self, slot: usize) -> Result<&OwnedFd, io::Errno> {
+        self.slots[slot].as_ref().ok_or(io::Errno::BADF)
+    }
+
+    fn run(&mut self, op: &Op) -> Result<Reply, io::Errno> {
+        let base = &self.base;
+        match op {
+            Op::Open { slot, path, flags, mode } => {
+                self.slots[*slot] = None;
+                let flags = OFlags::from_bits_retain(*flags);
+                let made = fs::openat(base, path.as_str(), flags, Mode::from_raw_mode(*mode))?;
+                self.slots[*slot] = Some(made);
+            }
+            Op::Close { slot } => drop(self.slots[*slot].take().ok_or(io::Errno::BADF)?),
+            Op::Dup { from, to } => {
+                let made = io::dup(self.slot(*from)?)?;
+                self.slots[*to] = Some(made);
+            }
+            Op::Read { slot, count, at } => {
+                let mut bytes = alloc::vec![0_u8; *count];
+                let fd = self.slot(*slot)?;
+                let done = match at {
+                    Some(at) => io::pread(fd, &mut bytes[..], u64::from(*at))?,
+                    None => io::read(fd, &mut bytes[..])?,
+                };
+                bytes.truncate(done);
+                return Ok(Reply::Bytes(bytes));
+            }
+            Op::Write { slot, count, byte, at } => {
+                let bytes = alloc::vec![*byte; *count];
+                let fd = self.slot(*slot)?;
+                let done = match at {
+                    Some(at) => io::pwrite(fd, &bytes, u64::from(*at))?,
+                    None => io::write(fd, &bytes)?,
+                };
+                return Ok(Reply::Number(done as u64));
+            }
+            Op::Seek { slot, offset, whence } => {
+                let Some(position) = seek_from(*offset, *whence) else {
+                    return Err(io::Errno::INVAL);
+                };
+                return fs::seek(self.slot(*slot)?, position).map(Reply::Number);
+            }
+            Op::Resize { slot, size } => fs::ftruncate(self.slot(*slot)?, u64::from(*size))?,
+            Op::Allocate { slot, mode, offset, length } => {
+                let mode = fs::FallocateFlags::from_bits_retain(*mode);
+                let (offset, length) = (u64::from(*offset), u64::from(*length));
+                fs::fallocate(self.slot(*slot)?, mode, offset, length)?;
+            }
+            Op::Append { slot, on } => {
+                let flags = if *on { OFlags::APPEND } else { OFlags::empty() };
+                fs::fcntl_setfl(self.slot(*slot)?, flags | OFlags::NONBLOCK)?;
+            }
+            Op::StatOpen { slot } => return Ok(host_stat(&fs::fstat(self.slot(*slot)?)?)),
+            Op::ListOpen { slot } => return host_list(self.slot(*slot)?),
+            Op::Mkdir { path, mode } => {
+                fs::mkdirat(base, path.as_str(), Mode::from_raw_mode(*mode))?;
+            }
+            Op::Rmdir { path } => fs::unlinkat(base, path.as_str(), AtFlags::REMOVEDIR)?,
+            Op::Unlink { path } => fs::unlinkat(base, path.as_str(), AtFlags::empty())?,
+            Op::Rename { old, new, flags } => {
+                let flags = fs::RenameFlags::from_bits_retain(*flags);
+                fs::renameat_with(base, old.as_str(), base, new.as_str(), flags)?;
+            }
+            Op::Link { old, new, follow } => {
+                let flags = if *follow { AtFlags::SYMLINK_FOLLOW } else { AtFlags::empty() };
+                fs::linkat(base, old.as_str(), base, new.as_str(), flags)?;
+            }
+            Op::Symlink { text, path } => fs::symlinkat(text.as_str(), base, path.as_str())?,
+            Op::Readlink { path } => {
+                let text = fs::readlinkat(base, path.as_str(), Vec::new())?;
+                return Ok(Reply::Bytes(text.into_bytes()));
+            }
+            Op::Stat { path, keep } => {
+                let flags = if *keep { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
+                return Ok(host_stat(&fs::statat(base, path.as_str(), flags)?));
+            }
+            Op::Chmod { path, mode } => {
+                let mode = Mode::from_raw_mode(*mode);
+                fs::chmodat(base, path.as_str(), mode, AtFlags::empty())?;
+            }
+            Op::Access { path, mode } => {
+                let access = fs::Access::from_bits_retain(*mode);
+                fs::accessat(base, path.as_str(), access, AtFlags::empty())?;
+            }
+            Op::Fifo { path } => {
+                let mode = Mode::from_raw_mode(0o644);
+                fs::mknodat(base, path.as_str(), fs::FileType::Fifo, mode, 0)?;
+            }
+            Op::List { path } => {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+                return host_list(&fs::openat(base, path.as_str(), flags, Mode::empty())?);
+            }
+        }
+        Ok(Reply::Unit)
+    }
+}
+
+fn seek_from(offset: i64, whence: u32) -> Option<fs::SeekFrom> {
+    let start = u64::try_from(offset);
+    Some(match whence {
+        abi::SEEK_CUR => fs::SeekFrom::Current(offset),
+        abi::SEEK_END => fs::SeekFrom::End(offset),
+        abi::SEEK_DATA => fs::SeekFrom::Data(start.ok()?),
+        abi::SEEK_HOLE => fs::SeekFrom::Hole(start.ok()?),
+        _ => fs::SeekFrom::Start(start.ok()?),
+    })
+}
+
+/// This tree.
+struct Ours {
+    world: World,
+    base: Fd,
+    slots: [Option<Fd>; SLOTS],
+}
+
+impl Ours {
+    fn slot(&self, slot: usize) -> Result<Fd, Errno> {
+        self.slots[slot].ok_or(Errno::EBADF)
+    }
+
+    fn replace(&mut self, slot: usize, fd: Option<Fd>) {
+        if let Some(old) = core::mem::replace(&mut self.slots[slot], fd) {
+            self.world.close(old).unwrap();
+        }
+    }
+
+    fn list(&mut self, dir: Fd) -> Result<Reply, Errno> {
+        let flags = abi::O_RDONLY | abi::O_DIRECTORY;
+        let fd = self.world.open_at(At::new(dir, b"."), flags, 0)?;
+        let mut names = Vec::new();
+        let mut done = usize::MAX;
+        while done > 0 {
+            match self.world.list(fd, 600) {
+                Ok((mut part, count)) => {
+                    names.append(&mut part);
+                    done = count;
+                }
+                // The C library's way: a removed directory is empty.
+                Err(Errno::ENOENT) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        self.world.close(fd).unwrap();
+        names.sort();
+        Ok(Reply::Names(names))
+    }
+
+    fn run(&mut self, op: &Op) -> Result<Reply, Errno> {
+        let dir = self.base;
+        match op {
+            Op::Open { slot, path, flags, mode } => {
+                self.replace(*slot, None);
+                let fd = self.world.open_at(At::new(dir, path.as_bytes()), *flags, *mode)?;
+                self.replace(*slot, Some(fd));
+                Ok(Reply::Unit)
+            }
+            Op::Close { slot } => {
+                self.slot(*slot)?;
+                self.replace(*slot, None);
+                Ok(Reply::Unit)
+            }
+            Op::Dup { from, to } => {
+                let fd = self.slot(*from)?;
+                let made =
+                    self.world.table.duplicate(&mut self.world.root, fd, Fd::new(0), false)?;
+                self.replace(*to, Some(made));
+                Ok(Reply::Unit)
+            }
+            Op::Read { slot, count, at } => {
+                let fd = self.slot(*slot)?;
+                self.world.read_at(fd, *count, at.map(i64::from)).map(Reply::Bytes)
+            }
+            Op::Write { slot, count, byte, at } => {
+                let bytes = alloc::vec![*byte; *count];
+                let fd = self.slot(*slot)?;
+                match self.world.try_write(fd, &bytes, at.map(i64::from))? {
+                    Outcome::Done(done) => Ok(Reply::Number(done as u64)),
+                    other => panic!("{other:?}"),
+                }
+            }
+            Op::ListOpen { slot } => {
+                let fd = self.slot(*slot)?;
+                self.list(fd)
+            }
+            Op::List { path } => {
+                let flags = abi::O_RDONLY | abi::O_DIRECTORY;
+                let fd = self.world.open_at(At::new(dir, path.as_bytes()), flags, 0)?;
+                let listed = self.list(fd);
+                self.world.close(fd).unwrap();
+                listed
+            }
+            Op::Seek { .. }
+            | Op::Resize { .. }
+            | Op::Allocate { .. }
+            | Op::Append { .. }
+            | Op::StatOpen { .. } => self.run_on_file(op),
+            _ => self.run_on_names(op),
+        }
+    }
+
+    fn run_on_file(&mut self, op: &Op) -> Result<Reply, Errno> {
+        let (Op::Seek { slot, .. }
+        | Op::Resize { slot, .. }
+        | Op::Allocate { slot, .. }
+        | Op::Append { slot, .. }
+        | Op::StatOpen { slot }) = op
+        else {
+            unreachable!()
+        };
+        if let Op::Seek { offset, whence, .. } = op
+            && seek_from(*offset, *whence).is_none()
+        {
+            return Err(Errno::EINVAL);
+        }
+        let fd = self.slot(*slot)?;
+        let id = self.world.table.get(fd)?;
+        if let Op::Append { on, .. } = op {
+            let flags = if *on { abi::O_APPEND } else { 0 } | abi::O_NONBLOCK;
+            let World { root, table, effects, .. } = &mut self.world;
+            root.fcntl(table, fd, abi::F_SETFL, u64::from(flags), effects)?;
+            return Ok(Reply::Unit);
+        }
+        self.world.call(|root, caller, _| match op {
+            Op::Seek { offset, whence, .. } => root.seek(id, *offset, *whence).map(Reply::Number),
+            Op::Resize { size, .. } => {
+                root.truncate_open(caller, id, i64::from(*size)).map(|()| Reply::Unit)
+            }
+            Op::Allocate { mode, offset, length, .. } => {
+                let (offset, length) = (i64::from(*offset), i64::from(*length));
+                let done = root.allocate(caller, id, *mode, offset, length)?;
+                assert_eq!(done, length as u64);
+                Ok(Reply::Unit)
+            }
+            _ => root.stat_open(caller, id).map(|stat| our_stat(&stat)),
+        })
+    }
+
+    fn run_on_names(&mut self, op: &Op) -> Result<Reply, Errno> {
+        let dir = self.base;
+        self.world.call(|root, caller, _| {
+            fn from(dir: Fd, path: &str) -> At<'_> {
+                At::new(dir, path.as_bytes())
+            }
+            match op {
+                Op::Mkdir { path, mode } => root.mkdir(caller, from(dir, path), *mode)?,
+                Op::Rmdir { path } => root.unlink(caller, from(dir, path), abi::AT_REMOVEDIR)?,
+                Op::Unlink { path } => root.unlink(caller, from(dir, path), 0)?,
+                Op::Rename { old, new, flags } => {
+                    root.rename(caller, from(dir, old), from(dir, new), *flags)?;
+                }
+                Op::Link { old, new, follow } => {
+                    let flags = if *follow { abi::AT_SYMLINK_FOLLOW } else { 0 };
+                    root.hard_link(caller, from(dir, old), from(dir, new), flags)?;
+                }
+                Op::Symlink { text, path } => {
+                    root.symlink(caller, text.as_bytes(), from(dir, path))?;
+                }
+                Op::Readlink { path } => {
+                    return root.readlink(caller, from(dir, path)).map(Reply::Bytes);
+                }
+                Op::Stat { path, keep } => {
+                    let flags = if *keep { abi::AT_SYMLINK_NOFOLLOW } else { 0 };
+                    return Ok(our_stat(&root.stat(caller, from(dir, path), flags)?));
+                }
+                Op::Chmod { path, mode } => root.chmod(caller, from(dir, path), *mode, 0)?,
+                Op::Access { path, mode } => root.access(caller, from(dir, path), *mode, 0)?,
+                Op::Fifo { path } => {
+                    let mode = abi::S_IFIFO | 0o644;
+                    root.mknod(caller, from(dir, path), mode, Dev::default())?;
+                }
+                _ => unreachable!(),
+            }
+            Ok(Reply::Unit)
+        })
+    }
+}
+
+fn our_stat(stat: &crate::Attributes) -> Reply {
+    let links = u64::from(stat.links);
+    Reply::Stat { mode: stat.mode, links, size: stat.size, blocks: stat.blocks }
+}
+
+/// Hides what file systems other than tmpfs show differently.
+fn comparable(answer: Answer, exact: bool) -> Answer {
+    match answer {
+        Ok(Reply::Stat { mode, .. }) if !exact && mode & abi::S_IFMT == abi::S_IFDIR => {
+            Ok(Reply::Stat { mode, links: 0, size: 0, blocks: 0 })
+        }
+        // tmpfs gives a long link's text a page of its own.
+        Ok(Reply::Stat { mode, links, size, .. })
+            if !exact || mode & abi::S_IFMT == abi::S_IFLNK =>
+        {
+            Ok(Reply::Stat { mode, links, size, blocks: 0 })
+        }
+        other => other,
+    }
+}
+
+fn compare(ops: &[Op]) -> Result<(), TestCaseError> {
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    let exact = Path::new("/dev/shm").is_dir();
+    let place = if exact { "/dev/shm".into() } else { std::env::temp_dir() };
+    let directory = tempfile::tempdir_in(place).unwrap();
+    let below: String = (0..DEPTH).map(|_| "vxdeep/").collect();
+    std::fs::create_dir_all(directory.path().join(&below)).unwrap();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+    let base = fs::open(directory.path().join(&below), flags, Mode::empty()).unwrap();
+    let mut host = Host { base, slots: Default::default() };
+
+    let mut world = World::new();
+    let mut path = String::new();
+    for _ in 0..DEPTH {
+        path += "/vxdeep";
+        world.mkdir(&path).unwrap();
+    }
+    let base = world.open(&path, abi::O_RDONLY).unwrap();
+    let mut ours = Ours { world, base, slots: Default::default() };
+
+    // tmpfs takes pages that were allocated and not written for holes.
+    let mut allocated = false;
+    for op in ops {
+        allocated |= matches!(op, Op::Allocate { .. });
+        if let Op::Seek { whence: abi::SEEK_DATA | abi::SEEK_HOLE, .. } = op
+            && (allocated || !exact)
+        {
+            continue;
+        }
+        if matches!(op, Op::Allocate { .. }) && !exact {
+            continue;
+        }
+        let theirs = host.run(op).map_err(|error| error.raw_os_error() as u16);
+        let answer = ours.run(op).map_err(Errno::number);
+        let (theirs, answer) = (comparable(theirs, exact), comparable(answer, exact));
+        prop_assert_eq!(&answer, &theirs, "ours, Linux's: {}", format!("{op:?}"));
+    }
+    drop(host);
+    finish(ours)
+}
+
+/// At the end everything is removed, and nothing may be left on any account.
+fn finish(mut ours: Ours) -> Result<(), TestCaseError> {
+    for slot in 0..SLOTS {
+        ours.replace(slot, None);
+    }
+    let mut world = ours.world;
+    world.close(ours.base).unwrap();
+    remove_all(&mut world, "/vxdeep");
+    world.root.reap(usize::MAX);
+    prop_assert_eq!(world.root.held(super::OWNER).get(), 0);
+    prop_assert_eq!(world.root.open_files(), 0);
+    Ok(())
+}
+
+fn remove_all(world: &mut World, path: &str) {
+    for (name, kind) in world.entries(path) {
+        let inner = format!("{path}/{}", String::from_utf8(name).unwrap());
+        if u32::from(kind) << 12 == abi::S_IFDIR {
+            remove_all(world, &inner);
+        } else {
+            world.unlink(&inner).unwrap();
+        }
+    }
+    world.rmdir(path).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn linux_agrees(ops in ops()) {
+        compare(&ops)?;
+    }
+}

@@ -1,0 +1,216 @@
+//! Tests, a file each topic; here what they share.
+
+use alloc::vec::Vec;
+use linux_raw_sys::general as abi;
+
+use crate::{
+    At, Attributes, Caller, Collect, Dev, Effects, Errno, Fd, NoProc, Opened, Outcome, Owner,
+    Place, ProcSource, Root, Stamp, Table, Time,
+};
+use vortex_units::Bytes;
+
+mod archives;
+mod attributes;
+mod charges;
+mod descriptors;
+mod files;
+mod linux;
+mod linux_pipes;
+mod listing;
+mod names;
+mod ops;
+mod pipes;
+mod proc;
+mod readiness;
+
+pub(crate) const OWNER: Owner = Owner::new(7);
+pub(crate) const LIMIT: Bytes = Bytes::new(64 << 20);
+
+/// A tree with one process.
+pub(crate) struct World {
+    pub root: Root,
+    pub table: Table,
+    pub place: Place,
+    pub effects: Effects,
+    pub now: Time,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with_archive(&[])
+    }
+
+    pub fn with_archive(archive: &[u8]) -> Self {
+        let now = Time::new(1_000, 0);
+        let mut root = Root::load(archive, LIMIT, Owner::new(0), now).unwrap();
+        let place = root.place();
+        Self { root, table: Table::default(), place, effects: Effects::new(), now }
+    }
+
+    /// Calls with the tree and the caller apart.
+    pub fn call<T>(&mut self, call: impl FnOnce(&mut Root, &Caller, &mut Effects) -> T) -> T {
+        self.call_with(&NoProc, call)
+    }
+
+    pub fn call_with<T>(
+        &mut self,
+        proc: &dyn ProcSource,
+        call: impl FnOnce(&mut Root, &Caller, &mut Effects) -> T,
+    ) -> T {
+        self.now.seconds += 1;
+        let caller =
+            Caller { table: &self.table, place: &self.place, proc, owner: OWNER, now: self.now };
+        call(&mut self.root, &caller, &mut self.effects)
+    }
+
+    pub fn open_at(&mut self, at: At, flags: u32, mode: u32) -> Result<Fd, Errno> {
+        self.table.check_room(1)?;
+        match self.call(|root, caller, effects| root.open(caller, at, flags, mode, effects))? {
+            Opened::Ready(open) => self.table.install(open, flags & abi::O_CLOEXEC != 0),
+            Opened::Waiting { .. } => panic!("the open waits"),
+        }
+    }
+
+    pub fn open(&mut self, path: &str, flags: u32) -> Result<Fd, Errno> {
+        self.open_at(At::cwd(path.as_bytes()), flags, 0o644)
+    }
+
+    pub fn close(&mut self, fd: Fd) -> Result<(), Errno> {
+        self.table.close(&mut self.root, fd, &mut self.effects)
+    }
+
+    pub fn read_at(&mut self, fd: Fd, count: usize, at: Option<i64>) -> Result<Vec<u8>, Errno> {
+        let open = self.table.get(fd)?;
+        let mut sink = Collect::new(count);
+        let outcome = self.call(|root, caller, effects| {
+            root.read(caller, open, at, &mut sink, &mut |bytes| bytes.fill(0x5a), effects)
+        })?;
+        let bytes = sink.into_bytes();
+        match outcome {
+            Outcome::Done(done) => assert_eq!(done, bytes.len()),
+            other => panic!("not done: {other:?}"),
+        }
+        Ok(bytes)
+    }
+
+    pub fn read(&mut self, fd: Fd, count: usize) -> Result<Vec<u8>, Errno> {
+        self.read_at(fd, count, None)
+    }
+
+    pub fn try_write(&mut self, fd: Fd, bytes: &[u8], at: Option<i64>) -> Result<Outcome, Errno> {
+        let open = self.table.get(fd)?;
+        let mut source = bytes;
+        self.call(|root, caller, effects| root.write(caller, open, at, &mut source, effects))
+    }
+
+    pub fn write(&mut self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {
+        match self.try_write(fd, bytes, None)? {
+            Outcome::Done(done) => Ok(done),
+            other => panic!("not done: {other:?}"),
+        }
+    }
+
+    /// Makes a file with these contents.
+    pub fn file(&mut self, path: &str, contents: &[u8]) {
+        let fd = self.open(path, abi::O_CREAT | abi::O_TRUNC | abi::O_WRONLY).unwrap();
+        let mut rest = contents;
+        while !rest.is_empty() {
+            let done = self.write(fd, rest).unwrap();
+            rest = &rest[done..];
+        }
+        self.close(fd).unwrap();
+    }
+
+    pub fn contents(&mut self, path: &str) -> Result<Vec<u8>, Errno> {
+        let fd = self.open(path, abi::O_RDONLY)?;
+        let mut contents = Vec::new();
+        loop {
+            match self.read(fd, 1 << 20) {
+                Ok(part) if part.is_empty() => break,
+                Ok(part) => contents.extend(part),
+                Err(error) => {
+                    self.close(fd).unwrap();
+                    return Err(error);
+                }
+            }
+        }
+        self.close(fd).unwrap();
+        Ok(contents)
+    }
+
+    pub fn mkdir(&mut self, path: &str) -> Result<(), Errno> {
+        self.call(|root, caller, _| root.mkdir(caller, At::cwd(path.as_bytes()), 0o755))
+    }
+
+    pub fn unlink(&mut self, path: &str) -> Result<(), Errno> {
+        self.call(|root, caller, _| root.unlink(caller, At::cwd(path.as_bytes()), 0))
+    }
+
+    pub fn rmdir(&mut self, path: &str) -> Result<(), Errno> {
+        let at = At::cwd(path.as_bytes());
+        self.call(|root, caller, _| root.unlink(caller, at, abi::AT_REMOVEDIR))
+    }
+
+    pub fn symlink(&mut self, text: &str, path: &str) -> Result<(), Errno> {
+        let at = At::cwd(path.as_bytes());
+        self.call(|root, caller, _| root.symlink(caller, text.as_bytes(), at))
+    }
+
+    pub fn link(&mut self, old: &str, new: &str) -> Result<(), Errno> {
+        let (old, new) = (At::cwd(old.as_bytes()), At::cwd(new.as_bytes()));
+        self.call(|root, caller, _| root.hard_link(caller, old, new, 0))
+    }
+
+    pub fn rename(&mut self, old: &str, new: &str, flags: u32) -> Result<(), Errno> {
+        let (old, new) = (At::cwd(old.as_bytes()), At::cwd(new.as_bytes()));
+        self.call(|root, caller, _| root.rename(caller, old, new, flags))
+    }
+
+    pub fn mkfifo(&mut self, path: &str) -> Result<(), Errno> {
+        let at = At::cwd(path.as_bytes());
+        self.call(|root, caller, _| root.mknod(caller, at, abi::S_IFIFO | 0o644, Dev::default()))
+    }
+
+    pub fn stat(&mut self, path: &str) -> Result<Attributes, Errno> {
+        let at = At::cwd(path.as_bytes());
+        self.call(|root, caller, _| root.stat(caller, at, abi::AT_SYMLINK_NOFOLLOW))
+    }
+
+    pub fn utimens(&mut self, path: &str, times: [Stamp; 2]) -> Result<(), Errno> {
+        let at = At::cwd(path.as_bytes());
+        self.call(|root, caller, _| root.utimens(caller, at, times, 0))
+    }
+
+    pub fn chdir(&mut self, path: &str) -> Result<(), Errno> {
+        let node = self.call(|root, caller, _| root.find_directory(caller, path.as_bytes()))?;
+        self.root.enter(&mut self.place, node, &mut self.effects);
+        Ok(())
+    }
+
+    /// The records of one `getdents64`: names with their types, and the count of bytes.
+    pub fn list(&mut self, fd: Fd, room: usize) -> Result<(Vec<(Vec<u8>, u8)>, usize), Errno> {
+        let open = self.table.get(fd)?;
+        let mut sink = Collect::new(room);
+        let done = self.call(|root, caller, _| root.list(caller, open, &mut sink))?;
+        let bytes = sink.into_bytes();
+        assert_eq!(done, bytes.len());
+        Ok((listing::records(&bytes), done))
+    }
+
+    /// The entries of a directory but `.` and `..`, sorted.
+    pub fn entries(&mut self, path: &str) -> Vec<(Vec<u8>, u8)> {
+        let fd = self.open(path, abi::O_RDONLY | abi::O_DIRECTORY).unwrap();
+        let mut all = Vec::new();
+        loop {
+            let (mut part, done) = self.list(fd, 300).unwrap();
+            if done == 0 {
+                break;
+            }
+            all.append(&mut part);
+        }
+        self.close(fd).unwrap();
+        all.retain(|(name, _)| name != b"." && name != b"..");
+        all.sort();
+        all
+    }
+}
