@@ -75,6 +75,7 @@ fn generate(calls: &[Call]) -> String {
             code += ",\n";
         }
         code += "}\n";
+        operands(&mut code, target, calls);
     }
     code += "/// A system call, decoded.\n#[derive(Clone, Copy, Debug, PartialEq, Eq)]\npub enum Call {\n";
     for target in by_target.keys() {
@@ -117,6 +118,52 @@ fn generate(calls: &[Call]) -> String {
     code
 }
 
+/// What the stub has to copy and to pin, in the order of the arguments.
+fn operands(code: &mut String, target: &str, calls: &[&Call]) {
+    let name = camel(target);
+    let _ = writeln!(
+        code,
+        "impl {name} {{\n/// What the stub copies and pins for the call, in the order of its arguments.\n#[must_use]\npub fn operands(&self) -> [Option<Operand>; 3] {{\nmatch *self {{"
+    );
+    for call in calls {
+        let arguments: Vec<_> = call.arguments.iter().map(|text| argument(call, text)).collect();
+        let is_operand = |argument: &&Argument| {
+            matches!(argument.kind.as_str(), "path" | "in" | "out" | "inout" | "iov-in" | "iov-out")
+        };
+        let found: Vec<_> = arguments.iter().filter(is_operand).collect();
+        assert!(found.len() <= 3, "{}: more than three operands", call.name);
+        if found.is_empty() {
+            continue;
+        }
+        let _ = write!(code, "Self::{} {{ ", camel(&call.name));
+        for argument in &found {
+            let _ = write!(code, "{}, ", argument.name);
+        }
+        code.push_str(".. } => [");
+        for place in 0..3 {
+            match found.get(place) {
+                None => code.push_str("None, "),
+                Some(argument) => {
+                    let kind = kind(&Argument {
+                        name: String::new(),
+                        kind: argument.kind.clone(),
+                        length: None,
+                        optional: false,
+                    });
+                    let value = if argument.optional {
+                        format!("{}.map(Operand::{kind})", argument.name)
+                    } else {
+                        format!("Some(Operand::{kind}({}))", argument.name)
+                    };
+                    let _ = write!(code, "{value}, ");
+                }
+            }
+        }
+        code.push_str("],\n");
+    }
+    code.push_str("#[allow(unreachable_patterns)]\n_ => [None; 3],\n}\n}\n}\n");
+}
+
 fn argument(call: &Call, text: &str) -> Argument {
     let (name, rest) =
         text.split_once(':').unwrap_or_else(|| panic!("{}: {text:?}: name: kind", call.name));
@@ -144,6 +191,8 @@ fn kind(argument: &Argument) -> String {
         "in" => "In",
         "out" => "Out",
         "inout" => "InOut",
+        "iov-in" => "IovIn",
+        "iov-out" => "IovOut",
         other => panic!("there is no kind {other:?}"),
     };
     if argument.optional { format!("Option<{plain}>") } else { plain.into() }
@@ -184,6 +233,14 @@ fn value(call: &Call, all: &[Argument], place: usize) -> String {
         "in" => span("In"),
         "out" => span("Out"),
         "inout" => span("InOut"),
+        "iov-in" | "iov-out" => {
+            let count = length(all, argument.length.as_deref().unwrap_or("0"));
+            let kind = if argument.kind == "iov-in" { "IovIn" } else { "IovOut" };
+            format!(
+                "{kind}(Iov {{ address: {raw}, count: {count}, most: {} }})",
+                call.most.unwrap_or(u32::MAX)
+            )
+        }
         _ => raw,
     }
 }

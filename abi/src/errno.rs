@@ -1,48 +1,91 @@
 //! Linux's error numbers.
 
-use linux_raw_sys::errno;
+use core::fmt;
+use linux_raw_sys::errno as raw;
 
-/// An error as a system call returns it. The names and numbers are Linux's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Why an operation failed, as a Linux program will see it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Errno(u16);
 
-#[allow(missing_docs, reason = "errno(3) documents them")]
+macro_rules! errnos {
+    ($($name:ident: $what:literal),* $(,)?) => {
+        impl Errno {
+            $(#[doc = $what] pub const $name: Self = Self(raw::$name as u16);)*
+
+            /// Linux's name of it, or `None` for one that this crate never makes.
+            #[must_use]
+            pub const fn name(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$name => Some(stringify!($name)),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+errnos! {
+    EPERM: "Not permitted.",
+    ENOENT: "No such file or directory.",
+    ESRCH: "No such process.",
+    EINTR: "Interrupted.",
+    EIO: "Input or output failed.",
+    E2BIG: "Too many arguments.",
+    ENXIO: "No such device, or nobody at the other end.",
+    ENOEXEC: "Not an executable format.",
+    EBADF: "Not a descriptor, or not one for this.",
+    ECHILD: "No child to wait for.",
+    EAGAIN: "It would wait.",
+    ETIMEDOUT: "The time is over.",
+    ENOMEM: "Out of kernel memory.",
+    EACCES: "Access denied.",
+    EFAULT: "Not an address of the caller.",
+    EBUSY: "In use.",
+    EEXIST: "It exists.",
+    EXDEV: "Across file systems.",
+    ENODEV: "Not an operation of that device.",
+    ENOTDIR: "Not a directory.",
+    EISDIR: "A directory.",
+    EINVAL: "An invalid argument.",
+    ENFILE: "Too many open files in the system.",
+    EMFILE: "Too many descriptors.",
+    ENOTTY: "Not a request for that object.",
+    ETXTBSY: "It is being executed.",
+    EFBIG: "Too large for a file.",
+    ENOSPC: "No space left.",
+    ESPIPE: "It has no position.",
+    EROFS: "Read-only.",
+    EMLINK: "Too many links.",
+    EPIPE: "Nobody reads; the caller raises `SIGPIPE`.",
+    ERANGE: "The result does not fit.",
+    ENAMETOOLONG: "A name or path is too long.",
+    ENOSYS: "No such call.",
+    ENOTEMPTY: "The directory is not empty.",
+    ELOOP: "Too many symbolic links.",
+    EOVERFLOW: "The value does not fit.",
+    EOPNOTSUPP: "Not supported.",
+    EDQUOT: "The owner's budget is spent.",
+}
+
 impl Errno {
-    pub const EPERM: Self = Self(errno::EPERM as u16);
-    pub const ENOENT: Self = Self(errno::ENOENT as u16);
-    pub const ESRCH: Self = Self(errno::ESRCH as u16);
-    pub const EINTR: Self = Self(errno::EINTR as u16);
-    pub const EIO: Self = Self(errno::EIO as u16);
-    pub const E2BIG: Self = Self(errno::E2BIG as u16);
-    pub const ENOEXEC: Self = Self(errno::ENOEXEC as u16);
-    pub const EBADF: Self = Self(errno::EBADF as u16);
-    pub const ECHILD: Self = Self(errno::ECHILD as u16);
-    pub const EAGAIN: Self = Self(errno::EAGAIN as u16);
-    pub const ENOMEM: Self = Self(errno::ENOMEM as u16);
-    pub const EACCES: Self = Self(errno::EACCES as u16);
-    pub const EFAULT: Self = Self(errno::EFAULT as u16);
-    pub const EINVAL: Self = Self(errno::EINVAL as u16);
-    pub const ENOTTY: Self = Self(errno::ENOTTY as u16);
-    pub const ENAMETOOLONG: Self = Self(errno::ENAMETOOLONG as u16);
-    pub const ENOSYS: Self = Self(errno::ENOSYS as u16);
-    pub const ETIMEDOUT: Self = Self(errno::ETIMEDOUT as u16);
-    pub const EOVERFLOW: Self = Self(errno::EOVERFLOW as u16);
-
-    /// The error of this number.
-    #[must_use]
-    pub const fn new(number: u16) -> Self {
-        Self(number)
-    }
-
-    /// Its number.
+    /// Its number: positive.
     #[must_use]
     pub const fn number(self) -> u16 {
         self.0
     }
 
-    /// What the call returns in `%rax`.
+    /// What a system call returns for it in `%rax`: its number, negated.
     #[must_use]
     pub const fn as_result(self) -> u64 {
         (self.0 as u64).wrapping_neg()
+    }
+}
+
+impl fmt::Debug for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "errno {}", self.0),
+        }
     }
 }

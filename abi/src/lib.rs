@@ -10,7 +10,7 @@ mod calls;
 mod errno;
 mod span;
 
-pub use calls::{Call, Console, DECLARED, Declared, Direct, Memory, decode};
+pub use calls::{Call, DECLARED, Declared, Direct, Files, Memory, Process, decode};
 pub use errno::Errno;
 pub use linux_raw_sys as linux;
-pub use span::{Fd, In, InOut, Out, Path, Span};
+pub use span::{Fd, In, InOut, Iov, IovIn, IovOut, Operand, Out, Path, Span};

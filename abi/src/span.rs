@@ -36,3 +36,34 @@ impl Span {
         Self { address, length }
     }
 }
+
+/// An array of `struct iovec`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Iov {
+    /// Where the array is.
+    pub address: u64,
+    /// How many elements it has.
+    pub count: u64,
+    /// The most bytes that one call moves.
+    pub most: u32,
+}
+
+/// Buffers that the kernel reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IovIn(pub Iov);
+
+/// Buffers that the kernel writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IovOut(pub Iov);
+
+/// What the stub has to copy or pin for a call.
+#[allow(missing_docs, reason = "each is named as the kind of argument")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operand {
+    Path(Path),
+    In(In),
+    Out(Out),
+    InOut(InOut),
+    IovIn(IovIn),
+    IovOut(IovOut),
+}

@@ -1,5 +1,6 @@
 //! From the configuration to a grid on the machine.
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -9,16 +10,19 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use spin::{Mutex, Once};
 use vortex_config::{Config, ShareForm};
+use vortex_files::cpio::{Archive, Item};
+use vortex_files::{LoadError, Owner, Root, Time};
 use vortex_grid::policy::{Metric, Params, Scheduler};
 use vortex_grid::{
     Class, Core, CoreSpec, Frequency, Grid, GridSpec, InstanceSpec, Labels, Parent, Sampling,
     Standing,
 };
 use vortex_machine::{Boot, Cpu};
+use vortex_resources::files::FileSystem;
 use vortex_resources::memory::AddressSpaces;
-use vortex_resources::process::{ProcessRequest, ProcessTable, Processes, Start, Threads};
-use vortex_resources::{Console, Mail, Ports, System, WallClock};
-use vortex_units::{ActivityId, CoreId, Cycles, Micros, Nanos, Share};
+use vortex_resources::process::{ProcessRequest, Processes, Random, Start, Threads};
+use vortex_resources::{Mail, Ports, System, WallClock};
+use vortex_units::{ActivityId, Bytes, CoreId, Cycles, Micros, Share};
 
 use crate::clock::Clock;
 use crate::defaults;
@@ -39,6 +43,12 @@ pub enum Failure {
     Scheduler(String),
     /// There are no programs.
     NoModule,
+    /// The configuration is not in the root file system.
+    NoConfiguration(String),
+    /// It asks for what this kernel does not do.
+    NotOffered(String),
+    /// The root file system is broken.
+    Root(LoadError),
     /// More activities than there is room for.
     Activities,
 }
@@ -51,6 +61,13 @@ impl fmt::Display for Failure {
                 write!(f, "the configuration names core {}; there are {cores}", core.get())
             }
             Self::Scheduler(why) => write!(f, "a scheduler cannot be made: {why}"),
+            Self::NoConfiguration(path) => {
+                write!(f, "there is no configuration {path} in the root file system")
+            }
+            Self::NotOffered(what) => {
+                write!(f, "the configuration asks for what there is not: {what}")
+            }
+            Self::Root(error) => write!(f, "the root file system cannot be read: {error:?}"),
             Self::NoModule => write!(f, "no module was loaded: there is no root file system"),
             Self::Activities => write!(f, "too many activities"),
         }
@@ -77,10 +94,14 @@ impl Shared {
             return;
         }
         let Some(ports) = self.system.ports.get() else { return };
-        for (activity, start) in self.start.lock().drain(..) {
+        let mut start = self.start.lock();
+        // Counted before they begin: so long as there is one, the machine is not done.
+        self.system.processes.fetch_add(start.len() as u32, Ordering::AcqRel);
+        for (activity, start) in start.drain(..) {
             let request = ProcessRequest::Start(Box::new(start));
             if core.root(activity, ports.process, Labels::NONE, request).is_err() {
                 crate::console::print(format_args!("vortex: a service could not be started\n"));
+                self.system.processes.fetch_sub(1, Ordering::AcqRel);
             }
         }
         self.begun.store(true, Ordering::Release);
@@ -93,7 +114,7 @@ impl Shared {
     /// The last process has ended: the cores give their accounts, one after the other.
     /// Returns the first of them, for the one caller that is to wake it.
     pub fn close(&self) -> Option<CoreId> {
-        let done = self.has_begun() && self.system.processes.is_empty();
+        let done = self.has_begun() && self.system.processes.load(Ordering::Acquire) == 0;
         (done && !self.asked.swap(true, Ordering::AcqRel)).then(|| self.hand_on()).flatten()
     }
 
@@ -137,13 +158,17 @@ impl Built {
 
 /// Reads the configuration and builds the grid.
 pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
-    let text = defaults::configuration(boot.cores);
+    let archive = boot.module.ok_or(Failure::NoModule)?;
+    let text = match boot.command_line.get("config") {
+        Some(path) => written(archive, path)?,
+        None => defaults::configuration(boot.cores),
+    };
     let config = vortex_config::parse(&text)
         .map_err(|flaws| Failure::Flaws(flaws.iter().map(|flaw| format!("{flaw}\n")).collect()))?;
     if let Some(mux) = config.multiplexors.iter().find(|mux| mux.core.get() >= boot.cores) {
         return Err(Failure::NoSuchCore(mux.core, boot.cores));
     }
-    let image = boot.module.ok_or(Failure::NoModule)?;
+    refuse(&config)?;
     let frequency = Frequency::megahertz(boot.megahertz());
     let grid = Grid::new(GridSpec {
         cores: config.multiplexors.iter().map(|mux| mux.core.get() + 1).max().unwrap_or(1),
@@ -152,15 +177,24 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         frequency,
         buses: Vec::new(),
     });
+    let (memory, _) = vortex_machine::memory_counters();
+    let epoch = boot.time_of_day();
+    let time = Time::new((epoch.get() / 1_000_000_000) as i64, 0);
+    // As Linux's file system in memory: half of what there is.
+    let limit = Bytes::new(memory.get() * 4096 / 2);
+    let owner = Owner::new(ActivityId::INFRASTRUCTURE.index() as u64);
+    let root = Root::load(archive, limit, owner, time).map_err(Failure::Root)?;
     let system = Arc::new(System {
         ports: Once::new(),
-        processes: ProcessTable::default(),
-        clock: WallClock { frequency, began: boot.began, epoch: Nanos::ZERO },
+        processes: AtomicU32::new(0),
+        random: Mutex::new(Random::new(vortex_machine::entropy())),
+        clock: WallClock { frequency, began: boot.began, epoch },
+        cores: boot.cores,
+        unknown: Mutex::new(BTreeSet::new()),
         timeslice: frequency.cycles(config.machine.timeslice),
     });
     let mut names = vec![("infrastructure".to_string(), ActivityId::INFRASTRUCTURE)];
     let mut threads = Vec::new();
-    let mut start = Vec::new();
     for (index, activity) in config.activities.iter().enumerate().skip(1) {
         let id = grid
             .activities()
@@ -168,26 +202,26 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
             .map_err(|_| Failure::Activities)?;
         names.push((activity.name.clone(), id));
         threads.push((id, add_threads(&config, &grid, &system, frequency, id, index)?));
-        start.push((
-            id,
-            Start {
-                image,
-                path: b"/init".to_vec(),
-                arguments: vec![b"/init".to_vec()],
-                environment: Vec::new(),
-            },
-        ));
     }
+    let start = services(&config, &names);
+    let root = Mutex::new(Some(root));
     let ports = Ports {
-        process: grid.add(spec(&config, frequency, "resource.process", 1)?, {
-            let system = system.clone();
-            move |_| Processes { system: system.clone() }
+        process: grid.add(home(spec(&config, frequency, "resource.process", 1)?), {
+            let (system, poker) = (system.clone(), boot.poker());
+            move |_| Processes::new(system.clone(), poker.clone())
         }),
         memory: grid.add(spec(&config, frequency, "resource.asr", 2)?, {
             let poker = boot.poker();
             move |_| AddressSpaces { poker: poker.clone() }
         }),
-        console: grid.add(spec(&config, frequency, "resource.console", 3)?, |_| Console),
+        files: grid.add(home(spec(&config, frequency, "resource.file", 3)?), {
+            let system = system.clone();
+            move |_| {
+                // At home on one core, it is made once: at boot, where a panic says why.
+                let root = root.lock().take().expect("the file resource is at home on one core");
+                FileSystem::new(root, system.clone())
+            }
+        }),
         threads,
     };
     system.ports.call_once(|| ports);
@@ -203,6 +237,81 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         cores: config.multiplexors.iter().map(|mux| mux.core).collect(),
     });
     Ok(Built { shared, config, grid, frequency })
+}
+
+/// A file of the archive, as text.
+fn written(archive: &[u8], path: &str) -> Result<String, Failure> {
+    let name = path.trim_start_matches('/').as_bytes();
+    let mut items = Archive::new(archive);
+    while let Ok(Some(item)) = items.next_item() {
+        if let Item::Entry(entry) = item
+            && entry.name.strip_prefix(b"./").unwrap_or(entry.name) == name
+        {
+            return String::from_utf8(entry.contents.to_vec())
+                .map_err(|_| Failure::NoConfiguration(path.into()));
+        }
+    }
+    Err(Failure::NoConfiguration(path.into()))
+}
+
+/// The resources that there are.
+const RESOURCES: [&str; 4] =
+    ["resource.thread", "resource.process", "resource.asr", "resource.file"];
+
+/// Refuses what a configuration asks for and this kernel does not do.
+fn refuse(config: &Config) -> Result<(), Failure> {
+    let unknown =
+        config.resources.iter().find(|resource| !RESOURCES.contains(&resource.resource.as_str()));
+    if let Some(unknown) = unknown {
+        return Err(Failure::NotOffered(format!(
+            "{}: this kernel has no such resource",
+            unknown.resource
+        )));
+    }
+    let budget = config
+        .activities
+        .iter()
+        .find(|activity| activity.memory != vortex_config::MemoryBudget::default());
+    if let Some(activity) = budget {
+        return Err(Failure::NotOffered(format!(
+            "{}: memory budgets are not enforced yet",
+            activity.name
+        )));
+    }
+    if let Some(bus) = config.schedulers.first() {
+        return Err(Failure::NotOffered(format!(
+            "{}: schedulers beneath schedulers are not offered yet",
+            bus.tag
+        )));
+    }
+    Ok(())
+}
+
+/// The programs to start.
+fn services(config: &Config, names: &[(String, ActivityId)]) -> Vec<(ActivityId, Start)> {
+    let bytes = |text: &String| text.as_bytes().to_vec();
+    let start = |service: &vortex_config::Service| {
+        let (_, activity) = names.get(service.activity.index())?;
+        let program = bytes(&service.program);
+        let arguments =
+            core::iter::once(program.clone()).chain(service.arguments.iter().map(bytes)).collect();
+        let variable = |(name, value): &(String, String)| format!("{name}={value}").into_bytes();
+        let environment = service.environment.iter().map(variable).collect();
+        Some((*activity, Start::new(program, arguments, environment)))
+    };
+    let mut start: Vec<_> = config.services.iter().filter_map(start).collect();
+    if start.is_empty()
+        && let Some((_, activity)) = names.get(1)
+    {
+        let init = b"/init".to_vec();
+        start.push((*activity, Start::new(init.clone(), vec![init], Vec::new())));
+    }
+    start
+}
+
+/// A resource that is at home on one core: the first of those that it has.
+fn home(spec: InstanceSpec) -> InstanceSpec {
+    InstanceSpec { cores: spec.cores.into_iter().take(1).collect(), ..spec }
 }
 
 /// The thread resource of an activity.

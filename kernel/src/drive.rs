@@ -62,8 +62,10 @@ fn enter(core: &mut GridCore, cpu: &mut Cpu, limit: Cycles, patience: Cycles) ->
         let Some(thread) = core.entered::<ThreadReady>().and_then(ThreadReady::thread) else {
             break;
         };
-        let space = thread.process.space.space.clone();
+        let (space, state) = (thread.space.space.clone(), thread.state.clone());
+        state.set_running(Some(cpu.id()));
         exit = cpu.enter(&mut thread.context, &space, stretch);
+        state.set_running(None);
         used = cpu.now().saturating_sub(began);
         if exit != Exit::Expired || core.is_wanted() {
             break;
@@ -71,11 +73,6 @@ fn enter(core: &mut GridCore, cpu: &mut Cpu, limit: Cycles, patience: Cycles) ->
         stretch = limit.saturating_sub(used);
     }
     if let Some(ready) = core.entered::<ThreadReady>() {
-        if let Some(thread) = ready.thread()
-            && exit != Exit::Call
-        {
-            cpu.save_vectors(&mut thread.context);
-        }
         ready.left(exit, used);
     }
     if exit == Exit::Interrupted {

@@ -7,12 +7,11 @@
 
 extern crate alloc;
 
-mod console;
+pub mod files;
 mod mail;
 pub mod memory;
 pub mod process;
 mod system;
 
-pub use console::{Console, ConsoleRequest};
 pub use mail::{Answer, Mail};
 pub use system::{Ports, System, WallClock};

@@ -1,22 +1,36 @@
 //! The closed message type of the kernel's grid.
 
-use vortex_grid::{Message, carries};
-use vortex_units::Bytes;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 use vortex_abi::Errno;
+use vortex_grid::{Message, carries};
+use vortex_units::{Bytes, Cycles};
 
-use crate::console::ConsoleRequest;
-use crate::memory::{FaultError, MemoryRequest};
+use crate::files::{FileRequest, FilesId, Image};
+use crate::memory::{AddressSpace, FaultError, MemoryRequest, Program};
 use crate::process::{ProcessRequest, ThreadDone, ThreadReady};
 
-/// What a resource answers to a thread: one type, because a thread waits for whichever of
-/// them its system call went to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a resource answers: one type, because a thread waits for whichever of them its
+/// system call went to.
 pub enum Answer {
     /// What the system call returns.
     Call(Result<u64, Errno>),
+    /// What was waited for may be so now: make the call again. The deadline is the one
+    /// that was set when it was made first; `true` if it is over.
+    Again(Option<Cycles>, bool),
+    /// A signal has ended the wait.
+    Interrupted,
     /// A fault is mended, or is the thread's own.
     Fault(Result<(), FaultError>),
+    /// A space was copied.
+    Space(Result<Arc<AddressSpace>, Errno>),
+    /// Descriptors were made or copied.
+    Files(Result<FilesId, Errno>),
+    /// A file to be run or mapped.
+    Image(Result<Box<Image>, Errno>),
+    /// The program that takes the caller's place.
+    Program(Result<Box<Program>, Errno>),
 }
 
 /// All that can be sent.
@@ -26,14 +40,14 @@ pub enum Mail {
     ThreadDone(ThreadDone),
     Process(ProcessRequest),
     Memory(MemoryRequest),
-    Console(ConsoleRequest),
+    File(FileRequest),
     Answer(Answer),
 }
 
 impl Message for Mail {
     fn size(&self) -> Bytes {
         match self {
-            Self::Console(request) => request.size(),
+            Self::File(request) => request.size(),
             _ => Bytes::ZERO,
         }
     }
@@ -41,5 +55,5 @@ impl Message for Mail {
 
 carries!(
     Mail: Thread(ThreadReady), ThreadDone(ThreadDone), Process(ProcessRequest),
-    Memory(MemoryRequest), Console(ConsoleRequest), Answer(Answer),
+    Memory(MemoryRequest), File(FileRequest), Answer(Answer),
 );

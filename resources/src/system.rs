@@ -1,14 +1,18 @@
 //! What all resources know: each other's ports, and the machine's constants.
 
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use spin::Once;
+use core::sync::atomic::AtomicU32;
+
+use spin::{Mutex, Once};
 use vortex_grid::{Frequency, Port};
 use vortex_units::{ActivityId, Cycles, Nanos};
 
-use crate::console::Console;
+use crate::files::FileSystem;
 use crate::memory::AddressSpaces;
-use crate::process::{ProcessTable, Processes, Threads};
+use crate::process::{Processes, Threads};
+use crate::process::{Random, Thread};
 
 /// The ports of the resources. Thread resources are an instance an activity.
 pub struct Ports {
@@ -16,8 +20,8 @@ pub struct Ports {
     pub process: Port<Processes>,
     /// ASR.
     pub memory: Port<AddressSpaces>,
-    /// The console.
-    pub console: Port<Console>,
+    /// Files.
+    pub files: Port<FileSystem>,
     /// TR, by the activity's place.
     pub threads: Vec<(ActivityId, Port<Threads>)>,
 }
@@ -55,10 +59,32 @@ impl WallClock {
 pub struct System {
     /// Set once, when the grid is built.
     pub ports: Once<Ports>,
-    /// All processes.
-    pub processes: ProcessTable,
+    /// Processes that have not ended.
+    pub processes: AtomicU32,
+    /// Where random numbers come from.
+    pub random: Mutex<Random>,
     /// The clock.
     pub clock: WallClock,
+    /// How many cores there are.
+    pub cores: u16,
+    /// Calls that programs made and that there are not, each said once.
+    pub unknown: Mutex<BTreeSet<(u64, Vec<u8>)>>,
     /// How long a thread runs at most at a time.
     pub timeslice: Cycles,
+}
+
+impl System {
+    /// A program has made a call that there is not: said once a program on the console.
+    pub fn note_unknown(&self, number: u64, thread: &Thread) {
+        const MOST: usize = 256;
+        let name = thread.process().name().0;
+        let mut unknown = self.unknown.lock();
+        if unknown.len() < MOST && unknown.insert((number, name.clone())) {
+            let name = alloc::string::String::from_utf8_lossy(&name);
+            let text = alloc::format!(
+                "vortex: {name} makes system call {number}, which is not offered\r\n"
+            );
+            vortex_machine::console_write(text.as_bytes());
+        }
+    }
 }

@@ -12,7 +12,7 @@ use core::convert::Infallible;
 use core::sync::atomic::Ordering;
 
 use spin::Mutex;
-use vortex_units::Cycles;
+use vortex_units::{Cycles, Nanos};
 
 use crate::cpu::{
     Cpu, Interrupts, Launch, Poker, calibrate, load_root, mask_pic, set_up_core, start_others,
@@ -88,6 +88,12 @@ impl Boot {
     #[must_use]
     pub fn poker(&self) -> Poker {
         self.cpu.poker()
+    }
+
+    /// The time of day, since 1970, about now.
+    #[must_use]
+    pub fn time_of_day(&self) -> Nanos {
+        crate::rtc::now()
     }
 
     /// Whether the machine is to end by QEMU's debug exit (`exit=debug`).

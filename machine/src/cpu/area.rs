@@ -26,6 +26,8 @@ pub(crate) struct CoreArea {
     pub pending: [u64; 4],
     /// Whether interrupts are let in now: then they are no surprise.
     pub open: bool,
+    /// Whose vector state the registers hold.
+    pub vectors_of: u64,
     pub core: CoreId,
     pub segments: Segments,
 }
@@ -52,6 +54,7 @@ impl CoreArea {
             stamp: 0,
             pending: [0; 4],
             open: false,
+            vectors_of: 0,
             core,
             segments: Segments::new(),
         }));
@@ -88,4 +91,13 @@ pub(crate) fn current() -> *mut CoreArea {
         core::arch::asm!("mov {}, gs:[0]", out(reg) area, options(nostack, readonly, preserves_flags))
     };
     area
+}
+
+/// Reaches whose vector state this core's registers hold.
+pub(crate) fn with_vectors(reach: impl FnOnce(&mut u64)) {
+    let area = current();
+    // SAFETY: the core's own area; nothing else refers to this field while a function that
+    // the kernel calls runs, as no interrupt is taken in the kernel.
+    let field = unsafe { &mut (*area).vectors_of };
+    reach(field);
 }

@@ -99,3 +99,24 @@ pub(crate) fn enable() {
         unsafe { XCr0::write(parts) };
     }
 }
+
+/// A number that nobody can guess, where the processor makes such; else the counter's.
+#[must_use]
+pub fn entropy() -> u64 {
+    let cpuid = CpuId::new();
+    let mut value: u64 = 0;
+    let mut good: u8 = 0;
+    if cpuid.get_extended_feature_info().is_some_and(|more| more.has_rdseed()) {
+        // SAFETY: the processor has the instruction.
+        unsafe {
+            core::arch::asm!("rdseed {}", "setc {}", out(reg) value, out(reg_byte) good, options(nomem, nostack))
+        };
+    }
+    if good == 0 && cpuid.get_feature_info().is_some_and(|basic| basic.has_rdrand()) {
+        // SAFETY: the processor has the instruction.
+        unsafe {
+            core::arch::asm!("rdrand {}", "setc {}", out(reg) value, out(reg_byte) good, options(nomem, nostack))
+        };
+    }
+    if good == 0 { super::now().get() } else { value }
+}

@@ -9,8 +9,8 @@ mod segments;
 mod start;
 
 pub(crate) use apic::{Apic, Clock, calibrate, end_of_interrupt, mask_pic};
-pub(crate) use area::CoreArea;
-pub use features::features;
+pub(crate) use area::{CoreArea, with_vectors};
+pub use features::{entropy, features};
 pub(crate) use interrupts::{Interrupts, vector};
 pub(crate) use start::{Launch, set_up_core, start_others};
 
@@ -34,14 +34,12 @@ pub struct Cpu {
     pub(crate) loaded: Option<(Arc<Space>, u64)>,
     /// When the timer will fire, if it is set.
     pub(crate) armed: Option<Cycles>,
-    /// Whose vector state the registers hold.
-    pub(crate) vectors_of: u64,
     here: PhantomData<*mut ()>,
 }
 
 impl Cpu {
     pub(crate) fn new(area: &'static mut CoreArea, apic: Apic) -> Self {
-        Self { area, apic, loaded: None, armed: None, vectors_of: 0, here: PhantomData }
+        Self { area, apic, loaded: None, armed: None, here: PhantomData }
     }
 
     /// Which core this is.

@@ -85,9 +85,9 @@ impl Cpu {
         let until = self.now() + limit;
         self.arm(until);
         self.load(space);
-        if self.vectors_of != context.number {
+        if self.area.vectors_of != context.number {
             context.vectors.load();
-            self.vectors_of = context.number;
+            self.area.vectors_of = context.number;
         }
         self.load_bases(context);
         // SAFETY: the context's registers are a program's (see `set_registers` and what the
@@ -102,15 +102,6 @@ impl Cpu {
     #[must_use]
     pub fn left_at(&self) -> Cycles {
         Cycles::new(self.area.stamp)
-    }
-
-    /// Saves the vector registers of a thread that will not be the next to run here.
-    pub fn save_vectors(&mut self, context: &mut UserContext) {
-        if self.vectors_of == context.number {
-            context.vectors.save();
-            // It may go on at another core, and come back here with other contents.
-            self.vectors_of = 0;
-        }
     }
 
     fn load(&mut self, space: &Arc<Space>) {
@@ -180,4 +171,16 @@ impl Cpu {
         };
         Exit::Fault(Fault { kind, code, address: context.registers().rip })
     }
+}
+
+/// Saves the vector registers of a thread that will not be the next to run on this core. To
+/// be called on the core that the thread has just left, wherever it goes then.
+pub fn save_vectors(context: &mut UserContext) {
+    crate::cpu::with_vectors(|vectors_of| {
+        if *vectors_of == context.number {
+            context.vectors.save();
+            // It may go on at another core, and come back here with other contents.
+            *vectors_of = 0;
+        }
+    });
 }

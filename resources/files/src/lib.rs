@@ -41,7 +41,6 @@ mod description;
 mod dev;
 mod directory;
 mod encode;
-mod errno;
 mod event;
 mod extent;
 mod fcntl;
@@ -71,7 +70,6 @@ pub use accounts::Owner;
 pub use description::{Description, Object, OpenId};
 pub use dev::Dev;
 pub use encode::{STAT_SIZE, STATFS_SIZE, STATX_SIZE};
-pub use errno::Errno;
 pub use inode::{Inode, InodeId};
 pub use io::Random;
 pub use load::LoadError;
@@ -87,6 +85,7 @@ pub use slab::Key;
 pub use stat::{Attributes, FileSystem};
 pub use table::{Table, USUAL_LIMIT};
 pub use time::{Stamp, Time};
+pub use vortex_abi::Errno;
 pub use wait::{Effects, Outcome, Side, WaitKey};
 
 #[cfg(test)]

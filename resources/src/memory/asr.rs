@@ -12,7 +12,7 @@ use vortex_abi::linux::general::{
 };
 use vortex_abi::{self as abi, Errno};
 use vortex_grid::{At, Context, Outcome, Resource};
-use vortex_machine::{Access, Frame, PAGE, Poker};
+use vortex_machine::{Access, Frame, MapError, PAGE, Poker};
 use vortex_units::Frames;
 
 use super::regions::{Backing, Region, Regions};
@@ -44,6 +44,15 @@ pub enum MemoryRequest {
         call: abi::Memory,
         /// How far it has come.
         stage: Stage,
+    },
+    /// A copy for a child; pages are shared until one of both writes them.
+    Copy {
+        /// Of what.
+        from: Arc<AddressSpace>,
+        /// What is made so far.
+        to: Option<Arc<AddressSpace>>,
+        /// From where on.
+        at: u64,
     },
     /// The space has no user any more: its frames are given back.
     Release {
@@ -105,6 +114,7 @@ impl Resource<Mail> for AddressSpaces {
                 Outcome::Reply(Answer::Fault(mended))
             }
             MemoryRequest::Call { space, call, stage } => self.call(space, *call, stage),
+            MemoryRequest::Copy { from, to, at } => self.copy(from, to, at),
             MemoryRequest::Release { space, at } => release(space, at),
         }
     }
@@ -115,6 +125,40 @@ impl AddressSpaces {
         for core in space.space.behind() {
             self.poker.poke(core);
         }
+    }
+
+    /// Copies a slice of a space (fork).
+    fn copy(
+        &self,
+        from: &Arc<AddressSpace>,
+        to: &mut Option<Arc<AddressSpace>>,
+        at: &mut u64,
+    ) -> Left {
+        let failed = || Outcome::Reply(Answer::Space(Err(Errno::ENOMEM)));
+        let space = match to {
+            Some(space) => space.clone(),
+            None => {
+                let Some(space) = AddressSpace::new() else { return failed() };
+                *space.regions.lock() = from.regions.lock().clone();
+                *space.heap.lock() = *from.heap.lock();
+                *to = Some(space.clone());
+                space
+            }
+        };
+        match share(from, &space, *at) {
+            Ok(Some(next)) => *at = next,
+            Ok(None) => {
+                // Until no thread of the parent writes to what is shared now, the child
+                // does not begin.
+                *at = vortex_machine::USER_END;
+                if from.space.is_current() {
+                    return Outcome::Reply(Answer::Space(Ok(space)));
+                }
+                self.poke(from);
+            }
+            Err(_) => return failed(),
+        }
+        Outcome::Continue(At::beginning())
     }
 
     fn call(&self, space: &AddressSpace, call: abi::Memory, stage: &mut Stage) -> Left {
@@ -170,6 +214,38 @@ fn sweep(space: &AddressSpace, mut at: u64, end: u64, access: Option<Access>) ->
         }
     }
     Some(at)
+}
+
+/// Shares a slice of pages; where to go on, if not done.
+fn share(from: &AddressSpace, to: &AddressSpace, mut at: u64) -> Result<Option<u64>, MapError> {
+    for _ in 0..SLICE {
+        if at >= vortex_machine::USER_END {
+            return Ok(None);
+        }
+        let page = match from.space.next(at, vortex_machine::USER_END) {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(None),
+            Err(next) => {
+                at = next;
+                continue;
+            }
+        };
+        at = page + PAGE_U64;
+        let shared = from.region(page).is_some_and(|(_, region)| region.shared);
+        let sole = from.space.is_sole(page);
+        let Some((frame, access)) = from.space.get(page) else { continue };
+        if shared || access != Access::Write {
+            to.space.map(page, frame, access)?;
+        } else if sole {
+            from.space.protect(page, Access::Read);
+            to.space.map(page, frame, Access::Read)?;
+        } else {
+            // It is pinned: a call is writing to it, and writes to the parent's.
+            let copy = Frame::copy_of(&frame).ok_or(MapError::NoMemory)?;
+            to.space.map(page, copy, access)?;
+        }
+    }
+    Ok(Some(at))
 }
 
 fn release(space: &AddressSpace, at: &mut u64) -> Left {
@@ -233,6 +309,16 @@ fn begin(space: &AddressSpace, call: abi::Memory) -> Result<Stage, Errno> {
             Ok(Stage::Unmapping(start, end, 0))
         }
         abi::Memory::Brk { end } => Ok(break_at(space, end)),
+        abi::Memory::Madvise { address, length, advice } => {
+            const MADV_DONTNEED: i32 = 4;
+            let (start, end) = range(address, length)?;
+            let private = advice == MADV_DONTNEED;
+            Ok(if private && start < end {
+                Stage::Unmapping(start, end, 0)
+            } else {
+                Stage::Settling(0)
+            })
+        }
     }
 }
 
@@ -260,7 +346,7 @@ fn map(
     let mut regions = space.regions.lock();
     let start = if fixed {
         if flags & MAP_FIXED_NOREPLACE != 0 && !regions.is_free(start, end) {
-            return Err(Errno::new(abi::linux::errno::EEXIST as u16));
+            return Err(Errno::EEXIST);
         }
         start
     } else if Regions::fits(start, end) && regions.is_free(start, end) {

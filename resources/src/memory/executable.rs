@@ -15,8 +15,11 @@ use vortex_machine::{Access, PAGE};
 
 use super::regions::{Backing, Region};
 use super::space::AddressSpace;
+use crate::files::Image;
 
 const PAGE_U64: u64 = PAGE as u64;
+/// Program headers lie within so much of a file's beginning.
+const HEADERS: usize = 4096;
 /// Where a position-independent program is put.
 const DYNAMIC_BASE: u64 = 0x5555_5555_4000;
 /// The end of the stack, and how large it may grow.
@@ -55,13 +58,19 @@ pub enum LoadError {
 /// # Errors
 /// [`LoadError`]; nothing is left behind.
 pub fn load(
-    image: &'static [u8],
+    image: Arc<Image>,
     path: &[u8],
     arguments: &[Vec<u8>],
     environment: &[Vec<u8>],
     random: [u8; 16],
 ) -> Result<Program, LoadError> {
-    let file = ElfBytes::<LittleEndian>::minimal_parse(image).map_err(|_| LoadError::Format)?;
+    let mut start = [0; HEADERS];
+    let read = image.read(0, &mut start);
+    let start = start.get(..read).unwrap_or_default();
+    // The header says where sections are, which lie beyond what was read: none are wanted.
+    let mut without = [0; HEADERS];
+    let start = without_sections(start, &mut without).ok_or(LoadError::Format)?;
+    let file = ElfBytes::<LittleEndian>::minimal_parse(start).map_err(|_| LoadError::Format)?;
     let header = &file.ehdr;
     if header.e_machine != EM_X86_64 || header.class != elf::file::Class::ELF64 {
         return Err(LoadError::Format);
@@ -78,7 +87,7 @@ pub fn load(
         match segment.p_type {
             PT_INTERP => return Err(LoadError::Interpreter),
             PT_LOAD => {
-                let loaded = map_segment(&space, image, base, &segment)?;
+                let loaded = map_segment(&space, &image, base, &segment)?;
                 end = end.max(loaded);
                 let within = header.e_phoff.wrapping_sub(segment.p_offset);
                 if within < segment.p_filesz {
@@ -124,10 +133,19 @@ pub fn load(
     Ok(Program { space, entry, stack })
 }
 
+/// Copies an ELF file's beginning, with no sections in its header.
+fn without_sections<'a>(start: &[u8], copy: &'a mut [u8; HEADERS]) -> Option<&'a [u8]> {
+    let copy = copy.get_mut(..start.len())?;
+    copy.copy_from_slice(start);
+    copy.get_mut(0x28..0x30)?.fill(0);
+    copy.get_mut(0x3a..0x40)?.fill(0);
+    Some(copy)
+}
+
 /// Makes the regions of a segment; returns where it ends.
 fn map_segment(
     space: &AddressSpace,
-    image: &'static [u8],
+    image: &Arc<Image>,
     base: u64,
     segment: &elf::segment::ProgramHeader,
 ) -> Result<u64, LoadError> {
@@ -140,7 +158,7 @@ fn map_segment(
     let add = |a: u64, b: u64| a.checked_add(b).ok_or(LoadError::Segment);
     let start = add(base, segment.p_vaddr)?;
     let file_end = add(segment.p_offset, segment.p_filesz)?;
-    if segment.p_filesz > segment.p_memsz || file_end > image.len() as u64 {
+    if segment.p_filesz > segment.p_memsz || file_end > image.size {
         return Err(LoadError::Segment);
     }
     if segment.p_memsz == 0 {
@@ -149,11 +167,10 @@ fn map_segment(
     let end = add(start, segment.p_memsz)?;
     let first = start & !(PAGE_U64 - 1);
     let last = end.checked_next_multiple_of(PAGE_U64).ok_or(LoadError::Segment)?;
-    let bytes = image.get(..file_end as usize).ok_or(LoadError::Segment)?;
     let at = segment.p_offset as i64 - (start - first) as i64;
     // Within the first page may lie bytes of the file that are before the segment: as on
     // Linux, they are there.
-    let backing = Backing::Image(bytes, at);
+    let backing = Backing::File(image.clone(), file_end, at);
     let mut regions = space.regions.lock();
     if !regions.is_free(first, last) {
         return Err(LoadError::Segment);

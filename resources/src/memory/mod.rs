@@ -6,7 +6,7 @@ mod pin;
 mod regions;
 mod space;
 
-pub use asr::{AddressSpaces, FaultError, MemoryRequest};
+pub use asr::{AddressSpaces, FaultError, MemoryRequest, Stage};
 pub use executable::{LoadError, Program, load};
 pub use pin::{Pinned, Unpinned, pin, read_string};
 pub use regions::{Backing, Region, Regions};

@@ -13,9 +13,16 @@ const PAGE_U64: u64 = PAGE as u64;
 /// A buffer of a process, pinned.
 #[derive(Debug, Default)]
 pub struct Pinned {
-    frames: Vec<Frame>,
-    offset: usize,
+    pieces: Vec<Piece>,
     length: usize,
+}
+
+/// A part of a buffer within one frame.
+#[derive(Debug)]
+struct Piece {
+    frame: Frame,
+    offset: u16,
+    length: u16,
 }
 
 /// Why a buffer is not pinned.
@@ -34,33 +41,9 @@ pub enum Unpinned {
 /// # Errors
 /// [`Unpinned`]; then nothing is.
 pub fn pin(space: &AddressSpace, span: Span, access: Access) -> Result<Pinned, Unpinned> {
-    let end = span.address.checked_add(span.length).ok_or(Unpinned::Address)?;
-    if end > USER_END {
-        return Err(Unpinned::Address);
-    }
-    let mut pinned = Pinned {
-        frames: Vec::new(),
-        offset: (span.address % PAGE_U64) as usize,
-        length: span.length as usize,
-    };
-    let first = span.address - span.address % PAGE_U64;
-    if span.length == 0 {
-        return Ok(pinned);
-    }
-    let pages = (end - first).div_ceil(PAGE_U64) as usize;
-    pinned.frames.try_reserve_exact(pages).map_err(|_| Unpinned::NoMemory)?;
-    for page in (first..end).step_by(PAGE) {
-        match space.space.get(page) {
-            Some((frame, has)) if readable(has, access) => pinned.frames.push(frame),
-            _ => return Err(Unpinned::Fault(page, access)),
-        }
-    }
+    let mut pinned = Pinned::default();
+    pinned.add(space, span, access)?;
     Ok(pinned)
-}
-
-/// The kernel reads what the program can read in any way.
-fn readable(has: Access, wanted: Access) -> bool {
-    has.allows(wanted)
 }
 
 impl Pinned {
@@ -95,16 +78,57 @@ impl Pinned {
         moved
     }
 
-    fn pieces(&self, at: usize, length: usize, mut each: impl FnMut(&Frame, usize, usize)) {
-        let end = at.saturating_add(length).min(self.length);
-        let mut at = at;
+    /// Pins one buffer more, behind those that there are.
+    ///
+    /// # Errors
+    /// [`Unpinned`]; some of its pages may be pinned then.
+    pub fn add(
+        &mut self,
+        space: &AddressSpace,
+        span: Span,
+        access: Access,
+    ) -> Result<(), Unpinned> {
+        let end = span.address.checked_add(span.length).ok_or(Unpinned::Address)?;
+        if end > USER_END {
+            return Err(Unpinned::Address);
+        }
+        let mut at = span.address;
         while at < end {
-            let place = self.offset + at;
-            let Some(frame) = self.frames.get(place / PAGE) else { return };
-            let offset = place % PAGE;
-            let length = (end - at).min(PAGE - offset);
-            each(frame, offset, length);
+            let page = at - at % PAGE_U64;
+            let length = (end - at).min(page + PAGE_U64 - at);
+            let frame = match space.space.get(page) {
+                Some((frame, has)) if has.allows(access) => frame,
+                _ => return Err(Unpinned::Fault(at, access)),
+            };
+            self.pieces.try_reserve(1).map_err(|_| Unpinned::NoMemory)?;
+            self.pieces.push(Piece { frame, offset: (at - page) as u16, length: length as u16 });
+            self.length += length as usize;
             at += length;
+        }
+        Ok(())
+    }
+
+    /// The frame of the first byte, and the place in it: for words of memory.
+    #[must_use]
+    pub fn first(&self) -> Option<(&Frame, usize)> {
+        self.pieces.first().map(|piece| (&piece.frame, usize::from(piece.offset)))
+    }
+
+    fn pieces(&self, at: usize, length: usize, mut each: impl FnMut(&Frame, usize, usize)) {
+        let (mut skip, mut left) = (at, length);
+        for piece in &self.pieces {
+            let (offset, length) = (usize::from(piece.offset), usize::from(piece.length));
+            if skip >= length {
+                skip -= length;
+                continue;
+            }
+            let take = (length - skip).min(left);
+            if take == 0 {
+                return;
+            }
+            each(&piece.frame, offset + skip, take);
+            left -= take;
+            skip = 0;
         }
     }
 }

@@ -5,8 +5,11 @@
 //! half.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 
 use vortex_machine::{Access, PAGE, USER_END};
+
+use crate::files::Image;
 
 const PAGE_U64: u64 = PAGE as u64;
 /// Nothing is mapped below: a null pointer faults.
@@ -15,16 +18,17 @@ const LOWEST: u64 = 0x1_0000;
 const MOST: usize = 65_530;
 
 /// Where a region's contents come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Backing {
     /// Zeros.
     Anonymous,
-    /// Bytes of the initial root, then zeros; the place of the region's first byte.
-    Image(&'static [u8], i64),
+    /// The pages of a file up to so many bytes, then zeros; the place of the region's first
+    /// byte in it.
+    File(Arc<Image>, u64, i64),
 }
 
 /// A region: pages with the same rights and source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Region {
     /// The first address behind it.
     pub end: u64,
@@ -42,10 +46,12 @@ pub struct Regions(BTreeMap<u64, Region>);
 
 impl Backing {
     /// The source of what lies so far behind the region's beginning.
-    fn behind(self, distance: u64) -> Self {
+    fn behind(&self, distance: u64) -> Self {
         match self {
             Self::Anonymous => Self::Anonymous,
-            Self::Image(bytes, at) => Self::Image(bytes, at.saturating_add(distance as i64)),
+            Self::File(image, end, at) => {
+                Self::File(image.clone(), *end, at.saturating_add(distance as i64))
+            }
         }
     }
 }
@@ -54,13 +60,13 @@ impl Regions {
     /// The region of an address, and where it begins.
     #[must_use]
     pub fn find(&self, address: u64) -> Option<(u64, Region)> {
-        let (&start, &region) = self.0.range(..=address).next_back()?;
-        (address < region.end).then_some((start, region))
+        let (&start, region) = self.0.range(..=address).next_back()?;
+        (address < region.end).then(|| (start, region.clone()))
     }
 
     /// All, in order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, Region)> + '_ {
-        self.0.iter().map(|(&start, &region)| (start, region))
+        self.0.iter().map(|(&start, region)| (start, region.clone()))
     }
 
     /// Whether there can be regions in this range.
@@ -98,8 +104,9 @@ impl Regions {
         if start == at {
             return;
         }
-        self.0.insert(start, Region { end: at, ..region });
-        self.0.insert(at, Region { backing: region.backing.behind(at - start), ..region });
+        let backing = region.backing.behind(at - start);
+        self.0.insert(start, Region { end: at, ..region.clone() });
+        self.0.insert(at, Region { backing, ..region });
     }
 
     /// Changes the rights of all that lies between; false, and nothing changed, if there

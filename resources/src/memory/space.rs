@@ -1,7 +1,7 @@
 //! An address space as the kernel knows it: regions, and the machine's tables.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use spin::Mutex;
 use vortex_machine::{Access, Frame, PAGE, Space};
@@ -18,6 +18,8 @@ pub struct AddressSpace {
     pub space: Arc<Space>,
     /// What may be where. Changed by ASR only; a leaf lock for those who read elsewhere.
     pub regions: Mutex<Regions>,
+    /// How many processes have it.
+    pub users: AtomicU32,
     /// The beginning and the end of the heap (`brk`).
     pub heap: Mutex<(u64, u64)>,
 }
@@ -31,6 +33,7 @@ impl AddressSpace {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             space,
             regions: Mutex::new(Regions::default()),
+            users: AtomicU32::new(0),
             heap: Mutex::new((0, 0)),
         }))
     }
@@ -45,14 +48,21 @@ impl AddressSpace {
     #[must_use]
     pub fn first_contents(start: u64, region: &Region, page: u64) -> Option<Frame> {
         let frame = Frame::zeroed()?;
-        if let Backing::Image(bytes, at) = region.backing {
-            let from = at + (page - start) as i64;
-            // The region may begin before the bytes do, within their first page.
-            let skip = usize::try_from(-from).unwrap_or(0);
-            let from = usize::try_from(from).unwrap_or(0);
-            if let Some(rest) = bytes.get(from..) {
-                let length = rest.len().min(PAGE.saturating_sub(skip));
-                frame.write(skip, rest.get(..length).unwrap_or_default());
+        if let Backing::File(image, end, at) = &region.backing {
+            let from = at.saturating_add((page - start) as i64);
+            // The region may begin before the file does, within its first page.
+            let skip = usize::try_from(from.saturating_neg()).unwrap_or(0).min(PAGE);
+            let mut at = u64::try_from(from).unwrap_or(0);
+            let mut offset = skip;
+            while offset < PAGE && at < *end {
+                let most = (end - at).min((PAGE - offset) as u64) as usize;
+                let bytes = image.piece(at, most);
+                if bytes == 0 {
+                    break;
+                }
+                image.with(at, bytes, |piece| frame.write(offset, piece));
+                offset += bytes;
+                at += bytes as u64;
             }
         }
         Some(frame)

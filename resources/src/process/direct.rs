@@ -1,13 +1,16 @@
 //! The calls that are functions: they cannot interfere with scheduling (§3.4).
 
-use vortex_abi::linux::general::{
-    CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME,
-    CLOCK_REALTIME_COARSE,
-};
-use vortex_abi::{Direct, Errno, Out};
-use vortex_machine::Access;
-use vortex_units::{Cycles, Nanos};
+use core::sync::atomic::Ordering;
 
+use vortex_abi::linux::general::{
+    CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
+    CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_THREAD_CPUTIME_ID,
+};
+use vortex_abi::{Direct, Errno, Span};
+use vortex_machine::Access;
+use vortex_units::{CoreId, Cycles, Nanos};
+
+use super::operands::{Operands, Unready};
 use super::stub::Prepared;
 use super::thread::Thread;
 use crate::System;
@@ -20,42 +23,127 @@ pub enum Effect {
     ExitThread(i32),
     /// All its process's threads do.
     ExitProcess(i32),
+    /// It lets others run.
+    Yield,
 }
 
 /// Makes a direct call.
-pub fn make(thread: &mut Thread, call: Direct, system: &System, now: Cycles) -> Prepared {
-    let done = |value| Prepared::Done(Ok(value));
-    match call {
-        Direct::Getpid => done(thread.process.pid.0 as u64),
-        Direct::Gettid => done(thread.tid.0 as u64),
-        Direct::Exit { status } => Prepared::Effect(Effect::ExitThread(status)),
-        Direct::ExitGroup { status } => Prepared::Effect(Effect::ExitProcess(status)),
+///
+/// # Errors
+/// [`Unready`] where a buffer is not there.
+pub fn make(
+    thread: &mut Thread,
+    call: Direct,
+    system: &System,
+    now: Cycles,
+    core: CoreId,
+) -> Result<Prepared, Unready> {
+    let operands = Operands::prepare(&thread.space, call.operands())?;
+    let pid = thread.process().pid.0 as u64;
+    let tid = thread.state.tid.0 as u64;
+    let give = |place, bytes: &[u8]| operands.give(place, bytes).map(|()| 0);
+    let result = match call {
+        Direct::Exit { status } => return Ok(Prepared::Effect(Effect::ExitThread(status))),
+        Direct::ExitGroup { status } => return Ok(Prepared::Effect(Effect::ExitProcess(status))),
+        Direct::SchedYield => return Ok(Prepared::Effect(Effect::Yield)),
+        Direct::Getpid => Ok(pid),
+        Direct::Gettid => Ok(tid),
+        Direct::Getppid => Ok(thread.process().parent.load(Ordering::Relaxed) as u64),
+        Direct::Getpgrp => Ok(thread.process().group.load(Ordering::Relaxed) as u64),
+        Direct::Getuid | Direct::Getgid | Direct::Geteuid | Direct::Getegid => Ok(0),
+        Direct::Setuid { user: id } | Direct::Setgid { group: id } => {
+            if id == 0 {
+                Ok(0)
+            } else {
+                Err(Errno::EINVAL)
+            }
+        }
         Direct::SetTidAddress { address } => {
             thread.clear_tid = address;
-            done(thread.tid.0 as u64)
+            Ok(tid)
         }
-        Direct::ArchPrctl { operation, address } => {
-            Prepared::Done(arch_prctl(thread, operation, address))
+        Direct::SetRobustList { head, length } => {
+            const SIZE: u64 = 24;
+            thread.robust = head;
+            if length == SIZE { Ok(0) } else { Err(Errno::EINVAL) }
         }
-        Direct::ClockGettime { clock, time } => match clock_of(system, clock, now) {
-            Some(value) => give(thread, time, &timespec(value)),
-            None => Prepared::Done(Err(Errno::EINVAL)),
+        Direct::ArchPrctl { operation, address } => arch_prctl(thread, operation, address)?,
+        Direct::ClockGettime { clock, .. } => match clock_of(system, clock, now) {
+            Some(value) => give(0, &timespec(value)),
+            None => Err(Errno::EINVAL),
         },
-    }
-}
-
-/// Writes a call's answer where the thread wants it.
-fn give(thread: &Thread, out: Out, bytes: &[u8]) -> Prepared {
-    match pin(&thread.process.space, out.0, Access::Write) {
-        Ok(pinned) => {
-            pinned.write(0, bytes);
-            Prepared::Done(Ok(0))
+        Direct::ClockGetres { clock, time } => match clock_of(system, clock, now) {
+            Some(_) if time.is_some() => give(0, &timespec(Nanos::new(1))),
+            Some(_) => Ok(0),
+            None => Err(Errno::EINVAL),
+        },
+        Direct::Gettimeofday { time, .. } => {
+            let time_of_day = real_time(system, now);
+            let mut bytes = timespec(time_of_day);
+            let micros = time_of_day.get() % 1_000_000_000 / 1_000;
+            if let Some(place) = bytes.get_mut(8..) {
+                place.copy_from_slice(&micros.to_le_bytes());
+            }
+            if time.is_some() { give(0, &bytes) } else { Ok(0) }
         }
-        Err(unpinned) => unpinned.into(),
+        Direct::Time { time } => {
+            let seconds = real_time(system, now).get() / 1_000_000_000;
+            if time.is_some() {
+                operands.give(0, &seconds.to_le_bytes()).map(|()| seconds)
+            } else {
+                Ok(seconds)
+            }
+        }
+        Direct::Uname { .. } => give(0, &uname()),
+        Direct::Sysinfo { .. } => give(0, &sysinfo(system, now)),
+        Direct::Getrusage { .. } => give(0, &[0; 144]),
+        Direct::Times { times } => {
+            let ticks = system.clock.since_start(now).get() / 10_000_000;
+            if times.is_some() { give(0, &[0; 32]).map(|_| ticks) } else { Ok(ticks) }
+        }
+        Direct::Getrlimit { resource, .. } => match limit(resource) {
+            Some(bytes) => give(0, &bytes),
+            None => Err(Errno::EINVAL),
+        },
+        Direct::Setrlimit { resource, .. } => limit(resource).map(|_| 0).ok_or(Errno::EINVAL),
+        Direct::Prlimit64 { resource, new, old, .. } => match limit(resource) {
+            Some(bytes) if old.is_some() => give(usize::from(new.is_some()), &bytes),
+            Some(_) => Ok(0),
+            None => Err(Errno::EINVAL),
+        },
+        Direct::SchedGetaffinity { size, mask, .. } => affinity(thread, system, size, mask)?,
+        Direct::Getcpu { core: at, node } => {
+            if at.is_some() {
+                give(0, &u32::from(core.get()).to_le_bytes())?;
+            }
+            if node.is_some() { give(usize::from(at.is_some()), &[0; 4]) } else { Ok(0) }
+        }
+        Direct::Getrandom { count, flags, .. } => {
+            if flags & !7 != 0 {
+                Err(Errno::EINVAL)
+            } else {
+                random(&operands, system, count)
+            }
+        }
+        Direct::Prctl { operation, argument } => prctl(thread, operation, argument)?,
+        Direct::RtSigaction { .. }
+        | Direct::RtSigprocmask { .. }
+        | Direct::Sigaltstack { .. }
+        | Direct::RtSigpending { .. } => Ok(0),
+        Direct::RtSigreturn => Err(Errno::ENOSYS),
+    };
+    Ok(Prepared::Done(result))
+}
+
+impl From<Errno> for Unready {
+    fn from(error: Errno) -> Self {
+        Self::Error(error)
     }
 }
 
-fn timespec(time: Nanos) -> [u8; 16] {
+/// A `struct timespec`.
+#[must_use]
+pub fn timespec(time: Nanos) -> [u8; 16] {
     let mut bytes = [0; 16];
     let (seconds, nanos) = (time.get() / 1_000_000_000, time.get() % 1_000_000_000);
     let (left, right) = bytes.split_at_mut(8);
@@ -64,26 +152,149 @@ fn timespec(time: Nanos) -> [u8; 16] {
     bytes
 }
 
-fn clock_of(system: &System, clock: i32, now: Cycles) -> Option<Nanos> {
-    let since = system.clock.since_start(now);
+fn real_time(system: &System, now: Cycles) -> Nanos {
+    Nanos::new(system.clock.epoch.get().saturating_add(system.clock.since_start(now).get()))
+}
+
+/// What a clock says.
+#[must_use]
+pub fn clock_of(system: &System, clock: i32, now: Cycles) -> Option<Nanos> {
     match u32::try_from(clock).ok()? {
-        CLOCK_REALTIME | CLOCK_REALTIME_COARSE => {
-            Some(Nanos::new(system.clock.epoch.get().saturating_add(since.get())))
-        }
-        CLOCK_MONOTONIC | CLOCK_MONOTONIC_COARSE | CLOCK_MONOTONIC_RAW | CLOCK_BOOTTIME => {
-            Some(since)
-        }
+        CLOCK_REALTIME | CLOCK_REALTIME_COARSE => Some(real_time(system, now)),
+        CLOCK_MONOTONIC
+        | CLOCK_MONOTONIC_COARSE
+        | CLOCK_MONOTONIC_RAW
+        | CLOCK_BOOTTIME
+        | CLOCK_PROCESS_CPUTIME_ID
+        | CLOCK_THREAD_CPUTIME_ID => Some(system.clock.since_start(now)),
         _ => None,
     }
 }
 
-fn arch_prctl(thread: &mut Thread, operation: i32, address: u64) -> Result<u64, Errno> {
+fn arch_prctl(
+    thread: &mut Thread,
+    operation: i32,
+    address: u64,
+) -> Result<Result<u64, Errno>, Unready> {
     const ARCH_SET_GS: i32 = 0x1001;
     const ARCH_SET_FS: i32 = 0x1002;
-    let set = match operation {
-        ARCH_SET_FS => thread.context.set_fs_base(address),
-        ARCH_SET_GS => thread.context.set_gs_base(address),
-        _ => return Err(Errno::EINVAL),
+    const ARCH_GET_FS: i32 = 0x1003;
+    const ARCH_GET_GS: i32 = 0x1004;
+    let base = match operation {
+        ARCH_SET_FS => return Ok(set(thread.context.set_fs_base(address))),
+        ARCH_SET_GS => return Ok(set(thread.context.set_gs_base(address))),
+        ARCH_GET_FS => thread.context.fs_base(),
+        ARCH_GET_GS => thread.context.gs_base(),
+        _ => return Ok(Err(Errno::EINVAL)),
     };
-    if set { Ok(0) } else { Err(Errno::EPERM) }
+    pin(&thread.space, Span::new(address, 8), Access::Write)?.write(0, &base.to_le_bytes());
+    Ok(Ok(0))
+}
+
+fn set(fits: bool) -> Result<u64, Errno> {
+    if fits { Ok(0) } else { Err(Errno::EPERM) }
+}
+
+/// A `struct utsname`: six fields of 65 bytes.
+fn uname() -> [u8; 390] {
+    let mut bytes = [0; 390];
+    let fields = ["Linux", "vortex", "6.1.0-vortex", "#1 Vortex", "x86_64", "(none)"];
+    for (place, field) in bytes.chunks_exact_mut(65).zip(fields) {
+        for (byte, letter) in place.iter_mut().zip(field.bytes()) {
+            *byte = letter;
+        }
+    }
+    bytes
+}
+
+/// A `struct sysinfo`.
+fn sysinfo(system: &System, now: Cycles) -> [u8; 112] {
+    let mut bytes = [0; 112];
+    let (all, free) = vortex_machine::memory_counters();
+    let mut put = |at: usize, value: u64| {
+        if let Some(place) = bytes.get_mut(at..at + 8) {
+            place.copy_from_slice(&value.to_le_bytes());
+        }
+    };
+    put(0, system.clock.since_start(now).get() / 1_000_000_000);
+    put(32, all.get() * 4096);
+    put(40, free.get() * 4096);
+    put(80, u64::from(system.processes.load(Ordering::Relaxed)));
+    if let Some(place) = bytes.get_mut(104..108) {
+        place.copy_from_slice(&1u32.to_le_bytes());
+    }
+    bytes
+}
+
+/// A `struct rlimit64` of a resource.
+fn limit(resource: u32) -> Option<[u8; 16]> {
+    const RLIMIT_STACK: u32 = 3;
+    const RLIMIT_CORE: u32 = 4;
+    const RLIMIT_NOFILE: u32 = 7;
+    const RLIMIT_NLIMITS: u32 = 16;
+    let (soft, hard) = match resource {
+        RLIMIT_STACK => (8 << 20, u64::MAX),
+        RLIMIT_CORE => (0, u64::MAX),
+        RLIMIT_NOFILE => (1024, 4096),
+        0..RLIMIT_NLIMITS => (u64::MAX, u64::MAX),
+        _ => return None,
+    };
+    let mut bytes = [0; 16];
+    let (left, right) = bytes.split_at_mut(8);
+    left.copy_from_slice(&soft.to_le_bytes());
+    right.copy_from_slice(&hard.to_le_bytes());
+    Some(bytes)
+}
+
+fn affinity(
+    thread: &Thread,
+    system: &System,
+    size: u64,
+    mask: u64,
+) -> Result<Result<u64, Errno>, Unready> {
+    let bytes = u64::from(system.cores.div_ceil(64)) * 8;
+    if size < bytes || !size.is_multiple_of(8) {
+        return Ok(Err(Errno::EINVAL));
+    }
+    let word = if system.cores >= 64 { u64::MAX } else { (1 << system.cores) - 1 };
+    pin(&thread.space, Span::new(mask, bytes), Access::Write)?.write(0, &word.to_le_bytes());
+    Ok(Ok(bytes))
+}
+
+fn random(operands: &Operands, system: &System, count: u64) -> Result<u64, Errno> {
+    let buffer = operands.buffer(0)?;
+    let mut piece = [0; 64];
+    let mut done = 0;
+    while done < buffer.len().min(4096) {
+        system.random.lock().fill(&mut piece);
+        done += buffer.write(done, &piece);
+    }
+    Ok((done as u64).min(count))
+}
+
+fn prctl(thread: &Thread, operation: i32, argument: u64) -> Result<Result<u64, Errno>, Unready> {
+    const PR_SET_PDEATHSIG: i32 = 1;
+    const PR_SET_NAME: i32 = 15;
+    const PR_GET_NAME: i32 = 16;
+    match operation {
+        PR_SET_PDEATHSIG => Ok(Ok(0)),
+        PR_SET_NAME => {
+            let name =
+                crate::memory::read_string(&thread.space, argument, 4096)?.unwrap_or_default();
+            let name = name.get(..name.len().min(15)).unwrap_or_default();
+            thread.process().program.lock().0 = name.into();
+            Ok(Ok(0))
+        }
+        PR_GET_NAME => {
+            let mut bytes = [0; 16];
+            for (byte, letter) in
+                bytes.iter_mut().zip(thread.process().name().0.into_iter().take(15))
+            {
+                *byte = letter;
+            }
+            pin(&thread.space, Span::new(argument, 16), Access::Write)?.write(0, &bytes);
+            Ok(Ok(0))
+        }
+        _ => Ok(Err(Errno::EINVAL)),
+    }
 }

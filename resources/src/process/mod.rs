@@ -1,13 +1,22 @@
 //! Processes and threads: the process resource (PR) and the thread resource (TR, §3.4).
 
+mod begin;
+mod cloning;
 mod direct;
+mod executing;
+mod operands;
 mod processes;
+mod random;
 mod resource;
 mod stub;
 mod thread;
 mod threads;
+mod waiting;
 
-pub use processes::{Pid, Process, ProcessTable};
-pub use resource::{ProcessRequest, Processes, Start};
+pub use begin::Start;
+pub use operands::Operands;
+pub use processes::{Pid, Process, ThreadState};
+pub use random::Random;
+pub use resource::{Extra, ProcessCall, ProcessRequest, Processes};
 pub use thread::Thread;
 pub use threads::{ThreadDone, ThreadReady, Threads};

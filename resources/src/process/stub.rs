@@ -1,15 +1,26 @@
 //! The stub (§3.4): from a thread's registers to a call without pointers, to be made
 //! directly or sent as a request.
 
-use vortex_abi::{self as abi, Call, Errno};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use vortex_abi::linux::general::{
+    FUTEX_CMD_MASK, FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI, FUTEX_REQUEUE, FUTEX_WAIT, FUTEX_WAIT_BITSET,
+};
+use vortex_abi::{self as abi, Call, Errno, Span};
 use vortex_machine::Access;
-use vortex_units::Cycles;
+use vortex_units::{CoreId, Cycles};
 
 use super::direct::{self, Effect};
+use super::operands::{Operands, Unready};
+use super::resource::{Extra, ProcessCall};
 use super::thread::Thread;
 use crate::System;
-use crate::console::ConsoleRequest;
-use crate::memory::{Unpinned, pin};
+use crate::files::FileCall;
+use crate::memory::{AddressSpace, Unpinned, pin, read_string};
+
+/// The most that arguments and environment have together.
+const STRINGS: usize = 2 << 20;
 
 /// A call, ready to be made or made.
 pub enum Prepared {
@@ -21,37 +32,140 @@ pub enum Prepared {
     Fault(u64, Access),
     /// A request to ASR.
     Memory(abi::Memory),
-    /// A request to the console.
-    Console(ConsoleRequest),
+    /// A request to the file resource.
+    Files(Box<FileCall>),
+    /// A request to PR.
+    Process(Box<ProcessCall>),
+}
+
+impl From<Unready> for Prepared {
+    fn from(unready: Unready) -> Self {
+        match unready {
+            Unready::Fault(address, access) => Self::Fault(address, access),
+            Unready::Error(error) => Self::Done(Err(error)),
+        }
+    }
 }
 
 impl From<Unpinned> for Prepared {
     fn from(unpinned: Unpinned) -> Self {
-        match unpinned {
-            Unpinned::Fault(address, access) => Self::Fault(address, access),
-            Unpinned::Address => Self::Done(Err(Errno::EFAULT)),
-            Unpinned::NoMemory => Self::Done(Err(Errno::ENOMEM)),
-        }
+        Unready::from(unpinned).into()
     }
 }
 
-/// Decodes the call that a thread has made, and pins its buffers.
-pub fn prepare(thread: &mut Thread, system: &System, now: Cycles) -> Prepared {
+/// Decodes the call that a thread has made, copies its strings and pins its buffers.
+pub fn prepare(thread: &mut Thread, system: &System, now: Cycles, core: CoreId) -> Prepared {
     let registers = *thread.context.registers();
     let arguments =
         [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9];
     let Some(call) = abi::decode(registers.rax, &arguments) else {
+        system.note_unknown(registers.rax, thread);
         return Prepared::Done(Err(Errno::ENOSYS));
     };
-    match call {
-        Call::Direct(call) => direct::make(thread, call, system, now),
-        Call::Memory(call) => Prepared::Memory(call),
-        Call::Console(call) => {
-            let abi::Console::Write { buffer, .. } = call;
-            match pin(&thread.process.space, buffer.0, Access::Read) {
-                Ok(buffer) => Prepared::Console(ConsoleRequest::new(call, buffer)),
-                Err(unpinned) => unpinned.into(),
+    let prepared = match call {
+        Call::Direct(call) => direct::make(thread, call, system, now, core),
+        Call::Memory(call) => Ok(Prepared::Memory(call)),
+        Call::Files(call) => files(thread, call),
+        Call::Process(call) => process(thread, call),
+    };
+    prepared.unwrap_or_else(Into::into)
+}
+
+fn files(thread: &Thread, call: abi::Files) -> Result<Prepared, Unready> {
+    let operands = match call {
+        // What its argument is, its request says.
+        abi::Files::Ioctl { request, argument, .. } => match ioctl_length(request) {
+            Some(length) => {
+                Operands::buffer_at(&thread.space, Span::new(argument, length), Access::Write)?
             }
-        }
+            None => Operands::default(),
+        },
+        _ => Operands::prepare(&thread.space, call.operands())?,
+    };
+    let mut call = FileCall::new(call, operands, thread.state.clone(), thread.process().files);
+    call.deadline = thread.deadline;
+    call.expired = thread.expired;
+    Ok(Prepared::Files(Box::new(call)))
+}
+
+/// Bytes at the pointer that a control request takes, if it takes one.
+fn ioctl_length(request: u32) -> Option<u64> {
+    match request {
+        0x5401..=0x5404 => Some(36),
+        0x5413 => Some(8),
+        0x540f | 0x5410 | 0x541b | 0x5421 => Some(4),
+        _ => None,
     }
+}
+
+fn process(thread: &mut Thread, call: abi::Process) -> Result<Prepared, Unready> {
+    let space = &thread.space;
+    let (operands, extra) = match call {
+        abi::Process::Fork | abi::Process::Vfork => (Operands::default(), copy(thread)?),
+        abi::Process::Clone { flags, parent_tid, .. } => {
+            const CLONE_PARENT_SETTID: u64 = 0x0010_0000;
+            let operands = if flags & CLONE_PARENT_SETTID != 0 {
+                Operands::buffer_at(space, Span::new(parent_tid, 4), Access::Write)?
+            } else {
+                Operands::default()
+            };
+            (operands, copy(thread)?)
+        }
+        abi::Process::Execve { arguments, environment, .. } => {
+            let operands = Operands::prepare(space, call.operands())?;
+            let mut left = STRINGS;
+            let arguments = strings(space, arguments, &mut left)?;
+            let environment = strings(space, environment, &mut left)?;
+            (operands, Extra::Strings(arguments, environment, 0))
+        }
+        abi::Process::Futex { word, operation, timeout, second, .. } => {
+            let mut operands = Operands::buffer_at(space, Span::new(word, 4), Access::Write)?;
+            match operation as u32 & FUTEX_CMD_MASK as u32 {
+                FUTEX_WAIT | FUTEX_WAIT_BITSET | FUTEX_LOCK_PI if timeout != 0 => {
+                    operands.set(1, pin(space, Span::new(timeout, 16), Access::Read)?);
+                }
+                FUTEX_REQUEUE | FUTEX_CMP_REQUEUE => {
+                    operands.set(1, pin(space, Span::new(second, 4), Access::Write)?);
+                }
+                _ => {}
+            }
+            (operands, Extra::None)
+        }
+        _ => (Operands::prepare(space, call.operands())?, Extra::None),
+    };
+    Ok(Prepared::Process(Box::new(ProcessCall {
+        call,
+        operands,
+        thread: thread.state.clone(),
+        space: thread.space.clone(),
+        deadline: thread.deadline,
+        expired: thread.expired,
+        extra,
+    })))
+}
+
+/// A copy of the thread's registers, for its child.
+fn copy(thread: &mut Thread) -> Result<Extra, Unready> {
+    vortex_machine::save_vectors(&mut thread.context);
+    let copy = thread.context.copy().ok_or(Unready::Error(Errno::ENOMEM))?;
+    Ok(Extra::Context(Box::new(copy)))
+}
+
+/// Copies an array of pointers to strings.
+fn strings(space: &AddressSpace, array: u64, left: &mut usize) -> Result<Vec<Vec<u8>>, Unready> {
+    let mut all = Vec::new();
+    let mut at = array;
+    while array != 0 {
+        let mut word = [0; 8];
+        pin(space, Span::new(at, 8), Access::Read)?.read(0, &mut word);
+        let address = u64::from_le_bytes(word);
+        if address == 0 {
+            break;
+        }
+        let string = read_string(space, address, *left)?.ok_or(Unready::Error(Errno::E2BIG))?;
+        *left = left.checked_sub(string.len() + 9).ok_or(Unready::Error(Errno::E2BIG))?;
+        all.push(string);
+        at = at.checked_add(8).ok_or(Unready::Error(Errno::EFAULT))?;
+    }
+    Ok(all)
 }

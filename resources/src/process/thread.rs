@@ -9,29 +9,62 @@ use alloc::sync::Arc;
 use vortex_machine::UserContext;
 use vortex_units::Cycles;
 
-use super::processes::{Pid, Process};
+use super::processes::{Process, ThreadState};
+use crate::memory::AddressSpace;
 
 /// A thread.
 pub struct Thread {
-    /// Its number, of the same kind as processes'.
-    pub tid: Pid,
+    /// What others see of it.
+    pub state: Arc<ThreadState>,
     /// Its registers.
     pub context: UserContext,
-    /// Its process.
-    pub process: Arc<Process>,
+    /// Its process's memory.
+    pub space: Arc<AddressSpace>,
     /// What is left of its timeslice.
     pub slice: Cycles,
     /// Where its number is cleared when it ends (`set_tid_address`).
     pub clear_tid: u64,
-    /// The pages that faulted one after the other in one system call, to see that it gets
-    /// on.
+    /// Where its number is still to be written (`CLONE_CHILD_SETTID`).
+    pub set_tid: u64,
+    /// Pages that faulted for one system call, to see that it gets on.
     pub faults: u32,
+    /// Until when its call waits, if it is made again; and whether that is over.
+    pub deadline: Option<Cycles>,
+    /// Whether that time is over.
+    pub expired: bool,
+    /// The head of its robust list.
+    pub robust: u64,
 }
 
 impl Thread {
-    /// A thread of a process; `None` where memory has run out.
+    /// A thread of a process.
     #[must_use]
-    pub fn new(tid: Pid, process: Arc<Process>, context: UserContext) -> Option<Box<Self>> {
-        Some(Box::new(Self { tid, context, process, slice: Cycles::ZERO, clear_tid: 0, faults: 0 }))
+    pub fn new(state: Arc<ThreadState>, context: UserContext) -> Box<Self> {
+        let space = state.process.memory();
+        Box::new(Self {
+            state,
+            context,
+            space,
+            slice: Cycles::ZERO,
+            clear_tid: 0,
+            set_tid: 0,
+            faults: 0,
+            deadline: None,
+            expired: false,
+            robust: 0,
+        })
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn process(&self) -> &Arc<Process> {
+        &self.state.process
+    }
+
+    /// Its call is over: the next one begins anew.
+    pub fn settle(&mut self) {
+        self.faults = 0;
+        self.deadline = None;
+        self.expired = false;
     }
 }

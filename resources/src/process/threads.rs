@@ -13,23 +13,31 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
-use vortex_abi::Errno;
-use vortex_grid::{At, Context, Continuation, Labels, Outcome, Port, Resource, Trigger};
-use vortex_machine::{Access, Exit, Fault, FaultKind};
+use vortex_abi::{Errno, Span};
+use vortex_grid::{At, Context, Continuation, Labels, Outcome, Port, Resource};
+use vortex_machine::{Access, Exit, Fault, FaultKind, UserContext};
 use vortex_units::Cycles;
 
 use super::direct::Effect;
-use super::processes::Process;
 use super::resource::ProcessRequest;
 use super::stub::{self, Prepared};
 use super::thread::Thread;
-use crate::memory::{FaultError, MemoryRequest};
+use super::waiting::Key;
+use crate::files::FileRequest;
+use crate::memory::{FaultError, MemoryRequest, Program, Stage, Unpinned, pin};
 use crate::{Answer, Mail, System};
 
 /// Direct calls in one run: then the core is given back.
 const CALLS: u32 = 16;
 /// Faults for one system call before its buffer is taken to be a bad one.
 const FAULTS: u32 = 64;
+
+const SIGILL: i32 = 4;
+const SIGTRAP: i32 = 5;
+const SIGBUS: i32 = 7;
+const SIGFPE: i32 = 8;
+const SIGKILL: i32 = 9;
+const SIGSEGV: i32 = 11;
 
 /// A thread is ready.
 pub struct ThreadReady {
@@ -114,17 +122,20 @@ struct Answered;
 
 impl Continuation<Mail, Threads> for Answered {
     fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
-        let answer = match cx.reply::<Answer>() {
-            Ok(Some(Answer::Call(answer))) => answer,
+        let answer = cx.reply::<Answer>();
+        let Some(thread) = &mut ready.thread else { return Outcome::Done };
+        let result = match answer {
+            Ok(Some(Answer::Call(result))) => result,
+            Ok(Some(Answer::Again(deadline, expired))) => {
+                (thread.deadline, thread.expired) = (deadline, expired);
+                return threads.call(ready, cx);
+            }
+            Ok(Some(Answer::Interrupted)) => Err(Errno::EINTR),
+            Ok(Some(Answer::Program(Ok(program)))) => return threads.begin(ready, *program, cx),
+            Ok(Some(Answer::Program(Err(error)))) => Err(error),
             _ => Err(Errno::EIO),
         };
-        if let Some(thread) = &mut ready.thread {
-            thread.context.set_result(match answer {
-                Ok(value) => value,
-                Err(error) => error.as_result(),
-            });
-        }
-        threads.run(ready, cx)
+        threads.finish(ready, result, cx)
     }
 }
 
@@ -148,8 +159,22 @@ impl Continuation<Mail, Threads> for CallMended {
     fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
         match cx.reply::<Answer>() {
             Ok(Some(Answer::Fault(Ok(())))) => threads.call(ready, cx),
-            _ => threads.failed(ready, Errno::EFAULT, cx),
+            _ => threads.finish(ready, Err(Errno::EFAULT), cx),
         }
+    }
+}
+
+/// The word that is cleared when a thread ends is there, or will not be.
+struct EndMended;
+
+impl Continuation<Mail, Threads> for EndMended {
+    fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
+        if !matches!(cx.reply::<Answer>(), Ok(Some(Answer::Fault(Ok(())))))
+            && let Some(thread) = &mut ready.thread
+        {
+            thread.clear_tid = 0;
+        }
+        threads.end(ready, cx)
     }
 }
 
@@ -157,8 +182,22 @@ impl Threads {
     /// Lets the thread enter user mode, unless it is to end.
     fn run(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
         let Some(thread) = &mut ready.thread else { return Outcome::Done };
-        if thread.process.is_ending() {
+        if thread.process().is_ending() {
             return self.end(ready, cx);
+        }
+        thread.state.interrupted.store(false, Ordering::SeqCst);
+        if thread.set_tid != 0 {
+            let at = Span::new(thread.set_tid, 4);
+            match pin(&thread.space, at, Access::Write) {
+                Ok(pinned) => {
+                    pinned.write(0, &thread.state.tid.0.to_le_bytes());
+                    thread.set_tid = 0;
+                }
+                Err(Unpinned::Fault(address, access)) => {
+                    return self.mend(ready, address, access, At::routine::<Mended>(), cx);
+                }
+                Err(_) => thread.set_tid = 0,
+            }
         }
         if thread.slice.is_zero() {
             return self.expire(ready, cx);
@@ -170,117 +209,158 @@ impl Threads {
     /// the head with the rest of it.
     fn yielded(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
         ready.calls = 0;
-        let ended = ready.thread.as_ref().is_none_or(|thread| thread.slice.is_zero());
-        if ended { self.expire(ready, cx) } else { Outcome::Continue(At::routine::<Again>()) }
+        let Some(thread) = &mut ready.thread else { return Outcome::Done };
+        vortex_machine::save_vectors(&mut thread.context);
+        if thread.slice.is_zero() || thread.process().is_ending() {
+            return self.expire(ready, cx);
+        }
+        Outcome::Continue(At::routine::<Again>())
     }
 
     fn expire(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
-        let Some(thread) = ready.thread.take() else { return Outcome::Done };
-        let labels = Labels::affinity(thread.tid.0 as u64);
-        // Room for it was reserved: it is a declared send.
-        match cx.send(ready.own, labels, ThreadReady::new(thread, ready.own)) {
-            Ok(()) => Outcome::Done,
-            Err(_) => Outcome::Done,
-        }
+        let Some(mut thread) = ready.thread.take() else { return Outcome::Done };
+        vortex_machine::save_vectors(&mut thread.context);
+        let labels = Labels::affinity(thread.state.tid.0 as u64);
+        // Room for it was reserved: it is a declared send, and has no dependency label.
+        let _ = cx.send(ready.own, labels, ThreadReady::new(thread, ready.own));
+        Outcome::Done
     }
 
     /// A system call: its stub, then the call itself or its request.
     fn call(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
         let Some(thread) = &mut ready.thread else { return Outcome::Done };
-        ready.calls += 1;
-        match stub::prepare(thread, &self.system, cx.now()) {
+        if thread.process().is_ending() {
+            return self.end(ready, cx);
+        }
+        let Some(ports) = self.system.ports.get() else { return Outcome::Done };
+        let trigger = match stub::prepare(thread, &self.system, cx.now(), cx.core()) {
             Prepared::Done(result) => {
-                thread.faults = 0;
-                thread.context.set_result(match result {
-                    Ok(value) => value,
-                    Err(error) => error.as_result(),
-                });
-                if ready.calls >= CALLS {
-                    return self.yielded(ready, cx);
-                }
-                self.run(ready, cx)
+                ready.calls += 1;
+                let many = ready.calls >= CALLS;
+                let next = self.finish(ready, result, cx);
+                return if many { self.yielded(ready, cx) } else { next };
             }
-            Prepared::Effect(Effect::ExitThread(status)) => {
-                if thread.process.threads.load(Ordering::Acquire) == 1 {
-                    thread.process.end((status & 0xff) << 8);
-                }
-                self.end(ready, cx)
-            }
-            Prepared::Effect(Effect::ExitProcess(status)) => {
-                thread.process.end((status & 0xff) << 8);
-                self.end(ready, cx)
-            }
+            Prepared::Effect(effect) => return self.effect(ready, effect, cx),
             Prepared::Fault(address, access) => {
                 thread.faults += 1;
                 if thread.faults > FAULTS {
-                    return self.failed(ready, Errno::EFAULT, cx);
+                    return self.finish(ready, Err(Errno::EFAULT), cx);
                 }
-                match self.ask_fault(ready, address, access, cx) {
-                    Some(trigger) => Outcome::Pending(trigger, At::routine::<CallMended>()),
-                    None => self.failed(ready, Errno::ENOMEM, cx),
-                }
+                return self.mend(ready, address, access, At::routine::<CallMended>(), cx);
             }
             Prepared::Memory(call) => {
-                thread.faults = 0;
-                let Some(ports) = self.system.ports.get() else { return Outcome::Done };
-                let space = thread.process.space.clone();
+                let space = thread.space.clone();
                 let labels = Labels::flow(space.number);
-                let request = MemoryRequest::Call { space, call, stage: Default::default() };
-                let trigger = cx.request(ports.memory, labels, request);
-                self.wait(ready, trigger.ok(), cx)
+                let request = MemoryRequest::Call { space, call, stage: Stage::New };
+                cx.request(ports.memory, labels, request)
             }
-            Prepared::Console(request) => {
-                thread.faults = 0;
-                let Some(ports) = self.system.ports.get() else { return Outcome::Done };
-                let labels = Labels::flow(thread.process.pid.0 as u64);
-                let trigger = cx.request(ports.console, labels, request);
-                self.wait(ready, trigger.ok(), cx)
+            Prepared::Files(call) => {
+                let labels = Labels::flow(thread.process().pid.0 as u64);
+                cx.request(ports.files, labels, FileRequest::Call(call))
             }
-        }
-    }
-
-    fn wait(&mut self, ready: &mut ThreadReady, trigger: Option<Trigger>, cx: &mut Cx<'_>) -> Next {
+            Prepared::Process(call) => {
+                cx.request(ports.process, Labels::NONE, ProcessRequest::Call(call))
+            }
+        };
+        vortex_machine::save_vectors(&mut thread.context);
         match trigger {
-            Some(trigger) => Outcome::Pending(trigger, At::routine::<Answered>()),
-            None => self.failed(ready, Errno::EAGAIN, cx),
+            Ok(trigger) => Outcome::Pending(trigger, At::routine::<Answered>()),
+            Err(_) => self.finish(ready, Err(Errno::EAGAIN), cx),
         }
     }
 
-    fn failed(&mut self, ready: &mut ThreadReady, error: Errno, cx: &mut Cx<'_>) -> Next {
+    fn effect(&mut self, ready: &mut ThreadReady, effect: Effect, cx: &mut Cx<'_>) -> Next {
+        let Some(thread) = &mut ready.thread else { return Outcome::Done };
+        let status = |status: i32| (status & 0xff) << 8;
+        match effect {
+            Effect::ExitProcess(code) => {
+                thread.process().end(status(code));
+                self.end(ready, cx)
+            }
+            Effect::ExitThread(code) => {
+                if thread.process().count.load(Ordering::Acquire) == 1 {
+                    thread.process().end(status(code));
+                }
+                self.end(ready, cx)
+            }
+            Effect::Yield => {
+                thread.context.set_result(0);
+                thread.slice = Cycles::ZERO;
+                self.yielded(ready, cx)
+            }
+        }
+    }
+
+    /// The call returns.
+    fn finish(
+        &mut self,
+        ready: &mut ThreadReady,
+        result: Result<u64, Errno>,
+        cx: &mut Cx<'_>,
+    ) -> Next {
         if let Some(thread) = &mut ready.thread {
-            thread.faults = 0;
-            thread.context.set_result(error.as_result());
+            thread.settle();
+            thread.context.set_result(match result {
+                Ok(value) => value,
+                Err(error) => error.as_result(),
+            });
         }
         self.run(ready, cx)
     }
 
-    fn ask_fault(
-        &self,
-        ready: &ThreadReady,
+    /// Another program has taken the place of the thread's.
+    fn begin(&mut self, ready: &mut ThreadReady, program: Program, cx: &mut Cx<'_>) -> Next {
+        let Some(thread) = &mut ready.thread else { return Outcome::Done };
+        match UserContext::new(program.entry, program.stack) {
+            Some(context) => {
+                thread.context = context;
+                thread.space = program.space;
+                (thread.clear_tid, thread.robust) = (0, 0);
+                thread.settle();
+                self.run(ready, cx)
+            }
+            None => self.kill(ready, SIGKILL, cx),
+        }
+    }
+
+    /// Asks ASR for a page.
+    fn mend(
+        &mut self,
+        ready: &mut ThreadReady,
         address: u64,
         access: Access,
+        at: At<Mail, Self>,
         cx: &mut Cx<'_>,
-    ) -> Option<Trigger> {
-        let ports = self.system.ports.get()?;
-        let space = ready.thread.as_ref()?.process.space.clone();
+    ) -> Next {
+        let (Some(ports), Some(thread)) = (self.system.ports.get(), &mut ready.thread) else {
+            return Outcome::Done;
+        };
+        vortex_machine::save_vectors(&mut thread.context);
+        let space = thread.space.clone();
         let labels = Labels::flow(space.number);
-        cx.request(ports.memory, labels, MemoryRequest::Fault { space, address, access }).ok()
+        match cx.request(ports.memory, labels, MemoryRequest::Fault { space, address, access }) {
+            Ok(trigger) => Outcome::Pending(trigger, at),
+            Err(_) => self.kill(ready, SIGKILL, cx),
+        }
     }
 
     fn fault(&mut self, ready: &mut ThreadReady, fault: Fault, cx: &mut Cx<'_>) -> Next {
-        if let FaultKind::Page { write, execute, .. } = fault.kind {
-            let access = match (write, execute) {
-                (true, _) => Access::Write,
-                (_, true) => Access::Execute,
-                _ => Access::Read,
-            };
-            return match self.ask_fault(ready, fault.address, access, cx) {
-                Some(trigger) => Outcome::Pending(trigger, At::routine::<Mended>()),
-                None => self.segmentation_fault(ready, FaultError::NoMemory, cx),
-            };
-        }
-        const SIGSEGV: i32 = 11;
-        self.kill(ready, SIGSEGV, cx)
+        let signal = match fault.kind {
+            FaultKind::Page { write, execute, .. } => {
+                let access = match (write, execute) {
+                    (true, _) => Access::Write,
+                    (_, true) => Access::Execute,
+                    _ => Access::Read,
+                };
+                return self.mend(ready, fault.address, access, At::routine::<Mended>(), cx);
+            }
+            FaultKind::Divide | FaultKind::FloatingPoint => SIGFPE,
+            FaultKind::Debug | FaultKind::Breakpoint => SIGTRAP,
+            FaultKind::InvalidOpcode => SIGILL,
+            FaultKind::Alignment | FaultKind::Stack => SIGBUS,
+            FaultKind::Protection => SIGSEGV,
+        };
+        self.kill(ready, signal, cx)
     }
 
     fn segmentation_fault(
@@ -289,8 +369,6 @@ impl Threads {
         error: FaultError,
         cx: &mut Cx<'_>,
     ) -> Next {
-        const SIGSEGV: i32 = 11;
-        const SIGKILL: i32 = 9;
         let signal = if error == FaultError::NoMemory { SIGKILL } else { SIGSEGV };
         self.kill(ready, signal, cx)
     }
@@ -298,21 +376,42 @@ impl Threads {
     /// The process ends by a signal.
     fn kill(&mut self, ready: &mut ThreadReady, signal: i32, cx: &mut Cx<'_>) -> Next {
         if let Some(thread) = &ready.thread {
-            thread.process.end(signal);
+            thread.process().end(signal);
         }
         self.end(ready, cx)
     }
 
-    /// The thread ends; the last one's process is handed to PR.
+    /// The thread ends: its number is cleared where it was promised, and PR is told.
     fn end(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
-        let Some(thread) = ready.thread.take() else { return Outcome::Done };
-        let process: Arc<Process> = thread.process.clone();
-        drop(thread);
-        if process.threads.fetch_sub(1, Ordering::AcqRel) == 1
-            && let Some(ports) = self.system.ports.get()
-        {
-            let labels = Labels::flow(process.pid.0 as u64);
-            let _ = cx.send(ports.process, labels, ProcessRequest::Ended(process));
+        let (Some(ports), Some(thread)) = (self.system.ports.get(), &mut ready.thread) else {
+            return Outcome::Done;
+        };
+        let address = thread.clear_tid;
+        let mut futexes = None;
+        if address != 0 {
+            match pin(&thread.space, Span::new(address, 4), Access::Write) {
+                Ok(pinned) => {
+                    pinned.write(0, &[0; 4]);
+                    if let Some((frame, offset)) = pinned.first() {
+                        let private = Key::Private(thread.space.number, address);
+                        futexes = Some([private, Key::Shared(frame.number(), offset as u64)]);
+                    }
+                }
+                Err(Unpinned::Fault(address, access)) => {
+                    thread.faults += 1;
+                    if thread.faults <= FAULTS {
+                        return self.mend(ready, address, access, At::routine::<EndMended>(), cx);
+                    }
+                }
+                Err(_) => {}
+            }
+        }
+        if let Some(thread) = ready.thread.take() {
+            let _ = cx.send(
+                ports.process,
+                Labels::NONE,
+                ProcessRequest::Ended(thread.state.clone(), futexes),
+            );
         }
         Outcome::Done
     }

@@ -1,0 +1,358 @@
+//! The file resource: owns the root file system and every process's descriptors.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use vortex_abi as abi;
+use vortex_abi::Errno;
+use vortex_files::{
+    At as PathAt, Attributes, Caller, Effects, Fd, Opened, Owner, Place, Root, Table, Time,
+    USUAL_LIMIT, WaitKey,
+};
+use vortex_grid::{At, Context, Labels, Outcome, Port, Resource};
+use vortex_units::{Bytes, Cycles, Micros};
+
+use super::image::Image;
+use super::proc::ProcView;
+use super::terminal::Terminal;
+use super::waits::Waits;
+use crate::process::{Operands, Pid, ThreadState};
+use crate::{Answer, Mail, System};
+
+/// Names the descriptors and the place of one process, or of several that share them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FilesId(pub u64);
+
+/// A system call, as the stub prepares it.
+pub struct FileCall {
+    /// Which.
+    pub call: abi::Files,
+    /// What it works on.
+    pub operands: Operands,
+    /// Whose it is.
+    pub thread: Arc<ThreadState>,
+    /// Whose descriptors.
+    pub files: FilesId,
+    /// Until when it waits, if it was made before.
+    pub deadline: Option<Cycles>,
+    /// Whether that time is over.
+    pub expired: bool,
+    /// Bytes already written to a device.
+    pub(super) done: usize,
+}
+
+impl FileCall {
+    /// A call made for the first time, or again.
+    #[must_use]
+    pub fn new(
+        call: abi::Files,
+        operands: Operands,
+        thread: Arc<ThreadState>,
+        files: FilesId,
+    ) -> Self {
+        Self { call, operands, thread, files, deadline: None, expired: false, done: 0 }
+    }
+}
+
+/// To the file resource.
+pub enum FileRequest {
+    /// A system call.
+    Call(Box<FileCall>),
+    /// New descriptors, the console as the first three.
+    New,
+    /// A copy for a child, or one more user of the same.
+    Fork {
+        /// Of which.
+        from: FilesId,
+        /// Descriptors are shared (`CLONE_FILES`).
+        share: bool,
+    },
+    /// A user of these descriptors has ended.
+    Drop(FilesId),
+    /// A program takes another's place: what is to be closed then is.
+    Exec(FilesId),
+    /// A file to be run.
+    Image(FilesId, Vec<u8>),
+    /// A signal ends this thread's wait.
+    Cancel(Pid),
+    /// A wait's time is over.
+    Timeout(Pid, u64),
+    /// Something was typed at the console.
+    Input,
+    /// Contents of files that were removed are still to be freed.
+    Reap,
+}
+
+impl FileRequest {
+    pub(crate) fn size(&self) -> Bytes {
+        match self {
+            Self::Call(call) => Bytes::new(call.operands.bytes() as u64),
+            _ => Bytes::ZERO,
+        }
+    }
+}
+
+/// Descriptors and place.
+pub(super) struct Files {
+    pub table: Table,
+    pub place: Place,
+    users: u32,
+}
+
+/// The resource. It is at home on one core.
+pub struct FileSystem {
+    pub(super) root: Root,
+    pub(super) files: BTreeMap<FilesId, Files>,
+    pub(super) waits: Waits,
+    pub(super) effects: Effects,
+    pub(super) terminal: Terminal,
+    pub(super) system: Arc<System>,
+    own: Option<Port<FileSystem>>,
+    last: u64,
+}
+
+/// How a call ended, or that it waits.
+pub(super) enum Done {
+    /// It returns this.
+    Value(u64),
+    /// It waits for one of these, at most until then.
+    Wait(Vec<WaitKey>, Option<Cycles>),
+    /// A piece of it is done: it goes on.
+    More,
+}
+
+type Next = Outcome<Mail, FileSystem>;
+type Cx<'a> = Context<'a, Mail>;
+
+impl Resource<Mail> for FileSystem {
+    type Request = FileRequest;
+    type Reply = Answer;
+    const FAN_OUT: u32 = 2;
+
+    fn handle(&mut self, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
+        let next = match request {
+            FileRequest::Call(call) => self.call(call, cx),
+            FileRequest::New => Outcome::Reply(Answer::Files(self.fresh(cx))),
+            FileRequest::Fork { from, share } => {
+                Outcome::Reply(Answer::Files(self.fork(*from, *share)))
+            }
+            FileRequest::Drop(files) => {
+                self.release(*files);
+                Outcome::Done
+            }
+            FileRequest::Exec(files) => {
+                if let Some(files) = self.files.get_mut(files) {
+                    files.table.sweep(&mut self.root, &mut self.effects);
+                }
+                Outcome::Done
+            }
+            FileRequest::Image(files, path) => {
+                Outcome::Reply(Answer::Image(self.image(*files, path, cx).map(Box::new)))
+            }
+            FileRequest::Cancel(tid) => {
+                self.waits.cancel(*tid, cx);
+                Outcome::Done
+            }
+            FileRequest::Timeout(tid, number) => {
+                self.waits.expire(*tid, *number, cx);
+                Outcome::Done
+            }
+            FileRequest::Input => {
+                self.input(cx);
+                Outcome::Done
+            }
+            FileRequest::Reap => {
+                if self.root.reap(64) {
+                    Outcome::Continue(At::beginning())
+                } else {
+                    Outcome::Done
+                }
+            }
+        };
+        for key in self.effects.wakes().to_vec() {
+            self.waits.wake(key, cx);
+        }
+        self.effects.clear();
+        next
+    }
+}
+
+impl FileSystem {
+    /// The resource around this tree.
+    #[must_use]
+    pub fn new(root: Root, system: Arc<System>) -> Self {
+        Self {
+            root,
+            files: BTreeMap::new(),
+            waits: Waits::default(),
+            effects: Effects::new(),
+            terminal: Terminal::default(),
+            system,
+            own: None,
+            last: 0,
+        }
+    }
+
+    fn own(&mut self) -> Option<Port<FileSystem>> {
+        if self.own.is_none() {
+            self.own = self.system.ports.get().map(|ports| ports.files);
+        }
+        self.own
+    }
+
+    pub(super) fn time(&self, now: Cycles) -> Time {
+        let nanos = self.system.clock.epoch.get() + self.system.clock.since_start(now).get();
+        Time::new((nanos / 1_000_000_000) as i64, (nanos % 1_000_000_000) as u32)
+    }
+
+    /// Runs an operation with the caller that it needs.
+    pub(super) fn with<T>(
+        &mut self,
+        call: &FileCall,
+        cx: &Cx<'_>,
+        operation: impl FnOnce(&mut Root, &Caller<'_>, &mut Effects) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        let now = self.time(cx.now());
+        let files = self.files.get(&call.files).ok_or(Errno::EBADF)?;
+        let process = &call.thread.process;
+        let (name, path) = process.name();
+        let proc = ProcView {
+            pid: process.pid,
+            name: &name,
+            path: &path,
+            cores: self.system.cores,
+            uptime: self.system.clock.since_start(cx.now()).get() / 10_000_000,
+        };
+        let owner = Owner::new(cx.activity().index() as u64);
+        let caller = Caller { table: &files.table, place: &files.place, proc: &proc, owner, now };
+        operation(&mut self.root, &caller, &mut self.effects)
+    }
+
+    fn call(&mut self, call: &mut FileCall, cx: &mut Cx<'_>) -> Next {
+        match self.perform(call, cx) {
+            Ok(Done::Value(value)) => Outcome::Reply(Answer::Call(Ok(value))),
+            Err(error) => Outcome::Reply(Answer::Call(Err(error))),
+            Ok(Done::More) => Outcome::Continue(At::beginning()),
+            Ok(Done::Wait(keys, deadline)) => self.wait(call, keys, deadline, cx),
+        }
+    }
+
+    /// Keeps a call that would block. Whoever sets the thread's flag first and sends the
+    /// cancellation then is seen either here or by the cancellation.
+    fn wait(
+        &mut self,
+        call: &FileCall,
+        keys: Vec<WaitKey>,
+        deadline: Option<Cycles>,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        if call.thread.interrupted.load(Ordering::Acquire) {
+            return Outcome::Reply(Answer::Interrupted);
+        }
+        let Some(kept) = cx.keep() else { return Outcome::Reply(Answer::Call(Err(Errno::ENOMEM))) };
+        let tid = call.thread.tid;
+        let number = self.waits.add(tid, kept, keys, deadline);
+        if let (Some(deadline), Some(own)) = (deadline, self.own()) {
+            let left = deadline.saturating_sub(cx.now()).get()
+                / self.system.clock.frequency.as_megahertz();
+            let request = FileRequest::Timeout(tid, number);
+            if cx.after(Micros::new(left + 1), own, Labels::NONE, request).is_err() {
+                self.waits.cancel(tid, cx);
+            }
+        }
+        Outcome::Kept
+    }
+
+    /// Takes what the console's device has.
+    fn input(&mut self, cx: &mut Cx<'_>) {
+        let mut bytes = [0; 64];
+        let count = vortex_machine::console_read(&mut bytes);
+        let _interrupt = self.terminal.typed(bytes.get(..count).unwrap_or_default());
+        if self.terminal.is_readable() {
+            self.waits.wake(super::streams::CONSOLE, cx);
+        }
+    }
+
+    fn fresh(&mut self, cx: &Cx<'_>) -> Result<FilesId, Errno> {
+        let now = self.time(cx.now());
+        let owner = Owner::new(cx.activity().index() as u64);
+        let mut files =
+            Files { table: Table::new(USUAL_LIMIT), place: self.root.place(), users: 1 };
+        let caller = Caller {
+            table: &files.table,
+            place: &files.place,
+            proc: &vortex_files::NoProc,
+            owner,
+            now,
+        };
+        let at = PathAt::cwd(b"/dev/console");
+        const READ_WRITE: u32 = 2;
+        let Opened::Ready(open) = self.root.open(&caller, at, READ_WRITE, 0, &mut self.effects)?
+        else {
+            return Err(Errno::EIO);
+        };
+        let first = files.table.install(open, false)?;
+        for _ in 1..3 {
+            let _: Fd = files.table.duplicate(&mut self.root, first, Fd::new(0), false)?;
+        }
+        Ok(self.take_in(files))
+    }
+
+    fn take_in(&mut self, files: Files) -> FilesId {
+        self.last += 1;
+        let id = FilesId(self.last);
+        self.files.insert(id, files);
+        id
+    }
+
+    fn fork(&mut self, from: FilesId, share: bool) -> Result<FilesId, Errno> {
+        let files = self.files.get_mut(&from).ok_or(Errno::EBADF)?;
+        if share {
+            files.users += 1;
+            return Ok(from);
+        }
+        let table = files.table.fork(&mut self.root)?;
+        let place = self.root.fork_place(&files.place);
+        Ok(self.take_in(Files { table, place, users: 1 }))
+    }
+
+    fn release(&mut self, id: FilesId) {
+        let Some(files) = self.files.get_mut(&id) else { return };
+        files.users = files.users.saturating_sub(1);
+        if files.users > 0 {
+            return;
+        }
+        if let Some(mut files) = self.files.remove(&id) {
+            files.table.close_all(&mut self.root, &mut self.effects);
+            self.root.drop_place(files.place, &mut self.effects);
+        }
+    }
+
+    /// The pages of a file that is to be run.
+    fn image(&mut self, id: FilesId, path: &[u8], cx: &Cx<'_>) -> Result<Image, Errno> {
+        let now = self.time(cx.now());
+        let files = self.files.get(&id).ok_or(Errno::EBADF)?;
+        let owner = Owner::new(cx.activity().index() as u64);
+        let caller = Caller {
+            table: &files.table,
+            place: &files.place,
+            proc: &vortex_files::NoProc,
+            owner,
+            now,
+        };
+        let node = self.root.executable(&caller, PathAt::cwd(path), 0)?;
+        let attributes: Attributes = self.root.attributes(&caller, &node)?;
+        let size = attributes.size;
+        let count = usize::try_from(size.div_ceil(vortex_machine::PAGE as u64))
+            .map_err(|_| Errno::EFBIG)?;
+        let mut pages = Vec::new();
+        pages.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+        for index in 0..count {
+            pages.push(self.root.page(&node, index as u64)?);
+        }
+        Ok(Image::new(path.to_vec(), size, pages))
+    }
+}

@@ -1,0 +1,133 @@
+//! Moving bytes: reading, writing, and the console.
+
+use vortex_abi::Errno;
+use vortex_files::{Fd, OpenId, Outcome as Moved, Side, Sink, Source, WaitKey};
+use vortex_grid::Context;
+use vortex_units::Bytes;
+
+use super::resource::{Done, FileCall, FileSystem};
+use crate::Mail;
+use crate::memory::Pinned;
+
+/// Bytes that one run writes to the console: its device takes one at a time.
+const CHUNK: usize = 256;
+/// What a reader of the console waits for.
+pub(super) const CONSOLE: WaitKey = WaitKey { object: u64::MAX, side: Side::Readable };
+
+/// A pinned buffer as a sink.
+pub(super) struct Into<'a> {
+    pub buffer: &'a Pinned,
+    pub at: usize,
+}
+
+impl Sink for Into<'_> {
+    fn room(&self) -> usize {
+        self.buffer.len() - self.at
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        self.at += self.buffer.write(self.at, bytes);
+        Ok(())
+    }
+}
+
+/// A pinned buffer as a source.
+pub(super) struct From<'a> {
+    pub buffer: &'a Pinned,
+    pub at: usize,
+}
+
+impl Source for From<'_> {
+    fn left(&self) -> usize {
+        self.buffer.len() - self.at
+    }
+
+    fn take(&mut self, bytes: &mut [u8]) -> Result<(), Errno> {
+        self.at += self.buffer.read(self.at, bytes);
+        Ok(())
+    }
+}
+
+type Cx<'a> = Context<'a, Mail>;
+
+impl FileSystem {
+    pub(super) fn open_of(&self, call: &FileCall, fd: vortex_abi::Fd) -> Result<OpenId, Errno> {
+        self.files.get(&call.files).ok_or(Errno::EBADF)?.table.get(Fd::new(fd.0))
+    }
+
+    pub(super) fn read(
+        &mut self,
+        call: &FileCall,
+        fd: vortex_abi::Fd,
+        operand: usize,
+        offset: Option<i64>,
+        cx: &mut Cx<'_>,
+    ) -> Result<Done, Errno> {
+        let open = self.open_of(call, fd)?;
+        let buffer = call.operands.buffer(operand)?;
+        let mut sink = Into { buffer, at: 0 };
+        let system = self.system.clone();
+        let moved = self.with(call, cx, |root, caller, effects| {
+            let mut random = |bytes: &mut [u8]| system.random.lock().fill(bytes);
+            root.read(caller, open, offset, &mut sink, &mut random, effects)
+        })?;
+        match moved {
+            Moved::Done(bytes) => {
+                cx.moved(Bytes::new(bytes as u64));
+                Ok(Done::Value(bytes as u64))
+            }
+            Moved::WouldBlock(key) => Ok(Done::Wait([key].into(), None)),
+            Moved::Device(_) => Ok(self.read_console(buffer)),
+            Moved::External(_) => Err(Errno::EINVAL),
+        }
+    }
+
+    fn read_console(&mut self, buffer: &Pinned) -> Done {
+        if buffer.is_empty() {
+            return Done::Value(0);
+        }
+        match self.terminal.read(buffer.len()) {
+            Some(line) => Done::Value(buffer.write(0, &line) as u64),
+            None => Done::Wait([CONSOLE].into(), None),
+        }
+    }
+
+    pub(super) fn write(
+        &mut self,
+        call: &mut FileCall,
+        fd: vortex_abi::Fd,
+        operand: usize,
+        offset: Option<i64>,
+        cx: &mut Cx<'_>,
+    ) -> Result<Done, Errno> {
+        let open = self.open_of(call, fd)?;
+        let (done, length) = {
+            let buffer = call.operands.buffer(operand)?;
+            let mut source = From { buffer, at: 0 };
+            let moved = self.with(call, cx, |root, caller, effects| {
+                root.write(caller, open, offset, &mut source, effects)
+            });
+            match moved {
+                Ok(Moved::Done(bytes)) => {
+                    cx.moved(Bytes::new(bytes as u64));
+                    return Ok(Done::Value(bytes as u64));
+                }
+                Ok(Moved::WouldBlock(key)) => return Ok(Done::Wait([key].into(), None)),
+                Ok(Moved::Device(_)) => {}
+                Ok(Moved::External(_)) => return Err(Errno::EINVAL),
+                Err(Errno::EPIPE) => {
+                    call.thread.raise_pipe();
+                    return Err(Errno::EPIPE);
+                }
+                Err(error) => return Err(error),
+            }
+            let mut bytes = [0; CHUNK];
+            let count = buffer.read(call.done, &mut bytes);
+            self.terminal.write(bytes.get(..count).unwrap_or_default());
+            cx.moved(Bytes::new(count as u64));
+            (call.done + count, buffer.len())
+        };
+        call.done = done;
+        Ok(if done < length { Done::More } else { Done::Value(done as u64) })
+    }
+}

@@ -1,0 +1,161 @@
+//! Beginning a service: a process without a parent.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+
+use spin::Mutex;
+use vortex_abi::Errno;
+use vortex_grid::{At, Continuation, Labels, Outcome};
+use vortex_machine::UserContext;
+use vortex_units::ActivityId;
+
+use super::processes::{Pid, Process, ThreadState};
+use super::resource::{Cx, Next, ProcessRequest, Processes, Record};
+use super::thread::Thread;
+use super::threads::ThreadReady;
+use crate::files::{FileRequest, FilesId};
+use crate::memory::{AddressSpace, Program};
+use crate::{Answer, Mail};
+
+/// A program to be begun as a service.
+pub struct Start {
+    /// Its path.
+    pub path: Vec<u8>,
+    /// Its arguments, its name first.
+    pub arguments: Vec<Vec<u8>>,
+    /// Its environment.
+    pub environment: Vec<Vec<u8>>,
+    pub(super) files: Option<FilesId>,
+}
+
+impl Start {
+    /// A service's program.
+    #[must_use]
+    pub fn new(path: Vec<u8>, arguments: Vec<Vec<u8>>, environment: Vec<Vec<u8>>) -> Self {
+        Self { path, arguments, environment, files: None }
+    }
+}
+
+struct HasFiles;
+
+impl Continuation<Mail, Processes> for HasFiles {
+    fn resume(processes: &mut Processes, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
+        let ProcessRequest::Start(start) = request else { return Outcome::Done };
+        match cx.reply::<Answer>() {
+            Ok(Some(Answer::Files(Ok(files)))) => start.files = Some(files),
+            _ => return processes.not_started(start, Errno::ENOMEM),
+        }
+        let Some(ports) = processes.system.ports.get() else { return Outcome::Done };
+        let Some(files) = start.files else { return Outcome::Done };
+        match cx.request(ports.files, Labels::NONE, FileRequest::Image(files, start.path.clone())) {
+            Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasImage>()),
+            Err(_) => processes.not_started(start, Errno::EAGAIN),
+        }
+    }
+}
+
+struct HasImage;
+
+impl Continuation<Mail, Processes> for HasImage {
+    fn resume(processes: &mut Processes, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
+        let ProcessRequest::Start(start) = request else { return Outcome::Done };
+        let image = match cx.reply::<Answer>() {
+            Ok(Some(Answer::Image(Ok(image)))) => image,
+            Ok(Some(Answer::Image(Err(error)))) => return processes.not_started(start, error),
+            _ => return processes.not_started(start, Errno::EIO),
+        };
+        let program =
+            match processes.load(*image, &start.path, &start.arguments, &start.environment) {
+                Ok(program) => program,
+                Err(error) => return processes.not_started(start, error),
+            };
+        let Some(files) = start.files else { return Outcome::Done };
+        let pid = processes.number();
+        let name = (base_name(&start.path), start.path.clone());
+        let process =
+            new_process(pid, Pid(0), pid.0, cx.activity(), program.space.clone(), files, name);
+        match processes.begin(process, &program, cx) {
+            Ok(()) => Outcome::Done,
+            Err(error) => processes.not_started(start, error),
+        }
+    }
+}
+
+/// The last part of a path.
+pub(super) fn base_name(path: &[u8]) -> Vec<u8> {
+    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+    name.get(..name.len().min(15)).unwrap_or_default().into()
+}
+
+/// A process without threads.
+pub(super) fn new_process(
+    pid: Pid,
+    parent: Pid,
+    group: i32,
+    activity: ActivityId,
+    space: Arc<AddressSpace>,
+    files: FilesId,
+    program: (Vec<u8>, Vec<u8>),
+) -> Arc<Process> {
+    space.users.fetch_add(1, Ordering::AcqRel);
+    Arc::new(Process {
+        pid,
+        activity,
+        parent: AtomicI32::new(parent.0),
+        group: AtomicI32::new(group),
+        space: Mutex::new(space),
+        files,
+        threads: Mutex::new(Vec::new()),
+        count: AtomicU32::new(0),
+        ending: AtomicBool::new(false),
+        status: AtomicI32::new(0),
+        program: Mutex::new(program),
+    })
+}
+
+impl Processes {
+    pub(super) fn start(&mut self, start: &Start, cx: &mut Cx<'_>) -> Next {
+        let Some(ports) = self.system.ports.get() else { return Outcome::Done };
+        match cx.request(ports.files, Labels::NONE, FileRequest::New) {
+            Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasFiles>()),
+            Err(_) => self.not_started(start, Errno::EAGAIN),
+        }
+    }
+
+    /// A service that cannot be started is said on the console.
+    fn not_started(&mut self, start: &Start, error: Errno) -> Next {
+        let path = alloc::string::String::from_utf8_lossy(&start.path);
+        let text = alloc::format!("vortex: {path} cannot be started: {error:?}\r\n");
+        vortex_machine::console_write(text.as_bytes());
+        self.system.processes.fetch_sub(1, Ordering::AcqRel);
+        Outcome::Done
+    }
+
+    fn begin(
+        &mut self,
+        process: Arc<Process>,
+        program: &Program,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Errno> {
+        let context = UserContext::new(program.entry, program.stack).ok_or(Errno::ENOMEM)?;
+        let state = ThreadState::new(process.pid, process.clone());
+        let thread = Thread::new(state, context);
+        let record =
+            Record { process: process.clone(), parent: Pid(0), zombie: false, borrowed_from: None };
+        self.records.insert(process.pid, record);
+        self.ready(thread, cx)
+    }
+
+    /// Lets a new thread run.
+    pub(super) fn ready(
+        &mut self,
+        thread: alloc::boxed::Box<Thread>,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Errno> {
+        let ports = self.system.ports.get().ok_or(Errno::EAGAIN)?;
+        let threads = ports.threads_of(thread.process().activity).ok_or(Errno::EAGAIN)?;
+        let labels = Labels::affinity(thread.state.tid.0 as u64);
+        cx.send(threads, labels, ThreadReady::new(thread, threads)).map_err(|_| Errno::EAGAIN)
+    }
+}

@@ -1,0 +1,183 @@
+//! fork, vfork and clone: a thread, or a process that copies or borrows its parent's memory.
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+
+use vortex_abi::linux::general::{
+    CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_FILES, CLONE_SETTLS, CLONE_THREAD, CLONE_VFORK,
+    CLONE_VM,
+};
+use vortex_abi::{Errno, Process as P};
+use vortex_grid::{At, Continuation, Labels, Outcome};
+use vortex_machine::UserContext;
+
+use super::begin::new_process;
+use super::processes::{Pid, ThreadState};
+use super::resource::{Cx, Extra, Next, ProcessCall, ProcessRequest, Processes, Record, reply};
+use super::thread::Thread;
+use crate::files::{FileRequest, FilesId};
+use crate::memory::{AddressSpace, MemoryRequest};
+use crate::{Answer, Mail};
+
+/// What is asked of a clone.
+#[derive(Clone, Copy, Default)]
+struct Wanted {
+    flags: u64,
+    stack: u64,
+    parent_tid: bool,
+    child_tid: u64,
+    tls: u64,
+}
+
+impl Wanted {
+    fn of(call: &ProcessCall) -> Self {
+        match call.call {
+            P::Vfork => Self { flags: u64::from(CLONE_VM | CLONE_VFORK), ..Self::default() },
+            P::Clone { flags, stack, child_tid, tls, .. } => {
+                Self { flags, stack, child_tid, tls, parent_tid: call.operands.buffer(0).is_ok() }
+            }
+            _ => Self::default(),
+        }
+    }
+
+    fn has(&self, flag: u32) -> bool {
+        self.flags & u64::from(flag) != 0
+    }
+}
+
+struct HasSpace;
+
+impl Continuation<Mail, Processes> for HasSpace {
+    fn resume(processes: &mut Processes, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
+        let ProcessRequest::Call(call) = request else { return Outcome::Done };
+        match cx.reply::<Answer>() {
+            Ok(Some(Answer::Space(Ok(space)))) => {
+                // From here on the call's space is the child's.
+                call.space = space;
+                processes.copy_files(call, cx)
+            }
+            Ok(Some(Answer::Space(Err(error)))) => reply(Err(error)),
+            _ => reply(Err(Errno::EAGAIN)),
+        }
+    }
+}
+
+struct HasFiles;
+
+impl Continuation<Mail, Processes> for HasFiles {
+    fn resume(processes: &mut Processes, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
+        let ProcessRequest::Call(call) = request else { return Outcome::Done };
+        match cx.reply::<Answer>() {
+            Ok(Some(Answer::Files(Ok(files)))) => processes.new_child(call, files, cx),
+            Ok(Some(Answer::Files(Err(error)))) => reply(Err(error)),
+            _ => reply(Err(Errno::EAGAIN)),
+        }
+    }
+}
+
+impl Processes {
+    pub(super) fn clone(&mut self, call: &mut ProcessCall, cx: &mut Cx<'_>) -> Next {
+        let wanted = Wanted::of(call);
+        if wanted.has(CLONE_THREAD) {
+            if !wanted.has(CLONE_VM) {
+                return reply(Err(Errno::EINVAL));
+            }
+            let made = self.new_thread(call, &wanted, cx);
+            return reply(made);
+        }
+        if wanted.has(CLONE_VM) {
+            return self.copy_files(call, cx);
+        }
+        let Some(ports) = self.system.ports.get() else { return reply(Err(Errno::EAGAIN)) };
+        let from = call.space.clone();
+        let labels = Labels::flow(from.number);
+        match cx.request(ports.memory, labels, MemoryRequest::Copy { from, to: None, at: 0 }) {
+            Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasSpace>()),
+            Err(_) => reply(Err(Errno::EAGAIN)),
+        }
+    }
+
+    fn copy_files(&mut self, call: &ProcessCall, cx: &mut Cx<'_>) -> Next {
+        let Some(ports) = self.system.ports.get() else { return reply(Err(Errno::EAGAIN)) };
+        let share = Wanted::of(call).has(CLONE_FILES);
+        let request = FileRequest::Fork { from: call.thread.process.files, share };
+        match cx.request(ports.files, Labels::NONE, request) {
+            Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasFiles>()),
+            Err(_) => reply(Err(Errno::EAGAIN)),
+        }
+    }
+
+    /// The child's registers: as the parent's, but for what the call says.
+    fn registers(call: &mut ProcessCall, wanted: &Wanted) -> Result<UserContext, Errno> {
+        let Extra::Context(context) = core::mem::replace(&mut call.extra, Extra::None) else {
+            return Err(Errno::EINVAL);
+        };
+        let mut context = *context;
+        let mut registers = *context.registers();
+        registers.rax = 0;
+        if wanted.stack != 0 {
+            registers.rsp = wanted.stack;
+        }
+        context.set_registers(registers);
+        if wanted.has(CLONE_SETTLS) && !context.set_fs_base(wanted.tls) {
+            return Err(Errno::EPERM);
+        }
+        Ok(context)
+    }
+
+    fn dress(thread: &mut Thread, call: &ProcessCall, wanted: &Wanted, tid: Pid) {
+        if wanted.has(CLONE_CHILD_CLEARTID) {
+            thread.clear_tid = wanted.child_tid;
+        }
+        if wanted.has(CLONE_CHILD_SETTID) {
+            thread.set_tid = wanted.child_tid;
+        }
+        if wanted.parent_tid {
+            let _ = call.operands.give(0, &tid.0.to_le_bytes());
+        }
+    }
+
+    fn new_thread(
+        &mut self,
+        call: &mut ProcessCall,
+        wanted: &Wanted,
+        cx: &mut Cx<'_>,
+    ) -> Result<u64, Errno> {
+        let process = call.thread.process.clone();
+        if process.is_ending() {
+            return Err(Errno::EAGAIN);
+        }
+        let context = Self::registers(call, wanted)?;
+        let tid = self.number();
+        let mut thread = Thread::new(ThreadState::new(tid, process), context);
+        Self::dress(&mut thread, call, wanted, tid);
+        self.ready(thread, cx)?;
+        Ok(tid.0 as u64)
+    }
+
+    fn new_child(&mut self, call: &mut ProcessCall, files: FilesId, cx: &mut Cx<'_>) -> Next {
+        let wanted = Wanted::of(call);
+        let parent = call.thread.process.clone();
+        let context = match Self::registers(call, &wanted) {
+            Ok(context) => context,
+            Err(error) => return reply(Err(error)),
+        };
+        let pid = self.number();
+        let space: Arc<AddressSpace> = call.space.clone();
+        let group = parent.group.load(Ordering::Relaxed);
+        let process =
+            new_process(pid, parent.pid, group, parent.activity, space, files, parent.name());
+        let mut thread = Thread::new(ThreadState::new(pid, process.clone()), context);
+        Self::dress(&mut thread, call, &wanted, pid);
+        let vfork = wanted.has(CLONE_VFORK);
+        let borrowed_from = vfork.then_some(call.thread.tid);
+        self.records
+            .insert(pid, Record { process, parent: parent.pid, zombie: false, borrowed_from });
+        self.system.processes.fetch_add(1, Ordering::AcqRel);
+        if let Err(error) = self.ready(thread, cx) {
+            return reply(Err(error));
+        }
+        // A vfork's parent goes on when the child has left its memory.
+        if vfork { self.wait(call, None, None, cx) } else { reply(Ok(pid.0 as u64)) }
+    }
+}

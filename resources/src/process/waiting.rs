@@ -1,0 +1,336 @@
+//! Threads that wait for a child, a futex, a signal or a time.
+//!
+//! # Invariants
+//! A thread has at most one wait here, known by its number. A wait is answered exactly once.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use core::sync::atomic::Ordering;
+
+use vortex_abi::linux::general::{
+    FUTEX_CLOCK_REALTIME, FUTEX_CMD_MASK, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE,
+    FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, TIMER_ABSTIME, WNOHANG,
+};
+use vortex_abi::{Errno, Process as P};
+use vortex_grid::{Kept, Labels, Outcome};
+use vortex_units::{Cycles, Micros, Nanos};
+
+use super::direct::clock_of;
+use super::processes::Pid;
+use super::resource::{Cx, Next, ProcessCall, ProcessRequest, Processes, reply};
+use crate::files::timespec;
+use crate::{Answer, Mail};
+
+/// What a futex is: a word of one space, or of a frame that several share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// Of this space, at this address.
+    Private(u64, u64),
+    /// Of this frame, at this offset.
+    Shared(u64, u64),
+}
+
+struct Wait {
+    kept: Kept<Mail>,
+    number: u64,
+    futex: Option<(Key, u32)>,
+    /// The process whose children it waits for.
+    child_of: Option<Pid>,
+    deadline: Option<Cycles>,
+}
+
+/// The threads that wait.
+#[derive(Default)]
+pub struct Waits {
+    by_thread: BTreeMap<Pid, Wait>,
+    futexes: BTreeMap<Key, VecDeque<Pid>>,
+    number: u64,
+}
+
+impl Waits {
+    fn remove(&mut self, tid: Pid) -> Option<Wait> {
+        let wait = self.by_thread.remove(&tid)?;
+        if let Some((key, _)) = wait.futex
+            && let Some(queue) = self.futexes.get_mut(&key)
+        {
+            queue.retain(|&other| other != tid);
+            if queue.is_empty() {
+                self.futexes.remove(&key);
+            }
+        }
+        Some(wait)
+    }
+
+    /// Ends a thread's wait with this answer. False if it has none.
+    pub fn finish(&mut self, tid: Pid, answer: Answer, cx: &mut Cx<'_>) -> bool {
+        match self.remove(tid) {
+            Some(wait) => {
+                let _ = cx.answer(wait.kept, Some(answer));
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// A signal, or the end of its process, ends a thread's wait.
+    pub fn cancel(&mut self, tid: Pid, cx: &mut Cx<'_>) -> bool {
+        self.finish(tid, Answer::Interrupted, cx)
+    }
+
+    /// A wait's time is over, if it is still the same.
+    pub fn expire(&mut self, tid: Pid, number: u64, cx: &mut Cx<'_>) {
+        if let Some(wait) = self.by_thread.get(&tid)
+            && wait.number == number
+        {
+            let deadline = wait.deadline;
+            self.finish(tid, Answer::Again(deadline, true), cx);
+        }
+    }
+
+    /// Wakes waiters of a futex; returns how many.
+    pub fn wake(&mut self, key: &Key, most: u64, bits: u32, cx: &mut Cx<'_>) -> u64 {
+        let Some(queue) = self.futexes.get(key) else { return 0 };
+        let matches = |tid: &&Pid| {
+            let wait = self.by_thread.get(tid).and_then(|wait| wait.futex);
+            wait.is_some_and(|(_, set)| set & bits != 0)
+        };
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let woken: alloc::vec::Vec<Pid> =
+            queue.iter().filter(matches).take(most).copied().collect();
+        for &tid in &woken {
+            self.finish(tid, Answer::Call(Ok(0)), cx);
+        }
+        woken.len() as u64
+    }
+
+    /// Moves waiters from one futex to another; returns how many.
+    fn requeue(&mut self, from: &Key, to: Key, most: u64) -> u64 {
+        let mut moved = 0;
+        while moved < most
+            && let Some(queue) = self.futexes.get_mut(from)
+            && let Some(tid) = queue.pop_front()
+        {
+            if queue.is_empty() {
+                self.futexes.remove(from);
+            }
+            if let Some((key, _)) =
+                self.by_thread.get_mut(&tid).and_then(|wait| wait.futex.as_mut())
+            {
+                *key = to;
+            }
+            self.futexes.entry(to).or_default().push_back(tid);
+            moved += 1;
+        }
+        moved
+    }
+
+    /// A child of this process has ended: its waiters look again.
+    pub fn child_ended(&mut self, parent: Pid, cx: &mut Cx<'_>) {
+        let waits = self.by_thread.iter().filter(|(_, wait)| wait.child_of == Some(parent));
+        let waiting: alloc::vec::Vec<Pid> = waits.map(|(&tid, _)| tid).collect();
+        for tid in waiting {
+            self.finish(tid, Answer::Again(None, false), cx);
+        }
+    }
+}
+
+/// What a thread waits for.
+pub(super) struct For {
+    pub futex: Option<(Key, u32)>,
+    pub child_of: Option<Pid>,
+}
+
+impl Processes {
+    /// Keeps a call until what it waits for has come. Whoever interrupts a thread sets its
+    /// flag first: it is seen here, or the wait is found.
+    pub(super) fn wait(
+        &mut self,
+        call: &ProcessCall,
+        what: Option<For>,
+        deadline: Option<Cycles>,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        if call.thread.interrupted.load(Ordering::SeqCst) {
+            return Outcome::Reply(Answer::Interrupted);
+        }
+        let Some(kept) = cx.keep() else { return reply(Err(Errno::ENOMEM)) };
+        let tid = call.thread.tid;
+        self.waits.number += 1;
+        let number = self.waits.number;
+        let (futex, child_of) = what.map_or((None, None), |what| (what.futex, what.child_of));
+        if let Some((key, _)) = futex {
+            self.waits.futexes.entry(key).or_default().push_back(tid);
+        }
+        self.waits.by_thread.insert(tid, Wait { kept, number, futex, child_of, deadline });
+        if let Some(deadline) = deadline
+            && let Some(ports) = self.system.ports.get()
+        {
+            let left = deadline.saturating_sub(cx.now()).get()
+                / self.system.clock.frequency.as_megahertz();
+            let request = ProcessRequest::Timeout(tid, number);
+            if cx.after(Micros::new(left + 1), ports.process, Labels::NONE, request).is_err() {
+                self.waits.cancel(tid, cx);
+            }
+        }
+        Outcome::Kept
+    }
+
+    /// When so many nanoseconds from now are over.
+    fn deadline(&self, nanos: u64, cx: &Cx<'_>) -> Cycles {
+        let cycles =
+            u128::from(nanos) * u128::from(self.system.clock.frequency.as_megahertz()) / 1_000;
+        cx.now() + Cycles::new(u64::try_from(cycles).unwrap_or(u64::MAX / 4))
+    }
+
+    pub(super) fn sleep(&mut self, call: &ProcessCall, cx: &mut Cx<'_>) -> Next {
+        if call.expired {
+            return reply(Ok(0));
+        }
+        let deadline = match self.sleep_until(call, cx) {
+            Ok(deadline) => deadline,
+            Err(error) => return reply(Err(error)),
+        };
+        if deadline <= cx.now() {
+            return reply(Ok(0));
+        }
+        self.wait(call, None, Some(deadline), cx)
+    }
+
+    fn sleep_until(&self, call: &ProcessCall, cx: &Cx<'_>) -> Result<Cycles, Errno> {
+        let nanos = timespec(&call.operands.bytes_of::<16>(0)?)?;
+        if let Some(deadline) = call.deadline {
+            return Ok(deadline);
+        }
+        match call.call {
+            P::ClockNanosleep { clock, flags, .. } => {
+                let now = clock_of(&self.system, clock, cx.now()).ok_or(Errno::EINVAL)?;
+                let absolute = flags as u32 & TIMER_ABSTIME != 0;
+                let left = if absolute { nanos.saturating_sub(now.get()) } else { nanos };
+                Ok(self.deadline(left, cx))
+            }
+            _ => Ok(self.deadline(nanos, cx)),
+        }
+    }
+
+    pub(super) fn wait_for_child(
+        &mut self,
+        call: &ProcessCall,
+        pid: i32,
+        options: u32,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        let own = call.thread.process.pid;
+        let group = call.thread.process.group.load(Ordering::Relaxed);
+        let wanted = |child: Pid, group_of: i32| match pid {
+            -1 => true,
+            0 => group_of == group,
+            1.. => child.0 == pid,
+            _ => group_of == -pid,
+        };
+        let mut any = false;
+        let mut found = None;
+        for (&child, record) in &self.records {
+            if record.parent != own || !wanted(child, record.process.group.load(Ordering::Relaxed))
+            {
+                continue;
+            }
+            any = true;
+            if record.zombie {
+                found = Some((child, record.process.status.load(Ordering::Acquire)));
+                break;
+            }
+        }
+        if let Some((child, status)) = found {
+            if let P::Wait4 { status: Some(_), .. } = call.call {
+                let _ = call.operands.give(0, &status.to_le_bytes());
+            }
+            self.records.remove(&child);
+            return reply(Ok(child.0 as u64));
+        }
+        if !any {
+            return reply(Err(Errno::ECHILD));
+        }
+        if options & WNOHANG != 0 {
+            return reply(Ok(0));
+        }
+        self.wait(call, Some(For { futex: None, child_of: Some(own) }), None, cx)
+    }
+
+    pub(super) fn futex(&mut self, call: &ProcessCall, cx: &mut Cx<'_>) -> Next {
+        match self.try_futex(call, cx) {
+            Ok(next) => next,
+            Err(error) => reply(Err(error)),
+        }
+    }
+
+    fn key(call: &ProcessCall, operand: usize, address: u64, private: bool) -> Result<Key, Errno> {
+        if !address.is_multiple_of(4) {
+            return Err(Errno::EINVAL);
+        }
+        if private {
+            return Ok(Key::Private(call.space.number, address));
+        }
+        let (frame, offset) = call.operands.buffer(operand)?.first().ok_or(Errno::EFAULT)?;
+        Ok(Key::Shared(frame.number(), offset as u64))
+    }
+
+    fn try_futex(&mut self, call: &ProcessCall, cx: &mut Cx<'_>) -> Result<Next, Errno> {
+        let P::Futex { word, operation, value, timeout, second, third } = call.call else {
+            return Err(Errno::ENOSYS);
+        };
+        let operation = operation as u32;
+        let private = operation & FUTEX_PRIVATE_FLAG != 0;
+        let key = Self::key(call, 0, word, private)?;
+        let read = || {
+            let (frame, offset) = call.operands.buffer(0).ok()?.first()?;
+            Some(frame.word(offset)?.load(Ordering::SeqCst))
+        };
+        match operation & FUTEX_CMD_MASK as u32 {
+            command @ (FUTEX_WAIT | FUTEX_WAIT_BITSET) => {
+                if call.expired {
+                    return Err(Errno::ETIMEDOUT);
+                }
+                let bits = if command == FUTEX_WAIT { u32::MAX } else { third };
+                if bits == 0 {
+                    return Err(Errno::EINVAL);
+                }
+                let deadline = match (call.deadline, timeout) {
+                    (Some(deadline), _) => Some(deadline),
+                    (None, 0) => None,
+                    (None, _) => {
+                        let nanos = timespec(&call.operands.bytes_of::<16>(1)?)?;
+                        let clock = i32::from(operation & FUTEX_CLOCK_REALTIME == 0);
+                        let now = clock_of(&self.system, clock, cx.now()).unwrap_or(Nanos::ZERO);
+                        let relative = if command == FUTEX_WAIT {
+                            nanos
+                        } else {
+                            nanos.saturating_sub(now.get())
+                        };
+                        Some(self.deadline(relative, cx))
+                    }
+                };
+                if read().ok_or(Errno::EFAULT)? != value {
+                    return Err(Errno::EAGAIN);
+                }
+                Ok(self.wait(
+                    call,
+                    Some(For { futex: Some((key, bits)), child_of: None }),
+                    deadline,
+                    cx,
+                ))
+            }
+            FUTEX_WAKE => Ok(reply(Ok(self.waits.wake(&key, u64::from(value), u32::MAX, cx)))),
+            FUTEX_WAKE_BITSET if third == 0 => Err(Errno::EINVAL),
+            FUTEX_WAKE_BITSET => Ok(reply(Ok(self.waits.wake(&key, u64::from(value), third, cx)))),
+            command @ (FUTEX_REQUEUE | FUTEX_CMP_REQUEUE) => {
+                if command == FUTEX_CMP_REQUEUE && read().ok_or(Errno::EFAULT)? != third {
+                    return Err(Errno::EAGAIN);
+                }
+                let to = Self::key(call, 1, second, private)?;
+                let woken = self.waits.wake(&key, u64::from(value), u32::MAX, cx);
+                let moved = self.waits.requeue(&key, to, timeout & 0xffff_ffff);
+                Ok(reply(Ok(woken + if command == FUTEX_CMP_REQUEUE { moved } else { 0 })))
+            }
+            _ => Err(Errno::ENOSYS),
+        }
+    }
+}
