@@ -121,3 +121,32 @@ fn changes_of_names_change_times() {
     world.unlink("/a/b").unwrap();
     assert!(world.stat("/a").unwrap().modified > made);
 }
+
+#[test]
+fn an_open_file_has_the_path_by_which_it_was_opened() {
+    let mut world = World::new();
+    world.mkdir("/d").unwrap();
+    world.file("/d/a", b"");
+    world.symlink("d/a", "/l").unwrap();
+    let fd = world.open("/l", abi::O_RDONLY).unwrap();
+    let open = world.table.get(fd).unwrap();
+    assert_eq!(world.root.path_of_open(open).unwrap(), b"/d/a");
+    world.rename("/d", "/e", 0).unwrap();
+    assert_eq!(world.root.path_of_open(open).unwrap(), b"/e/a");
+    world.unlink("/e/a").unwrap();
+    assert_eq!(world.root.path_of_open(open).unwrap(), b"/e/a (deleted)");
+    let fd = world.open("/e", abi::O_RDONLY).unwrap();
+    let open = world.table.get(fd).unwrap();
+    assert_eq!(world.root.path_of_open(open).unwrap(), b"/e");
+    let (reader, _) = world.root.pipe(0, super::OWNER, world.now).unwrap();
+    assert!(world.root.path_of_open(reader).unwrap().starts_with(b"pipe:["));
+}
+
+#[test]
+fn the_state_can_move_to_its_home_core() {
+    fn is_send<T: Send>() {}
+    is_send::<crate::Root>();
+    is_send::<crate::Table>();
+    is_send::<crate::Place>();
+    is_send::<crate::Effects>();
+}
