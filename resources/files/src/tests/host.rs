@@ -2,11 +2,12 @@
 
 use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
+use rustix::event::{self, PollFd, PollFlags};
 use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io;
 use std::os::fd::OwnedFd;
 
-use super::ops::{Op, Reply, SLOTS};
+use super::ops::{ALL, Op, Reply, SLOTS};
 
 /// The host's file system.
 pub(crate) struct Host {
@@ -49,6 +50,29 @@ impl Host {
                 let flags = OFlags::from_bits_retain(*flags);
                 let made = fs::openat(base, path.as_str(), flags, Mode::from_raw_mode(*mode))?;
                 self.slots[*slot] = Some(made);
+            }
+            Op::OpenIn { slot, dir, path, flags, mode } => {
+                let flags = OFlags::from_bits_retain(*flags);
+                let dir = self.slot(*dir)?;
+                let made = fs::openat(dir, path.as_str(), flags, Mode::from_raw_mode(*mode))?;
+                self.slots[*slot] = Some(made);
+            }
+            Op::Flags { slot } => {
+                let flags = fs::fcntl_getfl(self.slot(*slot)?)?;
+                return Ok(Reply::Number(u64::from(flags.bits())));
+            }
+            Op::Poll { slot } => {
+                let fd = self.slot(*slot)?;
+                let mut fds = [PollFd::new(fd, PollFlags::from_bits_retain(ALL as u16))];
+                event::poll(&mut fds, Some(&event::Timespec::default()))?;
+                return Ok(Reply::Number(u64::from(fds[0].revents().bits())));
+            }
+            Op::ChmodOpen { slot, mode } => {
+                fs::fchmod(self.slot(*slot)?, Mode::from_raw_mode(*mode))?;
+            }
+            Op::Chown { path, keep } => {
+                let flags = if *keep { AtFlags::SYMLINK_NOFOLLOW } else { AtFlags::empty() };
+                fs::chownat(base, path.as_str(), None, None, flags)?;
             }
             Op::Close { slot } => drop(self.slots[*slot].take().ok_or(io::Errno::BADF)?),
             Op::Dup { from, to } => {

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::World;
 use super::host::{Host, seek_from};
-use super::ops::{Op, Reply, SLOTS, ops};
+use super::ops::{ALL, Op, Reply, SLOTS, ops};
 use crate::{At, Dev, Errno, Fd, Outcome};
 
 /// Directories above the one in which paths begin, so that `..` stays inside.
@@ -67,6 +67,22 @@ impl Ours {
                 self.replace(*slot, Some(fd));
                 Ok(Reply::Unit)
             }
+            Op::OpenIn { slot, dir, path, flags, mode } => {
+                let at = At::new(self.slot(*dir)?, path.as_bytes());
+                let fd = self.world.open_at(at, *flags, *mode)?;
+                self.replace(*slot, Some(fd));
+                Ok(Reply::Unit)
+            }
+            Op::Flags { slot } => {
+                let fd = self.slot(*slot)?;
+                let World { root, table, effects, .. } = &mut self.world;
+                let flags = root.fcntl(table, fd, abi::F_GETFL, 0, effects)?;
+                Ok(Reply::Number(u64::from(flags)))
+            }
+            Op::Poll { slot } => {
+                let id = self.world.table.get(self.slot(*slot)?)?;
+                Ok(Reply::Number(u64::from(self.world.root.poll(id, ALL).ready)))
+            }
             Op::Close { slot } => {
                 self.slot(*slot)?;
                 self.replace(*slot, None);
@@ -106,6 +122,7 @@ impl Ours {
             | Op::Resize { .. }
             | Op::Allocate { .. }
             | Op::Append { .. }
+            | Op::ChmodOpen { .. }
             | Op::StatOpen { .. } => self.run_on_file(op),
             _ => self.run_on_names(op),
         }
@@ -116,6 +133,7 @@ impl Ours {
         | Op::Resize { slot, .. }
         | Op::Allocate { slot, .. }
         | Op::Append { slot, .. }
+        | Op::ChmodOpen { slot, .. }
         | Op::StatOpen { slot }) = op
         else {
             unreachable!()
@@ -144,6 +162,7 @@ impl Ours {
                 assert_eq!(done, length as u64);
                 Ok(Reply::Unit)
             }
+            Op::ChmodOpen { mode, .. } => root.chmod_open(caller, id, *mode).map(|()| Reply::Unit),
             _ => root.stat_open(caller, id).map(|stat| our_stat(&stat)),
         })
     }
@@ -176,6 +195,10 @@ impl Ours {
                     return Ok(our_stat(&root.stat(caller, from(dir, path), flags)?));
                 }
                 Op::Chmod { path, mode } => root.chmod(caller, from(dir, path), *mode, 0)?,
+                Op::Chown { path, keep } => {
+                    let flags = if *keep { abi::AT_SYMLINK_NOFOLLOW } else { 0 };
+                    root.chown(caller, from(dir, path), None, None, flags)?;
+                }
                 Op::Access { path, mode } => root.access(caller, from(dir, path), *mode, 0)?,
                 Op::Fifo { path } => {
                     let mode = abi::S_IFIFO | 0o644;

@@ -9,6 +9,7 @@ use rustix::pipe::PipeFlags;
 use rustix::{event, io, pipe};
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::ops::ALL;
 use super::{OWNER, World};
 use crate::{Errno, Fd};
 
@@ -57,8 +58,6 @@ fn pattern(next: &mut u8, count: usize) -> Vec<u8> {
         })
         .collect()
 }
-
-const ALL: u32 = abi::POLLIN | abi::POLLOUT | abi::POLLRDNORM | abi::POLLWRNORM;
 
 fn host_ready(fd: Option<&OwnedFd>) -> u32 {
     let Some(fd) = fd else { return abi::POLLNVAL };
