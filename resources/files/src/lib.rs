@@ -43,6 +43,7 @@ mod directory;
 mod encode;
 mod errno;
 mod event;
+mod exec;
 mod extent;
 mod fcntl;
 mod inode;

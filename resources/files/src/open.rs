@@ -326,7 +326,7 @@ impl Root {
 }
 
 /// The directory and the name that a path led to.
-fn by_name(found: &Found) -> Option<(InodeId, Name)> {
+pub(crate) fn by_name(found: &Found) -> Option<(InodeId, Name)> {
     match (&found.parent, &found.last) {
         (Node::Inode(dir), Last::Name(name)) => Some((*dir, name.clone())),
         _ => None,

@@ -84,15 +84,16 @@ fn only_what_somebody_may_execute_is_executed() {
     world.file("/a", b"");
     world.symlink("a", "/l").unwrap();
     world.call(|root, c, _| {
-        let executable = |root: &crate::Root, path| root.executable(c, At::cwd(path), 0);
-        assert_eq!(executable(root, b"/l"), Err(Errno::EACCES));
+        let opened = |root: &mut crate::Root, path| root.open_executable(c, At::cwd(path), 0);
+        assert_eq!(opened(root, b"/l"), Err(Errno::EACCES));
         assert_eq!(root.access(c, At::cwd(b"/a"), abi::X_OK, 0), Err(Errno::EACCES));
         root.chmod(c, At::cwd(b"/a"), 0o001, 0).unwrap();
-        assert!(executable(root, b"/l").is_ok());
+        let open = opened(root, b"/l").unwrap();
+        assert_eq!(root.path_of_open(open).unwrap(), b"/a");
         assert_eq!(root.access(c, At::cwd(b"/a"), 7, 0), Ok(()));
         assert_eq!(root.access(c, At::cwd(b"/a"), 8, 0), Err(Errno::EINVAL));
-        assert_eq!(executable(root, b"/dev"), Err(Errno::EACCES));
-        assert_eq!(executable(root, b"/none"), Err(Errno::ENOENT));
+        assert_eq!(opened(root, b"/dev"), Err(Errno::EACCES));
+        assert_eq!(opened(root, b"/none"), Err(Errno::ENOENT));
     });
 }
 
