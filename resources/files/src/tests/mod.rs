@@ -10,6 +10,7 @@ use crate::{
 use vortex_units::Bytes;
 
 mod archives;
+mod arguments;
 mod attributes;
 mod charges;
 mod descriptors;
