@@ -244,13 +244,14 @@ fn needs_superuser(op: &Op) -> bool {
 
 fn compare(ops: &[Op]) -> Result<(), TestCaseError> {
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    let exact = Path::new("/dev/shm").is_dir();
-    let place = if exact { "/dev/shm".into() } else { std::env::temp_dir() };
+    let shared = Path::new("/dev/shm");
+    let place = if shared.is_dir() { shared.into() } else { std::env::temp_dir() };
     let directory = tempfile::tempdir_in(place).unwrap();
     let below: String = (0..DEPTH).map(|_| "vxdeep/").collect();
     std::fs::create_dir_all(directory.path().join(&below)).unwrap();
     let flags = OFlags::RDONLY | OFlags::DIRECTORY;
     let base = fs::open(directory.path().join(&below), flags, Mode::empty()).unwrap();
+    let exact = fs::fstatfs(&base).unwrap().f_type == i64::from(abi::TMPFS_MAGIC);
     let mut host = Host { base, slots: Default::default() };
 
     let mut world = World::new();
