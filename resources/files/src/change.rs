@@ -4,13 +4,11 @@ use linux_raw_sys::general as abi;
 
 use crate::Errno;
 use crate::description::OpenId;
+use crate::exec::EXECUTABLE;
 use crate::inode::{Body, Inode};
 use crate::node::{At, Node};
 use crate::root::{Caller, PERMISSIONS, Root};
 use crate::time::Stamp;
-use crate::walk::Tail;
-
-const EXECUTABLE: u32 = 0o111;
 
 impl Root {
     fn changeable(&mut self, node: &Node) -> Result<&mut Inode, Errno> {
@@ -156,24 +154,5 @@ impl Root {
             }
         }
         Ok(())
-    }
-
-    /// The regular file that `execve` would execute.
-    ///
-    /// # Errors
-    /// Linux's; `EACCES` where it is no regular file or nobody may execute it.
-    pub fn executable(&self, caller: &Caller, at: At, flags: u32) -> Result<Node, Errno> {
-        let node = if at.path.is_empty() {
-            self.locate(caller, at, flags)?
-        } else {
-            let keep = flags & abi::AT_SYMLINK_NOFOLLOW != 0;
-            self.find(caller, at, if keep { Tail::Keep } else { Tail::Follow })?
-        };
-        let mode = self.attributes(caller, &node)?.mode;
-        match crate::root::kind_of(mode) {
-            abi::S_IFREG if mode & EXECUTABLE != 0 => Ok(node),
-            abi::S_IFLNK => Err(Errno::ELOOP),
-            _ => Err(Errno::EACCES),
-        }
     }
 }

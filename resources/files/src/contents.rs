@@ -7,7 +7,7 @@ use alloc::collections::BTreeMap;
 
 use crate::accounts::Accounts;
 use crate::moving::{Sink, Source, WINDOW};
-use crate::page::{PAGE, Page};
+use crate::page::{PAGE, Page, ZEROS};
 use crate::{Errno, Owner};
 
 /// The size of a page as offsets count.
@@ -59,8 +59,7 @@ impl Contents {
         while done < wanted {
             let (index, within, span) = split(offset.saturating_add(done as u64));
             let span = span.min(wanted.saturating_sub(done));
-            let zeros = [0; PAGE];
-            let bytes = self.page(index).map_or(&zeros, Page::bytes);
+            let bytes = self.page(index).map_or(&ZEROS, Page::bytes);
             let part = bytes.get(within..within.saturating_add(span)).unwrap_or_default();
             match sink.put(part) {
                 Ok(()) => done = done.saturating_add(span),

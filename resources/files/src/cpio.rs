@@ -120,7 +120,7 @@ impl<'a> Archive<'a> {
         let offset = self.at;
         if self.rest(offset).is_empty() {
             let flaw = ArchiveError { flaw: Flaw::NoTrailer, offset };
-            return if self.open { Err(flaw) } else { Ok(None) };
+            return if core::mem::take(&mut self.open) { Err(flaw) } else { Ok(None) };
         }
         match self.item() {
             Ok(item) => {

@@ -1,9 +1,11 @@
 //! Open files: what descriptors refer to, shared by duplicates and after a fork.
 
+use alloc::format;
 use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 
-use crate::inode::{Body, Inode};
+use crate::directory::Name;
+use crate::inode::{Body, Inode, InodeId};
 use crate::node::Node;
 use crate::root::{OPEN_COST, Root};
 use crate::slab::Key;
@@ -15,6 +17,8 @@ use crate::{Dev, Effects, Errno, Owner, WaitKey};
 /// It counts the descriptors that refer to it, and holds its object.
 pub struct Description {
     pub(crate) node: Node,
+    /// The directory and the name by which it was opened, if it was by name.
+    pub(crate) name: Option<(InodeId, Name)>,
     /// The flags as `F_GETFL` shows them, the access mode among them.
     pub(crate) flags: u32,
     pub(crate) offset: u64,
@@ -99,6 +103,7 @@ impl Root {
         self.charge(owner, OPEN_COST).map_err(|_| Errno::ENFILE)?;
         let made = self.opens.insert(Description {
             node: node.clone(),
+            name: None,
             flags,
             offset: 0,
             users: 1,
@@ -141,6 +146,43 @@ impl Root {
             Body::External { tag, .. } => Object::External(*tag),
             Body::Link(_) | Body::Block(_) | Body::Socket => Object::Other,
         })
+    }
+
+    /// The path of an open file, as a link of `/proc/self/fd` shows it. A file is known by
+    /// the name by which it was opened: when that names something else, it counts as
+    /// deleted, even if the file was only renamed.
+    ///
+    /// # Errors
+    /// `EBADF` where there is none; `ENAMETOOLONG` where no path leads there.
+    pub fn path_of_open(&self, id: OpenId) -> Result<Vec<u8>, Errno> {
+        let description = self.description(id)?;
+        let Node::Inode(object) = description.node else {
+            return self.path_of(&description.node);
+        };
+        let inode = self.inode(object)?;
+        match &inode.body {
+            Body::Event(_) => return Ok(b"anon_inode:[eventfd]".to_vec()),
+            body if body.is_anonymous() => {
+                let kind = if matches!(body, Body::Fifo(_)) { "pipe" } else { "socket" };
+                return Ok(format!("{kind}:[{}]", inode.number).into_bytes());
+            }
+            Body::Directory(directory) if !directory.removed => {
+                return self.path_of(&description.node);
+            }
+            _ => {}
+        }
+        let Some((dir, name)) = &description.name else { return Ok(b"(deleted)".to_vec()) };
+        let above = self.inode(*dir).ok().and_then(Inode::directory);
+        let there = above.and_then(|above| above.get(name)).is_some_and(|e| e.inode == object);
+        let mut path = self.path_of(&Node::Inode(*dir)).unwrap_or_default();
+        if path.last() != Some(&b'/') {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        if !there {
+            path.extend_from_slice(b" (deleted)");
+        }
+        Ok(path)
     }
 
     /// One more descriptor, or other user, refers to an open file.

@@ -26,7 +26,7 @@ pub(crate) struct Entry {
 
 pub(crate) struct Directory {
     names: BTreeMap<Name, Entry>,
-    order: BTreeMap<u64, Name>,
+    order: BTreeMap<u64, (Name, InodeId)>,
     next: u64,
     /// The directory that this one is in; its own for the topmost. It is held.
     pub parent: InodeId,
@@ -57,7 +57,7 @@ impl Directory {
     pub fn insert(&mut self, name: Name, inode: InodeId, owner: Owner) -> Result<(), Errno> {
         let place = self.next;
         self.next = place.checked_add(1).ok_or(Errno::ENOSPC)?;
-        self.order.insert(place, name.clone());
+        self.order.insert(place, (name.clone(), inode));
         self.names.insert(name, Entry { inode, owner, place });
         Ok(())
     }
@@ -71,15 +71,15 @@ impl Directory {
     /// Makes an entry name something else; what it named.
     pub fn replace(&mut self, name: &[u8], inode: InodeId) -> Option<InodeId> {
         let entry = self.names.get_mut(name)?;
+        if let Some((_, listed)) = self.order.get_mut(&entry.place) {
+            *listed = inode;
+        }
         Some(core::mem::replace(&mut entry.inode, inode))
     }
 
     /// The entries behind this place, in order.
     pub fn after(&self, place: u64) -> impl Iterator<Item = (u64, &Name, InodeId)> {
         let range = (Bound::Included(place.max(FIRST)), Bound::Unbounded);
-        self.order.range(range).filter_map(|(place, name)| {
-            let entry = self.names.get(name)?;
-            Some((*place, name, entry.inode))
-        })
+        self.order.range(range).map(|(place, (name, inode))| (*place, name, *inode))
     }
 }

@@ -8,11 +8,16 @@ use crate::event::Event;
 use crate::inode::{Body, InodeId};
 use crate::moving::{Sink, Source, WINDOW};
 use crate::node::Node;
-use crate::page::PAGE;
+use crate::page::{PAGE, ZEROS};
 use crate::proc::ProcKind;
 use crate::root::{Caller, Root};
 use crate::wait::{Outcome, Side};
 use crate::{Dev, Effects, Errno};
+
+/// Random bytes that one call gives: they cost more than others.
+const RANDOM_WINDOW: usize = 4096;
+/// Random bytes made at once.
+const RANDOM_PART: usize = 256;
 
 /// Where random bytes come from.
 pub type Random<'a> = dyn FnMut(&mut [u8]) + 'a;
@@ -299,20 +304,23 @@ fn write_proc(caller: &Caller, path: &[u8], source: &mut dyn Source) -> Result<O
 }
 
 fn read_memory(dev: Dev, sink: &mut dyn Sink, random: &mut Random) -> Result<Outcome, Errno> {
-    if dev == Dev::NULL {
-        return Ok(Outcome::Done(0));
-    }
-    let wanted = sink.room().min(WINDOW);
+    let wanted = match dev {
+        Dev::NULL => 0,
+        Dev::RANDOM | Dev::URANDOM => sink.room().min(RANDOM_WINDOW),
+        _ => sink.room().min(WINDOW),
+    };
     let mut done = 0_usize;
-    let mut bytes = [0; 512];
     while done < wanted {
-        let span = wanted.saturating_sub(done).min(bytes.len());
-        let part = bytes.get_mut(..span).unwrap_or_default();
-        if matches!(dev, Dev::RANDOM | Dev::URANDOM) {
-            random(part);
-        }
+        let mut bytes = [0; RANDOM_PART];
+        let part = if matches!(dev, Dev::RANDOM | Dev::URANDOM) {
+            random(&mut bytes);
+            &bytes[..]
+        } else {
+            &ZEROS[..]
+        };
+        let part = part.get(..wanted.saturating_sub(done)).unwrap_or(part);
         match sink.put(part) {
-            Ok(()) => done = done.saturating_add(span),
+            Ok(()) => done = done.saturating_add(part.len()),
             Err(error) if done == 0 => return Err(error),
             Err(_) => break,
         }

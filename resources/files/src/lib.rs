@@ -42,6 +42,7 @@ mod dev;
 mod directory;
 mod encode;
 mod event;
+mod exec;
 mod extent;
 mod fcntl;
 mod inode;

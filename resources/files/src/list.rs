@@ -17,6 +17,9 @@ use crate::walk::{NAME_MAX, join};
 /// The greatest record, a multiple of 8.
 const RECORD: usize = (DIRENT_NAME + NAME_MAX + 8) / 8 * 8;
 
+/// Entries that one call puts, however much room there is.
+const MOST_ENTRIES: usize = 64;
+
 /// What has been put so far.
 struct Listing<'a> {
     sink: &'a mut dyn Sink,
@@ -52,7 +55,8 @@ impl Listing<'_> {
 }
 
 impl Root {
-    /// `getdents64`: how many bytes were put; none at the end.
+    /// `getdents64`: how many bytes were put; none at the end. A call puts at most 64
+    /// entries or so.
     ///
     /// # Errors
     /// Linux's.
@@ -105,7 +109,7 @@ impl Root {
                 return Ok(());
             }
         }
-        for (place, name, id) in directory.after(listing.offset) {
+        for (place, name, id) in directory.after(listing.offset).take(MOST_ENTRIES) {
             let attributes = self.attributes(caller, &self.node_of(id))?;
             let kind = entry_kind(attributes.mode);
             if !listing.put(name, attributes.number, kind, place.saturating_add(1))? {
@@ -128,7 +132,7 @@ impl Root {
             entries.push((name, number, entry_kind(proc_mode(kind))));
         }
         let skip = usize::try_from(listing.offset).unwrap_or(usize::MAX);
-        for (name, number, kind) in entries.iter().skip(skip) {
+        for (name, number, kind) in entries.iter().skip(skip).take(MOST_ENTRIES) {
             let next = listing.offset.saturating_add(1);
             if name.len() <= NAME_MAX && !listing.put(name, *number, *kind, next)? {
                 break;

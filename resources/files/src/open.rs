@@ -74,6 +74,7 @@ impl Root {
                 (false, false) => Tail::Keep,
             },
         )?;
+        let name = by_name(&found);
         let (node, made) = match found {
             Found { target: Some(_), .. } if exclusive => return Err(Errno::EEXIST),
             Found { target: Some(node), .. } => (node, false),
@@ -86,21 +87,26 @@ impl Root {
             self.check_open(caller, &node, flags)?;
         }
         let shown = flags & !ONCE | abi::O_LARGEFILE;
-        if let Node::Inode(id) = node {
-            self.open_inode(caller, id, flags, shown, effects)
-        } else {
-            Ok(Opened::Ready(self.open_node(node, shown, caller.owner)?))
-        }
+        let opened = match node {
+            Node::Inode(id) => self.open_inode(caller, id, flags, shown, effects)?,
+            Node::Proc(_) => Opened::Ready(self.open_node(node, shown, caller.owner)?),
+        };
+        let (Opened::Ready(open) | Opened::Waiting { open, .. }) = opened;
+        self.description_mut(open)?.name = name;
+        Ok(opened)
     }
 
     fn open_path(&mut self, caller: &Caller, at: At, flags: u32) -> Result<Opened, Errno> {
         let keep = flags & abi::O_NOFOLLOW != 0;
-        let node = self.find(caller, at, if keep { Tail::Keep } else { Tail::Follow })?;
+        let found = self.walk(caller, at, if keep { Tail::Keep } else { Tail::Follow })?;
+        let name = by_name(&found);
+        let node = found.target.ok_or(Errno::ENOENT)?;
         if flags & abi::O_DIRECTORY != 0 && !self.is_directory(caller, &node) {
             return Err(Errno::ENOTDIR);
         }
-        let shown = flags & !abi::O_CLOEXEC;
-        Ok(Opened::Ready(self.open_node(node, shown, caller.owner)?))
+        let open = self.open_node(node, flags & !abi::O_CLOEXEC, caller.owner)?;
+        self.description_mut(open)?.name = name;
+        Ok(Opened::Ready(open))
     }
 
     fn create_file(
@@ -316,5 +322,13 @@ impl Root {
             self.settle(id);
         }
         opened
+    }
+}
+
+/// The directory and the name that a path led to.
+pub(crate) fn by_name(found: &Found) -> Option<(InodeId, Name)> {
+    match (&found.parent, &found.last) {
+        (Node::Inode(dir), Last::Name(name)) => Some((*dir, name.clone())),
+        _ => None,
     }
 }

@@ -18,7 +18,8 @@ struct Frame([u8; PAGE]);
 #[derive(Clone)]
 pub struct Page(Arc<Vec<Frame>>);
 
-static ZEROS: [u8; PAGE] = [0; PAGE];
+/// A page of nothing.
+pub(crate) static ZEROS: [u8; PAGE] = [0; PAGE];
 
 impl Page {
     pub(crate) fn zeroed() -> Result<Self, Errno> {

@@ -215,10 +215,23 @@ impl Table {
         self.close_where(root, effects, |_, close_on_exec| close_on_exec);
     }
 
-    /// What the end of a process closes: all.
+    /// What the end of a process closes: all, in slices of at most `most` descriptors;
+    /// whether some are left.
+    pub fn close_some(&mut self, root: &mut Root, most: usize, effects: &mut Effects) -> bool {
+        self.lowest = 0;
+        for _ in 0..most {
+            match self.slots.pop() {
+                Some(Some(slot)) => root.close(slot.open, effects),
+                Some(None) => {}
+                None => return false,
+            }
+        }
+        !self.slots.is_empty()
+    }
+
+    /// Closes all at once.
     pub fn close_all(&mut self, root: &mut Root, effects: &mut Effects) {
-        self.close_where(root, effects, |_, _| true);
-        self.slots.clear();
+        while self.close_some(root, usize::MAX, effects) {}
     }
 
     /// `close_range`, with `CLOSE_RANGE_CLOEXEC`; `CLOSE_RANGE_UNSHARE` is the caller's to

@@ -61,7 +61,8 @@ impl Effects {
 
     pub(crate) fn wake(&mut self, object: u64, side: Side) {
         let key = WaitKey { object, side };
-        if !self.wakes.contains(&key) {
+        // Only the usual repetition is left out: a needless wake does no harm.
+        if self.wakes.last() != Some(&key) {
             self.wakes.push(key);
         }
     }

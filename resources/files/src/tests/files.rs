@@ -1,1 +1,113 @@
-//! To be written.
+//! Contents and devices: what the comparison with Linux does not draw.
+
+use linux_raw_sys::general as abi;
+
+use super::World;
+use crate::{At, Dev, Errno, Node, Outcome, WINDOW};
+
+#[test]
+fn one_call_moves_a_window_at_most() {
+    let mut world = World::new();
+    let fd = world.open("/a", abi::O_CREAT | abi::O_RDWR).unwrap();
+    assert_eq!(world.write(fd, &[1; 100_000]), Ok(WINDOW));
+    assert_eq!(world.write(fd, &[1; 100_000]), Ok(WINDOW));
+    assert_eq!(world.read_at(fd, 100_000, Some(0)).unwrap().len(), WINDOW);
+}
+
+#[test]
+fn a_page_that_is_mapped_keeps_what_it_held() {
+    let mut world = World::new();
+    world.file("/a", b"before");
+    let fd = world.open("/a", abi::O_RDWR).unwrap();
+    let node = world.root.node(world.table.get(fd).unwrap()).unwrap();
+    let page = world.root.page(&node, 0).unwrap().unwrap();
+    assert_eq!(page.bytes().as_ptr() as usize % 4096, 0);
+    world.write(fd, b"after!").unwrap();
+    assert_eq!(&page.bytes()[..6], b"before");
+    assert_eq!(world.contents("/a").unwrap(), b"after!");
+    assert!(world.root.page(&node, 1).unwrap().is_none());
+    assert!(matches!(world.root.page(&Node::Proc((*b"x").into()), 0), Err(Errno::ENODEV)));
+}
+
+#[test]
+fn offsets_have_an_end() {
+    let mut world = World::new();
+    let fd = world.open("/a", abi::O_CREAT | abi::O_RDWR).unwrap();
+    let open = world.table.get(fd).unwrap();
+    assert_eq!(world.try_write(fd, b"x", Some(-1)), Err(Errno::EINVAL));
+    assert_eq!(world.try_write(fd, b"xy", Some(i64::MAX)), Err(Errno::EFBIG));
+    assert_eq!(world.try_write(fd, b"xy", Some(i64::MAX - 1)), Ok(Outcome::Done(1)));
+    assert_eq!(world.root.seek(open, 0, abi::SEEK_END), Ok(i64::MAX as u64));
+    assert_eq!(world.root.seek(open, 1, abi::SEEK_CUR), Err(Errno::EINVAL));
+    assert_eq!(world.root.seek(open, 0, 9), Err(Errno::EINVAL));
+    world.call(|root, c, _| {
+        assert_eq!(root.truncate_open(c, open, -1), Err(Errno::EINVAL));
+        assert_eq!(root.truncate(c, b"/a", 3), Ok(()));
+        assert_eq!(root.truncate(c, b"/dev", 3), Err(Errno::EISDIR));
+        assert_eq!(root.truncate(c, b"/dev/null", 3), Err(Errno::EINVAL));
+        assert_eq!(root.allocate(c, open, 0, i64::MAX, 2), Err(Errno::EFBIG));
+        assert_eq!(root.allocate(c, open, 0, 0, 0), Err(Errno::EINVAL));
+    });
+    assert_eq!(world.contents("/a").unwrap(), [0; 3]);
+}
+
+#[test]
+fn a_large_allocation_goes_in_steps() {
+    let mut world = World::new();
+    let fd = world.open("/a", abi::O_CREAT | abi::O_RDWR).unwrap();
+    let open = world.table.get(fd).unwrap();
+    let (mut at, end) = (100, 3 << 20);
+    let mut steps = 0;
+    while at < end {
+        at += world.call(|root, c, _| root.allocate(c, open, 0, at, end - at)).unwrap() as i64;
+        steps += 1;
+    }
+    assert_eq!((at, steps), (end, 24));
+    assert_eq!(world.stat("/a").unwrap().size, 3 << 20);
+    const PUNCH: u32 = abi::FALLOC_FL_PUNCH_HOLE | abi::FALLOC_FL_KEEP_SIZE;
+    let mut at = 100;
+    while at < end {
+        at += world.call(|root, c, _| root.allocate(c, open, PUNCH, at, end - at)).unwrap() as i64;
+    }
+    assert_eq!(world.stat("/a").unwrap().blocks, 8);
+}
+
+#[test]
+fn the_devices_of_memory() {
+    let mut world = World::new();
+    let mut open = |name: &str| world.open(&alloc::format!("/dev/{name}"), abi::O_RDWR).unwrap();
+    let (null, zero, full, random) = (open("null"), open("zero"), open("full"), open("urandom"));
+    assert_eq!(world.read(null, 10).unwrap(), []);
+    assert_eq!(world.write(null, b"gone"), Ok(4));
+    assert_eq!(world.read(zero, 1000).unwrap(), [0; 1000]);
+    assert_eq!(world.read(full, 3).unwrap(), [0; 3]);
+    assert_eq!(world.write(full, b"x"), Err(Errno::ENOSPC));
+    assert_eq!(world.read(random, 700).unwrap(), [0x5a; 700]);
+    assert_eq!(world.read(random, 10_000).unwrap(), [0x5a; 4096]);
+    assert_eq!(world.read_at(zero, 5, Some(1 << 50)).unwrap(), [0; 5]);
+    let open = world.table.get(null).unwrap();
+    assert_eq!(world.root.seek(open, 55, abi::SEEK_SET), Ok(0));
+}
+
+#[test]
+fn other_devices_are_the_callers() {
+    let mut world = World::new();
+    let console = world.open("/dev/console", abi::O_RDWR).unwrap();
+    assert_eq!(world.try_write(console, b"hello", None), Ok(Outcome::Device(Dev::CONSOLE)));
+    assert_eq!(world.try_write(console, b"hello", Some(0)), Err(Errno::ESPIPE));
+    let disk = At::cwd(b"/disk");
+    let mode = abi::S_IFBLK | 0o600;
+    world.call(|root, c, _| root.mknod(c, disk, mode, Dev::new(8, 0))).unwrap();
+    assert_eq!(world.open("/disk", abi::O_RDONLY), Err(Errno::ENXIO));
+    let encoded = Dev::new(0x12345, 0x6789a);
+    assert_eq!(Dev::decoded(encoded.encoded()), encoded);
+}
+
+#[test]
+fn unnamed_temporary_files_are_refused() {
+    let mut world = World::new();
+    const TMPFILE: u32 = 0o20_200_000;
+    assert_eq!(world.open("/tmp", TMPFILE | abi::O_RDWR), Err(Errno::EOPNOTSUPP));
+    let made = world.open("/tmp/a", abi::O_CREAT | abi::O_DIRECTORY | abi::O_RDWR);
+    assert_eq!(made, Err(Errno::EINVAL));
+}

@@ -10,10 +10,12 @@ use crate::{
 use vortex_units::Bytes;
 
 mod archives;
+mod arguments;
 mod attributes;
 mod charges;
 mod descriptors;
 mod files;
+mod host;
 mod linux;
 mod linux_pipes;
 mod listing;
@@ -25,6 +27,9 @@ mod readiness;
 
 pub(crate) const OWNER: Owner = Owner::new(7);
 pub(crate) const LIMIT: Bytes = Bytes::new(64 << 20);
+
+/// Names with their types.
+pub(crate) type Names = Vec<(Vec<u8>, u8)>;
 
 /// A tree with one process.
 pub(crate) struct World {
@@ -188,7 +193,7 @@ impl World {
     }
 
     /// The records of one `getdents64`: names with their types, and the count of bytes.
-    pub fn list(&mut self, fd: Fd, room: usize) -> Result<(Vec<(Vec<u8>, u8)>, usize), Errno> {
+    pub fn list(&mut self, fd: Fd, room: usize) -> Result<(Names, usize), Errno> {
         let open = self.table.get(fd)?;
         let mut sink = Collect::new(room);
         let done = self.call(|root, caller, _| root.list(caller, open, &mut sink))?;
@@ -198,7 +203,7 @@ impl World {
     }
 
     /// The entries of a directory but `.` and `..`, sorted.
-    pub fn entries(&mut self, path: &str) -> Vec<(Vec<u8>, u8)> {
+    pub fn entries(&mut self, path: &str) -> Names {
         let fd = self.open(path, abi::O_RDONLY | abi::O_DIRECTORY).unwrap();
         let mut all = Vec::new();
         loop {

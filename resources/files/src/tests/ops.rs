@@ -9,10 +9,17 @@ use proptest::prelude::*;
 /// Open files that a sequence has at most.
 pub(crate) const SLOTS: usize = 3;
 
+/// The events that are polled for.
+pub(crate) const ALL: u32 = abi::POLLIN | abi::POLLOUT | abi::POLLRDNORM | abi::POLLWRNORM;
+
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Open { slot: usize, path: String, flags: u32, mode: u32 },
+    OpenIn { slot: usize, dir: usize, path: String, flags: u32, mode: u32 },
     Close { slot: usize },
+    Flags { slot: usize },
+    Poll { slot: usize },
+    ChmodOpen { slot: usize, mode: u32 },
     Dup { from: usize, to: usize },
     Read { slot: usize, count: usize, at: Option<u32> },
     Write { slot: usize, count: usize, byte: u8, at: Option<u32> },
@@ -31,6 +38,7 @@ pub(crate) enum Op {
     Readlink { path: String },
     Stat { path: String, keep: bool },
     Chmod { path: String, mode: u32 },
+    Chown { path: String, keep: bool },
     Access { path: String, mode: u32 },
     Fifo { path: String },
     List { path: String },
@@ -119,7 +127,16 @@ fn on_files() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => (slot.clone(), path(), open_flags(), any::<u16>()).prop_map(
             |(slot, path, flags, mode)| Op::Open { slot, path, flags, mode: u32::from(mode & 0o1777) | 0o600 }),
+        2 => (slot.clone(), 0..SLOTS, path(), open_flags(), any::<u16>()).prop_map(
+            |(slot, dir, path, flags, mode)| {
+                let mode = u32::from(mode & 0o1777) | 0o600;
+                Op::OpenIn { slot, dir, path, flags, mode }
+            }),
         1 => slot.clone().prop_map(|slot| Op::Close { slot }),
+        1 => slot.clone().prop_map(|slot| Op::Flags { slot }),
+        1 => slot.clone().prop_map(|slot| Op::Poll { slot }),
+        1 => (slot.clone(), 0..0o10000_u32).prop_map(
+            |(slot, mode)| Op::ChmodOpen { slot, mode: mode | 0o700 }),
         1 => (slot.clone(), slot.clone()).prop_map(|(from, to)| Op::Dup { from, to }),
         3 => (slot.clone(), count(), at()).prop_map(
             |(slot, count, at)| Op::Read { slot, count, at }),
@@ -154,6 +171,7 @@ fn on_names() -> impl Strategy<Value = Op> {
         1 => path().prop_map(|path| Op::Readlink { path }),
         3 => (path(), any::<bool>()).prop_map(|(path, keep)| Op::Stat { path, keep }),
         1 => (path(), 0..0o10000_u32).prop_map(|(path, mode)| Op::Chmod { path, mode: mode | 0o700 }),
+        1 => (path(), any::<bool>()).prop_map(|(path, keep)| Op::Chown { path, keep }),
         1 => (path(), 0..8_u32).prop_map(|(path, mode)| Op::Access { path, mode }),
         1 => path().prop_map(|path| Op::Fifo { path }),
         1 => path().prop_map(|path| Op::List { path }),

@@ -1,0 +1,56 @@
+//! Files to be executed.
+
+use linux_raw_sys::general as abi;
+
+use crate::Errno;
+use crate::description::OpenId;
+use crate::node::{At, Node};
+use crate::open::by_name;
+use crate::root::{Caller, Root, kind_of};
+use crate::walk::Tail;
+
+/// The permissions of which one must be there, even for the superuser.
+pub(crate) const EXECUTABLE: u32 = 0o111;
+
+impl Root {
+    /// Opens the file that `execveat` would execute, to be read; with
+    /// `AT_SYMLINK_NOFOLLOW` and `AT_EMPTY_PATH`.
+    ///
+    /// # Errors
+    /// Linux's; `EACCES` where it is no regular file or nobody may execute it.
+    pub fn open_executable(
+        &mut self,
+        caller: &Caller,
+        at: At,
+        flags: u32,
+    ) -> Result<OpenId, Errno> {
+        if flags & !(abi::AT_SYMLINK_NOFOLLOW | abi::AT_EMPTY_PATH) != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let (node, name) = if at.path.is_empty() && flags & abi::AT_EMPTY_PATH != 0 {
+            let name = match at.dir {
+                crate::Fd::CWD => None,
+                fd => self.description(caller.table.get(fd)?)?.name.clone(),
+            };
+            (self.start(caller, at.dir)?, name)
+        } else {
+            let keep = flags & abi::AT_SYMLINK_NOFOLLOW != 0;
+            let found = self.walk(caller, at, if keep { Tail::Keep } else { Tail::Follow })?;
+            let name = by_name(&found);
+            (found.target.ok_or(Errno::ENOENT)?, name)
+        };
+        self.check_executable(caller, &node)?;
+        let open = self.open_node(node, abi::O_RDONLY | abi::O_LARGEFILE, caller.owner)?;
+        self.description_mut(open)?.name = name;
+        Ok(open)
+    }
+
+    fn check_executable(&self, caller: &Caller, node: &Node) -> Result<(), Errno> {
+        let mode = self.attributes(caller, node)?.mode;
+        match kind_of(mode) {
+            abi::S_IFREG if mode & EXECUTABLE != 0 => Ok(()),
+            abi::S_IFLNK => Err(Errno::ELOOP),
+            _ => Err(Errno::EACCES),
+        }
+    }
+}
