@@ -1,6 +1,6 @@
 //! The parts of the proof, in the order in which they run: what fails fast comes first.
 
-use super::{Extent, Part, Program, Work, files, fuzz, miri, models, readme};
+use super::{Extent, Part, Program, Work, files, fuzz, miri, models, readme, services};
 use crate::commands::cost;
 
 /// The crates that are compiled into the kernel unchanged.
@@ -42,7 +42,13 @@ pub fn parts() -> Vec<Part> {
             name: "fmt",
             what: "the source is formatted",
             extent: Extent::Quick,
-            work: |_| Work::Programs(vec![Program::cargo(["fmt", "--all", "--check"])]),
+            work: |_| {
+                let guests = ["fmt", "--all", "--check", "--manifest-path", services::MANIFEST];
+                Work::Programs(vec![
+                    Program::cargo(["fmt", "--all", "--check"]),
+                    Program::cargo(guests),
+                ])
+            },
         },
         Part {
             name: "scripts",
@@ -55,15 +61,11 @@ pub fn parts() -> Vec<Part> {
             what: "no warning in any target of any crate",
             extent: Extent::Quick,
             work: |_| {
-                Work::Programs(vec![Program::cargo([
-                    "clippy",
-                    "--locked",
-                    "--workspace",
-                    "--all-targets",
-                    "--",
-                    "-D",
-                    "warnings",
-                ])])
+                Work::Programs(vec![
+                    clippy(&[]),
+                    clippy(&["--manifest-path", services::MANIFEST, "--target", services::TARGET])
+                        .with("CARGO_TARGET_DIR", "services/target"),
+                ])
             },
         },
         crate_tests!("units", "vortex-units", "amounts and names as types"),
@@ -120,6 +122,12 @@ pub fn parts() -> Vec<Part> {
             work: |_| Work::Function(cost),
         },
         Part {
+            name: "services",
+            what: "the guest programs build; what they observe on the host is the same twice",
+            extent: Extent::Normal,
+            work: |_| Work::Function(services::run),
+        },
+        Part {
             name: "fuzz",
             what: "the configuration reader on arbitrary input: no panic",
             extent: Extent::Full,
@@ -132,6 +140,12 @@ pub fn parts() -> Vec<Part> {
             work: |_| Work::Function(miri::run),
         },
     ]
+}
+
+fn clippy(place: &[&str]) -> Program {
+    let first = ["clippy", "--locked", "--workspace", "--all-targets"];
+    let last = ["--", "-D", "warnings"];
+    Program::cargo(first.iter().chain(place).chain(&last).copied())
 }
 
 fn shell(script: &str) -> Program {
