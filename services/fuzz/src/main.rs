@@ -53,7 +53,7 @@ fn main() {
     let count = args.number("--count").unwrap_or(10_000);
     args.end();
     sig::reset();
-    let _temp = Temp::new("fuzz");
+    let temp = Temp::new("fuzz");
     let children = count.div_ceil(EACH);
     let mut reaped = 0;
     for n in 0..children {
@@ -84,6 +84,7 @@ fn main() {
             vortex_guest::time::pause(std::time::Duration::from_millis(1));
         }
     }
+    drop(temp);
     say!("{reaped} of {children} children reaped");
     proc::exit(i32::from(reaped != children));
 }

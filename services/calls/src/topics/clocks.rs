@@ -45,8 +45,9 @@ fn processor_time() {
     let used = || time::clock(CLOCK_THREAD_CPUTIME_ID).unwrap_or_default() - begin;
     while used() < Duration::from_millis(5) {}
     say!("working takes it {}", used() >= Duration::from_millis(5));
+    let thread = used();
     let process = time::clock(CLOCK_PROCESS_CPUTIME_ID).unwrap_or_default();
-    say!("the process's is no less {}", process >= used());
+    say!("the process's is no less {}", process >= thread);
     let before = used();
     time::pause(Duration::from_millis(200));
     say!("sleeping does not {}", used() - before < Duration::from_millis(150));
