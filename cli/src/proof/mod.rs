@@ -10,6 +10,7 @@ mod miri;
 mod models;
 mod parts;
 mod readme;
+mod services;
 
 use std::io::IsTerminal as _;
 use std::path::Path;

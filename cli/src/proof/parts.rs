@@ -1,6 +1,6 @@
 //! The parts of the proof, in the order in which they run: what fails fast comes first.
 
-use super::{Extent, Part, Program, Work, files, fuzz, miri, models, readme};
+use super::{Extent, Part, Program, Work, files, fuzz, miri, models, readme, services};
 use crate::commands::cost;
 
 /// The crates that are compiled into the kernel unchanged.
@@ -52,7 +52,13 @@ pub fn parts() -> Vec<Part> {
             name: "fmt",
             what: "the source is formatted",
             extent: Extent::Quick,
-            work: |_| Work::Programs(vec![Program::cargo(["fmt", "--all", "--check"])]),
+            work: |_| {
+                let guests = ["fmt", "--all", "--check", "--manifest-path", services::MANIFEST];
+                Work::Programs(vec![
+                    Program::cargo(["fmt", "--all", "--check"]),
+                    Program::cargo(guests),
+                ])
+            },
         },
         Part {
             name: "scripts",
@@ -64,7 +70,14 @@ pub fn parts() -> Vec<Part> {
             name: "clippy",
             what: "no warning in any target of any crate",
             extent: Extent::Quick,
-            work: |_| Work::Programs(vec![clippy_host(), clippy_kernel()]),
+            work: |_| {
+                Work::Programs(vec![
+                    clippy(&WITHOUT_KERNEL),
+                    clippy_kernel(),
+                    clippy(&["--manifest-path", services::MANIFEST, "--target", services::TARGET])
+                        .with("CARGO_TARGET_DIR", "services/target"),
+                ])
+            },
         },
         crate_tests!("units", "vortex-units", "amounts and names as types"),
         crate_tests!("queues", "vortex-queues", "containers of requests"),
@@ -123,6 +136,12 @@ pub fn parts() -> Vec<Part> {
             work: |_| Work::Function(cost),
         },
         Part {
+            name: "services",
+            what: "the guest programs build; what they observe on the host is the same twice",
+            extent: Extent::Normal,
+            work: |_| Work::Function(services::run),
+        },
+        Part {
             name: "fuzz",
             what: "the configuration reader on arbitrary input: no panic",
             extent: Extent::Full,
@@ -137,9 +156,10 @@ pub fn parts() -> Vec<Part> {
     ]
 }
 
-fn clippy_host() -> Program {
-    let all = ["clippy", "--locked", "--workspace", "--all-targets"];
-    Program::cargo(all.into_iter().chain(WITHOUT_KERNEL).chain(["--", "-D", "warnings"]))
+fn clippy(place: &[&str]) -> Program {
+    let first = ["clippy", "--locked", "--workspace", "--all-targets"];
+    let last = ["--", "-D", "warnings"];
+    Program::cargo(first.iter().chain(place).chain(&last).copied())
 }
 
 fn clippy_kernel() -> Program {

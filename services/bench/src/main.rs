@@ -1,0 +1,42 @@
+//! What things cost: `bench NAME COUNT` does something COUNT times, and prints nanoseconds
+//! (or `--cycles`) for each. For an emulator that counts instructions: run with two counts,
+//! and subtract.
+
+mod work;
+
+use vortex_guest::{args::Args, out, proc, say, time};
+
+const USAGE: &str = "\
+usage: bench NAME [COUNT] [--cycles | --quiet]
+       bench --list";
+
+fn main() {
+    if std::env::args().nth(1).as_deref() == Some("--noop") {
+        proc::exit(0);
+    }
+    let mut args = Args::new(USAGE);
+    if args.flag("--list") {
+        work::ALL.iter().for_each(|(name, what, _)| say!("{name:<12} {what}"));
+        proc::exit(0);
+    }
+    let Some(name) = args.word() else { args.wrong("what is to be measured?") };
+    let count = match args.word().map(|word| word.parse::<u64>()) {
+        None => 10_000,
+        Some(Ok(count)) if count > 0 => count,
+        Some(_) => args.wrong("the count is a number above zero"),
+    };
+    let (cycles, quiet) = (args.flag("--cycles"), args.flag("--quiet"));
+    args.end();
+    let Some((_, _, work)) = work::ALL.iter().find(|(other, _, _)| *other == name) else {
+        out::fail(&format!("'{name}' is not known; bench --list names all"));
+    };
+    let (begin, first) = (time::now(), time::cycles());
+    work(count);
+    let (last, end) = (time::cycles(), time::now());
+    if cycles {
+        say!("{name} {} cycles", last.saturating_sub(first) / count);
+    } else if !quiet {
+        say!("{name} {} ns", (end - begin).as_nanos() / u128::from(count));
+    }
+    proc::exit(0)
+}

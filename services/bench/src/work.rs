@@ -1,0 +1,102 @@
+//! What is measured.
+
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+use vortex_guest::mem::{BOTH, PAGE, Region};
+use vortex_guest::{fd, file, futex, out, pipe, proc};
+
+/// Name, what it does each time, and the doing of it so many times.
+pub type Work = (&'static str, &'static str, fn(u64));
+
+/// All of it.
+pub const ALL: &[Work] = &[
+    ("getppid", "the call getppid", |count| (0..count).for_each(|_| drop_it(proc::parent()))),
+    ("gettid", "the call gettid", |count| (0..count).for_each(|_| drop_it(proc::tid()))),
+    ("null-write", "a byte to /dev/null", null_write),
+    ("yield", "two threads that yield to each other: a yield", yields),
+    ("switch", "two threads in turn by futex: there and back", switches),
+    ("fork", "fork, exit, wait", |count| (0..count).for_each(|_| reap(proc::child(|| 0)))),
+    ("exec", "fork, exec of this program, exit, wait", execs),
+    ("pipe", "a byte to another process and back", pipes),
+    ("wake", "a futex wake and the run of whom it woke", switches),
+    ("fault", "the first touch of a page", faults),
+];
+
+fn drop_it(value: i32) {
+    std::hint::black_box(value);
+}
+
+fn reap(pid: i32) {
+    if proc::wait(pid) != "exit 0" {
+        out::fail("the child did not end well");
+    }
+}
+
+fn null_write(count: u64) {
+    let null = file::open("/dev/null", libc::O_WRONLY).unwrap_or(-1);
+    for _ in 0..count {
+        let _ = fd::write(null, b"x");
+    }
+}
+
+fn yields(count: u64) {
+    let other = std::thread::spawn(move || (0..count).for_each(|_| proc::give_way()));
+    (0..count).for_each(|_| proc::give_way());
+    drop(other.join());
+}
+
+/// Waits for the other's turn to end, works it, and hands over.
+fn turns(word: &AtomicU32, own: u32, count: u64) {
+    for _ in 0..count {
+        while word.load(SeqCst) != own {
+            let _ = futex::wait_private(word, 1 - own, None);
+        }
+        word.store(1 - own, SeqCst);
+        let _ = futex::wake_private(word, 1);
+    }
+}
+
+fn switches(count: u64) {
+    static WORD: AtomicU32 = AtomicU32::new(0);
+    let other = std::thread::spawn(move || turns(&WORD, 1, count));
+    turns(&WORD, 0, count);
+    drop(other.join());
+}
+
+fn execs(count: u64) {
+    for _ in 0..count {
+        reap(proc::child(|| {
+            let _ = proc::exec("/proc/self/exe", &["bench", "--noop"], &[]);
+            1
+        }));
+    }
+}
+
+fn pipes(count: u64) {
+    let (there, back) = (pipe::plain(), pipe::plain());
+    let child = proc::child(|| {
+        for _ in 0..count {
+            let _ = fd::read(there.out, &mut [0]);
+            let _ = fd::write(back.into, b"x");
+        }
+        0
+    });
+    for _ in 0..count {
+        let _ = fd::write(there.into, b"x");
+        let _ = fd::read(back.out, &mut [0]);
+    }
+    reap(child);
+}
+
+fn faults(count: u64) {
+    // In pieces, so that any count fits into little memory.
+    let mut left = count as usize;
+    while left > 0 {
+        let pages = left.min(1024);
+        let region = Region::anonymous(pages * PAGE, BOTH);
+        let _ = region.advise(0, pages * PAGE, libc::MADV_NOHUGEPAGE);
+        (0..pages).for_each(|page| region.put(page * PAGE, 1));
+        let _ = region.unmap(0, pages * PAGE);
+        left -= pages;
+    }
+}

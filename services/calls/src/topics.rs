@@ -1,0 +1,58 @@
+//! The tests, a file for each topic.
+
+mod clocks;
+mod descriptors;
+mod devices;
+mod exec;
+mod faults;
+mod files;
+mod folders;
+mod futexes;
+mod limits;
+mod mappings;
+mod memory;
+mod pipes;
+mod polling;
+mod processes;
+mod procfs;
+mod restarts;
+mod signals;
+mod stops;
+mod system;
+mod threads;
+mod timers;
+mod vectors;
+mod waiting;
+
+use crate::Test;
+
+/// All tests, in the order of their topics.
+pub fn all() -> impl Iterator<Item = &'static Test> {
+    [
+        files::TESTS,
+        folders::TESTS,
+        descriptors::TESTS,
+        pipes::TESTS,
+        polling::TESTS,
+        processes::TESTS,
+        waiting::TESTS,
+        threads::TESTS,
+        exec::TESTS,
+        futexes::TESTS,
+        signals::TESTS,
+        restarts::TESTS,
+        faults::TESTS,
+        stops::TESTS,
+        timers::TESTS,
+        clocks::TESTS,
+        memory::TESTS,
+        mappings::TESTS,
+        limits::TESTS,
+        system::TESTS,
+        procfs::TESTS,
+        devices::TESTS,
+        vectors::TESTS,
+    ]
+    .into_iter()
+    .flatten()
+}

@@ -1,0 +1,334 @@
+//! Files: opening, reading, writing, positions, lengths, names.
+
+use libc::{
+    O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY,
+};
+use libc::{SEEK_CUR, SEEK_END, SEEK_SET};
+use vortex_guest::out::{seen, text, worked};
+use vortex_guest::temp::Temp;
+use vortex_guest::{Res, fd, file, say};
+
+crate::tests!("files":
+    "read-back" => read_back,
+    "open-errors" => open_errors,
+    "wrong-way" => wrong_way,
+    "bad-addresses" => bad_addresses,
+    "append" => append,
+    "truncate" => truncate,
+    "seek" => seek,
+    "hole" => hole,
+    "positions" => positions,
+    "vectors" => vectors,
+    "stat" => stat,
+    "unlink-open" => unlink_open,
+    "rename" => rename,
+    "links" => links,
+    "symbolic-links" => symbolic_links,
+    "modes" => modes,
+    "sendfile" => sendfile,
+    "sync" => sync,
+    "large" => large,
+);
+
+/// A file to read and write, made anew.
+pub fn make(path: &str) -> i32 {
+    match file::open(path, O_RDWR | O_CREAT | O_TRUNC) {
+        Ok(fd) => fd,
+        Err(error) => vortex_guest::out::fail(&format!("cannot make {path}: {error}")),
+    }
+}
+
+fn shown(path: &str) -> Res<String> {
+    file::get(path).map(|bytes| text(&bytes))
+}
+
+fn read_back() {
+    let _temp = Temp::new("files");
+    let fd = make("a");
+    seen("descriptor", Ok(fd));
+    seen("write", fd::write(fd, b"hello, file"));
+    seen("write of nothing", fd::write(fd, b""));
+    seen("read at the end", fd::read_text(fd, 16));
+    seen("back", fd::seek(fd, 0, SEEK_SET));
+    seen("read 5", fd::read_text(fd, 5));
+    seen("read 64", fd::read_text(fd, 64));
+    seen("close", fd::close(fd));
+    seen("content", shown("a"));
+}
+
+fn open_errors() {
+    let _temp = Temp::new("files");
+    fd::close(make("a")).ok();
+    seen("missing", file::open("none", O_RDONLY));
+    seen("empty name", file::open("", O_RDONLY));
+    seen("made exclusively", file::open("a", O_WRONLY | O_CREAT | O_EXCL));
+    seen("below a file", file::open("a/b", O_RDONLY));
+    seen("folder missing", file::open("d/b", O_WRONLY | O_CREAT));
+    seen("folder to write", file::open(".", O_WRONLY));
+    seen("file as a folder", file::open("a", O_RDONLY | O_DIRECTORY));
+    seen("long name", file::open(&"x".repeat(256), O_RDONLY));
+    seen("long path", file::open(&"x/".repeat(2100), O_RDONLY));
+    worked("circle made", file::symlink("circle", "circle"));
+    seen("circle", file::open("circle", O_RDONLY));
+    worked("link made", file::symlink("a", "link"));
+    seen("link not followed", file::open("link", O_RDONLY | O_NOFOLLOW));
+    seen("name nowhere", file::open_nowhere());
+}
+
+fn wrong_way() {
+    let _temp = Temp::new("files");
+    fd::close(make("a")).ok();
+    let reader = file::open("a", O_RDONLY).unwrap_or(-1);
+    let writer = file::open("a", O_WRONLY).unwrap_or(-1);
+    seen("write to one to read", fd::write(reader, b"x"));
+    seen("read from one to write", fd::read_text(writer, 1));
+    seen("read a folder", file::open(".", O_RDONLY).and_then(|fd| fd::read_text(fd, 1)));
+    seen("read from -1", fd::read_text(-1, 1));
+    seen("write to 777", fd::write(777, b"x"));
+    seen("seek in 777", fd::seek(777, 0, SEEK_SET));
+    seen("stat of 777", file::fstat(777).map(|stat| stat.size()));
+    seen("close of 777", fd::close(777));
+    seen("close", fd::close(reader));
+    seen("close again", fd::close(reader));
+}
+
+fn bad_addresses() {
+    let _temp = Temp::new("files");
+    let fd = make("a");
+    seen("write from nowhere", fd::write_from_nowhere(fd, 8));
+    worked("write", fd::write(fd, b"12345678"));
+    worked("back", fd::seek(fd, 0, SEEK_SET));
+    seen("read to nowhere", fd::read_to_nowhere(fd, 8));
+    seen("position after it", fd::seek(fd, 0, SEEK_CUR));
+    seen("read of nothing to nowhere", fd::read_to_nowhere(fd, 0));
+    seen("stat to nowhere", file::stat_nowhere("a"));
+}
+
+fn append() {
+    let _temp = Temp::new("files");
+    worked("made", file::put("a", b"one "));
+    let fd = file::open("a", O_RDWR | O_APPEND).unwrap_or(-1);
+    seen("position", fd::seek(fd, 0, SEEK_CUR));
+    seen("write", fd::write(fd, b"two "));
+    seen("back", fd::seek(fd, 0, SEEK_SET));
+    seen("write", fd::write(fd, b"three"));
+    seen("position", fd::seek(fd, 0, SEEK_CUR));
+    seen("content", shown("a"));
+}
+
+fn truncate() {
+    let _temp = Temp::new("files");
+    worked("made", file::put("a", b"0123456789"));
+    let fd = file::open("a", O_RDWR).unwrap_or(-1);
+    seen("shorter", fd::truncate(fd, 4));
+    seen("content", shown("a"));
+    seen("longer", fd::truncate(fd, 8));
+    seen("content", shown("a"));
+    seen("by name", file::truncate("a", 2));
+    seen("content", shown("a"));
+    seen("negative", fd::truncate(fd, -1));
+    seen("missing", file::truncate("none", 0));
+    let reader = file::open("a", O_RDONLY).unwrap_or(-1);
+    seen("one to read", fd::truncate(reader, 0));
+    worked("opened anew", file::open("a", O_WRONLY | O_TRUNC));
+    seen("size", file::stat("a").map(|stat| stat.size()));
+}
+
+fn seek() {
+    let _temp = Temp::new("files");
+    let fd = make("a");
+    worked("write", fd::write(fd, b"0123456789"));
+    seen("set 3", fd::seek(fd, 3, SEEK_SET));
+    seen("on 2", fd::seek(fd, 2, SEEK_CUR));
+    seen("back 1", fd::seek(fd, -1, SEEK_CUR));
+    seen("end - 2", fd::seek(fd, -2, SEEK_END));
+    seen("read", fd::read_text(fd, 9));
+    seen("before the beginning", fd::seek(fd, -1, SEEK_SET));
+    seen("unchanged", fd::seek(fd, 0, SEEK_CUR));
+    seen("from nowhere", fd::seek(fd, 0, 99));
+    seen("far past the end", fd::seek(fd, 1000, SEEK_END));
+    seen("read there", fd::read_text(fd, 9));
+    seen("size", file::fstat(fd).map(|stat| stat.size()));
+}
+
+fn hole() {
+    let _temp = Temp::new("files");
+    let fd = make("a");
+    seen("write at 10000", fd::pwrite(fd, b"x", 10_000));
+    seen("size", file::fstat(fd).map(|stat| stat.size()));
+    let mut bytes = vec![1; 10_001];
+    seen("read all", fd::read(fd, &mut bytes));
+    say!("zeros {}", bytes.iter().filter(|byte| **byte == 0).count());
+    say!("last {}", bytes[10_000]);
+}
+
+fn positions() {
+    let _temp = Temp::new("files");
+    let fd = make("a");
+    worked("write", fd::write(fd, b"0123456789"));
+    let mut bytes = [0; 4];
+    seen("pread at 6", fd::pread(fd, &mut bytes, 6));
+    say!("{}", text(&bytes));
+    seen("pread at 8", fd::pread(fd, &mut bytes, 8));
+    seen("pread past the end", fd::pread(fd, &mut bytes, 20));
+    seen("pread before the beginning", fd::pread(fd, &mut bytes, -1));
+    seen("pwrite at 2", fd::pwrite(fd, b"ab", 2));
+    seen("position", fd::seek(fd, 0, SEEK_CUR));
+    seen("content", shown("a"));
+}
+
+fn vectors() {
+    let _temp = Temp::new("files");
+    let fd = make("a");
+    seen("writev", fd::writev(fd, &[b"one", b"", b"two", b"three"]));
+    worked("back", fd::seek(fd, 0, SEEK_SET));
+    let (mut a, mut b, mut c) = ([b'.'; 4], [b'.'; 4], [b'.'; 8]);
+    seen("readv", fd::readv(fd, &mut [&mut a, &mut b, &mut c]));
+    say!("{} {} {}", text(&a), text(&b), text(&c));
+    seen("no parts", fd::writev(fd, &[]));
+    seen("-1 parts", fd::writev_count(fd, -1));
+    seen("1025 parts", fd::writev_count(fd, 1025));
+    seen("one part nowhere", fd::writev_count(fd, 1));
+}
+
+fn stat() {
+    let _temp = Temp::new("files");
+    worked("made", file::put("a", b"12345"));
+    let show = |what: &str, stat: Res<file::Stat>| match stat {
+        Ok(stat) => say!("{what}: {} {:o} size {}", stat.kind(), stat.mode(), stat.size()),
+        Err(error) => say!("{what}: {error}"),
+    };
+    show("file", file::stat("a"));
+    say!("folder: {}", file::stat(".").map_or("none", |stat| stat.kind()));
+    worked("link", file::symlink("a", "link"));
+    show("link followed", file::stat("link"));
+    say!("link itself: {}", file::lstat("link").map_or("none", |stat| stat.kind()));
+    show("missing", file::stat("none"));
+    show("below a file", file::stat("a/b"));
+    let fd = file::open("a", O_RDONLY).unwrap_or(-1);
+    show("by descriptor", file::fstat(fd));
+    let same = file::fstat(fd).map(|s| s.inode()) == file::stat("a").map(|s| s.inode());
+    say!("the same file: {same}");
+}
+
+fn unlink_open() {
+    let _temp = Temp::new("files");
+    worked("made", file::put("a", b"still here"));
+    let fd = file::open("a", O_RDWR).unwrap_or(-1);
+    seen("unlink", file::unlink("a"));
+    seen("open", file::open("a", O_RDONLY));
+    seen("names", file::fstat(fd).map(|stat| stat.links()));
+    seen("read", fd::read_text(fd, 64));
+    seen("write", fd::write(fd, b"!"));
+    seen("unlink again", file::unlink("a"));
+    worked("folder", file::mkdir("d", 0o755));
+    seen("unlink a folder", file::unlink("d"));
+}
+
+fn rename() {
+    let _temp = Temp::new("files");
+    worked("a", file::put("a", b"from a"));
+    worked("b", file::put("b", b"from b"));
+    worked("d", file::mkdir("d", 0o755));
+    worked("e", file::mkdir("e", 0o755));
+    seen("over another", file::rename("a", "b"));
+    seen("content", shown("b"));
+    seen("old name", shown("a"));
+    seen("to itself", file::rename("b", "b"));
+    seen("into a folder", file::rename("b", "d/c"));
+    seen("missing", file::rename("a", "z"));
+    seen("file over folder", file::rename("d/c", "e"));
+    seen("folder over file", file::rename("e", "d/c"));
+    seen("folder over empty folder", file::rename("d", "e"));
+    seen("content", shown("e/c"));
+    worked("f", file::mkdir("f", 0o755));
+    seen("folder over full folder", file::rename("f", "e"));
+    seen("folder into itself", file::rename("e", "e/x"));
+}
+
+fn links() {
+    let _temp = Temp::new("files");
+    worked("made", file::put("a", b"shared"));
+    seen("link", file::link("a", "b"));
+    seen("names", file::stat("a").map(|stat| stat.links()));
+    worked("write by one", file::put("b", b"changed"));
+    seen("read by the other", shown("a"));
+    seen("over another", file::link("a", "b"));
+    seen("missing", file::link("none", "c"));
+    seen("of a folder", file::link(".", "c"));
+    worked("unlink", file::unlink("a"));
+    seen("names", file::stat("b").map(|stat| stat.links()));
+}
+
+fn symbolic_links() {
+    let _temp = Temp::new("files");
+    worked("made", file::put("a", b"target"));
+    seen("symlink", file::symlink("a", "link"));
+    seen("read through", shown("link"));
+    seen("readlink", file::readlink("link", 64));
+    seen("size", file::lstat("link").map(|stat| stat.size()));
+    worked("long", file::symlink("0123456789", "long"));
+    seen("cut", file::readlink("long", 4));
+    seen("no room", file::readlink("long", 0));
+    seen("of a file", file::readlink("a", 64));
+    seen("missing", file::readlink("none", 64));
+    seen("dangling", shown("long"));
+    seen("made through it", file::put("long", b"new").map(|()| "ok"));
+    seen("content", shown("0123456789"));
+    seen("over another", file::symlink("x", "a"));
+}
+
+fn modes() {
+    let _temp = Temp::new("files");
+    let mode = |path| file::stat(path).map(|stat| format!("{:o}", stat.mode()));
+    seen("umask before", file::umask(0o027).map(|mask| format!("{mask:o}")));
+    worked("made with 666", file::open_mode("a", O_WRONLY | O_CREAT, 0o666));
+    seen("mode", mode("a"));
+    worked("folder with 777", file::mkdir("d", 0o777));
+    seen("mode", mode("d"));
+    seen("umask", file::umask(0o022).map(|mask| format!("{mask:o}")));
+    seen("chmod", file::chmod("a", 0o4711));
+    seen("mode", mode("a"));
+    seen("chmod missing", file::chmod("none", 0o600));
+    seen("access: there", file::access("a", libc::F_OK));
+    seen("access: execute", file::access("a", libc::X_OK));
+    worked("chmod", file::chmod("a", 0o600));
+    seen("access: execute", file::access("a", libc::X_OK));
+    seen("access: missing", file::access("none", libc::F_OK));
+    seen("access: no such right", file::access("a", 99));
+}
+
+fn sendfile() {
+    let _temp = Temp::new("files");
+    worked("made", file::put("a", b"0123456789"));
+    let from = file::open("a", O_RDONLY).unwrap_or(-1);
+    let to = make("b");
+    seen("4 bytes", fd::sendfile(to, from, 4));
+    seen("the rest", fd::sendfile(to, from, 100));
+    seen("at the end", fd::sendfile(to, from, 100));
+    seen("content", shown("b"));
+    seen("to one to read", fd::sendfile(from, to, 1));
+    seen("from 777", fd::sendfile(to, 777, 1));
+}
+
+fn sync() {
+    let _temp = Temp::new("files");
+    let fd = make("a");
+    worked("write", fd::write(fd, b"x"));
+    seen("fsync", fd::sync(fd));
+    seen("fsync of a pipe", fd::sync(vortex_guest::pipe::plain().out));
+    seen("fsync of 777", fd::sync(777));
+}
+
+/// A megabyte in odd pieces, and its sum.
+fn large() {
+    let _temp = Temp::new("files");
+    let fd = make("a");
+    let piece: Vec<u8> = (0..9973_u32).map(|n| (n * 7) as u8).collect();
+    let written = (0..105).map(|_| fd::write(fd, &piece).unwrap_or(0)).sum::<usize>();
+    say!("written {written}");
+    worked("back", fd::seek(fd, 0, SEEK_SET));
+    let all = fd::read_all(fd).unwrap_or_default();
+    say!("read {}", all.len());
+    say!("equal {}", all.chunks(9973).all(|chunk| chunk == piece));
+}

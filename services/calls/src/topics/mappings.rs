@@ -1,0 +1,124 @@
+//! Files in memory.
+
+use libc::{MAP_PRIVATE, MAP_SHARED, O_RDONLY};
+use vortex_guest::mem::{self, BOTH, PAGE, READ, Region};
+use vortex_guest::out::{seen, text, worked};
+use vortex_guest::temp::Temp;
+use vortex_guest::{fd, file, proc, say};
+
+use super::files::make;
+
+crate::tests!("mappings":
+    "private" => private,
+    "shared" => shared,
+    "shared-by-fork" => by_fork,
+    "offset" => offset,
+    "closed-file" => closed,
+    "rights" => rights,
+    "write-seen" => write_seen,
+    "sync" => sync,
+);
+
+fn with(bytes: &[u8]) -> i32 {
+    let fd = make("a");
+    worked("write", fd::write(fd, bytes));
+    fd
+}
+
+fn map(fd: i32, pages: usize, protection: i32, flags: i32, offset: i64) -> Region {
+    Region::map(pages * PAGE, protection, flags, fd, offset)
+        .unwrap_or_else(|error| vortex_guest::out::fail(&format!("not mapped: {error}")))
+}
+
+fn content() {
+    seen("content", file::get("a").map(|bytes| text(&bytes)));
+}
+
+fn private() {
+    let _temp = Temp::new("mappings");
+    let region = map(with(b"in the file"), 1, BOTH, MAP_PRIVATE, 0);
+    say!("{}", region.text(0, 12));
+    region.put_all(0, b"IN");
+    say!("{}", region.text(0, 11));
+    content();
+}
+
+fn shared() {
+    let _temp = Temp::new("mappings");
+    let fd = with(b"in the file");
+    let (one, two) = (map(fd, 1, BOTH, MAP_SHARED, 0), map(fd, 1, READ, MAP_SHARED, 0));
+    one.put_all(0, b"IN");
+    say!("{}", two.text(0, 11));
+    one.put(100, 1);
+    content();
+    seen("size", file::stat("a").map(|stat| stat.size()));
+}
+
+fn by_fork() {
+    let _temp = Temp::new("mappings");
+    let fd = with(b"parent parent");
+    let (shared, own) = (map(fd, 1, BOTH, MAP_SHARED, 0), map(fd, 1, BOTH, MAP_PRIVATE, 0));
+    own.put(0, b'x');
+    say!(
+        "{}",
+        proc::outcome(|| {
+            shared.put_all(7, b"child ");
+            own.put_all(0, b"y");
+            0
+        })
+    );
+    say!("{} {}", shared.text(0, 13), own.text(0, 1));
+    content();
+}
+
+fn offset() {
+    let _temp = Temp::new("mappings");
+    let bytes: Vec<u8> = (0..3).flat_map(|n| [b'a' + n; PAGE]).collect();
+    let fd = with(&bytes);
+    let region = map(fd, 2, READ, MAP_PRIVATE, PAGE as i64);
+    say!("{} {}", region.text(PAGE - 2, 4), region.get(0));
+    seen("odd", mem::refused(PAGE, READ, MAP_PRIVATE, fd, 100));
+}
+
+fn closed() {
+    let _temp = Temp::new("mappings");
+    let fd = with(b"stays");
+    let region = map(fd, 1, READ, MAP_PRIVATE, 0);
+    worked("close", fd::close(fd));
+    worked("unlink", file::unlink("a"));
+    say!("{}", region.text(0, 5));
+}
+
+fn rights() {
+    let _temp = Temp::new("mappings");
+    worked("made", file::put("a", b"x"));
+    let reader = file::open("a", O_RDONLY).unwrap_or(-1);
+    let writer = file::open("a", libc::O_WRONLY).unwrap_or(-1);
+    seen("shared, to write", mem::refused(PAGE, BOTH, MAP_SHARED, reader, 0));
+    seen("private, to write", mem::refused(PAGE, BOTH, MAP_PRIVATE, reader, 0));
+    seen("of one to write", mem::refused(PAGE, READ, MAP_SHARED, writer, 0));
+    let region = map(reader, 1, READ, MAP_SHARED, 0);
+    seen("made writable", region.protect(0, PAGE, BOTH));
+    let folder = file::open(".", O_RDONLY).unwrap_or(-1);
+    seen("a folder", mem::refused(PAGE, READ, MAP_PRIVATE, folder, 0));
+}
+
+fn write_seen() {
+    let _temp = Temp::new("mappings");
+    let fd = with(b"before");
+    let region = map(fd, 1, READ, MAP_SHARED, 0);
+    say!("{}", region.text(0, 6));
+    worked("write", fd::pwrite(fd, b"after ", 0));
+    say!("{}", region.text(0, 6));
+}
+
+fn sync() {
+    let _temp = Temp::new("mappings");
+    let region = map(with(b"abc"), 1, BOTH, MAP_SHARED, 0);
+    region.put(0, b'A');
+    seen("sync", region.sync(0, PAGE, libc::MS_SYNC));
+    seen("sometime", region.sync(0, PAGE, libc::MS_ASYNC));
+    seen("both", region.sync(0, PAGE, libc::MS_SYNC | libc::MS_ASYNC));
+    worked("unmap", region.unmap(0, PAGE));
+    seen("unmapped", region.sync(0, PAGE, libc::MS_SYNC));
+}
