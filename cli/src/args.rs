@@ -1,8 +1,12 @@
 //! The command line, as `--help` shows it.
 
+mod run;
+
 use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand};
+
+pub use run::Run;
 
 /// What the words after `./vortex` may be.
 #[derive(Debug, Parser)]
@@ -48,10 +52,10 @@ pub enum Command {
     Fuzz(Fuzz),
     /// Show which changes to the source no test notices (needs cargo-mutants).
     Mutants(Mutants),
-    /// Boot the kernel in a virtual machine (not there yet).
-    Run(Run),
+    /// Boot the kernel in a virtual machine, with services (not there yet).
+    Run(Box<Run>),
     /// Reproduce the paper's experiments on the machine (none there yet).
-    Experiment(Run),
+    Experiment(Later),
 }
 
 /// Arguments of `check`.
@@ -149,7 +153,7 @@ pub struct Mutants {
 
 /// Arguments of what is not there yet: anything, so that the answer is an honest one.
 #[derive(Debug, Arguments)]
-pub struct Run {
+pub struct Later {
     /// Whatever was asked for.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     pub rest: Vec<String>,

@@ -5,6 +5,7 @@ mod check;
 mod fuzz;
 mod later;
 mod mutants;
+mod run;
 mod simulate;
 mod test;
 
@@ -24,7 +25,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Mutants(arguments) => mutants::run(&arguments),
-        Command::Run(_) => Ok(later::run()),
+        Command::Run(arguments) => run::run(&arguments),
         Command::Experiment(_) => Ok(later::experiment()),
     }
 }

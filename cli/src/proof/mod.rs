@@ -112,13 +112,9 @@ impl Program {
 
     /// The line that a person would type.
     fn line(&self) -> String {
-        let quoted = |value: &str| match value.contains(' ') {
-            true => format!("'{value}'"),
-            false => value.to_string(),
-        };
         let environment =
-            self.environment.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
-        let arguments = self.arguments.iter().map(|argument| quoted(argument));
+            self.environment.iter().map(|(name, value)| format!("{name}={}", home::quoted(value)));
+        let arguments = self.arguments.iter().map(|argument| home::quoted(argument));
         let words = environment.chain([self.program.to_string()]).chain(arguments);
         words.collect::<Vec<_>>().join(" ")
     }
