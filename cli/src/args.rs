@@ -56,6 +56,9 @@ pub enum Command {
     Run(Box<Run>),
     /// Reproduce the paper's experiments on the machine (none there yet).
     Experiment(Later),
+    /// The booted tests, until they are a part of `test`.
+    #[command(hide = true)]
+    Booted(Booted),
 }
 
 /// Arguments of `check`.
@@ -157,4 +160,18 @@ pub struct Later {
     /// Whatever was asked for.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     pub rest: Vec<String>,
+}
+
+/// Arguments of `booted`.
+#[derive(Debug, Arguments)]
+pub struct Booted {
+    /// The kernel's ELF file.
+    #[arg(long, value_name = "FILE")]
+    pub kernel: PathBuf,
+    /// What the root file system is to have; `tests/run` in it runs the tests.
+    #[arg(long, value_name = "DIR")]
+    pub root: PathBuf,
+    /// A configuration that starts `/tests/run`.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
 }

@@ -12,8 +12,15 @@ use crate::failure::Failure;
 /// # Errors
 /// [`Failure::Unreadable`] where there is no such file.
 pub fn read(path: &Path) -> Result<Result<Config, Vec<Flaw>>, Failure> {
-    let bytes = fs::read(path).map_err(|error| Failure::Unreadable(path.to_path_buf(), error))?;
-    Ok(parse(&bytes))
+    bytes(path).map(|bytes| parse(&bytes))
+}
+
+/// What is in a file, sound or not.
+///
+/// # Errors
+/// [`Failure::Unreadable`] where there is no such file.
+pub fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::Unreadable(path.to_path_buf(), error))
 }
 
 /// A sound configuration, or all its flaws.

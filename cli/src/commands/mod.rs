@@ -1,6 +1,7 @@
 //! The subcommands, a file each.
 
 mod bench;
+mod booted;
 mod check;
 mod fuzz;
 mod later;
@@ -23,6 +24,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Booted(arguments) => booted::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),

@@ -4,6 +4,7 @@
 //! could not run and says why. A part that could not run because a tool of the long suites
 //! is missing does not fail the whole; everything else does.
 
+pub mod booted;
 mod files;
 pub mod fuzz;
 mod miri;

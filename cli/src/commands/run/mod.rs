@@ -5,11 +5,9 @@ mod built_in;
 mod contents;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use tempfile::NamedTempFile;
 use vortex_config::{Config, limits};
 
 use super::later;
@@ -20,7 +18,7 @@ use crate::home;
 use crate::human;
 use crate::machine::accelerator::Accelerator;
 use crate::machine::console::{self, Manner, Symbols};
-use crate::machine::image::{self, ImageError, Tree};
+use crate::machine::image::{self, Tree};
 use crate::machine::kernel;
 use crate::machine::qemu::{Machine, Version};
 use crate::machine::size::{Cores, Memory};
@@ -59,14 +57,15 @@ pub fn run(arguments: &Run) -> Result<ExitCode, Failure> {
         None => kernel::build(&root)?,
     };
     let symbols = Symbols::read(&machine.kernel, &root)?;
-    let (file, size) = written(&tree)?;
+    let events = console::watch()?;
+    let (file, size) = image::temporary(&tree)?;
     if size > memory.bytes() / 2 {
         return Err(Failure::ImageTooLarge { image: size, memory });
     }
     machine.image = Some(file.path().to_path_buf());
     machine.accelerator = Accelerator::choose(arguments.accel, arguments.counted)?;
     let manner = Manner { limit: arguments.timeout, with_status: machine.ends_with_status() };
-    let ending = console::run(machine.command(), symbols, manner)?;
+    let ending = console::run(machine.command(), &events, symbols, manner)?;
     eprintln!("vortex: {ending}");
     Ok(ExitCode::from(ending.code()))
 }
@@ -86,11 +85,7 @@ fn dry(arguments: &Run, mut machine: Machine, tree: &Tree) -> Result<ExitCode, F
 /// been told.
 fn configuration(arguments: &Run) -> Result<Option<(Vec<u8>, Config)>, Failure> {
     let (path, text) = match &arguments.file {
-        Some(path) => {
-            let text =
-                std::fs::read(path).map_err(|error| Failure::Unreadable(path.clone(), error))?;
-            (path.as_path(), text)
-        }
+        Some(path) => (path.as_path(), config_file::bytes(path)?),
         None => {
             let program = match &arguments.program[..] {
                 [] => built_in::PROGRAM.iter().map(ToString::to_string).collect(),
@@ -147,17 +142,6 @@ fn words(arguments: &Run) -> Vec<String> {
 
 fn split(texts: &[String]) -> impl Iterator<Item = &str> {
     texts.iter().flat_map(|text| text.split_whitespace())
-}
-
-/// Writes the image to a file that is gone when it is dropped.
-fn written(tree: &Tree) -> Result<(NamedTempFile, u64), Failure> {
-    let named = tempfile::Builder::new().prefix("vortex-root-").suffix(".cpio").tempfile();
-    let file = named.map_err(ImageError::Temporary)?;
-    let mut to = std::io::BufWriter::with_capacity(1 << 20, file.as_file());
-    let size = image::write(tree, &mut to)?;
-    to.flush().map_err(ImageError::Flush)?;
-    drop(to);
-    Ok((file, size))
 }
 
 #[cfg(test)]

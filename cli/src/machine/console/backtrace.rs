@@ -67,6 +67,11 @@ impl<N: Names> Backtrace<N> {
         shown
     }
 
+    /// Whether the last line has not ended yet.
+    pub fn within_line(&self) -> bool {
+        !self.line.is_empty()
+    }
+
     /// At the end of a line: the name of the address that it was.
     fn end(&mut self) -> Option<String> {
         let line = std::mem::take(&mut self.line);

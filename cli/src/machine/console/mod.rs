@@ -11,7 +11,7 @@ mod readers;
 mod symbols;
 mod terminal;
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ pub use symbols::Symbols;
 use super::ending::Ending;
 use super::error::MachineError;
 use super::process::{GRACE, Process};
+pub use readers::Watched;
 use terminal::Input;
 
 /// How often it is looked whether the machine has ended without a word.
@@ -60,19 +61,26 @@ pub struct Manner {
     pub with_status: bool,
 }
 
+/// From now on the signals that end a program wait for [`run`] to look at them, so that
+/// nothing that was started or written meanwhile is left behind.
+///
+/// # Errors
+/// [`MachineError::Signals`].
+pub fn watch() -> Result<Watched, MachineError> {
+    readers::signals().map_err(MachineError::Signals)
+}
+
 /// Starts a machine and attends it to its end, on this terminal.
 ///
 /// # Errors
-/// [`MachineError::NoQemu`], [`MachineError::Terminal`], [`MachineError::Signals`],
-/// [`MachineError::Stop`].
+/// [`MachineError::NoQemu`], [`MachineError::Terminal`], [`MachineError::Stop`].
 pub fn run(
     mut command: Command,
+    events: &Watched,
     names: impl Names,
     manner: Manner,
 ) -> Result<Ending, MachineError> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    // From here on a signal waits until it is looked at.
-    let (events, signals) = readers::signals().map_err(MachineError::Signals)?;
     let mut process = Process::start(&mut command).map_err(MachineError::NoQemu)?;
     let input = terminal::input().map_err(MachineError::Terminal)?;
     mend_on_panic(&process, &input);
@@ -88,7 +96,6 @@ pub fn run(
         eprintln!("vortex: Ctrl-C or Ctrl-A X stops the machine; Ctrl-A C sends Ctrl-C to it");
     }
     let ending = attend(&mut process, &events.receiver, Backtrace::new(names), manner);
-    drop(signals);
     drop(input);
     ending
 }
@@ -134,6 +141,9 @@ fn attend(
     // What was still on the way is shown too.
     while let Ok(event) = events.recv_timeout(Duration::from_millis(20)) {
         take(event, &mut text);
+    }
+    if text.within_line() && io::stdout().is_terminal() {
+        take(Event::Output(b"\n".to_vec()), &mut text);
     }
     Ok(ending)
 }

@@ -18,28 +18,25 @@ const CHUNK: usize = 4096;
 /// typed beyond is dropped, so that Ctrl-C is never behind it.
 const TYPED: usize = 256;
 
-/// Where all of them send to.
+/// Where all of them send to. Signals are events until it is dropped.
 #[derive(Debug)]
-pub struct Events {
+pub struct Watched {
     sender: Sender<Event>,
     /// The other end.
     pub receiver: Receiver<Event>,
+    signals: Handle,
 }
 
-impl Events {
+impl Watched {
     /// For one thread.
     pub fn sender(&self) -> Sender<Event> {
         self.sender.clone()
     }
 }
 
-/// Signals are events until this is dropped.
-#[derive(Debug)]
-pub struct Watch(Handle);
-
-impl Drop for Watch {
+impl Drop for Watched {
     fn drop(&mut self) {
-        self.0.close();
+        self.signals.close();
     }
 }
 
@@ -47,10 +44,10 @@ impl Drop for Watch {
 ///
 /// # Errors
 /// Those of the operating system.
-pub fn signals() -> io::Result<(Events, Watch)> {
+pub fn signals() -> io::Result<Watched> {
     let (sender, receiver) = channel();
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])?;
-    let watch = Watch(signals.handle());
+    let handle = signals.handle();
     let to = sender.clone();
     thread::spawn(move || {
         for signal in signals.forever() {
@@ -60,7 +57,7 @@ pub fn signals() -> io::Result<(Events, Watch)> {
             }
         }
     });
-    Ok((Events { sender, receiver }, watch))
+    Ok(Watched { sender, receiver, signals: handle })
 }
 
 /// What the machine writes.

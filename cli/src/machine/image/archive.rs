@@ -4,9 +4,10 @@
 //! are numbered in the order of the paths.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use cpio::newc::{Builder, ModeFileType, trailer};
+use tempfile::NamedTempFile;
 
 use super::error::ImageError;
 use super::path::GuestPath;
@@ -46,6 +47,20 @@ pub fn write(tree: &Tree, to: impl Write) -> Result<u64, ImageError> {
     trailer(&mut to).map_err(ImageError::Write)?;
     to.flush().map_err(ImageError::Write)?;
     Ok(to.bytes)
+}
+
+/// Writes it to a file that is gone when it is dropped.
+///
+/// # Errors
+/// Those of [`write`], [`ImageError::Temporary`], [`ImageError::Flush`].
+pub fn temporary(tree: &Tree) -> Result<(NamedTempFile, u64), ImageError> {
+    let named = tempfile::Builder::new().prefix("vortex-root-").suffix(".cpio").tempfile();
+    let file = named.map_err(ImageError::Temporary)?;
+    let mut to = BufWriter::with_capacity(1 << 20, file.as_file());
+    let size = write(tree, &mut to)?;
+    to.flush().map_err(ImageError::Flush)?;
+    drop(to);
+    Ok((file, size))
 }
 
 fn file(

@@ -9,7 +9,7 @@ mod path;
 mod programs;
 mod tree;
 
-pub use archive::{table, write};
+pub use archive::{table, temporary, write};
 pub use error::ImageError;
 pub use host::take;
 pub use path::GuestPath;
