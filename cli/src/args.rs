@@ -1,8 +1,12 @@
 //! The command line, as `--help` shows it.
 
+mod run;
+
 use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand};
+
+pub use run::Run;
 
 /// What the words after `./vortex` may be.
 #[derive(Debug, Parser)]
@@ -48,10 +52,13 @@ pub enum Command {
     Fuzz(Fuzz),
     /// Show which changes to the source no test notices (needs cargo-mutants).
     Mutants(Mutants),
-    /// Boot the kernel in a virtual machine (not there yet).
-    Run(Run),
+    /// Boot the kernel in a virtual machine, with services (not there yet).
+    Run(Box<Run>),
     /// Reproduce the paper's experiments on the machine (none there yet).
-    Experiment(Run),
+    Experiment(Later),
+    /// The booted tests, until they are a part of `test`.
+    #[command(hide = true)]
+    Booted(Booted),
 }
 
 /// Arguments of `check`.
@@ -149,8 +156,22 @@ pub struct Mutants {
 
 /// Arguments of what is not there yet: anything, so that the answer is an honest one.
 #[derive(Debug, Arguments)]
-pub struct Run {
+pub struct Later {
     /// Whatever was asked for.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     pub rest: Vec<String>,
+}
+
+/// Arguments of `booted`.
+#[derive(Debug, Arguments)]
+pub struct Booted {
+    /// The kernel's ELF file.
+    #[arg(long, value_name = "FILE")]
+    pub kernel: PathBuf,
+    /// What the root file system is to have; `tests/run` in it runs the tests.
+    #[arg(long, value_name = "DIR")]
+    pub root: PathBuf,
+    /// A configuration that starts `/tests/run`.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
 }

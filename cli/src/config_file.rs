@@ -1,4 +1,4 @@
-//! Reading a configuration file, for `check` and `simulate`.
+//! Reading a configuration file, for `check`, `simulate` and `run`.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +12,23 @@ use crate::failure::Failure;
 /// # Errors
 /// [`Failure::Unreadable`] where there is no such file.
 pub fn read(path: &Path) -> Result<Result<Config, Vec<Flaw>>, Failure> {
-    let bytes = fs::read(path).map_err(|error| Failure::Unreadable(path.to_path_buf(), error))?;
-    Ok(match std::str::from_utf8(&bytes) {
+    bytes(path).map(|bytes| parse(&bytes))
+}
+
+/// What is in a file, sound or not.
+///
+/// # Errors
+/// [`Failure::Unreadable`] where there is no such file.
+pub fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| Failure::Unreadable(path.to_path_buf(), error))
+}
+
+/// A sound configuration, or all its flaws.
+pub fn parse(bytes: &[u8]) -> Result<Config, Vec<Flaw>> {
+    match std::str::from_utf8(bytes) {
         Ok(text) => parse_with(text, &known()),
-        Err(error) => Err(vec![not_text(&bytes, error.valid_up_to())]),
-    })
+        Err(error) => Err(vec![not_text(bytes, error.valid_up_to())]),
+    }
 }
 
 /// Prints flaws as `file:line:column: what; expected what`.

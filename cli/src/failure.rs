@@ -5,6 +5,11 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::human;
+use crate::machine::MachineError;
+use crate::machine::image::ImageError;
+use crate::machine::size::{Cores, Memory};
+
 /// Each variant is made in one place.
 #[derive(Debug)]
 pub enum Failure {
@@ -29,6 +34,26 @@ pub enum Failure {
     },
     /// No part of the proof has this name.
     NoSuchPart(String),
+    /// A configuration uses cores that the machine would not have.
+    FewCores {
+        /// What was asked for.
+        asked: Cores,
+        /// What the configuration needs.
+        needs: u16,
+    },
+    /// A root file system that fills the memory.
+    ImageTooLarge {
+        /// Its bytes.
+        image: u64,
+        /// The machine's memory.
+        memory: Memory,
+    },
+    /// A program's argument that a configuration cannot have.
+    NoArgument(String),
+    /// The image cannot be made.
+    Image(ImageError),
+    /// The machine cannot be started or attended.
+    Machine(MachineError),
     /// Results could not be put into JSON.
     Json(serde_json::Error),
 }
@@ -37,7 +62,11 @@ impl Failure {
     /// 2 where the question was wrong, 1 where the answer is no.
     pub fn code(&self) -> ExitCode {
         match self {
-            Self::Unreadable(..) | Self::Unwritable(..) | Self::NoSuchPart(_) => ExitCode::from(2),
+            Self::Unreadable(..)
+            | Self::Unwritable(..)
+            | Self::NoSuchPart(_)
+            | Self::NoArgument(_)
+            | Self::FewCores { .. } => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }
@@ -69,12 +98,43 @@ impl fmt::Display for Failure {
             Self::NoSuchPart(name) => {
                 write!(f, "there is no part '{name}'; './vortex test --list' names them all")
             }
+            Self::FewCores { asked, needs } => write!(
+                f,
+                "the configuration uses core {}, so it needs {needs} cores; '--cores {asked}' is \
+                 too few",
+                needs.saturating_sub(1)
+            ),
+            Self::ImageTooLarge { image, memory } => write!(
+                f,
+                "the root file system has {}: more than half of the machine's memory of {memory}; \
+                 give more with --memory",
+                human::bytes(*image)
+            ),
+            Self::NoArgument(text) => write!(
+                f,
+                "{text:?} cannot be said in a configuration, where spaces around a value are not \
+                 part of it"
+            ),
+            Self::Image(error) => error.fmt(f),
+            Self::Machine(error) => error.fmt(f),
             Self::Json(error) => write!(f, "the result cannot be put into JSON: {error}"),
         }
     }
 }
 
 impl std::error::Error for Failure {}
+
+impl From<ImageError> for Failure {
+    fn from(error: ImageError) -> Self {
+        Self::Image(error)
+    }
+}
+
+impl From<MachineError> for Failure {
+    fn from(error: MachineError) -> Self {
+        Self::Machine(error)
+    }
+}
 
 impl From<serde_json::Error> for Failure {
     fn from(error: serde_json::Error) -> Self {

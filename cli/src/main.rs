@@ -11,6 +11,7 @@ mod config_file;
 mod failure;
 mod home;
 mod human;
+mod machine;
 mod out;
 mod proof;
 mod table;

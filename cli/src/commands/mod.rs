@@ -1,10 +1,12 @@
 //! The subcommands, a file each.
 
 mod bench;
+mod booted;
 mod check;
 mod fuzz;
 mod later;
 mod mutants;
+mod run;
 mod simulate;
 mod test;
 
@@ -22,9 +24,10 @@ pub fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Booted(arguments) => booted::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Mutants(arguments) => mutants::run(&arguments),
-        Command::Run(_) => Ok(later::run()),
+        Command::Run(arguments) => run::run(&arguments),
         Command::Experiment(_) => Ok(later::experiment()),
     }
 }

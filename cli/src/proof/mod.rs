@@ -4,6 +4,7 @@
 //! could not run and says why. A part that could not run because a tool of the long suites
 //! is missing does not fail the whole; everything else does.
 
+pub mod booted;
 mod files;
 pub mod fuzz;
 mod miri;
@@ -113,13 +114,9 @@ impl Program {
 
     /// The line that a person would type.
     fn line(&self) -> String {
-        let quoted = |value: &str| match value.contains(' ') {
-            true => format!("'{value}'"),
-            false => value.to_string(),
-        };
         let environment =
-            self.environment.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
-        let arguments = self.arguments.iter().map(|argument| quoted(argument));
+            self.environment.iter().map(|(name, value)| format!("{name}={}", home::quoted(value)));
+        let arguments = self.arguments.iter().map(|argument| home::quoted(argument));
         let words = environment.chain([self.program.to_string()]).chain(arguments);
         words.collect::<Vec<_>>().join(" ")
     }

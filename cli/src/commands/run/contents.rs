@@ -1,0 +1,80 @@
+//! What is in the machine's first root file system: what a Linux program expects, then what
+//! `--root` and `--add` say, the configuration, and the services' programs with all that
+//! they need.
+
+use std::path::Path;
+
+use vortex_config::Config;
+
+use super::CONFIG;
+use crate::args::Run;
+use crate::failure::Failure;
+use crate::home;
+use crate::machine::image::{self, Content, GuestPath, Node, Programs, Tree};
+
+const BUSYBOX: &str = "/bin/busybox";
+
+/// The tree.
+pub fn tree(arguments: &Run, config_text: Vec<u8>, config: &Config) -> Result<Tree, Failure> {
+    let mut tree = Tree::with_basics();
+    if let Some(root) = &arguments.root {
+        image::take(&mut tree, root, &GuestPath::root())?;
+    }
+    for addition in &arguments.add {
+        image::take(&mut tree, &addition.host, &addition.guest)?;
+    }
+    let path = GuestPath::root().follow(CONFIG);
+    tree.put(&path, Node::File(Content::Bytes(config_text), 0o644))?;
+    let mut programs = Programs::into(&mut tree);
+    for service in &config.services {
+        let activity = config.activities.get(service.activity.index());
+        let activity = activity.map_or("?", |activity| activity.name.as_str());
+        let line = service.place.line;
+        programs.add(
+            &service.program,
+            &format!("the service of activity '{activity}' (line {line})"),
+        )?;
+    }
+    for addition in &arguments.add {
+        if addition.host.is_file() {
+            programs.add(addition.guest.as_str(), "--add")?;
+        }
+    }
+    programs.finish()?;
+    name_applets(&mut tree)?;
+    Ok(tree)
+}
+
+/// Where the host's busybox is in the tree: its other names, as far as nothing has them.
+fn name_applets(tree: &mut Tree) -> Result<(), Failure> {
+    let busybox = GuestPath::root().follow(BUSYBOX);
+    let ours = Node::File(Content::Host(BUSYBOX.into()), 0o755);
+    if !tree.find(&busybox).is_some_and(|(_, node)| *node == ours) || !Path::new(BUSYBOX).is_file()
+    {
+        return Ok(());
+    }
+    let names = home::output(std::process::Command::new(BUSYBOX).arg("--list-full"))?;
+    for name in names.lines() {
+        let path = GuestPath::root().follow(&format!("/{name}"));
+        if tree.find(&path).is_none() {
+            tree.put(&path, Node::Link(BUSYBOX.into()))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn applets_are_named_only_for_the_hosts_busybox() {
+        let mut tree = Tree::new();
+        let busybox = GuestPath::root().follow(BUSYBOX);
+        let other = Node::File(Content::Bytes("other".into()), 0o755);
+        tree.put(&busybox, other).unwrap();
+        let before = tree.entries().count();
+        name_applets(&mut tree).unwrap();
+        assert_eq!(tree.entries().count(), before);
+    }
+}

@@ -1,0 +1,148 @@
+//! `run`: builds the kernel and its first root file system, starts the machine, shows its
+//! console.
+
+mod built_in;
+mod contents;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use vortex_config::{Config, limits};
+
+use super::later;
+use crate::args::Run;
+use crate::config_file;
+use crate::failure::Failure;
+use crate::home;
+use crate::human;
+use crate::machine::accelerator::Accelerator;
+use crate::machine::console::{self, Manner, Symbols};
+use crate::machine::image::{self, Tree};
+use crate::machine::kernel;
+use crate::machine::qemu::{Machine, Version};
+use crate::machine::size::{Cores, Memory};
+use crate::out;
+
+/// Where the configuration is in the root file system.
+const CONFIG: &str = "/etc/vortex.xml";
+
+/// Runs a machine to its end.
+pub fn run(arguments: &Run) -> Result<ExitCode, Failure> {
+    let root = home::root()?;
+    let there = arguments.kernel.is_some() || kernel::exists(&root);
+    if !there && !arguments.dry_run {
+        return Ok(later::run());
+    }
+    let Some((text, config)) = configuration(arguments)? else { return Ok(ExitCode::FAILURE) };
+    let cores = cores(arguments.cores, &config)?;
+    let memory = arguments.memory.unwrap_or_else(|| memory(&config));
+    let tree = contents::tree(arguments, text, &config)?;
+    let mut machine = Machine {
+        accelerator: Accelerator::Tcg,
+        counted: arguments.counted,
+        cores,
+        memory,
+        kernel: arguments.kernel.clone().unwrap_or_else(|| kernel::expected(&root)),
+        image: Some(PathBuf::from("ROOT.cpio")),
+        words: words(arguments),
+        devices: split(&arguments.qemu).map(OsString::from).collect(),
+    };
+    machine.suits(Version::installed()?)?;
+    if arguments.dry_run {
+        return dry(arguments, machine, &tree);
+    }
+    machine.kernel = match &arguments.kernel {
+        Some(path) => kernel::named(path)?,
+        None => kernel::build(&root)?,
+    };
+    let symbols = Symbols::read(&machine.kernel, &root)?;
+    let events = console::watch()?;
+    let (file, size) = image::temporary(&tree)?;
+    if size > memory.bytes() / 2 {
+        return Err(Failure::ImageTooLarge { image: size, memory });
+    }
+    machine.image = Some(file.path().to_path_buf());
+    machine.accelerator = Accelerator::choose(arguments.accel, arguments.counted)?;
+    let manner = Manner { limit: arguments.timeout, with_status: machine.ends_with_status() };
+    let ending = console::run(machine.command(), &events, symbols, manner)?;
+    eprintln!("vortex: {ending}");
+    Ok(ExitCode::from(ending.code()))
+}
+
+/// What would be done.
+fn dry(arguments: &Run, mut machine: Machine, tree: &Tree) -> Result<ExitCode, Failure> {
+    machine.accelerator = Accelerator::choose(arguments.accel, arguments.counted)?;
+    let size = image::write(tree, std::io::sink())?;
+    let line = machine.line();
+    let table = image::table(tree);
+    let size = human::bytes(size);
+    out::put(&format!("{line}\n\nROOT.cpio, {size}:\n\n{table}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The configuration as text and as what it says; nothing where it has flaws, which have
+/// been told.
+fn configuration(arguments: &Run) -> Result<Option<(Vec<u8>, Config)>, Failure> {
+    let (path, text) = match &arguments.file {
+        Some(path) => (path.as_path(), config_file::bytes(path)?),
+        None => {
+            let program = match &arguments.program[..] {
+                [] => built_in::PROGRAM.iter().map(ToString::to_string).collect(),
+                program => program.to_vec(),
+            };
+            let cores = arguments.cores.unwrap_or(Cores::LEAST);
+            let text = built_in::text(cores, &program);
+            (Path::new("the built-in configuration"), text.into_bytes())
+        }
+    };
+    match config_file::parse(&text) {
+        Ok(config) => {
+            said_whole(arguments, &config)?;
+            Ok(Some((text, config)))
+        }
+        Err(flaws) => {
+            config_file::complain(path, &flaws);
+            Ok(None)
+        }
+    }
+}
+
+/// Whether the program and its arguments came through the configuration unchanged: XML
+/// knows no control characters, and the spaces around a value are not part of it.
+fn said_whole(arguments: &Run, config: &Config) -> Result<(), Failure> {
+    let Some(service) = config.services.first() else { return Ok(()) };
+    let read = [&service.program].into_iter().chain(&service.arguments);
+    match arguments.program.iter().zip(read).find(|(said, read)| said != read) {
+        Some((said, _)) => Err(Failure::NoArgument(said.clone())),
+        None => Ok(()),
+    }
+}
+
+fn cores(asked: Option<Cores>, config: &Config) -> Result<Cores, Failure> {
+    let highest = config.multiplexors.iter().map(|multiplexor| multiplexor.core.get()).max();
+    let needs = highest.map_or(1, |core| core.saturating_add(1)).min(limits::CORES);
+    match asked {
+        Some(asked) if asked.get() < needs => Err(Failure::FewCores { asked, needs }),
+        Some(asked) => Ok(asked),
+        None => Ok(Cores::new(needs).unwrap_or(Cores::LEAST)),
+    }
+}
+
+/// As much as the configuration was made for, and no less than a kernel needs.
+fn memory(config: &Config) -> Memory {
+    let mebibytes = config.machine.memory.get().div_ceil(256);
+    Memory::mebibytes(mebibytes).unwrap_or(Memory::LEAST)
+}
+
+fn words(arguments: &Run) -> Vec<String> {
+    let first = [format!("config={CONFIG}")];
+    first.into_iter().chain(split(&arguments.append).map(String::from)).collect()
+}
+
+fn split(texts: &[String]) -> impl Iterator<Item = &str> {
+    texts.iter().flat_map(|text| text.split_whitespace())
+}
+
+#[cfg(test)]
+mod tests;

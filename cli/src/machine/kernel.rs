@@ -1,0 +1,76 @@
+//! The kernel's ELF file: built from this checkout, or one that was named.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::error::MachineError;
+
+const PACKAGE: &str = "vortex-kernel";
+const TARGET: &str = "x86_64-unknown-none";
+
+/// Whether this checkout has a kernel.
+pub fn exists(root: &Path) -> bool {
+    let manifest = std::fs::read_to_string(root.join("kernel/Cargo.toml")).unwrap_or_default();
+    manifest.lines().any(|line| line.trim() == format!("name = \"{PACKAGE}\""))
+}
+
+/// Builds it; cargo says on standard error what it does where that takes time.
+///
+/// # Errors
+/// [`MachineError::NoCargo`], [`MachineError::KernelBuild`].
+pub fn build(root: &Path) -> Result<PathBuf, MachineError> {
+    let arguments = ["build", "--release", "--locked", "--package", PACKAGE, "--target", TARGET];
+    let status = Command::new("cargo")
+        .args(arguments)
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .map_err(MachineError::NoCargo)?;
+    match status.success() {
+        true => Ok(expected(root)),
+        false => Err(MachineError::KernelBuild),
+    }
+}
+
+/// One that was named, if it is there.
+///
+/// # Errors
+/// [`MachineError::NoKernel`].
+pub fn named(path: &Path) -> Result<PathBuf, MachineError> {
+    path.canonicalize().map_err(|error| MachineError::NoKernel(path.to_path_buf(), error))
+}
+
+/// Where it is when it has been built.
+pub fn expected(root: &Path) -> PathBuf {
+    place(root, std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from))
+}
+
+fn place(root: &Path, target: Option<PathBuf>) -> PathBuf {
+    // A relative target directory is cargo's, which is started in the root.
+    let target = root.join(target.unwrap_or_else(|| "target".into()));
+    target.join(TARGET).join("release").join(PACKAGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_where_cargo_puts_it() {
+        let at = |target: Option<&str>| place(Path::new("/r"), target.map(PathBuf::from));
+        assert_eq!(at(None), Path::new("/r/target/x86_64-unknown-none/release/vortex-kernel"));
+        assert_eq!(at(Some("/t")), Path::new("/t/x86_64-unknown-none/release/vortex-kernel"));
+        assert_eq!(at(Some("t")), Path::new("/r/t/x86_64-unknown-none/release/vortex-kernel"));
+    }
+
+    #[test]
+    fn a_checkout_without_its_package_has_none() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(!exists(root.path()));
+        std::fs::create_dir(root.path().join("kernel")).unwrap();
+        let manifest = root.path().join("kernel/Cargo.toml");
+        std::fs::write(&manifest, "[package]\nname = \"vortex-kernel\"\n").unwrap();
+        assert!(exists(root.path()));
+    }
+}
