@@ -7,9 +7,6 @@ use crate::machine::size::Cores;
 /// The program that runs in it where none is named.
 pub const PROGRAM: &[&str] = &["/bin/busybox", "sh"];
 
-/// What a process needs; each has a scheduler on every core.
-const RESOURCES: &[&str] = &["thread", "process", "asr", "er", "fcr", "aior"];
-
 /// Its text, for so many cores and this program.
 pub fn text(cores: Cores, program: &[String]) -> String {
     let mut xml = String::from(
@@ -25,15 +22,14 @@ pub fn text(cores: Cores, program: &[String]) -> String {
             "<cpumultiplexor tag=\"cpumux{core}\" core=\"{core}\" algorithm=\"propshare.wfq\"/>"
         ));
     }
-    for resource in RESOURCES {
-        line(format_args!(
-            "<resourcescheduler resource=\"resource.{resource}\" algorithm=\"propshare.wfq\">"
-        ));
-        for core in 0..cores.get() {
-            line(format_args!("  <cpumultiplexor tag=\"cpumux{core}\" share=\"50\"/>"));
-        }
-        line(format_args!("</resourcescheduler>"));
+    // The other resources have the kernel's defaults.
+    line(format_args!(
+        "<resourcescheduler resource=\"resource.thread\" algorithm=\"propshare.round-robin\">"
+    ));
+    for core in 0..cores.get() {
+        line(format_args!("  <cpumultiplexor tag=\"cpumux{core}\"/>"));
     }
+    line(format_args!("</resourcescheduler>"));
     line(format_args!("<activity name=\"main\" share=\"100\"/>"));
     line(format_args!("<service activity=\"main\">"));
     if let Some((program, arguments)) = program.split_first() {
