@@ -1,8 +1,10 @@
 //! Processes and threads: the process resource (PR) and the thread resource (TR, §3.4).
 
 mod direct;
+pub mod futex;
 mod processes;
 mod resource;
+pub mod signals;
 mod stub;
 mod thread;
 mod threads;
