@@ -84,8 +84,8 @@ impl Walk {
         &mut self,
         mut read: impl FnMut(u64) -> Result<u64, E>,
     ) -> Result<Option<Word>, E> {
-        // An entry that is pending too is passed over, at most all of them.
-        for _ in 0..=LIMIT {
+        // It ends: `left` falls each time that an entry, pending too, is passed over.
+        loop {
             match self.state {
                 State::Done => return Ok(None),
                 State::Head => {
@@ -114,7 +114,6 @@ impl Walk {
                 }
             }
         }
-        Ok(None)
     }
 
     /// Ends the walk where memory cannot be read. The entry that it has come to has its word
