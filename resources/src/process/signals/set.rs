@@ -23,7 +23,6 @@ pub enum How {
 
 impl How {
     /// As the call's argument says it.
-    #[must_use]
     pub const fn new(argument: i32) -> Result<Self, Errno> {
         match argument {
             0 => Ok(Self::Block),

@@ -23,7 +23,8 @@ const AUTODISARM: u32 = linux::SS_AUTODISARM;
 const SMALLEST: u64 = linux::MINSIGSTKSZ as u64;
 
 impl Stack {
-    /// There is none.
+    /// There is none. Linux's first thread has no flags either, and says so in its frames;
+    /// its later threads are as this one.
     pub const DISABLED: Self = Self { base: 0, flags: DISABLE, size: 0 };
     /// The length of a `stack_t`.
     pub const SIZE: usize = 24;
