@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering;
 use vortex_abi as abi;
 use vortex_abi::Errno;
 use vortex_files::{
-    At as PathAt, Attributes, Caller, Effects, Fd, Opened, Owner, Place, Root, Table, Time,
+    At as PathAt, Caller, Effects, Fd, OpenId, Opened, Owner, Place, Root, Table, Time,
     USUAL_LIMIT, WaitKey,
 };
 use vortex_grid::{At, Context, Labels, Outcome, Port, Resource};
@@ -343,15 +343,22 @@ impl FileSystem {
             owner,
             now,
         };
-        let node = self.root.executable(&caller, PathAt::cwd(path), 0)?;
-        let attributes: Attributes = self.root.attributes(&caller, &node)?;
-        let size = attributes.size;
+        let open = self.root.open_executable(&caller, PathAt::cwd(path), 0)?;
+        let image = Self::pages(&self.root, &caller, open, path);
+        self.root.close(open, &mut self.effects);
+        image
+    }
+
+    /// An open file as it is now.
+    fn pages(root: &Root, caller: &Caller<'_>, open: OpenId, path: &[u8]) -> Result<Image, Errno> {
+        let node = root.node(open)?;
+        let size = root.attributes(caller, &node)?.size;
         let count = usize::try_from(size.div_ceil(vortex_machine::PAGE as u64))
             .map_err(|_| Errno::EFBIG)?;
         let mut pages = Vec::new();
         pages.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
         for index in 0..count {
-            pages.push(self.root.page(&node, index as u64)?);
+            pages.push(root.page(&node, index as u64)?);
         }
         Ok(Image::new(path.to_vec(), size, pages))
     }

@@ -1,0 +1,256 @@
+//! The threads that wait for a word of memory: futex(2).
+//!
+//! The table knows nothing of the words. Whoever calls it has compared the word and keeps it
+//! from changing in between; who waits is the caller's type. A waiter is woken in the order
+//! of waiting, and keeps its number when it is moved to another word.
+//!
+//! No call looks at more than [`STEP`] waiters: a long one says how to go on, and does not
+//! see those who came since it began, so that it ends.
+//!
+//! Invariant: `waiters` and `places` have the same waiters; a sequence number is used once.
+//!
+//! Sources: futex(2), and set_robust_list(2) for [`robust`].
+
+mod operation;
+pub mod robust;
+
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use vortex_abi::Errno;
+
+pub use operation::Operation;
+
+/// So many waiters are looked at in one call.
+pub const STEP: usize = 64;
+
+/// Which word is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// Of one address space.
+    Private {
+        /// Its number.
+        space: u64,
+        /// Where in it.
+        address: u64,
+    },
+    /// Of memory that several may have, at different addresses.
+    Shared {
+        /// The frame of memory.
+        frame: u64,
+        /// Where in it.
+        offset: u32,
+    },
+}
+
+/// Names a waiter from its beginning to its end; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WaiterId(u64);
+
+/// Place in the order of waiting.
+type Turn = u64;
+
+#[derive(Debug)]
+struct Waiter<W> {
+    id: WaiterId,
+    bitset: u32,
+    waiter: W,
+}
+
+/// Who waits for which word.
+#[derive(Debug)]
+pub struct FutexTable<W> {
+    waiters: BTreeMap<(Key, Turn), Waiter<W>>,
+    places: BTreeMap<WaiterId, (Key, Turn)>,
+    next: u64,
+}
+
+/// A wake, or what is left of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wake {
+    key: Key,
+    left: u32,
+    bitset: u32,
+    span: Span,
+}
+
+/// A requeue, or what is left of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Requeue {
+    from: Key,
+    to: Key,
+    wake: u32,
+    moves: u32,
+    span: Span,
+}
+
+/// The turns that a call has still to look at: from, and up to where there were none when it
+/// began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    from: Turn,
+    end: Option<Turn>,
+}
+
+const WHOLE: Span = Span { from: 0, end: None };
+
+/// What a wake has done.
+#[derive(Debug)]
+pub struct Woken<W> {
+    /// Those who wait no more, in their order.
+    pub waiters: Vec<W>,
+    /// What is left to do, with the next call.
+    pub rest: Option<Wake>,
+}
+
+/// What a requeue has done.
+#[derive(Debug)]
+pub struct Requeued<W> {
+    /// Those who wait no more, in their order.
+    pub waiters: Vec<W>,
+    /// How many others wait for the second word now.
+    pub moved: u32,
+    /// What is left to do, with the next call.
+    pub rest: Option<Requeue>,
+}
+
+impl Wake {
+    /// Wakes so many of those who wait with one of these bits. As on Linux, none or fewer is
+    /// one.
+    pub fn new(key: Key, count: i32, bitset: u32) -> Result<Self, Errno> {
+        if bitset == 0 {
+            return Err(Errno::EINVAL);
+        }
+        Ok(Self { key, left: count.max(1).unsigned_abs(), bitset, span: WHOLE })
+    }
+}
+
+impl Requeue {
+    /// Wakes so many of those who wait for a word, and lets so many of the others wait for
+    /// another one.
+    pub fn new(from: Key, to: Key, wake: i32, moves: i32) -> Result<Self, Errno> {
+        let count = |count: i32| u32::try_from(count).map_err(|_| Errno::EINVAL);
+        Ok(Self { from, to, wake: count(wake)?, moves: count(moves)?, span: WHOLE })
+    }
+}
+
+impl<W> Default for FutexTable<W> {
+    fn default() -> Self {
+        Self { waiters: BTreeMap::new(), places: BTreeMap::new(), next: 0 }
+    }
+}
+
+impl<W> FutexTable<W> {
+    /// Lets one wait, behind the others. `EINVAL` if no wake could match.
+    pub fn wait(&mut self, key: Key, bitset: u32, waiter: W) -> Result<WaiterId, Errno> {
+        if bitset == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let turn = self.turn();
+        let id = WaiterId(turn);
+        self.waiters.insert((key, turn), Waiter { id, bitset, waiter });
+        self.places.insert(id, (key, turn));
+        Ok(id)
+    }
+
+    /// One waits no more: its time is over, or a signal has come. None if it was woken.
+    pub fn cancel(&mut self, id: WaiterId) -> Option<W> {
+        let place = self.places.remove(&id)?;
+        self.waiters.remove(&place).map(|waiter| waiter.waiter)
+    }
+
+    /// Wakes.
+    #[must_use]
+    pub fn wake(&mut self, mut wake: Wake) -> Woken<W> {
+        let (turns, rest) = self.turns(wake.key, wake.span);
+        let mut waiters = Vec::new();
+        for turn in turns {
+            if wake.left == 0 {
+                break;
+            }
+            if self.bitset(wake.key, turn) & wake.bitset != 0 {
+                waiters.extend(self.remove(wake.key, turn));
+                wake.left -= 1;
+            }
+        }
+        let rest = rest.filter(|_| wake.left > 0).map(|span| Wake { span, ..wake });
+        Woken { waiters, rest }
+    }
+
+    /// Wakes some, and lets others wait for another word.
+    #[must_use]
+    pub fn requeue(&mut self, mut requeue: Requeue) -> Requeued<W> {
+        let Requeue { from, to, .. } = requeue;
+        let (turns, rest) = self.turns(from, requeue.span);
+        let (mut waiters, mut moved) = (Vec::new(), 0);
+        for turn in turns {
+            if requeue.wake > 0 {
+                waiters.extend(self.remove(from, turn));
+                requeue.wake -= 1;
+            } else if requeue.moves > 0 {
+                self.move_to(from, turn, to);
+                requeue.moves -= 1;
+                moved += 1;
+            } else {
+                break;
+            }
+        }
+        let more = requeue.wake > 0 || requeue.moves > 0;
+        let rest = rest.filter(|_| more).map(|span| Requeue { span, ..requeue });
+        Requeued { waiters, moved, rest }
+    }
+
+    /// How many wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.waiters.len()
+    }
+
+    /// Whether nobody waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiters.is_empty()
+    }
+
+    fn turn(&mut self) -> Turn {
+        let turn = self.next;
+        self.next = turn.wrapping_add(1);
+        turn
+    }
+
+    /// The next turns of a span, and what is left of it, if not all.
+    fn turns(&self, key: Key, span: Span) -> (Vec<Turn>, Option<Span>) {
+        let end = span.end.unwrap_or(self.next);
+        if span.from >= end {
+            return (Vec::new(), None);
+        }
+        let range = self.waiters.range((key, span.from)..(key, end));
+        let mut turns: Vec<Turn> = range.map(|((_, turn), _)| *turn).take(STEP + 1).collect();
+        let over = if turns.len() > STEP { turns.pop() } else { None };
+        (turns, over.map(|from| Span { from, end: Some(end) }))
+    }
+
+    fn bitset(&self, key: Key, turn: Turn) -> u32 {
+        self.waiters.get(&(key, turn)).map_or(0, |waiter| waiter.bitset)
+    }
+
+    fn remove(&mut self, key: Key, turn: Turn) -> Option<W> {
+        let waiter = self.waiters.remove(&(key, turn))?;
+        self.places.remove(&waiter.id);
+        Some(waiter.waiter)
+    }
+
+    /// Where both words are the same one, it keeps its turn.
+    fn move_to(&mut self, from: Key, turn: Turn, to: Key) {
+        if from != to
+            && let Some(waiter) = self.waiters.remove(&(from, turn))
+        {
+            let place = (to, self.turn());
+            self.places.insert(waiter.id, place);
+            self.waiters.insert(place, waiter);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The signals that wait for a thread, or for any thread of a process: signal(7).
+//!
+//! A standard signal is there once, with the first cause. A real-time signal is there as
+//! often as it was sent, in that order, and at most [`REALTIME_LIMIT`] of all are. Of all the
+//! lowest number is taken first, after SIGKILL and what faults raise.
+//!
+//! Invariant: `set` is the signals of `queued`, and those whose cause was lost.
+
+use alloc::collections::BTreeMap;
+
+use super::info::Info;
+use super::set::SignalSet;
+use super::signal::Signal;
+use crate::process::Pid;
+use vortex_abi::Errno;
+use vortex_abi::linux::general as linux;
+
+/// So many real-time signals wait; it stands for `RLIMIT_SIGPENDING`.
+pub const REALTIME_LIMIT: usize = 1024;
+
+/// Signals that wait.
+#[derive(Debug, Default)]
+pub struct Pending {
+    set: SignalSet,
+    /// By signal, then in the order of sending.
+    queued: BTreeMap<(Signal, u64), Info>,
+    /// Of those, the real-time ones.
+    realtime: usize,
+    sent: u64,
+}
+
+/// What a signal that was sent has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It waits: a thread that does not block it is to be woken.
+    Waits,
+    /// It waited before.
+    Already,
+}
+
+impl Pending {
+    /// Lets a signal wait. `EAGAIN` if too many do.
+    ///
+    /// kill(2) does not fail: beyond the limit the signal waits, without its cause.
+    pub fn add(&mut self, info: Info) -> Result<Added, Errno> {
+        let signal = info.signal;
+        if !signal.is_realtime() {
+            if self.set.contains(signal) {
+                return Ok(Added::Already);
+            }
+        } else if self.realtime >= REALTIME_LIMIT {
+            if info.code != linux::SI_USER as i32 {
+                return Err(Errno::EAGAIN);
+            }
+            let already = self.set.contains(signal);
+            self.set.insert(signal);
+            return Ok(if already { Added::Already } else { Added::Waits });
+        } else {
+            self.realtime += 1;
+        }
+        self.sent = self.sent.wrapping_add(1);
+        self.queued.insert((signal, self.sent), info);
+        self.set.insert(signal);
+        Ok(Added::Waits)
+    }
+
+    /// The signals that wait. sigpending(2) gives those of a thread and of its process that
+    /// are blocked.
+    #[must_use]
+    pub const fn set(&self) -> SignalSet {
+        self.set
+    }
+
+    /// The signal that is taken next, if any is not blocked.
+    #[must_use]
+    pub const fn peek(&self, blocked: SignalSet) -> Option<Signal> {
+        let ready = self.set.without(blocked);
+        if ready.contains(Signal::KILL) {
+            return Some(Signal::KILL);
+        }
+        match ready.intersection(SignalSet::SYNCHRONOUS).lowest() {
+            Some(signal) => Some(signal),
+            None => ready.lowest(),
+        }
+    }
+
+    /// Takes the next signal that is not blocked. A thread takes from its own first, then
+    /// from its process's.
+    ///
+    /// sigtimedwait(2) takes what it waits for: all else is blocked.
+    pub fn take(&mut self, blocked: SignalSet) -> Option<Info> {
+        let signal = self.peek(blocked)?;
+        let first = self.first(signal);
+        let info = first.and_then(|key| self.forget(key));
+        if self.first(signal).is_none() {
+            self.set.remove(signal);
+        }
+        Some(info.unwrap_or(Info::user(signal, Pid(0), 0)))
+    }
+
+    /// Discards these: they are ignored now, or undone by another.
+    pub fn discard(&mut self, signals: SignalSet) {
+        for signal in self.set.intersection(signals).iter() {
+            while let Some(key) = self.first(signal) {
+                self.forget(key);
+            }
+            self.set.remove(signal);
+        }
+    }
+
+    fn first(&self, signal: Signal) -> Option<(Signal, u64)> {
+        self.queued.range((signal, 0)..=(signal, u64::MAX)).next().map(|(key, _)| *key)
+    }
+
+    fn forget(&mut self, key: (Signal, u64)) -> Option<Info> {
+        let info = self.queued.remove(&key)?;
+        if info.signal.is_realtime() {
+            self.realtime = self.realtime.saturating_sub(1);
+        }
+        Some(info)
+    }
+}
