@@ -20,6 +20,7 @@ use vortex_grid::{
 use vortex_machine::{Boot, Cpu};
 use vortex_resources::files::FileSystem;
 use vortex_resources::memory::AddressSpaces;
+use vortex_resources::monitor::{Monitor, Samples};
 use vortex_resources::process::{ProcessRequest, Processes, Random, Start, Threads};
 use vortex_resources::{Mail, Ports, System, WallClock};
 use vortex_units::{ActivityId, Bytes, CoreId, Cycles, Micros, Share};
@@ -79,6 +80,7 @@ pub struct Shared {
     pub system: Arc<System>,
     pub names: Vec<(String, ActivityId)>,
     pub patience: Cycles,
+    pub samples: Arc<Samples>,
     pub debug_exit: bool,
     start: Mutex<Vec<(ActivityId, Start)>>,
     begun: AtomicBool,
@@ -205,6 +207,7 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
     }
     let start = services(&config, &names);
     let root = Mutex::new(Some(root));
+    let samples = Arc::new(Samples::new(config.multiplexors.iter().map(|mux| mux.core)));
     let ports = Ports {
         process: grid.add(home(spec(&config, frequency, "resource.process", 1)?), {
             let (system, poker) = (system.clone(), boot.poker());
@@ -222,6 +225,15 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
                 FileSystem::new(root, system.clone())
             }
         }),
+        monitor: grid.add(home(spec(&config, frequency, "resource.monitor", 4)?), {
+            let (samples, poker) = (samples.clone(), boot.poker());
+            let names: Vec<_> = names.iter().map(|(name, id)| (*id, name.clone())).collect();
+            let observers = observers(&config, &names);
+            move |_| {
+                let (names, observers) = (names.clone(), observers.clone());
+                Monitor::new(samples.clone(), poker.clone(), frequency, names, observers)
+            }
+        }),
         threads,
     };
     system.ports.call_once(|| ports);
@@ -229,6 +241,7 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         system,
         names,
         patience: frequency.cycles(PATIENCE),
+        samples,
         debug_exit: boot.debug_exit(),
         start: Mutex::new(start),
         begun: AtomicBool::new(false),
@@ -255,8 +268,8 @@ fn written(archive: &[u8], path: &str) -> Result<String, Failure> {
 }
 
 /// The resources that there are.
-const RESOURCES: [&str; 4] =
-    ["resource.thread", "resource.process", "resource.asr", "resource.file"];
+const RESOURCES: [&str; 5] =
+    ["resource.thread", "resource.process", "resource.asr", "resource.file", "resource.monitor"];
 
 /// Refuses what a configuration asks for and this kernel does not do.
 fn refuse(config: &Config) -> Result<(), Failure> {
@@ -285,6 +298,15 @@ fn refuse(config: &Config) -> Result<(), Failure> {
         )));
     }
     Ok(())
+}
+
+/// The activities that may see the performance data of all.
+fn observers(config: &Config, names: &[(ActivityId, String)]) -> Vec<ActivityId> {
+    let activities = config.activities.iter().zip(names);
+    let may = |(activity, (id, _)): (&vortex_config::Activity, &(ActivityId, String))| {
+        (activity.performance == vortex_config::Performance::All).then_some(*id)
+    };
+    activities.filter_map(may).collect()
 }
 
 /// The programs to start.

@@ -11,7 +11,7 @@ use vortex_units::Cycles;
 
 use crate::assemble::Shared;
 use crate::clock::Clock;
-use crate::report;
+use crate::{report, sample};
 
 type GridCore = Core<Mail, Clock>;
 
@@ -20,6 +20,7 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
     shared.begin(&mut core);
     loop {
         cpu.poll();
+        sample::give(&mut core, shared);
         let mut step = core.step();
         loop {
             match step {

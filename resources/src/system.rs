@@ -11,6 +11,7 @@ use vortex_units::{ActivityId, Cycles, Nanos};
 
 use crate::files::FileSystem;
 use crate::memory::AddressSpaces;
+use crate::monitor::Monitor;
 use crate::process::{Processes, Threads};
 use crate::process::{Random, Thread};
 
@@ -22,6 +23,8 @@ pub struct Ports {
     pub memory: Port<AddressSpaces>,
     /// Files.
     pub files: Port<FileSystem>,
+    /// The monitor.
+    pub monitor: Port<Monitor>,
     /// TR, by the activity's place.
     pub threads: Vec<(ActivityId, Port<Threads>)>,
 }

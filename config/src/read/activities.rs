@@ -11,7 +11,7 @@ use vortex_units::{Frames, Share};
 use super::element::{Field, Fields, Reader, TEXT};
 use super::schedulers::ignored;
 use crate::{
-    Activity, ActivityIndex, Algorithm, Config, Entitlement, MemoryBudget, Place, ResourceIndex,
+    Activity, ActivityIndex, Algorithm, Config, Entitlement, MemoryBudget, Performance, Place, ResourceIndex,
     Service, limits,
 };
 
@@ -74,6 +74,7 @@ pub(super) fn activities(reader: &mut Reader<'_>, parts: &Fields<'_, '_>, config
             entitlements: Vec::new(),
             memory: MemoryBudget::default(),
             nodes: None,
+            performance: Performance::Own,
             place: Place::default(),
         },
     };
@@ -97,7 +98,7 @@ fn activity(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> (Ac
     let fields = if reserved {
         reader.open(node, &["share", "priority", "nodes"], &["entitlement", "memory"])
     } else {
-        reader.open(node, &["name", "share", "priority", "nodes"], &["entitlement", "memory"])
+        reader.open(node, &["name", "share", "priority", "nodes", "performance"], &["entitlement", "memory"])
     };
     let name = if reserved {
         "infrastructure".to_string()
@@ -123,6 +124,14 @@ fn activity(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> (Ac
     }
     let memory = budget(reader, &fields, config);
     let nodes = fields.get("nodes").and_then(|field| reader.number32(field, 1, 10_000_000));
+    let performance = fields.get("performance").map_or(Performance::Own, |field| {
+        match field.text.as_str() {
+            "own" => {}
+            "all" => return Performance::All,
+            _ => reader.unknown(field, "right to performance data", ["own", "all"].into_iter()),
+        }
+        Performance::Own
+    });
     let activity = Activity {
         name,
         share: share.unwrap_or(Share::ONE),
@@ -130,6 +139,7 @@ fn activity(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> (Ac
         entitlements,
         memory,
         nodes,
+        performance,
         place: fields.place,
     };
     (activity, fields.get("share").is_some())
