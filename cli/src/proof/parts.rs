@@ -1,7 +1,7 @@
 //! The parts of the proof, in the order in which they run: what fails fast comes first.
 
 use super::{Extent, Part, Program, Work, files, fuzz, miri, models, readme, services};
-use crate::commands::cost;
+use crate::commands::{cost, ledger};
 
 /// The crates that are compiled into the kernel unchanged.
 const KERNEL_CRATES: &[&str] = &[
@@ -140,6 +140,12 @@ pub fn parts() -> Vec<Part> {
             what: "the guest programs build; what they observe on the host is the same twice",
             extent: Extent::Normal,
             work: |_| Work::Function(services::run),
+        },
+        Part {
+            name: "ledger",
+            what: "experiment cpu for five seconds: every cycle of the machine is on one bill",
+            extent: Extent::Normal,
+            work: |_| Work::Function(ledger),
         },
         Part {
             name: "fuzz",

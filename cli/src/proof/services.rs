@@ -14,14 +14,22 @@ pub const TARGET: &str = "x86_64-unknown-linux-musl";
 /// In which all tests have run twice.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Builds them and runs the tests.
-pub fn run(root: &Path, _: Extent) -> Verdict {
+/// Builds them; the folder where they are.
+pub fn build(root: &Path) -> Result<PathBuf, Verdict> {
     let build = ["build", "--release", "--locked", "--target", TARGET, "--manifest-path", MANIFEST];
     let folder = "services/target";
-    if let Verdict::Bad(why) = Program::cargo(build).with("CARGO_TARGET_DIR", folder).run(root) {
-        return Verdict::Bad(why);
+    match Program::cargo(build).with("CARGO_TARGET_DIR", folder).run(root) {
+        Verdict::Good(_) => Ok(root.join(folder).join(TARGET).join("release")),
+        other => Err(other),
     }
-    let calls = root.join(folder).join(TARGET).join("release/calls");
+}
+
+/// Builds them and runs the tests.
+pub fn run(root: &Path, _: Extent) -> Verdict {
+    let calls = match build(root) {
+        Ok(folder) => folder.join("calls"),
+        Err(verdict) => return verdict,
+    };
     let begin = Instant::now();
     let list = match start(&calls, "--list") {
         Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -11,8 +11,8 @@ use vortex_units::{Frames, Share};
 use super::element::{Field, Fields, Reader, TEXT};
 use super::schedulers::ignored;
 use crate::{
-    Activity, ActivityIndex, Algorithm, Config, Entitlement, MemoryBudget, Performance, Place, ResourceIndex,
-    Service, limits,
+    Activity, ActivityIndex, Algorithm, Config, Entitlement, MemoryBudget, Performance, Place,
+    ResourceIndex, Service, limits,
 };
 
 const THREAD: &str = "resource.thread";
@@ -98,7 +98,11 @@ fn activity(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> (Ac
     let fields = if reserved {
         reader.open(node, &["share", "priority", "nodes"], &["entitlement", "memory"])
     } else {
-        reader.open(node, &["name", "share", "priority", "nodes", "performance"], &["entitlement", "memory"])
+        reader.open(
+            node,
+            &["name", "share", "priority", "nodes", "performance"],
+            &["entitlement", "memory"],
+        )
     };
     let name = if reserved {
         "infrastructure".to_string()

@@ -148,13 +148,12 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     /// Books the time since the last reading to this activity: whoever drives the core
-    /// did something for it between two requests. It counts as any other consumption.
+    /// did something for it between two requests. It counts against its client here.
     pub fn worked_for(&mut self, activity: ActivityId) {
         let now = self.machine.now();
         let (span, total) = self.ledger.charge(activity, now);
         self.grid.activities().publish(activity, self.id, total);
-        if self.charge_through
-            && let Some(multiplexor) = self.levels.first_mut()
+        if let Some(multiplexor) = self.levels.first_mut()
             && let Some(own) = multiplexor.client_of(activity)
         {
             let mut record = Record::new(RecordKind::THROUGH);

@@ -113,7 +113,8 @@ mod tests {
     fn a_later_part_is_good_for_earlier_askings_and_not_the_other_way_round() {
         let core = CoreId::new(0);
         let samples = Samples::new([core].into_iter());
-        let (first, second) = (samples.ask(ActivityId::INFRASTRUCTURE), samples.ask(ActivityId::INFRASTRUCTURE));
+        let (first, second) =
+            (samples.ask(ActivityId::INFRASTRUCTURE), samples.ask(ActivityId::INFRASTRUCTURE));
         samples.give(core, first, part(0, 1));
         assert!(samples.all(first).is_some());
         assert!(samples.all(second).is_none());

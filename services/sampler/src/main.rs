@@ -56,9 +56,8 @@ fn print(place: usize, sample: &Sample, holders: bool) {
     let mut text = format!("sampler sample {place} {} {stamp} {megahertz}\n", u8::from(*whole));
     for core in &sample.cores {
         let Core { number, stamp, elapsed, idle, host, departed, .. } = core;
-        text += &format!(
-            "sampler core {place} {number} {stamp} {elapsed} {idle} {host} {departed}\n"
-        );
+        text +=
+            &format!("sampler core {place} {number} {stamp} {elapsed} {idle} {host} {departed}\n");
         for (activity, cycles) in &core.used {
             let name = word(sample.name(*activity).unwrap_or("?"));
             text += &format!("sampler used {place} {number} {name} {cycles}\n");
