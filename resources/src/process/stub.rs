@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 
 use vortex_abi::linux::general::{
     FUTEX_CMD_MASK, FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI, FUTEX_REQUEUE, FUTEX_WAIT, FUTEX_WAIT_BITSET,
+    FUTEX_WAKE_OP,
 };
 use vortex_abi::{self as abi, Call, Errno, Span};
 use vortex_machine::Access;
-use vortex_units::{CoreId, Cycles};
+use vortex_units::{CoreId, Cycles, Nanos};
 
 use super::direct::{self, Effect};
 use super::operands::{Operands, Unready};
@@ -17,7 +18,7 @@ use super::resource::{Child, Extra, ProcessCall};
 use super::signals::SignalSet;
 use super::thread::Thread;
 use crate::System;
-use crate::files::FileCall;
+use crate::files::{FileCall, timespec};
 use crate::memory::{AddressSpace, Unpinned, pin, read_string};
 
 /// The most that arguments and environment have together.
@@ -71,7 +72,7 @@ pub fn prepare(thread: &mut Thread, system: &System, now: Cycles, core: CoreId) 
         Call::Direct(call) => direct::make(thread, call, system, now, core),
         Call::Memory(call) => Ok(Prepared::Memory(call)),
         Call::Files(call) => files(thread, call),
-        Call::Process(call) => process(thread, call),
+        Call::Process(call) => process(thread, system, now, call),
     };
     prepared.unwrap_or_else(Into::into)
 }
@@ -116,7 +117,12 @@ fn ioctl_length(request: u32) -> Option<u64> {
     }
 }
 
-fn process(thread: &mut Thread, call: abi::Process) -> Result<Prepared, Unready> {
+fn process(
+    thread: &mut Thread,
+    system: &System,
+    now: Cycles,
+    call: abi::Process,
+) -> Result<Prepared, Unready> {
     let space = &thread.space;
     let (operands, extra) = match call {
         abi::Process::Fork | abi::Process::Vfork => (Operands::default(), copy(thread)?),
@@ -142,7 +148,7 @@ fn process(thread: &mut Thread, call: abi::Process) -> Result<Prepared, Unready>
                 FUTEX_WAIT | FUTEX_WAIT_BITSET | FUTEX_LOCK_PI if timeout != 0 => {
                     operands.set(1, pin(space, Span::new(timeout, 16), Access::Read)?);
                 }
-                FUTEX_REQUEUE | FUTEX_CMP_REQUEUE => {
+                FUTEX_REQUEUE | FUTEX_CMP_REQUEUE | FUTEX_WAKE_OP => {
                     operands.set(1, pin(space, Span::new(second, 4), Access::Write)?);
                 }
                 _ => {}
@@ -151,6 +157,16 @@ fn process(thread: &mut Thread, call: abi::Process) -> Result<Prepared, Unready>
         }
         _ => (Operands::prepare(space, call.operands())?, Extra::None),
     };
+    if let abi::Process::RtSigtimedwait { info, timeout, size, .. } = call {
+        return take_signal(
+            thread,
+            system,
+            now,
+            operands,
+            (info.is_some(), timeout.is_some(), size),
+            call,
+        );
+    }
     if let abi::Process::RtSigsuspend { size, .. } = call {
         if size != 8 {
             return Err(Unready::Error(Errno::EINVAL));
@@ -165,6 +181,56 @@ fn process(thread: &mut Thread, call: abi::Process) -> Result<Prepared, Unready>
         deadline: thread.deadline,
         expired: thread.expired,
         extra,
+    })))
+}
+
+/// rt_sigtimedwait(2): takes a signal that waits, or waits for one.
+fn take_signal(
+    thread: &mut Thread,
+    system: &System,
+    now: Cycles,
+    operands: Operands,
+    (info, timeout, size): (bool, bool, u64),
+    call: abi::Process,
+) -> Result<Prepared, Unready> {
+    if size != 8 {
+        return Err(Unready::Error(Errno::EINVAL));
+    }
+    let set = SignalSet::from_bits(u64::from_le_bytes(operands.bytes_of::<8>(0)?)).blockable();
+    let limit = match timeout {
+        true => Some(timespec(&operands.bytes_of::<16>(2)?)?),
+        false => None,
+    };
+    // First what it takes is known, then it looks: what comes later finds it waiting.
+    thread.state.set_taking(set);
+    let own = thread.state.pending.lock().take(set.complement());
+    let taken = own.or_else(|| thread.process().pending.lock().take(set.complement()));
+    let done = |thread: &Thread, result| {
+        thread.state.set_taking(SignalSet::EMPTY);
+        Ok(Prepared::Done(result))
+    };
+    if let Some(taken) = taken {
+        if info {
+            operands.give(1, &taken.to_bytes())?;
+        }
+        return done(thread, Ok(taken.signal.number() as u64));
+    }
+    if thread.expired || limit == Some(0) {
+        return done(thread, Err(Errno::EAGAIN));
+    }
+    if thread.has_signal() {
+        return done(thread, Err(Errno::EINTR));
+    }
+    let deadline =
+        thread.deadline.or_else(|| limit.map(|nanos| now + system.clock.cycles(Nanos::new(nanos))));
+    Ok(Prepared::Process(Box::new(ProcessCall {
+        call,
+        operands: Operands::default(),
+        thread: thread.state.clone(),
+        space: thread.space.clone(),
+        deadline,
+        expired: false,
+        extra: Extra::None,
     })))
 }
 
