@@ -23,6 +23,8 @@ use crate::memory::{AddressSpace, Unpinned, pin, read_string};
 
 /// The most that arguments and environment have together.
 const STRINGS: usize = 2 << 20;
+/// And the longest of them, as Linux has it (`MAX_ARG_STRLEN`), without the zero.
+const STRING: usize = (128 << 10) - 1;
 
 /// A call, ready to be made or made.
 pub enum Prepared {
@@ -253,7 +255,8 @@ fn strings(space: &AddressSpace, array: u64, left: &mut usize) -> Result<Vec<Vec
         if address == 0 {
             break;
         }
-        let string = read_string(space, address, *left)?.ok_or(Unready::Error(Errno::E2BIG))?;
+        let string = read_string(space, address, (*left).min(STRING))?;
+        let string = string.ok_or(Unready::Error(Errno::E2BIG))?;
         *left = left.checked_sub(string.len() + 9).ok_or(Unready::Error(Errno::E2BIG))?;
         all.push(string);
         at = at.checked_add(8).ok_or(Unready::Error(Errno::EFAULT))?;
