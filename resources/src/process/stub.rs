@@ -248,7 +248,8 @@ fn copy(thread: &mut Thread) -> Result<Extra, Unready> {
 fn strings(space: &AddressSpace, array: u64, left: &mut usize) -> Result<Vec<Vec<u8>>, Unready> {
     let mut all = Vec::new();
     let mut at = array;
-    while array != 0 {
+    // No array at all is an empty one, as on Linux.
+    while at != 0 {
         let mut word = [0; 8];
         pin(space, Span::new(at, 8), Access::Read)?.read(0, &mut word);
         let address = u64::from_le_bytes(word);

@@ -184,10 +184,10 @@ impl Threads {
         if thread.process().is_stopped() {
             return self.stop(ready, cx);
         }
-        if thread.interrupted.is_some() || thread.delivering.is_some() || thread.has_signal() {
-            if let Some(next) = self.deliver(ready, cx) {
-                return next;
-            }
+        if (thread.interrupted.is_some() || thread.delivering.is_some() || thread.has_signal())
+            && let Some(next) = self.deliver(ready, cx)
+        {
+            return next;
         }
         let Some(thread) = &mut ready.thread else { return Outcome::Done };
         if thread.set_tid != 0 {
