@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use spin::Mutex;
 use vortex_abi::Errno;
@@ -12,6 +12,7 @@ use vortex_units::ActivityId;
 
 use super::processes::{Pid, Process, ThreadState};
 use super::resource::{Cx, Next, ProcessRequest, Processes, Record};
+use super::signals::{Actions, Pending};
 use super::thread::Thread;
 use super::threads::ThreadReady;
 use crate::files::{FileRequest, FilesId};
@@ -48,7 +49,11 @@ impl Continuation<Mail, Processes> for HasFiles {
         }
         let Some(ports) = processes.system.ports.get() else { return Outcome::Done };
         let Some(files) = start.files else { return Outcome::Done };
-        match cx.request(ports.files, Labels::NONE, FileRequest::Image(files, start.path.clone())) {
+        match cx.request(
+            ports.files,
+            Labels::NONE,
+            FileRequest::Image(files, None, start.path.clone()),
+        ) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasImage>()),
             Err(_) => processes.not_started(start, Errno::EAGAIN),
         }
@@ -111,6 +116,12 @@ pub(super) fn new_process(
         ending: AtomicBool::new(false),
         status: AtomicI32::new(0),
         program: Mutex::new(program),
+        actions: Mutex::new(Actions::default()),
+        pending: Mutex::new(Pending::default()),
+        stop: Mutex::new(None),
+        used: AtomicU64::new(0),
+        used_by_children: AtomicU64::new(0),
+        session: AtomicI32::new(group),
     })
 }
 
@@ -141,8 +152,13 @@ impl Processes {
         let context = UserContext::new(program.entry, program.stack).ok_or(Errno::ENOMEM)?;
         let state = ThreadState::new(process.pid, process.clone());
         let thread = Thread::new(state, context);
-        let record =
-            Record { process: process.clone(), parent: Pid(0), zombie: false, borrowed_from: None };
+        let record = Record {
+            process: process.clone(),
+            parent: Pid(0),
+            zombie: false,
+            report: None,
+            borrowed_from: None,
+        };
         self.records.insert(process.pid, record);
         self.ready(thread, cx)
     }

@@ -10,11 +10,15 @@ use vortex_abi::{Direct, Errno, Span};
 use vortex_machine::Access;
 use vortex_units::{CoreId, Cycles, Nanos};
 
+use super::delivery::format;
 use super::operands::{Operands, Unready};
+use super::signals::frame::{ReturnError, parse_return};
+use super::signals::{Action, How, Signal, SignalSet, Stack};
 use super::stub::Prepared;
 use super::thread::Thread;
+use super::waiting::usage;
 use crate::System;
-use crate::memory::pin;
+use crate::memory::{Unpinned, pin};
 
 /// What a call does to its thread beside returning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,13 +66,22 @@ pub fn make(
             thread.clear_tid = address;
             Ok(tid)
         }
+        Direct::GetRobustList { tid: of, .. } => {
+            let own = of == 0 || of == thread.state.tid.0;
+            if own {
+                operands.give(0, &thread.robust.to_le_bytes())?;
+                operands.give(1, &24u64.to_le_bytes()).map(|()| 0)
+            } else {
+                Err(Errno::ESRCH)
+            }
+        }
         Direct::SetRobustList { head, length } => {
             const SIZE: u64 = 24;
             thread.robust = head;
             if length == SIZE { Ok(0) } else { Err(Errno::EINVAL) }
         }
         Direct::ArchPrctl { operation, address } => arch_prctl(thread, operation, address)?,
-        Direct::ClockGettime { clock, .. } => match clock_of(system, clock, now) {
+        Direct::ClockGettime { clock, .. } => match thread_clock(thread, system, clock, now) {
             Some(value) => give(0, &timespec(value)),
             None => Err(Errno::EINVAL),
         },
@@ -96,7 +109,18 @@ pub fn make(
         }
         Direct::Uname { .. } => give(0, &uname()),
         Direct::Sysinfo { .. } => give(0, &sysinfo(system, now)),
-        Direct::Getrusage { .. } => give(0, &[0; 144]),
+        Direct::Getrusage { who, .. } => {
+            const RUSAGE_CHILDREN: i32 = -1;
+            const RUSAGE_THREAD: i32 = 1;
+            let process = thread.process();
+            let used = match who {
+                0 => Cycles::new(process.used.load(Ordering::Relaxed)),
+                RUSAGE_CHILDREN => Cycles::new(process.used_by_children.load(Ordering::Relaxed)),
+                RUSAGE_THREAD => thread.state.used(),
+                _ => return Err(Unready::Error(Errno::EINVAL)),
+            };
+            give(0, &usage(system.clock.nanos(used)))
+        }
         Direct::Times { times } => {
             let ticks = system.clock.since_start(now).get() / 10_000_000;
             if times.is_some() { give(0, &[0; 32]).map(|_| ticks) } else { Ok(ticks) }
@@ -106,8 +130,8 @@ pub fn make(
             None => Err(Errno::EINVAL),
         },
         Direct::Setrlimit { resource, .. } => limit(resource).map(|_| 0).ok_or(Errno::EINVAL),
-        Direct::Prlimit64 { resource, new, old, .. } => match limit(resource) {
-            Some(bytes) if old.is_some() => give(usize::from(new.is_some()), &bytes),
+        Direct::Prlimit64 { resource, old, .. } => match limit(resource) {
+            Some(bytes) if old.is_some() => give(1, &bytes),
             Some(_) => Ok(0),
             None => Err(Errno::EINVAL),
         },
@@ -116,7 +140,7 @@ pub fn make(
             if at.is_some() {
                 give(0, &u32::from(core.get()).to_le_bytes())?;
             }
-            if node.is_some() { give(usize::from(at.is_some()), &[0; 4]) } else { Ok(0) }
+            if node.is_some() { give(1, &[0; 4]) } else { Ok(0) }
         }
         Direct::Getrandom { count, flags, .. } => {
             if flags & !7 != 0 {
@@ -126,11 +150,22 @@ pub fn make(
             }
         }
         Direct::Prctl { operation, argument } => prctl(thread, operation, argument)?,
-        Direct::RtSigaction { .. }
-        | Direct::RtSigprocmask { .. }
-        | Direct::Sigaltstack { .. }
-        | Direct::RtSigpending { .. } => Ok(0),
-        Direct::RtSigreturn => Err(Errno::ENOSYS),
+        Direct::RtSigaction { signal, new, old, size } => {
+            set_action(thread, &operands, (signal, new.is_some(), old.is_some(), size))
+        }
+        Direct::RtSigprocmask { how, new, old, size } => {
+            set_mask(thread, &operands, (how, new.is_some(), old.is_some(), size))
+        }
+        Direct::RtSigpending { size, .. } => {
+            let waiting = thread.state.pending.lock().set();
+            let all = waiting.union(thread.process().pending.lock().set());
+            let told = all.intersection(thread.blocked).bits();
+            if size > 8 { Err(Errno::EINVAL) } else { give(0, &told.to_le_bytes()) }
+        }
+        Direct::Sigaltstack { new, old } => {
+            set_stack(thread, &operands, new.is_some(), old.is_some())
+        }
+        Direct::RtSigreturn => return Ok(signal_return(thread)),
     };
     Ok(Prepared::Done(result))
 }
@@ -154,6 +189,16 @@ pub fn timespec(time: Nanos) -> [u8; 16] {
 
 fn real_time(system: &System, now: Cycles) -> Nanos {
     Nanos::new(system.clock.epoch.get().saturating_add(system.clock.since_start(now).get()))
+}
+
+/// What a clock says to this thread: two of them are its own.
+fn thread_clock(thread: &Thread, system: &System, clock: i32, now: Cycles) -> Option<Nanos> {
+    let used = match u32::try_from(clock).ok()? {
+        CLOCK_PROCESS_CPUTIME_ID => Cycles::new(thread.process().used.load(Ordering::Relaxed)),
+        CLOCK_THREAD_CPUTIME_ID => thread.state.used(),
+        _ => return clock_of(system, clock, now),
+    };
+    Some(system.clock.nanos(used))
 }
 
 /// What a clock says.
@@ -296,5 +341,87 @@ fn prctl(thread: &Thread, operation: i32, argument: u64) -> Result<Result<u64, E
             Ok(Ok(0))
         }
         _ => Ok(Err(Errno::EINVAL)),
+    }
+}
+
+/// rt_sigaction(2).
+fn set_action(
+    thread: &Thread,
+    operands: &Operands,
+    (signal, new, old, size): (i32, bool, bool, u64),
+) -> Result<u64, Errno> {
+    let signal = Signal::new(signal).ok_or(Errno::EINVAL)?;
+    if size != 8 {
+        return Err(Errno::EINVAL);
+    }
+    let process = thread.process();
+    let mut actions = process.actions.lock();
+    let mut before = actions.get(signal);
+    if new {
+        let action = Action::from_bytes(&operands.bytes_of::<32>(0)?);
+        let discarded;
+        (before, discarded) = actions.set(signal, action)?;
+        drop(actions);
+        if !discarded.is_empty() {
+            process.pending.lock().discard(discarded);
+            for thread in process.threads.lock().iter() {
+                thread.pending.lock().discard(discarded);
+            }
+        }
+    }
+    if old { operands.give(1, &before.to_bytes()).map(|()| 0) } else { Ok(0) }
+}
+
+/// rt_sigprocmask(2).
+fn set_mask(
+    thread: &mut Thread,
+    operands: &Operands,
+    (how, new, old, size): (i32, bool, bool, u64),
+) -> Result<u64, Errno> {
+    if size != 8 {
+        return Err(Errno::EINVAL);
+    }
+    let before = thread.blocked;
+    if new {
+        let set = SignalSet::from_bits(u64::from_le_bytes(operands.bytes_of::<8>(0)?));
+        thread.block(before.changed(How::new(how)?, set));
+    }
+    if old { operands.give(1, &before.bits().to_le_bytes()).map(|()| 0) } else { Ok(0) }
+}
+
+/// sigaltstack(2).
+fn set_stack(thread: &mut Thread, operands: &Operands, new: bool, old: bool) -> Result<u64, Errno> {
+    let before = thread.stack;
+    let rsp = thread.context.registers().rsp;
+    if new {
+        let given = Stack::from_bytes(&operands.bytes_of::<24>(0)?);
+        thread.stack = before.changed(given, rsp)?;
+    }
+    if old { operands.give(1, &before.report(rsp)).map(|()| 0) } else { Ok(0) }
+}
+
+/// rt_sigreturn(2).
+fn signal_return(thread: &mut Thread) -> Prepared {
+    let space = thread.space.clone();
+    let read = |address, bytes: &mut [u8]| {
+        let span = Span::new(address, bytes.len() as u64);
+        pin(&space, span, Access::Read).map(|pinned| {
+            pinned.read(0, bytes);
+        })
+    };
+    let registers = *thread.context.registers();
+    match parse_return(&registers, &thread.stack, format(thread), read) {
+        Ok(returned) => {
+            thread.context.set_registers(returned.registers);
+            thread.stack = returned.stack;
+            thread.block(returned.blocked);
+            if thread.context.set_vector_state(&returned.vectors) {
+                Prepared::Returned
+            } else {
+                Prepared::Bad
+            }
+        }
+        Err(ReturnError::Unread(unpinned @ Unpinned::Fault(..))) => unpinned.into(),
+        Err(_) => Prepared::Bad,
     }
 }

@@ -3,12 +3,14 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use vortex_abi::Errno;
 use vortex_grid::{At, Continuation, Labels, Outcome};
 
 use super::begin::base_name;
 use super::resource::{Cx, Extra, Next, ProcessCall, ProcessRequest, Processes, reply};
+use super::waiting::For;
 use crate::files::{FileRequest, Image};
 use crate::memory::{LoadError, Program, load};
 use crate::{Answer, Mail};
@@ -29,8 +31,11 @@ impl Continuation<Mail, Processes> for HasImage {
     }
 }
 
+/// A path, and an argument.
+type Interpreter = (Vec<u8>, Option<Vec<u8>>);
+
 /// The interpreter that a script names in its first line, and that line's argument.
-fn interpreter(image: &Image) -> Option<Result<(Vec<u8>, Option<Vec<u8>>), Errno>> {
+fn interpreter(image: &Image) -> Option<Result<Interpreter, Errno>> {
     let mut line = [0; 256];
     let read = image.read(0, &mut line);
     let line = line.get(..read)?.strip_prefix(b"#!")?;
@@ -46,6 +51,24 @@ fn interpreter(image: &Image) -> Option<Result<(Vec<u8>, Option<Vec<u8>>), Errno
 
 impl Processes {
     pub(super) fn execute(&mut self, call: &ProcessCall, cx: &mut Cx<'_>) -> Next {
+        let process = call.thread.process.clone();
+        if process.count.load(Ordering::Acquire) > 1 {
+            // First the other threads end.
+            for thread in process.threads.lock().iter() {
+                let other = thread.tid != call.thread.tid;
+                thread.doomed.store(other, Ordering::Release);
+            }
+            if let Some(ports) = self.system.ports.get() {
+                let _ = cx.send(
+                    ports.process,
+                    Labels::NONE,
+                    ProcessRequest::Interrupt(process.clone(), 0),
+                );
+            }
+            call.thread.interrupted.store(false, Ordering::SeqCst);
+            let alone = For { alone_in: Some(process.pid), ..For::default() };
+            return self.wait(call, alone, None, cx);
+        }
         match call.operands.string(0) {
             Ok(path) => self.ask_image(call, path.to_vec(), cx),
             Err(error) => reply(Err(error)),
@@ -54,7 +77,8 @@ impl Processes {
 
     fn ask_image(&mut self, call: &ProcessCall, path: Vec<u8>, cx: &mut Cx<'_>) -> Next {
         let Some(ports) = self.system.ports.get() else { return reply(Err(Errno::EAGAIN)) };
-        let request = FileRequest::Image(call.thread.process.files, path);
+        let request =
+            FileRequest::Image(call.thread.process.files, Some(call.thread.process.clone()), path);
         match cx.request(ports.files, Labels::NONE, request) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasImage>()),
             Err(_) => reply(Err(Errno::EAGAIN)),
@@ -105,15 +129,16 @@ impl Processes {
         else {
             return reply(Err(Errno::EINVAL));
         };
-        let path = image.path.clone();
+        let (path, found) = (image.path.clone(), image.found.clone());
         let program = match self.load(image, &path, &arguments, &environment) {
             Ok(program) => program,
             Err(error) => return reply(Err(error)),
         };
         let process = &call.thread.process;
-        *process.program.lock() = (base_name(&path), path);
+        *process.program.lock() = (base_name(&path), found);
+        process.actions.lock().after_exec();
         let old = {
-            program.space.users.fetch_add(1, core::sync::atomic::Ordering::AcqRel);
+            program.space.users.fetch_add(1, Ordering::AcqRel);
             core::mem::replace(&mut *process.space.lock(), program.space.clone())
         };
         self.leave_memory(&old, process.pid, cx);

@@ -8,17 +8,23 @@ use core::sync::atomic::Ordering;
 
 use vortex_abi::linux::general::{
     FUTEX_CLOCK_REALTIME, FUTEX_CMD_MASK, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE,
-    FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, TIMER_ABSTIME, WNOHANG,
+    FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP, P_ALL, P_PGID,
+    P_PID, TIMER_ABSTIME, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WUNTRACED,
 };
 use vortex_abi::{Errno, Process as P};
 use vortex_grid::{Kept, Labels, Outcome};
 use vortex_units::{Cycles, Micros, Nanos};
 
 use super::direct::clock_of;
-use super::processes::Pid;
+use super::futex::Operation;
+use super::processes::{Pid, Process, ThreadState};
 use super::resource::{Cx, Next, ProcessCall, ProcessRequest, Processes, reply};
+use super::signals::{Ended, Info, Signal};
 use crate::files::timespec;
 use crate::{Answer, Mail};
+
+/// The options of wait4(2): those below, and the four of clone's children.
+const WAIT_OPTIONS: u32 = WNOHANG | WUNTRACED | WCONTINUED | 0xe000_0000;
 
 /// What a futex is: a word of one space, or of a frame that several share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +41,8 @@ struct Wait {
     futex: Option<(Key, u32)>,
     /// The process whose children it waits for.
     child_of: Option<Pid>,
+    /// The process that it waits to be alone in.
+    alone_in: Option<Pid>,
     deadline: Option<Cycles>,
 }
 
@@ -73,7 +81,8 @@ impl Waits {
 
     /// A signal, or the end of its process, ends a thread's wait.
     pub fn cancel(&mut self, tid: Pid, cx: &mut Cx<'_>) -> bool {
-        self.finish(tid, Answer::Interrupted, cx)
+        let deadline = self.by_thread.get(&tid).and_then(|wait| wait.deadline);
+        self.finish(tid, Answer::Interrupted(deadline), cx)
     }
 
     /// A wait's time is over, if it is still the same.
@@ -123,8 +132,17 @@ impl Waits {
         moved
     }
 
-    /// A child of this process has ended: its waiters look again.
-    pub fn child_ended(&mut self, parent: Pid, cx: &mut Cx<'_>) {
+    /// This process has one thread only: an execve(2) that waits for that goes on.
+    pub fn alone(&mut self, process: Pid, cx: &mut Cx<'_>) {
+        let mut waits = self.by_thread.iter();
+        let waiting = waits.find(|(_, wait)| wait.alone_in == Some(process)).map(|(&tid, _)| tid);
+        if let Some(tid) = waiting {
+            self.finish(tid, Answer::Again(None, false), cx);
+        }
+    }
+
+    /// A child of this process has changed its state: its waiters look again.
+    pub fn child_changed(&mut self, parent: Pid, cx: &mut Cx<'_>) {
         let waits = self.by_thread.iter().filter(|(_, wait)| wait.child_of == Some(parent));
         let waiting: alloc::vec::Vec<Pid> = waits.map(|(&tid, _)| tid).collect();
         for tid in waiting {
@@ -133,34 +151,82 @@ impl Waits {
     }
 }
 
-/// What a thread waits for.
+/// What there is of a process's children.
+enum Found {
+    /// This one has changed its state: so.
+    Changed(Pid, i32),
+    /// None has.
+    NotYet,
+    /// There are none.
+    None,
+}
+
+/// How a child has changed, from what wait(2) says.
+fn how_of(status: i32) -> Ended {
+    let stopped = Signal::new(status >> 8).filter(|_| status & 0xff == 0x7f);
+    match (stopped, Signal::new(status & 0x7f)) {
+        _ if status == 0xffff => Ended::Continued,
+        (Some(signal), _) => Ended::Stopped(signal),
+        (None, Some(signal)) => Ended::Killed(signal),
+        (None, None) => Ended::Exited((status >> 8) as u8),
+    }
+}
+
+/// A `struct rusage`: user time only.
+pub(super) fn usage(used: Nanos) -> [u8; 144] {
+    let mut bytes = [0; 144];
+    let (seconds, micros) = (used.get() / 1_000_000_000, used.get() % 1_000_000_000 / 1_000);
+    let (left, rest) = bytes.split_at_mut(8);
+    left.copy_from_slice(&seconds.to_le_bytes());
+    if let Some(place) = rest.get_mut(..8) {
+        place.copy_from_slice(&micros.to_le_bytes());
+    }
+    bytes
+}
+
+/// What a thread waits for, beside a time and a signal.
+#[derive(Default)]
 pub(super) struct For {
     pub futex: Option<(Key, u32)>,
     pub child_of: Option<Pid>,
+    pub alone_in: Option<Pid>,
 }
 
 impl Processes {
-    /// Keeps a call until what it waits for has come. Whoever interrupts a thread sets its
-    /// flag first: it is seen here, or the wait is found.
+    /// Keeps a call until what it waits for has come.
     pub(super) fn wait(
         &mut self,
         call: &ProcessCall,
-        what: Option<For>,
+        what: For,
         deadline: Option<Cycles>,
         cx: &mut Cx<'_>,
     ) -> Next {
-        if call.thread.interrupted.load(Ordering::SeqCst) {
-            return Outcome::Reply(Answer::Interrupted);
+        let thread = call.thread.clone();
+        self.keep(&thread, what, deadline, cx)
+    }
+
+    /// Keeps a thread's request until what it waits for has come. Whoever interrupts a
+    /// thread sets its flag first: it is seen here, or the wait is found.
+    pub(super) fn keep(
+        &mut self,
+        thread: &ThreadState,
+        what: For,
+        deadline: Option<Cycles>,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        if thread.interrupted.load(Ordering::SeqCst) {
+            return Outcome::Reply(Answer::Interrupted(deadline));
         }
         let Some(kept) = cx.keep() else { return reply(Err(Errno::ENOMEM)) };
-        let tid = call.thread.tid;
+        let tid = thread.tid;
         self.waits.number += 1;
         let number = self.waits.number;
-        let (futex, child_of) = what.map_or((None, None), |what| (what.futex, what.child_of));
+        let For { futex, child_of, alone_in } = what;
         if let Some((key, _)) = futex {
             self.waits.futexes.entry(key).or_default().push_back(tid);
         }
-        self.waits.by_thread.insert(tid, Wait { kept, number, futex, child_of, deadline });
+        let wait = Wait { kept, number, futex, child_of, alone_in, deadline };
+        self.waits.by_thread.insert(tid, wait);
         if let Some(deadline) = deadline
             && let Some(ports) = self.system.ports.get()
         {
@@ -192,7 +258,7 @@ impl Processes {
         if deadline <= cx.now() {
             return reply(Ok(0));
         }
-        self.wait(call, None, Some(deadline), cx)
+        self.wait(call, For::default(), Some(deadline), cx)
     }
 
     fn sleep_until(&self, call: &ProcessCall, cx: &Cx<'_>) -> Result<Cycles, Errno> {
@@ -211,6 +277,7 @@ impl Processes {
         }
     }
 
+    /// wait4(2).
     pub(super) fn wait_for_child(
         &mut self,
         call: &ProcessCall,
@@ -218,41 +285,125 @@ impl Processes {
         options: u32,
         cx: &mut Cx<'_>,
     ) -> Next {
-        let own = call.thread.process.pid;
+        if options & !WAIT_OPTIONS != 0 {
+            return reply(Err(Errno::EINVAL));
+        }
         let group = call.thread.process.group.load(Ordering::Relaxed);
-        let wanted = |child: Pid, group_of: i32| match pid {
+        let wanted = |child: &Process| match pid {
             -1 => true,
-            0 => group_of == group,
-            1.. => child.0 == pid,
-            _ => group_of == -pid,
+            0 => child.group.load(Ordering::Relaxed) == group,
+            1.. => child.pid.0 == pid,
+            _ => child.group.load(Ordering::Relaxed) == pid.wrapping_neg(),
         };
-        let mut any = false;
-        let mut found = None;
-        for (&child, record) in &self.records {
-            if record.parent != own || !wanted(child, record.process.group.load(Ordering::Relaxed))
-            {
-                continue;
+        match self.find_child(call, wanted, options | WEXITED) {
+            Found::Changed(child, status) => {
+                if call.operands.buffer(0).is_ok() {
+                    let _ = call.operands.give(0, &status.to_le_bytes());
+                }
+                let used = self.take_report(call, child, false);
+                if call.operands.buffer(1).is_ok() {
+                    let _ = call.operands.give(1, &usage(self.system.clock.nanos(used)));
+                }
+                reply(Ok(child.0 as u64))
             }
+            Found::None => reply(Err(Errno::ECHILD)),
+            Found::NotYet if options & WNOHANG != 0 => reply(Ok(0)),
+            Found::NotYet => {
+                let own = call.thread.process.pid;
+                self.wait(call, For { child_of: Some(own), ..For::default() }, None, cx)
+            }
+        }
+    }
+
+    /// waitid(2).
+    pub(super) fn wait_id(
+        &mut self,
+        call: &ProcessCall,
+        (kind, id): (i32, i32),
+        options: u32,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        const STATES: u32 = WEXITED | WUNTRACED | WCONTINUED;
+        let known = STATES | WNOHANG | WNOWAIT | 0xe000_0000;
+        let kind = u32::try_from(kind).unwrap_or(u32::MAX);
+        if options & !known != 0
+            || options & STATES == 0
+            || kind > P_PGID
+            || kind != P_ALL && id < 0
+        {
+            return reply(Err(Errno::EINVAL));
+        }
+        let own = &call.thread.process;
+        let group = if id == 0 { own.group.load(Ordering::Relaxed) } else { id };
+        let wanted = |child: &Process| match kind {
+            P_ALL => true,
+            P_PID => child.pid.0 == id,
+            _ => child.group.load(Ordering::Relaxed) == group,
+        };
+        let give = |bytes: &[u8]| {
+            if call.operands.buffer(0).is_ok() {
+                let _ = call.operands.give(0, bytes);
+            }
+        };
+        match self.find_child(call, wanted, options) {
+            Found::Changed(child, status) => {
+                let how = how_of(status);
+                give(&Info::child(Signal::CHLD, child, 0, how, (0, 0)).to_bytes());
+                self.take_report(call, child, options & WNOWAIT != 0);
+                reply(Ok(0))
+            }
+            Found::None => reply(Err(Errno::ECHILD)),
+            Found::NotYet if options & WNOHANG != 0 => {
+                give(&[0; 128]);
+                reply(Ok(0))
+            }
+            Found::NotYet => {
+                let own = own.pid;
+                self.wait(call, For { child_of: Some(own), ..For::default() }, None, cx)
+            }
+        }
+    }
+
+    /// A child whose state has changed as these options ask for.
+    fn find_child(
+        &self,
+        call: &ProcessCall,
+        wanted: impl Fn(&Process) -> bool,
+        options: u32,
+    ) -> Found {
+        let own = call.thread.process.pid;
+        let mut any = false;
+        let children = self.records.iter().filter(|(_, record)| record.parent == own);
+        for (&child, record) in children.filter(|(_, record)| wanted(&record.process)) {
             any = true;
             if record.zombie {
-                found = Some((child, record.process.status.load(Ordering::Acquire)));
-                break;
+                if options & WEXITED != 0 {
+                    return Found::Changed(child, record.process.status.load(Ordering::Acquire));
+                }
+            } else if let Some((status, goes_on)) = record.report
+                && options & if goes_on { WCONTINUED } else { WUNTRACED } != 0
+            {
+                return Found::Changed(child, status);
             }
         }
-        if let Some((child, status)) = found {
-            if let P::Wait4 { status: Some(_), .. } = call.call {
-                let _ = call.operands.give(0, &status.to_le_bytes());
+        if any { Found::NotYet } else { Found::None }
+    }
+
+    /// A child's change is told: it is not told again, unless it is to stay. Returns what
+    /// the child has used.
+    fn take_report(&mut self, call: &ProcessCall, child: Pid, stays: bool) -> Cycles {
+        let Some(record) = self.records.get_mut(&child) else { return Cycles::ZERO };
+        let process = &record.process;
+        let used =
+            process.used.load(Ordering::Relaxed) + process.used_by_children.load(Ordering::Relaxed);
+        if !stays {
+            record.report = None;
+            if record.zombie {
+                self.records.remove(&child);
+                call.thread.process.used_by_children.fetch_add(used, Ordering::Relaxed);
             }
-            self.records.remove(&child);
-            return reply(Ok(child.0 as u64));
         }
-        if !any {
-            return reply(Err(Errno::ECHILD));
-        }
-        if options & WNOHANG != 0 {
-            return reply(Ok(0));
-        }
-        self.wait(call, Some(For { futex: None, child_of: Some(own) }), None, cx)
+        Cycles::new(used)
     }
 
     pub(super) fn futex(&mut self, call: &ProcessCall, cx: &mut Cx<'_>) -> Next {
@@ -313,7 +464,7 @@ impl Processes {
                 }
                 Ok(self.wait(
                     call,
-                    Some(For { futex: Some((key, bits)), child_of: None }),
+                    For { futex: Some((key, bits)), ..For::default() },
                     deadline,
                     cx,
                 ))
@@ -329,6 +480,19 @@ impl Processes {
                 let woken = self.waits.wake(&key, u64::from(value), u32::MAX, cx);
                 let moved = self.waits.requeue(&key, to, timeout & 0xffff_ffff);
                 Ok(reply(Ok(woken + if command == FUTEX_CMP_REQUEUE { moved } else { 0 })))
+            }
+            FUTEX_WAKE_OP => {
+                let change = Operation::decode(third)?;
+                let to = Self::key(call, 1, second, private)?;
+                let (frame, offset) = call.operands.buffer(1)?.first().ok_or(Errno::EFAULT)?;
+                let word = frame.word(offset).ok_or(Errno::EINVAL)?;
+                let change_it = |old| Some(change.apply(old));
+                let old = word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, change_it);
+                let mut woken = self.waits.wake(&key, u64::from(value), u32::MAX, cx);
+                if old.is_ok_and(|old| change.wakes(old)) {
+                    woken += self.waits.wake(&to, timeout & 0xffff_ffff, u32::MAX, cx);
+                }
+                Ok(reply(Ok(woken)))
             }
             _ => Err(Errno::ENOSYS),
         }
