@@ -21,12 +21,13 @@ use vortex_machine::{Boot, Cpu};
 use vortex_resources::files::FileSystem;
 use vortex_resources::memory::AddressSpaces;
 use vortex_resources::monitor::{Monitor, Samples};
-use vortex_resources::process::{ProcessRequest, Processes, Random, Start, Threads};
+use vortex_resources::process::{Limits, ProcessRequest, Processes, Random, Start, Threads};
 use vortex_resources::{Mail, Ports, System, WallClock};
 use vortex_units::{ActivityId, Bytes, CoreId, Cycles, Micros, Share};
 
 use crate::clock::Clock;
 use crate::defaults;
+use crate::report::Bill;
 
 /// How long a thread keeps its core before others may want it.
 const PATIENCE: Micros = Micros::new(200);
@@ -79,6 +80,10 @@ impl fmt::Display for Failure {
 pub struct Shared {
     pub system: Arc<System>,
     pub names: Vec<(String, ActivityId)>,
+    /// What each is entitled to, in the same order; nothing for the infrastructure.
+    pub shares: Vec<Option<u64>>,
+    /// Filled when the machine ends.
+    pub bill: Mutex<Bill>,
     pub patience: Cycles,
     pub samples: Arc<Samples>,
     pub debug_exit: bool,
@@ -194,6 +199,7 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         cores: boot.cores,
         unknown: Mutex::new(BTreeSet::new()),
         timeslice: frequency.cycles(config.machine.timeslice),
+        limits: Once::new(),
     });
     let mut names = vec![("infrastructure".to_string(), ActivityId::INFRASTRUCTURE)];
     let mut threads = Vec::new();
@@ -237,9 +243,19 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         threads,
     };
     system.ports.call_once(|| ports);
+    let limits = config.activities.iter().zip(&names).map(|(activity, (_, id))| {
+        let vortex_config::Limits { processes, threads } = activity.limits;
+        (*id, Limits { processes, threads })
+    });
+    system.limits.call_once(|| limits.collect());
+    let share = |activity: &vortex_config::Activity| Some(u64::from(activity.share.hundredths()));
+    let shares = core::iter::once(None).chain(config.activities.iter().skip(1).map(share));
+    let shares = shares.collect();
     let shared = Arc::new(Shared {
         system,
         names,
+        shares,
+        bill: Mutex::default(),
         patience: frequency.cycles(PATIENCE),
         samples,
         debug_exit: boot.debug_exit(),

@@ -12,7 +12,7 @@ use vortex_units::{ActivityId, Cycles, Nanos};
 use crate::files::FileSystem;
 use crate::memory::AddressSpaces;
 use crate::monitor::Monitor;
-use crate::process::{Processes, Threads};
+use crate::process::{Limits, Processes, Threads};
 use crate::process::{Random, Thread};
 
 /// The ports of the resources. Thread resources are an instance an activity.
@@ -86,6 +86,8 @@ pub struct System {
     pub unknown: Mutex<BTreeSet<(u64, Vec<u8>)>>,
     /// How long a thread runs at most at a time.
     pub timeslice: Cycles,
+    /// How many processes and threads activities may have; set once, when the grid is built.
+    pub limits: Once<Vec<(ActivityId, Limits)>>,
 }
 
 impl System {

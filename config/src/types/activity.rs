@@ -25,10 +25,21 @@ pub struct Activity {
     pub memory: MemoryBudget,
     /// `<nodes>`: how many queued requests it may have; the grid's default if `None`.
     pub nodes: Option<u32>,
+    /// How many processes and threads it may have.
+    pub limits: Limits,
     /// Whose performance data its processes may see.
     pub performance: Performance,
     /// Where it is written; line zero for an infrastructure that is not.
     pub place: Place,
+}
+
+/// `<limits processes threads/>`: beyond them the kernel makes no more (`EAGAIN`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Processes; `None`: no such limit.
+    pub processes: Option<u32>,
+    /// Threads of all its processes; `None`: no such limit.
+    pub threads: Option<u32>,
 }
 
 /// `performance`: whose data a process may ask for (§4.1).
