@@ -25,12 +25,13 @@ pub struct Bill {
     used: Vec<Cycles>,
 }
 
-/// A part of a whole, as `12.34 %`.
+/// A part of a whole, rounded: `12.34 %`.
 struct PerCent(u64, u64);
 
 impl fmt::Display for PerCent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hundredths = u128::from(self.0) * 10_000 / u128::from(self.1.max(1));
+        let whole = u128::from(self.1.max(1));
+        let hundredths = (u128::from(self.0) * 10_000 + whole / 2) / whole;
         let text = alloc::format!("{}.{:02} %", hundredths / 100, hundredths % 100);
         f.pad(&text)
     }
