@@ -18,6 +18,8 @@ pub struct Experiment {
 pub enum Which {
     /// Is CPU consumption attributed and shared to the letter? (§4.1, §4.2, Figure 8)
     Cpu(Cpu),
+    /// Does a fork bomb, or another storm, take anything from its neighbours? (§3.4)
+    Attacks(Attacks),
 }
 
 /// Arguments of `experiment cpu`.
@@ -48,6 +50,26 @@ pub struct Cpu {
     /// Only the figure at 5 ms.
     #[arg(long, conflicts_with = "timeslices")]
     pub quick: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `experiment attacks`.
+#[derive(Debug, Arguments)]
+pub struct Attacks {
+    /// Samples of each attack, one a second.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub seconds: u32,
+    /// How many cores; not said: as many as this host has.
+    #[arg(long, value_name = "N")]
+    pub cores: Option<Cores>,
+    /// What executes the machine's instructions.
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
+    pub accel: Wish,
+    /// Only these attacks.
+    #[arg(long, value_name = "ATTACK", value_delimiter = ',', value_parser = ["forkbomb", "threadstorm", "threadops", "callstorm"])]
+    pub only: Vec<String>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
