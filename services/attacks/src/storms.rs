@@ -1,10 +1,10 @@
 //! The storms.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use vortex_guest::random::Random;
-use vortex_guest::{fd, pipe, proc, say, sig, sys, time};
+use vortex_guest::{fd, futex, pipe, proc, say, sig, sys, time};
 
 /// Forks children that stay until it is refused, or there are enough; reaps all. Again and
 /// again, for so long; tells of the last time.
@@ -51,16 +51,24 @@ static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Threads that are ready all the time; fewer, where that many are refused.
 pub fn threads(count: u64, seconds: u64) {
+    // They wait for each other first: a storm from the first on would be one of few.
+    static GATE: AtomicU32 = AtomicU32::new(0);
     let spin = || {
+        while GATE.load(SeqCst) == 0 {
+            let _ = futex::wait_private(&GATE, 0, None);
+        }
         while !STOP.load(SeqCst) {
             proc::give_way();
         }
     };
     let start = || std::thread::Builder::new().stack_size(16 << 10).spawn(spin).ok();
     let started: Vec<_> = (0..count).map_while(|_| start()).collect();
+    let all = started.len();
+    GATE.store(1, SeqCst);
+    let _ = futex::wake_private(&GATE, i32::MAX as u32);
+    say!("{all} threads of {count} are ready");
     until(seconds);
     STOP.store(true, SeqCst);
-    let all = started.len();
     let joined = started.into_iter().filter_map(|thread| thread.join().ok()).count();
     say!("{all} threads of {count}, {joined} joined");
 }

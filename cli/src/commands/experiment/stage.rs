@@ -57,12 +57,13 @@ pub fn fill(template: &str, cores: Cores, values: &BTreeMap<&str, u32>) -> Strin
 
 impl Stage {
     /// Runs a machine with this configuration and these programs of ours, each at
-    /// `/bin/NAME`, to its end. What its console said.
+    /// `/bin/NAME`, to its end, or to a line with its last word. What its console said.
     pub fn run(
         &self,
         config_text: &str,
         programs: &[&str],
         limit: Duration,
+        last: Option<&str>,
     ) -> Result<String, Failure> {
         let root = home::root()?;
         if let Err(flaws) = config_file::parse(config_text.as_bytes()) {
@@ -100,7 +101,7 @@ impl Stage {
             devices: Vec::new(),
         };
         let events = console::watch()?;
-        let (ending, said) = console::capture(machine.command(), &events, limit)?;
+        let (ending, said) = console::capture(machine.command(), &events, limit, last)?;
         match ending {
             Ending::Good => Ok(said),
             other => {

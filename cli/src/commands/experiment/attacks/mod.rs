@@ -24,8 +24,8 @@ const TEMPLATE: &str = "experiments/attacks/machine.xml";
 pub const ATTACKS: [&str; 4] = ["forkbomb", "threadstorm", "threadops", "callstorm"];
 /// Seconds of a run beside its samples.
 const AROUND: u32 = 3;
-/// The attacker winds up what it has made, on its share, before the machine ends.
-const WIND_UP: u64 = 120;
+/// After this the machine is stopped: the attacker would have to wind up what it has made.
+const LAST: &str = "sampler end";
 
 /// Runs those that were asked for.
 pub fn run(arguments: &Attacks) -> Result<ExitCode, Failure> {
@@ -55,9 +55,12 @@ fn measure(stage: Stage, attack: &str, seconds: u32) -> Result<Figures, Failure>
     eprintln!("vortex: {attack}: {} cores, {seconds} samples", stage.cores);
     let values = [("seconds", seconds + AROUND), ("samples", seconds + 1)].into_iter().collect();
     let config = fill(&template, stage.cores, &values).replace("{attack}", attack);
-    let limit = Duration::from_secs(u64::from(seconds + AROUND) * 4 + WIND_UP);
-    let console = stage.run(&config, &["burn", "sampler", "attacks"], limit)?;
+    let limit = Duration::from_secs(u64::from(seconds + AROUND) * 4 + 60);
+    let console = stage.run(&config, &["burn", "sampler", "attacks"], limit, Some(LAST))?;
     let samples = samples::read(&console)?;
+    if let Some(said) = console.lines().find(|line| line.contains(" threads of ")) {
+        eprintln!("vortex: {attack}: {}", said.trim());
+    }
     Figures::of(&samples, attack)
         .ok_or(Failure::Unexpected("samples of a machine at work", console))
 }
