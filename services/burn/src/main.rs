@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use vortex_guest::{args::Args, proc, say, time};
 
-const USAGE: &str = "usage: burn [--threads N] [--seconds S] [--report]";
+const USAGE: &str = "usage: burn [--threads N] [--seconds S] [--after MS] [--report]";
 /// Iterations between two looks at whether to stop.
 const BATCH: u64 = 1 << 16;
 /// Such looks between two at the clock, which takes a system call.
@@ -34,7 +34,9 @@ fn main() {
     let mut args = Args::new(USAGE);
     let threads = args.number("--threads").unwrap_or(1);
     let (seconds, report) = (args.number("--seconds"), args.flag("--report"));
+    let after = args.number("--after").unwrap_or(0);
     args.end();
+    time::pause(Duration::from_millis(after));
     let end = seconds.map(|seconds| time::now() + Duration::from_secs(seconds));
     let others: Vec<_> = (1..threads).map(|_| std::thread::spawn(move || spin(end))).collect();
     spin(end);

@@ -22,6 +22,8 @@ use figures::Figures;
 const TEMPLATE: &str = "experiments/attacks/machine.xml";
 /// What `services/attacks` knows.
 pub const ATTACKS: [&str; 4] = ["forkbomb", "threadstorm", "threadops", "callstorm"];
+/// Seconds in which ten thousand threads are made on a machine that has nothing else to do.
+const MUSTER: u32 = 25;
 /// Seconds of a run beside its samples.
 const AROUND: u32 = 3;
 /// After this the machine is stopped: the attacker would have to wind up what it has made.
@@ -53,9 +55,18 @@ fn measure(stage: Stage, attack: &str, seconds: u32) -> Result<Figures, Failure>
     let template =
         fs::read_to_string(&path).map_err(|error| Failure::Unreadable(path.clone(), error))?;
     eprintln!("vortex: {attack}: {} cores, {seconds} samples", stage.cores);
-    let values = [("seconds", seconds + AROUND), ("samples", seconds + 1)].into_iter().collect();
+    // The neighbours come when all its threads are there: on its share it would need minutes.
+    let after = if attack == "threadstorm" { MUSTER } else { 0 };
+    let values = [
+        ("seconds", seconds + AROUND),
+        ("samples", seconds + 1),
+        ("storm", after + seconds + AROUND),
+        ("after", after * 1000),
+        ("warm", (after + 1) * 1000),
+    ];
+    let values = values.into_iter().collect();
     let config = fill(&template, stage.cores, &values).replace("{attack}", attack);
-    let limit = Duration::from_secs(u64::from(seconds + AROUND) * 4 + 60);
+    let limit = Duration::from_secs(u64::from(after + seconds + AROUND) * 4 + 60);
     let console = stage.run(&config, &["burn", "sampler", "attacks"], limit, Some(LAST))?;
     let samples = samples::read(&console)?;
     if let Some(said) = console.lines().find(|line| line.contains(" threads of ")) {
