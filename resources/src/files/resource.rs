@@ -162,8 +162,11 @@ impl Resource<Mail> for FileSystem {
                 Outcome::Done
             }
             FileRequest::Input => {
-                self.input(cx);
-                Outcome::Done
+                if self.input(cx) {
+                    Outcome::Continue(At::beginning())
+                } else {
+                    Outcome::Done
+                }
             }
             FileRequest::Reap => {
                 if self.root.reap(64) {
@@ -281,14 +284,15 @@ impl FileSystem {
         Outcome::Kept
     }
 
-    /// Takes what the console's device has.
-    fn input(&mut self, cx: &mut Cx<'_>) {
+    /// Takes what the console's device has; true if there may be more.
+    fn input(&mut self, cx: &mut Cx<'_>) -> bool {
         let mut bytes = [0; 64];
         let count = vortex_machine::console_read(&mut bytes);
         let _interrupt = self.terminal.typed(bytes.get(..count).unwrap_or_default());
         if self.terminal.is_readable() {
             self.waits.wake(super::streams::CONSOLE, cx);
         }
+        count == bytes.len()
     }
 
     fn fresh(&mut self, cx: &Cx<'_>) -> Result<FilesId, Errno> {
