@@ -1,6 +1,7 @@
 //! The file system calls: from each to its operation on the root file system.
 
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use vortex_abi::linux::general::{
     AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_CREAT, O_NONBLOCK, O_TRUNC,
@@ -538,8 +539,17 @@ impl FileSystem {
                 Ok(Done::Value(0))
             }
             TIOCGWINSZ => call.operands.give(0, &[24, 0, 80, 0, 0, 0, 0, 0]).map(done),
-            TIOCGPGRP => call.operands.give(0, &call.thread.process.pid.0.to_le_bytes()).map(done),
-            TIOCSPGRP => Ok(Done::Value(0)),
+            TIOCGPGRP => {
+                let group = match self.terminal.foreground {
+                    0 => call.thread.process.group.load(Ordering::Relaxed),
+                    group => group,
+                };
+                call.operands.give(0, &group.to_le_bytes()).map(done)
+            }
+            TIOCSPGRP => {
+                self.terminal.foreground = i32::from_le_bytes(call.operands.bytes_of::<4>(0)?);
+                Ok(Done::Value(0))
+            }
             _ => Err(Errno::ENOTTY),
         }
     }

@@ -19,7 +19,8 @@ use super::image::Image;
 use super::proc::ProcView;
 use super::terminal::Terminal;
 use super::waits::Waits;
-use crate::process::{Operands, Pid, Process, ThreadState};
+use crate::process::signals::Signal;
+use crate::process::{Operands, Pid, Process, ProcessRequest, ThreadState};
 use crate::{Answer, Mail, System};
 
 /// Names the descriptors and the place of one process, or of several that share them.
@@ -288,7 +289,11 @@ impl FileSystem {
     fn input(&mut self, cx: &mut Cx<'_>) -> bool {
         let mut bytes = [0; 64];
         let count = vortex_machine::console_read(&mut bytes);
-        let _interrupt = self.terminal.typed(bytes.get(..count).unwrap_or_default());
+        let interrupt = self.terminal.typed(bytes.get(..count).unwrap_or_default());
+        if interrupt && let Some(ports) = self.system.ports.get() {
+            let request = ProcessRequest::Key(self.terminal.foreground, Signal::INT);
+            let _ = cx.send(ports.process, Labels::NONE, request);
+        }
         if self.terminal.is_readable() {
             self.waits.wake(super::streams::CONSOLE, cx);
         }
