@@ -46,12 +46,24 @@ pub struct WallClock {
 }
 
 impl WallClock {
+    /// So many cycles as time.
+    #[must_use]
+    pub fn nanos(&self, span: Cycles) -> Nanos {
+        let nanos = u128::from(span.get()) * 1_000 / u128::from(self.frequency.as_megahertz());
+        Nanos::new(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// So much time as cycles.
+    #[must_use]
+    pub fn cycles(&self, span: Nanos) -> Cycles {
+        let cycles = u128::from(span.get()) * u128::from(self.frequency.as_megahertz()) / 1_000;
+        Cycles::new(u64::try_from(cycles).unwrap_or(u64::MAX / 4))
+    }
+
     /// Time since the machine began.
     #[must_use]
     pub fn since_start(&self, now: Cycles) -> Nanos {
-        let cycles = u128::from(now.saturating_sub(self.began).get());
-        let nanos = cycles * 1_000 / u128::from(self.frequency.as_megahertz());
-        Nanos::new(u64::try_from(nanos).unwrap_or(u64::MAX))
+        self.nanos(now.saturating_sub(self.began))
     }
 }
 

@@ -392,8 +392,7 @@ impl FileSystem {
         cx: &Cx<'_>,
     ) -> Result {
         let times = if given {
-            let operand = usize::from(named);
-            let bytes = call.operands.bytes_of::<32>(operand)?;
+            let bytes = call.operands.bytes_of::<32>(1)?;
             let word = |at: usize| {
                 let word = bytes.get(at..at + 8).and_then(|word| word.try_into().ok());
                 word.map_or(0, i64::from_le_bytes)

@@ -250,7 +250,7 @@ impl FileSystem {
         cx: &mut Cx<'_>,
     ) -> Next {
         if call.thread.interrupted.load(Ordering::Acquire) {
-            return Outcome::Reply(Answer::Interrupted);
+            return Outcome::Reply(Answer::Interrupted(deadline));
         }
         let Some(kept) = cx.keep() else { return Outcome::Reply(Answer::Call(Err(Errno::ENOMEM))) };
         let tid = call.thread.tid;

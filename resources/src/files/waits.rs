@@ -74,7 +74,7 @@ impl Waits {
     /// Ends a thread's wait with this answer.
     pub fn cancel(&mut self, tid: Pid, cx: &mut Context<'_, Mail>) {
         if let Some(wait) = self.remove(tid) {
-            let _ = cx.answer(wait.kept, Some(Answer::Interrupted));
+            let _ = cx.answer(wait.kept, Some(Answer::Interrupted(wait.deadline)));
         }
     }
 

@@ -12,6 +12,7 @@ use vortex_units::ActivityId;
 
 use super::processes::{Pid, Process, ThreadState};
 use super::resource::{Cx, Next, ProcessRequest, Processes, Record};
+use super::signals::{Actions, Pending};
 use super::thread::Thread;
 use super::threads::ThreadReady;
 use crate::files::{FileRequest, FilesId};
@@ -111,6 +112,9 @@ pub(super) fn new_process(
         ending: AtomicBool::new(false),
         status: AtomicI32::new(0),
         program: Mutex::new(program),
+        actions: Mutex::new(Actions::default()),
+        pending: Mutex::new(Pending::default()),
+        stop: Mutex::new(None),
     })
 }
 
@@ -141,8 +145,13 @@ impl Processes {
         let context = UserContext::new(program.entry, program.stack).ok_or(Errno::ENOMEM)?;
         let state = ThreadState::new(process.pid, process.clone());
         let thread = Thread::new(state, context);
-        let record =
-            Record { process: process.clone(), parent: Pid(0), zombie: false, borrowed_from: None };
+        let record = Record {
+            process: process.clone(),
+            parent: Pid(0),
+            zombie: false,
+            report: None,
+            borrowed_from: None,
+        };
         self.records.insert(process.pid, record);
         self.ready(thread, cx)
     }

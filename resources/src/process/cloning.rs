@@ -1,5 +1,6 @@
 //! fork, vfork and clone: a thread, or a process that copies or borrows its parent's memory.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
@@ -9,12 +10,15 @@ use vortex_abi::linux::general::{
 };
 use vortex_abi::{Errno, Process as P};
 use vortex_grid::{At, Continuation, Labels, Outcome};
-use vortex_machine::UserContext;
 
 use super::begin::new_process;
 use super::processes::{Pid, ThreadState};
-use super::resource::{Cx, Extra, Next, ProcessCall, ProcessRequest, Processes, Record, reply};
+use super::resource::{
+    Child, Cx, Extra, Next, ProcessCall, ProcessRequest, Processes, Record, reply,
+};
+use super::signals::Stack;
 use super::thread::Thread;
+use super::waiting::For;
 use crate::files::{FileRequest, FilesId};
 use crate::memory::{AddressSpace, MemoryRequest};
 use crate::{Answer, Mail};
@@ -107,22 +111,32 @@ impl Processes {
         }
     }
 
-    /// The child's registers: as the parent's, but for what the call says.
-    fn registers(call: &mut ProcessCall, wanted: &Wanted) -> Result<UserContext, Errno> {
-        let Extra::Context(context) = core::mem::replace(&mut call.extra, Extra::None) else {
+    /// What the child gets: as its parent's, but for what the call says.
+    fn inherited(call: &mut ProcessCall, wanted: &Wanted) -> Result<Child, Errno> {
+        let Extra::Child(mut child) = core::mem::replace(&mut call.extra, Extra::None) else {
             return Err(Errno::EINVAL);
         };
-        let mut context = *context;
-        let mut registers = *context.registers();
+        let mut registers = *child.context.registers();
         registers.rax = 0;
         if wanted.stack != 0 {
             registers.rsp = wanted.stack;
         }
-        context.set_registers(registers);
-        if wanted.has(CLONE_SETTLS) && !context.set_fs_base(wanted.tls) {
+        child.context.set_registers(registers);
+        if wanted.has(CLONE_SETTLS) && !child.context.set_fs_base(wanted.tls) {
             return Err(Errno::EPERM);
         }
-        Ok(context)
+        if wanted.has(CLONE_VM) && !wanted.has(CLONE_VFORK) {
+            child.stack = Stack::default();
+        }
+        Ok(*child)
+    }
+
+    /// A thread with what it has inherited.
+    fn thread_of(state: Arc<ThreadState>, child: Child) -> Box<Thread> {
+        let mut thread = Thread::new(state, child.context);
+        thread.block(child.blocked);
+        thread.stack = child.stack;
+        thread
     }
 
     fn dress(thread: &mut Thread, call: &ProcessCall, wanted: &Wanted, tid: Pid) {
@@ -147,9 +161,9 @@ impl Processes {
         if process.is_ending() {
             return Err(Errno::EAGAIN);
         }
-        let context = Self::registers(call, wanted)?;
+        let child = Self::inherited(call, wanted)?;
         let tid = self.number();
-        let mut thread = Thread::new(ThreadState::new(tid, process), context);
+        let mut thread = Self::thread_of(ThreadState::new(tid, process), child);
         Self::dress(&mut thread, call, wanted, tid);
         self.ready(thread, cx)?;
         Ok(tid.0 as u64)
@@ -158,8 +172,8 @@ impl Processes {
     fn new_child(&mut self, call: &mut ProcessCall, files: FilesId, cx: &mut Cx<'_>) -> Next {
         let wanted = Wanted::of(call);
         let parent = call.thread.process.clone();
-        let context = match Self::registers(call, &wanted) {
-            Ok(context) => context,
+        let child = match Self::inherited(call, &wanted) {
+            Ok(child) => child,
             Err(error) => return reply(Err(error)),
         };
         let pid = self.number();
@@ -167,17 +181,20 @@ impl Processes {
         let group = parent.group.load(Ordering::Relaxed);
         let process =
             new_process(pid, parent.pid, group, parent.activity, space, files, parent.name());
-        let mut thread = Thread::new(ThreadState::new(pid, process.clone()), context);
+        *process.actions.lock() = parent.actions.lock().clone();
+        let mut thread = Self::thread_of(ThreadState::new(pid, process.clone()), child);
         Self::dress(&mut thread, call, &wanted, pid);
         let vfork = wanted.has(CLONE_VFORK);
         let borrowed_from = vfork.then_some(call.thread.tid);
-        self.records
-            .insert(pid, Record { process, parent: parent.pid, zombie: false, borrowed_from });
+        self.records.insert(
+            pid,
+            Record { process, parent: parent.pid, zombie: false, report: None, borrowed_from },
+        );
         self.system.processes.fetch_add(1, Ordering::AcqRel);
         if let Err(error) = self.ready(thread, cx) {
             return reply(Err(error));
         }
         // A vfork's parent goes on when the child has left its memory.
-        if vfork { self.wait(call, None, None, cx) } else { reply(Ok(pid.0 as u64)) }
+        if vfork { self.wait(call, For::default(), None, cx) } else { reply(Ok(pid.0 as u64)) }
     }
 }

@@ -10,11 +10,14 @@ use vortex_abi::{Direct, Errno, Span};
 use vortex_machine::Access;
 use vortex_units::{CoreId, Cycles, Nanos};
 
+use super::delivery::format;
 use super::operands::{Operands, Unready};
+use super::signals::frame::{ReturnError, parse_return};
+use super::signals::{Action, How, Signal, SignalSet, Stack};
 use super::stub::Prepared;
 use super::thread::Thread;
 use crate::System;
-use crate::memory::pin;
+use crate::memory::{Unpinned, pin};
 
 /// What a call does to its thread beside returning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,8 +109,8 @@ pub fn make(
             None => Err(Errno::EINVAL),
         },
         Direct::Setrlimit { resource, .. } => limit(resource).map(|_| 0).ok_or(Errno::EINVAL),
-        Direct::Prlimit64 { resource, new, old, .. } => match limit(resource) {
-            Some(bytes) if old.is_some() => give(usize::from(new.is_some()), &bytes),
+        Direct::Prlimit64 { resource, old, .. } => match limit(resource) {
+            Some(bytes) if old.is_some() => give(1, &bytes),
             Some(_) => Ok(0),
             None => Err(Errno::EINVAL),
         },
@@ -116,7 +119,7 @@ pub fn make(
             if at.is_some() {
                 give(0, &u32::from(core.get()).to_le_bytes())?;
             }
-            if node.is_some() { give(usize::from(at.is_some()), &[0; 4]) } else { Ok(0) }
+            if node.is_some() { give(1, &[0; 4]) } else { Ok(0) }
         }
         Direct::Getrandom { count, flags, .. } => {
             if flags & !7 != 0 {
@@ -126,11 +129,22 @@ pub fn make(
             }
         }
         Direct::Prctl { operation, argument } => prctl(thread, operation, argument)?,
-        Direct::RtSigaction { .. }
-        | Direct::RtSigprocmask { .. }
-        | Direct::Sigaltstack { .. }
-        | Direct::RtSigpending { .. } => Ok(0),
-        Direct::RtSigreturn => Err(Errno::ENOSYS),
+        Direct::RtSigaction { signal, new, old, size } => {
+            set_action(thread, &operands, (signal, new.is_some(), old.is_some(), size))
+        }
+        Direct::RtSigprocmask { how, new, old, size } => {
+            set_mask(thread, &operands, (how, new.is_some(), old.is_some(), size))
+        }
+        Direct::RtSigpending { size, .. } => {
+            let waiting = thread.state.pending.lock().set();
+            let all = waiting.union(thread.process().pending.lock().set());
+            let told = all.intersection(thread.blocked).bits();
+            if size > 8 { Err(Errno::EINVAL) } else { give(0, &told.to_le_bytes()) }
+        }
+        Direct::Sigaltstack { new, old } => {
+            set_stack(thread, &operands, new.is_some(), old.is_some())
+        }
+        Direct::RtSigreturn => return Ok(signal_return(thread)),
     };
     Ok(Prepared::Done(result))
 }
@@ -296,5 +310,87 @@ fn prctl(thread: &Thread, operation: i32, argument: u64) -> Result<Result<u64, E
             Ok(Ok(0))
         }
         _ => Ok(Err(Errno::EINVAL)),
+    }
+}
+
+/// rt_sigaction(2).
+fn set_action(
+    thread: &Thread,
+    operands: &Operands,
+    (signal, new, old, size): (i32, bool, bool, u64),
+) -> Result<u64, Errno> {
+    let signal = Signal::new(signal).ok_or(Errno::EINVAL)?;
+    if size != 8 {
+        return Err(Errno::EINVAL);
+    }
+    let process = thread.process();
+    let mut actions = process.actions.lock();
+    let mut before = actions.get(signal);
+    if new {
+        let action = Action::from_bytes(&operands.bytes_of::<32>(0)?);
+        let discarded;
+        (before, discarded) = actions.set(signal, action)?;
+        drop(actions);
+        if !discarded.is_empty() {
+            process.pending.lock().discard(discarded);
+            for thread in process.threads.lock().iter() {
+                thread.pending.lock().discard(discarded);
+            }
+        }
+    }
+    if old { operands.give(1, &before.to_bytes()).map(|()| 0) } else { Ok(0) }
+}
+
+/// rt_sigprocmask(2).
+fn set_mask(
+    thread: &mut Thread,
+    operands: &Operands,
+    (how, new, old, size): (i32, bool, bool, u64),
+) -> Result<u64, Errno> {
+    if size != 8 {
+        return Err(Errno::EINVAL);
+    }
+    let before = thread.blocked;
+    if new {
+        let set = SignalSet::from_bits(u64::from_le_bytes(operands.bytes_of::<8>(0)?));
+        thread.block(before.changed(How::new(how)?, set));
+    }
+    if old { operands.give(1, &before.bits().to_le_bytes()).map(|()| 0) } else { Ok(0) }
+}
+
+/// sigaltstack(2).
+fn set_stack(thread: &mut Thread, operands: &Operands, new: bool, old: bool) -> Result<u64, Errno> {
+    let before = thread.stack;
+    let rsp = thread.context.registers().rsp;
+    if new {
+        let given = Stack::from_bytes(&operands.bytes_of::<24>(0)?);
+        thread.stack = before.changed(given, rsp)?;
+    }
+    if old { operands.give(1, &before.report(rsp)).map(|()| 0) } else { Ok(0) }
+}
+
+/// rt_sigreturn(2).
+fn signal_return(thread: &mut Thread) -> Prepared {
+    let space = thread.space.clone();
+    let read = |address, bytes: &mut [u8]| {
+        let span = Span::new(address, bytes.len() as u64);
+        pin(&space, span, Access::Read).map(|pinned| {
+            pinned.read(0, bytes);
+        })
+    };
+    let registers = *thread.context.registers();
+    match parse_return(&registers, &thread.stack, format(thread), read) {
+        Ok(returned) => {
+            thread.context.set_registers(returned.registers);
+            thread.stack = returned.stack;
+            thread.block(returned.blocked);
+            if thread.context.set_vector_state(&returned.vectors) {
+                Prepared::Returned
+            } else {
+                Prepared::Bad
+            }
+        }
+        Err(ReturnError::Unread(unpinned @ Unpinned::Fault(..))) => unpinned.into(),
+        Err(_) => Prepared::Bad,
     }
 }

@@ -3,12 +3,14 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use vortex_abi::Errno;
 use vortex_grid::{At, Continuation, Labels, Outcome};
 
 use super::begin::base_name;
 use super::resource::{Cx, Extra, Next, ProcessCall, ProcessRequest, Processes, reply};
+use super::waiting::For;
 use crate::files::{FileRequest, Image};
 use crate::memory::{LoadError, Program, load};
 use crate::{Answer, Mail};
@@ -46,6 +48,24 @@ fn interpreter(image: &Image) -> Option<Result<(Vec<u8>, Option<Vec<u8>>), Errno
 
 impl Processes {
     pub(super) fn execute(&mut self, call: &ProcessCall, cx: &mut Cx<'_>) -> Next {
+        let process = call.thread.process.clone();
+        if process.count.load(Ordering::Acquire) > 1 {
+            // First the other threads end.
+            for thread in process.threads.lock().iter() {
+                let other = thread.tid != call.thread.tid;
+                thread.doomed.store(other, Ordering::Release);
+            }
+            if let Some(ports) = self.system.ports.get() {
+                let _ = cx.send(
+                    ports.process,
+                    Labels::NONE,
+                    ProcessRequest::Interrupt(process.clone(), 0),
+                );
+            }
+            call.thread.interrupted.store(false, Ordering::SeqCst);
+            let alone = For { alone_in: Some(process.pid), ..For::default() };
+            return self.wait(call, alone, None, cx);
+        }
         match call.operands.string(0) {
             Ok(path) => self.ask_image(call, path.to_vec(), cx),
             Err(error) => reply(Err(error)),
@@ -112,8 +132,9 @@ impl Processes {
         };
         let process = &call.thread.process;
         *process.program.lock() = (base_name(&path), path);
+        process.actions.lock().after_exec();
         let old = {
-            program.space.users.fetch_add(1, core::sync::atomic::Ordering::AcqRel);
+            program.space.users.fetch_add(1, Ordering::AcqRel);
             core::mem::replace(&mut *process.space.lock(), program.space.clone())
         };
         self.leave_memory(&old, process.pid, cx);

@@ -2,10 +2,12 @@
 
 mod begin;
 mod cloning;
+mod delivery;
 mod direct;
 mod executing;
 pub mod futex;
 mod operands;
+mod posting;
 mod processes;
 mod random;
 mod resource;
@@ -19,6 +21,6 @@ pub use begin::Start;
 pub use operands::Operands;
 pub use processes::{Pid, Process, ThreadState};
 pub use random::Random;
-pub use resource::{Extra, ProcessCall, ProcessRequest, Processes};
+pub use resource::{Child, Extra, ProcessCall, ProcessRequest, Processes};
 pub use thread::Thread;
 pub use threads::{ThreadDone, ThreadReady, Threads};

@@ -2,11 +2,12 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU16, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use spin::Mutex;
 use vortex_units::{ActivityId, CoreId};
 
+use super::signals::{Actions, Info, Pending, Signal, SignalSet};
 use crate::files::FilesId;
 use crate::memory::AddressSpace;
 
@@ -38,6 +39,12 @@ pub struct Process {
     pub status: AtomicI32,
     /// Its program's name and path.
     pub program: Mutex<(Vec<u8>, Vec<u8>)>,
+    /// What its signals do.
+    pub actions: Mutex<Actions>,
+    /// Signals that wait for any of its threads.
+    pub pending: Mutex<Pending>,
+    /// The signal that has stopped it, and whether its parent has not heard of it yet.
+    pub stop: Mutex<Option<(Signal, bool)>>,
 }
 
 impl Process {
@@ -54,6 +61,32 @@ impl Process {
     #[must_use]
     pub fn is_ending(&self) -> bool {
         self.ending.load(Ordering::Acquire)
+    }
+
+    /// It is stopped by this signal.
+    pub fn stop(&self, signal: Signal) {
+        self.stop.lock().get_or_insert((signal, true));
+    }
+
+    /// What has stopped it, and whether this is the first to ask.
+    pub fn stopped(&self) -> Option<(Signal, bool)> {
+        let mut stop = self.stop.lock();
+        let answer = *stop;
+        if let Some((_, first)) = stop.as_mut() {
+            *first = false;
+        }
+        answer
+    }
+
+    /// Whether it is stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stop.lock().is_some()
+    }
+
+    /// It is not stopped any more; whether it was.
+    pub fn go_on(&self) -> bool {
+        self.stop.lock().take().is_some()
     }
 
     /// Its memory.
@@ -77,6 +110,12 @@ pub struct ThreadState {
     pub process: Arc<Process>,
     /// There is a reason not to wait: a signal, or the end of the process.
     pub interrupted: AtomicBool,
+    /// It ends, though its process does not: another thread has called execve(2).
+    pub doomed: AtomicBool,
+    /// Signals that wait for it alone.
+    pub pending: Mutex<Pending>,
+    /// What it blocks, as its control block has it.
+    blocked: AtomicU64,
     /// The core that it is in user mode on, and one; zero if on none.
     pub running: AtomicU16,
 }
@@ -89,6 +128,9 @@ impl ThreadState {
             tid,
             process,
             interrupted: AtomicBool::new(false),
+            doomed: AtomicBool::new(false),
+            pending: Mutex::new(Pending::default()),
+            blocked: AtomicU64::new(0),
             running: AtomicU16::new(0),
         });
         state.process.threads.lock().push(state.clone());
@@ -107,10 +149,20 @@ impl ThreadState {
         self.running.load(Ordering::SeqCst).checked_sub(1).map(CoreId::new)
     }
 
+    /// What it blocks.
+    #[must_use]
+    pub fn blocked(&self) -> SignalSet {
+        SignalSet::from_bits(self.blocked.load(Ordering::SeqCst))
+    }
+
+    /// Says what it blocks.
+    pub fn set_blocked(&self, blocked: SignalSet) {
+        self.blocked.store(blocked.bits(), Ordering::SeqCst);
+    }
+
     /// It has written to a pipe that nobody reads.
     pub fn raise_pipe(&self) {
-        const SIGPIPE: i32 = 13;
-        self.process.end(SIGPIPE);
-        self.interrupted.store(true, Ordering::Release);
+        // Of a standard signal one at most waits: there is room.
+        let _ = self.pending.lock().add(Info::user(Signal::PIPE, self.process.pid, 0));
     }
 }

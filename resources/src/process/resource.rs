@@ -10,12 +10,14 @@ use core::sync::atomic::Ordering;
 use vortex_abi::{self as abi, Errno};
 use vortex_grid::{At, Context, Labels, Outcome, Resource};
 use vortex_machine::{Poker, UserContext};
-use vortex_units::Cycles;
+use vortex_units::{Cycles, Nanos};
 
 use super::begin::Start;
 use super::operands::Operands;
+use super::posting::Alarm;
 use super::processes::{Pid, Process, ThreadState};
-use super::waiting::{Key, Waits};
+use super::signals::{Ended, Info, Signal, SignalSet, Stack};
+use super::waiting::{For, Key, Waits};
 use crate::files::FileRequest;
 use crate::memory::{AddressSpace, MemoryRequest};
 use crate::{Answer, Mail, System};
@@ -29,11 +31,21 @@ const PID_MAX: i32 = 4_194_304;
 pub enum Extra {
     /// Nothing.
     None,
-    /// Registers for a child.
-    Context(Box<UserContext>),
+    /// What a child gets of its parent's thread.
+    Child(Box<Child>),
     /// Arguments and environment of a program, and how many interpreters were put before
     /// the arguments.
     Strings(Vec<Vec<u8>>, Vec<Vec<u8>>, u32),
+}
+
+/// What a child gets of its parent's thread.
+pub struct Child {
+    /// Its registers.
+    pub context: UserContext,
+    /// What it blocks.
+    pub blocked: SignalSet,
+    /// Its stack for handlers.
+    pub stack: Stack,
 }
 
 /// A system call, as the stub prepares it.
@@ -66,6 +78,12 @@ pub enum ProcessRequest {
     Interrupt(Arc<Process>, usize),
     /// A wait's time is over.
     Timeout(Pid, u64),
+    /// A process's alarm rings.
+    Alarm(Pid, u64),
+    /// A signal to many processes.
+    Post(Vec<Arc<Process>>, Info),
+    /// A thread has found its process stopped.
+    Stopped(Arc<ThreadState>),
 }
 
 /// A process, alive or not yet waited for.
@@ -73,6 +91,9 @@ pub(super) struct Record {
     pub process: Arc<Process>,
     pub parent: Pid,
     pub zombie: bool,
+    /// A stop or a going on that the parent has not waited for: its status, and whether it
+    /// goes on.
+    pub report: Option<(i32, bool)>,
     /// The thread that waits until this process leaves its memory (vfork).
     pub borrowed_from: Option<Pid>,
 }
@@ -83,6 +104,8 @@ pub struct Processes {
     pub(super) poker: Poker,
     pub(super) records: BTreeMap<Pid, Record>,
     pub(super) waits: Waits,
+    pub(super) alarms: BTreeMap<Pid, Alarm>,
+    pub(super) alarm_number: u64,
     last: i32,
 }
 
@@ -124,6 +147,16 @@ impl Resource<Mail> for Processes {
                     Outcome::Done
                 }
             }
+            ProcessRequest::Alarm(pid, number) => self.ring(*pid, *number, cx),
+            ProcessRequest::Post(targets, info) => {
+                let (targets, info) = (core::mem::take(targets), *info);
+                self.post_all(targets, info, cx);
+                Outcome::Done
+            }
+            ProcessRequest::Stopped(thread) => {
+                let thread = thread.clone();
+                self.stopped(&thread, cx)
+            }
             ProcessRequest::Timeout(tid, number) => {
                 self.waits.expire(*tid, *number, cx);
                 Outcome::Done
@@ -136,7 +169,15 @@ impl Processes {
     /// The resource, for the core that it is at home on.
     #[must_use]
     pub fn new(system: Arc<System>, poker: Poker) -> Self {
-        Self { system, poker, records: BTreeMap::new(), waits: Waits::default(), last: 0 }
+        Self {
+            system,
+            poker,
+            records: BTreeMap::new(),
+            waits: Waits::default(),
+            alarms: BTreeMap::new(),
+            alarm_number: 0,
+            last: 0,
+        }
     }
 
     /// A number that no process or thread has.
@@ -157,14 +198,25 @@ impl Processes {
             P::Wait4 { pid, options, .. } => self.wait_for_child(call, pid, options, cx),
             P::Futex { .. } => self.futex(call, cx),
             P::Nanosleep { .. } | P::ClockNanosleep { .. } => self.sleep(call, cx),
-            P::Pause | P::RtSigsuspend { .. } => self.wait(call, None, None, cx),
-            P::Kill { pid, signal } => {
-                let result = self.kill(call, Pid(pid), signal, cx);
-                reply(result)
+            P::Pause | P::RtSigsuspend { .. } => self.wait(call, For::default(), None, cx),
+            P::Kill { pid, signal } => self.kill(call, pid, signal, cx),
+            P::Tkill { tid, signal } => {
+                let sent = self.kill_thread(call, None, tid, signal, cx);
+                reply(sent)
             }
-            P::Tkill { tid, signal } | P::Tgkill { tid, signal, .. } => {
-                let result = self.kill_thread(Pid(tid), signal, cx);
-                reply(result)
+            P::Tgkill { pid, tid, signal } => {
+                let sent = self.kill_thread(call, Some(pid), tid, signal, cx);
+                reply(sent)
+            }
+            P::Alarm { seconds } => {
+                let clock = self.system.clock;
+                let value = clock.cycles(Nanos::new(u64::from(seconds) * 1_000_000_000));
+                let (left, _) = self.set_alarm(&call.thread.process, value, Cycles::ZERO, cx);
+                reply(Ok(clock.nanos(left).get().div_ceil(1_000_000_000)))
+            }
+            P::Setitimer { which, .. } | P::Getitimer { which, .. } => {
+                let told = self.interval_timer(call, which, cx);
+                reply(told)
             }
             P::Setpgid { pid, group } => reply(self.set_group(call, pid, group)),
             P::Getpgid { pid } => reply(
@@ -196,47 +248,43 @@ impl Processes {
         Ok(0)
     }
 
-    fn kill(
+    /// setitimer(2) and getitimer(2).
+    fn interval_timer(
         &mut self,
         call: &ProcessCall,
-        pid: Pid,
-        signal: i32,
+        which: i32,
         cx: &mut Cx<'_>,
     ) -> Result<u64, Errno> {
-        if !(0..=64).contains(&signal) {
+        if which != 0 {
             return Err(Errno::EINVAL);
         }
-        let process = if pid.0 > 0 {
-            self.records.get(&pid).map(|record| record.process.clone()).ok_or(Errno::ESRCH)?
+        let clock = self.system.clock;
+        let process = call.thread.process.clone();
+        let set = matches!(call.call, abi::Process::Setitimer { .. });
+        let new = matches!(call.call, abi::Process::Setitimer { new: Some(_), .. });
+        let (value, interval) = if new {
+            let bytes = call.operands.bytes_of::<32>(0)?;
+            let (interval, value) = bytes.split_at(16);
+            let (interval, value) = (timeval(interval)?, timeval(value)?);
+            self.set_alarm(&process, clock.cycles(value), clock.cycles(interval), cx)
         } else {
-            call.thread.process.clone()
+            self.alarm_of(process.pid, cx.now())
         };
-        self.end_by(&process, signal, cx);
-        Ok(0)
-    }
-
-    fn kill_thread(&mut self, tid: Pid, signal: i32, cx: &mut Cx<'_>) -> Result<u64, Errno> {
-        let of =
-            |record: &Record| record.process.threads.lock().iter().any(|thread| thread.tid == tid);
-        let process =
-            self.records.values().find(|record| of(record)).map(|record| record.process.clone());
-        let process = process.ok_or(Errno::ESRCH)?;
-        self.end_by(&process, signal, cx);
-        Ok(0)
-    }
-
-    /// A signal that nobody handles.
-    fn end_by(&mut self, process: &Arc<Process>, signal: i32, cx: &mut Cx<'_>) {
-        const IGNORED: [i32; 6] = [0, 17, 18, 19, 23, 28];
-        if IGNORED.contains(&signal) || !process.end(signal) {
-            return;
+        let mut bytes = [0; 32];
+        for (place, span) in bytes.chunks_exact_mut(16).zip([interval, value]) {
+            let nanos = clock.nanos(span).get();
+            let (seconds, micros) = place.split_at_mut(8);
+            seconds.copy_from_slice(&(nanos / 1_000_000_000).to_le_bytes());
+            micros.copy_from_slice(&(nanos % 1_000_000_000 / 1_000).to_le_bytes());
         }
-        let Some(ports) = self.system.ports.get() else { return };
-        let _ = cx.send(ports.process, Labels::NONE, ProcessRequest::Interrupt(process.clone(), 0));
+        if call.operands.buffer(usize::from(set)).is_ok() {
+            call.operands.give(usize::from(set), &bytes)?;
+        }
+        Ok(0)
     }
 
     /// Makes a thread look up: it does not wait any more, and leaves user mode.
-    fn interrupt(&mut self, thread: &ThreadState, cx: &mut Cx<'_>) {
+    pub(super) fn interrupt(&mut self, thread: &ThreadState, cx: &mut Cx<'_>) {
         thread.interrupted.store(true, Ordering::SeqCst);
         if self.waits.cancel(thread.tid, cx) {
             return;
@@ -255,14 +303,29 @@ impl Processes {
     fn ended(&mut self, thread: &Arc<ThreadState>, cx: &mut Cx<'_>) -> Option<Arc<Process>> {
         let process = thread.process.clone();
         process.threads.lock().retain(|other| other.tid != thread.tid);
-        if process.count.fetch_sub(1, Ordering::AcqRel) > 1 {
+        let left = process.count.fetch_sub(1, Ordering::AcqRel) - 1;
+        if left > 0 {
+            if left == 1 {
+                // An execve(2) may wait to be alone.
+                self.waits.alone(process.pid, cx);
+            }
             return process.is_ending().then_some(process);
         }
         let ports = self.system.ports.get()?;
         let _ = cx.send(ports.files, Labels::NONE, FileRequest::Drop(process.files));
         self.leave_memory(&process.memory(), process.pid, cx);
-        let pid = process.pid;
-        // Its children are nobody's any more; those that have ended are forgotten.
+        self.alarms.remove(&process.pid);
+        self.orphan_children(process.pid);
+        self.bury(&process, cx);
+        if self.system.processes.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // The machine may have nothing more to do: its first core looks.
+            self.poker.poke(vortex_units::CoreId::new(0));
+        }
+        None
+    }
+
+    /// The children of an ended process are nobody's; those that have ended are forgotten.
+    fn orphan_children(&mut self, pid: Pid) {
         self.records.retain(|_, record| {
             let orphan = record.parent == pid;
             if orphan {
@@ -271,18 +334,25 @@ impl Processes {
             }
             !(orphan && record.zombie)
         });
-        let parent = self.records.get(&pid).map_or(Pid(0), |record| record.parent);
-        if parent == Pid(0) {
-            self.records.remove(&pid);
-        } else if let Some(record) = self.records.get_mut(&pid) {
+    }
+
+    /// An ended process waits for its parent, if that wants to know.
+    fn bury(&mut self, process: &Arc<Process>, cx: &mut Cx<'_>) {
+        let status = process.status.load(Ordering::Acquire);
+        let how = match Signal::new(status & 0x7f) {
+            Some(signal) => Ended::Killed(signal),
+            None => Ended::Exited((status >> 8) as u8),
+        };
+        let parent = self.records.get(&process.pid).map_or(Pid(0), |record| record.parent);
+        let wants = self.records.get(&parent);
+        let wants = wants.is_some_and(|record| !record.process.actions.lock().forgets_children());
+        if let Some(record) = self.records.get_mut(&process.pid) {
             record.zombie = true;
-            self.waits.child_ended(parent, cx);
         }
-        if self.system.processes.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // The machine may have nothing more to do: its first core looks.
-            self.poker.poke(vortex_units::CoreId::new(0));
+        self.changed(process, how, cx);
+        if !wants {
+            self.records.remove(&process.pid);
         }
-        None
     }
 
     /// A process does not use its memory any more.
@@ -306,4 +376,18 @@ impl Processes {
 /// A call's answer.
 pub(super) fn reply(result: Result<u64, Errno>) -> Next {
     Outcome::Reply(Answer::Call(result))
+}
+
+/// A `struct timeval`.
+fn timeval(bytes: &[u8]) -> Result<Nanos, Errno> {
+    let word = |at: usize| {
+        let bytes = bytes.get(at..at + 8).and_then(|word| word.try_into().ok());
+        bytes.map_or(-1, i64::from_le_bytes)
+    };
+    match (u64::try_from(word(0)), word(8)) {
+        (Ok(seconds), micros @ 0..1_000_000) => Ok(Nanos::new(
+            seconds.saturating_mul(1_000_000_000).saturating_add(micros as u64 * 1_000),
+        )),
+        _ => Err(Errno::EINVAL),
+    }
 }

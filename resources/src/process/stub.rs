@@ -13,7 +13,8 @@ use vortex_units::{CoreId, Cycles};
 
 use super::direct::{self, Effect};
 use super::operands::{Operands, Unready};
-use super::resource::{Extra, ProcessCall};
+use super::resource::{Child, Extra, ProcessCall};
+use super::signals::SignalSet;
 use super::thread::Thread;
 use crate::System;
 use crate::files::FileCall;
@@ -28,6 +29,10 @@ pub enum Prepared {
     Done(Result<u64, Errno>),
     /// It changes what becomes of the thread.
     Effect(Effect),
+    /// The thread has returned from a handler: all its registers are set.
+    Returned,
+    /// It would return from what is no handler's frame.
+    Bad,
     /// A page that it needs must be there first.
     Fault(u64, Access),
     /// A request to ASR.
@@ -71,7 +76,17 @@ pub fn prepare(thread: &mut Thread, system: &System, now: Cycles, core: CoreId) 
     prepared.unwrap_or_else(Into::into)
 }
 
-fn files(thread: &Thread, call: abi::Files) -> Result<Prepared, Unready> {
+/// The call blocks other signals while it waits.
+fn swap_mask(thread: &mut Thread, operands: &Operands, place: usize) -> Result<(), Errno> {
+    let mask = SignalSet::from_bits(u64::from_le_bytes(operands.bytes_of::<8>(place)?)).blockable();
+    if thread.restored.is_none() {
+        thread.restored = Some(thread.blocked);
+    }
+    thread.block(mask);
+    Ok(())
+}
+
+fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
     let operands = match call {
         // What its argument is, its request says.
         abi::Files::Ioctl { request, argument, .. } => match ioctl_length(request) {
@@ -82,6 +97,9 @@ fn files(thread: &Thread, call: abi::Files) -> Result<Prepared, Unready> {
         },
         _ => Operands::prepare(&thread.space, call.operands())?,
     };
+    if let abi::Files::Ppoll { mask: Some(_), .. } = call {
+        swap_mask(thread, &operands, 2)?;
+    }
     let mut call = FileCall::new(call, operands, thread.state.clone(), thread.process().files);
     call.deadline = thread.deadline;
     call.expired = thread.expired;
@@ -133,6 +151,12 @@ fn process(thread: &mut Thread, call: abi::Process) -> Result<Prepared, Unready>
         }
         _ => (Operands::prepare(space, call.operands())?, Extra::None),
     };
+    if let abi::Process::RtSigsuspend { size, .. } = call {
+        if size != 8 {
+            return Err(Unready::Error(Errno::EINVAL));
+        }
+        swap_mask(thread, &operands, 0)?;
+    }
     Ok(Prepared::Process(Box::new(ProcessCall {
         call,
         operands,
@@ -148,7 +172,8 @@ fn process(thread: &mut Thread, call: abi::Process) -> Result<Prepared, Unready>
 fn copy(thread: &mut Thread) -> Result<Extra, Unready> {
     vortex_machine::save_vectors(&mut thread.context);
     let copy = thread.context.copy().ok_or(Unready::Error(Errno::ENOMEM))?;
-    Ok(Extra::Context(Box::new(copy)))
+    let child = Child { context: copy, blocked: thread.blocked, stack: thread.stack };
+    Ok(Extra::Child(Box::new(child)))
 }
 
 /// Copies an array of pointers to strings.

@@ -6,10 +6,13 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use vortex_machine::UserContext;
+use vortex_machine::{Fault, UserContext};
 use vortex_units::Cycles;
 
 use super::processes::{Process, ThreadState};
+use super::signals::frame::Trap;
+use super::signals::restart::Interrupted;
+use super::signals::{Action, Info, SignalSet, Stack};
 use crate::memory::AddressSpace;
 
 /// A thread.
@@ -34,6 +37,23 @@ pub struct Thread {
     pub expired: bool,
     /// The head of its robust list.
     pub robust: u64,
+    /// The signals that it blocks.
+    pub blocked: SignalSet,
+    /// What it blocks once a handler has returned, or its call, which blocks others
+    /// (sigsuspend, ppoll).
+    pub restored: Option<SignalSet>,
+    /// Its stack for handlers.
+    pub stack: Stack,
+    /// Its call was interrupted: how that takes it.
+    pub interrupted: Option<Interrupted>,
+    /// Where the rest of an interrupted sleep is written, and when that would have ended.
+    pub rest: Option<(u64, Cycles)>,
+    /// The signal whose handler is to run.
+    pub delivering: Option<(Info, Action)>,
+    /// Its last page fault, while ASR mends it.
+    pub fault: Option<Fault>,
+    /// Its last fault, for handlers.
+    pub trap: Trap,
 }
 
 impl Thread {
@@ -52,6 +72,14 @@ impl Thread {
             deadline: None,
             expired: false,
             robust: 0,
+            blocked: SignalSet::EMPTY,
+            restored: None,
+            stack: Stack::default(),
+            interrupted: None,
+            rest: None,
+            delivering: None,
+            fault: None,
+            trap: Trap::default(),
         })
     }
 

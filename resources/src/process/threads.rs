@@ -18,8 +18,10 @@ use vortex_grid::{At, Context, Continuation, Labels, Outcome, Port, Resource};
 use vortex_machine::{Access, Exit, Fault, FaultKind, UserContext};
 use vortex_units::Cycles;
 
+use super::delivery::interruption;
 use super::direct::Effect;
 use super::resource::ProcessRequest;
+use super::signals::{Cause, Stack};
 use super::stub::{self, Prepared};
 use super::thread::Thread;
 use super::waiting::Key;
@@ -32,16 +34,11 @@ const CALLS: u32 = 16;
 /// Faults for one system call before its buffer is taken to be a bad one.
 const FAULTS: u32 = 64;
 
-const SIGILL: i32 = 4;
-const SIGTRAP: i32 = 5;
-const SIGBUS: i32 = 7;
-const SIGFPE: i32 = 8;
 const SIGKILL: i32 = 9;
-const SIGSEGV: i32 = 11;
 
 /// A thread is ready.
 pub struct ThreadReady {
-    thread: Option<Box<Thread>>,
+    pub(super) thread: Option<Box<Thread>>,
     own: Port<Threads>,
     /// Why it has left user mode.
     exit: Option<Exit>,
@@ -79,8 +76,8 @@ pub struct Threads {
     pub system: Arc<System>,
 }
 
-type Next = Outcome<Mail, Threads>;
-type Cx<'a> = Context<'a, Mail>;
+pub(super) type Next = Outcome<Mail, Threads>;
+pub(super) type Cx<'a> = Context<'a, Mail>;
 
 impl Resource<Mail> for Threads {
     type Request = ThreadReady;
@@ -130,7 +127,12 @@ impl Continuation<Mail, Threads> for Answered {
                 (thread.deadline, thread.expired) = (deadline, expired);
                 return threads.call(ready, cx);
             }
-            Ok(Some(Answer::Interrupted)) => Err(Errno::EINTR),
+            Ok(Some(Answer::Interrupted(deadline))) => {
+                let registers = thread.context.registers();
+                thread.interrupted = Some(interruption(registers.rax, registers.r10));
+                thread.deadline = deadline;
+                return threads.run(ready, cx);
+            }
             Ok(Some(Answer::Program(Ok(program)))) => return threads.begin(ready, *program, cx),
             Ok(Some(Answer::Program(Err(error)))) => Err(error),
             _ => Err(Errno::EIO),
@@ -146,8 +148,8 @@ impl Continuation<Mail, Threads> for Mended {
     fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
         match cx.reply::<Answer>() {
             Ok(Some(Answer::Fault(Ok(())))) => threads.run(ready, cx),
-            Ok(Some(Answer::Fault(Err(error)))) => threads.segmentation_fault(ready, error, cx),
-            _ => threads.segmentation_fault(ready, FaultError::NoMemory, cx),
+            Ok(Some(Answer::Fault(Err(error)))) => threads.raise_page_fault(ready, error, cx),
+            _ => threads.raise_page_fault(ready, FaultError::NoMemory, cx),
         }
     }
 }
@@ -180,12 +182,22 @@ impl Continuation<Mail, Threads> for EndMended {
 
 impl Threads {
     /// Lets the thread enter user mode, unless it is to end.
-    fn run(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
+    pub(super) fn run(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
         let Some(thread) = &mut ready.thread else { return Outcome::Done };
-        if thread.process().is_ending() {
+        if thread.process().is_ending() || thread.state.doomed.load(Ordering::Acquire) {
             return self.end(ready, cx);
         }
+        // First the flag, then the look: what comes in between is seen, or sets the flag.
         thread.state.interrupted.store(false, Ordering::SeqCst);
+        if thread.process().is_stopped() {
+            return self.stop(ready, cx);
+        }
+        if thread.interrupted.is_some() || thread.delivering.is_some() || thread.has_signal() {
+            if let Some(next) = self.deliver(ready, cx) {
+                return next;
+            }
+        }
+        let Some(thread) = &mut ready.thread else { return Outcome::Done };
         if thread.set_tid != 0 {
             let at = Span::new(thread.set_tid, 4);
             match pin(&thread.space, at, Access::Write) {
@@ -207,7 +219,7 @@ impl Threads {
 
     /// The core is given back: at the end of the slice behind the other threads, else at
     /// the head with the rest of it.
-    fn yielded(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
+    pub(super) fn yielded(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
         ready.calls = 0;
         let Some(thread) = &mut ready.thread else { return Outcome::Done };
         vortex_machine::save_vectors(&mut thread.context);
@@ -227,13 +239,20 @@ impl Threads {
     }
 
     /// A system call: its stub, then the call itself or its request.
-    fn call(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
+    pub(super) fn call(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
         let Some(thread) = &mut ready.thread else { return Outcome::Done };
         if thread.process().is_ending() {
             return self.end(ready, cx);
         }
         let Some(ports) = self.system.ports.get() else { return Outcome::Done };
-        let trigger = match stub::prepare(thread, &self.system, cx.now(), cx.core()) {
+        let prepared = stub::prepare(thread, &self.system, cx.now(), cx.core());
+        if thread.restored.is_some() && thread.has_signal() {
+            // With its own mask the call does not even begin to wait.
+            let number = thread.context.registers().rax;
+            thread.interrupted = Some(interruption(number, 0));
+            return self.run(ready, cx);
+        }
+        let trigger = match prepared {
             Prepared::Done(result) => {
                 ready.calls += 1;
                 let many = ready.calls >= CALLS;
@@ -241,6 +260,11 @@ impl Threads {
                 return if many { self.yielded(ready, cx) } else { next };
             }
             Prepared::Effect(effect) => return self.effect(ready, effect, cx),
+            Prepared::Returned => {
+                thread.settle();
+                return self.run(ready, cx);
+            }
+            Prepared::Bad => return self.raise(ready, Cause::PROTECTION, 0, cx),
             Prepared::Fault(address, access) => {
                 thread.faults += 1;
                 if thread.faults > FAULTS {
@@ -292,7 +316,7 @@ impl Threads {
     }
 
     /// The call returns.
-    fn finish(
+    pub(super) fn finish(
         &mut self,
         ready: &mut ThreadReady,
         result: Result<u64, Errno>,
@@ -300,6 +324,9 @@ impl Threads {
     ) -> Next {
         if let Some(thread) = &mut ready.thread {
             thread.settle();
+            if let Some(blocked) = thread.restored.take() {
+                thread.block(blocked);
+            }
             thread.context.set_result(match result {
                 Ok(value) => value,
                 Err(error) => error.as_result(),
@@ -316,6 +343,7 @@ impl Threads {
                 thread.context = context;
                 thread.space = program.space;
                 (thread.clear_tid, thread.robust) = (0, 0);
+                thread.stack = Stack::default();
                 thread.settle();
                 self.run(ready, cx)
             }
@@ -324,7 +352,7 @@ impl Threads {
     }
 
     /// Asks ASR for a page.
-    fn mend(
+    pub(super) fn mend(
         &mut self,
         ready: &mut ThreadReady,
         address: u64,
@@ -345,36 +373,22 @@ impl Threads {
     }
 
     fn fault(&mut self, ready: &mut ThreadReady, fault: Fault, cx: &mut Cx<'_>) -> Next {
-        let signal = match fault.kind {
-            FaultKind::Page { write, execute, .. } => {
-                let access = match (write, execute) {
-                    (true, _) => Access::Write,
-                    (_, true) => Access::Execute,
-                    _ => Access::Read,
-                };
-                return self.mend(ready, fault.address, access, At::routine::<Mended>(), cx);
-            }
-            FaultKind::Divide | FaultKind::FloatingPoint => SIGFPE,
-            FaultKind::Debug | FaultKind::Breakpoint => SIGTRAP,
-            FaultKind::InvalidOpcode => SIGILL,
-            FaultKind::Alignment | FaultKind::Stack => SIGBUS,
-            FaultKind::Protection => SIGSEGV,
+        let FaultKind::Page { write, execute, .. } = fault.kind else {
+            return self.raise_fault(ready, fault, cx);
         };
-        self.kill(ready, signal, cx)
-    }
-
-    fn segmentation_fault(
-        &mut self,
-        ready: &mut ThreadReady,
-        error: FaultError,
-        cx: &mut Cx<'_>,
-    ) -> Next {
-        let signal = if error == FaultError::NoMemory { SIGKILL } else { SIGSEGV };
-        self.kill(ready, signal, cx)
+        let access = match (write, execute) {
+            (true, _) => Access::Write,
+            (_, true) => Access::Execute,
+            _ => Access::Read,
+        };
+        if let Some(thread) = &mut ready.thread {
+            thread.fault = Some(fault);
+        }
+        self.mend(ready, fault.address, access, At::routine::<Mended>(), cx)
     }
 
     /// The process ends by a signal.
-    fn kill(&mut self, ready: &mut ThreadReady, signal: i32, cx: &mut Cx<'_>) -> Next {
+    pub(super) fn kill(&mut self, ready: &mut ThreadReady, signal: i32, cx: &mut Cx<'_>) -> Next {
         if let Some(thread) = &ready.thread {
             thread.process().end(signal);
         }

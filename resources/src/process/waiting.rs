@@ -8,14 +8,15 @@ use core::sync::atomic::Ordering;
 
 use vortex_abi::linux::general::{
     FUTEX_CLOCK_REALTIME, FUTEX_CMD_MASK, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE,
-    FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, TIMER_ABSTIME, WNOHANG,
+    FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, TIMER_ABSTIME, WCONTINUED,
+    WNOHANG, WUNTRACED,
 };
 use vortex_abi::{Errno, Process as P};
 use vortex_grid::{Kept, Labels, Outcome};
 use vortex_units::{Cycles, Micros, Nanos};
 
 use super::direct::clock_of;
-use super::processes::Pid;
+use super::processes::{Pid, ThreadState};
 use super::resource::{Cx, Next, ProcessCall, ProcessRequest, Processes, reply};
 use crate::files::timespec;
 use crate::{Answer, Mail};
@@ -35,6 +36,8 @@ struct Wait {
     futex: Option<(Key, u32)>,
     /// The process whose children it waits for.
     child_of: Option<Pid>,
+    /// The process that it waits to be alone in.
+    alone_in: Option<Pid>,
     deadline: Option<Cycles>,
 }
 
@@ -73,7 +76,8 @@ impl Waits {
 
     /// A signal, or the end of its process, ends a thread's wait.
     pub fn cancel(&mut self, tid: Pid, cx: &mut Cx<'_>) -> bool {
-        self.finish(tid, Answer::Interrupted, cx)
+        let deadline = self.by_thread.get(&tid).and_then(|wait| wait.deadline);
+        self.finish(tid, Answer::Interrupted(deadline), cx)
     }
 
     /// A wait's time is over, if it is still the same.
@@ -123,8 +127,17 @@ impl Waits {
         moved
     }
 
-    /// A child of this process has ended: its waiters look again.
-    pub fn child_ended(&mut self, parent: Pid, cx: &mut Cx<'_>) {
+    /// This process has one thread only: an execve(2) that waits for that goes on.
+    pub fn alone(&mut self, process: Pid, cx: &mut Cx<'_>) {
+        let mut waits = self.by_thread.iter();
+        let waiting = waits.find(|(_, wait)| wait.alone_in == Some(process)).map(|(&tid, _)| tid);
+        if let Some(tid) = waiting {
+            self.finish(tid, Answer::Again(None, false), cx);
+        }
+    }
+
+    /// A child of this process has changed its state: its waiters look again.
+    pub fn child_changed(&mut self, parent: Pid, cx: &mut Cx<'_>) {
         let waits = self.by_thread.iter().filter(|(_, wait)| wait.child_of == Some(parent));
         let waiting: alloc::vec::Vec<Pid> = waits.map(|(&tid, _)| tid).collect();
         for tid in waiting {
@@ -133,34 +146,49 @@ impl Waits {
     }
 }
 
-/// What a thread waits for.
+/// What a thread waits for, beside a time and a signal.
+#[derive(Default)]
 pub(super) struct For {
     pub futex: Option<(Key, u32)>,
     pub child_of: Option<Pid>,
+    pub alone_in: Option<Pid>,
 }
 
 impl Processes {
-    /// Keeps a call until what it waits for has come. Whoever interrupts a thread sets its
-    /// flag first: it is seen here, or the wait is found.
+    /// Keeps a call until what it waits for has come.
     pub(super) fn wait(
         &mut self,
         call: &ProcessCall,
-        what: Option<For>,
+        what: For,
         deadline: Option<Cycles>,
         cx: &mut Cx<'_>,
     ) -> Next {
-        if call.thread.interrupted.load(Ordering::SeqCst) {
-            return Outcome::Reply(Answer::Interrupted);
+        let thread = call.thread.clone();
+        self.keep(&thread, what, deadline, cx)
+    }
+
+    /// Keeps a thread's request until what it waits for has come. Whoever interrupts a
+    /// thread sets its flag first: it is seen here, or the wait is found.
+    pub(super) fn keep(
+        &mut self,
+        thread: &ThreadState,
+        what: For,
+        deadline: Option<Cycles>,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        if thread.interrupted.load(Ordering::SeqCst) {
+            return Outcome::Reply(Answer::Interrupted(deadline));
         }
         let Some(kept) = cx.keep() else { return reply(Err(Errno::ENOMEM)) };
-        let tid = call.thread.tid;
+        let tid = thread.tid;
         self.waits.number += 1;
         let number = self.waits.number;
-        let (futex, child_of) = what.map_or((None, None), |what| (what.futex, what.child_of));
+        let For { futex, child_of, alone_in } = what;
         if let Some((key, _)) = futex {
             self.waits.futexes.entry(key).or_default().push_back(tid);
         }
-        self.waits.by_thread.insert(tid, Wait { kept, number, futex, child_of, deadline });
+        let wait = Wait { kept, number, futex, child_of, alone_in, deadline };
+        self.waits.by_thread.insert(tid, wait);
         if let Some(deadline) = deadline
             && let Some(ports) = self.system.ports.get()
         {
@@ -192,7 +220,7 @@ impl Processes {
         if deadline <= cx.now() {
             return reply(Ok(0));
         }
-        self.wait(call, None, Some(deadline), cx)
+        self.wait(call, For::default(), Some(deadline), cx)
     }
 
     fn sleep_until(&self, call: &ProcessCall, cx: &Cx<'_>) -> Result<Cycles, Errno> {
@@ -227,17 +255,33 @@ impl Processes {
             _ => group_of == -pid,
         };
         let mut any = false;
-        let mut found = None;
+        let (mut found, mut reported) = (None, None);
         for (&child, record) in &self.records {
             if record.parent != own || !wanted(child, record.process.group.load(Ordering::Relaxed))
             {
                 continue;
             }
             any = true;
+            if let Some((status, goes_on)) = record.report
+                && !record.zombie
+                && options & if goes_on { WCONTINUED } else { WUNTRACED } != 0
+            {
+                reported = Some((child, status));
+                break;
+            }
             if record.zombie {
                 found = Some((child, record.process.status.load(Ordering::Acquire)));
                 break;
             }
+        }
+        if let Some((child, status)) = reported {
+            if let P::Wait4 { status: Some(_), .. } = call.call {
+                let _ = call.operands.give(0, &status.to_le_bytes());
+            }
+            if let Some(record) = self.records.get_mut(&child) {
+                record.report = None;
+            }
+            return reply(Ok(child.0 as u64));
         }
         if let Some((child, status)) = found {
             if let P::Wait4 { status: Some(_), .. } = call.call {
@@ -252,7 +296,7 @@ impl Processes {
         if options & WNOHANG != 0 {
             return reply(Ok(0));
         }
-        self.wait(call, Some(For { futex: None, child_of: Some(own) }), None, cx)
+        self.wait(call, For { child_of: Some(own), ..For::default() }, None, cx)
     }
 
     pub(super) fn futex(&mut self, call: &ProcessCall, cx: &mut Cx<'_>) -> Next {
@@ -313,7 +357,7 @@ impl Processes {
                 }
                 Ok(self.wait(
                     call,
-                    Some(For { futex: Some((key, bits)), child_of: None }),
+                    For { futex: Some((key, bits)), ..For::default() },
                     deadline,
                     cx,
                 ))

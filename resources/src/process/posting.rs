@@ -1,0 +1,272 @@
+//! Signals on their way to a process: what PR does when one is sent.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use vortex_abi::Errno;
+use vortex_grid::{Labels, Outcome};
+use vortex_units::{Cycles, Micros};
+
+use super::processes::{Pid, Process, ThreadState};
+use super::resource::{Cx, Next, ProcessCall, ProcessRequest, Processes, reply};
+use super::signals::{Ended, Info, Signal, SignalSet};
+use super::waiting::For;
+use crate::Answer;
+
+/// Processes that are signalled in one run.
+const SLICE: usize = 3;
+
+/// A process's alarm.
+pub(super) struct Alarm {
+    deadline: Cycles,
+    interval: Cycles,
+    number: u64,
+}
+
+fn signal_of(number: i32) -> Result<Option<Signal>, Errno> {
+    match number {
+        0 => Ok(None),
+        number => Signal::new(number).map(Some).ok_or(Errno::EINVAL),
+    }
+}
+
+impl Processes {
+    /// kill(2): to one process, to a group, or to all.
+    pub(super) fn kill(
+        &mut self,
+        call: &ProcessCall,
+        pid: i32,
+        number: i32,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        let signal = match signal_of(number) {
+            Ok(signal) => signal,
+            Err(error) => return reply(Err(error)),
+        };
+        let own = &call.thread.process;
+        let group = if pid == 0 { own.group.load(Ordering::Relaxed) } else { -pid };
+        let meant = |process: &Process| match pid {
+            1.. => process.pid.0 == pid,
+            -1 => process.pid != own.pid && process.pid.0 != 1,
+            _ => process.group.load(Ordering::Relaxed) == group,
+        };
+        let targets: Vec<_> = self
+            .records
+            .values()
+            .filter(|record| meant(&record.process))
+            .map(|record| record.process.clone())
+            .collect();
+        if targets.is_empty() {
+            return reply(Err(Errno::ESRCH));
+        }
+        let Some(signal) = signal else { return reply(Ok(0)) };
+        let info = Info::user(signal, own.pid, 0);
+        self.post_all(targets, info, cx);
+        reply(Ok(0))
+    }
+
+    /// tkill(2) and tgkill(2).
+    pub(super) fn kill_thread(
+        &mut self,
+        call: &ProcessCall,
+        process: Option<i32>,
+        tid: i32,
+        number: i32,
+        cx: &mut Cx<'_>,
+    ) -> Result<u64, Errno> {
+        let signal = signal_of(number)?;
+        if tid <= 0 || process.is_some_and(|pid| pid <= 0) {
+            return Err(Errno::EINVAL);
+        }
+        let thread = self.find_thread(Pid(tid)).ok_or(Errno::ESRCH)?;
+        if process.is_some_and(|pid| thread.process.pid.0 != pid) {
+            return Err(Errno::ESRCH);
+        }
+        if let Some(signal) = signal {
+            let process = thread.process.clone();
+            self.post(
+                &process,
+                Info::tkill(signal, call.thread.process.pid, 0),
+                Some(&thread),
+                cx,
+            )?;
+        }
+        Ok(0)
+    }
+
+    fn find_thread(&self, tid: Pid) -> Option<Arc<ThreadState>> {
+        let of = |process: &Arc<Process>| {
+            process.threads.lock().iter().find(|thread| thread.tid == tid).cloned()
+        };
+        // Mostly the number is the process's own.
+        let first = self.records.get(&tid).and_then(|record| of(&record.process));
+        first.or_else(|| self.records.values().find_map(|record| of(&record.process)))
+    }
+
+    /// Sends to several: some now, the rest in further runs.
+    pub(super) fn post_all(&mut self, mut targets: Vec<Arc<Process>>, info: Info, cx: &mut Cx<'_>) {
+        let rest = targets.split_off(targets.len().min(SLICE));
+        for process in &targets {
+            let _ = self.post(process, info, None, cx);
+        }
+        if !rest.is_empty()
+            && let Some(ports) = self.system.ports.get()
+        {
+            let _ = cx.send(ports.process, Labels::NONE, ProcessRequest::Post(rest, info));
+        }
+    }
+
+    /// Lets a signal wait at a process, or at one of its threads, and makes a thread that
+    /// does not block it look up.
+    pub(super) fn post(
+        &mut self,
+        process: &Arc<Process>,
+        info: Info,
+        thread: Option<&Arc<ThreadState>>,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Errno> {
+        let signal = info.signal;
+        let threads: Vec<_> = process.threads.lock().clone();
+        let undone = SignalSet::undone_by(signal);
+        if !undone.is_empty() {
+            process.pending.lock().discard(undone);
+            for thread in &threads {
+                thread.pending.lock().discard(undone);
+            }
+        }
+        if signal == Signal::CONT || signal == Signal::KILL {
+            self.go_on(process, signal == Signal::CONT, cx);
+        }
+        if signal == Signal::KILL {
+            if process.end(signal.number()) {
+                self.interrupt_all(process, cx);
+            }
+            return Ok(());
+        }
+        let takes = |thread: &&Arc<ThreadState>| !thread.blocked().contains(signal);
+        let taker = thread.or_else(|| threads.iter().find(takes)).or_else(|| threads.first());
+        let Some(taker) = taker else { return Ok(()) };
+        if process.actions.lock().discards(signal, taker.blocked()) {
+            return Ok(());
+        }
+        match thread {
+            Some(thread) => thread.pending.lock().add(info)?,
+            None => process.pending.lock().add(info)?,
+        };
+        if takes(&taker) {
+            let taker = taker.clone();
+            self.interrupt(&taker, cx);
+        }
+        Ok(())
+    }
+
+    /// A stopped process goes on.
+    fn go_on(&mut self, process: &Arc<Process>, say: bool, cx: &mut Cx<'_>) {
+        if !process.go_on() {
+            return;
+        }
+        for thread in process.threads.lock().iter() {
+            let _ = self.waits.finish(thread.tid, Answer::Call(Ok(0)), cx);
+        }
+        if say {
+            self.changed(process, Ended::Continued, cx);
+        }
+    }
+
+    /// A thread has found its process stopped.
+    pub(super) fn stopped(&mut self, thread: &Arc<ThreadState>, cx: &mut Cx<'_>) -> Next {
+        let process = thread.process.clone();
+        let Some((signal, first)) = process.stopped() else { return reply(Ok(0)) };
+        if process.is_ending() {
+            return reply(Ok(0));
+        }
+        if first {
+            self.changed(&process, Ended::Stopped(signal), cx);
+            if process.count.load(Ordering::Acquire) > 1 {
+                self.interrupt_all(&process, cx);
+            }
+        }
+        self.keep(thread, For::default(), None, cx)
+    }
+
+    /// A child's state has changed: its parent learns of it.
+    pub(super) fn changed(&mut self, process: &Arc<Process>, how: Ended, cx: &mut Cx<'_>) {
+        let Some(record) = self.records.get_mut(&process.pid) else { return };
+        record.report = match how {
+            Ended::Stopped(signal) => Some((0x7f | signal.number() << 8, false)),
+            Ended::Continued => Some((0xffff, true)),
+            _ => None,
+        };
+        let parent = record.parent;
+        self.waits.child_changed(parent, cx);
+        let Some(parent) = self.records.get(&parent).map(|record| record.process.clone()) else {
+            return;
+        };
+        let quiet = matches!(how, Ended::Stopped(_) | Ended::Continued)
+            && parent.actions.lock().get(Signal::CHLD).has(super::signals::Action::NOCLDSTOP);
+        if !quiet {
+            let info = Info::child(Signal::CHLD, process.pid, 0, how, (0, 0));
+            let _ = self.post(&parent, info, None, cx);
+        }
+    }
+
+    fn interrupt_all(&mut self, process: &Arc<Process>, cx: &mut Cx<'_>) {
+        if let Some(ports) = self.system.ports.get() {
+            let _ =
+                cx.send(ports.process, Labels::NONE, ProcessRequest::Interrupt(process.clone(), 0));
+        }
+    }
+
+    /// setitimer(2) and alarm(2), of real time: what was left, and the interval.
+    pub(super) fn set_alarm(
+        &mut self,
+        process: &Process,
+        value: Cycles,
+        interval: Cycles,
+        cx: &mut Cx<'_>,
+    ) -> (Cycles, Cycles) {
+        let before = self.alarms.remove(&process.pid);
+        if !value.is_zero() {
+            self.ring_at(process.pid, cx.now() + value, interval, cx);
+        }
+        before.map_or((Cycles::ZERO, Cycles::ZERO), |alarm| {
+            (alarm.deadline.saturating_sub(cx.now()).max(Cycles::new(1)), alarm.interval)
+        })
+    }
+
+    fn ring_at(&mut self, pid: Pid, deadline: Cycles, interval: Cycles, cx: &mut Cx<'_>) {
+        self.alarm_number += 1;
+        let number = self.alarm_number;
+        self.alarms.insert(pid, Alarm { deadline, interval, number });
+        let left =
+            deadline.saturating_sub(cx.now()).get() / self.system.clock.frequency.as_megahertz();
+        if let Some(ports) = self.system.ports.get() {
+            let request = ProcessRequest::Alarm(pid, number);
+            let _ = cx.after(Micros::new(left + 1), ports.process, Labels::NONE, request);
+        }
+    }
+
+    /// What is left of an alarm, and its interval.
+    pub(super) fn alarm_of(&self, pid: Pid, now: Cycles) -> (Cycles, Cycles) {
+        self.alarms.get(&pid).map_or((Cycles::ZERO, Cycles::ZERO), |alarm| {
+            (alarm.deadline.saturating_sub(now), alarm.interval)
+        })
+    }
+
+    /// An alarm's time has come, if it is still the same.
+    pub(super) fn ring(&mut self, pid: Pid, number: u64, cx: &mut Cx<'_>) -> Next {
+        let Some(alarm) = self.alarms.get(&pid).filter(|alarm| alarm.number == number) else {
+            return Outcome::Done;
+        };
+        let interval = alarm.interval;
+        self.alarms.remove(&pid);
+        if let Some(process) = self.records.get(&pid).map(|record| record.process.clone()) {
+            if !interval.is_zero() {
+                self.ring_at(pid, cx.now() + interval, interval, cx);
+            }
+            let _ = self.post(&process, Info::kernel(Signal::ALRM), None, cx);
+        }
+        Outcome::Done
+    }
+}
