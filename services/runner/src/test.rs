@@ -13,7 +13,7 @@ const LOOK: Duration = Duration::from_millis(2);
 /// The most that a test may print.
 const MOST: usize = 1 << 18;
 /// As on the host.
-const ENVIRONMENT: &[&str] = &["PATH=/bin:/usr/bin", "HOME=/tmp"];
+const ENVIRONMENT: &[&str] = &["HOME=/tmp", "PATH=/bin:/usr/bin"];
 
 /// Runs it; with what it ended, 128 + N for signal N.
 pub fn run(place: usize, words: &[&str]) -> i32 {
