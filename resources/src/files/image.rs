@@ -12,8 +12,10 @@ const PAGE_U64: u64 = PAGE as u64;
 /// later stay here as they were.
 #[derive(Clone, Default)]
 pub struct Image {
-    /// The path by which it was found.
+    /// The path by which it was asked for.
     pub path: Vec<u8>,
+    /// Where it is.
+    pub found: Vec<u8>,
     /// Its bytes.
     pub size: u64,
     pages: Vec<Option<Page>>,
@@ -22,8 +24,8 @@ pub struct Image {
 impl Image {
     /// An image with these pages.
     #[must_use]
-    pub fn new(path: Vec<u8>, size: u64, pages: Vec<Option<Page>>) -> Self {
-        Self { path, size, pages }
+    pub fn new(path: Vec<u8>, found: Vec<u8>, size: u64, pages: Vec<Option<Page>>) -> Self {
+        Self { path, found, size, pages }
     }
 
     /// How many of `most` bytes from there lie in one page of the file.

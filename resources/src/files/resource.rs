@@ -9,8 +9,8 @@ use core::sync::atomic::Ordering;
 use vortex_abi as abi;
 use vortex_abi::Errno;
 use vortex_files::{
-    At as PathAt, Caller, Effects, Fd, OpenId, Opened, Owner, Place, Root, Table, Time,
-    USUAL_LIMIT, WaitKey,
+    At as PathAt, Caller, Effects, Fd, NoProc, OpenId, Opened, Owner, Place, ProcSource, Root,
+    Table, Time, USUAL_LIMIT, WaitKey,
 };
 use vortex_grid::{At, Context, Labels, Outcome, Port, Resource};
 use vortex_units::{Bytes, Cycles, Micros};
@@ -19,7 +19,7 @@ use super::image::Image;
 use super::proc::ProcView;
 use super::terminal::Terminal;
 use super::waits::Waits;
-use crate::process::{Operands, Pid, ThreadState};
+use crate::process::{Operands, Pid, Process, ThreadState};
 use crate::{Answer, Mail, System};
 
 /// Names the descriptors and the place of one process, or of several that share them.
@@ -74,8 +74,8 @@ pub enum FileRequest {
     Drop(FilesId),
     /// A program takes another's place: what is to be closed then is.
     Exec(FilesId),
-    /// A file to be run.
-    Image(FilesId, Vec<u8>),
+    /// A file to be run, by this process.
+    Image(FilesId, Option<Arc<Process>>, Vec<u8>),
     /// A signal ends this thread's wait.
     Cancel(Pid),
     /// A wait's time is over.
@@ -149,8 +149,9 @@ impl Resource<Mail> for FileSystem {
                 }
                 Outcome::Done
             }
-            FileRequest::Image(files, path) => {
-                Outcome::Reply(Answer::Image(self.image(*files, path, cx).map(Box::new)))
+            FileRequest::Image(files, process, path) => {
+                let image = self.image(*files, process.as_deref(), path, cx);
+                Outcome::Reply(Answer::Image(image.map(Box::new)))
             }
             FileRequest::Cancel(tid) => {
                 self.waits.cancel(*tid, cx);
@@ -215,19 +216,33 @@ impl FileSystem {
         cx: &Cx<'_>,
         operation: impl FnOnce(&mut Root, &Caller<'_>, &mut Effects) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
+        self.with_files(call.files, Some(&call.thread.process), cx, operation)
+    }
+
+    /// The same for these descriptors; `/proc` is empty without a process.
+    fn with_files<T>(
+        &mut self,
+        files: FilesId,
+        process: Option<&Process>,
+        cx: &Cx<'_>,
+        operation: impl FnOnce(&mut Root, &Caller<'_>, &mut Effects) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
         let now = self.time(cx.now());
-        let files = self.files.get(&call.files).ok_or(Errno::EBADF)?;
-        let process = &call.thread.process;
-        let (name, path) = process.name();
-        let proc = ProcView {
+        let files = self.files.get(&files).ok_or(Errno::EBADF)?;
+        let (name, path) = process.map(Process::name).unwrap_or_default();
+        let view = process.map(|process| ProcView {
             pid: process.pid,
             name: &name,
             path: &path,
             cores: self.system.cores,
             uptime: self.system.clock.since_start(cx.now()).get() / 10_000_000,
+        });
+        let proc: &dyn ProcSource = match &view {
+            Some(view) => view,
+            None => &NoProc,
         };
         let owner = Owner::new(cx.activity().index() as u64);
-        let caller = Caller { table: &files.table, place: &files.place, proc: &proc, owner, now };
+        let caller = Caller { table: &files.table, place: &files.place, proc, owner, now };
         operation(&mut self.root, &caller, &mut self.effects)
     }
 
@@ -332,21 +347,19 @@ impl FileSystem {
     }
 
     /// The pages of a file that is to be run.
-    fn image(&mut self, id: FilesId, path: &[u8], cx: &Cx<'_>) -> Result<Image, Errno> {
-        let now = self.time(cx.now());
-        let files = self.files.get(&id).ok_or(Errno::EBADF)?;
-        let owner = Owner::new(cx.activity().index() as u64);
-        let caller = Caller {
-            table: &files.table,
-            place: &files.place,
-            proc: &vortex_files::NoProc,
-            owner,
-            now,
-        };
-        let open = self.root.open_executable(&caller, PathAt::cwd(path), 0)?;
-        let image = Self::pages(&self.root, &caller, open, path);
-        self.root.close(open, &mut self.effects);
-        image
+    fn image(
+        &mut self,
+        id: FilesId,
+        process: Option<&Process>,
+        path: &[u8],
+        cx: &Cx<'_>,
+    ) -> Result<Image, Errno> {
+        self.with_files(id, process, cx, |root, caller, effects| {
+            let open = root.open_executable(caller, PathAt::cwd(path), 0)?;
+            let image = Self::pages(root, caller, open, path);
+            root.close(open, effects);
+            image
+        })
     }
 
     /// An open file as it is now.
@@ -360,6 +373,7 @@ impl FileSystem {
         for index in 0..count {
             pages.push(root.page(&node, index as u64)?);
         }
-        Ok(Image::new(path.to_vec(), size, pages))
+        let found = root.path_of_open(open).unwrap_or_else(|_| path.to_vec());
+        Ok(Image::new(path.to_vec(), found, size, pages))
     }
 }

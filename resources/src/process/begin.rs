@@ -49,7 +49,11 @@ impl Continuation<Mail, Processes> for HasFiles {
         }
         let Some(ports) = processes.system.ports.get() else { return Outcome::Done };
         let Some(files) = start.files else { return Outcome::Done };
-        match cx.request(ports.files, Labels::NONE, FileRequest::Image(files, start.path.clone())) {
+        match cx.request(
+            ports.files,
+            Labels::NONE,
+            FileRequest::Image(files, None, start.path.clone()),
+        ) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasImage>()),
             Err(_) => processes.not_started(start, Errno::EAGAIN),
         }

@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use vortex_abi::linux::general::{
-    CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_FILES, CLONE_SETTLS, CLONE_THREAD, CLONE_VFORK,
-    CLONE_VM,
+    CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID, CLONE_FILES, CLONE_FS, CLONE_NEWNS, CLONE_SETTLS,
+    CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM,
 };
 use vortex_abi::{Errno, Process as P};
 use vortex_grid::{At, Continuation, Labels, Outcome};
@@ -82,10 +82,13 @@ impl Continuation<Mail, Processes> for HasFiles {
 impl Processes {
     pub(super) fn clone(&mut self, call: &mut ProcessCall, cx: &mut Cx<'_>) -> Next {
         let wanted = Wanted::of(call);
+        let alone = wanted.has(CLONE_THREAD) && !wanted.has(CLONE_SIGHAND)
+            || wanted.has(CLONE_SIGHAND) && !wanted.has(CLONE_VM)
+            || wanted.has(CLONE_FS) && wanted.has(CLONE_NEWNS);
+        if alone {
+            return reply(Err(Errno::EINVAL));
+        }
         if wanted.has(CLONE_THREAD) {
-            if !wanted.has(CLONE_VM) {
-                return reply(Err(Errno::EINVAL));
-            }
             let made = self.new_thread(call, &wanted, cx);
             return reply(made);
         }

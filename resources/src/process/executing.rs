@@ -74,7 +74,8 @@ impl Processes {
 
     fn ask_image(&mut self, call: &ProcessCall, path: Vec<u8>, cx: &mut Cx<'_>) -> Next {
         let Some(ports) = self.system.ports.get() else { return reply(Err(Errno::EAGAIN)) };
-        let request = FileRequest::Image(call.thread.process.files, path);
+        let request =
+            FileRequest::Image(call.thread.process.files, Some(call.thread.process.clone()), path);
         match cx.request(ports.files, Labels::NONE, request) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasImage>()),
             Err(_) => reply(Err(Errno::EAGAIN)),
@@ -125,13 +126,13 @@ impl Processes {
         else {
             return reply(Err(Errno::EINVAL));
         };
-        let path = image.path.clone();
+        let (path, found) = (image.path.clone(), image.found.clone());
         let program = match self.load(image, &path, &arguments, &environment) {
             Ok(program) => program,
             Err(error) => return reply(Err(error)),
         };
         let process = &call.thread.process;
-        *process.program.lock() = (base_name(&path), path);
+        *process.program.lock() = (base_name(&path), found);
         process.actions.lock().after_exec();
         let old = {
             program.space.users.fetch_add(1, Ordering::AcqRel);

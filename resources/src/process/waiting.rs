@@ -21,6 +21,9 @@ use super::resource::{Cx, Next, ProcessCall, ProcessRequest, Processes, reply};
 use crate::files::timespec;
 use crate::{Answer, Mail};
 
+/// The options of wait4(2): those below, and the four of clone's children.
+const WAIT_OPTIONS: u32 = WNOHANG | WUNTRACED | WCONTINUED | 0xe000_0000;
+
 /// What a futex is: a word of one space, or of a frame that several share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
@@ -246,6 +249,9 @@ impl Processes {
         options: u32,
         cx: &mut Cx<'_>,
     ) -> Next {
+        if options & !WAIT_OPTIONS != 0 {
+            return reply(Err(Errno::EINVAL));
+        }
         let own = call.thread.process.pid;
         let group = call.thread.process.group.load(Ordering::Relaxed);
         let wanted = |child: Pid, group_of: i32| match pid {
