@@ -9,8 +9,8 @@ use core::sync::atomic::Ordering;
 use vortex_abi as abi;
 use vortex_abi::Errno;
 use vortex_files::{
-    At as PathAt, Caller, Effects, Fd, NoProc, OpenId, Opened, Owner, Place, ProcSource, Root,
-    Table, Time, USUAL_LIMIT, WaitKey,
+    At as PathAt, Caller, Effects, Fd, NoProc, Object, OpenId, Opened, Owner, Place, ProcSource,
+    Root, Table, Time, USUAL_LIMIT, WaitKey,
 };
 use vortex_grid::{At, Context, Labels, Outcome, Port, Resource};
 use vortex_units::{Bytes, Cycles, Micros};
@@ -19,6 +19,7 @@ use super::image::Image;
 use super::proc::ProcView;
 use super::terminal::Terminal;
 use super::waits::Waits;
+use crate::memory::{Backing, Mapping};
 use crate::process::{Operands, Pid, Process, ThreadState};
 use crate::{Answer, Mail, System};
 
@@ -76,6 +77,17 @@ pub enum FileRequest {
     Exec(FilesId),
     /// A file to be run, by this process.
     Image(FilesId, Option<Arc<Process>>, Vec<u8>),
+    /// A file to be mapped.
+    Map {
+        /// By whose descriptors.
+        files: FilesId,
+        /// Which.
+        fd: abi::Fd,
+        /// As one memory of all who map it so.
+        shared: bool,
+        /// What is written is to reach the file.
+        write: bool,
+    },
     /// A signal ends this thread's wait.
     Cancel(Pid),
     /// A wait's time is over.
@@ -152,6 +164,9 @@ impl Resource<Mail> for FileSystem {
             FileRequest::Image(files, process, path) => {
                 let image = self.image(*files, process.as_deref(), path, cx);
                 Outcome::Reply(Answer::Image(image.map(Box::new)))
+            }
+            FileRequest::Map { files, fd, shared, write } => {
+                Outcome::Reply(Answer::Mapped(self.mapping(*files, *fd, *shared, *write, cx)))
             }
             FileRequest::Cancel(tid) => {
                 self.waits.cancel(*tid, cx);
@@ -359,6 +374,34 @@ impl FileSystem {
             let image = Self::pages(root, caller, open, path);
             root.close(open, effects);
             image
+        })
+    }
+
+    /// What a descriptor is for `mmap`: its file as it is now.
+    fn mapping(
+        &mut self,
+        id: FilesId,
+        fd: abi::Fd,
+        shared: bool,
+        write: bool,
+        cx: &Cx<'_>,
+    ) -> Result<Mapping, Errno> {
+        self.with_files(id, None, cx, |root, caller, _| {
+            let open = caller.table.get(Fd::new(fd.0))?;
+            let object = root.object(open)?;
+            let (reads, writes) = root.rights(open)?;
+            if object == Object::Other && !reads && !writes {
+                return Err(Errno::EBADF);
+            }
+            if !reads || write && !writes {
+                return Err(Errno::EACCES);
+            }
+            // Nothing carries to a file, so far, what programs write to its mapping.
+            if object != Object::File || write {
+                return Err(Errno::ENODEV);
+            }
+            let image = Arc::new(Self::pages(root, caller, open, b"")?);
+            Ok(Mapping { backing: Backing::Mapped(image, 0), may_write: !shared })
         })
     }
 

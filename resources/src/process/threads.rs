@@ -275,7 +275,8 @@ impl Threads {
             Prepared::Memory(call) => {
                 let space = thread.space.clone();
                 let labels = Labels::flow(space.number);
-                let request = MemoryRequest::Call { space, call, stage: Stage::New };
+                let files = thread.process().files;
+                let request = MemoryRequest::Call { space, files, call, stage: Stage::New };
                 cx.request(ports.memory, labels, request)
             }
             Prepared::Files(call) => {
