@@ -123,7 +123,7 @@ fn operands(code: &mut String, target: &str, calls: &[&Call]) {
     let name = camel(target);
     let _ = writeln!(
         code,
-        "impl {name} {{\n/// What the stub copies and pins for the call, in the order of its arguments.\n#[must_use]\npub fn operands(&self) -> [Option<Operand>; 3] {{\nmatch *self {{"
+        "impl {name} {{\n#[allow(clippy::match_single_binding, reason = \"some have no operands at all\")]\n/// What the stub copies and pins for the call, in the order of its arguments.\n#[must_use]\npub fn operands(&self) -> [Option<Operand>; 3] {{\nmatch *self {{"
     );
     for call in calls {
         let arguments: Vec<_> = call.arguments.iter().map(|text| argument(call, text)).collect();
@@ -161,7 +161,7 @@ fn operands(code: &mut String, target: &str, calls: &[&Call]) {
         }
         code.push_str("],\n");
     }
-    code.push_str("#[allow(unreachable_patterns)]\n_ => [None; 3],\n}\n}\n}\n");
+    code.push_str("#[allow(unreachable_patterns, reason = \"all may have operands\")]\n_ => [None; 3],\n}\n}\n}\n");
 }
 
 fn argument(call: &Call, text: &str) -> Argument {
@@ -211,8 +211,8 @@ fn value(call: &Call, all: &[Argument], place: usize) -> String {
                 .unwrap_or_else(|| panic!("{}: {} has no length", call.name, argument.name)),
         );
         let length = match call.most {
-            Some(most) => format!("({length}).min({most})"),
-            None => length,
+            Some(most) if length.parse::<u64>().is_err() => format!("({length}).min({most})"),
+            _ => length,
         };
         let made = format!("{kind}(Span::new({raw}, {length}))");
         if argument.optional {

@@ -85,6 +85,7 @@ pub fn parts() -> Vec<Part> {
         crate_tests!("schedulers", "vortex-schedulers", "the policies, their bounds"),
         crate_tests!("config", "vortex-config", "the configuration reader and its flaws"),
         crate_tests!("sim", "vortex-sim", "the simulated machine, golden traces"),
+        crate_tests!("abi", "vortex-abi", "the system calls' declarations, and the book's table"),
         crate_tests!("resources", "vortex-resources", "the logic of the kernel's resources"),
         crate_tests!("root", "vortex-files", "the root file system and descriptors, against Linux"),
         crate_tests!("cli", "vortex", "this command"),

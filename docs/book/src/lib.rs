@@ -13,3 +13,12 @@ pub mod scheduler {}
 
 #[doc = include_str!("resource.md")]
 pub mod resource {}
+
+#[doc = include_str!("boot.md")]
+pub mod boot {}
+
+#[doc = include_str!("system_call.md")]
+pub mod system_call {}
+
+#[doc = include_str!("calls.md")]
+pub mod calls {}

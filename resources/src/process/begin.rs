@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use spin::Mutex;
 use vortex_abi::Errno;
@@ -119,6 +119,9 @@ pub(super) fn new_process(
         actions: Mutex::new(Actions::default()),
         pending: Mutex::new(Pending::default()),
         stop: Mutex::new(None),
+        used: AtomicU64::new(0),
+        used_by_children: AtomicU64::new(0),
+        session: AtomicI32::new(group),
     })
 }
 

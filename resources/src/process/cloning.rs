@@ -185,6 +185,7 @@ impl Processes {
         let process =
             new_process(pid, parent.pid, group, parent.activity, space, files, parent.name());
         *process.actions.lock() = parent.actions.lock().clone();
+        process.session.store(parent.session.load(Ordering::Relaxed), Ordering::Relaxed);
         let mut thread = Self::thread_of(ThreadState::new(pid, process.clone()), child);
         Self::dress(&mut thread, call, &wanted, pid);
         let vfork = wanted.has(CLONE_VFORK);

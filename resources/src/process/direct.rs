@@ -16,6 +16,7 @@ use super::signals::frame::{ReturnError, parse_return};
 use super::signals::{Action, How, Signal, SignalSet, Stack};
 use super::stub::Prepared;
 use super::thread::Thread;
+use super::waiting::usage;
 use crate::System;
 use crate::memory::{Unpinned, pin};
 
@@ -65,13 +66,22 @@ pub fn make(
             thread.clear_tid = address;
             Ok(tid)
         }
+        Direct::GetRobustList { tid: of, .. } => {
+            let own = of == 0 || of == thread.state.tid.0;
+            if own {
+                operands.give(0, &thread.robust.to_le_bytes())?;
+                operands.give(1, &24u64.to_le_bytes()).map(|()| 0)
+            } else {
+                Err(Errno::ESRCH)
+            }
+        }
         Direct::SetRobustList { head, length } => {
             const SIZE: u64 = 24;
             thread.robust = head;
             if length == SIZE { Ok(0) } else { Err(Errno::EINVAL) }
         }
         Direct::ArchPrctl { operation, address } => arch_prctl(thread, operation, address)?,
-        Direct::ClockGettime { clock, .. } => match clock_of(system, clock, now) {
+        Direct::ClockGettime { clock, .. } => match thread_clock(thread, system, clock, now) {
             Some(value) => give(0, &timespec(value)),
             None => Err(Errno::EINVAL),
         },
@@ -99,7 +109,18 @@ pub fn make(
         }
         Direct::Uname { .. } => give(0, &uname()),
         Direct::Sysinfo { .. } => give(0, &sysinfo(system, now)),
-        Direct::Getrusage { .. } => give(0, &[0; 144]),
+        Direct::Getrusage { who, .. } => {
+            const RUSAGE_CHILDREN: i32 = -1;
+            const RUSAGE_THREAD: i32 = 1;
+            let process = thread.process();
+            let used = match who {
+                0 => Cycles::new(process.used.load(Ordering::Relaxed)),
+                RUSAGE_CHILDREN => Cycles::new(process.used_by_children.load(Ordering::Relaxed)),
+                RUSAGE_THREAD => thread.state.used(),
+                _ => return Err(Unready::Error(Errno::EINVAL)),
+            };
+            give(0, &usage(system.clock.nanos(used)))
+        }
         Direct::Times { times } => {
             let ticks = system.clock.since_start(now).get() / 10_000_000;
             if times.is_some() { give(0, &[0; 32]).map(|_| ticks) } else { Ok(ticks) }
@@ -168,6 +189,16 @@ pub fn timespec(time: Nanos) -> [u8; 16] {
 
 fn real_time(system: &System, now: Cycles) -> Nanos {
     Nanos::new(system.clock.epoch.get().saturating_add(system.clock.since_start(now).get()))
+}
+
+/// What a clock says to this thread: two of them are its own.
+fn thread_clock(thread: &Thread, system: &System, clock: i32, now: Cycles) -> Option<Nanos> {
+    let used = match u32::try_from(clock).ok()? {
+        CLOCK_PROCESS_CPUTIME_ID => Cycles::new(thread.process().used.load(Ordering::Relaxed)),
+        CLOCK_THREAD_CPUTIME_ID => thread.state.used(),
+        _ => return clock_of(system, clock, now),
+    };
+    Some(system.clock.nanos(used))
 }
 
 /// What a clock says.

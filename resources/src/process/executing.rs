@@ -31,8 +31,11 @@ impl Continuation<Mail, Processes> for HasImage {
     }
 }
 
+/// A path, and an argument.
+type Interpreter = (Vec<u8>, Option<Vec<u8>>);
+
 /// The interpreter that a script names in its first line, and that line's argument.
-fn interpreter(image: &Image) -> Option<Result<(Vec<u8>, Option<Vec<u8>>), Errno>> {
+fn interpreter(image: &Image) -> Option<Result<Interpreter, Errno>> {
     let mut line = [0; 256];
     let read = image.read(0, &mut line);
     let line = line.get(..read)?.strip_prefix(b"#!")?;

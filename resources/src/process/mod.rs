@@ -4,6 +4,7 @@ mod begin;
 mod cloning;
 mod delivery;
 mod direct;
+mod ending;
 mod executing;
 pub mod futex;
 mod operands;

@@ -48,7 +48,7 @@ impl Operands {
     /// Copies and pins what a call's declaration names.
     ///
     /// # Errors
-    /// [`Unready`]; then nothing is pinned.
+    /// A page that must be there first, or the call's error; then nothing is pinned.
     pub fn prepare(space: &AddressSpace, wanted: [Option<Operand>; 3]) -> Result<Self, Unready> {
         let mut operands = Self::default();
         for (place, operand) in operands.0.iter_mut().zip(wanted) {
@@ -71,7 +71,7 @@ impl Operands {
     /// With one buffer alone, for calls whose operand depends on more than its declaration.
     ///
     /// # Errors
-    /// [`Unready`].
+    /// As [`Operands::prepare`].
     pub fn buffer_at(space: &AddressSpace, span: Span, access: Access) -> Result<Self, Unready> {
         Ok(Self([Some(Ready::Buffer(pin(space, span, access)?)), None, None]))
     }

@@ -95,6 +95,29 @@ impl Processes {
         Ok(0)
     }
 
+    /// rt_sigqueueinfo(2) and rt_tgsigqueueinfo(2).
+    pub(super) fn queue(
+        &mut self,
+        call: &ProcessCall,
+        (pid, tid, number): (i32, Option<i32>, i32),
+        cx: &mut Cx<'_>,
+    ) -> Result<u64, Errno> {
+        let own = pid == call.thread.process.pid.0;
+        let bytes = call.operands.bytes_of::<128>(0)?;
+        let signal = signal_of(number)?;
+        let process = self.records.get(&Pid(pid)).map(|record| record.process.clone());
+        let process = process.ok_or(Errno::ESRCH)?;
+        let thread = match tid {
+            Some(tid) => Some(self.find_thread(Pid(tid)).ok_or(Errno::ESRCH)?),
+            None => None,
+        };
+        if let Some(signal) = signal {
+            let info = Info::from_user(signal, &bytes, own)?;
+            self.post(&process, info, thread.as_ref(), cx)?;
+        }
+        Ok(0)
+    }
+
     fn find_thread(&self, tid: Pid) -> Option<Arc<ThreadState>> {
         let of = |process: &Arc<Process>| {
             process.threads.lock().iter().find(|thread| thread.tid == tid).cloned()
@@ -144,7 +167,7 @@ impl Processes {
             }
             return Ok(());
         }
-        let takes = |thread: &&Arc<ThreadState>| !thread.blocked().contains(signal);
+        let takes = |thread: &&Arc<ThreadState>| thread.takes(signal);
         let taker = thread.or_else(|| threads.iter().find(takes)).or_else(|| threads.first());
         let Some(taker) = taker else { return Ok(()) };
         if process.actions.lock().discards(signal, taker.blocked()) {

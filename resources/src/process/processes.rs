@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use spin::Mutex;
-use vortex_units::{ActivityId, CoreId};
+use vortex_units::{ActivityId, CoreId, Cycles};
 
 use super::signals::{Actions, Info, Pending, Signal, SignalSet};
 use crate::files::FilesId;
@@ -43,6 +43,12 @@ pub struct Process {
     pub actions: Mutex<Actions>,
     /// Signals that wait for any of its threads.
     pub pending: Mutex<Pending>,
+    /// Cycles that its threads had in user mode.
+    pub used: AtomicU64,
+    /// The same of its children that were waited for.
+    pub used_by_children: AtomicU64,
+    /// The number of its session.
+    pub session: AtomicI32,
     /// The signal that has stopped it, and whether its parent has not heard of it yet.
     pub stop: Mutex<Option<(Signal, bool)>>,
 }
@@ -116,6 +122,10 @@ pub struct ThreadState {
     pub pending: Mutex<Pending>,
     /// What it blocks, as its control block has it.
     blocked: AtomicU64,
+    /// What it takes while it waits, though it blocks it.
+    taking: AtomicU64,
+    /// Cycles in user mode.
+    used: AtomicU64,
     /// The core that it is in user mode on, and one; zero if on none.
     pub running: AtomicU16,
 }
@@ -131,6 +141,8 @@ impl ThreadState {
             doomed: AtomicBool::new(false),
             pending: Mutex::new(Pending::default()),
             blocked: AtomicU64::new(0),
+            taking: AtomicU64::new(0),
+            used: AtomicU64::new(0),
             running: AtomicU16::new(0),
         });
         state.process.threads.lock().push(state.clone());
@@ -153,6 +165,30 @@ impl ThreadState {
     #[must_use]
     pub fn blocked(&self) -> SignalSet {
         SignalSet::from_bits(self.blocked.load(Ordering::SeqCst))
+    }
+
+    /// Whether a signal is worth an interruption: it does not block it, or waits for it.
+    #[must_use]
+    pub fn takes(&self, signal: Signal) -> bool {
+        let taking = SignalSet::from_bits(self.taking.load(Ordering::SeqCst));
+        !self.blocked().contains(signal) || taking.contains(signal)
+    }
+
+    /// Says what it takes while it waits.
+    pub fn set_taking(&self, taking: SignalSet) {
+        self.taking.store(taking.bits(), Ordering::SeqCst);
+    }
+
+    /// It has run so long in user mode.
+    pub fn ran(&self, span: Cycles) {
+        self.used.fetch_add(span.get(), Ordering::Relaxed);
+        self.process.used.fetch_add(span.get(), Ordering::Relaxed);
+    }
+
+    /// How long it has run in user mode.
+    #[must_use]
+    pub fn used(&self) -> Cycles {
+        Cycles::new(self.used.load(Ordering::Relaxed))
     }
 
     /// Says what it blocks.

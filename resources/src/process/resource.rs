@@ -73,7 +73,7 @@ pub enum ProcessRequest {
     /// A system call.
     Call(Box<ProcessCall>),
     /// A thread has ended; futexes there are to be woken.
-    Ended(Arc<ThreadState>, Option<[Key; 2]>),
+    Ended(Arc<ThreadState>, Vec<Key>),
     /// All threads of a process must look up from what they do.
     Interrupt(Arc<Process>, usize),
     /// A wait's time is over.
@@ -122,8 +122,12 @@ impl Resource<Mail> for Processes {
             ProcessRequest::Start(start) => self.start(start, cx),
             ProcessRequest::Call(call) => self.call(call, cx),
             ProcessRequest::Ended(thread, futexes) => {
-                for key in futexes.take().into_iter().flatten() {
+                for _ in 0..SLICE {
+                    let Some(key) = futexes.pop() else { break };
                     self.waits.wake(&key, 1, u32::MAX, cx);
+                }
+                if !futexes.is_empty() {
+                    return Outcome::Continue(At::beginning());
                 }
                 let thread = thread.clone();
                 match self.ended(&thread, cx) {
@@ -223,12 +227,21 @@ impl Processes {
                 self.find(call, pid).map(|process| process.group.load(Ordering::Relaxed) as u64),
             ),
             P::Getsid { pid } => reply(
-                self.find(call, pid).map(|process| process.group.load(Ordering::Relaxed) as u64),
+                self.find(call, pid).map(|process| process.session.load(Ordering::Relaxed) as u64),
             ),
-            P::Setsid => {
-                let process = &call.thread.process;
-                process.group.store(process.pid.0, Ordering::Relaxed);
-                reply(Ok(process.pid.0 as u64))
+            P::Setsid => reply(self.new_session(call)),
+            P::Waitid { kind, id, options, .. } => self.wait_id(call, (kind, id), options, cx),
+            P::RtSigqueueinfo { pid, signal, .. } => {
+                let sent = self.queue(call, (pid, None, signal), cx);
+                reply(sent)
+            }
+            P::RtTgsigqueueinfo { pid, tid, signal, .. } => {
+                let sent = self.queue(call, (pid, Some(tid), signal), cx);
+                reply(sent)
+            }
+            P::RtSigtimedwait { .. } => {
+                let deadline = call.deadline;
+                self.wait(call, For::default(), deadline, cx)
             }
         }
     }
@@ -238,14 +251,47 @@ impl Processes {
         self.records.get(&pid).map(|record| record.process.clone()).ok_or(Errno::ESRCH)
     }
 
+    /// setpgid(2).
     fn set_group(&self, call: &ProcessCall, pid: i32, group: i32) -> Result<u64, Errno> {
-        let process = self.find(call, pid)?;
-        if group < 0 {
+        if group < 0 || pid < 0 {
             return Err(Errno::EINVAL);
         }
+        let caller = &call.thread.process;
+        let process = self.find(call, pid)?;
+        let child =
+            self.records.get(&process.pid).is_some_and(|record| record.parent == caller.pid);
+        if process.pid != caller.pid && !child {
+            return Err(Errno::ESRCH);
+        }
+        let session = process.session.load(Ordering::Relaxed);
+        if session == process.pid.0 || session != caller.session.load(Ordering::Relaxed) {
+            return Err(Errno::EPERM);
+        }
         let group = if group == 0 { process.pid.0 } else { group };
+        let exists = self.records.values().any(|record| {
+            let process = &record.process;
+            process.group.load(Ordering::Relaxed) == group
+                && process.session.load(Ordering::Relaxed) == session
+        });
+        if group != process.pid.0 && !exists {
+            return Err(Errno::EPERM);
+        }
         process.group.store(group, Ordering::Relaxed);
         Ok(0)
+    }
+
+    /// setsid(2).
+    fn new_session(&self, call: &ProcessCall) -> Result<u64, Errno> {
+        let process = &call.thread.process;
+        let pid = process.pid.0;
+        let leads =
+            self.records.values().any(|record| record.process.group.load(Ordering::Relaxed) == pid);
+        if leads {
+            return Err(Errno::EPERM);
+        }
+        process.group.store(pid, Ordering::Relaxed);
+        process.session.store(pid, Ordering::Relaxed);
+        Ok(pid as u64)
     }
 
     /// setitimer(2) and getitimer(2).

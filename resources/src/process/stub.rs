@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 
 use vortex_abi::linux::general::{
     FUTEX_CMD_MASK, FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI, FUTEX_REQUEUE, FUTEX_WAIT, FUTEX_WAIT_BITSET,
+    FUTEX_WAKE_OP,
 };
 use vortex_abi::{self as abi, Call, Errno, Span};
 use vortex_machine::Access;
-use vortex_units::{CoreId, Cycles};
+use vortex_units::{CoreId, Cycles, Nanos};
 
 use super::direct::{self, Effect};
 use super::operands::{Operands, Unready};
@@ -17,11 +18,13 @@ use super::resource::{Child, Extra, ProcessCall};
 use super::signals::SignalSet;
 use super::thread::Thread;
 use crate::System;
-use crate::files::FileCall;
+use crate::files::{FileCall, timespec};
 use crate::memory::{AddressSpace, Unpinned, pin, read_string};
 
 /// The most that arguments and environment have together.
 const STRINGS: usize = 2 << 20;
+/// And the longest of them, as Linux has it (`MAX_ARG_STRLEN`), without the zero.
+const STRING: usize = (128 << 10) - 1;
 
 /// A call, ready to be made or made.
 pub enum Prepared {
@@ -71,7 +74,7 @@ pub fn prepare(thread: &mut Thread, system: &System, now: Cycles, core: CoreId) 
         Call::Direct(call) => direct::make(thread, call, system, now, core),
         Call::Memory(call) => Ok(Prepared::Memory(call)),
         Call::Files(call) => files(thread, call),
-        Call::Process(call) => process(thread, call),
+        Call::Process(call) => process(thread, system, now, call),
     };
     prepared.unwrap_or_else(Into::into)
 }
@@ -116,7 +119,12 @@ fn ioctl_length(request: u32) -> Option<u64> {
     }
 }
 
-fn process(thread: &mut Thread, call: abi::Process) -> Result<Prepared, Unready> {
+fn process(
+    thread: &mut Thread,
+    system: &System,
+    now: Cycles,
+    call: abi::Process,
+) -> Result<Prepared, Unready> {
     let space = &thread.space;
     let (operands, extra) = match call {
         abi::Process::Fork | abi::Process::Vfork => (Operands::default(), copy(thread)?),
@@ -142,7 +150,7 @@ fn process(thread: &mut Thread, call: abi::Process) -> Result<Prepared, Unready>
                 FUTEX_WAIT | FUTEX_WAIT_BITSET | FUTEX_LOCK_PI if timeout != 0 => {
                     operands.set(1, pin(space, Span::new(timeout, 16), Access::Read)?);
                 }
-                FUTEX_REQUEUE | FUTEX_CMP_REQUEUE => {
+                FUTEX_REQUEUE | FUTEX_CMP_REQUEUE | FUTEX_WAKE_OP => {
                     operands.set(1, pin(space, Span::new(second, 4), Access::Write)?);
                 }
                 _ => {}
@@ -151,6 +159,16 @@ fn process(thread: &mut Thread, call: abi::Process) -> Result<Prepared, Unready>
         }
         _ => (Operands::prepare(space, call.operands())?, Extra::None),
     };
+    if let abi::Process::RtSigtimedwait { info, timeout, size, .. } = call {
+        return take_signal(
+            thread,
+            system,
+            now,
+            operands,
+            (info.is_some(), timeout.is_some(), size),
+            call,
+        );
+    }
     if let abi::Process::RtSigsuspend { size, .. } = call {
         if size != 8 {
             return Err(Unready::Error(Errno::EINVAL));
@@ -168,6 +186,56 @@ fn process(thread: &mut Thread, call: abi::Process) -> Result<Prepared, Unready>
     })))
 }
 
+/// rt_sigtimedwait(2): takes a signal that waits, or waits for one.
+fn take_signal(
+    thread: &mut Thread,
+    system: &System,
+    now: Cycles,
+    operands: Operands,
+    (info, timeout, size): (bool, bool, u64),
+    call: abi::Process,
+) -> Result<Prepared, Unready> {
+    if size != 8 {
+        return Err(Unready::Error(Errno::EINVAL));
+    }
+    let set = SignalSet::from_bits(u64::from_le_bytes(operands.bytes_of::<8>(0)?)).blockable();
+    let limit = match timeout {
+        true => Some(timespec(&operands.bytes_of::<16>(2)?)?),
+        false => None,
+    };
+    // First what it takes is known, then it looks: what comes later finds it waiting.
+    thread.state.set_taking(set);
+    let own = thread.state.pending.lock().take(set.complement());
+    let taken = own.or_else(|| thread.process().pending.lock().take(set.complement()));
+    let done = |thread: &Thread, result| {
+        thread.state.set_taking(SignalSet::EMPTY);
+        Ok(Prepared::Done(result))
+    };
+    if let Some(taken) = taken {
+        if info {
+            operands.give(1, &taken.to_bytes())?;
+        }
+        return done(thread, Ok(taken.signal.number() as u64));
+    }
+    if thread.expired || limit == Some(0) {
+        return done(thread, Err(Errno::EAGAIN));
+    }
+    if thread.has_signal() {
+        return done(thread, Err(Errno::EINTR));
+    }
+    let deadline =
+        thread.deadline.or_else(|| limit.map(|nanos| now + system.clock.cycles(Nanos::new(nanos))));
+    Ok(Prepared::Process(Box::new(ProcessCall {
+        call,
+        operands: Operands::default(),
+        thread: thread.state.clone(),
+        space: thread.space.clone(),
+        deadline,
+        expired: false,
+        extra: Extra::None,
+    })))
+}
+
 /// A copy of the thread's registers, for its child.
 fn copy(thread: &mut Thread) -> Result<Extra, Unready> {
     vortex_machine::save_vectors(&mut thread.context);
@@ -180,14 +248,16 @@ fn copy(thread: &mut Thread) -> Result<Extra, Unready> {
 fn strings(space: &AddressSpace, array: u64, left: &mut usize) -> Result<Vec<Vec<u8>>, Unready> {
     let mut all = Vec::new();
     let mut at = array;
-    while array != 0 {
+    // No array at all is an empty one, as on Linux.
+    while at != 0 {
         let mut word = [0; 8];
         pin(space, Span::new(at, 8), Access::Read)?.read(0, &mut word);
         let address = u64::from_le_bytes(word);
         if address == 0 {
             break;
         }
-        let string = read_string(space, address, *left)?.ok_or(Unready::Error(Errno::E2BIG))?;
+        let string = read_string(space, address, (*left).min(STRING))?;
+        let string = string.ok_or(Unready::Error(Errno::E2BIG))?;
         *left = left.checked_sub(string.len() + 9).ok_or(Unready::Error(Errno::E2BIG))?;
         all.push(string);
         at = at.checked_add(8).ok_or(Unready::Error(Errno::EFAULT))?;

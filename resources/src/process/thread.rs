@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 use vortex_machine::{Fault, UserContext};
 use vortex_units::Cycles;
 
+use super::ending::Ending;
 use super::processes::{Process, ThreadState};
 use super::signals::frame::Trap;
 use super::signals::restart::Interrupted;
@@ -54,6 +55,8 @@ pub struct Thread {
     pub fault: Option<Fault>,
     /// Its last fault, for handlers.
     pub trap: Trap,
+    /// What is left to do when it ends.
+    pub(super) ending: Option<Ending>,
 }
 
 impl Thread {
@@ -80,6 +83,7 @@ impl Thread {
             delivering: None,
             fault: None,
             trap: Trap::default(),
+            ending: None,
         })
     }
 
@@ -94,5 +98,12 @@ impl Thread {
         self.faults = 0;
         self.deadline = None;
         self.expired = false;
+    }
+
+    /// Whether it waits for signals that it blocks (sigtimedwait).
+    #[must_use]
+    pub fn is_taking(&self) -> bool {
+        const RT_SIGTIMEDWAIT: u64 = 128;
+        self.context.registers().rax == RT_SIGTIMEDWAIT
     }
 }

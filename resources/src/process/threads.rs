@@ -24,7 +24,6 @@ use super::resource::ProcessRequest;
 use super::signals::{Cause, Stack};
 use super::stub::{self, Prepared};
 use super::thread::Thread;
-use super::waiting::Key;
 use crate::files::FileRequest;
 use crate::memory::{FaultError, MemoryRequest, Program, Stage, Unpinned, pin};
 use crate::{Answer, Mail, System};
@@ -32,7 +31,7 @@ use crate::{Answer, Mail, System};
 /// Direct calls in one run: then the core is given back.
 const CALLS: u32 = 16;
 /// Faults for one system call before its buffer is taken to be a bad one.
-const FAULTS: u32 = 64;
+pub(super) const FAULTS: u32 = 64;
 
 const SIGKILL: i32 = 9;
 
@@ -62,6 +61,7 @@ impl ThreadReady {
     pub fn left(&mut self, exit: Exit, ran: Cycles) {
         self.exit = Some(exit);
         if let Some(thread) = &mut self.thread {
+            thread.state.ran(ran);
             thread.slice = thread.slice.saturating_sub(ran);
         }
     }
@@ -127,6 +127,12 @@ impl Continuation<Mail, Threads> for Answered {
                 (thread.deadline, thread.expired) = (deadline, expired);
                 return threads.call(ready, cx);
             }
+            Ok(Some(Answer::Interrupted(deadline))) if thread.is_taking() => {
+                // One of those it takes may have come, though it blocks them.
+                thread.deadline = deadline;
+                thread.state.interrupted.store(false, Ordering::SeqCst);
+                return threads.call(ready, cx);
+            }
             Ok(Some(Answer::Interrupted(deadline))) => {
                 let registers = thread.context.registers();
                 thread.interrupted = Some(interruption(registers.rax, registers.r10));
@@ -166,20 +172,6 @@ impl Continuation<Mail, Threads> for CallMended {
     }
 }
 
-/// The word that is cleared when a thread ends is there, or will not be.
-struct EndMended;
-
-impl Continuation<Mail, Threads> for EndMended {
-    fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
-        if !matches!(cx.reply::<Answer>(), Ok(Some(Answer::Fault(Ok(())))))
-            && let Some(thread) = &mut ready.thread
-        {
-            thread.clear_tid = 0;
-        }
-        threads.end(ready, cx)
-    }
-}
-
 impl Threads {
     /// Lets the thread enter user mode, unless it is to end.
     pub(super) fn run(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
@@ -192,10 +184,10 @@ impl Threads {
         if thread.process().is_stopped() {
             return self.stop(ready, cx);
         }
-        if thread.interrupted.is_some() || thread.delivering.is_some() || thread.has_signal() {
-            if let Some(next) = self.deliver(ready, cx) {
-                return next;
-            }
+        if (thread.interrupted.is_some() || thread.delivering.is_some() || thread.has_signal())
+            && let Some(next) = self.deliver(ready, cx)
+        {
+            return next;
         }
         let Some(thread) = &mut ready.thread else { return Outcome::Done };
         if thread.set_tid != 0 {
@@ -394,40 +386,5 @@ impl Threads {
             thread.process().end(signal);
         }
         self.end(ready, cx)
-    }
-
-    /// The thread ends: its number is cleared where it was promised, and PR is told.
-    fn end(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
-        let (Some(ports), Some(thread)) = (self.system.ports.get(), &mut ready.thread) else {
-            return Outcome::Done;
-        };
-        let address = thread.clear_tid;
-        let mut futexes = None;
-        if address != 0 {
-            match pin(&thread.space, Span::new(address, 4), Access::Write) {
-                Ok(pinned) => {
-                    pinned.write(0, &[0; 4]);
-                    if let Some((frame, offset)) = pinned.first() {
-                        let private = Key::Private(thread.space.number, address);
-                        futexes = Some([private, Key::Shared(frame.number(), offset as u64)]);
-                    }
-                }
-                Err(Unpinned::Fault(address, access)) => {
-                    thread.faults += 1;
-                    if thread.faults <= FAULTS {
-                        return self.mend(ready, address, access, At::routine::<EndMended>(), cx);
-                    }
-                }
-                Err(_) => {}
-            }
-        }
-        if let Some(thread) = ready.thread.take() {
-            let _ = cx.send(
-                ports.process,
-                Labels::NONE,
-                ProcessRequest::Ended(thread.state.clone(), futexes),
-            );
-        }
-        Outcome::Done
     }
 }

@@ -8,16 +8,18 @@ use core::sync::atomic::Ordering;
 
 use vortex_abi::linux::general::{
     FUTEX_CLOCK_REALTIME, FUTEX_CMD_MASK, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE,
-    FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, TIMER_ABSTIME, WCONTINUED,
-    WNOHANG, WUNTRACED,
+    FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP, P_ALL, P_PGID,
+    P_PID, TIMER_ABSTIME, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WUNTRACED,
 };
 use vortex_abi::{Errno, Process as P};
 use vortex_grid::{Kept, Labels, Outcome};
 use vortex_units::{Cycles, Micros, Nanos};
 
 use super::direct::clock_of;
-use super::processes::{Pid, ThreadState};
+use super::futex::Operation;
+use super::processes::{Pid, Process, ThreadState};
 use super::resource::{Cx, Next, ProcessCall, ProcessRequest, Processes, reply};
+use super::signals::{Ended, Info, Signal};
 use crate::files::timespec;
 use crate::{Answer, Mail};
 
@@ -149,6 +151,39 @@ impl Waits {
     }
 }
 
+/// What there is of a process's children.
+enum Found {
+    /// This one has changed its state: so.
+    Changed(Pid, i32),
+    /// None has.
+    NotYet,
+    /// There are none.
+    None,
+}
+
+/// How a child has changed, from what wait(2) says.
+fn how_of(status: i32) -> Ended {
+    let stopped = Signal::new(status >> 8).filter(|_| status & 0xff == 0x7f);
+    match (stopped, Signal::new(status & 0x7f)) {
+        _ if status == 0xffff => Ended::Continued,
+        (Some(signal), _) => Ended::Stopped(signal),
+        (None, Some(signal)) => Ended::Killed(signal),
+        (None, None) => Ended::Exited((status >> 8) as u8),
+    }
+}
+
+/// A `struct rusage`: user time only.
+pub(super) fn usage(used: Nanos) -> [u8; 144] {
+    let mut bytes = [0; 144];
+    let (seconds, micros) = (used.get() / 1_000_000_000, used.get() % 1_000_000_000 / 1_000);
+    let (left, rest) = bytes.split_at_mut(8);
+    left.copy_from_slice(&seconds.to_le_bytes());
+    if let Some(place) = rest.get_mut(..8) {
+        place.copy_from_slice(&micros.to_le_bytes());
+    }
+    bytes
+}
+
 /// What a thread waits for, beside a time and a signal.
 #[derive(Default)]
 pub(super) struct For {
@@ -242,6 +277,7 @@ impl Processes {
         }
     }
 
+    /// wait4(2).
     pub(super) fn wait_for_child(
         &mut self,
         call: &ProcessCall,
@@ -252,57 +288,122 @@ impl Processes {
         if options & !WAIT_OPTIONS != 0 {
             return reply(Err(Errno::EINVAL));
         }
-        let own = call.thread.process.pid;
         let group = call.thread.process.group.load(Ordering::Relaxed);
-        let wanted = |child: Pid, group_of: i32| match pid {
+        let wanted = |child: &Process| match pid {
             -1 => true,
-            0 => group_of == group,
-            1.. => child.0 == pid,
-            _ => group_of == -pid,
+            0 => child.group.load(Ordering::Relaxed) == group,
+            1.. => child.pid.0 == pid,
+            _ => child.group.load(Ordering::Relaxed) == pid.wrapping_neg(),
         };
-        let mut any = false;
-        let (mut found, mut reported) = (None, None);
-        for (&child, record) in &self.records {
-            if record.parent != own || !wanted(child, record.process.group.load(Ordering::Relaxed))
-            {
-                continue;
+        match self.find_child(call, wanted, options | WEXITED) {
+            Found::Changed(child, status) => {
+                if call.operands.buffer(0).is_ok() {
+                    let _ = call.operands.give(0, &status.to_le_bytes());
+                }
+                let used = self.take_report(call, child, false);
+                if call.operands.buffer(1).is_ok() {
+                    let _ = call.operands.give(1, &usage(self.system.clock.nanos(used)));
+                }
+                reply(Ok(child.0 as u64))
             }
+            Found::None => reply(Err(Errno::ECHILD)),
+            Found::NotYet if options & WNOHANG != 0 => reply(Ok(0)),
+            Found::NotYet => {
+                let own = call.thread.process.pid;
+                self.wait(call, For { child_of: Some(own), ..For::default() }, None, cx)
+            }
+        }
+    }
+
+    /// waitid(2).
+    pub(super) fn wait_id(
+        &mut self,
+        call: &ProcessCall,
+        (kind, id): (i32, i32),
+        options: u32,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        const STATES: u32 = WEXITED | WUNTRACED | WCONTINUED;
+        let known = STATES | WNOHANG | WNOWAIT | 0xe000_0000;
+        let kind = u32::try_from(kind).unwrap_or(u32::MAX);
+        if options & !known != 0
+            || options & STATES == 0
+            || kind > P_PGID
+            || kind != P_ALL && id < 0
+        {
+            return reply(Err(Errno::EINVAL));
+        }
+        let own = &call.thread.process;
+        let group = if id == 0 { own.group.load(Ordering::Relaxed) } else { id };
+        let wanted = |child: &Process| match kind {
+            P_ALL => true,
+            P_PID => child.pid.0 == id,
+            _ => child.group.load(Ordering::Relaxed) == group,
+        };
+        let give = |bytes: &[u8]| {
+            if call.operands.buffer(0).is_ok() {
+                let _ = call.operands.give(0, bytes);
+            }
+        };
+        match self.find_child(call, wanted, options) {
+            Found::Changed(child, status) => {
+                let how = how_of(status);
+                give(&Info::child(Signal::CHLD, child, 0, how, (0, 0)).to_bytes());
+                self.take_report(call, child, options & WNOWAIT != 0);
+                reply(Ok(0))
+            }
+            Found::None => reply(Err(Errno::ECHILD)),
+            Found::NotYet if options & WNOHANG != 0 => {
+                give(&[0; 128]);
+                reply(Ok(0))
+            }
+            Found::NotYet => {
+                let own = own.pid;
+                self.wait(call, For { child_of: Some(own), ..For::default() }, None, cx)
+            }
+        }
+    }
+
+    /// A child whose state has changed as these options ask for.
+    fn find_child(
+        &self,
+        call: &ProcessCall,
+        wanted: impl Fn(&Process) -> bool,
+        options: u32,
+    ) -> Found {
+        let own = call.thread.process.pid;
+        let mut any = false;
+        let children = self.records.iter().filter(|(_, record)| record.parent == own);
+        for (&child, record) in children.filter(|(_, record)| wanted(&record.process)) {
             any = true;
-            if let Some((status, goes_on)) = record.report
-                && !record.zombie
+            if record.zombie {
+                if options & WEXITED != 0 {
+                    return Found::Changed(child, record.process.status.load(Ordering::Acquire));
+                }
+            } else if let Some((status, goes_on)) = record.report
                 && options & if goes_on { WCONTINUED } else { WUNTRACED } != 0
             {
-                reported = Some((child, status));
-                break;
+                return Found::Changed(child, status);
             }
+        }
+        if any { Found::NotYet } else { Found::None }
+    }
+
+    /// A child's change is told: it is not told again, unless it is to stay. Returns what
+    /// the child has used.
+    fn take_report(&mut self, call: &ProcessCall, child: Pid, stays: bool) -> Cycles {
+        let Some(record) = self.records.get_mut(&child) else { return Cycles::ZERO };
+        let process = &record.process;
+        let used =
+            process.used.load(Ordering::Relaxed) + process.used_by_children.load(Ordering::Relaxed);
+        if !stays {
+            record.report = None;
             if record.zombie {
-                found = Some((child, record.process.status.load(Ordering::Acquire)));
-                break;
+                self.records.remove(&child);
+                call.thread.process.used_by_children.fetch_add(used, Ordering::Relaxed);
             }
         }
-        if let Some((child, status)) = reported {
-            if let P::Wait4 { status: Some(_), .. } = call.call {
-                let _ = call.operands.give(0, &status.to_le_bytes());
-            }
-            if let Some(record) = self.records.get_mut(&child) {
-                record.report = None;
-            }
-            return reply(Ok(child.0 as u64));
-        }
-        if let Some((child, status)) = found {
-            if let P::Wait4 { status: Some(_), .. } = call.call {
-                let _ = call.operands.give(0, &status.to_le_bytes());
-            }
-            self.records.remove(&child);
-            return reply(Ok(child.0 as u64));
-        }
-        if !any {
-            return reply(Err(Errno::ECHILD));
-        }
-        if options & WNOHANG != 0 {
-            return reply(Ok(0));
-        }
-        self.wait(call, For { child_of: Some(own), ..For::default() }, None, cx)
+        Cycles::new(used)
     }
 
     pub(super) fn futex(&mut self, call: &ProcessCall, cx: &mut Cx<'_>) -> Next {
@@ -379,6 +480,19 @@ impl Processes {
                 let woken = self.waits.wake(&key, u64::from(value), u32::MAX, cx);
                 let moved = self.waits.requeue(&key, to, timeout & 0xffff_ffff);
                 Ok(reply(Ok(woken + if command == FUTEX_CMP_REQUEUE { moved } else { 0 })))
+            }
+            FUTEX_WAKE_OP => {
+                let change = Operation::decode(third)?;
+                let to = Self::key(call, 1, second, private)?;
+                let (frame, offset) = call.operands.buffer(1)?.first().ok_or(Errno::EFAULT)?;
+                let word = frame.word(offset).ok_or(Errno::EINVAL)?;
+                let change_it = |old| Some(change.apply(old));
+                let old = word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, change_it);
+                let mut woken = self.waits.wake(&key, u64::from(value), u32::MAX, cx);
+                if old.is_ok_and(|old| change.wakes(old)) {
+                    woken += self.waits.wake(&to, timeout & 0xffff_ffff, u32::MAX, cx);
+                }
+                Ok(reply(Ok(woken)))
             }
             _ => Err(Errno::ENOSYS),
         }

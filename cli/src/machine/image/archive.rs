@@ -52,7 +52,7 @@ pub fn write(tree: &Tree, to: impl Write) -> Result<u64, ImageError> {
 /// Writes it to a file that is gone when it is dropped.
 ///
 /// # Errors
-/// Those of [`write`], [`ImageError::Temporary`], [`ImageError::Flush`].
+/// Those of [`write()`], [`ImageError::Temporary`], [`ImageError::Flush`].
 pub fn temporary(tree: &Tree) -> Result<(NamedTempFile, u64), ImageError> {
     let named = tempfile::Builder::new().prefix("vortex-root-").suffix(".cpio").tempfile();
     let file = named.map_err(ImageError::Temporary)?;

@@ -116,6 +116,12 @@ impl Walk {
         }
     }
 
+    /// Whether all was walked.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
     /// Ends the walk where memory cannot be read. The entry that it has come to has its word
     /// all the same.
     pub const fn give_up(&mut self) -> Option<Word> {

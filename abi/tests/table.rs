@@ -1,0 +1,61 @@
+//! The book's table of system calls is the one that the declarations give.
+//! `VORTEX_GOLDEN=write` writes it anew.
+
+use std::fmt::Write as _;
+use std::{env, fs};
+
+use vortex_abi::DECLARED;
+
+const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/book/src/calls.md");
+
+fn table() -> String {
+    let mut text = String::from(
+        "# The system calls\n\nGenerated from their declarations in `abi/calls.toml`; `VORTEX_GOLDEN=write ./vortex \
+         test abi` writes it anew. Numbers, names and meanings are Linux's on x86-64. A *direct* call is a function \
+         that cannot interfere with scheduling (§3.4); the others become requests to the resource named. All other \
+         numbers return `ENOSYS`, and are said once a program on the console.\n\n\
+         | number | name | to | arguments | what it does |\n|---:|---|---|---|---|\n",
+    );
+    for call in DECLARED {
+        let arguments: Vec<String> =
+            call.arguments.iter().map(|argument| format!("`{argument}`")).collect();
+        let _ = writeln!(
+            text,
+            "| {} | `{}` | {} | {} | {} |",
+            call.number,
+            call.name,
+            call.to,
+            arguments.join(", "),
+            call.about
+        );
+    }
+    text
+}
+
+#[test]
+fn the_book_has_this_table() {
+    let wanted = table();
+    if env::var("VORTEX_GOLDEN").is_ok_and(|value| value == "write") {
+        fs::write(TABLE, &wanted).expect("the book can be written");
+    }
+    let found = fs::read_to_string(TABLE).unwrap_or_default();
+    assert!(found == wanted, "docs/book/src/calls.md is not what abi/calls.toml says");
+}
+
+#[test]
+fn every_number_decodes_to_a_call() {
+    for call in DECLARED {
+        assert!(vortex_abi::decode(u64::from(call.number), &[0; 6]).is_some(), "{}", call.name);
+    }
+    assert_eq!(vortex_abi::decode(0xffff_ffff, &[0; 6]), None);
+}
+
+#[test]
+fn a_long_buffer_is_cut_to_what_one_call_pins() {
+    let read = vortex_abi::decode(0, &[3, 0x1000, u64::MAX, 0, 0, 0]);
+    let Some(vortex_abi::Call::Files(call)) = read else { panic!("read is the file resource's") };
+    let [Some(vortex_abi::Operand::Out(buffer)), None, None] = call.operands() else {
+        panic!("read has one buffer that the kernel writes")
+    };
+    assert_eq!((buffer.0.address, buffer.0.length), (0x1000, 65_536));
+}
