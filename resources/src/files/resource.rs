@@ -41,8 +41,10 @@ pub struct FileCall {
     pub deadline: Option<Cycles>,
     /// Whether that time is over.
     pub expired: bool,
-    /// Bytes already written to a device.
+    /// Bytes already written.
     pub(super) done: usize,
+    /// What it has opened, and waits for the other end of.
+    pub(super) opening: Option<OpenId>,
 }
 
 impl FileCall {
@@ -54,7 +56,29 @@ impl FileCall {
         thread: Arc<ThreadState>,
         files: FilesId,
     ) -> Self {
-        Self { call, operands, thread, files, deadline: None, expired: false, done: 0 }
+        Self {
+            call,
+            operands,
+            thread,
+            files,
+            deadline: None,
+            expired: false,
+            done: 0,
+            opening: None,
+        }
+    }
+}
+
+impl FileCall {
+    /// The call itself, where it has begun to have an effect and cannot be made again.
+    fn go_on_here(&mut self) -> Option<Box<Self>> {
+        if self.done == 0 && self.opening.is_none() {
+            return None;
+        }
+        let operands = core::mem::take(&mut self.operands);
+        let whole = Self::new(self.call, operands, self.thread.clone(), self.files);
+        let (done, opening) = (self.done, self.opening.take());
+        Some(Box::new(Self { done, opening, ..whole }))
     }
 }
 
@@ -169,7 +193,7 @@ impl Resource<Mail> for FileSystem {
                 Outcome::Reply(Answer::Mapped(self.mapping(*files, *fd, *shared, *write, cx)))
             }
             FileRequest::Cancel(tid) => {
-                self.waits.cancel(*tid, cx);
+                self.cancel(*tid, cx);
                 Outcome::Done
             }
             FileRequest::Timeout(tid, number) => {
@@ -188,10 +212,7 @@ impl Resource<Mail> for FileSystem {
                 }
             }
         };
-        for key in self.effects.wakes().to_vec() {
-            self.waits.wake(key, cx);
-        }
-        self.effects.clear();
+        self.wake_all(cx);
         next
     }
 }
@@ -274,26 +295,89 @@ impl FileSystem {
     /// cancellation then is seen either here or by the cancellation.
     fn wait(
         &mut self,
-        call: &FileCall,
+        call: &mut FileCall,
         keys: Vec<WaitKey>,
         deadline: Option<Cycles>,
         cx: &mut Cx<'_>,
     ) -> Next {
         if call.thread.interrupted.load(Ordering::Acquire) {
-            return Outcome::Reply(Answer::Interrupted(deadline));
+            return Outcome::Reply(self.interrupted(call, deadline));
         }
         let Some(kept) = cx.keep() else { return Outcome::Reply(Answer::Call(Err(Errno::ENOMEM))) };
         let tid = call.thread.tid;
-        let number = self.waits.add(tid, kept, keys, deadline);
+        let begun = call.go_on_here();
+        let number = self.waits.add(tid, kept, keys, deadline, begun);
         if let (Some(deadline), Some(own)) = (deadline, self.own()) {
             let left = deadline.saturating_sub(cx.now()).get()
                 / self.system.clock.frequency.as_megahertz();
             let request = FileRequest::Timeout(tid, number);
             if cx.after(Micros::new(left + 1), own, Labels::NONE, request).is_err() {
-                self.waits.cancel(tid, cx);
+                self.cancel(tid, cx);
             }
         }
         Outcome::Kept
+    }
+
+    /// What a call whose wait is ended by a signal answers.
+    fn interrupted(&mut self, call: &FileCall, deadline: Option<Cycles>) -> Answer {
+        if let Some(open) = call.opening {
+            self.root.close(open, &mut self.effects);
+        }
+        match call.done {
+            0 => Answer::Interrupted(deadline),
+            done => Answer::Call(Ok(done as u64)),
+        }
+    }
+
+    /// Ends a thread's wait for a signal's sake.
+    fn cancel(&mut self, tid: Pid, cx: &mut Cx<'_>) {
+        let Some(over) = self.waits.remove(tid) else { return };
+        let answer = match over.begun {
+            Some(call) => self.interrupted(&call, over.deadline),
+            None => Answer::Interrupted(over.deadline),
+        };
+        let _ = cx.answer(over.kept, Some(answer));
+    }
+
+    /// Wakes all for whom something has changed, and those for whom these change something.
+    fn wake_all(&mut self, cx: &mut Cx<'_>) {
+        loop {
+            let wakes = self.effects.wakes().to_vec();
+            self.effects.clear();
+            if wakes.is_empty() {
+                return;
+            }
+            for key in wakes {
+                self.wake(key, cx);
+            }
+        }
+    }
+
+    /// Lets all who wait for this try again.
+    fn wake(&mut self, key: WaitKey, cx: &mut Cx<'_>) {
+        for tid in self.waits.waiting(key) {
+            let Some(over) = self.waits.remove(tid) else { continue };
+            let Some(mut call) = over.begun else {
+                let _ = cx.answer(over.kept, Some(Answer::Again(over.deadline, false)));
+                continue;
+            };
+            let done = loop {
+                match self.perform(&mut call, cx) {
+                    Ok(Done::More) => {}
+                    done => break done,
+                }
+            };
+            let result = match done {
+                Ok(Done::Wait(keys, deadline)) => {
+                    self.waits.add(tid, over.kept, keys, deadline, Some(call));
+                    continue;
+                }
+                Ok(Done::Value(value)) => Ok(value),
+                Ok(Done::More) => Ok(call.done as u64),
+                Err(error) => Err(error),
+            };
+            let _ = cx.answer(over.kept, Some(Answer::Call(result)));
+        }
     }
 
     /// Takes what the console's device has.
@@ -302,7 +386,7 @@ impl FileSystem {
         let count = vortex_machine::console_read(&mut bytes);
         let _interrupt = self.terminal.typed(bytes.get(..count).unwrap_or_default());
         if self.terminal.is_readable() {
-            self.waits.wake(super::streams::CONSOLE, cx);
+            self.wake(super::streams::CONSOLE, cx);
         }
     }
 

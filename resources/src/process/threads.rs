@@ -31,7 +31,7 @@ use crate::{Answer, Mail, System};
 /// Direct calls in one run: then the core is given back.
 const CALLS: u32 = 16;
 /// Faults for one system call before its buffer is taken to be a bad one.
-pub(super) const FAULTS: u32 = 64;
+pub(super) const FAULTS: u32 = 1024;
 
 const SIGKILL: i32 = 9;
 

@@ -42,6 +42,8 @@ fn gone(why: &str) -> i32 {
 /// In the child: its surroundings, then its program. Comes back only where that fails.
 fn become_test(place: usize, words: &[&str], ends: pipe::Pipe) {
     let folder = format!("/tmp/test-{place}");
+    // Rust's start of this program ignores it.
+    let _ = sig::default(libc::SIGPIPE);
     let program = words.first().copied().unwrap_or_default();
     let ready = proc::set_group(0, 0)
         .and_then(|_| file::open("/dev/null", libc::O_RDONLY))
