@@ -13,6 +13,7 @@ mod test;
 use std::process::ExitCode;
 
 pub use bench::cost;
+pub use run::built_in;
 
 use crate::args::Command;
 use crate::failure::Failure;

@@ -8,7 +8,7 @@ use vortex_abi::linux::general::{
     O_WRONLY, POLLIN, POLLOUT,
 };
 use vortex_abi::{Errno, Files};
-use vortex_files::{At, Dev, Fd, Opened, Owner, Stamp, WaitKey};
+use vortex_files::{At, Dev, Fd, Object, Opened, Owner, Stamp, WaitKey};
 use vortex_grid::Context;
 use vortex_units::Cycles;
 
@@ -134,23 +134,27 @@ impl FileSystem {
 
     fn open(
         &mut self,
-        call: &FileCall,
+        call: &mut FileCall,
         directory: Fd,
         flags: u32,
         mode: u32,
         cx: &Cx<'_>,
     ) -> Result {
-        let path = call.operands.string(0)?;
         self.files.get(&call.files).ok_or(Errno::EBADF)?.table.check_room(1)?;
-        let opened = self.with(call, cx, |root, caller, effects| {
-            root.open(caller, At::new(directory, path), flags, mode, effects)
-        })?;
+        let opened = match call.opening.take() {
+            Some(open) => self.root.continue_open(open)?,
+            None => {
+                let path = call.operands.string(0)?;
+                self.with(call, cx, |root, caller, effects| {
+                    root.open(caller, At::new(directory, path), flags, mode, effects)
+                })?
+            }
+        };
         let open = match opened {
             Opened::Ready(open) => open,
-            // The first end of a FIFO waits for the other; it is tried again from the
-            // beginning, so this try is undone.
+            // The first end of a FIFO waits for the other.
             Opened::Waiting { open, key } => {
-                self.root.close(open, &mut self.effects);
+                call.opening = Some(open);
                 return Ok(Done::Wait([key].into(), None));
             }
         };
@@ -225,7 +229,11 @@ impl FileSystem {
                 Ok(Done::Value(u64::from(files.place.set_umask(mask))))
             }
             Files::Fsync { fd } | Files::Fdatasync { fd } => {
-                self.open_of(call, fd).map(|_| Done::Value(0))
+                let open = self.open_of(call, fd)?;
+                match self.root.object(open)? {
+                    Object::File | Object::Directory => Ok(Done::Value(0)),
+                    _ => Err(Errno::EINVAL),
+                }
             }
             Files::Sendfile { to, from, count, .. } => self.sendfile(call, to, from, count, cx),
             Files::Utimensat { directory, path: named, times, flags } => {
@@ -466,6 +474,10 @@ impl FileSystem {
     /// `poll`: the descriptors that are ready now, or what to wait for.
     fn poll(&mut self, call: &FileCall, limit: Option<u64>, cx: &Cx<'_>) -> Result {
         let buffer = call.operands.buffer(0)?;
+        let limit_of = |files: &super::resource::Files| files.table.limit() as usize;
+        if buffer.len() / 8 > self.files.get(&call.files).map_or(0, limit_of) {
+            return Err(Errno::EINVAL);
+        }
         let mut keys = Vec::new();
         let mut ready = 0;
         for place in 0..buffer.len() / 8 {
@@ -522,10 +534,19 @@ impl FileSystem {
         const TIOCSPGRP: u32 = 0x5410;
         const TIOCGWINSZ: u32 = 0x5413;
         const FIONBIO: u32 = 0x5421;
+        const FIONREAD: u32 = 0x541b;
         if request == FIONBIO {
             let on = call.operands.bytes_of::<4>(0)? != [0; 4];
             let flags = if on { O_NONBLOCK } else { 0 };
             return self.root.set_flags(open, flags).map(done);
+        }
+        if request == FIONREAD {
+            let waiting = match self.root.object(open)? {
+                Object::Pipe { buffered } => buffered as u64,
+                _ => return Err(Errno::ENOTTY),
+            };
+            let waiting = u32::try_from(waiting).unwrap_or(i32::MAX as u32);
+            return call.operands.give(0, &waiting.to_le_bytes()).map(done);
         }
         let is_terminal = self.root.poll(open, 0).device.is_some();
         if !is_terminal {

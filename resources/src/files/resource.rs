@@ -9,8 +9,8 @@ use core::sync::atomic::Ordering;
 use vortex_abi as abi;
 use vortex_abi::Errno;
 use vortex_files::{
-    At as PathAt, Caller, Effects, Fd, NoProc, OpenId, Opened, Owner, Place, ProcSource, Root,
-    Table, Time, USUAL_LIMIT, WaitKey,
+    At as PathAt, Caller, Effects, Fd, NoProc, Object, OpenId, Opened, Owner, Place, ProcSource,
+    Root, Table, Time, USUAL_LIMIT, WaitKey,
 };
 use vortex_grid::{At, Context, Labels, Outcome, Port, Resource};
 use vortex_units::{Bytes, Cycles, Micros};
@@ -19,6 +19,7 @@ use super::image::Image;
 use super::proc::ProcView;
 use super::terminal::Terminal;
 use super::waits::Waits;
+use crate::memory::{Backing, Mapping};
 use crate::process::signals::Signal;
 use crate::process::{Operands, Pid, Process, ProcessRequest, ThreadState};
 use crate::{Answer, Mail, System};
@@ -41,8 +42,10 @@ pub struct FileCall {
     pub deadline: Option<Cycles>,
     /// Whether that time is over.
     pub expired: bool,
-    /// Bytes already written to a device.
+    /// Bytes already written.
     pub(super) done: usize,
+    /// What it has opened, and waits for the other end of.
+    pub(super) opening: Option<OpenId>,
 }
 
 impl FileCall {
@@ -54,7 +57,29 @@ impl FileCall {
         thread: Arc<ThreadState>,
         files: FilesId,
     ) -> Self {
-        Self { call, operands, thread, files, deadline: None, expired: false, done: 0 }
+        Self {
+            call,
+            operands,
+            thread,
+            files,
+            deadline: None,
+            expired: false,
+            done: 0,
+            opening: None,
+        }
+    }
+}
+
+impl FileCall {
+    /// The call itself, where it has begun to have an effect and cannot be made again.
+    fn go_on_here(&mut self) -> Option<Box<Self>> {
+        if self.done == 0 && self.opening.is_none() {
+            return None;
+        }
+        let operands = core::mem::take(&mut self.operands);
+        let whole = Self::new(self.call, operands, self.thread.clone(), self.files);
+        let (done, opening) = (self.done, self.opening.take());
+        Some(Box::new(Self { done, opening, ..whole }))
     }
 }
 
@@ -77,6 +102,17 @@ pub enum FileRequest {
     Exec(FilesId),
     /// A file to be run, by this process.
     Image(FilesId, Option<Arc<Process>>, Vec<u8>),
+    /// A file to be mapped.
+    Map {
+        /// By whose descriptors.
+        files: FilesId,
+        /// Which.
+        fd: abi::Fd,
+        /// As one memory of all who map it so.
+        shared: bool,
+        /// What is written is to reach the file.
+        write: bool,
+    },
     /// A signal ends this thread's wait.
     Cancel(Pid),
     /// A wait's time is over.
@@ -154,8 +190,11 @@ impl Resource<Mail> for FileSystem {
                 let image = self.image(*files, process.as_deref(), path, cx);
                 Outcome::Reply(Answer::Image(image.map(Box::new)))
             }
+            FileRequest::Map { files, fd, shared, write } => {
+                Outcome::Reply(Answer::Mapped(self.mapping(*files, *fd, *shared, *write, cx)))
+            }
             FileRequest::Cancel(tid) => {
-                self.waits.cancel(*tid, cx);
+                self.cancel(*tid, cx);
                 Outcome::Done
             }
             FileRequest::Timeout(tid, number) => {
@@ -177,10 +216,7 @@ impl Resource<Mail> for FileSystem {
                 }
             }
         };
-        for key in self.effects.wakes().to_vec() {
-            self.waits.wake(key, cx);
-        }
-        self.effects.clear();
+        self.wake_all(cx);
         next
     }
 }
@@ -263,26 +299,89 @@ impl FileSystem {
     /// cancellation then is seen either here or by the cancellation.
     fn wait(
         &mut self,
-        call: &FileCall,
+        call: &mut FileCall,
         keys: Vec<WaitKey>,
         deadline: Option<Cycles>,
         cx: &mut Cx<'_>,
     ) -> Next {
         if call.thread.interrupted.load(Ordering::Acquire) {
-            return Outcome::Reply(Answer::Interrupted(deadline));
+            return Outcome::Reply(self.interrupted(call, deadline));
         }
         let Some(kept) = cx.keep() else { return Outcome::Reply(Answer::Call(Err(Errno::ENOMEM))) };
         let tid = call.thread.tid;
-        let number = self.waits.add(tid, kept, keys, deadline);
+        let begun = call.go_on_here();
+        let number = self.waits.add(tid, kept, keys, deadline, begun);
         if let (Some(deadline), Some(own)) = (deadline, self.own()) {
             let left = deadline.saturating_sub(cx.now()).get()
                 / self.system.clock.frequency.as_megahertz();
             let request = FileRequest::Timeout(tid, number);
             if cx.after(Micros::new(left + 1), own, Labels::NONE, request).is_err() {
-                self.waits.cancel(tid, cx);
+                self.cancel(tid, cx);
             }
         }
         Outcome::Kept
+    }
+
+    /// What a call whose wait is ended by a signal answers.
+    fn interrupted(&mut self, call: &FileCall, deadline: Option<Cycles>) -> Answer {
+        if let Some(open) = call.opening {
+            self.root.close(open, &mut self.effects);
+        }
+        match call.done {
+            0 => Answer::Interrupted(deadline),
+            done => Answer::Call(Ok(done as u64)),
+        }
+    }
+
+    /// Ends a thread's wait for a signal's sake.
+    fn cancel(&mut self, tid: Pid, cx: &mut Cx<'_>) {
+        let Some(over) = self.waits.remove(tid) else { return };
+        let answer = match over.begun {
+            Some(call) => self.interrupted(&call, over.deadline),
+            None => Answer::Interrupted(over.deadline),
+        };
+        let _ = cx.answer(over.kept, Some(answer));
+    }
+
+    /// Wakes all for whom something has changed, and those for whom these change something.
+    fn wake_all(&mut self, cx: &mut Cx<'_>) {
+        loop {
+            let wakes = self.effects.wakes().to_vec();
+            self.effects.clear();
+            if wakes.is_empty() {
+                return;
+            }
+            for key in wakes {
+                self.wake(key, cx);
+            }
+        }
+    }
+
+    /// Lets all who wait for this try again.
+    fn wake(&mut self, key: WaitKey, cx: &mut Cx<'_>) {
+        for tid in self.waits.waiting(key) {
+            let Some(over) = self.waits.remove(tid) else { continue };
+            let Some(mut call) = over.begun else {
+                let _ = cx.answer(over.kept, Some(Answer::Again(over.deadline, false)));
+                continue;
+            };
+            let done = loop {
+                match self.perform(&mut call, cx) {
+                    Ok(Done::More) => {}
+                    done => break done,
+                }
+            };
+            let result = match done {
+                Ok(Done::Wait(keys, deadline)) => {
+                    self.waits.add(tid, over.kept, keys, deadline, Some(call));
+                    continue;
+                }
+                Ok(Done::Value(value)) => Ok(value),
+                Ok(Done::More) => Ok(call.done as u64),
+                Err(error) => Err(error),
+            };
+            let _ = cx.answer(over.kept, Some(Answer::Call(result)));
+        }
     }
 
     /// Takes what the console's device has; true if there may be more.
@@ -295,7 +394,7 @@ impl FileSystem {
             let _ = cx.send(ports.process, Labels::NONE, request);
         }
         if self.terminal.is_readable() {
-            self.waits.wake(super::streams::CONSOLE, cx);
+            self.wake(super::streams::CONSOLE, cx);
         }
         count == bytes.len()
     }
@@ -368,6 +467,34 @@ impl FileSystem {
             let image = Self::pages(root, caller, open, path);
             root.close(open, effects);
             image
+        })
+    }
+
+    /// What a descriptor is for `mmap`: its file as it is now.
+    fn mapping(
+        &mut self,
+        id: FilesId,
+        fd: abi::Fd,
+        shared: bool,
+        write: bool,
+        cx: &Cx<'_>,
+    ) -> Result<Mapping, Errno> {
+        self.with_files(id, None, cx, |root, caller, _| {
+            let open = caller.table.get(Fd::new(fd.0))?;
+            let object = root.object(open)?;
+            let (reads, writes) = root.rights(open)?;
+            if object == Object::Other && !reads && !writes {
+                return Err(Errno::EBADF);
+            }
+            if !reads || write && !writes {
+                return Err(Errno::EACCES);
+            }
+            // Nothing carries to a file, so far, what programs write to its mapping.
+            if object != Object::File || write {
+                return Err(Errno::ENODEV);
+            }
+            let image = Arc::new(Self::pages(root, caller, open, b"")?);
+            Ok(Mapping { backing: Backing::Mapped(image, 0), may_write: !shared })
         })
     }
 

@@ -108,6 +108,7 @@ pub fn load(
         access: Access::Write,
         backing: Backing::Anonymous,
         shared: false,
+        may_write: true,
     };
     if !space.regions.lock().insert(STACK_TOP - STACK_SIZE, stack) {
         return Err(LoadError::Segment);
@@ -175,7 +176,7 @@ fn map_segment(
     if !regions.is_free(first, last) {
         return Err(LoadError::Segment);
     }
-    let region = Region { end: last, access, backing, shared: false };
+    let region = Region { end: last, access, backing, shared: false, may_write: true };
     if regions.insert(first, region) { Ok(end) } else { Err(LoadError::Segment) }
 }
 

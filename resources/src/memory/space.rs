@@ -7,6 +7,7 @@ use spin::Mutex;
 use vortex_machine::{Access, Frame, PAGE, Space};
 
 use super::regions::{Backing, Region, Regions};
+use crate::files::Image;
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -47,25 +48,15 @@ impl AddressSpace {
     /// A frame with what the page has at first; `None` where memory has run out.
     #[must_use]
     pub fn first_contents(start: u64, region: &Region, page: u64) -> Option<Frame> {
-        let frame = Frame::zeroed()?;
-        if let Backing::File(image, end, at) = &region.backing {
-            let from = at.saturating_add((page - start) as i64);
-            // The region may begin before the file does, within its first page.
-            let skip = usize::try_from(from.saturating_neg()).unwrap_or(0).min(PAGE);
-            let mut at = u64::try_from(from).unwrap_or(0);
-            let mut offset = skip;
-            while offset < PAGE && at < *end {
-                let most = (end - at).min((PAGE - offset) as u64) as usize;
-                let bytes = image.piece(at, most);
-                if bytes == 0 {
-                    break;
-                }
-                image.with(at, bytes, |piece| frame.write(offset, piece));
-                offset += bytes;
-                at += bytes as u64;
+        let distance = page - start;
+        match &region.backing {
+            Backing::Anonymous => Frame::zeroed(),
+            Backing::Shared(shared, at) => shared.frame((at + distance) / PAGE as u64),
+            Backing::Mapped(image, at) => from_file(image, u64::MAX, (at + distance) as i64),
+            Backing::File(image, end, at) => {
+                from_file(image, *end, at.saturating_add(distance as i64))
             }
         }
-        Some(frame)
     }
 
     /// Writes into pages that belong to a region, making those that are missing. For a
@@ -99,4 +90,23 @@ impl AddressSpace {
     pub fn has(&self, page: u64, access: Access) -> bool {
         self.space.pin(page, access).is_some()
     }
+}
+
+/// A frame with what a file has from there on, up to `end`; zeros elsewhere. It may begin
+/// before the file does, within its first page.
+fn from_file(image: &Image, end: u64, from: i64) -> Option<Frame> {
+    let frame = Frame::zeroed()?;
+    let mut offset = usize::try_from(from.saturating_neg()).unwrap_or(0).min(PAGE);
+    let mut at = u64::try_from(from).unwrap_or(0);
+    while offset < PAGE && at < end {
+        let most = (end - at).min((PAGE - offset) as u64) as usize;
+        let bytes = image.piece(at, most);
+        if bytes == 0 {
+            break;
+        }
+        image.with(at, bytes, |piece| frame.write(offset, piece));
+        offset += bytes;
+        at += bytes as u64;
+    }
+    Some(frame)
 }

@@ -31,7 +31,7 @@ use crate::{Answer, Mail, System};
 /// Direct calls in one run: then the core is given back.
 const CALLS: u32 = 16;
 /// Faults for one system call before its buffer is taken to be a bad one.
-pub(super) const FAULTS: u32 = 64;
+pub(super) const FAULTS: u32 = 1024;
 
 const SIGKILL: i32 = 9;
 
@@ -267,7 +267,8 @@ impl Threads {
             Prepared::Memory(call) => {
                 let space = thread.space.clone();
                 let labels = Labels::flow(space.number);
-                let request = MemoryRequest::Call { space, call, stage: Stage::New };
+                let files = thread.process().files;
+                let request = MemoryRequest::Call { space, files, call, stage: Stage::New };
                 cx.request(ports.memory, labels, request)
             }
             Prepared::Files(call) => {
