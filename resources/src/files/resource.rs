@@ -265,11 +265,9 @@ impl FileSystem {
     ) -> Result<T, Errno> {
         let now = self.time(cx.now());
         let files = self.files.get(&files).ok_or(Errno::EBADF)?;
-        let (name, path) = process.map(Process::name).unwrap_or_default();
         let view = process.map(|process| ProcView {
-            pid: process.pid,
-            name: &name,
-            path: &path,
+            process,
+            table: &files.table,
             cores: self.system.cores,
             uptime: self.system.clock.since_start(cx.now()).get() / 10_000_000,
         });

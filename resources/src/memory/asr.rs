@@ -177,6 +177,7 @@ impl AddressSpaces {
                 let Some(space) = AddressSpace::new() else { return failed() };
                 *space.regions.lock() = from.regions.lock().clone();
                 *space.heap.lock() = *from.heap.lock();
+                *space.arguments.lock() = *from.arguments.lock();
                 *to = Some(space.clone());
                 space
             }
