@@ -117,7 +117,7 @@ impl AddressSpace {
 
 /// A frame with what a file has from there on, up to `end`; zeros elsewhere. It may begin
 /// before the file does, within its first page.
-fn from_file(image: &Image, end: u64, from: i64) -> Option<Frame> {
+pub(super) fn from_file(image: &Image, end: u64, from: i64) -> Option<Frame> {
     let frame = Frame::zeroed()?;
     let mut offset = usize::try_from(from.saturating_neg()).unwrap_or(0).min(PAGE);
     let mut at = u64::try_from(from).unwrap_or(0);
