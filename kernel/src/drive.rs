@@ -3,11 +3,12 @@
 use alloc::sync::Arc;
 use core::convert::Infallible;
 
-use vortex_grid::{Core, Step};
+use vortex_grid::{Core, Labels, Step};
 use vortex_machine::{Cpu, Exit};
 use vortex_resources::Mail;
+use vortex_resources::files::FileRequest;
 use vortex_resources::process::ThreadReady;
-use vortex_units::Cycles;
+use vortex_units::{ActivityId, Cycles};
 
 use crate::assemble::Shared;
 use crate::clock::Clock;
@@ -20,6 +21,7 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
     shared.begin(&mut core);
     loop {
         cpu.poll();
+        take_interrupts(&mut core, &mut cpu, shared);
         let mut step = core.step();
         loop {
             match step {
@@ -40,6 +42,18 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
                 }
             }
         }
+    }
+}
+
+/// The low-level part of §3.3.2: an interrupt becomes a request to who serves the device. It
+/// is the infrastructure's until its causer is known.
+fn take_interrupts(core: &mut GridCore, cpu: &mut Cpu, shared: &Shared) {
+    if cpu.take_serial()
+        && let Some(ports) = shared.system.ports.get()
+    {
+        let sender = ActivityId::INFRASTRUCTURE;
+        // If even the infrastructure has no room, the next byte asks again.
+        let _ = core.root(sender, ports.files, Labels::NONE, FileRequest::Input);
     }
 }
 

@@ -20,7 +20,8 @@ use super::proc::ProcView;
 use super::terminal::Terminal;
 use super::waits::Waits;
 use crate::memory::{Backing, Mapping, Shared};
-use crate::process::{Operands, Pid, Process, ThreadState};
+use crate::process::signals::Signal;
+use crate::process::{Operands, Pid, Process, ProcessRequest, ThreadState};
 use crate::{Answer, Mail, System};
 
 /// Names the descriptors and the place of one process, or of several that share them.
@@ -203,8 +204,11 @@ impl Resource<Mail> for FileSystem {
                 Outcome::Done
             }
             FileRequest::Input => {
-                self.input(cx);
-                Outcome::Done
+                if self.input(cx) {
+                    Outcome::Continue(At::beginning())
+                } else {
+                    Outcome::Done
+                }
             }
             FileRequest::Reap => {
                 if self.root.reap(64) {
@@ -381,14 +385,19 @@ impl FileSystem {
         }
     }
 
-    /// Takes what the console's device has.
-    fn input(&mut self, cx: &mut Cx<'_>) {
+    /// Takes what the console's device has; true if there may be more.
+    fn input(&mut self, cx: &mut Cx<'_>) -> bool {
         let mut bytes = [0; 64];
         let count = vortex_machine::console_read(&mut bytes);
-        let _interrupt = self.terminal.typed(bytes.get(..count).unwrap_or_default());
+        let interrupt = self.terminal.typed(bytes.get(..count).unwrap_or_default());
+        if interrupt && let Some(ports) = self.system.ports.get() {
+            let request = ProcessRequest::Key(self.terminal.foreground, Signal::INT);
+            let _ = cx.send(ports.process, Labels::NONE, request);
+        }
         if self.terminal.is_readable() {
             self.wake(super::streams::CONSOLE, cx);
         }
+        count == bytes.len()
     }
 
     fn fresh(&mut self, cx: &Cx<'_>) -> Result<FilesId, Errno> {
