@@ -45,6 +45,8 @@ impl FileSystem {
             Files::Write { fd, .. } => self.write(call, fd, 0, None, cx),
             Files::Writev { fd, .. } => self.write(call, fd, 0, None, cx),
             Files::Pwrite64 { fd, offset, .. } => self.write(call, fd, 0, Some(offset), cx),
+            Files::Preadv { fd, offset, .. } => self.read(call, fd, 0, Some(offset), cx),
+            Files::Pwritev { fd, offset, .. } => self.write(call, fd, 0, Some(offset), cx),
             Files::Open { flags, mode, .. } => self.open(call, CWD, flags, mode, cx),
             Files::Creat { mode, .. } => {
                 self.open(call, CWD, O_CREAT | O_WRONLY | O_TRUNC, mode, cx)
@@ -75,6 +77,7 @@ impl FileSystem {
                 | Files::CloseRange { .. }
                 | Files::Pipe { .. }
                 | Files::Pipe2 { .. }
+                | Files::Eventfd { .. }
                 | Files::Eventfd2 { .. }
                 | Files::Lseek { .. } => self.descriptor(call, cx),
                 _ => self.named(call, cx),
@@ -118,6 +121,11 @@ impl FileSystem {
                 right.copy_from_slice(&writer.get().to_le_bytes());
                 call.operands.give(0, &bytes)?;
                 Ok(Done::Value(0))
+            }
+            Files::Eventfd { count } => {
+                table.check_room(1)?;
+                let open = root.eventfd(count, 0, owner, now)?;
+                table.install(open, false).map(number)
             }
             Files::Eventfd2 { count, flags } => {
                 table.check_room(1)?;
@@ -236,6 +244,9 @@ impl FileSystem {
                 }
             }
             Files::Sendfile { to, from, count, .. } => self.sendfile(call, to, from, count, cx),
+            Files::Utime { times, .. } | Files::Utimes { times, .. } => {
+                self.utimens(call, CWD, true, times.is_some(), 0, cx)
+            }
             Files::Utimensat { directory, path: named, times, flags } => {
                 self.utimens(call, fd(directory), named.is_some(), times.is_some(), flags, cx)
             }
@@ -400,16 +411,7 @@ impl FileSystem {
         flags: u32,
         cx: &Cx<'_>,
     ) -> Result {
-        let times = if given {
-            let bytes = call.operands.bytes_of::<32>(1)?;
-            let word = |at: usize| {
-                let word = bytes.get(at..at + 8).and_then(|word| word.try_into().ok());
-                word.map_or(0, i64::from_le_bytes)
-            };
-            [Stamp::from_timespec(word(0), word(8))?, Stamp::from_timespec(word(16), word(24))?]
-        } else {
-            [Stamp::Now; 2]
-        };
+        let times = if given { times_of(call)? } else { [Stamp::Now; 2] };
         let (path, flags) = if named {
             (call.operands.string(0)?, flags)
         } else {
@@ -574,6 +576,25 @@ impl FileSystem {
             _ => Err(Errno::ENOTTY),
         }
     }
+}
+
+/// The two times that a call sets, in its own unit.
+fn times_of(call: &FileCall) -> core::result::Result<[Stamp; 2], Errno> {
+    let mut bytes = [0; 32];
+    call.operands.buffer(1)?.read(0, &mut bytes);
+    let word = |place: usize| {
+        let word = bytes.get(place * 8..place * 8 + 8).and_then(|word| word.try_into().ok());
+        word.map_or(0, i64::from_le_bytes)
+    };
+    let of = |seconds: usize| match call.call {
+        Files::Utime { .. } => Stamp::from_timespec(word(seconds), 0),
+        Files::Utimes { .. } => match word(2 * seconds + 1) {
+            micros @ 0..1_000_000 => Stamp::from_timespec(word(2 * seconds), micros * 1000),
+            _ => Err(Errno::EINVAL),
+        },
+        _ => Stamp::from_timespec(word(2 * seconds), word(2 * seconds + 1)),
+    };
+    Ok([of(0)?, of(1)?])
 }
 
 /// Nanoseconds of a `struct timespec`.

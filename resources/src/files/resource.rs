@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
@@ -19,7 +19,7 @@ use super::image::Image;
 use super::proc::ProcView;
 use super::terminal::Terminal;
 use super::waits::Waits;
-use crate::memory::{Backing, Mapping};
+use crate::memory::{Backing, Mapping, Shared};
 use crate::process::signals::Signal;
 use crate::process::{Operands, Pid, Process, ProcessRequest, ThreadState};
 use crate::{Answer, Mail, System};
@@ -147,6 +147,8 @@ pub struct FileSystem {
     pub(super) effects: Effects,
     pub(super) terminal: Terminal,
     pub(super) system: Arc<System>,
+    /// The memory of files that are mapped to be shared, by their inodes' numbers.
+    shared: BTreeMap<u64, Weak<Shared>>,
     own: Option<Port<FileSystem>>,
     last: u64,
 }
@@ -232,6 +234,7 @@ impl FileSystem {
             effects: Effects::new(),
             terminal: Terminal::default(),
             system,
+            shared: BTreeMap::new(),
             own: None,
             last: 0,
         }
@@ -269,11 +272,9 @@ impl FileSystem {
     ) -> Result<T, Errno> {
         let now = self.time(cx.now());
         let files = self.files.get(&files).ok_or(Errno::EBADF)?;
-        let (name, path) = process.map(Process::name).unwrap_or_default();
         let view = process.map(|process| ProcView {
-            pid: process.pid,
-            name: &name,
-            path: &path,
+            process,
+            table: &files.table,
             cores: self.system.cores,
             uptime: self.system.clock.since_start(cx.now()).get() / 10_000_000,
         });
@@ -479,7 +480,8 @@ impl FileSystem {
         write: bool,
         cx: &Cx<'_>,
     ) -> Result<Mapping, Errno> {
-        self.with_files(id, None, cx, |root, caller, _| {
+        let mut known = core::mem::take(&mut self.shared);
+        let mapping = self.with_files(id, None, cx, |root, caller, _| {
             let open = caller.table.get(Fd::new(fd.0))?;
             let object = root.object(open)?;
             let (reads, writes) = root.rights(open)?;
@@ -489,13 +491,29 @@ impl FileSystem {
             if !reads || write && !writes {
                 return Err(Errno::EACCES);
             }
-            // Nothing carries to a file, so far, what programs write to its mapping.
-            if object != Object::File || write {
+            if object != Object::File {
                 return Err(Errno::ENODEV);
             }
-            let image = Arc::new(Self::pages(root, caller, open, b"")?);
-            Ok(Mapping { backing: Backing::Mapped(image, 0), may_write: !shared })
-        })
+            if !shared {
+                let image = Arc::new(Self::pages(root, caller, open, b"")?);
+                return Ok(Mapping { backing: Backing::Mapped(image, 0), may_write: true });
+            }
+            let node = root.node(open)?;
+            let number = root.attributes(caller, &node)?.number;
+            let memory = match known.get(&number).and_then(Weak::upgrade) {
+                Some(memory) => memory,
+                None => {
+                    let memory = Arc::new(Shared::of(Self::pages(root, caller, open, b"")?));
+                    root.overlay(&node, memory.clone())?;
+                    known.retain(|_, memory| memory.strong_count() > 0);
+                    known.insert(number, Arc::downgrade(&memory));
+                    memory
+                }
+            };
+            Ok(Mapping { backing: Backing::Shared(memory, 0), may_write: writes })
+        });
+        self.shared = known;
+        mapping
     }
 
     /// An open file as it is now.

@@ -177,6 +177,7 @@ impl AddressSpaces {
                 let Some(space) = AddressSpace::new() else { return failed() };
                 *space.regions.lock() = from.regions.lock().clone();
                 *space.heap.lock() = *from.heap.lock();
+                *space.arguments.lock() = *from.arguments.lock();
                 *to = Some(space.clone());
                 space
             }
@@ -277,9 +278,12 @@ fn fault(
     if !readable && !region.access.allows(access) {
         return Err(FaultError::Forbidden);
     }
-    if let Backing::Mapped(image, at) = &region.backing
-        && at + (page - start) >= image.size
-    {
+    let beyond = match &region.backing {
+        Backing::Mapped(image, at) => at + (page - start) >= image.size,
+        Backing::Shared(shared, at) => shared.is_beyond(at + (page - start)),
+        Backing::Anonymous | Backing::File(..) => false,
+    };
+    if beyond {
         return Err(FaultError::Beyond);
     }
     let frame = match space.space.get(page) {

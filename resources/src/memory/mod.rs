@@ -3,6 +3,7 @@
 mod asr;
 mod calls;
 mod executable;
+mod maps;
 mod pages;
 mod pin;
 mod regions;
@@ -11,6 +12,7 @@ mod space;
 
 pub use asr::{AddressSpaces, FaultError, Mapping, MemoryRequest, Stage};
 pub use executable::{LoadError, Program, load};
+pub use maps::maps;
 pub use pin::{Pinned, Unpinned, pin, read_string};
 pub use regions::{Backing, Region, Regions};
 pub use shared::Shared;

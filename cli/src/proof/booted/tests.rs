@@ -79,7 +79,7 @@ pub fn busybox() -> Vec<Test> {
         shell("substitution", "echo $(echo a; echo b | b tr b c)"),
         shell("subshell", "x=1; (x=2; echo $x); echo $x"),
         shell("background", "b sleep 0.1 & wait; echo $?"),
-        shell("kill", "b sleep 20 & kill $!; wait $! 2>/dev/null; echo $?"),
+        shell("kill", "/bin/busybox sleep 20 & kill $!; wait $! 2>/dev/null; echo $?"),
         shell("trap", "trap 'echo caught' USR1; kill -USR1 $$; echo after"),
         shell("exit-trap", "trap 'echo bye' EXIT; echo hello"),
         shell(
@@ -107,6 +107,8 @@ pub fn busybox() -> Vec<Test> {
         shell("base64", "b seq 1 30 | b base64 | b base64 -d | b tail -n 1"),
         shell("test", "[ -d /tmp ] && echo folder; [ -e /nowhere ] || echo nothing"),
         shell("tee", "echo a | b tee f g; b cat f g"),
+        shell("proc-fd", "b readlink /proc/self/fd/0; b cat /proc/self/fd/5 5< /dev/null; echo $?"),
+        shell("proc-cmdline", "b tr '\\0' '+' < /proc/self/cmdline; b cat /proc/self/comm"),
         shell("fifo", "b mkfifo p; echo through > p & b cat p; wait"),
         shell("read", "printf 'a b\\nc\\n' | while read x y; do echo \"$y-$x\"; done"),
         shell("no-such-program", "/nowhere/x; echo $?"),
