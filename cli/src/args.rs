@@ -58,7 +58,7 @@ pub enum Command {
     Run(Box<Run>),
     /// Reproduce the paper's experiments on the machine.
     Experiment(Experiment),
-    /// The booted tests, until they are a part of `test`.
+    /// Some of the booted tests: what each did beside what Linux did.
     #[command(hide = true)]
     Booted(Booted),
 }
@@ -159,13 +159,7 @@ pub struct Mutants {
 /// Arguments of `booted`.
 #[derive(Debug, Arguments)]
 pub struct Booted {
-    /// The kernel's ELF file.
-    #[arg(long, value_name = "FILE")]
-    pub kernel: PathBuf,
-    /// What the root file system is to have; `tests/run` in it runs the tests.
-    #[arg(long, value_name = "DIR")]
-    pub root: PathBuf,
-    /// A configuration that starts `/tests/run`.
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
+    /// How the tests' names begin.
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
 }

@@ -54,6 +54,8 @@ pub enum Failure {
     Image(ImageError),
     /// The machine cannot be started or attended.
     Machine(MachineError),
+    /// The booted tests cannot be run.
+    Booted(String),
     /// Results could not be put into JSON.
     Json(serde_json::Error),
 }
@@ -117,6 +119,7 @@ impl fmt::Display for Failure {
             ),
             Self::Image(error) => error.fmt(f),
             Self::Machine(error) => error.fmt(f),
+            Self::Booted(why) => write!(f, "the booted tests cannot be run: {why}"),
             Self::Json(error) => write!(f, "the result cannot be put into JSON: {error}"),
         }
     }

@@ -220,8 +220,8 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
             move |_| Processes::new(system.clone(), poker.clone())
         }),
         memory: grid.add(spec(&config, frequency, "resource.asr", 2)?, {
-            let poker = boot.poker();
-            move |_| AddressSpaces { poker: poker.clone() }
+            let (system, poker) = (system.clone(), boot.poker());
+            move |_| AddressSpaces { system: system.clone(), poker: poker.clone() }
         }),
         files: grid.add(home(spec(&config, frequency, "resource.file", 3)?), {
             let system = system.clone();

@@ -3,11 +3,12 @@
 use alloc::sync::Arc;
 use core::convert::Infallible;
 
-use vortex_grid::{Core, Step};
+use vortex_grid::{Core, Labels, Step};
 use vortex_machine::{Cpu, Exit};
 use vortex_resources::Mail;
+use vortex_resources::files::FileRequest;
 use vortex_resources::process::ThreadReady;
-use vortex_units::Cycles;
+use vortex_units::{ActivityId, Cycles};
 
 use crate::assemble::Shared;
 use crate::clock::Clock;
@@ -20,12 +21,13 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
     shared.begin(&mut core);
     loop {
         cpu.poll();
+        take_interrupts(&mut core, &mut cpu, shared);
         sample::give(&mut core, shared);
         let mut step = core.step();
         loop {
             match step {
                 Step::Ran => break,
-                Step::Enter(limit) => step = enter(&mut core, &mut cpu, limit, shared.patience),
+                Step::Enter(limit) => step = enter(&mut core, &mut cpu, limit, shared),
                 Step::Idle(until) => {
                     // The last space may be waiting to be freed.
                     cpu.unload();
@@ -44,6 +46,18 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
     }
 }
 
+/// The low-level part of §3.3.2: an interrupt becomes a request to who serves the device. It
+/// is the infrastructure's until its causer is known.
+fn take_interrupts(core: &mut GridCore, cpu: &mut Cpu, shared: &Shared) {
+    if cpu.take_serial()
+        && let Some(ports) = shared.system.ports.get()
+    {
+        let sender = ActivityId::INFRASTRUCTURE;
+        // If even the infrastructure has no room, the next byte asks again.
+        let _ = core.root(sender, ports.files, Labels::NONE, FileRequest::Input);
+    }
+}
+
 /// A core that the configuration does not name sleeps.
 pub fn rest(mut cpu: Cpu) -> Infallible {
     loop {
@@ -52,13 +66,13 @@ pub fn rest(mut cpu: Cpu) -> Infallible {
 }
 
 /// Lets a thread run, and tells the grid how it came back.
-fn enter(core: &mut GridCore, cpu: &mut Cpu, limit: Cycles, patience: Cycles) -> Step {
+fn enter(core: &mut GridCore, cpu: &mut Cpu, limit: Cycles, shared: &Shared) -> Step {
     let began = cpu.now();
     let mut used = Cycles::ZERO;
     let mut exit = Exit::Interrupted;
     // Until its patience is over others do not poke for it: then it is looked whether
     // anything has come.
-    let mut stretch = limit.min(patience);
+    let mut stretch = limit.min(shared.patience);
     while used < limit {
         let Some(thread) = core.entered::<ThreadReady>().and_then(ThreadReady::thread) else {
             break;
@@ -68,13 +82,22 @@ fn enter(core: &mut GridCore, cpu: &mut Cpu, limit: Cycles, patience: Cycles) ->
         exit = cpu.enter(&mut thread.context, &space, stretch);
         state.set_running(None);
         used = cpu.now().saturating_sub(began);
+        if exit == Exit::Call && used < limit {
+            // A direct call does not end the thread's run (§3.4).
+            let (now, id) = (cpu.now(), cpu.id());
+            let ready = core.entered::<ThreadReady>();
+            if ready.is_some_and(|ready| ready.call_directly(&shared.system, now, id)) {
+                stretch = stretch.min(limit.saturating_sub(used));
+                continue;
+            }
+        }
         if exit != Exit::Expired || core.is_wanted() {
             break;
         }
         stretch = limit.saturating_sub(used);
     }
     if let Some(ready) = core.entered::<ThreadReady>() {
-        ready.left(exit, used);
+        ready.left(exit, used, began + used);
     }
     if exit == Exit::Interrupted {
         core.interrupted(cpu.left_at());

@@ -33,6 +33,13 @@ impl Console {
         }
     }
 
+    /// Lets the device interrupt when bytes have come.
+    pub fn listen(&mut self) {
+        if let Some(uart) = &mut self.0 {
+            uart.enable_interrupts(uart_16550::spec::registers::IER::DATA_READY);
+        }
+    }
+
     fn read(&mut self, buffer: &mut [u8]) -> usize {
         self.0.as_mut().map_or(0, |uart| uart.receive_bytes(buffer))
     }

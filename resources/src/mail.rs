@@ -8,7 +8,7 @@ use vortex_grid::{Message, carries};
 use vortex_units::{Bytes, Cycles};
 
 use crate::files::{FileRequest, FilesId, Image};
-use crate::memory::{AddressSpace, FaultError, MemoryRequest, Program};
+use crate::memory::{AddressSpace, FaultError, Mapping, MemoryRequest, Program};
 use crate::monitor::MonitorRequest;
 use crate::process::{ProcessRequest, ThreadDone, ThreadReady};
 
@@ -30,6 +30,8 @@ pub enum Answer {
     Files(Result<FilesId, Errno>),
     /// A file to be run or mapped.
     Image(Result<Box<Image>, Errno>),
+    /// What is to be mapped.
+    Mapped(Result<Mapping, Errno>),
     /// The program that takes the caller's place.
     Program(Result<Box<Program>, Errno>),
 }

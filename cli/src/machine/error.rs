@@ -28,6 +28,8 @@ pub enum MachineError {
     NoCargo(io::Error),
     /// The kernel does not compile; cargo has said why.
     KernelBuild,
+    /// Our own programs do not compile; cargo has said why.
+    OwnBuild,
     /// The kernel that was named is not there.
     NoKernel(PathBuf, io::Error),
     /// What the kernel's addresses mean cannot be read from it.
@@ -62,6 +64,9 @@ impl fmt::Display for MachineError {
             Self::KernelBuild => {
                 f.write_str("the kernel could not be built; what cargo said is above")
             }
+            Self::OwnBuild => f.write_str(
+                "the programs in services/ could not be built; what cargo said is above",
+            ),
             Self::NoKernel(path, error) => {
                 write!(f, "cannot read the kernel {}: {error}", path.display())
             }

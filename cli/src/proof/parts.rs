@@ -1,6 +1,6 @@
 //! The parts of the proof, in the order in which they run: what fails fast comes first.
 
-use super::{Extent, Part, Program, Work, files, fuzz, miri, models, readme, services};
+use super::{Extent, Part, Program, Work, booted, files, fuzz, miri, models, readme, services};
 use crate::commands::{cost, ledger};
 
 /// The crates that are compiled into the kernel unchanged.
@@ -141,6 +141,12 @@ pub fn parts() -> Vec<Part> {
             what: "the guest programs build; what they observe on the host is the same twice",
             extent: Extent::Normal,
             work: |_| Work::Function(services::run),
+        },
+        Part {
+            name: "booted",
+            what: "programs do on the booted kernel what they do on the host's Linux",
+            extent: Extent::Normal,
+            work: |_| Work::Function(booted::part),
         },
         Part {
             name: "ledger",

@@ -14,44 +14,48 @@ pub const TARGET: &str = "x86_64-unknown-linux-musl";
 /// In which all tests have run twice.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Builds them; the folder where they are.
-pub fn build(root: &Path) -> Result<PathBuf, Verdict> {
+/// Builds them; the folder that they are in then.
+pub fn build(root: &Path) -> Result<PathBuf, String> {
     let build = ["build", "--release", "--locked", "--target", TARGET, "--manifest-path", MANIFEST];
     let folder = "services/target";
     match Program::cargo(build).with("CARGO_TARGET_DIR", folder).run(root) {
         Verdict::Good(_) => Ok(root.join(folder).join(TARGET).join("release")),
-        other => Err(other),
+        Verdict::Bad(why) | Verdict::NotRun(why) => Err(why),
     }
+}
+
+/// The names of the tests that `calls` has.
+pub fn list(calls: &Path) -> Result<Vec<String>, String> {
+    let output = start(calls, "--list").map_err(|e| format!("{}: {e}", calls.display()))?;
+    let list = String::from_utf8_lossy(&output.stdout);
+    let names: Vec<_> = list.lines().map(String::from).collect();
+    if names.is_empty() { Err("calls --list names no test".into()) } else { Ok(names) }
 }
 
 /// Builds them and runs the tests.
 pub fn run(root: &Path, _: Extent) -> Verdict {
-    let calls = match build(root) {
-        Ok(folder) => folder.join("calls"),
-        Err(verdict) => return verdict,
-    };
+    match build(root).and_then(|folder| all_twice(&folder.join("calls"))) {
+        Ok(note) => Verdict::Good(note),
+        Err(why) => Verdict::Bad(why),
+    }
+}
+
+fn all_twice(calls: &Path) -> Result<String, String> {
+    let names = list(calls)?;
     let begin = Instant::now();
-    let list = match start(&calls, "--list") {
-        Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
-        Err(error) => return Verdict::Bad(format!("{}: {error}", calls.display())),
-    };
     let mut wrong = String::new();
-    for name in list.lines() {
+    for name in &names {
         if begin.elapsed() > LIMIT {
             wrong += &format!("{name}: not within {} s\n", LIMIT.as_secs());
             break;
         }
-        wrong += &twice(&calls, name).err().unwrap_or_default();
+        wrong += &twice(calls, name).err().unwrap_or_default();
     }
-    match wrong.as_str() {
-        "" if list.is_empty() => Verdict::Bad("calls --list names no test".into()),
-        "" => Verdict::Good(format!("{} tests, twice", list.lines().count())),
-        _ => Verdict::Bad(wrong),
-    }
+    if wrong.is_empty() { Ok(format!("{} tests, twice", names.len())) } else { Err(wrong) }
 }
 
 /// Runs a test twice; what is wrong about it.
-fn twice(calls: &PathBuf, name: &str) -> Result<(), String> {
+fn twice(calls: &Path, name: &str) -> Result<(), String> {
     let once = || start(calls, name).map_err(|error| format!("{name}: {error}\n"));
     let (first, second) = (once()?, once()?);
     for output in [&first, &second] {
@@ -69,7 +73,7 @@ fn twice(calls: &PathBuf, name: &str) -> Result<(), String> {
 }
 
 /// A test that waits for what does not come is ended by the tool `timeout`.
-fn start(calls: &PathBuf, argument: &str) -> std::io::Result<Output> {
+fn start(calls: &Path, argument: &str) -> std::io::Result<Output> {
     let mut command = Command::new("timeout");
     command.args(["--kill-after=1", "40"]).arg(calls).arg(argument);
     command.stdin(Stdio::null()).output()

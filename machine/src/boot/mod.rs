@@ -15,7 +15,8 @@ use spin::Mutex;
 use vortex_units::{Cycles, Nanos};
 
 use crate::cpu::{
-    Cpu, Interrupts, Launch, Poker, calibrate, load_root, mask_pic, set_up_core, start_others,
+    Cpu, Interrupts, Launch, Poker, calibrate, listen_to_console, load_root, mask_pic, set_up_core,
+    start_others,
 };
 use crate::memory::{self, STACK_AREA, STACK_STRIDE};
 use crate::{fault, statics};
@@ -147,6 +148,7 @@ pub(crate) fn first_on_its_stack() -> ! {
     if let Some(platform) = platform {
         platform.clock.call_once(|| clock);
     }
+    listen_to_console();
     let others = platform.map_or(&[][..], |platform| platform.cores.get(1..).unwrap_or(&[]));
     let cores = start_others(others);
     if cores as usize != others.len() + 1 {

@@ -8,7 +8,7 @@ use acpi::madt::{Madt, MadtEntry};
 use acpi::{AcpiHandler, AcpiTables, PhysicalMapping};
 use spin::Once;
 
-use crate::cpu::Clock;
+use crate::cpu::{Clock, IoApic};
 use crate::memory::pointer;
 use crate::power::SoftOff;
 
@@ -17,6 +17,7 @@ pub(crate) struct Platform {
     /// The APIC numbers of the cores, this one's first.
     pub cores: Vec<u32>,
     pub soft_off: Option<SoftOff>,
+    pub ioapic: Option<IoApic>,
     pub clock: Once<Clock>,
 }
 
@@ -44,7 +45,8 @@ impl Platform {
         let own = raw_cpuid::CpuId::new()
             .get_feature_info()
             .map_or(0, |info| u32::from(info.initial_local_apic_id()));
-        let mut platform = Self { cores: alloc::vec![own], soft_off: None, clock: Once::new() };
+        let mut platform =
+            Self { cores: alloc::vec![own], soft_off: None, ioapic: None, clock: Once::new() };
         if rsdp == 0 {
             return platform;
         }
@@ -62,6 +64,13 @@ impl Platform {
                 _ => None,
             });
             platform.cores.extend(ids.filter(|&id| id != own));
+            platform.ioapic = madt.get().entries().find_map(|entry| match entry {
+                MadtEntry::IoApic(found) => Some(IoApic {
+                    address: u64::from(found.io_apic_address),
+                    base: found.global_system_interrupt_base,
+                }),
+                _ => None,
+            });
         }
         platform.soft_off = soft_off(&tables);
         platform

@@ -28,6 +28,8 @@ pub(crate) struct CoreArea {
     pub open: bool,
     /// Whose vector state the registers hold.
     pub vectors_of: u64,
+    /// The base of %gs that user mode would have.
+    pub user_gs: u64,
     pub core: CoreId,
     pub segments: Segments,
 }
@@ -55,6 +57,7 @@ impl CoreArea {
             pending: [0; 4],
             open: false,
             vectors_of: 0,
+            user_gs: 0,
             core,
             segments: Segments::new(),
         }));

@@ -5,6 +5,7 @@ mod area;
 mod features;
 mod idle;
 mod interrupts;
+mod ioapic;
 mod segments;
 mod start;
 
@@ -12,6 +13,7 @@ pub(crate) use apic::{Apic, Clock, calibrate, end_of_interrupt, mask_pic};
 pub(crate) use area::{CoreArea, with_vectors};
 pub use features::{entropy, features};
 pub(crate) use interrupts::{Interrupts, vector};
+pub(crate) use ioapic::{IoApic, listen_to_console};
 pub(crate) use start::{Launch, set_up_core, start_others};
 
 use alloc::sync::Arc;

@@ -119,7 +119,7 @@ impl Cpu {
         self.loaded = Some((space.clone(), generation));
     }
 
-    fn load_bases(&self, context: &UserContext) {
+    fn load_bases(&mut self, context: &UserContext) {
         let base = VirtAddr::new_truncate(context.fs_base);
         if features().fsgsbase {
             // SAFETY: the feature is on; the kernel does not use %fs.
@@ -127,16 +127,24 @@ impl Cpu {
         } else {
             FsBase::write(base);
         }
-        if context.gs_base != KernelGsBase::read().as_u64() {
+        if context.gs_base != self.area.user_gs {
             KernelGsBase::write(VirtAddr::new_truncate(context.gs_base));
+            self.area.user_gs = context.gs_base;
         }
     }
 
     /// With FSGSBASE a program sets its bases itself.
-    fn save_bases(&self, context: &mut UserContext) {
+    fn save_bases(&mut self, context: &mut UserContext) {
         if features().fsgsbase {
             context.fs_base = FS::read_base().as_u64();
-            context.gs_base = KernelGsBase::read().as_u64();
+            let gs: u64;
+            // SAFETY: between the two swaps %gs is the program's; no interrupt is taken in
+            // the kernel, and an NMI does not use it.
+            unsafe {
+                core::arch::asm!("swapgs", "rdgsbase {}", "swapgs", out(reg) gs, options(nostack, preserves_flags))
+            };
+            context.gs_base = gs;
+            self.area.user_gs = gs;
         }
     }
 

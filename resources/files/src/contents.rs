@@ -1,9 +1,11 @@
 //! The contents of a regular file: pages where something was written, holes elsewhere.
 //!
 //! Invariants: what is beyond the size reads as zero when the file grows again, so a page
-//! holds no other bytes there; every page is charged to the owner noted beside it.
+//! holds no other bytes there; every page is charged to the owner noted beside it. Where
+//! there is an overlay, its pages are the file's, and ours below them stand for nothing.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 
 use crate::accounts::Accounts;
 use crate::moving::{Sink, Source, WINDOW};
@@ -21,10 +23,26 @@ struct Held {
     owner: Owner,
 }
 
+/// Pages of a file that programs write to themselves, as they have mapped them.
+pub trait Overlay: Send + Sync {
+    /// Copies out of a page from this place on; false where there is no such page.
+    fn read(&self, page: u64, within: usize, bytes: &mut [u8]) -> bool;
+
+    /// Copies into a page from this place on.
+    fn write(&self, page: u64, within: usize, bytes: &[u8]);
+
+    /// The file has another size: what is beyond it is gone.
+    fn resize(&self, size: u64);
+}
+
+/// Bytes that are copied out of an overlay at once.
+const PIECE: usize = 512;
+
 #[derive(Default)]
 pub(crate) struct Contents {
     pages: BTreeMap<u64, Held>,
     size: u64,
+    pub overlay: Option<Arc<dyn Overlay>>,
 }
 
 /// Where an offset falls: its page, the place within, how far to the page's end.
@@ -47,7 +65,18 @@ impl Contents {
         self.pages.len() as u64
     }
 
-    pub fn page(&self, index: u64) -> Option<&Page> {
+    /// A page as it is now, the overlay's first.
+    pub fn current(&self, index: u64) -> Result<Option<Page>, Errno> {
+        if let Some(overlay) = &self.overlay {
+            let mut page = Page::zeroed()?;
+            if overlay.read(index, 0, page.bytes_mut()?) {
+                return Ok(Some(page));
+            }
+        }
+        Ok(self.page(index).cloned())
+    }
+
+    fn page(&self, index: u64) -> Option<&Page> {
         self.pages.get(&index).map(|held| &held.page)
     }
 
@@ -58,10 +87,20 @@ impl Contents {
         let mut done = 0_usize;
         while done < wanted {
             let (index, within, span) = split(offset.saturating_add(done as u64));
-            let span = span.min(wanted.saturating_sub(done));
-            let bytes = self.page(index).map_or(&ZEROS, Page::bytes);
-            let part = bytes.get(within..within.saturating_add(span)).unwrap_or_default();
-            match sink.put(part) {
+            let mut span = span.min(wanted.saturating_sub(done));
+            let mut copy = [0; PIECE];
+            let overlaid = self.overlay.as_ref().is_some_and(|overlay| {
+                let piece = copy.get_mut(..span.min(PIECE)).unwrap_or_default();
+                overlay.read(index, within, piece)
+            });
+            let part = if overlaid {
+                span = span.min(PIECE);
+                copy.get(..span)
+            } else {
+                let bytes = self.page(index).map_or(&ZEROS, Page::bytes);
+                bytes.get(within..within.saturating_add(span))
+            };
+            match sink.put(part.unwrap_or_default()) {
                 Ok(()) => done = done.saturating_add(span),
                 Err(error) if done == 0 => return Err(error),
                 Err(_) => break,
@@ -95,7 +134,7 @@ impl Contents {
             match self.write_in_page(index, within, span, source, owner, accounts) {
                 Ok(()) => {
                     done = done.saturating_add(span);
-                    self.size = self.size.max(at.saturating_add(span as u64));
+                    self.grow(at.saturating_add(span as u64));
                 }
                 Err(error) if done == 0 => return Err(error),
                 Err(_) => break,
@@ -117,6 +156,13 @@ impl Contents {
         let bytes = self.make(index, owner, accounts)?.bytes_mut()?;
         let part = bytes.get_mut(within..within.saturating_add(span)).ok_or(Errno::EFAULT)?;
         let copied = source.take(part);
+        if copied.is_ok()
+            && let Some(overlay) = &self.overlay
+        {
+            let bytes = self.page(index).map_or(&ZEROS, Page::bytes);
+            let part = bytes.get(within..within.saturating_add(span)).unwrap_or_default();
+            overlay.write(index, within, part);
+        }
         if copied.is_err() {
             if made {
                 self.drop_page(index, accounts);
@@ -125,6 +171,15 @@ impl Contents {
             }
         }
         copied
+    }
+
+    fn grow(&mut self, size: u64) {
+        if size > self.size {
+            self.size = size;
+            if let Some(overlay) = &self.overlay {
+                overlay.resize(size);
+            }
+        }
     }
 
     /// The page, made if it is not there.
@@ -164,6 +219,9 @@ impl Contents {
     }
 
     fn clear_in_page(&mut self, index: u64, from: usize, to: usize) {
+        if let Some(overlay) = &self.overlay {
+            overlay.write(index, from, ZEROS.get(from..to).unwrap_or_default());
+        }
         if let Some(held) = self.pages.get_mut(&index)
             && let Ok(bytes) = held.page.bytes_mut()
             && let Some(part) = bytes.get_mut(from..to)
@@ -185,6 +243,9 @@ impl Contents {
             }
         }
         self.size = size;
+        if let Some(overlay) = &self.overlay {
+            overlay.resize(size);
+        }
         cut
     }
 
@@ -238,6 +299,9 @@ impl Contents {
                 return to;
             };
             self.drop_page(index, accounts);
+            if let Some(overlay) = &self.overlay {
+                overlay.write(index, 0, &ZEROS);
+            }
         }
         let next = self.pages.range(page_after(from)..).next();
         next.map_or(to, |(index, _)| index.saturating_mul(STEP).clamp(from, to))

@@ -127,6 +127,15 @@ impl Root {
         Ok(self.description(id)?.node.clone())
     }
 
+    /// Whether an open file may be read, and whether it may be written.
+    ///
+    /// # Errors
+    /// `EBADF` where there is none.
+    pub fn rights(&self, id: OpenId) -> Result<(bool, bool), Errno> {
+        let description = self.description(id)?;
+        Ok((description.reads(), description.writes()))
+    }
+
     /// What kind of thing an open file is.
     ///
     /// # Errors

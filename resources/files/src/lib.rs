@@ -68,6 +68,7 @@ mod wait;
 mod walk;
 
 pub use accounts::Owner;
+pub use contents::Overlay;
 pub use description::{Description, Object, OpenId};
 pub use dev::Dev;
 pub use encode::{STAT_SIZE, STATFS_SIZE, STATX_SIZE};

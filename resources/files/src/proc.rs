@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::Errno;
+use crate::description::OpenId;
 use crate::node::Node;
 
 /// What an entry of `/proc` is.
@@ -51,6 +52,13 @@ pub trait ProcSource {
 
     /// Where a link leads.
     fn link(&self, path: &[u8]) -> Option<ProcLink>;
+
+    /// The open file that a link leads to, as those of `/proc/self/fd` do: the text is its
+    /// path.
+    fn open(&self, path: &[u8]) -> Option<OpenId> {
+        let _ = path;
+        None
+    }
 
     /// Takes what is written to a file, all at once and at most a page.
     ///

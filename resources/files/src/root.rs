@@ -4,11 +4,12 @@
 //! but the topmost holds its parent while it lives, also after its removal, so that `..`
 //! never leads to nothing; whatever is in a table is charged to somebody.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 
 use crate::accounts::Accounts;
-use crate::contents::Contents;
+use crate::contents::{Contents, Overlay};
 use crate::description::Description;
 use crate::directory::{Directory, Name};
 use crate::inode::{Body, Inode, InodeId};
@@ -168,11 +169,24 @@ impl Root {
     pub fn page(&self, node: &Node, index: u64) -> Result<Option<Page>, Errno> {
         match node {
             Node::Inode(id) => match &self.inode(*id)?.body {
-                Body::File(contents) => Ok(contents.page(index).cloned()),
+                Body::File(contents) => contents.current(index),
                 _ => Err(Errno::ENODEV),
             },
             Node::Proc(_) => Err(Errno::ENODEV),
         }
+    }
+
+    /// Lays pages that programs write to themselves over a file's, for as long as it lives.
+    ///
+    /// # Errors
+    /// `ENODEV` where it is no regular file.
+    pub fn overlay(&mut self, node: &Node, overlay: Arc<dyn Overlay>) -> Result<(), Errno> {
+        let Node::Inode(id) = node else { return Err(Errno::ENODEV) };
+        let Body::File(contents) = &mut self.inode_mut(*id)?.body else {
+            return Err(Errno::ENODEV);
+        };
+        contents.overlay = Some(overlay);
+        Ok(())
     }
 
     /// The topmost directory.

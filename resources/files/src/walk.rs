@@ -274,6 +274,10 @@ impl Root {
             }),
             Node::Proc(path) => match caller.proc.entry(path) {
                 Some(entry) if entry.kind == ProcKind::Link => {
+                    if let Some(open) = caller.proc.open(path) {
+                        let text = Cow::Owned(self.path_of_open(open)?);
+                        return Ok(Some(Link { text, jump: Some(self.node(open)?) }));
+                    }
                     let link = caller.proc.link(path).ok_or(Errno::ENOENT)?;
                     Ok(Some(Link { text: Cow::Owned(link.text), jump: link.target }))
                 }

@@ -1,13 +1,14 @@
 //! The file system calls: from each to its operation on the root file system.
 
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use vortex_abi::linux::general::{
     AT_EMPTY_PATH, AT_REMOVEDIR, AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_CREAT, O_NONBLOCK, O_TRUNC,
     O_WRONLY, POLLIN, POLLOUT,
 };
 use vortex_abi::{Errno, Files};
-use vortex_files::{At, Dev, Fd, Opened, Owner, Stamp, WaitKey};
+use vortex_files::{At, Dev, Fd, Object, Opened, Owner, Stamp, WaitKey};
 use vortex_grid::Context;
 use vortex_units::Cycles;
 
@@ -44,6 +45,8 @@ impl FileSystem {
             Files::Write { fd, .. } => self.write(call, fd, 0, None, cx),
             Files::Writev { fd, .. } => self.write(call, fd, 0, None, cx),
             Files::Pwrite64 { fd, offset, .. } => self.write(call, fd, 0, Some(offset), cx),
+            Files::Preadv { fd, offset, .. } => self.read(call, fd, 0, Some(offset), cx),
+            Files::Pwritev { fd, offset, .. } => self.write(call, fd, 0, Some(offset), cx),
             Files::Open { flags, mode, .. } => self.open(call, CWD, flags, mode, cx),
             Files::Creat { mode, .. } => {
                 self.open(call, CWD, O_CREAT | O_WRONLY | O_TRUNC, mode, cx)
@@ -74,6 +77,7 @@ impl FileSystem {
                 | Files::CloseRange { .. }
                 | Files::Pipe { .. }
                 | Files::Pipe2 { .. }
+                | Files::Eventfd { .. }
                 | Files::Eventfd2 { .. }
                 | Files::Lseek { .. } => self.descriptor(call, cx),
                 _ => self.named(call, cx),
@@ -118,6 +122,11 @@ impl FileSystem {
                 call.operands.give(0, &bytes)?;
                 Ok(Done::Value(0))
             }
+            Files::Eventfd { count } => {
+                table.check_room(1)?;
+                let open = root.eventfd(count, 0, owner, now)?;
+                table.install(open, false).map(number)
+            }
             Files::Eventfd2 { count, flags } => {
                 table.check_room(1)?;
                 let open = root.eventfd(count, flags, owner, now)?;
@@ -133,23 +142,27 @@ impl FileSystem {
 
     fn open(
         &mut self,
-        call: &FileCall,
+        call: &mut FileCall,
         directory: Fd,
         flags: u32,
         mode: u32,
         cx: &Cx<'_>,
     ) -> Result {
-        let path = call.operands.string(0)?;
         self.files.get(&call.files).ok_or(Errno::EBADF)?.table.check_room(1)?;
-        let opened = self.with(call, cx, |root, caller, effects| {
-            root.open(caller, At::new(directory, path), flags, mode, effects)
-        })?;
+        let opened = match call.opening.take() {
+            Some(open) => self.root.continue_open(open)?,
+            None => {
+                let path = call.operands.string(0)?;
+                self.with(call, cx, |root, caller, effects| {
+                    root.open(caller, At::new(directory, path), flags, mode, effects)
+                })?
+            }
+        };
         let open = match opened {
             Opened::Ready(open) => open,
-            // The first end of a FIFO waits for the other; it is tried again from the
-            // beginning, so this try is undone.
+            // The first end of a FIFO waits for the other.
             Opened::Waiting { open, key } => {
-                self.root.close(open, &mut self.effects);
+                call.opening = Some(open);
                 return Ok(Done::Wait([key].into(), None));
             }
         };
@@ -224,9 +237,16 @@ impl FileSystem {
                 Ok(Done::Value(u64::from(files.place.set_umask(mask))))
             }
             Files::Fsync { fd } | Files::Fdatasync { fd } => {
-                self.open_of(call, fd).map(|_| Done::Value(0))
+                let open = self.open_of(call, fd)?;
+                match self.root.object(open)? {
+                    Object::File | Object::Directory => Ok(Done::Value(0)),
+                    _ => Err(Errno::EINVAL),
+                }
             }
             Files::Sendfile { to, from, count, .. } => self.sendfile(call, to, from, count, cx),
+            Files::Utime { times, .. } | Files::Utimes { times, .. } => {
+                self.utimens(call, CWD, true, times.is_some(), 0, cx)
+            }
             Files::Utimensat { directory, path: named, times, flags } => {
                 self.utimens(call, fd(directory), named.is_some(), times.is_some(), flags, cx)
             }
@@ -391,16 +411,7 @@ impl FileSystem {
         flags: u32,
         cx: &Cx<'_>,
     ) -> Result {
-        let times = if given {
-            let bytes = call.operands.bytes_of::<32>(1)?;
-            let word = |at: usize| {
-                let word = bytes.get(at..at + 8).and_then(|word| word.try_into().ok());
-                word.map_or(0, i64::from_le_bytes)
-            };
-            [Stamp::from_timespec(word(0), word(8))?, Stamp::from_timespec(word(16), word(24))?]
-        } else {
-            [Stamp::Now; 2]
-        };
+        let times = if given { times_of(call)? } else { [Stamp::Now; 2] };
         let (path, flags) = if named {
             (call.operands.string(0)?, flags)
         } else {
@@ -465,6 +476,10 @@ impl FileSystem {
     /// `poll`: the descriptors that are ready now, or what to wait for.
     fn poll(&mut self, call: &FileCall, limit: Option<u64>, cx: &Cx<'_>) -> Result {
         let buffer = call.operands.buffer(0)?;
+        let limit_of = |files: &super::resource::Files| files.table.limit() as usize;
+        if buffer.len() / 8 > self.files.get(&call.files).map_or(0, limit_of) {
+            return Err(Errno::EINVAL);
+        }
         let mut keys = Vec::new();
         let mut ready = 0;
         for place in 0..buffer.len() / 8 {
@@ -521,10 +536,19 @@ impl FileSystem {
         const TIOCSPGRP: u32 = 0x5410;
         const TIOCGWINSZ: u32 = 0x5413;
         const FIONBIO: u32 = 0x5421;
+        const FIONREAD: u32 = 0x541b;
         if request == FIONBIO {
             let on = call.operands.bytes_of::<4>(0)? != [0; 4];
             let flags = if on { O_NONBLOCK } else { 0 };
             return self.root.set_flags(open, flags).map(done);
+        }
+        if request == FIONREAD {
+            let waiting = match self.root.object(open)? {
+                Object::Pipe { buffered } => buffered as u64,
+                _ => return Err(Errno::ENOTTY),
+            };
+            let waiting = u32::try_from(waiting).unwrap_or(i32::MAX as u32);
+            return call.operands.give(0, &waiting.to_le_bytes()).map(done);
         }
         let is_terminal = self.root.poll(open, 0).device.is_some();
         if !is_terminal {
@@ -538,11 +562,39 @@ impl FileSystem {
                 Ok(Done::Value(0))
             }
             TIOCGWINSZ => call.operands.give(0, &[24, 0, 80, 0, 0, 0, 0, 0]).map(done),
-            TIOCGPGRP => call.operands.give(0, &call.thread.process.pid.0.to_le_bytes()).map(done),
-            TIOCSPGRP => Ok(Done::Value(0)),
+            TIOCGPGRP => {
+                let group = match self.terminal.foreground {
+                    0 => call.thread.process.group.load(Ordering::Relaxed),
+                    group => group,
+                };
+                call.operands.give(0, &group.to_le_bytes()).map(done)
+            }
+            TIOCSPGRP => {
+                self.terminal.foreground = i32::from_le_bytes(call.operands.bytes_of::<4>(0)?);
+                Ok(Done::Value(0))
+            }
             _ => Err(Errno::ENOTTY),
         }
     }
+}
+
+/// The two times that a call sets, in its own unit.
+fn times_of(call: &FileCall) -> core::result::Result<[Stamp; 2], Errno> {
+    let mut bytes = [0; 32];
+    call.operands.buffer(1)?.read(0, &mut bytes);
+    let word = |place: usize| {
+        let word = bytes.get(place * 8..place * 8 + 8).and_then(|word| word.try_into().ok());
+        word.map_or(0, i64::from_le_bytes)
+    };
+    let of = |seconds: usize| match call.call {
+        Files::Utime { .. } => Stamp::from_timespec(word(seconds), 0),
+        Files::Utimes { .. } => match word(2 * seconds + 1) {
+            micros @ 0..1_000_000 => Stamp::from_timespec(word(2 * seconds), micros * 1000),
+            _ => Err(Errno::EINVAL),
+        },
+        _ => Stamp::from_timespec(word(2 * seconds), word(2 * seconds + 1)),
+    };
+    Ok([of(0)?, of(1)?])
 }
 
 /// Nanoseconds of a `struct timespec`.

@@ -1,20 +1,25 @@
-//! `/proc` as the file system shows it: made up from what its resource was told.
+//! `/proc` as the file system shows it: made up from what its resource was told. Of the
+//! processes, each sees its own alone.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
-use vortex_files::{ProcEntry, ProcKind, ProcLink, ProcSource};
+use vortex_files::{Fd, OpenId, ProcEntry, ProcKind, ProcLink, ProcSource, Table};
 
-use crate::process::Pid;
+use crate::memory::maps;
+use crate::process::Process;
+
+/// The most of its arguments that a process is shown.
+const ARGUMENTS: usize = 1 << 16;
 
 /// What `/proc` shows to one process.
 pub struct ProcView<'a> {
     /// Who asks.
-    pub pid: Pid,
-    /// The name of its program.
-    pub name: &'a [u8],
-    /// Its program's path.
-    pub path: &'a [u8],
+    pub process: &'a Process,
+    /// Its descriptors.
+    pub table: &'a Table,
     /// How many cores there are.
     pub cores: u16,
     /// Seconds since the machine began, in hundredths.
@@ -25,11 +30,14 @@ const DIRECTORY: ProcEntry = ProcEntry { kind: ProcKind::Directory, permissions:
 const FILE: ProcEntry = ProcEntry { kind: ProcKind::File, permissions: 0o444 };
 const LINK: ProcEntry = ProcEntry { kind: ProcKind::Link, permissions: 0o777 };
 
-const OWN: [(&[u8], ProcKind); 4] = [
+const OWN: [(&[u8], ProcKind); 7] = [
     (b"stat", ProcKind::File),
     (b"status", ProcKind::File),
     (b"cmdline", ProcKind::File),
+    (b"comm", ProcKind::File),
+    (b"maps", ProcKind::File),
     (b"exe", ProcKind::Link),
+    (b"fd", ProcKind::Directory),
 ];
 const TOP: [(&[u8], ProcKind); 5] = [
     (b"self", ProcKind::Link),
@@ -41,7 +49,7 @@ const TOP: [(&[u8], ProcKind); 5] = [
 
 impl ProcView<'_> {
     fn number(&self) -> Vec<u8> {
-        format!("{}", self.pid.0).into_bytes()
+        format!("{}", self.process.pid.0).into_bytes()
     }
 
     /// The part of a path behind the process's own directory.
@@ -53,6 +61,43 @@ impl ProcView<'_> {
             [b'/', rest @ ..] => Some(rest),
             _ => None,
         }
+    }
+
+    /// The open file of `fd/N`, a path in the process's own directory.
+    fn descriptor(&self, name: &[u8]) -> Option<OpenId> {
+        let number = core::str::from_utf8(name.strip_prefix(b"fd/")?).ok()?;
+        let canonical = number == "0" || !number.starts_with(['0', '+', '-']);
+        let number = number.parse().ok().filter(|_| canonical)?;
+        self.table.get(Fd::new(number)).ok()
+    }
+
+    /// A file in the process's own directory.
+    fn about(&self, file: &[u8]) -> Option<String> {
+        let process = self.process;
+        let (name, _) = process.name();
+        let name = String::from_utf8_lossy(&name);
+        let pid = process.pid.0;
+        let parent = process.parent.load(Ordering::Relaxed);
+        let group = process.group.load(Ordering::Relaxed);
+        let session = process.session.load(Ordering::Relaxed);
+        let threads = process.count.load(Ordering::Relaxed);
+        Some(match file {
+            b"stat" => {
+                let zeros = " 0".repeat(32);
+                format!(
+                    "{pid} ({name}) R {parent} {group} {session} 0 -1 0 0 0 0 0 0 0 0 0 20 0 \
+                     {threads}{zeros}\n"
+                )
+            }
+            b"status" => format!(
+                "Name:\t{name}\nState:\tR (running)\nTgid:\t{pid}\nPid:\t{pid}\n\
+                 PPid:\t{parent}\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n\
+                 Threads:\t{threads}\n"
+            ),
+            b"comm" => format!("{name}\n"),
+            b"maps" => maps(&process.memory()),
+            _ => return None,
+        })
     }
 }
 
@@ -72,6 +117,7 @@ impl ProcSource for ProcView<'_> {
         };
         match self.own(path) {
             Some(b"") => Some(DIRECTORY),
+            Some(name) if self.descriptor(name).is_some() => Some(LINK),
             Some(name) => find(&OWN, name),
             None => find(&TOP, path),
         }
@@ -83,6 +129,10 @@ impl ProcSource for ProcView<'_> {
         };
         match self.own(path) {
             Some(b"") => names(&OWN),
+            Some(b"fd") => {
+                let link = |(fd, _): (Fd, OpenId)| (format!("{}", fd.get()).into(), ProcKind::Link);
+                self.table.iter().map(link).collect()
+            }
             Some(_) => Vec::new(),
             None if path.is_empty() => {
                 let mut list: Vec<_> = names(&TOP);
@@ -94,28 +144,25 @@ impl ProcSource for ProcView<'_> {
     }
 
     fn read(&self, path: &[u8]) -> Option<Vec<u8>> {
-        let name = alloc::string::String::from_utf8_lossy(self.name);
-        let pid = self.pid.0;
+        if let Some(file) = self.own(path) {
+            if file == b"cmdline" {
+                let space = self.process.memory();
+                let arguments = *space.arguments.lock();
+                return Some(space.peek(arguments, ARGUMENTS));
+            }
+            return self.about(file).map(String::into_bytes);
+        }
         let (all, free) = vortex_machine::memory_counters();
-        let text = match (self.own(path), path) {
-            (Some(b"stat"), _) => {
-                format!("{pid} ({name}) R 0 {pid} {pid} 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 0 0 0\n")
-            }
-            (Some(b"status"), _) => {
-                format!("Name:\t{name}\nState:\tR (running)\nPid:\t{pid}\nThreads:\t1\n")
-            }
-            (Some(b"cmdline"), _) => format!("{name}\0"),
-            (None, b"meminfo") => format!(
+        let text = match path {
+            b"meminfo" => format!(
                 "MemTotal: {:>12} kB\nMemFree:  {:>12} kB\nMemAvailable: {:>8} kB\n",
                 all.get() * 4,
                 free.get() * 4,
                 free.get() * 4
             ),
-            (None, b"uptime") => format!("{}.{:02} 0.00\n", self.uptime / 100, self.uptime % 100),
-            (None, b"cpuinfo") => {
-                (0..self.cores).map(|core| format!("processor\t: {core}\n\n")).collect()
-            }
-            (None, b"version") => "Vortex version 0.1.0\n".into(),
+            b"uptime" => format!("{}.{:02} 0.00\n", self.uptime / 100, self.uptime % 100),
+            b"cpuinfo" => (0..self.cores).map(|core| format!("processor\t: {core}\n\n")).collect(),
+            b"version" => "Vortex version 0.1.0\n".into(),
             _ => return None,
         };
         Some(text.into_bytes())
@@ -124,9 +171,13 @@ impl ProcSource for ProcView<'_> {
     fn link(&self, path: &[u8]) -> Option<ProcLink> {
         let text = match (self.own(path), path) {
             (_, b"self") => self.number(),
-            (Some(b"exe"), _) => self.path.to_vec(),
+            (Some(b"exe"), _) => self.process.name().1,
             _ => return None,
         };
         Some(ProcLink { text, target: None })
+    }
+
+    fn open(&self, path: &[u8]) -> Option<OpenId> {
+        self.descriptor(self.own(path)?)
     }
 }

@@ -2,15 +2,15 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use vortex_abi as abi;
 use vortex_abi::Errno;
 use vortex_files::{
-    At as PathAt, Caller, Effects, Fd, NoProc, OpenId, Opened, Owner, Place, ProcSource, Root,
-    Table, Time, USUAL_LIMIT, WaitKey,
+    At as PathAt, Caller, Effects, Fd, NoProc, Object, OpenId, Opened, Owner, Place, ProcSource,
+    Root, Table, Time, USUAL_LIMIT, WaitKey,
 };
 use vortex_grid::{At, Context, Labels, Outcome, Port, Resource};
 use vortex_units::{Bytes, Cycles, Micros};
@@ -19,7 +19,9 @@ use super::image::Image;
 use super::proc::ProcView;
 use super::terminal::Terminal;
 use super::waits::Waits;
-use crate::process::{Operands, Pid, Process, ThreadState};
+use crate::memory::{Backing, Mapping, Shared};
+use crate::process::signals::Signal;
+use crate::process::{Operands, Pid, Process, ProcessRequest, ThreadState};
 use crate::{Answer, Mail, System};
 
 /// Names the descriptors and the place of one process, or of several that share them.
@@ -40,8 +42,10 @@ pub struct FileCall {
     pub deadline: Option<Cycles>,
     /// Whether that time is over.
     pub expired: bool,
-    /// Bytes already written to a device.
+    /// Bytes already written.
     pub(super) done: usize,
+    /// What it has opened, and waits for the other end of.
+    pub(super) opening: Option<OpenId>,
 }
 
 impl FileCall {
@@ -53,7 +57,29 @@ impl FileCall {
         thread: Arc<ThreadState>,
         files: FilesId,
     ) -> Self {
-        Self { call, operands, thread, files, deadline: None, expired: false, done: 0 }
+        Self {
+            call,
+            operands,
+            thread,
+            files,
+            deadline: None,
+            expired: false,
+            done: 0,
+            opening: None,
+        }
+    }
+}
+
+impl FileCall {
+    /// The call itself, where it has begun to have an effect and cannot be made again.
+    fn go_on_here(&mut self) -> Option<Box<Self>> {
+        if self.done == 0 && self.opening.is_none() {
+            return None;
+        }
+        let operands = core::mem::take(&mut self.operands);
+        let whole = Self::new(self.call, operands, self.thread.clone(), self.files);
+        let (done, opening) = (self.done, self.opening.take());
+        Some(Box::new(Self { done, opening, ..whole }))
     }
 }
 
@@ -76,6 +102,17 @@ pub enum FileRequest {
     Exec(FilesId),
     /// A file to be run, by this process.
     Image(FilesId, Option<Arc<Process>>, Vec<u8>),
+    /// A file to be mapped.
+    Map {
+        /// By whose descriptors.
+        files: FilesId,
+        /// Which.
+        fd: abi::Fd,
+        /// As one memory of all who map it so.
+        shared: bool,
+        /// What is written is to reach the file.
+        write: bool,
+    },
     /// A signal ends this thread's wait.
     Cancel(Pid),
     /// A wait's time is over.
@@ -110,6 +147,8 @@ pub struct FileSystem {
     pub(super) effects: Effects,
     pub(super) terminal: Terminal,
     pub(super) system: Arc<System>,
+    /// The memory of files that are mapped to be shared, by their inodes' numbers.
+    shared: BTreeMap<u64, Weak<Shared>>,
     own: Option<Port<FileSystem>>,
     last: u64,
 }
@@ -153,8 +192,11 @@ impl Resource<Mail> for FileSystem {
                 let image = self.image(*files, process.as_deref(), path, cx);
                 Outcome::Reply(Answer::Image(image.map(Box::new)))
             }
+            FileRequest::Map { files, fd, shared, write } => {
+                Outcome::Reply(Answer::Mapped(self.mapping(*files, *fd, *shared, *write, cx)))
+            }
             FileRequest::Cancel(tid) => {
-                self.waits.cancel(*tid, cx);
+                self.cancel(*tid, cx);
                 Outcome::Done
             }
             FileRequest::Timeout(tid, number) => {
@@ -162,8 +204,11 @@ impl Resource<Mail> for FileSystem {
                 Outcome::Done
             }
             FileRequest::Input => {
-                self.input(cx);
-                Outcome::Done
+                if self.input(cx) {
+                    Outcome::Continue(At::beginning())
+                } else {
+                    Outcome::Done
+                }
             }
             FileRequest::Reap => {
                 if self.root.reap(64) {
@@ -173,10 +218,7 @@ impl Resource<Mail> for FileSystem {
                 }
             }
         };
-        for key in self.effects.wakes().to_vec() {
-            self.waits.wake(key, cx);
-        }
-        self.effects.clear();
+        self.wake_all(cx);
         next
     }
 }
@@ -192,6 +234,7 @@ impl FileSystem {
             effects: Effects::new(),
             terminal: Terminal::default(),
             system,
+            shared: BTreeMap::new(),
             own: None,
             last: 0,
         }
@@ -229,11 +272,9 @@ impl FileSystem {
     ) -> Result<T, Errno> {
         let now = self.time(cx.now());
         let files = self.files.get(&files).ok_or(Errno::EBADF)?;
-        let (name, path) = process.map(Process::name).unwrap_or_default();
         let view = process.map(|process| ProcView {
-            pid: process.pid,
-            name: &name,
-            path: &path,
+            process,
+            table: &files.table,
             cores: self.system.cores,
             uptime: self.system.clock.since_start(cx.now()).get() / 10_000_000,
         });
@@ -259,36 +300,104 @@ impl FileSystem {
     /// cancellation then is seen either here or by the cancellation.
     fn wait(
         &mut self,
-        call: &FileCall,
+        call: &mut FileCall,
         keys: Vec<WaitKey>,
         deadline: Option<Cycles>,
         cx: &mut Cx<'_>,
     ) -> Next {
         if call.thread.interrupted.load(Ordering::Acquire) {
-            return Outcome::Reply(Answer::Interrupted(deadline));
+            return Outcome::Reply(self.interrupted(call, deadline));
         }
         let Some(kept) = cx.keep() else { return Outcome::Reply(Answer::Call(Err(Errno::ENOMEM))) };
         let tid = call.thread.tid;
-        let number = self.waits.add(tid, kept, keys, deadline);
+        let begun = call.go_on_here();
+        let number = self.waits.add(tid, kept, keys, deadline, begun);
         if let (Some(deadline), Some(own)) = (deadline, self.own()) {
             let left = deadline.saturating_sub(cx.now()).get()
                 / self.system.clock.frequency.as_megahertz();
             let request = FileRequest::Timeout(tid, number);
             if cx.after(Micros::new(left + 1), own, Labels::NONE, request).is_err() {
-                self.waits.cancel(tid, cx);
+                self.cancel(tid, cx);
             }
         }
         Outcome::Kept
     }
 
-    /// Takes what the console's device has.
-    fn input(&mut self, cx: &mut Cx<'_>) {
+    /// What a call whose wait is ended by a signal answers.
+    fn interrupted(&mut self, call: &FileCall, deadline: Option<Cycles>) -> Answer {
+        if let Some(open) = call.opening {
+            self.root.close(open, &mut self.effects);
+        }
+        match call.done {
+            0 => Answer::Interrupted(deadline),
+            done => Answer::Call(Ok(done as u64)),
+        }
+    }
+
+    /// Ends a thread's wait for a signal's sake.
+    fn cancel(&mut self, tid: Pid, cx: &mut Cx<'_>) {
+        let Some(over) = self.waits.remove(tid) else { return };
+        let answer = match over.begun {
+            Some(call) => self.interrupted(&call, over.deadline),
+            None => Answer::Interrupted(over.deadline),
+        };
+        let _ = cx.answer(over.kept, Some(answer));
+    }
+
+    /// Wakes all for whom something has changed, and those for whom these change something.
+    fn wake_all(&mut self, cx: &mut Cx<'_>) {
+        loop {
+            let wakes = self.effects.wakes().to_vec();
+            self.effects.clear();
+            if wakes.is_empty() {
+                return;
+            }
+            for key in wakes {
+                self.wake(key, cx);
+            }
+        }
+    }
+
+    /// Lets all who wait for this try again.
+    fn wake(&mut self, key: WaitKey, cx: &mut Cx<'_>) {
+        for tid in self.waits.waiting(key) {
+            let Some(over) = self.waits.remove(tid) else { continue };
+            let Some(mut call) = over.begun else {
+                let _ = cx.answer(over.kept, Some(Answer::Again(over.deadline, false)));
+                continue;
+            };
+            let done = loop {
+                match self.perform(&mut call, cx) {
+                    Ok(Done::More) => {}
+                    done => break done,
+                }
+            };
+            let result = match done {
+                Ok(Done::Wait(keys, deadline)) => {
+                    self.waits.add(tid, over.kept, keys, deadline, Some(call));
+                    continue;
+                }
+                Ok(Done::Value(value)) => Ok(value),
+                Ok(Done::More) => Ok(call.done as u64),
+                Err(error) => Err(error),
+            };
+            let _ = cx.answer(over.kept, Some(Answer::Call(result)));
+        }
+    }
+
+    /// Takes what the console's device has; true if there may be more.
+    fn input(&mut self, cx: &mut Cx<'_>) -> bool {
         let mut bytes = [0; 64];
         let count = vortex_machine::console_read(&mut bytes);
-        let _interrupt = self.terminal.typed(bytes.get(..count).unwrap_or_default());
-        if self.terminal.is_readable() {
-            self.waits.wake(super::streams::CONSOLE, cx);
+        let interrupt = self.terminal.typed(bytes.get(..count).unwrap_or_default());
+        if interrupt && let Some(ports) = self.system.ports.get() {
+            let request = ProcessRequest::Key(self.terminal.foreground, Signal::INT);
+            let _ = cx.send(ports.process, Labels::NONE, request);
         }
+        if self.terminal.is_readable() {
+            self.wake(super::streams::CONSOLE, cx);
+        }
+        count == bytes.len()
     }
 
     fn fresh(&mut self, cx: &Cx<'_>) -> Result<FilesId, Errno> {
@@ -360,6 +469,51 @@ impl FileSystem {
             root.close(open, effects);
             image
         })
+    }
+
+    /// What a descriptor is for `mmap`: its file as it is now.
+    fn mapping(
+        &mut self,
+        id: FilesId,
+        fd: abi::Fd,
+        shared: bool,
+        write: bool,
+        cx: &Cx<'_>,
+    ) -> Result<Mapping, Errno> {
+        let mut known = core::mem::take(&mut self.shared);
+        let mapping = self.with_files(id, None, cx, |root, caller, _| {
+            let open = caller.table.get(Fd::new(fd.0))?;
+            let object = root.object(open)?;
+            let (reads, writes) = root.rights(open)?;
+            if object == Object::Other && !reads && !writes {
+                return Err(Errno::EBADF);
+            }
+            if !reads || write && !writes {
+                return Err(Errno::EACCES);
+            }
+            if object != Object::File {
+                return Err(Errno::ENODEV);
+            }
+            if !shared {
+                let image = Arc::new(Self::pages(root, caller, open, b"")?);
+                return Ok(Mapping { backing: Backing::Mapped(image, 0), may_write: true });
+            }
+            let node = root.node(open)?;
+            let number = root.attributes(caller, &node)?.number;
+            let memory = match known.get(&number).and_then(Weak::upgrade) {
+                Some(memory) => memory,
+                None => {
+                    let memory = Arc::new(Shared::of(Self::pages(root, caller, open, b"")?));
+                    root.overlay(&node, memory.clone())?;
+                    known.retain(|_, memory| memory.strong_count() > 0);
+                    known.insert(number, Arc::downgrade(&memory));
+                    memory
+                }
+            };
+            Ok(Mapping { backing: Backing::Shared(memory, 0), may_write: writes })
+        });
+        self.shared = known;
+        mapping
     }
 
     /// An open file as it is now.

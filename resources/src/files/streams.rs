@@ -92,6 +92,7 @@ impl FileSystem {
         }
     }
 
+    /// Writes a piece; what is written already counts, whatever happens then.
     pub(super) fn write(
         &mut self,
         call: &mut FileCall,
@@ -100,34 +101,48 @@ impl FileSystem {
         offset: Option<i64>,
         cx: &mut Cx<'_>,
     ) -> Result<Done, Errno> {
+        match self.write_piece(call, fd, operand, offset, cx) {
+            Err(_) if call.done > 0 => Ok(Done::Value(call.done as u64)),
+            result => result,
+        }
+    }
+
+    fn write_piece(
+        &mut self,
+        call: &mut FileCall,
+        fd: vortex_abi::Fd,
+        operand: usize,
+        offset: Option<i64>,
+        cx: &mut Cx<'_>,
+    ) -> Result<Done, Errno> {
         let open = self.open_of(call, fd)?;
-        let (done, length) = {
-            let buffer = call.operands.buffer(operand)?;
-            let mut source = From { buffer, at: 0 };
-            let moved = self.with(call, cx, |root, caller, effects| {
-                root.write(caller, open, offset, &mut source, effects)
-            });
-            match moved {
-                Ok(Moved::Done(bytes)) => {
-                    cx.moved(Bytes::new(bytes as u64));
-                    return Ok(Done::Value(bytes as u64));
-                }
-                Ok(Moved::WouldBlock(key)) => return Ok(Done::Wait([key].into(), None)),
-                Ok(Moved::Device(_)) => {}
-                Ok(Moved::External(_)) => return Err(Errno::EINVAL),
-                Err(Errno::EPIPE) => {
-                    call.thread.raise_pipe();
-                    return Err(Errno::EPIPE);
-                }
-                Err(error) => return Err(error),
+        let buffer = call.operands.buffer(operand)?;
+        let length = buffer.len();
+        let mut source = From { buffer, at: call.done };
+        let offset = offset.map(|offset| offset.saturating_add_unsigned(call.done as u64));
+        let moved = self.with(call, cx, |root, caller, effects| {
+            root.write(caller, open, offset, &mut source, effects)
+        });
+        let written = match moved {
+            Ok(Moved::Done(bytes)) => bytes,
+            Ok(Moved::WouldBlock(key)) => return Ok(Done::Wait([key].into(), None)),
+            Ok(Moved::Device(_)) => {
+                let mut bytes = [0; CHUNK];
+                let count = buffer.read(call.done, &mut bytes);
+                self.terminal.write(bytes.get(..count).unwrap_or_default());
+                count
             }
-            let mut bytes = [0; CHUNK];
-            let count = buffer.read(call.done, &mut bytes);
-            self.terminal.write(bytes.get(..count).unwrap_or_default());
-            cx.moved(Bytes::new(count as u64));
-            (call.done + count, buffer.len())
+            Ok(Moved::External(_)) => return Err(Errno::EINVAL),
+            Err(error) => {
+                if error == Errno::EPIPE {
+                    call.thread.raise_pipe();
+                }
+                return Err(error);
+            }
         };
-        call.done = done;
-        Ok(if done < length { Done::More } else { Done::Value(done as u64) })
+        cx.moved(Bytes::new(written as u64));
+        call.done += written;
+        let more = written > 0 && call.done < length;
+        Ok(if more { Done::More } else { Done::Value(call.done as u64) })
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Terminal {
     line: Vec<u8>,
     ready: VecDeque<u8>,
     ended: bool,
+    /// The process group that the terminal's keys signal.
+    pub foreground: i32,
 }
 
 const CONTROL: u32 = 0o277;
@@ -39,6 +41,7 @@ impl Default for Terminal {
             line: Vec::new(),
             ready: VecDeque::new(),
             ended: false,
+            foreground: 0,
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Calls that wait until a file is ready.
 //!
 //! A call that would block is kept, without its buffers; when what it waits for may be so,
-//! its thread is told to make it again.
+//! its thread is told to make it again. One that has begun to have an effect (a write of
+//! which a part is written, the open of a FIFO) is kept whole, and goes on here.
 //!
 //! # Invariants
 //! A thread has at most one wait here, known by its number. A wait is answered exactly once.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -13,6 +15,7 @@ use vortex_files::WaitKey;
 use vortex_grid::{Context, Kept};
 use vortex_units::Cycles;
 
+use super::resource::FileCall;
 use crate::process::Pid;
 use crate::{Answer, Mail};
 
@@ -21,7 +24,18 @@ struct Wait {
     kept: Kept<Mail>,
     keys: Vec<WaitKey>,
     deadline: Option<Cycles>,
+    begun: Option<Box<FileCall>>,
     number: u64,
+}
+
+/// A wait that is over.
+pub(super) struct Over {
+    /// Where the answer goes.
+    pub kept: Kept<Mail>,
+    /// Until when it would have lasted.
+    pub deadline: Option<Cycles>,
+    /// The call, where it goes on from where it was.
+    pub begun: Option<Box<FileCall>>,
 }
 
 /// The calls that wait.
@@ -40,16 +54,18 @@ impl Waits {
         kept: Kept<Mail>,
         keys: Vec<WaitKey>,
         deadline: Option<Cycles>,
+        begun: Option<Box<FileCall>>,
     ) -> u64 {
         self.number += 1;
         for key in &keys {
             self.by_key.entry(*key).or_default().push(tid);
         }
-        self.by_thread.insert(tid, Wait { kept, keys, deadline, number: self.number });
+        self.by_thread.insert(tid, Wait { kept, keys, deadline, begun, number: self.number });
         self.number
     }
 
-    fn remove(&mut self, tid: Pid) -> Option<Wait> {
+    /// Ends a thread's wait, if it has one: it is to be answered.
+    pub(super) fn remove(&mut self, tid: Pid) -> Option<Over> {
         let wait = self.by_thread.remove(&tid)?;
         for key in &wait.keys {
             if let Some(waiting) = self.by_key.get_mut(key) {
@@ -59,31 +75,21 @@ impl Waits {
                 }
             }
         }
-        Some(wait)
+        Some(Over { kept: wait.kept, deadline: wait.deadline, begun: wait.begun })
     }
 
-    /// Lets all who wait for this try again.
-    pub fn wake(&mut self, key: WaitKey, cx: &mut Context<'_, Mail>) {
-        for tid in self.by_key.get(&key).cloned().unwrap_or_default() {
-            if let Some(wait) = self.remove(tid) {
-                let _ = cx.answer(wait.kept, Some(Answer::Again(wait.deadline, false)));
-            }
-        }
-    }
-
-    /// Ends a thread's wait with this answer.
-    pub fn cancel(&mut self, tid: Pid, cx: &mut Context<'_, Mail>) {
-        if let Some(wait) = self.remove(tid) {
-            let _ = cx.answer(wait.kept, Some(Answer::Interrupted(wait.deadline)));
-        }
+    /// Who waits for this.
+    #[must_use]
+    pub fn waiting(&self, key: WaitKey) -> Vec<Pid> {
+        self.by_key.get(&key).cloned().unwrap_or_default()
     }
 
     /// A wait's time is over, if it is still the same.
     pub fn expire(&mut self, tid: Pid, number: u64, cx: &mut Context<'_, Mail>) {
         if self.by_thread.get(&tid).is_some_and(|wait| wait.number == number)
-            && let Some(wait) = self.remove(tid)
+            && let Some(over) = self.remove(tid)
         {
-            let _ = cx.answer(wait.kept, Some(Answer::Again(wait.deadline, true)));
+            let _ = cx.answer(over.kept, Some(Answer::Again(over.deadline, true)));
         }
     }
 }

@@ -1,29 +1,24 @@
-//! The address space resource (ASR, §3.2), first version: regions of zeros or of bytes of
-//! the initial root; faults, copy on write, shootdown.
+//! The address space resource (ASR, §3.2), first version: regions of zeros, of a file as it
+//! was, or shared; faults, copy on write, shootdown.
 //!
 //! Requests of one space have its number as their label: so they are served in order, on
 //! one core.
 
 use alloc::sync::Arc;
 
-use vortex_abi::linux::general::{
-    MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_PRIVATE, MAP_SHARED, MAP_TYPE, PROT_EXEC,
-    PROT_READ, PROT_WRITE,
-};
 use vortex_abi::{self as abi, Errno};
-use vortex_grid::{At, Context, Outcome, Resource};
-use vortex_machine::{Access, Frame, MapError, PAGE, Poker};
+use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource};
+use vortex_machine::{Access, Frame, PAGE, Poker};
 use vortex_units::Frames;
 
-use super::regions::{Backing, Region, Regions};
+use super::calls;
+use super::pages::{share, show, sweep};
+use super::regions::Backing;
 use super::space::AddressSpace;
-use crate::{Answer, Mail};
+use crate::files::{FileRequest, FilesId};
+use crate::{Answer, Mail, System};
 
 const PAGE_U64: u64 = PAGE as u64;
-/// Where `mmap` looks for room, downwards.
-const MAP_TOP: u64 = 0x7fff_f000_0000;
-/// Pages worked on in one run.
-const SLICE: usize = 64;
 
 /// To ASR.
 pub enum MemoryRequest {
@@ -40,6 +35,8 @@ pub enum MemoryRequest {
     Call {
         /// Of whom.
         space: Arc<AddressSpace>,
+        /// The caller's descriptors.
+        files: FilesId,
         /// Which.
         call: abi::Memory,
         /// How far it has come.
@@ -72,10 +69,22 @@ pub enum Stage {
     /// Pages from the first address to the second are still to be taken away; what is
     /// answered then.
     Unmapping(u64, u64, u64),
+    /// Pages from the first address to the second are still to be shown so far away too;
+    /// what is answered when they are gone from where they were.
+    Moving(u64, u64, i64, u64),
     /// Pages are still to get these rights.
     Protecting(u64, u64, Access),
     /// Other cores must have seen the change; what is answered then.
     Settling(u64),
+}
+
+/// What a file is for `mmap`.
+#[derive(Debug)]
+pub struct Mapping {
+    /// Where contents come from; the place of the first byte is the call's.
+    pub backing: Backing,
+    /// Whether the memory may be made writable.
+    pub may_write: bool,
 }
 
 /// Why a fault is the thread's own.
@@ -85,22 +94,44 @@ pub enum FaultError {
     Unmapped,
     /// Not for that (`SEGV_ACCERR`).
     Forbidden,
+    /// Behind the end of a file (`BUS_ADRERR`).
+    Beyond,
     /// Memory has run out.
     NoMemory,
 }
 
 /// The resource, as one core has it.
 pub struct AddressSpaces {
+    /// What all share.
+    pub system: Arc<System>,
     /// To reach cores that must see a change.
     pub poker: Poker,
 }
 
 type Left = Outcome<Mail, AddressSpaces>;
 
+/// The file resource has told what is to be mapped.
+struct HasFile;
+
+impl Continuation<Mail, AddressSpaces> for HasFile {
+    fn resume(
+        spaces: &mut AddressSpaces,
+        request: &mut MemoryRequest,
+        cx: &mut Context<'_, Mail>,
+    ) -> Left {
+        let MemoryRequest::Call { space, call, stage, .. } = request else { return Outcome::Done };
+        match cx.reply::<Answer>() {
+            Ok(Some(Answer::Mapped(Ok(file)))) => spaces.call(space, *call, stage, Some(file)),
+            Ok(Some(Answer::Mapped(Err(error)))) => Outcome::Reply(Answer::Call(Err(error))),
+            _ => Outcome::Reply(Answer::Call(Err(Errno::EAGAIN))),
+        }
+    }
+}
+
 impl Resource<Mail> for AddressSpaces {
     type Request = MemoryRequest;
     type Reply = Answer;
-    const FAN_OUT: u32 = 0;
+    const FAN_OUT: u32 = 1;
 
     fn handle(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
         match request {
@@ -113,7 +144,12 @@ impl Resource<Mail> for AddressSpaces {
                 }
                 Outcome::Reply(Answer::Fault(mended))
             }
-            MemoryRequest::Call { space, call, stage } => self.call(space, *call, stage),
+            MemoryRequest::Call { space, files, call, stage } => {
+                match calls::file_of(call, stage) {
+                    Some(file) => self.ask_file(*files, file, cx),
+                    None => self.call(space, *call, stage, None),
+                }
+            }
             MemoryRequest::Copy { from, to, at } => self.copy(from, to, at),
             MemoryRequest::Release { space, at } => release(space, at),
         }
@@ -141,6 +177,7 @@ impl AddressSpaces {
                 let Some(space) = AddressSpace::new() else { return failed() };
                 *space.regions.lock() = from.regions.lock().clone();
                 *space.heap.lock() = *from.heap.lock();
+                *space.arguments.lock() = *from.arguments.lock();
                 *to = Some(space.clone());
                 space
             }
@@ -161,15 +198,37 @@ impl AddressSpaces {
         Outcome::Continue(At::beginning())
     }
 
-    fn call(&self, space: &AddressSpace, call: abi::Memory, stage: &mut Stage) -> Left {
+    fn ask_file(&self, files: FilesId, file: calls::File, cx: &mut Context<'_, Mail>) -> Left {
+        let failed = || Outcome::Reply(Answer::Call(Err(Errno::EAGAIN)));
+        let Some(ports) = self.system.ports.get() else { return failed() };
+        let calls::File { fd, shared, write } = file;
+        let request = FileRequest::Map { files, fd, shared, write };
+        match cx.request(ports.files, Labels::NONE, request) {
+            Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasFile>()),
+            Err(_) => failed(),
+        }
+    }
+
+    fn call(
+        &self,
+        space: &AddressSpace,
+        call: abi::Memory,
+        stage: &mut Stage,
+        file: Option<Mapping>,
+    ) -> Left {
         match *stage {
-            Stage::New => match begin(space, call) {
+            Stage::New => match calls::begin(space, call, file) {
                 Ok(next) => *stage = next,
                 Err(error) => return Outcome::Reply(Answer::Call(Err(error))),
             },
             Stage::Unmapping(at, end, answer) => match sweep(space, at, end, None) {
                 Some(at) => *stage = Stage::Unmapping(at, end, answer),
                 None => *stage = Stage::Settling(answer),
+            },
+            Stage::Moving(at, end, distance, answer) => match show(space, at, end, distance) {
+                Ok(Some(at)) => *stage = Stage::Moving(at, end, distance, answer),
+                Ok(None) => *stage = calls::moved(space, call, answer),
+                Err(_) => *stage = calls::not_moved(space, call, answer),
             },
             Stage::Protecting(at, end, access) => match sweep(space, at, end, Some(access)) {
                 Some(at) => *stage = Stage::Protecting(at, end, access),
@@ -191,63 +250,6 @@ impl AddressSpaces {
     }
 }
 
-/// Takes pages away, or changes their rights, a slice at a time. Where to go on, if not done.
-fn sweep(space: &AddressSpace, mut at: u64, end: u64, access: Option<Access>) -> Option<u64> {
-    for _ in 0..SLICE {
-        match space.space.next(at, end) {
-            Ok(Some(page)) => {
-                match access {
-                    None => drop(space.space.unmap(page)),
-                    // A page that is shared until it is written stays so.
-                    Some(Access::Write) if !space.space.is_sole(page) => {
-                        space.space.protect(page, Access::Read);
-                    }
-                    Some(access) => space.space.protect(page, access),
-                }
-                at = page + PAGE_U64;
-            }
-            Ok(None) => return None,
-            Err(next) => at = next,
-        }
-        if at >= end {
-            return None;
-        }
-    }
-    Some(at)
-}
-
-/// Shares a slice of pages; where to go on, if not done.
-fn share(from: &AddressSpace, to: &AddressSpace, mut at: u64) -> Result<Option<u64>, MapError> {
-    for _ in 0..SLICE {
-        if at >= vortex_machine::USER_END {
-            return Ok(None);
-        }
-        let page = match from.space.next(at, vortex_machine::USER_END) {
-            Ok(Some(page)) => page,
-            Ok(None) => return Ok(None),
-            Err(next) => {
-                at = next;
-                continue;
-            }
-        };
-        at = page + PAGE_U64;
-        let shared = from.region(page).is_some_and(|(_, region)| region.shared);
-        let sole = from.space.is_sole(page);
-        let Some((frame, access)) = from.space.get(page) else { continue };
-        if shared || access != Access::Write {
-            to.space.map(page, frame, access)?;
-        } else if sole {
-            from.space.protect(page, Access::Read);
-            to.space.map(page, frame, Access::Read)?;
-        } else {
-            // It is pinned: a call is writing to it, and writes to the parent's.
-            let copy = Frame::copy_of(&frame).ok_or(MapError::NoMemory)?;
-            to.space.map(page, copy, access)?;
-        }
-    }
-    Ok(Some(at))
-}
-
 fn release(space: &AddressSpace, at: &mut u64) -> Left {
     match sweep(space, *at, vortex_machine::USER_END, None) {
         Some(next) => {
@@ -263,130 +265,6 @@ fn release(space: &AddressSpace, at: &mut u64) -> Left {
     }
 }
 
-/// Rights from `PROT_*`. Writable and executable is refused: no page is both.
-fn access_of(protection: i32) -> Result<Access, Errno> {
-    let protection = protection as u32;
-    let has = |bit| protection & bit != 0;
-    if protection & !(PROT_READ | PROT_WRITE | PROT_EXEC) != 0 {
-        return Err(Errno::EINVAL);
-    }
-    match (has(PROT_WRITE), has(PROT_EXEC)) {
-        (true, true) => Err(Errno::EACCES),
-        (true, false) => Ok(Access::Write),
-        (false, true) => Ok(Access::Execute),
-        (false, false) => Ok(if has(PROT_READ) { Access::Read } else { Access::None }),
-    }
-}
-
-fn range(address: u64, length: u64) -> Result<(u64, u64), Errno> {
-    if !address.is_multiple_of(PAGE_U64) {
-        return Err(Errno::EINVAL);
-    }
-    let length = length.checked_next_multiple_of(PAGE_U64).ok_or(Errno::ENOMEM)?;
-    Ok((address, address.checked_add(length).ok_or(Errno::ENOMEM)?))
-}
-
-/// Does what a call says to the regions; what is to be done to pages comes after.
-fn begin(space: &AddressSpace, call: abi::Memory) -> Result<Stage, Errno> {
-    match call {
-        abi::Memory::Mmap { address, length, protection, flags, fd: _, offset: _ } => {
-            map(space, address, length, access_of(protection)?, flags as u32)
-        }
-        abi::Memory::Mprotect { address, length, protection } => {
-            let (start, end) = range(address, length)?;
-            let access = access_of(protection)?;
-            if start != end && !space.regions.lock().protect(start, end, access) {
-                return Err(Errno::ENOMEM);
-            }
-            Ok(Stage::Protecting(start, end, access))
-        }
-        abi::Memory::Munmap { address, length } => {
-            let (start, end) = range(address, length)?;
-            if length == 0 || end > vortex_machine::USER_END {
-                return Err(Errno::EINVAL);
-            }
-            space.regions.lock().remove(start, end);
-            Ok(Stage::Unmapping(start, end, 0))
-        }
-        abi::Memory::Brk { end } => Ok(break_at(space, end)),
-        abi::Memory::Madvise { address, length, advice } => {
-            const MADV_DONTNEED: i32 = 4;
-            let (start, end) = range(address, length)?;
-            let private = advice == MADV_DONTNEED;
-            Ok(if private && start < end {
-                Stage::Unmapping(start, end, 0)
-            } else {
-                Stage::Settling(0)
-            })
-        }
-    }
-}
-
-fn map(
-    space: &AddressSpace,
-    address: u64,
-    length: u64,
-    access: Access,
-    flags: u32,
-) -> Result<Stage, Errno> {
-    if length == 0 {
-        return Err(Errno::EINVAL);
-    }
-    let shared = match flags & MAP_TYPE {
-        MAP_SHARED => true,
-        MAP_PRIVATE => false,
-        _ => return Err(Errno::EINVAL),
-    };
-    if flags & MAP_ANONYMOUS == 0 {
-        return Err(Errno::EBADF);
-    }
-    let fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0;
-    let hint = if fixed { address } else { address & !(PAGE_U64 - 1) };
-    let (start, end) = range(hint, length)?;
-    let mut regions = space.regions.lock();
-    let start = if fixed {
-        if flags & MAP_FIXED_NOREPLACE != 0 && !regions.is_free(start, end) {
-            return Err(Errno::EEXIST);
-        }
-        start
-    } else if Regions::fits(start, end) && regions.is_free(start, end) {
-        start
-    } else {
-        regions.place(end - start, MAP_TOP).ok_or(Errno::ENOMEM)?
-    };
-    let end = start + length.next_multiple_of(PAGE_U64);
-    let region = Region { end, access, backing: Backing::Anonymous, shared };
-    if !regions.insert(start, region) {
-        return Err(Errno::ENOMEM);
-    }
-    Ok(if fixed { Stage::Unmapping(start, end, start) } else { Stage::Settling(start) })
-}
-
-/// `brk` answers with the end as it is then, changed or not.
-fn break_at(space: &AddressSpace, wanted: u64) -> Stage {
-    let mut heap = space.heap.lock();
-    let (start, end) = *heap;
-    let round = |address: u64| address.next_multiple_of(PAGE_U64);
-    if wanted < start || wanted >= vortex_machine::USER_END - PAGE_U64 {
-        return Stage::Settling(end);
-    }
-    let (old, new) = (round(end), round(wanted));
-    let mut regions = space.regions.lock();
-    if new > old {
-        let region =
-            Region { end: new, access: Access::Write, backing: Backing::Anonymous, shared: false };
-        if !regions.is_free(old, new) || !regions.insert(old, region) {
-            return Stage::Settling(end);
-        }
-    } else if new < old {
-        regions.remove(new, old);
-        heap.1 = wanted;
-        return Stage::Unmapping(new, old, wanted);
-    }
-    heap.1 = wanted;
-    Stage::Settling(wanted)
-}
-
 /// Mends a fault: a page that is not there yet, or is shared until it is written.
 fn fault(
     space: &AddressSpace,
@@ -399,6 +277,14 @@ fn fault(
     let readable = access == Access::Read && region.access != Access::None;
     if !readable && !region.access.allows(access) {
         return Err(FaultError::Forbidden);
+    }
+    let beyond = match &region.backing {
+        Backing::Mapped(image, at) => at + (page - start) >= image.size,
+        Backing::Shared(shared, at) => shared.is_beyond(at + (page - start)),
+        Backing::Anonymous | Backing::File(..) => false,
+    };
+    if beyond {
+        return Err(FaultError::Beyond);
     }
     let frame = match space.space.get(page) {
         Some((_, has)) if has.allows(access) => return Ok(()),

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use elf::ElfBytes;
 use elf::abi::{EM_X86_64, ET_DYN, ET_EXEC, PF_W, PF_X, PT_GNU_STACK, PT_INTERP, PT_LOAD};
 use elf::endian::LittleEndian;
+use vortex_abi::Span;
 use vortex_abi::linux::auxvec::{
     AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP, AT_NULL,
     AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_RANDOM, AT_SECURE, AT_UID,
@@ -23,7 +24,7 @@ const HEADERS: usize = 4096;
 /// Where a position-independent program is put.
 const DYNAMIC_BASE: u64 = 0x5555_5555_4000;
 /// The end of the stack, and how large it may grow.
-const STACK_TOP: u64 = 0x7fff_ffff_e000;
+pub(super) const STACK_TOP: u64 = 0x7fff_ffff_e000;
 const STACK_SIZE: u64 = 8 << 20;
 /// The most that arguments and environment take, as Linux: a quarter of the stack.
 const STRINGS: usize = (STACK_SIZE / 4) as usize;
@@ -108,6 +109,7 @@ pub fn load(
         access: Access::Write,
         backing: Backing::Anonymous,
         shared: false,
+        may_write: true,
     };
     if !space.regions.lock().insert(STACK_TOP - STACK_SIZE, stack) {
         return Err(LoadError::Segment);
@@ -175,7 +177,7 @@ fn map_segment(
     if !regions.is_free(first, last) {
         return Err(LoadError::Segment);
     }
-    let region = Region { end: last, access, backing, shared: false };
+    let region = Region { end: last, access, backing, shared: false, may_write: true };
     if regions.insert(first, region) { Ok(end) } else { Err(LoadError::Segment) }
 }
 
@@ -203,13 +205,19 @@ fn build_stack(
     let mut pointers = |strings: &[Vec<u8>]| {
         let mut places = Vec::new();
         places.try_reserve_exact(strings.len()).map_err(|_| LoadError::NoMemory)?;
-        for string in strings {
+        // As on Linux, the first has the lowest address.
+        for string in strings.iter().rev() {
             places.push(put(string, true)?);
         }
+        places.reverse();
         Ok::<_, LoadError>(places)
     };
     let environment = pointers(environment)?;
-    let arguments = pointers(arguments)?;
+    let given = arguments;
+    let arguments = pointers(given)?;
+    let first = arguments.first().copied().unwrap_or_default();
+    let length = given.iter().map(|string| string.len() as u64 + 1).sum();
+    *space.arguments.lock() = Span::new(first, length);
     let random = put(&random, false)?;
     let mut words = Vec::new();
     let count = arguments.len() + environment.len() + 2 * auxiliary.len() + 9;

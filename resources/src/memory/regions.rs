@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 
 use vortex_machine::{Access, PAGE, USER_END};
 
+use super::shared::Shared;
 use crate::files::Image;
 
 const PAGE_U64: u64 = PAGE as u64;
@@ -25,6 +26,11 @@ pub enum Backing {
     /// The pages of a file up to so many bytes, then zeros; the place of the region's first
     /// byte in it.
     File(Arc<Image>, u64, i64),
+    /// A file that a program has mapped, and the place of the region's first byte in it:
+    /// behind its last page there is nothing.
+    Mapped(Arc<Image>, u64),
+    /// Memory of several processes, and the place of the region's first byte in it.
+    Shared(Arc<Shared>, u64),
 }
 
 /// A region: pages with the same rights and source.
@@ -38,6 +44,8 @@ pub struct Region {
     pub backing: Backing,
     /// Whether forks share it.
     pub shared: bool,
+    /// Whether it may be made writable.
+    pub may_write: bool,
 }
 
 /// The regions, by their first address.
@@ -46,12 +54,15 @@ pub struct Regions(BTreeMap<u64, Region>);
 
 impl Backing {
     /// The source of what lies so far behind the region's beginning.
-    fn behind(&self, distance: u64) -> Self {
+    #[must_use]
+    pub fn behind(&self, distance: u64) -> Self {
         match self {
             Self::Anonymous => Self::Anonymous,
             Self::File(image, end, at) => {
                 Self::File(image.clone(), *end, at.saturating_add(distance as i64))
             }
+            Self::Mapped(image, at) => Self::Mapped(image.clone(), at.saturating_add(distance)),
+            Self::Shared(shared, at) => Self::Shared(shared.clone(), at.saturating_add(distance)),
         }
     }
 }
@@ -112,17 +123,39 @@ impl Regions {
     /// Changes the rights of all that lies between; false, and nothing changed, if there
     /// are holes.
     pub fn protect(&mut self, start: u64, end: u64, access: Access) -> bool {
-        let mut at = start;
-        while at < end {
-            match self.find(at) {
-                Some((_, region)) => at = region.end,
-                None => return false,
-            }
+        if !self.all(start, end, |_| true) {
+            return false;
         }
         self.split(start);
         self.split(end);
         for (_, region) in self.0.range_mut(start..end) {
             region.access = access;
+        }
+        true
+    }
+
+    /// Whether all between these addresses belongs to regions of which this is true.
+    #[must_use]
+    pub fn all(&self, start: u64, end: u64, mut is_so: impl FnMut(&Region) -> bool) -> bool {
+        let mut at = start;
+        while at < end {
+            match self.find(at) {
+                Some((_, region)) if is_so(&region) => at = region.end,
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// Moves the end of the region that begins there up to an address before which nothing
+    /// lies. False if it does not fit.
+    pub fn extend(&mut self, start: u64, end: u64) -> bool {
+        let Some(region) = self.0.get(&start) else { return false };
+        if !Self::fits(start, end) || end < region.end || !self.is_free(region.end, end) {
+            return false;
+        }
+        if let Some(region) = self.0.get_mut(&start) {
+            region.end = end;
         }
         true
     }
@@ -144,7 +177,7 @@ impl Regions {
     /// Whether nothing lies between these addresses.
     #[must_use]
     pub fn is_free(&self, start: u64, end: u64) -> bool {
-        self.find(start).is_none() && self.0.range(start..end).next().is_none()
+        start >= end || self.find(start).is_none() && self.0.range(start..end).next().is_none()
     }
 }
 

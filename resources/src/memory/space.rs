@@ -1,12 +1,15 @@
 //! An address space as the kernel knows it: regions, and the machine's tables.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use spin::Mutex;
+use vortex_abi::Span;
 use vortex_machine::{Access, Frame, PAGE, Space};
 
 use super::regions::{Backing, Region, Regions};
+use crate::files::Image;
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -22,6 +25,8 @@ pub struct AddressSpace {
     pub users: AtomicU32,
     /// The beginning and the end of the heap (`brk`).
     pub heap: Mutex<(u64, u64)>,
+    /// Where the program's arguments were put.
+    pub arguments: Mutex<Span>,
 }
 
 impl AddressSpace {
@@ -35,6 +40,7 @@ impl AddressSpace {
             regions: Mutex::new(Regions::default()),
             users: AtomicU32::new(0),
             heap: Mutex::new((0, 0)),
+            arguments: Mutex::new(Span::new(0, 0)),
         }))
     }
 
@@ -47,25 +53,15 @@ impl AddressSpace {
     /// A frame with what the page has at first; `None` where memory has run out.
     #[must_use]
     pub fn first_contents(start: u64, region: &Region, page: u64) -> Option<Frame> {
-        let frame = Frame::zeroed()?;
-        if let Backing::File(image, end, at) = &region.backing {
-            let from = at.saturating_add((page - start) as i64);
-            // The region may begin before the file does, within its first page.
-            let skip = usize::try_from(from.saturating_neg()).unwrap_or(0).min(PAGE);
-            let mut at = u64::try_from(from).unwrap_or(0);
-            let mut offset = skip;
-            while offset < PAGE && at < *end {
-                let most = (end - at).min((PAGE - offset) as u64) as usize;
-                let bytes = image.piece(at, most);
-                if bytes == 0 {
-                    break;
-                }
-                image.with(at, bytes, |piece| frame.write(offset, piece));
-                offset += bytes;
-                at += bytes as u64;
+        let distance = page - start;
+        match &region.backing {
+            Backing::Anonymous => Frame::zeroed(),
+            Backing::Shared(shared, at) => shared.frame((at + distance) / PAGE as u64),
+            Backing::Mapped(image, at) => from_file(image, u64::MAX, (at + distance) as i64),
+            Backing::File(image, end, at) => {
+                from_file(image, *end, at.saturating_add(distance as i64))
             }
         }
-        Some(frame)
     }
 
     /// Writes into pages that belong to a region, making those that are missing. For a
@@ -94,9 +90,46 @@ impl AddressSpace {
         true
     }
 
+    /// Copies bytes out, as far as their pages are there, and no more than this.
+    #[must_use]
+    pub fn peek(&self, span: Span, most: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut at = span.address;
+        let end = span.address.saturating_add(span.length.min(most as u64));
+        let mut piece = [0; 256];
+        while at < end {
+            let Some((frame, _)) = self.space.get(at) else { break };
+            let offset = (at % PAGE as u64) as usize;
+            let length = usize::try_from(end - at).unwrap_or(PAGE).min(piece.len());
+            let read = frame.read(offset, piece.get_mut(..length).unwrap_or_default());
+            bytes.extend_from_slice(piece.get(..read).unwrap_or_default());
+            at += read as u64;
+        }
+        bytes
+    }
+
     /// Whether the page's frame may be used so as it is.
     #[must_use]
     pub fn has(&self, page: u64, access: Access) -> bool {
         self.space.pin(page, access).is_some()
     }
+}
+
+/// A frame with what a file has from there on, up to `end`; zeros elsewhere. It may begin
+/// before the file does, within its first page.
+pub(super) fn from_file(image: &Image, end: u64, from: i64) -> Option<Frame> {
+    let frame = Frame::zeroed()?;
+    let mut offset = usize::try_from(from.saturating_neg()).unwrap_or(0).min(PAGE);
+    let mut at = u64::try_from(from).unwrap_or(0);
+    while offset < PAGE && at < end {
+        let most = (end - at).min((PAGE - offset) as u64) as usize;
+        let bytes = image.piece(at, most);
+        if bytes == 0 {
+            break;
+        }
+        image.with(at, bytes, |piece| frame.write(offset, piece));
+        offset += bytes;
+        at += bytes as u64;
+    }
+    Some(frame)
 }

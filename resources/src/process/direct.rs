@@ -31,6 +31,18 @@ pub enum Effect {
     Yield,
 }
 
+/// Whether a call may change what its thread does next, beside what it returns.
+pub fn changes_course(call: &Direct) -> bool {
+    matches!(
+        call,
+        Direct::Exit { .. }
+            | Direct::ExitGroup { .. }
+            | Direct::SchedYield
+            | Direct::RtSigreturn
+            | Direct::RtSigprocmask { .. }
+    )
+}
+
 /// Makes a direct call.
 ///
 /// # Errors

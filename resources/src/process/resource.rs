@@ -82,6 +82,8 @@ pub enum ProcessRequest {
     Alarm(Pid, u64),
     /// A signal to many processes.
     Post(Vec<Arc<Process>>, Info),
+    /// A key of the terminal signals this process group; all processes if it has none.
+    Key(i32, Signal),
     /// A thread has found its process stopped.
     Stopped(Arc<ThreadState>),
 }
@@ -154,6 +156,17 @@ impl Resource<Mail> for Processes {
             ProcessRequest::Alarm(pid, number) => self.ring(*pid, *number, cx),
             ProcessRequest::Post(targets, info) => {
                 let (targets, info) = (core::mem::take(targets), *info);
+                self.post_all(targets, info, cx);
+                Outcome::Done
+            }
+            ProcessRequest::Key(group, signal) => {
+                let (group, info) = (*group, Info::kernel(*signal));
+                let meant = |record: &&Record| {
+                    group == 0 || record.process.group.load(Ordering::Relaxed) == group
+                };
+                let targets =
+                    self.records.values().filter(meant).map(|record| record.process.clone());
+                let targets = targets.collect();
                 self.post_all(targets, info, cx);
                 Outcome::Done
             }

@@ -94,6 +94,27 @@ fn swap_mask(thread: &mut Thread, operands: &Operands, place: usize) -> Result<(
     Ok(())
 }
 
+/// Makes a call that is direct and only answers: `None`, with nothing done, for all others,
+/// and where a buffer is not there.
+pub fn make_directly(
+    thread: &mut Thread,
+    system: &System,
+    now: Cycles,
+    core: CoreId,
+) -> Option<Result<u64, Errno>> {
+    let registers = *thread.context.registers();
+    let arguments =
+        [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9];
+    let Call::Direct(call) = abi::decode(registers.rax, &arguments)? else { return None };
+    if direct::changes_course(&call) {
+        return None;
+    }
+    match direct::make(thread, call, system, now, core) {
+        Ok(Prepared::Done(result)) => Some(result),
+        _ => None,
+    }
+}
+
 fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
     let operands = match call {
         // What its argument is, its request says.

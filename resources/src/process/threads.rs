@@ -16,7 +16,7 @@ use core::sync::atomic::Ordering;
 use vortex_abi::{Errno, Span};
 use vortex_grid::{At, Context, Continuation, Labels, Outcome, Port, Resource};
 use vortex_machine::{Access, Exit, Fault, FaultKind, UserContext};
-use vortex_units::Cycles;
+use vortex_units::{CoreId, Cycles};
 
 use super::delivery::interruption;
 use super::direct::Effect;
@@ -31,7 +31,7 @@ use crate::{Answer, Mail, System};
 /// Direct calls in one run: then the core is given back.
 const CALLS: u32 = 16;
 /// Faults for one system call before its buffer is taken to be a bad one.
-pub(super) const FAULTS: u32 = 64;
+pub(super) const FAULTS: u32 = 1024;
 
 const SIGKILL: i32 = 9;
 
@@ -41,6 +41,8 @@ pub struct ThreadReady {
     own: Port<Threads>,
     /// Why it has left user mode.
     exit: Option<Exit>,
+    /// When: the run began when it entered.
+    left_at: Cycles,
     /// Direct calls since it was dispatched.
     calls: u32,
 }
@@ -49,7 +51,7 @@ impl ThreadReady {
     /// A request for this thread's resource.
     #[must_use]
     pub fn new(thread: Box<Thread>, own: Port<Threads>) -> Self {
-        Self { thread: Some(thread), own, exit: None, calls: 0 }
+        Self { thread: Some(thread), own, exit: None, left_at: Cycles::ZERO, calls: 0 }
     }
 
     /// The thread that is to enter user mode.
@@ -57,9 +59,27 @@ impl ThreadReady {
         self.thread.as_deref_mut()
     }
 
-    /// Says how the thread has left, and how long it ran.
-    pub fn left(&mut self, exit: Exit, ran: Cycles) {
+    /// Makes the call that the thread has just made, if it is one of the direct ones that
+    /// cannot block, end, or change what the thread does next: then it goes on in user mode
+    /// without having left its run. False, with nothing done, if not.
+    pub fn call_directly(&mut self, system: &System, now: Cycles, core: CoreId) -> bool {
+        let Some(thread) = &mut self.thread else { return false };
+        if thread.state.interrupted.load(Ordering::Relaxed) || thread.process().is_ending() {
+            return false;
+        }
+        let Some(result) = stub::make_directly(thread, system, now, core) else { return false };
+        thread.settle();
+        thread.context.set_result(match result {
+            Ok(value) => value,
+            Err(error) => error.as_result(),
+        });
+        true
+    }
+
+    /// Says how the thread has left and when, and how long it ran.
+    pub fn left(&mut self, exit: Exit, ran: Cycles, at: Cycles) {
         self.exit = Some(exit);
+        self.left_at = at;
         if let Some(thread) = &mut self.thread {
             thread.state.ran(ran);
             thread.slice = thread.slice.saturating_sub(ran);
@@ -237,7 +257,7 @@ impl Threads {
             return self.end(ready, cx);
         }
         let Some(ports) = self.system.ports.get() else { return Outcome::Done };
-        let prepared = stub::prepare(thread, &self.system, cx.now(), cx.core());
+        let prepared = stub::prepare(thread, &self.system, cx.now().max(ready.left_at), cx.core());
         if thread.restored.is_some() && thread.has_signal() {
             // With its own mask the call does not even begin to wait.
             let number = thread.context.registers().rax;
@@ -267,7 +287,8 @@ impl Threads {
             Prepared::Memory(call) => {
                 let space = thread.space.clone();
                 let labels = Labels::flow(space.number);
-                let request = MemoryRequest::Call { space, call, stage: Stage::New };
+                let files = thread.process().files;
+                let request = MemoryRequest::Call { space, files, call, stage: Stage::New };
                 cx.request(ports.memory, labels, request)
             }
             Prepared::Files(call) => {

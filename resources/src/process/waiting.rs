@@ -479,7 +479,7 @@ impl Processes {
                 let to = Self::key(call, 1, second, private)?;
                 let woken = self.waits.wake(&key, u64::from(value), u32::MAX, cx);
                 let moved = self.waits.requeue(&key, to, timeout & 0xffff_ffff);
-                Ok(reply(Ok(woken + if command == FUTEX_CMP_REQUEUE { moved } else { 0 })))
+                Ok(reply(Ok(woken + moved)))
             }
             FUTEX_WAKE_OP => {
                 let change = Operation::decode(third)?;

@@ -14,7 +14,7 @@ use crate::machine::image::{self, GuestPath, Programs, Tree};
 use crate::machine::qemu::Machine;
 use crate::machine::size::{Cores, Memory};
 use crate::machine::{ending::Ending, kernel};
-use crate::proof::{Verdict, build_services};
+use crate::proof::build_services;
 
 /// Where the configuration is in the root file system.
 const CONFIG: &str = "/etc/vortex.xml";
@@ -73,12 +73,8 @@ impl Stage {
         let mut tree = Tree::with_basics();
         let text = image::Content::Bytes(config_text.as_bytes().to_vec());
         tree.put(&GuestPath::root().follow(CONFIG), image::Node::File(text, 0o644))?;
-        let folder = match build_services(&root) {
-            Ok(folder) => folder,
-            Err(Verdict::Good(why) | Verdict::Bad(why) | Verdict::NotRun(why)) => {
-                return Err(Failure::ProgramFailed("cargo".into(), why));
-            }
-        };
+        let folder = build_services(&root)
+            .map_err(|why| Failure::ProgramFailed("cargo build of services/".into(), why))?;
         for name in programs {
             let path = GuestPath::root().follow(&format!("/bin/{name}"));
             image::take(&mut tree, &folder.join(name), &path)?;

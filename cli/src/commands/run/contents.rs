@@ -11,6 +11,7 @@ use crate::args::Run;
 use crate::failure::Failure;
 use crate::home;
 use crate::machine::image::{self, Content, GuestPath, Node, Programs, Tree};
+use crate::machine::own;
 
 const BUSYBOX: &str = "/bin/busybox";
 
@@ -25,6 +26,7 @@ pub fn tree(arguments: &Run, config_text: Vec<u8>, config: &Config) -> Result<Tr
     }
     let path = GuestPath::root().follow(CONFIG);
     tree.put(&path, Node::File(Content::Bytes(config_text), 0o644))?;
+    add_own(&mut tree, config)?;
     let mut programs = Programs::into(&mut tree);
     for service in &config.services {
         let activity = config.activities.get(service.activity.index());
@@ -43,6 +45,26 @@ pub fn tree(arguments: &Run, config_text: Vec<u8>, config: &Config) -> Result<Tr
     programs.finish()?;
     name_applets(&mut tree)?;
     Ok(tree)
+}
+
+/// The programs that this repository has itself.
+fn add_own(tree: &mut Tree, config: &Config) -> Result<(), Failure> {
+    let paths: Vec<_> = config
+        .services
+        .iter()
+        .filter_map(|service| Some((&service.program, own::name(&service.program)?)))
+        .collect();
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let folder = own::build(&home::root()?)?;
+    for (path, name) in paths {
+        let path = GuestPath::root().follow(path);
+        if tree.find(&path).is_none() {
+            tree.put(&path, Node::File(Content::Host(folder.join(name)), 0o755))?;
+        }
+    }
+    Ok(())
 }
 
 /// Where the host's busybox is in the tree: its other names, as far as nothing has them.

@@ -1,7 +1,7 @@
 //! `run`: builds the kernel and its first root file system, starts the machine, shows its
 //! console.
 
-mod built_in;
+pub mod built_in;
 mod contents;
 
 use std::ffi::OsString;

@@ -50,11 +50,13 @@ pub fn follow(command: &mut Command, names: impl Names, limits: Limits) -> Resul
     let mut news = began;
     let stopped = loop {
         let left = limits.whole.saturating_sub(began.elapsed());
-        let left = left.min(limits.test.saturating_sub(news.elapsed()));
+        // When all tests are over, so is the machine, but for what they left behind.
+        let test = if transcript.complete { GRACE } else { limits.test };
+        let left = left.min(test.saturating_sub(news.elapsed()));
         match chunks.recv_timeout(left) {
             Ok(bytes) if transcript.take(&text.take(&bytes)) => news = Instant::now(),
             // Who prints without end is stopped like who is silent.
-            Ok(_) if began.elapsed() < limits.whole && news.elapsed() < limits.test => {}
+            Ok(_) if began.elapsed() < limits.whole && news.elapsed() < test => {}
             Err(RecvTimeoutError::Disconnected) => break None,
             _ => break Some(format!("stopped after {:.1} s", began.elapsed().as_secs_f64())),
         }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use super::Test;
+use super::tests::Test;
 use super::transcript::Outcome;
 use crate::machine::process::Process;
 

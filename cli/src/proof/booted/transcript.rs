@@ -3,7 +3,13 @@
 //! The runner in the machine prints `TEST <name> BEGIN`, then comes what the test prints,
 //! then `TEST <name> EXIT <status>`. A test whose output does not end its last line has its
 //! EXIT in that line: only the EXIT of the very test that is running ends it, so nothing
-//! that it prints otherwise can be taken for it.
+//! that it prints otherwise can be taken for it. After the last it prints `TESTS END`.
+
+/// What the runner says last.
+const END: &str = "TESTS END";
+
+/// How the kernel's own words end that may come while a test prints.
+const KERNEL: &str = "which is not offered";
 
 /// What a test did. Equal on two systems where both did the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +30,8 @@ pub struct Transcript {
     pub ended: Vec<(String, Outcome)>,
     /// What was printed outside of tests: the kernel's own words, a fault.
     pub outside: String,
+    /// Whether all tests have had their turn.
+    pub complete: bool,
 }
 
 impl Transcript {
@@ -47,13 +55,20 @@ impl Transcript {
     }
 
     fn whole(&mut self, line: &str) -> bool {
+        if line.starts_with("vortex: ") && line.trim_end().ends_with(KERNEL) {
+            self.outside.push_str(line);
+            return false;
+        }
         let Some((name, output)) = &mut self.running else {
             let name = line.trim_end().strip_prefix("TEST ").and_then(|l| l.strip_suffix(" BEGIN"));
+            let end = line.trim_end() == END;
+            self.complete |= end;
             match name {
                 Some(name) => self.running = Some((name.into(), String::new())),
+                None if end => {}
                 None => self.outside.push_str(line),
             }
-            return name.is_some();
+            return end || name.is_some();
         };
         let mark = format!("TEST {name} EXIT ");
         let end = line.rfind(&mark).and_then(|at| {
@@ -99,6 +114,7 @@ mod tests {
         assert_eq!(read.ended, ended);
         assert_eq!(read.outside, "boot\nbye\n");
         assert_eq!(read.running(), None);
+        assert!(!read.complete);
     }
 
     #[test]
@@ -106,6 +122,19 @@ mod tests {
         let read = read("TEST a BEGIN\nTEST b EXIT 0\nTEST a EXIT x\nlastTEST a EXIT 3\n");
         let expected = outcome("TEST b EXIT 0\nTEST a EXIT x\nlast", 3);
         assert_eq!(read.ended, [("a".to_string(), expected)]);
+    }
+
+    #[test]
+    fn the_end_is_told_outside_of_tests_only() {
+        assert!(!read("TEST a BEGIN\nTESTS END\n").complete);
+        assert!(read("TEST a BEGIN\nTEST a EXIT 0\nTESTS END\r\n").complete);
+    }
+
+    #[test]
+    fn the_kernels_words_are_not_the_tests() {
+        let text = "TEST a BEGIN\nvortex: a makes system call 9, which is not offered\r\nb\n";
+        let read = read(text);
+        assert_eq!(read.running(), Some(("a", "b\n")));
     }
 
     #[test]

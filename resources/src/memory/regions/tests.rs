@@ -1,7 +1,13 @@
 use super::*;
 
 fn region(end: u64) -> Region {
-    Region { end, access: Access::Write, backing: Backing::Anonymous, shared: false }
+    Region {
+        end,
+        access: Access::Write,
+        backing: Backing::Anonymous,
+        shared: false,
+        may_write: true,
+    }
 }
 
 #[test]
@@ -52,4 +58,16 @@ fn nothing_lies_outside_the_programs_half() {
     assert!(!regions.insert(0x10000, region(0x10000)));
     assert!(!regions.insert(0x10000, region(0x10800)));
     assert!(!regions.insert(USER_END - 0x1000, region(USER_END + 0x1000)));
+}
+
+#[test]
+fn a_region_grows_up_to_the_next() {
+    let mut regions = Regions::default();
+    assert!(regions.insert(0x10000, region(0x12000)));
+    assert!(regions.insert(0x20000, region(0x21000)));
+    assert!(!regions.extend(0x11000, 0x13000));
+    assert!(!regions.extend(0x10000, 0x21000));
+    assert!(regions.extend(0x10000, 0x20000));
+    assert!(regions.all(0x10000, 0x21000, |region| region.may_write));
+    assert!(!regions.all(0x10000, 0x22000, |_| true));
 }

@@ -6,7 +6,7 @@ use libc::{
 use libc::{SEEK_CUR, SEEK_END, SEEK_SET};
 use vortex_guest::out::{seen, text, worked};
 use vortex_guest::temp::Temp;
-use vortex_guest::{Res, fd, file, say};
+use vortex_guest::{Res, fd, file, say, sys};
 
 crate::tests!("files":
     "read-back" => read_back,
@@ -19,6 +19,8 @@ crate::tests!("files":
     "hole" => hole,
     "positions" => positions,
     "vectors" => vectors,
+    "vectors-at" => vectors_at,
+    "times" => times,
     "stat" => stat,
     "unlink-open" => unlink_open,
     "rename" => rename,
@@ -189,6 +191,48 @@ fn vectors() {
     seen("-1 parts", fd::writev_count(fd, -1));
     seen("1025 parts", fd::writev_count(fd, 1025));
     seen("one part nowhere", fd::writev_count(fd, 1));
+}
+
+fn vectors_at() {
+    let _temp = Temp::new("files");
+    let fd = make("a");
+    worked("write", fd::write(fd, b"0123456789"));
+    let (mut one, mut two) = ([0_u8; 2], [0_u8; 4]);
+    let part = |bytes: &mut [u8]| libc::iovec {
+        iov_base: bytes.as_mut_ptr().cast(),
+        iov_len: bytes.len(),
+    };
+    let parts = [part(&mut one), part(&mut two)];
+    // SAFETY: the kernel reads the array and writes within the two buffers.
+    seen("read", unsafe { sys!(libc::SYS_preadv, fd, parts.as_ptr(), 2, 3, 0) });
+    say!("{} {}", text(&one), text(&two));
+    // SAFETY: the kernel reads the array and the two buffers.
+    seen("write", unsafe { sys!(libc::SYS_pwritev, fd, parts.as_ptr(), 2, 8, 0) });
+    // SAFETY: it is refused.
+    seen("before the file", unsafe { sys!(libc::SYS_preadv, fd, parts.as_ptr(), 2, -1_i64, 0) });
+    seen("position", fd::seek(fd, 0, SEEK_CUR));
+    seen("content", shown("a"));
+}
+
+fn times() {
+    let _temp = Temp::new("files");
+    worked("made", file::put("a", b""));
+    let path = file::path("a");
+    let told = || {
+        let seconds = std::fs::metadata("a").and_then(|about| about.modified());
+        let seconds = seconds.map(|at| at.duration_since(std::time::UNIX_EPOCH));
+        say!("{:?}", seconds.map(|at| at.unwrap_or_default()).ok());
+    };
+    // SAFETY: the kernel reads the path and the two times.
+    seen("utime", unsafe { sys!(libc::SYS_utime, path.as_ptr(), [5_i64, 7].as_ptr()) });
+    told();
+    let micros = [1_i64, 2, 3, 4];
+    // SAFETY: the kernel reads the path and the four numbers.
+    seen("utimes", unsafe { sys!(libc::SYS_utimes, path.as_ptr(), micros.as_ptr()) });
+    told();
+    let micros = [1_i64, 2, 3, 1_000_000];
+    // SAFETY: as above.
+    seen("no time", unsafe { sys!(libc::SYS_utimes, path.as_ptr(), micros.as_ptr()) });
 }
 
 fn stat() {

@@ -1,0 +1,96 @@
+//! What became of every test, and whether that is as it should be.
+
+use std::time::Duration;
+
+use super::compare;
+use super::known::{FILE, Known};
+use super::machine::{Boots, Came};
+use super::oracle;
+use super::tests::Test;
+use super::transcript::Outcome;
+use crate::proof::Verdict;
+
+/// In which a test ends on the host.
+const LIMIT: Duration = Duration::from_secs(20);
+/// Characters of one test's difference that are shown.
+const SHOWN: usize = 2000;
+
+/// The tests in their order; nothing for those that did as on Linux, else the difference.
+#[derive(Debug)]
+pub struct Results(Vec<(String, Option<String>)>);
+
+impl Results {
+    /// Beside what the host's Linux does.
+    pub fn compare(tests: &[Test], boots: &Boots) -> Self {
+        Self::with(tests, boots, |test| oracle::run(test, LIMIT))
+    }
+
+    /// Beside what this says.
+    pub fn with(
+        tests: &[Test],
+        boots: &Boots,
+        linux: impl Fn(&Test) -> Result<Outcome, String>,
+    ) -> Self {
+        let different = |test: &Test| {
+            let name = &test.name;
+            match boots.came.get(name) {
+                Some(Came::Ended(vortex)) => match linux(test) {
+                    Ok(linux) => compare::difference(name, &linux, vortex),
+                    Err(error) => Some(format!("{name}: {error}\n")),
+                },
+                Some(Came::Broke(output)) => {
+                    Some(format!("{name}: the machine broke; it had printed:\n{output}"))
+                }
+                None => Some(format!("{name}: did not run\n")),
+            }
+        };
+        Self(tests.iter().map(|test| (test.name.clone(), different(test))).collect())
+    }
+
+    /// All differences, and whether there is none.
+    pub fn show(&self, boots: &Boots) -> (String, bool) {
+        let wrong: Vec<_> = self.0.iter().filter_map(|(_, wrong)| wrong.as_deref()).collect();
+        let mut text: String = wrong.iter().map(|wrong| shortened(wrong)).collect();
+        let (all, good) = (self.0.len(), self.0.len() - wrong.len());
+        text += &format!("{}{good} of {all} as on Linux, {} boots\n", boots.outside, boots.count);
+        (text, wrong.is_empty())
+    }
+
+    /// Whether the list of what is known says just this.
+    pub fn judge(&self, known: &Known, boots: &Boots) -> Verdict {
+        let mut wrong = String::new();
+        let (mut good, mut bad) = (0, 0);
+        for (name, difference) in &self.0 {
+            match difference {
+                Some(_) if known.may_fail(name) => bad += 1,
+                Some(difference) => wrong += &shortened(difference),
+                None if known.may_work(name) => good += 1,
+                None => {
+                    wrong += &format!("{name}: works now: take it from {FILE}\n");
+                }
+            }
+        }
+        for name in known.names() {
+            if !self.0.iter().any(|(test, _)| test == name) {
+                wrong += &format!("{name}: is in {FILE}, but is no test\n");
+            }
+        }
+        if wrong.is_empty() {
+            let boots = match boots.count {
+                1 => "1 boot".into(),
+                count => format!("{count} boots"),
+            };
+            let note = format!("{good} tests as on Linux, {bad} known not to be yet, {boots}");
+            return Verdict::Good(note);
+        }
+        Verdict::Bad(format!("{wrong}{}", boots.outside))
+    }
+}
+
+/// A difference that says too much, cut.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{}...\n", text.get(..at).unwrap_or_default()),
+        None => text.into(),
+    }
+}

@@ -1,0 +1,277 @@
+//! The system calls on memory: what each does to the regions at once, and what is left to
+//! be done to pages.
+
+use alloc::sync::Arc;
+
+use vortex_abi::linux::general::{
+    MADV_DODUMP, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_NORMAL, MAP_ANONYMOUS, MAP_FIXED,
+    MAP_FIXED_NOREPLACE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE, MREMAP_MAYMOVE,
+    MS_ASYNC, MS_INVALIDATE, MS_SYNC, PROT_EXEC, PROT_READ, PROT_WRITE,
+};
+use vortex_abi::{Errno, Fd, Memory};
+use vortex_machine::{Access, PAGE, USER_END};
+
+use super::asr::{Mapping, Stage};
+use super::regions::{Backing, Region, Regions};
+use super::shared::Shared;
+use super::space::AddressSpace;
+
+const PAGE_U64: u64 = PAGE as u64;
+/// Where `mmap` looks for room, downwards.
+const MAP_TOP: u64 = 0x7fff_f000_0000;
+
+/// The file that a call maps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct File {
+    pub fd: Fd,
+    pub shared: bool,
+    /// Whether writes are to reach the file.
+    pub write: bool,
+}
+
+/// What a call that has not begun has to ask the file resource for.
+pub(super) fn file_of(call: &Memory, stage: &Stage) -> Option<File> {
+    let Memory::Mmap { length, protection, flags, fd, offset, .. } = *call else { return None };
+    let flags = flags as u32;
+    // What is wrong otherwise is told without the file.
+    let right = length != 0 && offset.is_multiple_of(PAGE_U64);
+    if !matches!(stage, Stage::New) || flags & MAP_ANONYMOUS != 0 || !right {
+        return None;
+    }
+    let shared = is_shared(flags).ok()?;
+    Some(File { fd, shared, write: shared && protection as u32 & PROT_WRITE != 0 })
+}
+
+/// Does what a call says to the regions; what is to be done to pages comes after.
+pub(super) fn begin(
+    space: &AddressSpace,
+    call: Memory,
+    file: Option<Mapping>,
+) -> Result<Stage, Errno> {
+    match call {
+        Memory::Mmap { address, length, protection, flags, fd: _, offset } => {
+            if length == 0 || !offset.is_multiple_of(PAGE_U64) {
+                return Err(Errno::EINVAL);
+            }
+            let access = access_of(protection)?;
+            let region = region(access, flags as u32, offset, file)?;
+            map(space, address, length, flags as u32, region)
+        }
+        Memory::Mprotect { address, length, protection } => {
+            let (start, end) = range(address, length)?;
+            let access = access_of(protection)?;
+            let mut regions = space.regions.lock();
+            if !regions.all(start, end, |_| true) {
+                return Err(Errno::ENOMEM);
+            }
+            let allowed = |region: &Region| access != Access::Write || region.may_write;
+            if !regions.all(start, end, allowed) {
+                return Err(Errno::EACCES);
+            }
+            if start != end && !regions.protect(start, end, access) {
+                return Err(Errno::ENOMEM);
+            }
+            Ok(Stage::Protecting(start, end, access))
+        }
+        Memory::Munmap { address, length } => {
+            let (start, end) = range(address, length)?;
+            if length == 0 || end > USER_END {
+                return Err(Errno::EINVAL);
+            }
+            space.regions.lock().remove(start, end);
+            Ok(Stage::Unmapping(start, end, 0))
+        }
+        Memory::Brk { end } => Ok(break_at(space, end)),
+        Memory::Mremap { address, length, new, flags, .. } => {
+            remap(space, address, length, new, flags as u32)
+        }
+        Memory::Msync { address, length, flags } => {
+            let flags = flags as u32;
+            let both = MS_ASYNC | MS_SYNC;
+            let wrong = flags & !(both | MS_INVALIDATE) != 0 || flags & both == both;
+            let (start, end) = range(address, length)?;
+            if wrong {
+                return Err(Errno::EINVAL);
+            }
+            // A mapping and its file are one memory: there is nothing to write back.
+            let there = space.regions.lock().all(start, end, |_| true);
+            if there { Ok(Stage::Settling(0)) } else { Err(Errno::ENOMEM) }
+        }
+        Memory::Madvise { address, length, advice } => {
+            let (start, end) = range(address, length)?;
+            let advice = u32::try_from(advice).map_err(|_| Errno::EINVAL)?;
+            let known = match advice {
+                MADV_NORMAL..=MADV_DONTNEED | MADV_FREE => true,
+                _ => (MADV_DONTFORK..=MADV_DODUMP).contains(&advice),
+            };
+            if !known {
+                return Err(Errno::EINVAL);
+            }
+            let there = space.regions.lock().all(start, end, |_| true);
+            // What is there is advised even where there are holes.
+            let answer = if there { 0 } else { Errno::ENOMEM.as_result() };
+            if advice == MADV_DONTNEED && start < end {
+                return Ok(Stage::Unmapping(start, end, answer));
+            }
+            Ok(Stage::Settling(answer))
+        }
+    }
+}
+
+/// Rights from `PROT_*`. Writable and executable is refused: no page is both.
+fn access_of(protection: i32) -> Result<Access, Errno> {
+    let protection = protection as u32;
+    let has = |bit| protection & bit != 0;
+    if protection & !(PROT_READ | PROT_WRITE | PROT_EXEC) != 0 {
+        return Err(Errno::EINVAL);
+    }
+    match (has(PROT_WRITE), has(PROT_EXEC)) {
+        (true, true) => Err(Errno::EACCES),
+        (true, false) => Ok(Access::Write),
+        (false, true) => Ok(Access::Execute),
+        (false, false) => Ok(if has(PROT_READ) { Access::Read } else { Access::None }),
+    }
+}
+
+fn is_shared(flags: u32) -> Result<bool, Errno> {
+    match flags & MAP_TYPE {
+        MAP_SHARED | MAP_SHARED_VALIDATE => Ok(true),
+        MAP_PRIVATE => Ok(false),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+fn range(address: u64, length: u64) -> Result<(u64, u64), Errno> {
+    if !address.is_multiple_of(PAGE_U64) {
+        return Err(Errno::EINVAL);
+    }
+    let length = length.checked_next_multiple_of(PAGE_U64).ok_or(Errno::ENOMEM)?;
+    Ok((address, address.checked_add(length).ok_or(Errno::ENOMEM)?))
+}
+
+/// What is to be mapped, its end not known yet.
+fn region(access: Access, flags: u32, offset: u64, file: Option<Mapping>) -> Result<Region, Errno> {
+    let shared = is_shared(flags)?;
+    let new = Region { end: 0, access, backing: Backing::Anonymous, shared, may_write: true };
+    if flags & MAP_ANONYMOUS != 0 {
+        let backing = match shared {
+            true => Backing::Shared(Arc::new(Shared::default()), 0),
+            false => Backing::Anonymous,
+        };
+        return Ok(Region { backing, ..new });
+    }
+    let Mapping { backing, may_write } = file.ok_or(Errno::EBADF)?;
+    Ok(Region { backing: backing.behind(offset), may_write, ..new })
+}
+
+fn map(
+    space: &AddressSpace,
+    address: u64,
+    length: u64,
+    flags: u32,
+    region: Region,
+) -> Result<Stage, Errno> {
+    let fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0;
+    let hint = if fixed { address } else { address & !(PAGE_U64 - 1) };
+    let (start, end) = range(hint, length)?;
+    let mut regions = space.regions.lock();
+    let start = if fixed {
+        if flags & MAP_FIXED_NOREPLACE != 0 && !regions.is_free(start, end) {
+            return Err(Errno::EEXIST);
+        }
+        start
+    } else if Regions::fits(start, end) && regions.is_free(start, end) {
+        start
+    } else {
+        regions.place(end - start, MAP_TOP).ok_or(Errno::ENOMEM)?
+    };
+    let end = start + length.next_multiple_of(PAGE_U64);
+    if !regions.insert(start, Region { end, ..region }) {
+        return Err(Errno::ENOMEM);
+    }
+    Ok(if fixed { Stage::Unmapping(start, end, start) } else { Stage::Settling(start) })
+}
+
+/// `brk` answers with the end as it is then, changed or not.
+fn break_at(space: &AddressSpace, wanted: u64) -> Stage {
+    let mut heap = space.heap.lock();
+    let (start, end) = *heap;
+    let round = |address: u64| address.next_multiple_of(PAGE_U64);
+    if wanted < start || wanted >= USER_END - PAGE_U64 {
+        return Stage::Settling(end);
+    }
+    let (old, new) = (round(end), round(wanted));
+    let mut regions = space.regions.lock();
+    if new > old {
+        let region = Region {
+            end: new,
+            access: Access::Write,
+            backing: Backing::Anonymous,
+            shared: false,
+            may_write: true,
+        };
+        if !regions.is_free(old, new) || !regions.insert(old, region) {
+            return Stage::Settling(end);
+        }
+    } else if new < old {
+        regions.remove(new, old);
+        heap.1 = wanted;
+        return Stage::Unmapping(new, old, wanted);
+    }
+    heap.1 = wanted;
+    Stage::Settling(wanted)
+}
+
+/// `mremap`, without a place that the program chooses.
+fn remap(
+    space: &AddressSpace,
+    address: u64,
+    length: u64,
+    new: u64,
+    flags: u32,
+) -> Result<Stage, Errno> {
+    if flags & !MREMAP_MAYMOVE != 0 || new == 0 {
+        return Err(Errno::EINVAL);
+    }
+    let (start, end) = range(address, length)?;
+    let (_, new_end) = range(address, new)?;
+    let mut regions = space.regions.lock();
+    let (from, region) = regions.find(start).ok_or(Errno::EFAULT)?;
+    if new_end <= end {
+        regions.remove(new_end, end);
+        return Ok(Stage::Unmapping(new_end, end, start));
+    }
+    if end > region.end {
+        return Err(Errno::EFAULT);
+    }
+    if end == region.end && regions.extend(from, new_end) {
+        return Ok(Stage::Settling(start));
+    }
+    if flags & MREMAP_MAYMOVE == 0 {
+        return Err(Errno::ENOMEM);
+    }
+    let size = new_end - start;
+    let place = regions.place(size, MAP_TOP).ok_or(Errno::ENOMEM)?;
+    let moved =
+        Region { end: place + size, backing: region.backing.behind(start - from), ..region };
+    if !regions.insert(place, moved) {
+        return Err(Errno::ENOMEM);
+    }
+    Ok(Stage::Moving(start, end, place.wrapping_sub(start) as i64, place))
+}
+
+/// All pages are at their new place too: they leave the old one.
+pub(super) fn moved(space: &AddressSpace, call: Memory, place: u64) -> Stage {
+    let Memory::Mremap { address, length, .. } = call else { return Stage::Settling(place) };
+    let end = address.saturating_add(length).next_multiple_of(PAGE_U64);
+    space.regions.lock().remove(address, end);
+    Stage::Unmapping(address, end, place)
+}
+
+/// There is no memory for tables at the new place: nothing is there any more.
+pub(super) fn not_moved(space: &AddressSpace, call: Memory, place: u64) -> Stage {
+    let Memory::Mremap { new, .. } = call else { return Stage::Settling(place) };
+    let end = place.saturating_add(new).next_multiple_of(PAGE_U64);
+    space.regions.lock().remove(place, end);
+    Stage::Unmapping(place, end, Errno::ENOMEM.as_result())
+}
