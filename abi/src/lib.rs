@@ -6,11 +6,14 @@
 //! pointer of a process.
 #![no_std]
 
+extern crate alloc;
+
 mod calls;
 mod errno;
+pub mod performance;
 mod span;
 
-pub use calls::{Call, DECLARED, Declared, Direct, Files, Memory, Process, decode};
+pub use calls::{Call, DECLARED, Declared, Direct, Files, Memory, Monitor, Process, decode};
 pub use errno::Errno;
 pub use linux_raw_sys as linux;
 pub use span::{Fd, In, InOut, Iov, IovIn, IovOut, Operand, Out, Path, Span};

@@ -11,7 +11,7 @@ const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/book/src/calls
 fn table() -> String {
     let mut text = String::from(
         "# The system calls\n\nGenerated from their declarations in `abi/calls.toml`; `VORTEX_GOLDEN=write ./vortex \
-         test abi` writes it anew. Numbers, names and meanings are Linux's on x86-64. A *direct* call is a function \
+         test abi` writes it anew. Numbers, names and meanings are Linux's on x86-64; from 22016 (0x5600) on they are Vortex's own. A *direct* call is a function \
          that cannot interfere with scheduling (§3.4); the others become requests to the resource named. All other \
          numbers return `ENOSYS`, and are said once a program on the console.\n\n\
          | number | name | to | arguments | what it does |\n|---:|---|---|---|---|\n",

@@ -1,11 +1,13 @@
 //! The command line, as `--help` shows it.
 
+mod experiment;
 mod run;
 
 use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand};
 
+pub use experiment::{Attacks, Cpu, Experiment, Which};
 pub use run::Run;
 
 /// What the words after `./vortex` may be.
@@ -54,8 +56,8 @@ pub enum Command {
     Mutants(Mutants),
     /// Boot the kernel in a virtual machine, with services (not there yet).
     Run(Box<Run>),
-    /// Reproduce the paper's experiments on the machine (none there yet).
-    Experiment(Later),
+    /// Reproduce the paper's experiments on the machine.
+    Experiment(Experiment),
     /// Some of the booted tests: what each did beside what Linux did.
     #[command(hide = true)]
     Booted(Booted),
@@ -152,14 +154,6 @@ pub struct Mutants {
     /// Crates to mutate: grid, schedulers, config. All three if none is named.
     #[arg(value_name = "PART", value_parser = ["grid", "schedulers", "config"])]
     pub parts: Vec<String>,
-}
-
-/// Arguments of what is not there yet: anything, so that the answer is an honest one.
-#[derive(Debug, Arguments)]
-pub struct Later {
-    /// Whatever was asked for.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    pub rest: Vec<String>,
 }
 
 /// Arguments of `booted`.

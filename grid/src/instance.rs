@@ -59,6 +59,8 @@ pub(crate) struct Instance<M> {
     /// Labels bound, by place in `cores`: of all instances of its class on these cores, so
     /// that the threads of many processes are spread as those of one are (§4.2).
     pub bound: Arc<[AtomicU32]>,
+    /// Labels bound, of this instance alone.
+    pub own: Box<[AtomicU32]>,
     factory: Factory<M>,
 }
 
@@ -123,6 +125,7 @@ impl<M: Message> Directory<M> {
             class: spec.class,
             scheduler: spec.scheduler,
             bound,
+            own: cores.iter().map(|_| AtomicU32::new(0)).collect(),
             cores,
             parents,
             owner: spec.owner,

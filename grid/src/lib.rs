@@ -37,7 +37,7 @@ mod standing;
 mod sync;
 mod triggers;
 
-pub use self::core::{ClientReport, Core, CoreReport, CoreSpec, Step};
+pub use self::core::{ClientReport, Core, CoreReport, CoreSpec, Drawer, DrawerReport, Step};
 pub use activity::{
     Activities, Class, Entitlement, EntitlementAt, MULTIPLEXOR, Refused, TableFull,
 };

@@ -117,8 +117,9 @@ impl<M: Message> Grid<M> {
         let loads: Vec<CoreLoad> = instance
             .cores
             .iter()
-            .zip(instance.bound.iter())
-            .map(|(&core, bound)| CoreLoad {
+            .zip(instance.bound.iter().zip(&instance.own))
+            .map(|(&core, (bound, own))| CoreLoad {
+                own: own.load(crate::sync::Ordering::Relaxed),
                 bound: bound.load(crate::sync::Ordering::Relaxed),
                 received: self.activities.received(label.activity, core),
                 share: Some(params(core).share),
@@ -145,14 +146,13 @@ impl<M: Message> Grid<M> {
 
     /// Notes that a label was bound to, or is no longer bound to, a core.
     pub(crate) fn count_binding(&self, instance: &Instance<M>, core: CoreId, added: bool) {
-        let Some(bound) = instance.place_of(core).and_then(|place| instance.bound.get(place))
-        else {
-            return;
-        };
-        if added {
-            bound.fetch_add(1, crate::sync::Ordering::Relaxed);
-        } else {
-            bound.fetch_sub(1, crate::sync::Ordering::Relaxed);
+        let Some(place) = instance.place_of(core) else { return };
+        for counter in instance.bound.get(place).into_iter().chain(instance.own.get(place)) {
+            if added {
+                counter.fetch_add(1, crate::sync::Ordering::Relaxed);
+            } else {
+                counter.fetch_sub(1, crate::sync::Ordering::Relaxed);
+            }
         }
     }
 

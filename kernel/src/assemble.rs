@@ -20,12 +20,14 @@ use vortex_grid::{
 use vortex_machine::{Boot, Cpu};
 use vortex_resources::files::FileSystem;
 use vortex_resources::memory::AddressSpaces;
-use vortex_resources::process::{ProcessRequest, Processes, Random, Start, Threads};
+use vortex_resources::monitor::{Monitor, Samples};
+use vortex_resources::process::{Limits, ProcessRequest, Processes, Random, Start, Threads};
 use vortex_resources::{Mail, Ports, System, WallClock};
 use vortex_units::{ActivityId, Bytes, CoreId, Cycles, Micros, Share};
 
 use crate::clock::Clock;
 use crate::defaults;
+use crate::report::Bill;
 
 /// How long a thread keeps its core before others may want it.
 const PATIENCE: Micros = Micros::new(200);
@@ -78,7 +80,12 @@ impl fmt::Display for Failure {
 pub struct Shared {
     pub system: Arc<System>,
     pub names: Vec<(String, ActivityId)>,
+    /// What each is entitled to, in the same order; nothing for the infrastructure.
+    pub shares: Vec<Option<u64>>,
+    /// Filled when the machine ends.
+    pub bill: Mutex<Bill>,
     pub patience: Cycles,
+    pub samples: Arc<Samples>,
     pub debug_exit: bool,
     start: Mutex<Vec<(ActivityId, Start)>>,
     begun: AtomicBool,
@@ -192,6 +199,7 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         cores: boot.cores,
         unknown: Mutex::new(BTreeSet::new()),
         timeslice: frequency.cycles(config.machine.timeslice),
+        limits: Once::new(),
     });
     let mut names = vec![("infrastructure".to_string(), ActivityId::INFRASTRUCTURE)];
     let mut threads = Vec::new();
@@ -205,6 +213,7 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
     }
     let start = services(&config, &names);
     let root = Mutex::new(Some(root));
+    let samples = Arc::new(Samples::new(config.multiplexors.iter().map(|mux| mux.core)));
     let ports = Ports {
         process: grid.add(home(spec(&config, frequency, "resource.process", 1)?), {
             let (system, poker) = (system.clone(), boot.poker());
@@ -222,13 +231,33 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
                 FileSystem::new(root, system.clone())
             }
         }),
+        monitor: grid.add(home(spec(&config, frequency, "resource.monitor", 4)?), {
+            let (samples, poker) = (samples.clone(), boot.poker());
+            let names: Vec<_> = names.iter().map(|(name, id)| (*id, name.clone())).collect();
+            let observers = observers(&config, &names);
+            move |_| {
+                let (names, observers) = (names.clone(), observers.clone());
+                Monitor::new(samples.clone(), poker.clone(), frequency, names, observers)
+            }
+        }),
         threads,
     };
     system.ports.call_once(|| ports);
+    let limits = config.activities.iter().zip(&names).map(|(activity, (_, id))| {
+        let vortex_config::Limits { processes, threads } = activity.limits;
+        (*id, Limits { processes, threads })
+    });
+    system.limits.call_once(|| limits.collect());
+    let share = |activity: &vortex_config::Activity| Some(u64::from(activity.share.hundredths()));
+    let shares = core::iter::once(None).chain(config.activities.iter().skip(1).map(share));
+    let shares = shares.collect();
     let shared = Arc::new(Shared {
         system,
         names,
+        shares,
+        bill: Mutex::default(),
         patience: frequency.cycles(PATIENCE),
+        samples,
         debug_exit: boot.debug_exit(),
         start: Mutex::new(start),
         begun: AtomicBool::new(false),
@@ -255,8 +284,8 @@ fn written(archive: &[u8], path: &str) -> Result<String, Failure> {
 }
 
 /// The resources that there are.
-const RESOURCES: [&str; 4] =
-    ["resource.thread", "resource.process", "resource.asr", "resource.file"];
+const RESOURCES: [&str; 5] =
+    ["resource.thread", "resource.process", "resource.asr", "resource.file", "resource.monitor"];
 
 /// Refuses what a configuration asks for and this kernel does not do.
 fn refuse(config: &Config) -> Result<(), Failure> {
@@ -285,6 +314,15 @@ fn refuse(config: &Config) -> Result<(), Failure> {
         )));
     }
     Ok(())
+}
+
+/// The activities that may see the performance data of all.
+fn observers(config: &Config, names: &[(ActivityId, String)]) -> Vec<ActivityId> {
+    let activities = config.activities.iter().zip(names);
+    let may = |(activity, (id, _)): (&vortex_config::Activity, &(ActivityId, String))| {
+        (activity.performance == vortex_config::Performance::All).then_some(*id)
+    };
+    activities.filter_map(may).collect()
 }
 
 /// The programs to start.

@@ -12,7 +12,7 @@ use vortex_units::{ActivityId, Cycles};
 
 use crate::assemble::Shared;
 use crate::clock::Clock;
-use crate::report;
+use crate::{report, sample};
 
 type GridCore = Core<Mail, Clock>;
 
@@ -22,6 +22,7 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
     loop {
         cpu.poll();
         take_interrupts(&mut core, &mut cpu, shared);
+        sample::give(&mut core, shared);
         let mut step = core.step();
         loop {
             match step {

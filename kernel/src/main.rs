@@ -10,6 +10,7 @@ mod console;
 mod defaults;
 mod drive;
 mod report;
+mod sample;
 
 use alloc::sync::Arc;
 

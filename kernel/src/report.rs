@@ -1,39 +1,108 @@
-//! What each activity has consumed, on the console when the machine ends.
+//! What each activity has consumed, on the console when the machine ends: a line for each
+//! core, with its ledger's verdict, and then a table of the activities. Integers alone: the
+//! kernel has no floating point.
+
+use alloc::vec::Vec;
+use core::fmt;
 
 use vortex_grid::Core;
 use vortex_machine::Status;
 use vortex_resources::Mail;
+use vortex_units::Cycles;
 
 use crate::assemble::Shared;
 use crate::clock::Clock;
 use crate::console::print;
 
+/// The sum over the cores that have given their account.
+#[derive(Default)]
+pub struct Bill {
+    elapsed: Cycles,
+    idle: Cycles,
+    host: Cycles,
+    departed: Cycles,
+    /// In the order of [`Shared::names`].
+    used: Vec<Cycles>,
+}
+
+/// A part of a whole, rounded: `12.34 %`.
+struct PerCent(u64, u64);
+
+impl fmt::Display for PerCent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = u128::from(self.1.max(1));
+        let hundredths = (u128::from(self.0) * 10_000 + whole / 2) / whole;
+        let text = alloc::format!("{}.{:02} %", hundredths / 100, hundredths % 100);
+        f.pad(&text)
+    }
+}
+
 /// Prints this core's account, and ends the machine after the last.
 pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
-    let report = core.report();
+    let clients = core.report().clients.len();
     let ledger = core.ledger();
-    let per_cent = |part: u64| part as f64 * 100.0 / ledger.elapsed().get().max(1) as f64;
-    print(format_args!("core {}: {} cycles", core.id().get(), ledger.elapsed().get()));
-    for (name, activity) in &shared.names {
-        print(format_args!(", {name} {:.2} %", per_cent(ledger.used(*activity).get())));
-    }
-    print(format_args!(", idle {:.2} %", per_cent(ledger.idle_time().get())));
+    let elapsed = ledger.elapsed();
+    print(format_args!(
+        "core {}: {} cycles, idle {}, {clients} clients, ",
+        core.id().get(),
+        elapsed.get(),
+        PerCent(ledger.idle_time().get(), elapsed.get()),
+    ));
     match core.audit() {
-        Ok(()) => print(format_args!(", ledger whole, {} clients\n", report.clients.len())),
-        Err(imbalance) => print(format_args!(", LEDGER WRONG: {imbalance:?}\n")),
+        Ok(()) => print(format_args!("ledger whole\n")),
+        Err(imbalance) => print(format_args!("LEDGER WRONG: {imbalance:?}\n")),
+    }
+    let mut bill = shared.bill.lock();
+    bill.elapsed += elapsed;
+    bill.idle += ledger.idle_time();
+    bill.host += ledger.host_time();
+    bill.departed += ledger.departed();
+    bill.used.resize(shared.names.len(), Cycles::ZERO);
+    for (sum, (_, activity)) in bill.used.iter_mut().zip(&shared.names) {
+        *sum += ledger.used(*activity);
     }
     if let Some(next) = shared.hand_on() {
+        drop(bill);
         core.machine().0.poke(next);
     } else {
-        let (all, free) = vortex_machine::memory_counters();
-        let (claimed, used) = vortex_machine::heap_counters();
-        print(format_args!(
-            "memory: {} of {} frames free, heap {} of {} bytes\n",
-            free.get(),
-            all.get(),
-            used.get(),
-            claimed.get()
-        ));
+        table(&bill, shared);
+        memory();
         vortex_machine::power_off(Status::Good, shared.debug_exit);
     }
+}
+
+/// What the activities have had of all cores' time.
+fn table(bill: &Bill, shared: &Shared) {
+    let all = bill.elapsed.get();
+    let entitled: u64 = shared.shares.iter().flatten().sum();
+    print(format_args!("{:<20} {:>9} {:>20} {:>9}\n", "activity", "entitled", "cycles", "of all"));
+    for (((name, _), share), used) in shared.names.iter().zip(&shared.shares).zip(&bill.used) {
+        let used = used.get();
+        print(format_args!("{name:<20} "));
+        match share {
+            Some(share) => print(format_args!("{:>9}", PerCent(*share, entitled))),
+            None => print(format_args!("{:>9}", "-")),
+        }
+        print(format_args!(" {used:>20} {:>9}\n", PerCent(used, all)));
+    }
+    let rest = [("departed", bill.departed), ("hypervisor", bill.host), ("idle", bill.idle)];
+    for (name, cycles) in rest {
+        if name == "idle" || !cycles.is_zero() {
+            let cycles = cycles.get();
+            let part = PerCent(cycles, all);
+            print(format_args!("{name:<20} {:>9} {cycles:>20} {part:>9}\n", "-"));
+        }
+    }
+}
+
+fn memory() {
+    let (all, free) = vortex_machine::memory_counters();
+    let (claimed, used) = vortex_machine::heap_counters();
+    print(format_args!(
+        "memory: {} of {} frames free, heap {} of {} bytes\n",
+        free.get(),
+        all.get(),
+        used.get(),
+        claimed.get()
+    ));
 }

@@ -10,6 +10,7 @@ extern crate alloc;
 pub mod files;
 mod mail;
 pub mod memory;
+pub mod monitor;
 pub mod process;
 mod system;
 

@@ -9,6 +9,7 @@ use vortex_units::{Bytes, Cycles};
 
 use crate::files::{FileRequest, FilesId, Image};
 use crate::memory::{AddressSpace, FaultError, Mapping, MemoryRequest, Program};
+use crate::monitor::MonitorRequest;
 use crate::process::{ProcessRequest, ThreadDone, ThreadReady};
 
 /// What a resource answers: one type, because a thread waits for whichever of them its
@@ -43,6 +44,7 @@ pub enum Mail {
     Process(ProcessRequest),
     Memory(MemoryRequest),
     File(FileRequest),
+    Monitor(MonitorRequest),
     Answer(Answer),
 }
 
@@ -57,5 +59,5 @@ impl Message for Mail {
 
 carries!(
     Mail: Thread(ThreadReady), ThreadDone(ThreadDone), Process(ProcessRequest),
-    Memory(MemoryRequest), File(FileRequest), Answer(Answer),
+    Memory(MemoryRequest), File(FileRequest), Monitor(MonitorRequest), Answer(Answer),
 );

@@ -11,7 +11,8 @@ use vortex_units::{ActivityId, Cycles, Nanos};
 
 use crate::files::FileSystem;
 use crate::memory::AddressSpaces;
-use crate::process::{Processes, Threads};
+use crate::monitor::Monitor;
+use crate::process::{Limits, Processes, Threads};
 use crate::process::{Random, Thread};
 
 /// The ports of the resources. Thread resources are an instance an activity.
@@ -22,6 +23,8 @@ pub struct Ports {
     pub memory: Port<AddressSpaces>,
     /// Files.
     pub files: Port<FileSystem>,
+    /// The monitor.
+    pub monitor: Port<Monitor>,
     /// TR, by the activity's place.
     pub threads: Vec<(ActivityId, Port<Threads>)>,
 }
@@ -83,6 +86,8 @@ pub struct System {
     pub unknown: Mutex<BTreeSet<(u64, Vec<u8>)>>,
     /// How long a thread runs at most at a time.
     pub timeslice: Cycles,
+    /// How many processes and threads activities may have; set once, when the grid is built.
+    pub limits: Once<Vec<(ActivityId, Limits)>>,
 }
 
 impl System {

@@ -1,4 +1,4 @@
-//! `run` and `experiment`: what is not there yet says so, and what there is instead.
+//! `run` where there is no kernel: it says so, and what there is instead.
 
 use std::process::ExitCode;
 
@@ -9,18 +9,6 @@ pub fn run() -> ExitCode {
          Try instead:\n\
          \x20 ./vortex simulate examples/paper-cpu.xml   the same schedulers and grid, virtual time\n\
          \x20 ./vortex check FILE                        what a configuration guarantees\n\
-         docs/STATUS.md says what works and what comes next."
-    );
-    ExitCode::FAILURE
-}
-
-/// `./vortex experiment`.
-pub fn experiment() -> ExitCode {
-    eprintln!(
-        "vortex: no experiment of the paper runs on the machine yet, as the kernel does not boot \
-         yet.\n\
-         In simulation there are the files of examples/ :\n\
-         \x20 ./vortex simulate examples/paper-cpu.xml   the CPU shares of the paper: 50, 33, 17 %\n\
          docs/STATUS.md says what works and what comes next."
     );
     ExitCode::FAILURE

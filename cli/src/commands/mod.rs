@@ -3,6 +3,7 @@
 mod bench;
 mod booted;
 mod check;
+mod experiment;
 mod fuzz;
 mod later;
 mod mutants;
@@ -13,6 +14,7 @@ mod test;
 use std::process::ExitCode;
 
 pub use bench::cost;
+pub use experiment::cpu::ledger;
 pub use run::built_in;
 
 use crate::args::Command;
@@ -29,6 +31,6 @@ pub fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
-        Command::Experiment(_) => Ok(later::experiment()),
+        Command::Experiment(arguments) => experiment::run(&arguments),
     }
 }

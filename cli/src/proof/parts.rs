@@ -1,7 +1,7 @@
 //! The parts of the proof, in the order in which they run: what fails fast comes first.
 
 use super::{Extent, Part, Program, Work, booted, files, fuzz, miri, models, readme, services};
-use crate::commands::cost;
+use crate::commands::{cost, ledger};
 
 /// The crates that are compiled into the kernel unchanged.
 const KERNEL_CRATES: &[&str] = &[
@@ -147,6 +147,12 @@ pub fn parts() -> Vec<Part> {
             what: "programs do on the booted kernel what they do on the host's Linux",
             extent: Extent::Normal,
             work: |_| Work::Function(booted::part),
+        },
+        Part {
+            name: "ledger",
+            what: "experiment cpu for five seconds: every cycle of the machine is on one bill",
+            extent: Extent::Normal,
+            work: |_| Work::Function(ledger),
         },
         Part {
             name: "fuzz",

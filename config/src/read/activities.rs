@@ -11,8 +11,8 @@ use vortex_units::{Frames, Share};
 use super::element::{Field, Fields, Reader, TEXT};
 use super::schedulers::ignored;
 use crate::{
-    Activity, ActivityIndex, Algorithm, Config, Entitlement, MemoryBudget, Place, ResourceIndex,
-    Service, limits,
+    Activity, ActivityIndex, Algorithm, Config, Entitlement, Limits, MemoryBudget, Performance,
+    Place, ResourceIndex, Service, limits,
 };
 
 const THREAD: &str = "resource.thread";
@@ -74,6 +74,8 @@ pub(super) fn activities(reader: &mut Reader<'_>, parts: &Fields<'_, '_>, config
             entitlements: Vec::new(),
             memory: MemoryBudget::default(),
             nodes: None,
+            limits: Limits::default(),
+            performance: Performance::Own,
             place: Place::default(),
         },
     };
@@ -95,9 +97,13 @@ fn somewhere(config: &Config, quality: impl Fn(&Algorithm) -> bool) -> bool {
 fn activity(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> (Activity, bool) {
     let reserved = node.has_tag_name("infrastructure");
     let fields = if reserved {
-        reader.open(node, &["share", "priority", "nodes"], &["entitlement", "memory"])
+        reader.open(node, &["share", "priority", "nodes"], &["entitlement", "memory", "limits"])
     } else {
-        reader.open(node, &["name", "share", "priority", "nodes"], &["entitlement", "memory"])
+        reader.open(
+            node,
+            &["name", "share", "priority", "nodes", "performance"],
+            &["entitlement", "memory", "limits"],
+        )
     };
     let name = if reserved {
         "infrastructure".to_string()
@@ -123,6 +129,15 @@ fn activity(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> (Ac
     }
     let memory = budget(reader, &fields, config);
     let nodes = fields.get("nodes").and_then(|field| reader.number32(field, 1, 10_000_000));
+    let limits = limits(reader, &fields);
+    let performance = fields.get("performance").map_or(Performance::Own, |field| {
+        match field.text.as_str() {
+            "own" => {}
+            "all" => return Performance::All,
+            _ => reader.unknown(field, "right to performance data", ["own", "all"].into_iter()),
+        }
+        Performance::Own
+    });
     let activity = Activity {
         name,
         share: share.unwrap_or(Share::ONE),
@@ -130,6 +145,8 @@ fn activity(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> (Ac
         entitlements,
         memory,
         nodes,
+        limits,
+        performance,
         place: fields.place,
     };
     (activity, fields.get("share").is_some())
@@ -234,6 +251,23 @@ fn budget(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, config: &Config) -> 
         reader.warn(memory.place, "the hard limit is beyond the machine's memory");
     }
     MemoryBudget { minimum: least, soft, hard }
+}
+
+fn limits(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Limits {
+    const MOST: u32 = 4_194_304;
+    let mut nodes = fields.all("limits");
+    let Some(node) = nodes.next() else { return Limits::default() };
+    for second in nodes {
+        let place = reader.place(second.range().start);
+        reader.flaw(place, "there is a second <limits>", "it once");
+    }
+    let written = reader.open(node, &["processes", "threads"], &[]);
+    if written.get("processes").is_none() && written.get("threads").is_none() {
+        reader.flaw(written.place, "these limits limit nothing", "processes, threads or both");
+    }
+    let [processes, threads] = ["processes", "threads"]
+        .map(|name| written.get(name).and_then(|field| reader.number32(field, 1, MOST)));
+    Limits { processes, threads }
 }
 
 fn service(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> Option<Service> {

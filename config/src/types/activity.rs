@@ -25,8 +25,31 @@ pub struct Activity {
     pub memory: MemoryBudget,
     /// `<nodes>`: how many queued requests it may have; the grid's default if `None`.
     pub nodes: Option<u32>,
+    /// How many processes and threads it may have.
+    pub limits: Limits,
+    /// Whose performance data its processes may see.
+    pub performance: Performance,
     /// Where it is written; line zero for an infrastructure that is not.
     pub place: Place,
+}
+
+/// `<limits processes threads/>`: beyond them the kernel makes no more (`EAGAIN`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Processes; `None`: no such limit.
+    pub processes: Option<u32>,
+    /// Threads of all its processes; `None`: no such limit.
+    pub threads: Option<u32>,
+}
+
+/// `performance`: whose data a process may ask for (§4.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Performance {
+    /// `own`: those of its activity. The default.
+    #[default]
+    Own,
+    /// `all`: those of all activities, and of the cores.
+    All,
 }
 
 /// A share or priority for one resource, one core, or both.

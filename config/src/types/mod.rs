@@ -5,7 +5,7 @@ mod machine;
 mod scheduler;
 mod simulation;
 
-pub use activity::{Activity, Entitlement, MemoryBudget, Service};
+pub use activity::{Activity, Entitlement, Limits, MemoryBudget, Performance, Service};
 pub use machine::Machine;
 pub use scheduler::{
     Algorithm, Draw, LoadSharing, Metric, Multiplexor, Parameter, ResourceScheduler, ShareForm,

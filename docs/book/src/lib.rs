@@ -22,3 +22,6 @@ pub mod system_call {}
 
 #[doc = include_str!("calls.md")]
 pub mod calls {}
+
+#[doc = include_str!("performance.md")]
+pub mod performance {}

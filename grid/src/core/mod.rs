@@ -46,7 +46,7 @@ use crate::shared::Grid;
 use crate::slot::{HeldLabel, Slot};
 use crate::triggers::Triggers;
 
-pub use report::{ClientReport, CoreReport};
+pub use report::{ClientReport, CoreReport, Drawer, DrawerReport};
 
 /// How a core is to be run.
 pub struct CoreSpec {

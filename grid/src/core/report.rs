@@ -9,9 +9,10 @@ use vortex_units::{ActivityId, Cycles, InstanceId};
 use super::Core;
 use crate::blame::Blame;
 use crate::ledger::Imbalance;
+use crate::level::Child;
 use crate::machine::Machine;
 use crate::message::Message;
-use crate::policy::{ClientId, ClientStatistics};
+use crate::policy::{ClientId, ClientStatistics, Record, RecordKind};
 use crate::slot::Usage;
 
 /// A share-holder at a resource on a core.
@@ -31,9 +32,29 @@ pub struct ClientReport {
     pub statistics: ClientStatistics,
 }
 
+/// Who is a client of a core's multiplexor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Drawer {
+    /// An activity, with its instances of the thread resource.
+    Activity(ActivityId),
+    /// A resource.
+    Resource(InstanceId, String),
+}
+
+/// A client of a core's multiplexor.
+#[derive(Clone, Debug)]
+pub struct DrawerReport {
+    /// Who.
+    pub drawer: Drawer,
+    /// What the multiplexor knows of it.
+    pub statistics: ClientStatistics,
+}
+
 /// A sample of a core.
 #[derive(Clone, Debug)]
 pub struct CoreReport {
+    /// The reading of the clock up to which it is complete.
+    pub stamp: Cycles,
     /// Time since the core started.
     pub elapsed: Cycles,
     /// Time with nothing to do.
@@ -48,6 +69,8 @@ pub struct CoreReport {
     pub open: Option<(ActivityId, Cycles)>,
     /// By resource and share-holder.
     pub clients: Vec<ClientReport>,
+    /// The clients of the multiplexor itself.
+    pub drawers: Vec<DrawerReport>,
     /// Who ran while whose requests waited, as far as it was sampled.
     pub blame: Vec<Blame>,
     /// Explained waits for whose pair of victim and causer the core's table had no place.
@@ -90,6 +113,8 @@ impl<M: Message, P: Machine> Core<M, P> {
             }
         }
         CoreReport {
+            stamp: self.ledger.last() + open.map_or(Cycles::ZERO, |(_, span)| span),
+            drawers: self.drawers(),
             elapsed: self.ledger.elapsed() + open.map_or(Cycles::ZERO, |(_, span)| span),
             idle: self.ledger.idle_time(),
             host: self.ledger.host_time(),
@@ -99,6 +124,41 @@ impl<M: Message, P: Machine> Core<M, P> {
             clients,
             blame: self.ring.blame(),
             blame_unnamed: self.ring.unnamed(),
+        }
+    }
+
+    fn drawers(&self) -> Vec<DrawerReport> {
+        let Some(multiplexor) = self.levels.first() else { return Vec::new() };
+        let children = multiplexor.children.iter().enumerate();
+        children
+            .filter_map(|(index, child)| {
+                let client = ClientId::new(u32::try_from(index).ok()?);
+                let drawer = match child {
+                    Child::Activity { activity, .. } => Drawer::Activity(*activity),
+                    Child::Slot(slot) => {
+                        let instance = &self.slots.get(*slot)?.instance;
+                        Drawer::Resource(instance.id, instance.name.clone())
+                    }
+                    Child::Level(_) | Child::Nobody => return None,
+                };
+                let statistics = multiplexor.scheduler.client_statistics(client);
+                Some(DrawerReport { drawer, statistics })
+            })
+            .collect()
+    }
+
+    /// Books the time since the last reading to this activity: whoever drives the core
+    /// did something for it between two requests. It counts against its client here.
+    pub fn worked_for(&mut self, activity: ActivityId) {
+        let now = self.machine.now();
+        let (span, total) = self.ledger.charge(activity, now);
+        self.grid.activities().publish(activity, self.id, total);
+        if let Some(multiplexor) = self.levels.first_mut()
+            && let Some(own) = multiplexor.client_of(activity)
+        {
+            let mut record = Record::new(RecordKind::THROUGH);
+            record.cycles = span;
+            multiplexor.charge(own, &record, now);
         }
     }
 

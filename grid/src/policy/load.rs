@@ -7,6 +7,8 @@ use vortex_units::{ActivityId, CoreId, Cycles, Micros, Share};
 pub struct CoreLoad {
     /// Labels of this scheduler now bound to the core.
     pub bound: u32,
+    /// Those of them that are of the same process, where each has a scheduler of its own.
+    pub own: u32,
     /// What the label's activity has received of this scheduler's metric on the core.
     pub received: u64,
     /// The activity's share at this scheduler on the core; `None` where it has none.

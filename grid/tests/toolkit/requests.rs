@@ -1,7 +1,7 @@
 //! Requests from their sending to their end, on one core and between two.
 
 use super::support::{Act, First, What, World};
-use vortex_grid::{Labels, Refused, ReplyError, Scope};
+use vortex_grid::{Drawer, Labels, Refused, ReplyError, Scope};
 use vortex_units::{ActivityId, Micros};
 
 #[test]
@@ -247,4 +247,23 @@ fn a_batch_serves_so_many_of_one_client_before_the_next() {
             of_a.chunks(turns).zip(of_b.chunks(turns)).flat_map(|(a, b)| [a, b].concat()).collect();
         assert_eq!(world.order(What::Finished), expected, "a batch of {batch}");
     }
+}
+
+#[test]
+fn work_for_an_activity_between_two_requests_is_on_its_bill() {
+    let mut world = World::new(1, 8);
+    let probe = world.probe(&[0], First::anywhere());
+    let a = world.activity(10);
+    world.root(0, a, probe, Labels::NONE, vec![]).unwrap();
+    world.settle();
+    let before = world.cores[0].ledger().used(a).get();
+    world.clock.0.fetch_add(700, std::sync::atomic::Ordering::Relaxed);
+    world.cores[0].worked_for(a);
+    assert!(world.cores[0].ledger().used(a).get() >= before + 700);
+    assert_eq!(world.cores[0].audit(), Ok(()));
+    let report = world.cores[0].report();
+    assert_eq!(report.stamp, world.cores[0].ledger().last());
+    let has = |wanted: &dyn Fn(&Drawer) -> bool| report.drawers.iter().any(|d| wanted(&d.drawer));
+    assert!(has(&|drawer| matches!(drawer, Drawer::Resource(..))), "the probe");
+    assert!(has(&|drawer| *drawer == Drawer::Activity(a)), "charge-through");
 }

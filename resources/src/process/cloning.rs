@@ -88,6 +88,9 @@ impl Processes {
         if alone {
             return reply(Err(Errno::EINVAL));
         }
+        if !self.may_grow(call.thread.process.activity, !wanted.has(CLONE_THREAD)) {
+            return reply(Err(Errno::EAGAIN));
+        }
         if wanted.has(CLONE_THREAD) {
             let made = self.new_thread(call, &wanted, cx);
             return reply(made);

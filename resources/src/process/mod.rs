@@ -7,6 +7,7 @@ mod direct;
 mod ending;
 mod executing;
 pub mod futex;
+mod limits;
 mod operands;
 mod posting;
 mod processes;
@@ -19,6 +20,7 @@ mod threads;
 mod waiting;
 
 pub use begin::Start;
+pub use limits::Limits;
 pub use operands::Operands;
 pub use processes::{Pid, Process, ThreadState};
 pub use random::Random;

@@ -20,6 +20,7 @@ use super::thread::Thread;
 use crate::System;
 use crate::files::{FileCall, timespec};
 use crate::memory::{AddressSpace, Unpinned, pin, read_string};
+use crate::monitor::MonitorRequest;
 
 /// The most that arguments and environment have together.
 const STRINGS: usize = 2 << 20;
@@ -44,6 +45,8 @@ pub enum Prepared {
     Files(Box<FileCall>),
     /// A request to PR.
     Process(Box<ProcessCall>),
+    /// A request to the monitor.
+    Monitor(MonitorRequest),
 }
 
 impl From<Unready> for Prepared {
@@ -75,6 +78,8 @@ pub fn prepare(thread: &mut Thread, system: &System, now: Cycles, core: CoreId) 
         Call::Memory(call) => Ok(Prepared::Memory(call)),
         Call::Files(call) => files(thread, call),
         Call::Process(call) => process(thread, system, now, call),
+        Call::Monitor(call) => Operands::prepare(&thread.space, call.operands())
+            .map(|operands| Prepared::Monitor(MonitorRequest::new(operands))),
     };
     prepared.unwrap_or_else(Into::into)
 }

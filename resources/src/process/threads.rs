@@ -298,6 +298,7 @@ impl Threads {
             Prepared::Process(call) => {
                 cx.request(ports.process, Labels::NONE, ProcessRequest::Call(call))
             }
+            Prepared::Monitor(request) => cx.request(ports.monitor, Labels::NONE, request),
         };
         vortex_machine::save_vectors(&mut thread.context);
         match trigger {

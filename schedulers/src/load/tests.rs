@@ -31,6 +31,9 @@ fn ask(
 
 #[test]
 fn fewest_bound_ties_to_where_it_ran_then_to_the_lowest() {
+    let own =
+        [(1, 2), (0, 9), (1, 1)].map(|(own, bound)| CoreLoad { own, bound, ..CoreLoad::default() });
+    assert_eq!(ask("fewest-bound", &[], own, None), (2, None), "its own threads apart first");
     let loads = [3, 2, 2].map(|bound| CoreLoad { bound, ..CoreLoad::default() });
     assert_eq!(ask("fewest-bound", &[], loads, None), (2, None));
     assert_eq!(ask("fewest-bound", &[], loads, Some(5)), (5, None));

@@ -1,13 +1,15 @@
 //! Storms, for whoever must stand them: `attacks forkbomb | threadstorm | signalstorm |
-//! callstorm`. Each is bounded, so that it can be tried on a host.
+//! callstorm | threadops`. Each is bounded, so that it can be tried on a host.
 
 mod storms;
 
 use vortex_guest::{args::Args, proc, sig};
 
 const USAGE: &str = "\
-usage: attacks forkbomb [--most N]           fork until it is refused, or N times; reap all
+usage: attacks forkbomb [--most N] [--seconds S]   fork until it is refused, or N times; reap
+                                              all; with S again and again, so long
        attacks threadstorm [--threads N]     N threads, ready all the time, for --seconds S
+       attacks threadops [--seconds S]       start and join threads, a few at a time
        attacks signalstorm [--seconds S]     threads send each other signals
        attacks callstorm [--seconds S] [--seed S]   wrong arguments to harmless calls";
 
@@ -16,11 +18,13 @@ fn main() {
     let name = args.word();
     let most = args.number("--most").unwrap_or(100);
     let threads = args.number("--threads");
-    let seconds = args.number("--seconds").unwrap_or(1);
+    let asked = args.number("--seconds");
+    let seconds = asked.unwrap_or(1);
     let seed = args.number("--seed").unwrap_or(1);
     sig::reset();
     match name.as_deref() {
-        Some("forkbomb") => storms::forks(most),
+        Some("forkbomb") => storms::forks(most, asked.unwrap_or(0)),
+        Some("threadops") => storms::operations(seconds),
         Some("threadstorm") => storms::threads(threads.unwrap_or(10_000), seconds),
         Some("signalstorm") => storms::signals(threads.unwrap_or(8), seconds),
         Some("callstorm") => storms::calls(seed, seconds),

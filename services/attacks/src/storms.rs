@@ -1,13 +1,25 @@
 //! The storms.
 
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use vortex_guest::random::Random;
-use vortex_guest::{fd, pipe, proc, say, sig, sys, time};
+use vortex_guest::{fd, futex, pipe, proc, say, sig, sys, time};
 
-/// Forks children that stay until it is refused, or there are enough; reaps all.
-pub fn forks(most: u64) {
+/// Forks children that stay until it is refused, or there are enough; reaps all. Again and
+/// again, for so long; tells of the last time.
+pub fn forks(most: u64, seconds: u64) {
+    let end = time::now() + Duration::from_secs(seconds);
+    loop {
+        let told = bomb(most);
+        if time::now() >= end {
+            say!("{told}");
+            return;
+        }
+    }
+}
+
+fn bomb(most: u64) -> String {
     let gate = pipe::plain();
     let mut children = Vec::new();
     let mut refused = false;
@@ -25,7 +37,7 @@ pub fn forks(most: u64) {
     let _ = fd::close(gate.into);
     let reaped = children.iter().filter(|child| proc::wait(**child) == "exit 0").count();
     let end = if refused { "then refused" } else { "none refused" };
-    say!("{} children, {end}, {reaped} reaped", children.len());
+    format!("{} children, {end}, {reaped} reaped", children.len())
 }
 
 fn until(seconds: u64) {
@@ -39,18 +51,38 @@ static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Threads that are ready all the time; fewer, where that many are refused.
 pub fn threads(count: u64, seconds: u64) {
+    // They wait for each other first: a storm from the first on would be one of few.
+    static GATE: AtomicU32 = AtomicU32::new(0);
     let spin = || {
+        while GATE.load(SeqCst) == 0 {
+            let _ = futex::wait_private(&GATE, 0, None);
+        }
         while !STOP.load(SeqCst) {
             proc::give_way();
         }
     };
     let start = || std::thread::Builder::new().stack_size(16 << 10).spawn(spin).ok();
     let started: Vec<_> = (0..count).map_while(|_| start()).collect();
+    let all = started.len();
+    GATE.store(1, SeqCst);
+    let _ = futex::wake_private(&GATE, i32::MAX as u32);
+    say!("{all} threads of {count} are ready");
     until(seconds);
     STOP.store(true, SeqCst);
-    let all = started.len();
     let joined = started.into_iter().filter_map(|thread| thread.join().ok()).count();
     say!("{all} threads of {count}, {joined} joined");
+}
+
+/// Threads that are started and joined, four at a time.
+pub fn operations(seconds: u64) {
+    let end = time::now() + Duration::from_secs(seconds);
+    let mut made = 0_u64;
+    while time::now() < end {
+        let start = || std::thread::Builder::new().stack_size(16 << 10).spawn(|| ()).ok();
+        let started: Vec<_> = (0..4).filter_map(|_| start()).collect();
+        made += started.into_iter().filter_map(|thread| thread.join().ok()).count() as u64;
+    }
+    say!("threads were made: {}", made > 0);
 }
 
 /// Threads that send each other signals, handled and empty.

@@ -6,6 +6,7 @@
 //! the end of its time. The threads end with their streams, or with this command.
 
 mod backtrace;
+mod capture;
 mod keys;
 mod readers;
 mod symbols;
@@ -17,6 +18,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 pub use backtrace::{Backtrace, Names};
+pub use capture::capture;
 pub use symbols::Symbols;
 
 use super::ending::Ending;

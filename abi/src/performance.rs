@@ -1,0 +1,124 @@
+//! The performance data that the call `performance` returns (§4.1), as bytes.
+//!
+//! A sample is little-endian and has no padding. It begins with [`MAGIC`], a version, and
+//! its own length, so that a reader knows whether it has all of it. Lists have their count
+//! first (`u32`), strings their length (`u16`) and then UTF-8.
+//!
+//! ```text
+//! sample   magic u32, version u16, scope u16, length u64, stamp u64, megahertz u32,
+//!          list of names, list of cores
+//! name     activity u32, string
+//! core     number u16, stamp u64, elapsed u64, idle u64, host u64, departed u64,
+//!          list of used, list of clients
+//! used     activity u32, cycles u64
+//! client   kind u8, instance u32, resource string, activity u32, cycles u64, bytes u64,
+//!          memory u64, requests u64, runs u64, waited u64, longest u64, queued u64
+//! ```
+//!
+//! # Invariants
+//! Decoding what was encoded gives the same; decoding anything else gives an error, and
+//! never takes more memory than a small multiple of the bytes that it was given.
+
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub use read::{Unreadable, decode};
+pub use write::encode;
+
+/// The system call's number: `0x5600`, one of Vortex's own.
+pub const NUMBER: u32 = 0x5600;
+/// `VXPF`, little-endian.
+pub const MAGIC: u32 = 0x4650_5856;
+/// The form described here.
+pub const VERSION: u16 = 1;
+
+/// A sample of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// Whether it is all of the machine's data, or the caller's own only: then [`Core::idle`],
+    /// [`Core::host`] and [`Core::departed`] are not told, and are zero.
+    pub whole: bool,
+    /// Core 0's counter when its part of the sample was taken.
+    pub stamp: u64,
+    /// The counter's rate.
+    pub megahertz: u32,
+    /// What the activities are called that occur.
+    pub names: Vec<(u32, String)>,
+    /// A part for each core.
+    pub cores: Vec<Core>,
+}
+
+/// What a core tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Core {
+    /// Which.
+    pub number: u16,
+    /// Its counter when it took its part, up to which all its time is booked.
+    pub stamp: u64,
+    /// Cycles since it started.
+    pub elapsed: u64,
+    /// Of these, with nothing to do.
+    pub idle: u64,
+    /// Of these, taken by the hypervisor.
+    pub host: u64,
+    /// Of these, used by activities that are gone.
+    pub departed: u64,
+    /// Of these, used by each activity; infrastructure is activity 0.
+    pub used: Vec<(u32, u64)>,
+    /// The clients of its schedulers.
+    pub clients: Vec<Client>,
+}
+
+/// Whose client a client is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// The core's multiplexor's: an activity with its threads.
+    #[default]
+    Threads,
+    /// The core's multiplexor's: a resource.
+    Resource,
+    /// A resource's scheduler's: an activity.
+    Holder,
+}
+
+/// A client of a scheduler.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Client {
+    /// Of which scheduler.
+    pub kind: Kind,
+    /// The resource's number in the grid; zero for [`Kind::Threads`].
+    pub instance: u32,
+    /// The resource's name; empty for [`Kind::Threads`].
+    pub resource: String,
+    /// The activity; zero for [`Kind::Resource`].
+    pub activity: u32,
+    /// Cycles attributed to it, credits taken off.
+    pub cycles: u64,
+    /// Bytes that it moved.
+    pub bytes: u64,
+    /// Frames attributed to it.
+    pub memory: u64,
+    /// Requests that it was charged for.
+    pub requests: u64,
+    /// Requests begun.
+    pub runs: u64,
+    /// Cycles that its requests waited, in sum.
+    pub waited: u64,
+    /// The longest of these waits.
+    pub longest: u64,
+    /// Requests that wait now.
+    pub queued: u64,
+}
+
+impl Sample {
+    /// The name of an activity, if it is told.
+    #[must_use]
+    pub fn name(&self, activity: u32) -> Option<&str> {
+        self.names.iter().find(|(number, _)| *number == activity).map(|(_, name)| name.as_str())
+    }
+}

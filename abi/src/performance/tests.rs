@@ -1,0 +1,86 @@
+use alloc::string::ToString;
+use alloc::vec;
+
+use super::*;
+
+fn sample() -> Sample {
+    let client = Client {
+        kind: Kind::Holder,
+        instance: 3,
+        resource: "resource.file".to_string(),
+        activity: 2,
+        cycles: u64::MAX,
+        bytes: 1,
+        memory: 2,
+        requests: 3,
+        runs: 4,
+        waited: 5,
+        longest: 6,
+        queued: 7,
+    };
+    let core = |number| Core {
+        number,
+        stamp: 1 << 40,
+        elapsed: 1000,
+        idle: 100,
+        host: 0,
+        departed: 7,
+        used: vec![(0, 3), (2, 890)],
+        clients: vec![client.clone(), Client { kind: Kind::Resource, ..Client::default() }],
+    };
+    Sample {
+        whole: true,
+        stamp: 77,
+        megahertz: 2600,
+        names: vec![(0, "infrastructure".to_string()), (2, "wéb".to_string())],
+        cores: vec![core(0), core(5)],
+    }
+}
+
+#[test]
+fn what_was_written_is_read() {
+    for sample in [sample(), Sample::default()] {
+        let mut bytes = encode(&sample);
+        assert_eq!(decode(&bytes), Ok(sample.clone()));
+        bytes.extend([0; 100]);
+        assert_eq!(decode(&bytes), Ok(sample));
+    }
+    assert_eq!(sample().name(2), Some("wéb"));
+    assert_eq!(sample().name(1), None);
+}
+
+#[test]
+fn a_part_of_a_sample_is_none() {
+    let bytes = encode(&sample());
+    for length in 0..bytes.len() {
+        assert_eq!(decode(&bytes[..length]), Err(Unreadable::Short), "{length}");
+    }
+}
+
+#[test]
+fn wrong_bytes_are_errors_or_other_samples() {
+    let good = encode(&sample());
+    for place in 0..good.len() {
+        for wrong in [0, 1, 0x7f, 0xff] {
+            let mut bytes = good.clone();
+            bytes[place] = wrong;
+            if let Ok(read) = decode(&bytes) {
+                assert_eq!(encode(&read).len(), good.len());
+            }
+        }
+    }
+    let with = |place: usize, value: u8| {
+        let mut bytes = good.clone();
+        bytes[place] = value;
+        decode(&bytes)
+    };
+    assert_eq!(with(0, 0), Err(Unreadable::NotOne));
+    assert_eq!(with(4, 9), Err(Unreadable::Version(9)));
+    assert_eq!(with(8, 0), Err(Unreadable::Length));
+}
+
+#[test]
+fn the_number_is_the_declared_one() {
+    let declared = crate::DECLARED.iter().find(|call| call.name == "performance");
+    assert_eq!(declared.map(|call| call.number), Some(NUMBER));
+}

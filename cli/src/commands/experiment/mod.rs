@@ -1,0 +1,20 @@
+//! `experiment`: the paper's experiments (§4) on the machine. Each prints what the paper
+//! reports beside what it measured, and fails outside its bounds.
+
+mod attacks;
+pub mod cpu;
+mod samples;
+mod stage;
+
+use std::process::ExitCode;
+
+use crate::args::{Experiment, Which};
+use crate::failure::Failure;
+
+/// Runs the one that was asked for.
+pub fn run(arguments: &Experiment) -> Result<ExitCode, Failure> {
+    match &arguments.which {
+        Which::Attacks(arguments) => attacks::run(arguments),
+        Which::Cpu(arguments) => cpu::run(arguments),
+    }
+}

@@ -1,0 +1,123 @@
+//! What an experiment's machine is made of: a configuration from a template, our programs,
+//! and QEMU; and what its console said.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config_file;
+use crate::failure::Failure;
+use crate::home;
+use crate::machine::accelerator::Accelerator;
+use crate::machine::console;
+use crate::machine::image::{self, GuestPath, Programs, Tree};
+use crate::machine::own;
+use crate::machine::qemu::Machine;
+use crate::machine::size::{Cores, Memory};
+use crate::machine::{ending::Ending, kernel};
+
+/// Where the configuration is in the root file system.
+const CONFIG: &str = "/etc/vortex.xml";
+
+/// How the machines of an experiment are made.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage {
+    /// What executes their instructions.
+    pub accelerator: Accelerator,
+    /// Whether guest time counts instructions.
+    pub counted: bool,
+    /// Their cores.
+    pub cores: Cores,
+}
+
+/// The template's text with its values: lines with `{core}` once for each core.
+pub fn fill(template: &str, cores: Cores, values: &BTreeMap<&str, u32>) -> String {
+    let mut text = String::new();
+    let mut comment = false;
+    for line in template.lines() {
+        comment |= line.contains("<!--");
+        if line.contains("{core}") && !comment {
+            for core in 0..cores.get() {
+                text += &line.replace("{core}", &core.to_string());
+                text.push('\n');
+            }
+        } else if comment {
+            // Braces in a comment are the template's own words.
+        } else {
+            text += line;
+            text.push('\n');
+        }
+        comment &= !line.contains("-->");
+    }
+    for (name, value) in values {
+        text = text.replace(&format!("{{{name}}}"), &value.to_string());
+    }
+    text.replace("{cores}", &cores.to_string())
+}
+
+impl Stage {
+    /// Runs a machine with this configuration and these programs of ours, each at
+    /// `/bin/NAME`, to its end, or to a line with its last word. What its console said.
+    pub fn run(
+        &self,
+        config_text: &str,
+        programs: &[&str],
+        limit: Duration,
+        last: Option<&str>,
+    ) -> Result<String, Failure> {
+        let root = home::root()?;
+        if let Err(flaws) = config_file::parse(config_text.as_bytes()) {
+            config_file::complain(Path::new("the experiment's configuration"), &flaws);
+            return Err(Failure::Unexpected("a sound configuration", config_text.into()));
+        }
+        let mut tree = Tree::with_basics();
+        let text = image::Content::Bytes(config_text.as_bytes().to_vec());
+        tree.put(&GuestPath::root().follow(CONFIG), image::Node::File(text, 0o644))?;
+        let folder = own::build(&root)?;
+        for name in programs {
+            let path = GuestPath::root().follow(&format!("/bin/{name}"));
+            image::take(&mut tree, &folder.join(name), &path)?;
+        }
+        let mut needs = Programs::into(&mut tree);
+        for name in programs {
+            needs.add(&format!("/bin/{name}"), "the experiment")?;
+        }
+        needs.finish()?;
+        let kernel = kernel::build(&root)?;
+        let (file, _) = image::temporary(&tree)?;
+        let machine = Machine {
+            accelerator: self.accelerator,
+            counted: self.counted,
+            cores: self.cores,
+            memory: Memory::mebibytes(256).unwrap_or(Memory::LEAST),
+            kernel,
+            image: Some(file.path().to_path_buf()),
+            words: vec![format!("config={CONFIG}")],
+            devices: Vec::new(),
+        };
+        let events = console::watch()?;
+        let (ending, said) = console::capture(machine.command(), &events, limit, last)?;
+        match ending {
+            Ending::Good => Ok(said),
+            other => {
+                let last: Vec<&str> = said.lines().rev().take(20).collect();
+                let last: String =
+                    last.into_iter().rev().map(|line| format!("\n  {line}")).collect();
+                Err(Failure::ProgramFailed(format!("the machine ({other})"), last))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_becomes_a_configuration() {
+        let template = "<!-- {core} -->\n<a x=\"{core}\"/>\n<b> {cores} {n} </b>\n";
+        let cores = Cores::new(2).unwrap();
+        let text = fill(template, cores, &BTreeMap::from([("n", 7)]));
+        assert_eq!(text, "<a x=\"0\"/>\n<a x=\"1\"/>\n<b> 2 7 </b>\n");
+    }
+}

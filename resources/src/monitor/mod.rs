@@ -1,0 +1,11 @@
+//! The monitor: performance data for whoever may have them (§4.1).
+//!
+//! Every core takes its own part of a sample, between two requests, so that what a thread
+//! has just run is booked; the monitor asks for the parts, and hands out those of one
+//! asking when all are there.
+
+mod resource;
+mod samples;
+
+pub use resource::{Monitor, MonitorCall, MonitorRequest};
+pub use samples::Samples;

@@ -1,0 +1,175 @@
+//! The resource that asks the cores and answers the callers. It is at home on the first
+//! core, whose counter stamps a sample.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use vortex_abi::Errno;
+use vortex_abi::performance::{self, Core, Kind, Sample};
+use vortex_grid::{At, Context, Frequency, Outcome, Resource};
+use vortex_machine::Poker;
+use vortex_units::{ActivityId, Cycles, Micros};
+
+use super::samples::Samples;
+use crate::process::Operands;
+use crate::{Answer, Mail};
+
+/// How long the cores may take: none runs for longer between two looks.
+const PATIENCE: Micros = Micros::new(1_000_000);
+
+/// A system call, as the stub prepares it.
+pub struct MonitorCall {
+    /// The buffer that is to be filled.
+    pub operands: Operands,
+    /// The asking that was made for it, and until when it is waited for.
+    pub(super) asked: Option<(u64, Cycles)>,
+}
+
+/// To the monitor.
+pub struct MonitorRequest(pub Box<MonitorCall>);
+
+impl MonitorRequest {
+    /// A call that wants a sample in this buffer.
+    #[must_use]
+    pub fn new(operands: Operands) -> Self {
+        Self(Box::new(MonitorCall { operands, asked: None }))
+    }
+}
+
+/// The resource.
+pub struct Monitor {
+    samples: Arc<Samples>,
+    poker: Poker,
+    frequency: Frequency,
+    names: Vec<(ActivityId, String)>,
+    observers: Vec<ActivityId>,
+}
+
+type Next = Outcome<Mail, Monitor>;
+
+impl Resource<Mail> for Monitor {
+    type Request = MonitorRequest;
+    type Reply = Answer;
+    const FAN_OUT: u32 = 0;
+
+    fn handle(&mut self, request: &mut MonitorRequest, cx: &mut Context<'_, Mail>) -> Next {
+        let call = &mut *request.0;
+        let Some((number, until)) = call.asked else {
+            call.asked = Some((self.ask(cx), cx.now() + self.frequency.cycles(PATIENCE)));
+            return Outcome::Continue(At::beginning());
+        };
+        let result = match self.samples.all(number) {
+            Some(parts) => self.answer(&call.operands, &parts, cx.activity()),
+            None if cx.now() < until => return Outcome::Continue(At::beginning()),
+            None => Err(Errno::EAGAIN),
+        };
+        Outcome::Reply(Answer::Call(result))
+    }
+}
+
+impl Monitor {
+    /// The monitor of these activities, some of which may see the data of all.
+    #[must_use]
+    pub fn new(
+        samples: Arc<Samples>,
+        poker: Poker,
+        frequency: Frequency,
+        names: Vec<(ActivityId, String)>,
+        observers: Vec<ActivityId>,
+    ) -> Self {
+        Self { samples, poker, frequency, names, observers }
+    }
+
+    fn ask(&self, cx: &Context<'_, Mail>) -> u64 {
+        let number = self.samples.ask(cx.activity());
+        // This core looks as soon as this run has ended.
+        for core in self.samples.cores().filter(|core| *core != cx.core()) {
+            self.poker.poke(core);
+        }
+        number
+    }
+
+    fn answer(
+        &self,
+        operands: &Operands,
+        parts: &[Arc<Core>],
+        activity: ActivityId,
+    ) -> Result<u64, Errno> {
+        let buffer = operands.buffer(0)?;
+        let whole = self.observers.contains(&activity);
+        let own = number(activity);
+        let cores = parts.iter().map(|part| if whole { Core::clone(part) } else { of(part, own) });
+        let names = self.names.iter().map(|(activity, name)| (number(*activity), name.clone()));
+        let sample = Sample {
+            whole,
+            stamp: parts.first().map_or(0, |first| first.stamp),
+            megahertz: u32::try_from(self.frequency.as_megahertz()).unwrap_or(u32::MAX),
+            names: names.filter(|(number, _)| whole || *number == own).collect(),
+            cores: cores.collect(),
+        };
+        let bytes = performance::encode(&sample);
+        if bytes.len() > buffer.len() {
+            return Err(Errno::ERANGE);
+        }
+        buffer.write(0, &bytes);
+        Ok(bytes.len() as u64)
+    }
+}
+
+fn number(activity: ActivityId) -> u32 {
+    u32::try_from(activity.index()).unwrap_or(u32::MAX)
+}
+
+/// What of a core's part is an activity's own.
+fn of(part: &Core, activity: u32) -> Core {
+    let own = |client: &&performance::Client| {
+        client.kind != Kind::Resource && client.activity == activity
+    };
+    Core {
+        number: part.number,
+        stamp: part.stamp,
+        elapsed: part.elapsed,
+        used: part.used.iter().filter(|(of, _)| *of == activity).copied().collect(),
+        clients: part.clients.iter().filter(own).cloned().collect(),
+        ..Core::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn without_a_right_there_are_only_the_callers_own_data() {
+        let client = |kind, activity| performance::Client {
+            kind,
+            activity,
+            ..performance::Client::default()
+        };
+        let part = Core {
+            number: 1,
+            stamp: 5,
+            elapsed: 100,
+            idle: 50,
+            host: 1,
+            departed: 9,
+            used: vec![(0, 10), (1, 20), (2, 10)],
+            clients: vec![
+                client(Kind::Threads, 1),
+                client(Kind::Threads, 2),
+                client(Kind::Resource, 0),
+                client(Kind::Holder, 2),
+            ],
+        };
+        let own = of(&part, 2);
+        assert_eq!((own.stamp, own.elapsed, own.idle, own.departed), (5, 100, 0, 0));
+        assert_eq!(own.used, [(2, 10)]);
+        assert!(own.clients.iter().all(|client| client.activity == 2));
+        assert_eq!(own.clients.len(), 2);
+        assert!(of(&part, 0).clients.is_empty(), "a resource is nobody's own");
+    }
+}

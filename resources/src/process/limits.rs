@@ -1,0 +1,64 @@
+//! How many processes and threads an activity may have: what stops a fork bomb.
+//!
+//! Refused is with `EAGAIN`, before anything is copied. Calls that are being served at the
+//! same time are not yet counted, so an activity may be beyond its limit by as many.
+
+use core::sync::atomic::Ordering;
+
+use vortex_units::ActivityId;
+
+use super::resource::Processes;
+
+/// An activity's limits; `None` is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Processes, those included that have ended and were not waited for.
+    pub processes: Option<u32>,
+    /// Threads of all its processes.
+    pub threads: Option<u32>,
+}
+
+impl Limits {
+    /// Whether who has so many may have one thread more, as a process of its own or not.
+    #[must_use]
+    pub fn allow(&self, processes: u32, threads: u32, process: bool) -> bool {
+        let below = |limit: Option<u32>, count| limit.is_none_or(|limit| count < limit);
+        below(self.threads, threads) && (!process || below(self.processes, processes))
+    }
+}
+
+impl Processes {
+    /// Whether the activity may have one thread more, as a process of its own or not.
+    pub(super) fn may_grow(&self, activity: ActivityId, process: bool) -> bool {
+        let limits =
+            self.system.limits.get().and_then(|all| {
+                all.iter().find(|(of, _)| *of == activity).map(|(_, limits)| *limits)
+            });
+        let Some(limits) = limits.filter(|limits| *limits != Limits::default()) else {
+            return true;
+        };
+        let own = self.records.values().filter(|record| record.process.activity == activity);
+        let (processes, threads) = own.fold((0_u32, 0_u32), |(processes, threads), record| {
+            let more = record.process.count.load(Ordering::Acquire);
+            (processes.saturating_add(1), threads.saturating_add(more))
+        });
+        limits.allow(processes, threads, process)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_that_fits_is_allowed_and_no_more() {
+        let none = Limits::default();
+        assert!(none.allow(u32::MAX, u32::MAX, true));
+        let limits = Limits { processes: Some(4), threads: Some(10) };
+        assert!(limits.allow(3, 9, true));
+        assert!(!limits.allow(4, 9, true));
+        assert!(limits.allow(4, 9, false), "a thread is no process");
+        assert!(!limits.allow(3, 10, false));
+        assert!(!limits.allow(3, 10, true), "a process has a thread");
+    }
+}
