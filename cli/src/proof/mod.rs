@@ -24,7 +24,6 @@ use crate::out;
 use crate::table::{Align, Table};
 
 pub use parts::parts;
-pub use services::build as build_services;
 
 /// How much of the proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,19 +7,16 @@ use std::time::{Duration, Instant};
 
 use super::{Extent, Program, Verdict};
 
-/// Their workspace, which is not the outer one.
-pub const MANIFEST: &str = "services/Cargo.toml";
-/// What they are built for: static, without a C library of the host's.
-pub const TARGET: &str = "x86_64-unknown-linux-musl";
+pub use crate::machine::own::{FOLDER, MANIFEST, TARGET};
+
 /// In which all tests have run twice.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Builds them; the folder that they are in then.
 pub fn build(root: &Path) -> Result<PathBuf, String> {
     let build = ["build", "--release", "--locked", "--target", TARGET, "--manifest-path", MANIFEST];
-    let folder = "services/target";
-    match Program::cargo(build).with("CARGO_TARGET_DIR", folder).run(root) {
-        Verdict::Good(_) => Ok(root.join(folder).join(TARGET).join("release")),
+    match Program::cargo(build).with("CARGO_TARGET_DIR", FOLDER).run(root) {
+        Verdict::Good(_) => Ok(root.join(FOLDER).join(TARGET).join("release")),
         Verdict::Bad(why) | Verdict::NotRun(why) => Err(why),
     }
 }

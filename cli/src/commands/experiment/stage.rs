@@ -11,10 +11,10 @@ use crate::home;
 use crate::machine::accelerator::Accelerator;
 use crate::machine::console;
 use crate::machine::image::{self, GuestPath, Programs, Tree};
+use crate::machine::own;
 use crate::machine::qemu::Machine;
 use crate::machine::size::{Cores, Memory};
 use crate::machine::{ending::Ending, kernel};
-use crate::proof::build_services;
 
 /// Where the configuration is in the root file system.
 const CONFIG: &str = "/etc/vortex.xml";
@@ -73,8 +73,7 @@ impl Stage {
         let mut tree = Tree::with_basics();
         let text = image::Content::Bytes(config_text.as_bytes().to_vec());
         tree.put(&GuestPath::root().follow(CONFIG), image::Node::File(text, 0o644))?;
-        let folder = build_services(&root)
-            .map_err(|why| Failure::ProgramFailed("cargo build of services/".into(), why))?;
+        let folder = own::build(&root)?;
         for name in programs {
             let path = GuestPath::root().follow(&format!("/bin/{name}"));
             image::take(&mut tree, &folder.join(name), &path)?;
