@@ -31,6 +31,11 @@ use crate::report::Bill;
 
 /// How long a thread keeps its core before others may want it.
 const PATIENCE: Micros = Micros::new(200);
+/// Requests that an activity may have queued where the configuration does not say: enough
+/// for the threads that most programs have.
+const NODES: u32 = 16_384;
+/// What a thread takes of them at most: itself, its call, that call's own request, a timer.
+const NODES_OF_A_THREAD: u32 = 4;
 /// The share of a resource that the configuration does not name, at each multiplexor.
 const RESOURCE_SHARE: u32 = 100;
 
@@ -204,10 +209,9 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
     let mut names = vec![("infrastructure".to_string(), ActivityId::INFRASTRUCTURE)];
     let mut threads = Vec::new();
     for (index, activity) in config.activities.iter().enumerate().skip(1) {
-        let id = grid
-            .activities()
-            .create(vortex_assembly::entitlement(&config, index))
-            .map_err(|_| Failure::Activities)?;
+        let mut entitlement = vortex_assembly::entitlement(&config, index);
+        entitlement.nodes = activity.nodes.unwrap_or(NODES);
+        let id = grid.activities().create(entitlement).map_err(|_| Failure::Activities)?;
         names.push((activity.name.clone(), id));
         threads.push((id, add_threads(&config, &grid, &system, frequency, id, index)?));
     }
@@ -245,6 +249,9 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
     system.ports.call_once(|| ports);
     let limits = config.activities.iter().zip(&names).map(|(activity, (_, id))| {
         let vortex_config::Limits { processes, threads } = activity.limits;
+        // A thread for which there would be no room when it waits is refused when it is made.
+        let room = activity.nodes.unwrap_or(NODES) / NODES_OF_A_THREAD;
+        let threads = Some(threads.map_or(room, |threads| threads.min(room)));
         (*id, Limits { processes, threads })
     });
     system.limits.call_once(|| limits.collect());
