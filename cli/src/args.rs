@@ -54,7 +54,7 @@ pub enum Command {
     Fuzz(Fuzz),
     /// Show which changes to the source no test notices (needs cargo-mutants).
     Mutants(Mutants),
-    /// Boot the kernel in a virtual machine, with services (not there yet).
+    /// Boot the kernel in a virtual machine, with services.
     Run(Box<Run>),
     /// Reproduce the paper's experiments on the machine.
     Experiment(Experiment),
@@ -138,6 +138,8 @@ pub struct Bench {
 pub enum Measured {
     /// The life of a request: send, schedule, dispatch, account.
     Grid,
+    /// The process interface on the booted machine.
+    Kernel,
 }
 
 /// Arguments of `fuzz`.

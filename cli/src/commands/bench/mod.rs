@@ -5,6 +5,7 @@
 //! twice, for different numbers of requests: the difference is the steady state.
 
 mod groups;
+mod kernel;
 mod measure;
 mod print;
 
@@ -43,7 +44,9 @@ const IDLE: Limit = Limit { goal: 2_048, ceiling: 2_048 };
 
 /// Measures and prints.
 pub fn run(arguments: &Bench) -> Result<ExitCode, Failure> {
-    let Measured::Grid = arguments.what;
+    if let Measured::Kernel = arguments.what {
+        return kernel::run(arguments.json);
+    }
     if !home::works("valgrind", &["--version"]) {
         return Err(Failure::Missing { tool: "valgrind", get: "sudo apt-get install valgrind" });
     }

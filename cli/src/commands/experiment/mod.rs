@@ -4,7 +4,7 @@
 mod attacks;
 pub mod cpu;
 mod samples;
-mod stage;
+pub mod stage;
 
 use std::process::ExitCode;
 
