@@ -5,7 +5,6 @@ mod booted;
 mod check;
 mod experiment;
 mod fuzz;
-mod later;
 mod mutants;
 mod run;
 mod simulate;

@@ -8,12 +8,6 @@ use super::error::MachineError;
 const PACKAGE: &str = "vortex-kernel";
 const TARGET: &str = "x86_64-unknown-none";
 
-/// Whether this checkout has a kernel.
-pub fn exists(root: &Path) -> bool {
-    let manifest = std::fs::read_to_string(root.join("kernel/Cargo.toml")).unwrap_or_default();
-    manifest.lines().any(|line| line.trim() == format!("name = \"{PACKAGE}\""))
-}
-
 /// Builds it; cargo says on standard error what it does where that takes time.
 ///
 /// # Errors
@@ -62,15 +56,5 @@ mod tests {
         assert_eq!(at(None), Path::new("/r/target/x86_64-unknown-none/release/vortex-kernel"));
         assert_eq!(at(Some("/t")), Path::new("/t/x86_64-unknown-none/release/vortex-kernel"));
         assert_eq!(at(Some("t")), Path::new("/r/t/x86_64-unknown-none/release/vortex-kernel"));
-    }
-
-    #[test]
-    fn a_checkout_without_its_package_has_none() {
-        let root = tempfile::tempdir().unwrap();
-        assert!(!exists(root.path()));
-        std::fs::create_dir(root.path().join("kernel")).unwrap();
-        let manifest = root.path().join("kernel/Cargo.toml");
-        std::fs::write(&manifest, "[package]\nname = \"vortex-kernel\"\n").unwrap();
-        assert!(exists(root.path()));
     }
 }

@@ -10,7 +10,6 @@ use std::process::ExitCode;
 
 use vortex_config::{Config, limits};
 
-use super::later;
 use crate::args::Run;
 use crate::config_file;
 use crate::failure::Failure;
@@ -30,10 +29,6 @@ const CONFIG: &str = "/etc/vortex.xml";
 /// Runs a machine to its end.
 pub fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     let root = home::root()?;
-    let there = arguments.kernel.is_some() || kernel::exists(&root);
-    if !there && !arguments.dry_run {
-        return Ok(later::run());
-    }
     let Some((text, config)) = configuration(arguments)? else { return Ok(ExitCode::FAILURE) };
     let cores = cores(arguments.cores, &config)?;
     let memory = arguments.memory.unwrap_or_else(|| memory(&config));

@@ -17,7 +17,11 @@ const SHOWN: usize = 2000;
 
 /// The tests in their order; nothing for those that did as on Linux, else the difference.
 #[derive(Debug)]
-pub struct Results(Vec<(String, Option<String>)>);
+pub struct Results {
+    tests: Vec<(String, Option<String>)>,
+    /// Those that failed once, and not when they were run again.
+    unsteady: Vec<String>,
+}
 
 impl Results {
     /// Beside what the host's Linux does.
@@ -44,14 +48,33 @@ impl Results {
                 None => Some(format!("{name}: did not run\n")),
             }
         };
-        Self(tests.iter().map(|test| (test.name.clone(), different(test))).collect())
+        let tests = tests.iter().map(|test| (test.name.clone(), different(test))).collect();
+        Self { tests, unsteady: Vec::new() }
+    }
+
+    /// The tests that failed and are not known to.
+    pub fn unexpected(&self, known: &Known) -> Vec<String> {
+        let failed = self.tests.iter().filter(|(_, difference)| difference.is_some());
+        failed.filter(|(name, _)| !known.may_fail(name)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Takes in what came of some tests when they were run again.
+    pub fn again(&mut self, again: Self) {
+        for (name, difference) in again.tests {
+            if difference.is_none()
+                && let Some((_, before)) = self.tests.iter_mut().find(|(test, _)| *test == name)
+            {
+                *before = None;
+                self.unsteady.push(name);
+            }
+        }
     }
 
     /// All differences, and whether there is none.
     pub fn show(&self, boots: &Boots) -> (String, bool) {
-        let wrong: Vec<_> = self.0.iter().filter_map(|(_, wrong)| wrong.as_deref()).collect();
+        let wrong: Vec<_> = self.tests.iter().filter_map(|(_, wrong)| wrong.as_deref()).collect();
         let mut text: String = wrong.iter().map(|wrong| shortened(wrong)).collect();
-        let (all, good) = (self.0.len(), self.0.len() - wrong.len());
+        let (all, good) = (self.tests.len(), self.tests.len() - wrong.len());
         text += &format!("{}{good} of {all} as on Linux, {} boots\n", boots.outside, boots.count);
         (text, wrong.is_empty())
     }
@@ -60,7 +83,7 @@ impl Results {
     pub fn judge(&self, known: &Known, boots: &Boots) -> Verdict {
         let mut wrong = String::new();
         let (mut good, mut bad) = (0, 0);
-        for (name, difference) in &self.0 {
+        for (name, difference) in &self.tests {
             match difference {
                 Some(_) if known.may_fail(name) => bad += 1,
                 Some(difference) => wrong += &shortened(difference),
@@ -71,7 +94,7 @@ impl Results {
             }
         }
         for name in known.names() {
-            if !self.0.iter().any(|(test, _)| test == name) {
+            if !self.tests.iter().any(|(test, _)| test == name) {
                 wrong += &format!("{name}: is in {FILE}, but is no test\n");
             }
         }
@@ -80,7 +103,10 @@ impl Results {
                 1 => "1 boot".into(),
                 count => format!("{count} boots"),
             };
-            let note = format!("{good} tests as on Linux, {bad} known not to be yet, {boots}");
+            let mut note = format!("{good} tests as on Linux, {bad} known not to be yet, {boots}");
+            if !self.unsteady.is_empty() {
+                note += &format!("; failed once and not again: {}", self.unsteady.join(", "));
+            }
             return Verdict::Good(note);
         }
         Verdict::Bad(format!("{wrong}{}", boots.outside))
