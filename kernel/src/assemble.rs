@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use alloc::{boxed::Box, format, vec};
 use core::fmt;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use spin::{Mutex, Once};
 use vortex_config::{Config, ShareForm};
@@ -90,6 +90,8 @@ pub struct Shared {
     /// Filled when the machine ends.
     pub bill: Mutex<Bill>,
     pub patience: Cycles,
+    /// The time stamp when the first program began; zero before.
+    pub first: AtomicU64,
     pub samples: Arc<Samples>,
     pub debug_exit: bool,
     start: Mutex<Vec<(ActivityId, Start)>>,
@@ -169,6 +171,7 @@ impl Built {
 }
 
 /// Reads the configuration and builds the grid.
+#[inline(never)] // Its frame must not stay beneath the first core's loop.
 pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
     let archive = boot.module.ok_or(Failure::NoModule)?;
     let text = match boot.command_line.get("config") {
@@ -264,6 +267,7 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         shares,
         bill: Mutex::default(),
         patience: frequency.cycles(PATIENCE),
+        first: AtomicU64::new(0),
         samples,
         debug_exit: boot.debug_exit(),
         start: Mutex::new(start),

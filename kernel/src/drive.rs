@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use core::convert::Infallible;
+use core::sync::atomic::Ordering;
 
 use vortex_grid::{Core, Labels, Step};
 use vortex_machine::{Cpu, Exit};
@@ -68,6 +69,9 @@ pub fn rest(mut cpu: Cpu) -> Infallible {
 /// Lets a thread run, and tells the grid how it came back.
 fn enter(core: &mut GridCore, cpu: &mut Cpu, limit: Cycles, shared: &Shared) -> Step {
     let began = cpu.now();
+    if shared.first.load(Ordering::Relaxed) == 0 {
+        shared.first.store(began.get(), Ordering::Relaxed);
+    }
     let mut used = Cycles::ZERO;
     let mut exit = Exit::Interrupted;
     // Until its patience is over others do not poke for it: then it is looked whether

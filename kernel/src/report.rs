@@ -4,6 +4,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::sync::atomic::Ordering;
 
 use vortex_grid::Core;
 use vortex_machine::Status;
@@ -66,6 +67,7 @@ pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
         core.machine().0.poke(next);
     } else {
         table(&bill, shared);
+        boot(shared);
         memory();
         vortex_machine::power_off(Status::Good, shared.debug_exit);
     }
@@ -93,6 +95,16 @@ fn table(bill: &Bill, shared: &Shared) {
             print(format_args!("{name:<20} {:>9} {cycles:>20} {part:>9}\n", "-"));
         }
     }
+}
+
+fn boot(shared: &Shared) {
+    let first = Cycles::new(shared.first.load(Ordering::Relaxed));
+    let boot = shared.system.clock.since_start(first).get() / 1_000;
+    print(format_args!(
+        "boot: {}.{:03} ms from the loader to the first program\n",
+        boot / 1_000,
+        boot % 1_000
+    ));
 }
 
 fn memory() {

@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 /// Bytes in a page.
 pub const PAGE: usize = 4096;
 
-#[derive(Clone)]
+// `Copy`, so that a page is copied from where it is to the heap: a kernel's stack has no room
+// for several of them.
+#[derive(Clone, Copy)]
 #[repr(C, align(4096))]
 struct Frame([u8; PAGE]);
 
@@ -19,17 +21,19 @@ struct Frame([u8; PAGE]);
 pub struct Page(Arc<Vec<Frame>>);
 
 /// A page of nothing.
+static ZERO: Frame = Frame([0; PAGE]);
+/// Its bytes.
 pub(crate) static ZEROS: [u8; PAGE] = [0; PAGE];
 
 impl Page {
     pub(crate) fn zeroed() -> Result<Self, Errno> {
-        Self::of(Frame([0; PAGE]))
+        Self::of(&ZERO)
     }
 
-    fn of(frame: Frame) -> Result<Self, Errno> {
+    fn of(frame: &Frame) -> Result<Self, Errno> {
         let mut frames = Vec::new();
         frames.try_reserve_exact(1).map_err(|_| Errno::ENOMEM)?;
-        frames.push(frame);
+        frames.extend_from_slice(core::slice::from_ref(frame));
         Ok(Self(Arc::new(frames)))
     }
 
@@ -41,7 +45,7 @@ impl Page {
 
     pub(crate) fn bytes_mut(&mut self) -> Result<&mut [u8; PAGE], Errno> {
         if Arc::get_mut(&mut self.0).is_none() {
-            *self = Self::of(Frame(*self.bytes()))?;
+            *self = Self::of(self.0.first().unwrap_or(&ZERO))?;
         }
         let frames = Arc::get_mut(&mut self.0).ok_or(Errno::ENOMEM)?;
         frames.first_mut().map(|frame| &mut frame.0).ok_or(Errno::ENOMEM)
