@@ -1,7 +1,7 @@
 //! What `build.rs` generates from `calls.toml`.
 
-#[allow(unused_imports, reason = "which kinds are used, the declarations say")]
-use crate::span::{Fd, In, InOut, Iov, IovIn, IovOut, Operand, Out, Path, Span};
+// Which kinds are used, the declarations say.
+use crate::span::*;
 
 /// A declaration, for tables and messages.
 #[derive(Clone, Copy, Debug)]

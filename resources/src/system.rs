@@ -7,7 +7,7 @@ use core::sync::atomic::AtomicU32;
 
 use spin::{Mutex, Once};
 use vortex_grid::{Frequency, Port};
-use vortex_units::{ActivityId, Cycles, Nanos};
+use vortex_units::{ActivityId, Cycles, Micros, Nanos};
 
 use crate::files::FileSystem;
 use crate::memory::AddressSpaces;
@@ -61,6 +61,18 @@ impl WallClock {
     pub fn cycles(&self, span: Nanos) -> Cycles {
         let cycles = u128::from(span.get()) * u128::from(self.frequency.as_megahertz()) / 1_000;
         Cycles::new(u64::try_from(cycles).unwrap_or(u64::MAX / 4))
+    }
+
+    /// When so much time from now is over.
+    #[must_use]
+    pub fn after(&self, now: Cycles, span: Nanos) -> Cycles {
+        now.saturating_add(self.cycles(span))
+    }
+
+    /// How long it is until then, rounded up: for the grid's timers.
+    #[must_use]
+    pub fn until(&self, deadline: Cycles, now: Cycles) -> Micros {
+        Micros::new(deadline.saturating_sub(now).get() / self.frequency.as_megahertz() + 1)
     }
 
     /// Time since the machine began.

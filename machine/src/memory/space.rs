@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use spin::Mutex;
-use vortex_units::{CoreId, Frames};
+use vortex_units::CoreId;
 
 use super::table::{Access, MapError, Table};
 use super::{Frame, PAGE};
@@ -111,12 +111,6 @@ impl Space {
     /// Where to go on.
     pub fn next(&self, page: u64, end: u64) -> Result<Option<u64>, u64> {
         self.inner.lock().table.next(page, end)
-    }
-
-    /// Frames of the tables themselves.
-    #[must_use]
-    pub fn table_frames(&self) -> Frames {
-        self.inner.lock().table.size()
     }
 
     fn advance(&self) -> u64 {

@@ -6,7 +6,6 @@
 //! - No entry is writable and executable.
 //! - The upper half is the kernel's, the same in every table, and not the programs' to use.
 
-use vortex_units::Frames;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::{Frame, PAGE, pointer};
@@ -83,7 +82,6 @@ impl Access {
 #[derive(Debug)]
 pub(crate) struct Table {
     root: Frame,
-    tables: u64,
 }
 
 impl Table {
@@ -96,16 +94,11 @@ impl Table {
             // SAFETY: an entry of the new root, which nobody else uses yet.
             unsafe { pointer::<u64>(root.physical() + index * 8).write(entry) };
         }
-        Some(Self { root, tables: 1 })
+        Some(Self { root })
     }
 
     pub fn root(&self) -> u64 {
         self.root.physical()
-    }
-
-    /// Frames that the tables themselves take.
-    pub fn size(&self) -> Frames {
-        Frames::new(self.tables)
     }
 
     /// The leaf entry of a page: made where it is wanted and missing.
@@ -124,7 +117,6 @@ impl Table {
                     return Ok(None);
                 }
                 let made = Frame::zeroed().ok_or(MapError::NoMemory)?.into_entry();
-                self.tables += 1;
                 let flags = Flags::PRESENT | Flags::WRITABLE | Flags::USER_ACCESSIBLE;
                 value = made | flags.bits();
                 // SAFETY: the same entry.

@@ -113,13 +113,6 @@ impl UserContext {
         self.registers.rax = value;
     }
 
-    /// Lets the thread make its system call once more when it goes on.
-    pub fn repeat_call(&mut self, number: u64) {
-        const SYSCALL: u64 = 2;
-        self.registers.rip = self.registers.rip.saturating_sub(SYSCALL);
-        self.registers.rax = number;
-    }
-
     /// The base of %fs: where its thread-local storage is.
     #[must_use]
     pub fn fs_base(&self) -> u64 {

@@ -10,10 +10,10 @@ use vortex_abi::linux::general::{
 use vortex_abi::{Errno, Files};
 use vortex_files::{At, Dev, Fd, Object, Opened, Owner, Stamp, WaitKey};
 use vortex_grid::Context;
-use vortex_units::Cycles;
+use vortex_units::Nanos;
 
 use super::resource::{Done, FileCall, FileSystem};
-use super::streams::{CONSOLE, Into};
+use super::streams::{CONSOLE, Cursor};
 use super::terminal::TERMIOS;
 use crate::Mail;
 
@@ -204,7 +204,7 @@ impl FileSystem {
             }
             Files::Getdents64 { fd, .. } => {
                 let open = self.open_of(call, fd)?;
-                let mut sink = Into { buffer: call.operands.buffer(0)?, at: 0 };
+                let mut sink = Cursor { buffer: call.operands.buffer(0)?, at: 0 };
                 let bytes =
                     self.with(call, cx, |root, caller, _| root.list(caller, open, &mut sink))?;
                 Ok(Done::Value(bytes as u64))
@@ -493,11 +493,8 @@ impl FileSystem {
             buffer.write(place * 8 + 6, &(happened as u16).to_le_bytes());
             ready += u64::from(happened != 0);
         }
-        let deadline = call.deadline.or_else(|| {
-            let limit =
-                u128::from(limit?) * u128::from(self.system.clock.frequency.as_megahertz()) / 1_000;
-            Some(cx.now() + Cycles::new(u64::try_from(limit).unwrap_or(u64::MAX / 2)))
-        });
+        let deadline =
+            call.deadline.or_else(|| Some(self.system.clock.after(cx.now(), Nanos::new(limit?))));
         if ready > 0 || limit == Some(0) || call.expired {
             return Ok(Done::Value(ready));
         }

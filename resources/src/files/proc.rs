@@ -8,6 +8,9 @@ use core::sync::atomic::Ordering;
 
 use vortex_files::{Fd, OpenId, ProcEntry, ProcKind, ProcLink, ProcSource, Table};
 
+use vortex_units::Cycles;
+
+use crate::WallClock;
 use crate::memory::maps;
 use crate::process::Process;
 
@@ -22,8 +25,10 @@ pub struct ProcView<'a> {
     pub table: &'a Table,
     /// How many cores there are.
     pub cores: u16,
-    /// Seconds since the machine began, in hundredths.
-    pub uptime: u64,
+    /// The machine's clock.
+    pub clock: WallClock,
+    /// Its counter's reading.
+    pub now: Cycles,
 }
 
 const DIRECTORY: ProcEntry = ProcEntry { kind: ProcKind::Directory, permissions: 0o555 };
@@ -160,7 +165,10 @@ impl ProcSource for ProcView<'_> {
                 free.get() * 4,
                 free.get() * 4
             ),
-            b"uptime" => format!("{}.{:02} 0.00\n", self.uptime / 100, self.uptime % 100),
+            b"uptime" => {
+                let hundredths = self.clock.since_start(self.now).get() / 10_000_000;
+                format!("{}.{:02} 0.00\n", hundredths / 100, hundredths % 100)
+            }
             b"cpuinfo" => (0..self.cores).map(|core| format!("processor\t: {core}\n\n")).collect(),
             b"version" => "Vortex version 0.1.0\n".into(),
             _ => return None,

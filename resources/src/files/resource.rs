@@ -13,7 +13,7 @@ use vortex_files::{
     Root, Table, Time, USUAL_LIMIT, WaitKey,
 };
 use vortex_grid::{At, Context, Labels, Outcome, Port, Resource};
-use vortex_units::{Bytes, Cycles, Micros};
+use vortex_units::{Bytes, Cycles};
 
 use super::image::Image;
 use super::proc::ProcView;
@@ -276,7 +276,8 @@ impl FileSystem {
             process,
             table: &files.table,
             cores: self.system.cores,
-            uptime: self.system.clock.since_start(cx.now()).get() / 10_000_000,
+            clock: self.system.clock,
+            now: cx.now(),
         });
         let proc: &dyn ProcSource = match &view {
             Some(view) => view,
@@ -313,10 +314,9 @@ impl FileSystem {
         let begun = call.go_on_here();
         let number = self.waits.add(tid, kept, keys, deadline, begun);
         if let (Some(deadline), Some(own)) = (deadline, self.own()) {
-            let left = deadline.saturating_sub(cx.now()).get()
-                / self.system.clock.frequency.as_megahertz();
+            let left = self.system.clock.until(deadline, cx.now());
             let request = FileRequest::Timeout(tid, number);
-            if cx.after(Micros::new(left + 1), own, Labels::NONE, request).is_err() {
+            if cx.after(left, own, Labels::NONE, request).is_err() {
                 self.cancel(tid, cx);
             }
         }

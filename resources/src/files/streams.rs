@@ -14,13 +14,13 @@ const CHUNK: usize = 256;
 /// What a reader of the console waits for.
 pub(super) const CONSOLE: WaitKey = WaitKey { object: u64::MAX, side: Side::Readable };
 
-/// A pinned buffer as a sink.
-pub(super) struct Into<'a> {
+/// A place in a pinned buffer, to be filled from there on or emptied.
+pub(super) struct Cursor<'a> {
     pub buffer: &'a Pinned,
     pub at: usize,
 }
 
-impl Sink for Into<'_> {
+impl Sink for Cursor<'_> {
     fn room(&self) -> usize {
         self.buffer.len() - self.at
     }
@@ -31,13 +31,7 @@ impl Sink for Into<'_> {
     }
 }
 
-/// A pinned buffer as a source.
-pub(super) struct From<'a> {
-    pub buffer: &'a Pinned,
-    pub at: usize,
-}
-
-impl Source for From<'_> {
+impl Source for Cursor<'_> {
     fn left(&self) -> usize {
         self.buffer.len() - self.at
     }
@@ -65,7 +59,7 @@ impl FileSystem {
     ) -> Result<Done, Errno> {
         let open = self.open_of(call, fd)?;
         let buffer = call.operands.buffer(operand)?;
-        let mut sink = Into { buffer, at: 0 };
+        let mut sink = Cursor { buffer, at: 0 };
         let system = self.system.clone();
         let moved = self.with(call, cx, |root, caller, effects| {
             let mut random = |bytes: &mut [u8]| system.random.lock().fill(bytes);
@@ -118,7 +112,7 @@ impl FileSystem {
         let open = self.open_of(call, fd)?;
         let buffer = call.operands.buffer(operand)?;
         let length = buffer.len();
-        let mut source = From { buffer, at: call.done };
+        let mut source = Cursor { buffer, at: call.done };
         let offset = offset.map(|offset| offset.saturating_add_unsigned(call.done as u64));
         let moved = self.with(call, cx, |root, caller, effects| {
             root.write(caller, open, offset, &mut source, effects)

@@ -11,7 +11,7 @@ use super::signals::frame::{self, Delivery, Format};
 use super::signals::restart::{Interrupted, Resumed, resume, resumed};
 use super::signals::{Action, Cause, Delivered, Disposition, Info, Signal, SignalSet};
 use super::thread::Thread;
-use super::threads::{Cx, Next, ThreadReady, Threads};
+use super::threads::{Cx, FAULTS, Next, ThreadReady, Threads};
 use crate::memory::{FaultError, Unpinned, pin};
 use crate::{Answer, Mail};
 
@@ -189,7 +189,7 @@ impl Threads {
                 thread.faults = 0;
                 None
             }
-            Err(Some(Unpinned::Fault(address, access))) if thread.faults < 64 => {
+            Err(Some(Unpinned::Fault(address, access))) if thread.faults < FAULTS => {
                 thread.faults += 1;
                 thread.delivering = Some((info, action));
                 Some(self.mend(ready, address, access, At::routine::<FrameMended>(), cx))

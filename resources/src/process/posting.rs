@@ -6,7 +6,7 @@ use core::sync::atomic::Ordering;
 
 use vortex_abi::Errno;
 use vortex_grid::{Labels, Outcome};
-use vortex_units::{Cycles, Micros};
+use vortex_units::Cycles;
 
 use super::processes::{Pid, Process, ThreadState};
 use super::resource::{Cx, Next, ProcessCall, ProcessRequest, Processes, reply};
@@ -262,11 +262,10 @@ impl Processes {
         self.alarm_number += 1;
         let number = self.alarm_number;
         self.alarms.insert(pid, Alarm { deadline, interval, number });
-        let left =
-            deadline.saturating_sub(cx.now()).get() / self.system.clock.frequency.as_megahertz();
+        let left = self.system.clock.until(deadline, cx.now());
         if let Some(ports) = self.system.ports.get() {
             let request = ProcessRequest::Alarm(pid, number);
-            let _ = cx.after(Micros::new(left + 1), ports.process, Labels::NONE, request);
+            let _ = cx.after(left, ports.process, Labels::NONE, request);
         }
     }
 

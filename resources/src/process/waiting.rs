@@ -13,7 +13,7 @@ use vortex_abi::linux::general::{
 };
 use vortex_abi::{Errno, Process as P};
 use vortex_grid::{Kept, Labels, Outcome};
-use vortex_units::{Cycles, Micros, Nanos};
+use vortex_units::{Cycles, Nanos};
 
 use super::direct::clock_of;
 use super::futex::Operation;
@@ -230,10 +230,9 @@ impl Processes {
         if let Some(deadline) = deadline
             && let Some(ports) = self.system.ports.get()
         {
-            let left = deadline.saturating_sub(cx.now()).get()
-                / self.system.clock.frequency.as_megahertz();
+            let left = self.system.clock.until(deadline, cx.now());
             let request = ProcessRequest::Timeout(tid, number);
-            if cx.after(Micros::new(left + 1), ports.process, Labels::NONE, request).is_err() {
+            if cx.after(left, ports.process, Labels::NONE, request).is_err() {
                 self.waits.cancel(tid, cx);
             }
         }
@@ -242,9 +241,7 @@ impl Processes {
 
     /// When so many nanoseconds from now are over.
     fn deadline(&self, nanos: u64, cx: &Cx<'_>) -> Cycles {
-        let cycles =
-            u128::from(nanos) * u128::from(self.system.clock.frequency.as_megahertz()) / 1_000;
-        cx.now() + Cycles::new(u64::try_from(cycles).unwrap_or(u64::MAX / 4))
+        self.system.clock.after(cx.now(), Nanos::new(nanos))
     }
 
     pub(super) fn sleep(&mut self, call: &ProcessCall, cx: &mut Cx<'_>) -> Next {

@@ -6,7 +6,7 @@
 
 use vortex_abi::Errno;
 use vortex_abi::linux::general as linux;
-use vortex_machine::{Fault, FaultKind};
+use vortex_machine::FaultKind;
 
 use super::frame::bytes::{read_half, read_word, write_half, write_word};
 use super::signal::Signal;
@@ -235,12 +235,6 @@ impl Info {
         let told = cause.1 != KERNEL && !matches!(cause, Cause::BUS_ADRALN);
         let address = if told { address } else { 0 };
         Self::plain(cause.0, cause.1, Detail::Fault { address })
-    }
-
-    /// A thread has had this fault, which was not mended; `mapped` as for [`Cause::of`].
-    #[must_use]
-    pub const fn of_fault(fault: &Fault, mapped: bool) -> Self {
-        Self::fault(Cause::of(fault.kind, mapped), fault.address)
     }
 
     /// As the memory of a process has it.

@@ -105,7 +105,10 @@ fn causes_have_the_kernels_layout() {
     let fault = Info::fault(Cause::SEGV_ACCERR, 0x1_0000_0002);
     assert_eq!(halves(fault, &[0, 8, 16, 20]), [11, 2, 2, 1]);
     let fault = Fault { kind: FaultKind::Protection, code: 0, address: 9 };
-    assert_eq!(halves(Info::of_fault(&fault, true), &[0, 8, 16]), [11, libc::SI_KERNEL, 0]);
+    assert_eq!(
+        halves(Info::fault(Cause::of(fault.kind, true), fault.address), &[0, 8, 16]),
+        [11, libc::SI_KERNEL, 0]
+    );
 }
 
 #[test]
