@@ -6,11 +6,11 @@ use vortex_abi::Span;
 use vortex_grid::{At, Continuation, Labels, Outcome};
 use vortex_machine::Access;
 
+use super::futex::Key;
 use super::futex::robust::{Death, Walk, Word, death};
 use super::resource::ProcessRequest;
 use super::thread::Thread;
 use super::threads::{Cx, FAULTS, Next, ThreadReady, Threads};
-use super::waiting::Key;
 use crate::memory::{Unpinned, pin};
 use crate::{Answer, Mail};
 
@@ -85,10 +85,7 @@ impl Thread {
             };
             let Some((frame, offset)) = pinned.first() else { continue };
             let Some(atomic) = frame.word(offset) else { continue };
-            let keys = [
-                Key::Private(space.number, word.address),
-                Key::Shared(frame.number(), offset as u64),
-            ];
+            let keys = Key::both(space.number, word.address, frame.number(), offset);
             let marked = atomic.fetch_update(
                 core::sync::atomic::Ordering::SeqCst,
                 core::sync::atomic::Ordering::SeqCst,
@@ -118,8 +115,8 @@ impl Thread {
         let pinned = pin(&self.space, Span::new(self.clear_tid, 4), Access::Write)?;
         pinned.write(0, &[0; 4]);
         if let (Some(ending), Some((frame, offset))) = (&mut self.ending, pinned.first()) {
-            ending.wakes.push(Key::Private(self.space.number, self.clear_tid));
-            ending.wakes.push(Key::Shared(frame.number(), offset as u64));
+            let address = self.clear_tid;
+            ending.wakes.extend(Key::both(self.space.number, address, frame.number(), offset));
         }
         self.clear_tid = 0;
         Ok(())

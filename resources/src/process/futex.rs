@@ -46,6 +46,16 @@ pub enum Key {
     },
 }
 
+impl Key {
+    /// A word by both that it may be known by: as one of its space, and of its frame.
+    #[must_use]
+    pub fn both(space: u64, address: u64, frame: u64, offset: usize) -> [Self; 2] {
+        // An offset within a frame fits.
+        let offset = u32::try_from(offset).unwrap_or(u32::MAX);
+        [Self::Private { space, address }, Self::Shared { frame, offset }]
+    }
+}
+
 /// Names a waiter from its beginning to its end; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WaiterId(u64);

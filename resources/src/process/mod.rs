@@ -7,6 +7,7 @@ mod direct;
 mod ending;
 mod executing;
 pub mod futex;
+mod futexes;
 mod limits;
 mod operands;
 mod posting;

@@ -13,11 +13,13 @@ use vortex_machine::{Poker, UserContext};
 use vortex_units::{Cycles, Nanos};
 
 use super::begin::Start;
+use super::futex::{Key, Wake};
+use super::futexes::Waking;
 use super::operands::Operands;
 use super::posting::Alarm;
 use super::processes::{Pid, Process, ThreadState};
 use super::signals::{Ended, Info, Signal, SignalSet, Stack};
-use super::waiting::{For, Key, Waits};
+use super::waiting::{For, Waits};
 use crate::files::FileRequest;
 use crate::memory::{AddressSpace, MemoryRequest};
 use crate::{Answer, Mail, System};
@@ -36,6 +38,8 @@ pub enum Extra {
     /// Arguments and environment of a program, and how many interpreters were put before
     /// the arguments.
     Strings(Vec<Vec<u8>>, Vec<Vec<u8>>, u32),
+    /// How far a futex's wake has come.
+    Futex(Waking),
 }
 
 /// What a child gets of its parent's thread.
@@ -126,7 +130,10 @@ impl Resource<Mail> for Processes {
             ProcessRequest::Ended(thread, futexes) => {
                 for _ in 0..SLICE {
                     let Some(key) = futexes.pop() else { break };
-                    self.waits.wake(&key, 1, u32::MAX, cx);
+                    // Any bits match, so the first step finds whoever waits.
+                    if let Ok(wake) = Wake::new(key, 1, u32::MAX) {
+                        self.waits.wake(wake, cx);
+                    }
                 }
                 if !futexes.is_empty() {
                     return Outcome::Continue(At::beginning());

@@ -3,20 +3,19 @@
 //! # Invariants
 //! A thread has at most one wait here, known by its number. A wait is answered exactly once.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use vortex_abi::linux::general::{
-    FUTEX_CLOCK_REALTIME, FUTEX_CMD_MASK, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE,
-    FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP, P_ALL, P_PGID,
-    P_PID, TIMER_ABSTIME, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WUNTRACED,
+    P_ALL, P_PGID, P_PID, TIMER_ABSTIME, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WUNTRACED,
 };
 use vortex_abi::{Errno, Process as P};
 use vortex_grid::{Kept, Labels, Outcome};
 use vortex_units::{Cycles, Nanos};
 
 use super::direct::clock_of;
-use super::futex::Operation;
+use super::futex::{FutexTable, Key, Requeue, Requeued, WaiterId, Wake, Woken};
 use super::processes::{Pid, Process, ThreadState};
 use super::resource::{Cx, Next, ProcessCall, ProcessRequest, Processes, reply};
 use super::signals::{Ended, Info, Signal};
@@ -26,19 +25,11 @@ use crate::{Answer, Mail};
 /// The options of wait4(2): those below, and the four of clone's children.
 const WAIT_OPTIONS: u32 = WNOHANG | WUNTRACED | WCONTINUED | 0xe000_0000;
 
-/// What a futex is: a word of one space, or of a frame that several share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Key {
-    /// Of this space, at this address.
-    Private(u64, u64),
-    /// Of this frame, at this offset.
-    Shared(u64, u64),
-}
-
 struct Wait {
     kept: Kept<Mail>,
     number: u64,
-    futex: Option<(Key, u32)>,
+    /// Its place among those who wait for futexes.
+    futex: Option<WaiterId>,
     /// The process whose children it waits for.
     child_of: Option<Pid>,
     /// The process that it waits to be alone in.
@@ -50,20 +41,15 @@ struct Wait {
 #[derive(Default)]
 pub struct Waits {
     by_thread: BTreeMap<Pid, Wait>,
-    futexes: BTreeMap<Key, VecDeque<Pid>>,
+    futexes: FutexTable<Pid>,
     number: u64,
 }
 
 impl Waits {
     fn remove(&mut self, tid: Pid) -> Option<Wait> {
         let wait = self.by_thread.remove(&tid)?;
-        if let Some((key, _)) = wait.futex
-            && let Some(queue) = self.futexes.get_mut(&key)
-        {
-            queue.retain(|&other| other != tid);
-            if queue.is_empty() {
-                self.futexes.remove(&key);
-            }
+        if let Some(place) = wait.futex {
+            self.futexes.cancel(place);
         }
         Some(wait)
     }
@@ -95,41 +81,25 @@ impl Waits {
         }
     }
 
-    /// Wakes waiters of a futex; returns how many.
-    pub fn wake(&mut self, key: &Key, most: u64, bits: u32, cx: &mut Cx<'_>) -> u64 {
-        let Some(queue) = self.futexes.get(key) else { return 0 };
-        let matches = |tid: &&Pid| {
-            let wait = self.by_thread.get(tid).and_then(|wait| wait.futex);
-            wait.is_some_and(|(_, set)| set & bits != 0)
-        };
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let woken: alloc::vec::Vec<Pid> =
-            queue.iter().filter(matches).take(most).copied().collect();
-        for &tid in &woken {
-            self.finish(tid, Answer::Call(Ok(0)), cx);
-        }
-        woken.len() as u64
+    /// One step of a wake: how many it was, and what is left to do.
+    pub fn wake(&mut self, wake: Wake, cx: &mut Cx<'_>) -> (u64, Option<Wake>) {
+        let Woken { waiters, rest } = self.futexes.wake(wake);
+        (self.finish_all(waiters, cx), rest)
     }
 
-    /// Moves waiters from one futex to another; returns how many.
-    fn requeue(&mut self, from: &Key, to: Key, most: u64) -> u64 {
-        let mut moved = 0;
-        while moved < most
-            && let Some(queue) = self.futexes.get_mut(from)
-            && let Some(tid) = queue.pop_front()
-        {
-            if queue.is_empty() {
-                self.futexes.remove(from);
-            }
-            if let Some((key, _)) =
-                self.by_thread.get_mut(&tid).and_then(|wait| wait.futex.as_mut())
-            {
-                *key = to;
-            }
-            self.futexes.entry(to).or_default().push_back(tid);
-            moved += 1;
+    /// One step of a requeue: how many were woken or moved, and what is left to do.
+    pub fn requeue(&mut self, requeue: Requeue, cx: &mut Cx<'_>) -> (u64, Option<Requeue>) {
+        let Requeued { waiters, moved, rest } = self.futexes.requeue(requeue);
+        (self.finish_all(waiters, cx) + u64::from(moved), rest)
+    }
+
+    /// Those who do not wait for a futex any more go on.
+    fn finish_all(&mut self, waiters: Vec<Pid>, cx: &mut Cx<'_>) -> u64 {
+        let woken = waiters.len() as u64;
+        for tid in waiters {
+            self.finish(tid, Answer::Call(Ok(0)), cx);
         }
-        moved
+        woken
     }
 
     /// This process has one thread only: an execve(2) that waits for that goes on.
@@ -144,7 +114,7 @@ impl Waits {
     /// A child of this process has changed its state: its waiters look again.
     pub fn child_changed(&mut self, parent: Pid, cx: &mut Cx<'_>) {
         let waits = self.by_thread.iter().filter(|(_, wait)| wait.child_of == Some(parent));
-        let waiting: alloc::vec::Vec<Pid> = waits.map(|(&tid, _)| tid).collect();
+        let waiting: Vec<Pid> = waits.map(|(&tid, _)| tid).collect();
         for tid in waiting {
             self.finish(tid, Answer::Again(None, false), cx);
         }
@@ -217,14 +187,19 @@ impl Processes {
         if thread.interrupted.load(Ordering::SeqCst) {
             return Outcome::Reply(Answer::Interrupted(deadline));
         }
-        let Some(kept) = cx.keep() else { return reply(Err(Errno::ENOMEM)) };
         let tid = thread.tid;
+        let For { futex, child_of, alone_in } = what;
+        let futex = match futex.map(|(key, bits)| self.waits.futexes.wait(key, bits, tid)) {
+            Some(Err(error)) => return reply(Err(error)),
+            Some(Ok(place)) => Some(place),
+            None => None,
+        };
+        let Some(kept) = cx.keep() else {
+            futex.map(|place| self.waits.futexes.cancel(place));
+            return reply(Err(Errno::ENOMEM));
+        };
         self.waits.number += 1;
         let number = self.waits.number;
-        let For { futex, child_of, alone_in } = what;
-        if let Some((key, _)) = futex {
-            self.waits.futexes.entry(key).or_default().push_back(tid);
-        }
         let wait = Wait { kept, number, futex, child_of, alone_in, deadline };
         self.waits.by_thread.insert(tid, wait);
         if let Some(deadline) = deadline
@@ -240,7 +215,7 @@ impl Processes {
     }
 
     /// When so many nanoseconds from now are over.
-    fn deadline(&self, nanos: u64, cx: &Cx<'_>) -> Cycles {
+    pub(super) fn deadline(&self, nanos: u64, cx: &Cx<'_>) -> Cycles {
         self.system.clock.after(cx.now(), Nanos::new(nanos))
     }
 
@@ -401,97 +376,5 @@ impl Processes {
             }
         }
         Cycles::new(used)
-    }
-
-    pub(super) fn futex(&mut self, call: &ProcessCall, cx: &mut Cx<'_>) -> Next {
-        match self.try_futex(call, cx) {
-            Ok(next) => next,
-            Err(error) => reply(Err(error)),
-        }
-    }
-
-    fn key(call: &ProcessCall, operand: usize, address: u64, private: bool) -> Result<Key, Errno> {
-        if !address.is_multiple_of(4) {
-            return Err(Errno::EINVAL);
-        }
-        if private {
-            return Ok(Key::Private(call.space.number, address));
-        }
-        let (frame, offset) = call.operands.buffer(operand)?.first().ok_or(Errno::EFAULT)?;
-        Ok(Key::Shared(frame.number(), offset as u64))
-    }
-
-    fn try_futex(&mut self, call: &ProcessCall, cx: &mut Cx<'_>) -> Result<Next, Errno> {
-        let P::Futex { word, operation, value, timeout, second, third } = call.call else {
-            return Err(Errno::ENOSYS);
-        };
-        let operation = operation as u32;
-        let private = operation & FUTEX_PRIVATE_FLAG != 0;
-        let key = Self::key(call, 0, word, private)?;
-        let read = || {
-            let (frame, offset) = call.operands.buffer(0).ok()?.first()?;
-            Some(frame.word(offset)?.load(Ordering::SeqCst))
-        };
-        match operation & FUTEX_CMD_MASK as u32 {
-            command @ (FUTEX_WAIT | FUTEX_WAIT_BITSET) => {
-                if call.expired {
-                    return Err(Errno::ETIMEDOUT);
-                }
-                let bits = if command == FUTEX_WAIT { u32::MAX } else { third };
-                if bits == 0 {
-                    return Err(Errno::EINVAL);
-                }
-                let deadline = match (call.deadline, timeout) {
-                    (Some(deadline), _) => Some(deadline),
-                    (None, 0) => None,
-                    (None, _) => {
-                        let nanos = timespec(&call.operands.bytes_of::<16>(1)?)?;
-                        let clock = i32::from(operation & FUTEX_CLOCK_REALTIME == 0);
-                        let now = clock_of(&self.system, clock, cx.now()).unwrap_or(Nanos::ZERO);
-                        let relative = if command == FUTEX_WAIT {
-                            nanos
-                        } else {
-                            nanos.saturating_sub(now.get())
-                        };
-                        Some(self.deadline(relative, cx))
-                    }
-                };
-                if read().ok_or(Errno::EFAULT)? != value {
-                    return Err(Errno::EAGAIN);
-                }
-                Ok(self.wait(
-                    call,
-                    For { futex: Some((key, bits)), ..For::default() },
-                    deadline,
-                    cx,
-                ))
-            }
-            FUTEX_WAKE => Ok(reply(Ok(self.waits.wake(&key, u64::from(value), u32::MAX, cx)))),
-            FUTEX_WAKE_BITSET if third == 0 => Err(Errno::EINVAL),
-            FUTEX_WAKE_BITSET => Ok(reply(Ok(self.waits.wake(&key, u64::from(value), third, cx)))),
-            command @ (FUTEX_REQUEUE | FUTEX_CMP_REQUEUE) => {
-                if command == FUTEX_CMP_REQUEUE && read().ok_or(Errno::EFAULT)? != third {
-                    return Err(Errno::EAGAIN);
-                }
-                let to = Self::key(call, 1, second, private)?;
-                let woken = self.waits.wake(&key, u64::from(value), u32::MAX, cx);
-                let moved = self.waits.requeue(&key, to, timeout & 0xffff_ffff);
-                Ok(reply(Ok(woken + moved)))
-            }
-            FUTEX_WAKE_OP => {
-                let change = Operation::decode(third)?;
-                let to = Self::key(call, 1, second, private)?;
-                let (frame, offset) = call.operands.buffer(1)?.first().ok_or(Errno::EFAULT)?;
-                let word = frame.word(offset).ok_or(Errno::EINVAL)?;
-                let change_it = |old| Some(change.apply(old));
-                let old = word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, change_it);
-                let mut woken = self.waits.wake(&key, u64::from(value), u32::MAX, cx);
-                if old.is_ok_and(|old| change.wakes(old)) {
-                    woken += self.waits.wake(&to, timeout & 0xffff_ffff, u32::MAX, cx);
-                }
-                Ok(reply(Ok(woken)))
-            }
-            _ => Err(Errno::ENOSYS),
-        }
     }
 }
