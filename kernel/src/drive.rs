@@ -86,11 +86,17 @@ fn enter(core: &mut GridCore, cpu: &mut Cpu, limit: Cycles, shared: &Shared) -> 
         exit = cpu.enter(&mut thread.context, &space, stretch);
         state.set_running(None);
         used = cpu.now().saturating_sub(began);
-        if exit == Exit::Call && used < limit {
-            // A direct call does not end the thread's run (§3.4).
-            let (now, id) = (cpu.now(), cpu.id());
-            let ready = core.entered::<ThreadReady>();
-            if ready.is_some_and(|ready| ready.call_directly(&shared.system, now, id)) {
+        if used < limit
+            && let Some(ready) = core.entered::<ThreadReady>()
+        {
+            // Neither a direct call nor a fault that disturbs nobody ends the thread's run
+            // (§3.4).
+            let goes_on = match &exit {
+                Exit::Call => ready.call_directly(&shared.system, cpu.now(), cpu.id()),
+                Exit::Fault(fault) => ready.mend_directly(fault),
+                Exit::Expired | Exit::Interrupted => false,
+            };
+            if goes_on {
                 stretch = stretch.min(limit.saturating_sub(used));
                 continue;
             }
