@@ -33,7 +33,7 @@ pub use memory::{
 };
 pub use power::{Status, power_off};
 pub use serial::{console_read, console_write};
-pub use user::{Exit, Fault, FaultKind, Registers, UserContext, save_vectors};
+pub use user::{Exit, Fault, FaultKind, Program, Registers, UserContext, save_vectors};
 
 /// Names the kernel's main function: where [`Boot`] is handed over on the first core.
 ///

@@ -16,7 +16,7 @@ use core::sync::atomic::Ordering;
 use vortex_abi::{Errno, Span};
 use vortex_grid::{At, Context, Continuation, Labels, Outcome, Port, Resource};
 use vortex_machine::{Access, Exit, Fault, FaultKind, UserContext};
-use vortex_units::{CoreId, Cycles, Frames};
+use vortex_units::{Cycles, Frames};
 
 use super::delivery::interruption;
 use super::direct::Effect;
@@ -48,53 +48,18 @@ pub struct ThreadReady {
     left_at: Cycles,
     /// Direct calls since it was dispatched.
     calls: u32,
-    /// Frames that its faults were given in its own run, not recorded yet.
-    given: u64,
 }
 
 impl ThreadReady {
     /// A request for this thread's resource.
     #[must_use]
     pub fn new(thread: Box<Thread>, own: Port<Threads>) -> Self {
-        Self { thread: Some(thread), own, exit: None, left_at: Cycles::ZERO, calls: 0, given: 0 }
+        Self { thread: Some(thread), own, exit: None, left_at: Cycles::ZERO, calls: 0 }
     }
 
     /// The thread that is to enter user mode.
     pub fn thread(&mut self) -> Option<&mut Thread> {
         self.thread.as_deref_mut()
-    }
-
-    /// Makes the call that the thread has just made, if it is one of the direct ones that
-    /// cannot block, end, or change what the thread does next: then it goes on in user mode
-    /// without having left its run. False, with nothing done, if not.
-    pub fn call_directly(&mut self, system: &System, now: Cycles, core: CoreId) -> bool {
-        let Some(thread) = &mut self.thread else { return false };
-        if thread.state.interrupted.load(Ordering::Relaxed) || thread.process().is_ending() {
-            return false;
-        }
-        let Some(result) = stub::make_directly(thread, system, now, core) else { return false };
-        thread.settle();
-        thread.context.set_result(match result {
-            Ok(value) => value,
-            Err(error) => error.as_result(),
-        });
-        true
-    }
-
-    /// Mends the fault that the thread has just had, if that disturbs nobody: then it goes on
-    /// in user mode without having left its run (decision 0070). False, with nothing done,
-    /// if not.
-    pub fn mend_directly(&mut self, fault: &Fault) -> bool {
-        let FaultKind::Page { .. } = fault.kind else { return false };
-        let Some(thread) = &mut self.thread else { return false };
-        if thread.state.interrupted.load(Ordering::Relaxed) || thread.process().is_ending() {
-            return false;
-        }
-        let Some(given) = mend_here(&thread.space, fault.address, access_of(fault.kind)) else {
-            return false;
-        };
-        self.given += given;
-        true
     }
 
     /// Says how the thread has left and when, and how long it ran.
@@ -109,7 +74,7 @@ impl ThreadReady {
 }
 
 /// What a fault was for.
-fn access_of(kind: FaultKind) -> Access {
+pub(super) fn access_of(kind: FaultKind) -> Access {
     match kind {
         FaultKind::Page { write: true, .. } => Access::Write,
         FaultKind::Page { execute: true, .. } => Access::Execute,
@@ -156,7 +121,9 @@ struct Left;
 
 impl Continuation<Mail, Threads> for Left {
     fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
-        cx.allocated(Frames::new(core::mem::take(&mut ready.given)));
+        if let Some(thread) = &mut ready.thread {
+            cx.allocated(Frames::new(core::mem::take(&mut thread.given)));
+        }
         match ready.exit.take() {
             Some(Exit::Call) => threads.call(ready, cx),
             Some(Exit::Fault(fault)) => threads.fault(ready, fault, cx),
