@@ -6,6 +6,7 @@
 //! - No entry is writable and executable.
 //! - The upper half is the kernel's, the same in every table, and not the programs' to use.
 
+use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
 
 use vortex_units::ActivityId;
@@ -146,6 +147,8 @@ pub(crate) struct Table {
     owner: ActivityId,
     /// Pages that have frames.
     pages: u64,
+    /// All tables below the root.
+    tables: Vec<u64>,
 }
 
 impl Table {
@@ -158,7 +161,7 @@ impl Table {
             // SAFETY: an entry of the new root, which nobody else uses yet.
             unsafe { pointer::<u64>(root.physical() + index * 8).write(entry) };
         }
-        Some(Self { root, owner, pages: 0 })
+        Some(Self { root, owner, pages: 0, tables: Vec::new() })
     }
 
     pub fn root(&self) -> u64 {
@@ -191,7 +194,9 @@ impl Table {
             // SAFETY: an entry of a table that this one owns; `&mut self` keeps others away.
             let mut value = unsafe { entry.read_volatile() };
             if value == 0 {
+                self.tables.try_reserve(1).map_err(|_| MapError::NoMemory)?;
                 let made = Frame::zeroed(self.owner).ok_or(MapError::NoMemory)?.into_entry();
+                self.tables.push(made);
                 let flags = Flags::PRESENT | Flags::WRITABLE | Flags::USER_ACCESSIBLE;
                 value = made | flags.bits();
                 // SAFETY: the same entry.
@@ -250,32 +255,22 @@ impl Table {
 
 impl Drop for Table {
     fn drop(&mut self) {
-        // Where no page has a frame, leaf tables need not be looked through.
-        let least = if self.pages == 0 { 2 } else { 1 };
-        free(self.root.physical(), 4, least, &mut Freed::default());
-    }
-}
-
-/// Frees what a table of this depth names, below the kernel's half of the root.
-fn free(table: u64, depth: u32, least: u32, freed: &mut Freed) {
-    let entries = if depth == 4 { ENTRIES / 2 } else { ENTRIES };
-    let mut index = 0;
-    while index < entries {
-        if index.is_multiple_of(LINE) && is_empty(table, index) {
-            index += LINE;
-            continue;
+        let mut freed = Freed::default();
+        while self.pages > 0 {
+            // Nobody uses the tables any more: what is left of pages goes at once.
+            let before = self.pages;
+            let _ = self.visit(0, USER_END, |_, entry| {
+                entry.into_frame().into_iter().for_each(|frame| freed.add(frame));
+                Entry::NONE
+            });
+            if self.pages == before {
+                break;
+            }
         }
-        // SAFETY: an entry of a table that is being dropped: no processor uses it.
-        let value = unsafe { pointer::<u64>(table + index * 8).read() };
-        index += 1;
-        if value == 0 {
-            continue;
+        for &table in &self.tables {
+            // SAFETY: an entry owned it, which is in a table that is no more.
+            freed.add(unsafe { Frame::from_entry(table) });
         }
-        if depth > least {
-            free(value & ADDRESS, depth - 1, least, freed);
-        }
-        // SAFETY: the entry owned a count and is not used any more.
-        freed.add(unsafe { Frame::from_entry(value & ADDRESS) });
     }
 }
 
@@ -284,9 +279,10 @@ pub(super) const LINE: u64 = 8;
 
 /// Whether all entries of the line that begins there are none.
 pub(super) fn is_empty(table: u64, index: u64) -> bool {
-    let line = pointer::<[u64; LINE as usize]>(table + index * 8);
-    // SAFETY: a line of a table that the caller has, aligned; others write it only under the
-    // same lock.
-    let line = unsafe { line.read_volatile() };
-    line.iter().fold(0, |all, entry| all | entry) == 0
+    let line = pointer::<u64>(table + index * 8);
+    let read = |place| {
+        // SAFETY: an entry of a table that the caller has, in a line that lies within it.
+        unsafe { line.wrapping_add(place).read_volatile() }
+    };
+    (0..LINE as usize).fold(0, |all, place| all | read(place)) == 0
 }

@@ -1,7 +1,10 @@
 //! Work on the pages of a range, a slice at a time.
 
+use core::convert::Infallible;
+
 use vortex_machine::{Access, MapError};
 
+use super::regions::Region;
 use super::space::AddressSpace;
 
 /// Batches of pages, or regions with fewer, worked on in one run.
@@ -29,14 +32,39 @@ pub(super) fn sweep(
     Some(at)
 }
 
+/// Goes over the regions of which this is true, a slice at a time: `work` says how far it has
+/// come in a range, if not to its end. Where to go on, if not done.
+fn each_range<E>(
+    space: &AddressSpace,
+    at: u64,
+    is_meant: impl Fn(&Region) -> bool,
+    mut work: impl FnMut(u64, u64) -> Result<Option<u64>, E>,
+) -> Result<Option<u64>, E> {
+    let mut ranges = [(0, 0); SLICE];
+    let count = space.regions.lock().ranges(at, is_meant, &mut ranges);
+    let mut steps = 0;
+    for &(start, end) in ranges.iter().take(count) {
+        let mut at = start;
+        while let Some(next) = work(at, end)? {
+            at = next;
+            steps += 1;
+            if steps >= SLICE {
+                return Ok(Some(at));
+            }
+        }
+        steps += 1;
+        if steps >= SLICE {
+            return Ok(Some(end));
+        }
+    }
+    Ok(None)
+}
+
 /// Takes away all pages of a space that nobody uses, a slice at a time. Where to go on, if
 /// not done.
-pub(super) fn clear(space: &AddressSpace, mut at: u64) -> Option<u64> {
-    for _ in 0..SLICE {
-        let (start, end) = space.regions.lock().range_from(at)?;
-        at = space.space.unmap(at.max(start), end).unwrap_or(end);
-    }
-    Some(at)
+pub(super) fn clear(space: &AddressSpace, at: u64) -> Option<u64> {
+    let unmap = |at, end| Ok::<_, Infallible>(space.space.unmap(at, end));
+    each_range(space, at, |_| true, unmap).unwrap_or_default()
 }
 
 /// Shows a slice of the pages that a fork copies to the copy; where to go on, if not done.
@@ -44,14 +72,11 @@ pub(super) fn clear(space: &AddressSpace, mut at: u64) -> Option<u64> {
 pub(super) fn share(
     from: &AddressSpace,
     to: &AddressSpace,
-    mut at: u64,
+    at: u64,
     hot: u64,
 ) -> Result<Option<u64>, MapError> {
-    for _ in 0..SLICE {
-        let Some((start, end)) = to.regions.lock().own_from(at) else { return Ok(None) };
-        at = from.space.share(&to.space, at.max(start), end, hot)?.unwrap_or(end);
-    }
-    Ok(Some(at))
+    let share = |at, end| from.space.share(&to.space, at, end, hot);
+    each_range(to, at, Region::is_own, share)
 }
 
 /// Shows a slice of pages at another place too; where to go on, if not done.

@@ -99,21 +99,24 @@ impl Regions {
         (address < region.end).then(|| (start, region.clone()))
     }
 
-    /// The first of an address or behind it that a fork has to copy, and where it begins.
-    #[must_use]
-    pub fn own_from(&self, address: u64) -> Option<(u64, u64)> {
-        let before = self.0.range(..=address).next_back();
-        let own = before.into_iter().chain(self.0.range(address.saturating_add(1)..));
-        let mut own = own.filter(|(_, region)| region.end > address && region.is_own());
-        own.next().map(|(&start, region)| (start, region.end))
-    }
-
-    /// The range of the first region of an address or behind it.
-    #[must_use]
-    pub fn range_from(&self, address: u64) -> Option<(u64, u64)> {
-        let before = self.0.range(..=address).next_back();
-        let mut all = before.into_iter().chain(self.0.range(address.saturating_add(1)..));
-        all.find(|(_, region)| region.end > address).map(|(&start, region)| (start, region.end))
+    /// The ranges of those of which this is true, from an address on, as many as there is
+    /// room for: each from that address, or its beginning, to its end.
+    pub fn ranges(
+        &self,
+        address: u64,
+        mut is_meant: impl FnMut(&Region) -> bool,
+        room: &mut [(u64, u64)],
+    ) -> usize {
+        let first = self.0.range(..=address).next_back();
+        let first = first.filter(|(_, region)| region.end > address).map(|(&start, _)| start);
+        let meant = self.0.range(first.unwrap_or(address)..);
+        let meant = meant.filter(|(_, region)| is_meant(region));
+        let mut count = 0;
+        for (place, (&start, region)) in room.iter_mut().zip(meant) {
+            *place = (start.max(address), region.end);
+            count += 1;
+        }
+        count
     }
 
     /// A page of the region that begins there was written.

@@ -77,10 +77,17 @@ fn a_fork_copies_what_was_written_or_has_no_other_source() {
     assert!(regions.insert(0x12000, file(0x14000)));
     assert!(regions.insert(0x20000, region(0x21000)));
     assert!(regions.insert(0x30000, Region { shared: true, ..region(0x31000) }));
-    assert_eq!(regions.own_from(0), Some((0x20000, 0x21000)));
+    let own = |regions: &Regions, address| {
+        let mut room = [(0, 0); 2];
+        let count = regions.ranges(address, Region::is_own, &mut room);
+        room[..count].to_vec()
+    };
+    assert_eq!(own(&regions, 0), [(0x20000, 0x21000)]);
     regions.write(0x12000);
-    assert_eq!(regions.own_from(0x10000), Some((0x12000, 0x14000)));
-    assert_eq!(regions.own_from(0x13000), Some((0x12000, 0x14000)));
-    assert_eq!(regions.own_from(0x21000), None);
-    assert_eq!(regions.range_from(0x21000), Some((0x30000, 0x31000)));
+    assert_eq!(own(&regions, 0x10000), [(0x12000, 0x14000), (0x20000, 0x21000)]);
+    assert_eq!(own(&regions, 0x13000), [(0x13000, 0x14000), (0x20000, 0x21000)]);
+    assert_eq!(own(&regions, 0x21000), []);
+    let mut room = [(0, 0); 1];
+    assert_eq!(regions.ranges(0x21000, |_| true, &mut room), 1);
+    assert_eq!(room, [(0x30000, 0x31000)]);
 }
