@@ -8,10 +8,11 @@
 
 use crate::sync::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use spin::Mutex;
 use vortex_queues::{Fifo, Inbox};
-use vortex_units::{ActivityId, CoreId, Cycles};
+use vortex_units::{ActivityId, CoreId, Cycles, InstanceId};
 
 use crate::kept::Ticket;
 use crate::request::{Envelope, Sealed};
@@ -27,6 +28,9 @@ pub enum CoreState {
     /// In user mode.
     User = 2,
 }
+
+/// An instance that was removed, and the labels of it that were bound anywhere.
+pub(crate) type Retired = (InstanceId, Arc<[(ActivityId, u64)]>);
 
 /// What other cores may touch of a core.
 pub(crate) struct Post<M> {
@@ -48,6 +52,10 @@ pub(crate) struct Post<M> {
     pub graveyard: Mutex<Vec<Ticket>>,
     /// Activities that are gone, whose accounts the core has to close.
     pub departed: Mutex<Vec<ActivityId>>,
+    /// Instances that were removed and of which the core has a part, and whether there are
+    /// any. No reason to wake it, or to take it from a thread.
+    retired: Mutex<Vec<Retired>>,
+    has_retired: AtomicBool,
 }
 
 impl<M> Post<M> {
@@ -64,6 +72,8 @@ impl<M> Post<M> {
             utilization: AtomicU32::new(0),
             graveyard: Mutex::new(Vec::new()),
             departed: Mutex::new(Vec::new()),
+            retired: Mutex::new(Vec::new()),
+            has_retired: AtomicBool::new(false),
         }
     }
 
@@ -83,6 +93,25 @@ impl<M> Post<M> {
     pub fn call_attention(&self, now: Cycles) -> bool {
         self.attention.store(true, Ordering::Release);
         self.wants_poke(now)
+    }
+
+    /// The core is to give up its part of an instance, when it next takes a turn.
+    pub fn retire(&self, retired: Retired) {
+        self.retired.lock().push(retired);
+        self.has_retired.store(true, Ordering::Release);
+    }
+
+    /// Whether it has any to give up.
+    #[inline]
+    pub fn has_retired(&self) -> bool {
+        self.has_retired.load(Ordering::Relaxed)
+    }
+
+    /// Takes the instances to be given up.
+    pub fn take_retired(&self) -> Vec<Retired> {
+        let mut retired = self.retired.lock();
+        self.has_retired.store(false, Ordering::Relaxed);
+        ::core::mem::take(&mut *retired)
     }
 
     fn wants_poke(&self, now: Cycles) -> bool {

@@ -59,6 +59,11 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.post.wake();
         let step = match self.entered.take() {
             None => Step::Ran,
+            Some((slot, _, parcel)) if !self.is_of(slot, &parcel) => {
+                // Its instance was removed meanwhile.
+                self.refuse(parcel);
+                Step::Ran
+            }
             Some((slot, _, parcel)) if !self.has_nodes_for(slot) => {
                 // No memory for what its handler may send: it goes on when there is.
                 self.enqueue(slot, parcel, true);
@@ -98,6 +103,10 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.user_span = span;
         let now = self.machine.now();
         let _ = self.ledger.charge(ActivityId::INFRASTRUCTURE, now);
+    }
+
+    fn is_of(&self, slot: usize, parcel: &Sealed<M>) -> bool {
+        self.slots.get(slot).is_some_and(|entry| entry.instance.id == parcel.to)
     }
 
     fn has_nodes_for(&mut self, slot: usize) -> bool {
@@ -198,6 +207,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             room: entry.resource.fan_out(),
             epoch: entry.instance.gate.epoch(),
             instance: entry.instance.id,
+            as_sender: entry.instance.sender,
             desk: &mut self.desk,
             grid: &self.grid,
             activity,

@@ -9,6 +9,7 @@ mod laws;
 mod orders;
 mod policies;
 mod probe;
+mod removal;
 mod requests;
 mod support;
 mod threads;

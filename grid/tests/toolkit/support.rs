@@ -11,7 +11,7 @@ use vortex_grid::policy::{
     Queues, Readiness, Record, Scheduler, SchedulerCore,
 };
 use vortex_grid::{
-    Core, CoreSpec, Entitlement, Frequency, Grid, GridSpec, Labels, Machine, Port, Scope, Standing,
+    Core, CoreSpec, Entitlement, Family, Frequency, Grid, GridSpec, Labels, Machine, Port, Scope, Standing,
     Step,
 };
 use vortex_units::{ActivityId, CoreId, Cycles, Micros, Share};
@@ -202,6 +202,33 @@ impl World {
         *me.lock().unwrap() = Some(port);
         self.ports.push(port);
         port
+    }
+
+    /// A family of probes on these cores, as TR has: part of an activity's client.
+    pub fn family(
+        &self,
+        cores: &[u16],
+        owner: ActivityId,
+        scheduler: Arc<dyn Scheduler>,
+    ) -> Family<Msg, Probe> {
+        let (log, next) = (self.log.clone(), self.next.clone());
+        let spec = vortex_grid::InstanceSpec {
+            name: "process".into(),
+            class: vortex_grid::Class(100),
+            scheduler,
+            cores: cores.iter().map(|&c| (CoreId::new(c), vortex_grid::Parent::Activity)).collect(),
+            owner,
+            batch: 1,
+        };
+        let make = move |_| Probe {
+            me: Arc::new(Mutex::new(Some(Port::new(vortex_units::InstanceId::OUTSIDE)))),
+            log: log.clone(),
+            next: next.clone(),
+            kept: Vec::new(),
+            rejected: Arc::default(),
+            begun: Vec::new(),
+        };
+        self.grid.family(spec, make).unwrap()
     }
 
     pub fn activity(&self, nodes: u32) -> ActivityId {
