@@ -84,9 +84,8 @@ impl Life {
             return None;
         }
         fence(Ordering::SeqCst);
-        let present = |(place, here): (usize, &Here)| {
-            here.present.load(Ordering::SeqCst).then_some(place)
-        };
+        let present =
+            |(place, here): (usize, &Here)| here.present.load(Ordering::SeqCst).then_some(place);
         let places: Vec<_> = self.here.iter().enumerate().filter_map(present).collect();
         self.left.store(u32::try_from(places.len()).unwrap_or(u32::MAX), Ordering::Release);
         Some(places)

@@ -44,10 +44,10 @@ use crate::post::{CoreState, Post};
 use crate::request::{Envelope, Kind, Sealed};
 use crate::resource::Resource;
 use crate::shared::Grid;
-use report::Past;
 use crate::slot::HeldLabel;
 use crate::slots::Slots;
 use crate::triggers::Triggers;
+use report::Past;
 
 pub use report::{ClientReport, CoreReport, Drawer, DrawerReport};
 

@@ -11,8 +11,8 @@ use vortex_grid::policy::{
     Queues, Readiness, Record, Scheduler, SchedulerCore,
 };
 use vortex_grid::{
-    Core, CoreSpec, Entitlement, Family, Frequency, Grid, GridSpec, Labels, Machine, Port, Scope, Standing,
-    Step,
+    Core, CoreSpec, Entitlement, Family, Frequency, Grid, GridSpec, Labels, Machine, Port, Scope,
+    Standing, Step,
 };
 use vortex_units::{ActivityId, CoreId, Cycles, Micros, Share};
 

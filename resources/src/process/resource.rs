@@ -377,6 +377,8 @@ impl Processes {
             }
             return process.is_ending().then_some(process);
         }
+        // Its last thread's request has ended: nothing is there any more.
+        cx.remove(process.own);
         let ports = self.system.ports.get()?;
         let _ = cx.send(ports.files, Labels::NONE, FileRequest::Drop(process.files));
         self.leave_memory(&process.memory(), process.pid, cx);
