@@ -13,6 +13,7 @@ use vortex_units::{CoreId, Cycles, Share};
 
 use crate::activity::{Activities, Denied, Entitlement};
 use crate::instance::Gate;
+use crate::life::Life;
 use crate::post::{CoreState, Post};
 use crate::request::{Envelope, Kind, Sealed};
 use crate::triggers::Triggers;
@@ -152,6 +153,24 @@ fn after_the_boundary_nothing_is_late() {
         if passed {
             assert_eq!(taken, sent, "it arrived after the flush");
         }
+    });
+}
+
+/// A core that makes its part of an instance against whoever removes that: a part that the
+/// remover does not see is not made, and one that is made is told of.
+#[test]
+fn no_part_of_a_removed_instance_stays() {
+    loom::model(|| {
+        let life = Arc::new(Life::new(1));
+        let core = {
+            let life = life.clone();
+            thread::spawn(move || life.enter(0))
+        };
+        let told = life.close().expect("closed once");
+        assert!(life.close().is_none(), "closed twice");
+        let made = core.join().expect("the core ends");
+        assert!(!made || told == [0], "a part is left that nobody is told of");
+        assert!(!life.enter(0), "made after the end");
     });
 }
 

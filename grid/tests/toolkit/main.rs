@@ -11,5 +11,6 @@ mod policies;
 mod probe;
 mod removal;
 mod requests;
+mod stopped;
 mod support;
 mod threads;

@@ -134,6 +134,16 @@ impl World {
     }
 
     pub fn with_run_on(cores: u16, activities: u32, run_on: Micros) -> Self {
+        Self::with(cores, activities, run_on, &First::anywhere())
+    }
+
+    /// With this policy at the multiplexors.
+    pub fn with(
+        cores: u16,
+        activities: u32,
+        run_on: Micros,
+        multiplexor: &Arc<dyn Scheduler>,
+    ) -> Self {
         let grid = Grid::new(GridSpec {
             cores,
             activities,
@@ -147,7 +157,7 @@ impl World {
             .map(|core| {
                 let machine = TestMachine { clock: clock.clone(), pokes: pokes.clone() };
                 let spec =
-                    CoreSpec { run_on, ..CoreSpec::new(CoreId::new(core), First::anywhere()) };
+                    CoreSpec { run_on, ..CoreSpec::new(CoreId::new(core), multiplexor.clone()) };
                 Core::new(&grid, machine, spec).unwrap()
             })
             .collect();

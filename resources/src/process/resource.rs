@@ -88,8 +88,8 @@ pub enum ProcessRequest {
     Post(Vec<Arc<Process>>, Info),
     /// A key of the terminal signals this process group; all processes if it has none.
     Key(i32, Signal),
-    /// A thread has found its process stopped.
-    Stopped(Arc<ThreadState>),
+    /// A thread has found this process stopped.
+    Stopped(Arc<Process>),
 }
 
 /// A process, alive or not yet waited for.
@@ -148,6 +148,10 @@ impl Resource<Mail> for Processes {
                 }
             }
             ProcessRequest::Interrupt(process, done) => {
+                if *done == 0 && process.is_ending() && process.go_on() {
+                    // It was stopped, and a thread that runs yet has ended it.
+                    cx.resume_everywhere(process.own);
+                }
                 let threads: Vec<_> =
                     process.threads.lock().iter().skip(*done).take(SLICE).cloned().collect();
                 for thread in &threads {
@@ -177,9 +181,10 @@ impl Resource<Mail> for Processes {
                 self.post_all(targets, info, cx);
                 Outcome::Done
             }
-            ProcessRequest::Stopped(thread) => {
-                let thread = thread.clone();
-                self.stopped(&thread, cx)
+            ProcessRequest::Stopped(process) => {
+                let process = process.clone();
+                self.stopped(&process, cx);
+                Outcome::Done
             }
             ProcessRequest::Timeout(tid, number) => {
                 self.waits.expire(*tid, *number, cx);
