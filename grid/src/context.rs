@@ -348,10 +348,21 @@ impl<M: Message> Context<'_, M> {
         instance.gate.advance();
         for core in &instance.cores {
             if let Some(post) = self.grid.posts.get(core.index())
-                && post.call_attention(self.now)
+                && post.call_attention(self.now, self.activity)
             {
                 self.desk.pokes.push(*core);
             }
+        }
+    }
+
+    /// Makes another core leave user mode, or its sleep, when this run has ended; what that
+    /// costs there is on this activity's bill. One poke of a core is outstanding at most:
+    /// where another is on its way already, that serves.
+    pub fn poke(&mut self, core: CoreId) {
+        if let Some(post) = self.grid.posts.get(core.index())
+            && post.claim_poke(self.activity)
+        {
+            self.desk.pokes.push(core);
         }
     }
 

@@ -265,7 +265,7 @@ impl<M: Message> Grid<M> {
         }
         for post in &self.posts {
             post.departed.lock().push(activity);
-            if post.call_attention(now) {
+            if post.call_attention(now, activity) {
                 poke(post.core());
             }
         }
@@ -285,7 +285,7 @@ impl<M: Message> Resumer<M> {
         gate.advance();
         for &core in &self.instance.cores {
             if let Some(post) = self.grid.posts.get(core.index())
-                && post.call_attention(now)
+                && post.call_attention(now, ActivityId::INFRASTRUCTURE)
             {
                 poke(core);
             }

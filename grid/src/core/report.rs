@@ -198,6 +198,9 @@ impl<M: Message, P: Machine> Core<M, P> {
         let now = self.machine.now();
         let (span, total) = self.ledger.charge(activity, now);
         self.grid.activities().publish(activity, self.id, total);
+        if activity == ActivityId::INFRASTRUCTURE {
+            return;
+        }
         if let Some(multiplexor) = self.levels.first_mut()
             && let Some(own) = multiplexor.client_of(activity)
         {

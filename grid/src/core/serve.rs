@@ -92,17 +92,18 @@ impl<M: Message, P: Machine> Core<M, P> {
         Carries::<T>::get_mut(parcel.body.as_mut()?)
     }
 
-    /// An interrupt has ended user mode at this time (§3.3.2). What has passed since is
-    /// nobody's yet: it goes to the infrastructure; the thread is charged up to then. To be
-    /// called before [`Core::leave`], once the interrupt is handled.
+    /// An interrupt has ended user mode at this time (§3.3.2); the thread is charged up to
+    /// then. What has passed since is whose who poked this core; otherwise nobody's yet: it
+    /// goes to the infrastructure. To be called before [`Core::leave`], once the interrupt
+    /// is handled.
     pub fn interrupted(&mut self, at: Cycles) {
         let Some((_, _, parcel)) = &self.entered else { return };
         let activity = parcel.activity;
         let (span, total) = self.ledger.charge(activity, at.max(self.ledger.last()));
         self.grid.activities().publish(activity, self.id, total);
         self.user_span = span;
-        let now = self.machine.now();
-        let _ = self.ledger.charge(ActivityId::INFRASTRUCTURE, now);
+        let poker = self.post.take_poker().filter(|&who| self.grid.activities().takes_bills(who));
+        self.worked_for(poker.unwrap_or(ActivityId::INFRASTRUCTURE));
     }
 
     fn is_of(&self, slot: usize, parcel: &Sealed<M>) -> bool {

@@ -121,12 +121,12 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
     let samples = Arc::new(Samples::new(config.multiplexors.iter().map(|mux| mux.core)));
     let ports = Ports {
         process: grid.add(home(spec(&config, frequency, "resource.process", 1)?), {
-            let (system, poker) = (system.clone(), boot.poker());
-            move |_| Processes::new(system.clone(), poker.clone())
+            let system = system.clone();
+            move |_| Processes::new(system.clone())
         }),
         memory: grid.add(spec(&config, frequency, "resource.asr", 2)?, {
-            let (system, poker) = (system.clone(), boot.poker());
-            move |_| AddressSpaces { system: system.clone(), poker: poker.clone() }
+            let system = system.clone();
+            move |_| AddressSpaces { system: system.clone() }
         }),
         files: grid.add(home(spec(&config, frequency, "resource.file", 3)?), {
             let system = system.clone();
@@ -137,12 +137,12 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
             }
         }),
         monitor: grid.add(home(spec(&config, frequency, "resource.monitor", 4)?), {
-            let (samples, poker) = (samples.clone(), boot.poker());
+            let samples = samples.clone();
             let names: Vec<_> = names.iter().map(|(name, id)| (*id, name.clone())).collect();
             let observers = observers(&config, &names);
             move |_| {
                 let (names, observers) = (names.clone(), observers.clone());
-                Monitor::new(samples.clone(), poker.clone(), frequency, names, observers)
+                Monitor::new(samples.clone(), frequency, names, observers)
             }
         }),
         threads,

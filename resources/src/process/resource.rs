@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering;
 
 use vortex_abi::{self as abi, Errno};
 use vortex_grid::{At, Context, Labels, Outcome, Resource};
-use vortex_machine::{Poker, UserContext};
+use vortex_machine::UserContext;
 use vortex_units::{Cycles, Nanos};
 
 use super::begin::Start;
@@ -107,7 +107,6 @@ pub(super) struct Record {
 /// The resource.
 pub struct Processes {
     pub(super) system: Arc<System>,
-    pub(super) poker: Poker,
     pub(super) records: BTreeMap<Pid, Record>,
     pub(super) waits: Waits,
     pub(super) alarms: BTreeMap<Pid, Alarm>,
@@ -197,10 +196,9 @@ impl Resource<Mail> for Processes {
 impl Processes {
     /// The resource, for the core that it is at home on.
     #[must_use]
-    pub fn new(system: Arc<System>, poker: Poker) -> Self {
+    pub fn new(system: Arc<System>) -> Self {
         Self {
             system,
-            poker,
             records: BTreeMap::new(),
             waits: Waits::default(),
             alarms: BTreeMap::new(),
@@ -362,7 +360,7 @@ impl Processes {
         }
         match thread.core() {
             // Only a thread that runs on another core now is worth an interrupt (§3.4).
-            Some(core) if core != cx.core() => self.poker.poke(core),
+            Some(core) if core != cx.core() => cx.poke(core),
             _ => {}
         }
         if let Some(ports) = self.system.ports.get() {
@@ -392,7 +390,7 @@ impl Processes {
         self.bury(&process, cx);
         if self.system.processes.fetch_sub(1, Ordering::AcqRel) == 1 {
             // The machine may have nothing more to do: its first core looks.
-            self.poker.poke(vortex_units::CoreId::new(0));
+            cx.poke(vortex_units::CoreId::new(0));
         }
         None
     }
