@@ -179,6 +179,9 @@ impl AddressSpaces {
                 *space.regions.lock() = from.regions.lock().clone();
                 *space.heap.lock() = *from.heap.lock();
                 *space.arguments.lock() = *from.arguments.lock();
+                if !space.bill_mappings_as(from) {
+                    return failed();
+                }
                 *to = Some(space.clone());
                 space
             }
@@ -219,8 +222,16 @@ impl AddressSpaces {
         cx: &mut Context<'_, Mail>,
     ) -> Left {
         match *stage {
+            Stage::New if !space.may_map(&call) => {
+                return Outcome::Reply(Answer::Call(Err(Errno::ENOMEM)));
+            }
             Stage::New => match calls::begin(space, call, file) {
-                Ok(next) => *stage = next,
+                Ok(next) => {
+                    // Others of the activity may have been quicker: then it is beyond its
+                    // limit by what this call has made, which is not counted.
+                    space.count_mappings();
+                    *stage = next;
+                }
                 Err(error) => return Outcome::Reply(Answer::Call(Err(error))),
             },
             Stage::Unmapping(at, end, answer) => match sweep(space, at, end, None) {

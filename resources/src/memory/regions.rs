@@ -75,6 +75,12 @@ impl Regions {
         (address < region.end).then(|| (start, region.clone()))
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// All, in order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, Region)> + '_ {
         self.0.iter().map(|(&start, region)| (start, region.clone()))

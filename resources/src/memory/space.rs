@@ -10,6 +10,7 @@ use vortex_machine::{Access, Frame, PAGE, Space};
 
 use super::regions::{Backing, Region, Regions};
 use crate::files::Image;
+use crate::quota::Held;
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -21,6 +22,8 @@ pub struct AddressSpace {
     pub space: Arc<Space>,
     /// What may be where. Changed by ASR only; a leaf lock for those who read elsewhere.
     pub regions: Mutex<Regions>,
+    /// Its regions, on its activity's bill.
+    pub mappings: Mutex<Held>,
     /// How many processes have it.
     pub users: AtomicU32,
     /// The beginning and the end of the heap (`brk`).
@@ -38,6 +41,7 @@ impl AddressSpace {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             space,
             regions: Mutex::new(Regions::default()),
+            mappings: Mutex::default(),
             users: AtomicU32::new(0),
             heap: Mutex::new((0, 0)),
             arguments: Mutex::new(Span::new(0, 0)),
