@@ -80,16 +80,25 @@ impl Held {
     /// Holds so many from now on. False, with nothing changed, if there is no room.
     #[must_use]
     pub fn set(&mut self, count: u32) -> bool {
-        if let Some(quota) = &self.quota {
-            if count > self.count && !quota.take(count - self.count) {
-                return false;
-            }
-            if count < self.count {
-                quota.give(self.count - count);
-            }
+        let more = count.saturating_sub(self.count);
+        if more > 0 && self.quota.as_ref().is_some_and(|quota| !quota.take(more)) {
+            return false;
+        }
+        if let Some(quota) = self.quota.as_ref().filter(|_| count < self.count) {
+            quota.give(self.count - count);
         }
         self.count = count;
         true
+    }
+
+    /// Holds so many, room or not: they are there.
+    pub fn put(&mut self, count: u32) {
+        if !self.set(count)
+            && let Some(quota) = &self.quota
+        {
+            quota.held.fetch_add(count.saturating_sub(self.count), Ordering::AcqRel);
+            self.count = count;
+        }
     }
 }
 
@@ -113,6 +122,8 @@ mod tests {
         one.give();
         assert!(other.take(), "what one gives back another can have");
         assert!(!other.set(9) && quota.held() == 3, "all or nothing");
+        other.put(9);
+        assert_eq!(quota.held(), 10, "what is there is counted");
         drop(one);
         drop(other);
         assert_eq!(quota.held(), 0);

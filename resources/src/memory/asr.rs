@@ -227,9 +227,7 @@ impl AddressSpaces {
             }
             Stage::New => match calls::begin(space, call, file) {
                 Ok(next) => {
-                    // Others of the activity may have been quicker: then it is beyond its
-                    // limit by what this call has made, which is not counted.
-                    space.count_mappings();
+                    space.recount_mappings();
                     *stage = next;
                 }
                 Err(error) => return Outcome::Reply(Answer::Call(Err(error))),
@@ -240,8 +238,14 @@ impl AddressSpaces {
             },
             Stage::Moving(at, end, distance, answer) => match show(space, at, end, distance) {
                 Ok(Some(at)) => *stage = Stage::Moving(at, end, distance, answer),
-                Ok(None) => *stage = calls::moved(space, call, answer),
-                Err(_) => *stage = calls::not_moved(space, call, answer),
+                Ok(None) => {
+                    *stage = calls::moved(space, call, answer);
+                    space.recount_mappings();
+                }
+                Err(_) => {
+                    *stage = calls::not_moved(space, call, answer);
+                    space.recount_mappings();
+                }
             },
             Stage::Protecting(at, end, access) => match sweep(space, at, end, Some(access)) {
                 Some(at) => *stage = Stage::Protecting(at, end, access),

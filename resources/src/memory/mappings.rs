@@ -37,8 +37,10 @@ impl AddressSpace {
     /// From now on its regions are on this bill. False if there is no room for them.
     #[must_use]
     pub fn bill_mappings(&self, quota: Arc<Quota>) -> bool {
-        *self.mappings.lock() = Held::of(quota);
-        self.count_mappings()
+        let mut held = Held::of(quota);
+        let fits = held.set(self.count());
+        *self.mappings.lock() = held;
+        fits
     }
 
     /// On the bill of whom another's are on.
@@ -51,16 +53,19 @@ impl AddressSpace {
     /// Whether the regions may become as many as this call may make them.
     #[must_use]
     pub(super) fn may_map(&self, call: &Memory) -> bool {
+        let more = growth(&self.regions.lock(), call);
         let mappings = self.mappings.lock();
-        mappings.quota().is_none_or(|quota| {
-            let more = growth(&self.regions.lock(), call);
-            more == 0 || quota.has_room(more)
-        })
+        more == 0 || mappings.quota().is_none_or(|quota| quota.has_room(more))
     }
 
-    /// The regions are as many as they are now. False if there is no room for them.
-    pub(super) fn count_mappings(&self) -> bool {
-        let count = u32::try_from(self.regions.lock().len()).unwrap_or(u32::MAX);
-        self.mappings.lock().set(count)
+    /// A call has made or taken away regions. Those of calls that are served at the same
+    /// time were not counted yet: the activity may be beyond its limit by as many.
+    pub(super) fn recount_mappings(&self) {
+        let count = self.count();
+        self.mappings.lock().put(count);
+    }
+
+    fn count(&self) -> u32 {
+        u32::try_from(self.regions.lock().count()).unwrap_or(u32::MAX)
     }
 }

@@ -135,6 +135,9 @@ impl Processes {
             Err(error) => return reply(Err(error)),
         };
         let process = &call.thread.process;
+        if let Err(error) = self.bill_mappings(&program.space, process.activity) {
+            return reply(Err(error));
+        }
         *process.program.lock() = (base_name(&path), found);
         process.actions.lock().after_exec();
         let old = {
