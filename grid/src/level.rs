@@ -24,6 +24,9 @@ pub(crate) enum Child {
     Activity {
         /// The instances here that can decide, in the order in which they became so.
         ready: VecDeque<usize>,
+        /// The one that was served last, and until when it goes before the others: so that
+        /// two processes that talk to each other are not switched at every word.
+        last: (usize, Cycles),
         /// How many it has here, and how many of them are suspended (stopped processes).
         instances: u32,
         suspended: u32,
@@ -103,6 +106,7 @@ impl Level {
         let client = self.add(
             Child::Activity {
                 ready: VecDeque::new(),
+                last: (usize::MAX, Cycles::ZERO),
                 instances: 0,
                 suspended: 0,
                 activity: params.activity,
@@ -163,9 +167,13 @@ impl Level {
     }
 
     /// An instance of an activity can decide: it is in the line once.
-    pub fn line_up(&mut self, client: ClientId, slot: usize) {
-        if let Some(Child::Activity { ready, .. }) = self.children.get_mut(client.index()) {
-            ready.push_back(slot);
+    pub fn line_up(&mut self, client: ClientId, slot: usize, now: Cycles) {
+        if let Some(Child::Activity { ready, last, .. }) = self.children.get_mut(client.index()) {
+            if last.0 == slot && now < last.1 {
+                ready.push_front(slot);
+            } else {
+                ready.push_back(slot);
+            }
         }
     }
 

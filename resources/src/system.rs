@@ -3,7 +3,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use spin::{Mutex, Once};
 use vortex_grid::{Family, Frequency, Port};
@@ -13,7 +13,7 @@ use crate::Mail;
 use crate::files::FileSystem;
 use crate::memory::AddressSpaces;
 use crate::monitor::Monitor;
-use crate::process::{Limits, Processes, Threads};
+use crate::process::{Allowance, Processes, Threads};
 use crate::process::{Random, Thread};
 
 /// The ports of the resources. Thread resources are an instance a process (§4.2): here are
@@ -90,6 +90,8 @@ pub struct System {
     pub ports: Once<Ports>,
     /// Processes that have not ended.
     pub processes: AtomicU32,
+    /// Open files and pipes of all processes, when one last ended.
+    pub open: AtomicU64,
     /// Where random numbers come from.
     pub random: Mutex<Random>,
     /// The clock.
@@ -100,8 +102,8 @@ pub struct System {
     pub unknown: Mutex<BTreeSet<(u64, Vec<u8>)>>,
     /// How long a thread runs at most at a time.
     pub timeslice: Cycles,
-    /// How many processes and threads activities may have; set once, when the grid is built.
-    pub limits: Once<Vec<(ActivityId, Limits)>>,
+    /// What activities may have; set once, when the grid is built.
+    pub limits: Once<Vec<Allowance>>,
 }
 
 impl System {

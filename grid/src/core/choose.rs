@@ -69,8 +69,11 @@ impl<M: Message, P: Machine> Core<M, P> {
                         level.told = false;
                     }
                 }
-                Some(Child::Activity { ready, activity, waiting, .. }) => {
+                Some(Child::Activity { ready, last, activity, waiting, .. }) => {
                     if let Some(slot) = ready.pop_front() {
+                        if last.0 != slot {
+                            *last = (slot, now + self.run_on);
+                        }
                         return Some(slot);
                     }
                     let (activity, waiting) = (*activity, *waiting);
@@ -120,7 +123,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                 entry.told = true;
                 let (level, client) = entry.parent;
                 if let Some(above) = self.levels.get_mut(level) {
-                    above.line_up(client, slot);
+                    above.line_up(client, slot, now);
                 }
                 self.ready_above(level, client);
             }

@@ -12,17 +12,18 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use spin::{Mutex, Once};
 use vortex_config::{Config, ShareForm};
-use vortex_files::{Owner, Root, Time};
+use vortex_files::{Counted, Owner, Root, Time};
 use vortex_grid::{Core, CoreSpec, Frequency, Grid, GridSpec, Sampling};
 use vortex_machine::{Boot, Cpu};
 use vortex_resources::files::FileSystem;
 use vortex_resources::memory::AddressSpaces;
 use vortex_resources::monitor::{Monitor, Samples};
-use vortex_resources::process::{Limits, Processes, Random};
+use vortex_resources::process::{Allowance, Limits, Processes, Random};
+use vortex_resources::quota::Quota;
 use vortex_resources::{Mail, Ports, System, WallClock};
 use vortex_units::{ActivityId, Bytes, Cycles, Micros};
 
@@ -96,10 +97,11 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
     // As Linux's file system in memory: half of what there is.
     let limit = Bytes::new(memory.get() * 4096 / 2);
     let owner = Owner::new(ActivityId::INFRASTRUCTURE.index() as u64);
-    let root = Root::load(archive, limit, owner, time).map_err(Failure::Root)?;
+    let mut root = Root::load(archive, limit, owner, time).map_err(Failure::Root)?;
     let system = Arc::new(System {
         ports: Once::new(),
         processes: AtomicU32::new(0),
+        open: AtomicU64::new(0),
         random: Mutex::new(Random::new(vortex_machine::entropy())),
         clock: WallClock { frequency, began: boot.began, epoch },
         cores: boot.cores,
@@ -117,6 +119,11 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         threads.push((id, add_threads(&config, &grid, &system, frequency, id, index)?));
     }
     let start = services(&config, &names);
+    for (activity, (_, id)) in config.activities.iter().zip(&names) {
+        let (owner, limits) = (Owner::new(id.index() as u64), activity.limits);
+        root.set_most(owner, Counted::Open, limits.files);
+        root.set_most(owner, Counted::Pipe, limits.pipes);
+    }
     let root = Mutex::new(Some(root));
     let samples = Arc::new(Samples::new(config.multiplexors.iter().map(|mux| mux.core)));
     let ports = Ports {
@@ -149,15 +156,21 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
     };
     system.ports.call_once(|| ports);
     let limits = config.activities.iter().zip(&names).map(|(activity, (_, id))| {
-        let vortex_config::Limits { processes, threads } = activity.limits;
+        let vortex_config::Limits { processes, threads, mappings, signals, .. } = activity.limits;
         // A thread for which there would be no room when it waits is refused when it is made.
         let room = activity.nodes.unwrap_or(NODES) / NODES_OF_A_THREAD;
         let threads = Some(threads.map_or(room, |threads| threads.min(room)));
-        (*id, Limits { processes, threads })
+        Allowance {
+            activity: *id,
+            limits: Limits { processes, threads },
+            mappings: Quota::new(mappings),
+            signals: Quota::new(signals),
+        }
     });
     system.limits.call_once(|| limits.collect());
     let (patience, debug_exit) = (frequency.cycles(PATIENCE), boot.debug_exit());
-    let shared = Shared::new(system, &config, names, samples, (patience, debug_exit), start);
+    let shared =
+        Shared::new(system, &config, names, samples, (patience, debug_exit), (grid.clone(), start));
     let shared = Arc::new(shared);
     Ok(Built { shared, config, grid, frequency })
 }

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use spin::Mutex;
 use vortex_config::Config;
-use vortex_grid::{Core, Labels};
+use vortex_grid::{Core, Grid, Labels};
 use vortex_resources::monitor::Samples;
 use vortex_resources::process::{ProcessRequest, Start};
 use vortex_resources::{Mail, System};
@@ -30,6 +30,7 @@ pub struct Shared {
     pub first: AtomicU64,
     pub samples: Arc<Samples>,
     pub debug_exit: bool,
+    grid: Arc<Grid<Mail>>,
     start: Mutex<Vec<(ActivityId, Start)>>,
     begun: AtomicBool,
     asked: AtomicBool,
@@ -45,7 +46,7 @@ impl Shared {
         names: Vec<(String, ActivityId)>,
         samples: Arc<Samples>,
         (patience, debug_exit): (Cycles, bool),
-        start: Vec<(ActivityId, Start)>,
+        (grid, start): (Arc<Grid<Mail>>, Vec<(ActivityId, Start)>),
     ) -> Self {
         let share =
             |activity: &vortex_config::Activity| Some(u64::from(activity.share.hundredths()));
@@ -59,12 +60,18 @@ impl Shared {
             first: AtomicU64::new(0),
             samples,
             debug_exit,
+            grid,
             start: Mutex::new(start),
             begun: AtomicBool::new(false),
             asked: AtomicBool::new(false),
             turn: AtomicU32::new(0),
             cores: config.multiplexors.iter().map(|mux| mux.core).collect(),
         }
+    }
+
+    /// Bytes of the heap that are held for thread resources of processes.
+    pub fn held(&self) -> u64 {
+        self.names.iter().map(|(_, activity)| self.grid.activities().held(*activity)).sum()
     }
 
     /// The first core sends the first requests.

@@ -185,6 +185,9 @@ impl AddressSpaces {
                 *space.regions.lock() = from.regions.lock().clone();
                 *space.heap.lock() = *from.heap.lock();
                 *space.arguments.lock() = *from.arguments.lock();
+                if !space.bill_mappings_as(from) {
+                    return failed();
+                }
                 *to = Some(space.clone());
                 space
             }
@@ -225,9 +228,13 @@ impl AddressSpaces {
         cx: &mut Context<'_, Mail>,
     ) -> Left {
         match *stage {
+            Stage::New if !space.may_map(&call) => {
+                return Outcome::Reply(Answer::Call(Err(Errno::ENOMEM)));
+            }
             Stage::New => match calls::begin(space, call, file) {
                 Ok(next) => {
                     space.changed();
+                    space.recount_mappings();
                     *stage = next;
                 }
                 Err(error) => return Outcome::Reply(Answer::Call(Err(error))),
@@ -241,10 +248,12 @@ impl AddressSpaces {
                 Ok(None) => {
                     *stage = calls::moved(space, call, answer);
                     space.changed();
+                    space.recount_mappings();
                 }
                 Err(_) => {
                     *stage = calls::not_moved(space, call, answer);
                     space.changed();
+                    space.recount_mappings();
                 }
             },
             Stage::Protecting(at, end, access) => match sweep(space, at, end, Some(access)) {

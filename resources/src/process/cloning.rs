@@ -12,7 +12,6 @@ use vortex_abi::{Errno, Process as P};
 use vortex_grid::{At, Continuation, Labels, Outcome};
 use vortex_machine::PAGE;
 
-use super::begin::new_process;
 use super::processes::{Pid, ThreadState};
 use super::resource::{
     Child, Cx, Extra, Next, ProcessCall, ProcessRequest, Processes, Record, reply,
@@ -194,10 +193,9 @@ impl Processes {
         let pid = self.number();
         let space: Arc<AddressSpace> = call.space.clone();
         let group = parent.group.load(Ordering::Relaxed);
-        let process = new_process(
+        let process = self.new_process(
             (pid, own),
-            parent.pid,
-            group,
+            (parent.pid, group),
             parent.activity,
             space,
             files,

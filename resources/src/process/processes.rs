@@ -12,6 +12,7 @@ use super::Threads;
 use super::signals::{Actions, Info, Pending, Signal, SignalSet};
 use crate::files::FilesId;
 use crate::memory::AddressSpace;
+use crate::quota::Quota;
 
 /// The number of a process or thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +42,8 @@ pub struct Process {
     pub ending: AtomicBool,
     /// How it ended, as wait(2) reports it.
     pub status: AtomicI32,
+    /// The bill of the real-time signals that wait in it.
+    pub signals: Arc<Quota>,
     /// Its program's name and path.
     pub program: Mutex<(Vec<u8>, Vec<u8>)>,
     /// What its signals do.
@@ -144,12 +147,13 @@ impl ThreadState {
     /// A thread of a process.
     #[must_use]
     pub fn new(tid: Pid, process: Arc<Process>) -> Arc<Self> {
+        let pending = Mutex::new(Pending::of(process.signals.clone()));
         let state = Arc::new(Self {
             tid,
             process,
             interrupted: AtomicBool::new(false),
             doomed: AtomicBool::new(false),
-            pending: Mutex::new(Pending::default()),
+            pending,
             blocked: AtomicU64::new(0),
             taking: AtomicU64::new(0),
             used: AtomicU64::new(0),
