@@ -183,6 +183,7 @@ impl Resource<Mail> for FileSystem {
             }
             FileRequest::Drop(files) => {
                 self.release(*files);
+                self.system.open.store(self.root.counted_in_all(), Ordering::Relaxed);
                 Outcome::Done
             }
             FileRequest::Exec(files) => {
