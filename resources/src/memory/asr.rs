@@ -13,8 +13,9 @@ use vortex_units::Frames;
 
 use super::calls;
 use super::mend::{Mend, mend};
-use super::pages::{clear, share, show, sweep};
+use super::pages::{clear, populate, share, show, sweep};
 use super::regions::Backing;
+use super::remap;
 use super::space::AddressSpace;
 use crate::files::{FileRequest, FilesId};
 use crate::{Answer, Mail, System};
@@ -73,6 +74,12 @@ pub enum Stage {
     /// Pages from the first address to the second are still to be shown so far away too;
     /// what is answered when they are gone from where they were.
     Moving(u64, u64, i64, u64),
+    /// Pages from the first address to the second are still to be taken away, before others
+    /// are shown there; where that is.
+    Emptying(u64, u64, u64),
+    /// Pages from the first address to the second are still to be made, for this; what is
+    /// answered then.
+    Populating(u64, u64, Access, u64),
     /// Pages are still to get these rights.
     Protecting(u64, u64, Access),
     /// Other cores must have seen the change; what is answered then.
@@ -182,7 +189,7 @@ impl AddressSpaces {
             Some(space) => space.clone(),
             None => {
                 let Some(space) = AddressSpace::new(from.space.owner()) else { return failed() };
-                *space.regions.lock() = from.regions.lock().clone();
+                *space.regions.lock() = from.regions.lock().forked();
                 *space.heap.lock() = *from.heap.lock();
                 *space.arguments.lock() = *from.arguments.lock();
                 if !space.bill_mappings_as(from) {
@@ -246,31 +253,47 @@ impl AddressSpaces {
             Stage::Moving(at, end, distance, answer) => match show(space, at, end, distance) {
                 Ok(Some(at)) => *stage = Stage::Moving(at, end, distance, answer),
                 Ok(None) => {
-                    *stage = calls::moved(space, call, answer);
+                    *stage = remap::moved(space, &call, answer);
                     space.changed();
                     space.recount_mappings();
                 }
                 Err(_) => {
-                    *stage = calls::not_moved(space, call, answer);
+                    *stage = remap::not_moved(space, &call, answer);
                     space.changed();
                     space.recount_mappings();
+                }
+            },
+            Stage::Emptying(at, end, place) => match sweep(space, at, end, None) {
+                Some(at) => *stage = Stage::Emptying(at, end, place),
+                None => *stage = remap::emptied(&call, place),
+            },
+            Stage::Populating(at, end, access, answer) => match populate(space, at, end, access) {
+                (Some(at), given) => {
+                    cx.allocated(Frames::new(given));
+                    *stage = Stage::Populating(at, end, access, answer);
+                }
+                (None, given) => {
+                    cx.allocated(Frames::new(given));
+                    return Outcome::Reply(Answer::Call(Ok(answer)));
                 }
             },
             Stage::Protecting(at, end, access) => match sweep(space, at, end, Some(access)) {
                 Some(at) => *stage = Stage::Protecting(at, end, access),
                 None => *stage = Stage::Settling(0),
             },
-            Stage::Settling(answer) => {
-                if space.space.is_current() {
-                    return Outcome::Reply(Answer::Call(Ok(answer)));
+            Stage::Settling(_) => {
+                if !space.space.is_current() {
+                    poke(space, cx);
                 }
-                poke(space, cx);
             }
         }
         if let Stage::Settling(answer) = *stage
             && space.space.is_current()
         {
-            return Outcome::Reply(Answer::Call(Ok(answer)));
+            match calls::wanted(&call, answer) {
+                Some((end, access)) => *stage = Stage::Populating(answer, end, access, answer),
+                None => return Outcome::Reply(Answer::Call(Ok(answer))),
+            }
         }
         Outcome::Continue(At::beginning())
     }

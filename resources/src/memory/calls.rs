@@ -4,19 +4,23 @@
 use alloc::sync::Arc;
 
 use vortex_abi::linux::general::{
-    MADV_DODUMP, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_NORMAL, MAP_ANONYMOUS, MAP_FIXED,
-    MAP_FIXED_NOREPLACE, MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE, MREMAP_MAYMOVE,
-    MS_ASYNC, MS_INVALIDATE, MS_SYNC, PROT_EXEC, PROT_READ, PROT_WRITE,
+    MAP_32BIT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_HUGETLB, MAP_POPULATE,
+    MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE, MAP_TYPE, MS_ASYNC, MS_INVALIDATE, MS_SYNC,
+    PROT_EXEC, PROT_READ, PROT_WRITE,
 };
 use vortex_abi::{Errno, Fd, Memory};
 use vortex_machine::{Access, PAGE, USER_END};
 
+use super::advice;
 use super::asr::{Mapping, Stage};
 use super::regions::{Backing, Region, Regions};
+use super::remap;
 use super::shared::Shared;
 use super::space::{AddressSpace, MAP_TOP};
 
 const PAGE_U64: u64 = PAGE as u64;
+/// The same for addresses of 31 bits (`MAP_32BIT`).
+const LOW_TOP: u64 = 1 << 31;
 /// The file that a call maps.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct File {
@@ -51,7 +55,8 @@ pub(super) fn begin(
                 return Err(Errno::EINVAL);
             }
             let access = access_of(protection)?;
-            let region = region(access, flags as u32, offset, file)?;
+            range(address & !(PAGE_U64 - 1), length)?;
+            let region = region(access, flags as u32, length, offset, file)?;
             map(space, address, length, flags as u32, region)
         }
         Memory::Mprotect { address, length, protection } => {
@@ -79,9 +84,7 @@ pub(super) fn begin(
             Ok(Stage::Unmapping(start, end, 0))
         }
         Memory::Brk { end } => Ok(break_at(space, end)),
-        Memory::Mremap { address, length, new, flags, .. } => {
-            remap(space, address, length, new, flags as u32)
-        }
+        Memory::Mremap { .. } => remap::begin(space, &call),
         Memory::Msync { address, length, flags } => {
             let flags = flags as u32;
             let both = MS_ASYNC | MS_SYNC;
@@ -96,21 +99,7 @@ pub(super) fn begin(
         }
         Memory::Madvise { address, length, advice } => {
             let (start, end) = range(address, length)?;
-            let advice = u32::try_from(advice).map_err(|_| Errno::EINVAL)?;
-            let known = match advice {
-                MADV_NORMAL..=MADV_DONTNEED | MADV_FREE => true,
-                _ => (MADV_DONTFORK..=MADV_DODUMP).contains(&advice),
-            };
-            if !known {
-                return Err(Errno::EINVAL);
-            }
-            let there = space.regions.lock().all(start, end, |_| true);
-            // What is there is advised even where there are holes.
-            let answer = if there { 0 } else { Errno::ENOMEM.as_result() };
-            if advice == MADV_DONTNEED && start < end {
-                return Ok(Stage::Unmapping(start, end, answer));
-            }
-            Ok(Stage::Settling(answer))
+            advice::begin(space, start, end, advice)
         }
     }
 }
@@ -138,7 +127,8 @@ fn is_shared(flags: u32) -> Result<bool, Errno> {
     }
 }
 
-fn range(address: u64, length: u64) -> Result<(u64, u64), Errno> {
+/// The pages of a range.
+pub(super) fn range(address: u64, length: u64) -> Result<(u64, u64), Errno> {
     if !address.is_multiple_of(PAGE_U64) {
         return Err(Errno::EINVAL);
     }
@@ -147,12 +137,22 @@ fn range(address: u64, length: u64) -> Result<(u64, u64), Errno> {
 }
 
 /// What is to be mapped, its end not known yet.
-fn region(access: Access, flags: u32, offset: u64, file: Option<Mapping>) -> Result<Region, Errno> {
+fn region(
+    access: Access,
+    flags: u32,
+    length: u64,
+    offset: u64,
+    file: Option<Mapping>,
+) -> Result<Region, Errno> {
     let shared = is_shared(flags)?;
     let new = Region { access, shared, ..Region::zeros(0) };
     if flags & MAP_ANONYMOUS != 0 {
+        if flags & MAP_HUGETLB != 0 {
+            // None are set aside.
+            return Err(Errno::ENOMEM);
+        }
         let backing = match shared {
-            true => Backing::Shared(Arc::new(Shared::default()), 0),
+            true => Backing::Shared(Arc::new(Shared::zeros(length.next_multiple_of(PAGE_U64))), 0),
             false => Backing::Anonymous,
         };
         return Ok(Region { backing, ..new });
@@ -180,7 +180,8 @@ fn map(
     } else if Regions::fits(start, end) && regions.is_free(start, end) {
         start
     } else {
-        regions.place(end - start, MAP_TOP).ok_or(Errno::ENOMEM)?
+        let top = if flags & MAP_32BIT != 0 { LOW_TOP } else { MAP_TOP };
+        regions.place(end - start, top).ok_or(Errno::ENOMEM)?
     };
     let end = start + length.next_multiple_of(PAGE_U64);
     if !regions.insert(start, Region { end, ..region }) {
@@ -213,56 +214,11 @@ fn break_at(space: &AddressSpace, wanted: u64) -> Stage {
     Stage::Settling(wanted)
 }
 
-/// `mremap`, without a place that the program chooses.
-fn remap(
-    space: &AddressSpace,
-    address: u64,
-    length: u64,
-    new: u64,
-    flags: u32,
-) -> Result<Stage, Errno> {
-    if flags & !MREMAP_MAYMOVE != 0 || new == 0 {
-        return Err(Errno::EINVAL);
-    }
-    let (start, end) = range(address, length)?;
-    let (_, new_end) = range(address, new)?;
-    let mut regions = space.regions.lock();
-    let (from, region) = regions.find(start).ok_or(Errno::EFAULT)?;
-    if new_end <= end {
-        regions.remove(new_end, end);
-        return Ok(Stage::Unmapping(new_end, end, start));
-    }
-    if end > region.end {
-        return Err(Errno::EFAULT);
-    }
-    if end == region.end && regions.extend(from, new_end) {
-        return Ok(Stage::Settling(start));
-    }
-    if flags & MREMAP_MAYMOVE == 0 {
-        return Err(Errno::ENOMEM);
-    }
-    let size = new_end - start;
-    let place = regions.place(size, MAP_TOP).ok_or(Errno::ENOMEM)?;
-    let moved =
-        Region { end: place + size, backing: region.backing.behind(start - from), ..region };
-    if !regions.insert(place, moved) {
-        return Err(Errno::ENOMEM);
-    }
-    Ok(Stage::Moving(start, end, place.wrapping_sub(start) as i64, place))
-}
-
-/// All pages are at their new place too: they leave the old one.
-pub(super) fn moved(space: &AddressSpace, call: Memory, place: u64) -> Stage {
-    let Memory::Mremap { address, length, .. } = call else { return Stage::Settling(place) };
-    let end = address.saturating_add(length).next_multiple_of(PAGE_U64);
-    space.regions.lock().remove(address, end);
-    Stage::Unmapping(address, end, place)
-}
-
-/// There is no memory for tables at the new place: nothing is there any more.
-pub(super) fn not_moved(space: &AddressSpace, call: Memory, place: u64) -> Stage {
-    let Memory::Mremap { new, .. } = call else { return Stage::Settling(place) };
-    let end = place.saturating_add(new).next_multiple_of(PAGE_U64);
-    space.regions.lock().remove(place, end);
-    Stage::Unmapping(place, end, Errno::ENOMEM.as_result())
+/// Whether the pages of a mapping that was made here are wanted at once: up to where, and for
+/// what.
+pub(super) fn wanted(call: &Memory, start: u64) -> Option<(u64, Access)> {
+    let Memory::Mmap { length, protection, flags, .. } = *call else { return None };
+    let access = access_of(protection).ok().filter(|access| *access != Access::None)?;
+    let (_, end) = range(start, length).ok()?;
+    (flags as u32 & MAP_POPULATE != 0).then_some((end, access))
 }

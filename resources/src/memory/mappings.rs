@@ -4,8 +4,9 @@
 use alloc::sync::Arc;
 
 use vortex_abi::Memory;
-use vortex_abi::linux::general::MAP_FIXED;
+use vortex_abi::linux::general::{MAP_FIXED, MREMAP_DONTUNMAP, MREMAP_FIXED};
 
+use super::advice;
 use super::regions::Regions;
 use super::space::AddressSpace;
 use crate::quota::{Held, Quota};
@@ -28,7 +29,16 @@ fn growth(regions: &Regions, call: &Memory) -> u32 {
             let end = address.saturating_add(length);
             u32::from(cuts(address).is_some()) + u32::from(cuts(end).is_some())
         }
-        Memory::Mremap { length, new, .. } => u32::from(new > length),
+        Memory::Mremap { new, flags, place, .. } if flags as u32 & MREMAP_FIXED != 0 => {
+            1 + hole(place, new)
+        }
+        Memory::Mremap { length, new, flags, .. } => {
+            u32::from(new > length || flags as u32 & MREMAP_DONTUNMAP != 0)
+        }
+        Memory::Madvise { address, length, advice } if advice::cuts(advice) => {
+            let end = address.saturating_add(length);
+            u32::from(cuts(address).is_some()) + u32::from(cuts(end).is_some())
+        }
         Memory::Msync { .. } | Memory::Madvise { .. } => 0,
     }
 }

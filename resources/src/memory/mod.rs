@@ -1,5 +1,6 @@
 //! Virtual memory: the address space resource (ASR), and the executable resource's loading.
 
+mod advice;
 mod asr;
 mod calls;
 mod executable;
@@ -9,6 +10,7 @@ mod mend;
 mod pages;
 mod pin;
 mod regions;
+mod remap;
 mod segments;
 mod shared;
 mod space;

@@ -2,8 +2,9 @@
 
 use core::convert::Infallible;
 
-use vortex_machine::{Access, MapError};
+use vortex_machine::{Access, MapError, PAGE};
 
+use super::mend::{Mend, mend};
 use super::regions::Region;
 use super::space::AddressSpace;
 
@@ -77,6 +78,28 @@ pub(super) fn share(
 ) -> Result<Option<u64>, MapError> {
     let share = |at, end| from.space.share(&to.space, at, end, hot);
     each_range(to, at, Region::is_own, share)
+}
+
+/// Makes a slice of the pages of a mapping; where to go on, if not done, and how many frames
+/// were given out. What cannot be made is left to be touched.
+pub(super) fn populate(
+    space: &AddressSpace,
+    mut at: u64,
+    end: u64,
+    access: Access,
+) -> (Option<u64>, u64) {
+    let mut given = 0;
+    for _ in 0..SLICE {
+        if at >= end {
+            break;
+        }
+        match mend(space, at, access, true) {
+            Ok(Mend::Done(frames)) => given += frames,
+            Ok(Mend::Late) | Err(_) => return (None, given),
+        }
+        at += PAGE as u64;
+    }
+    ((at < end).then_some(at), given)
 }
 
 /// Shows a slice of pages at another place too; where to go on, if not done.

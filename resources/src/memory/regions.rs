@@ -33,6 +33,18 @@ pub enum Backing {
     Shared(Arc<Shared>, u64),
 }
 
+/// What a fork's child gets of a region.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Forked {
+    /// It, with what is in it.
+    #[default]
+    Whole,
+    /// It, with zeros (`MADV_WIPEONFORK`).
+    Empty,
+    /// Nothing (`MADV_DONTFORK`).
+    Left,
+}
+
 /// A region: pages with the same rights and source.
 #[derive(Clone, Debug)]
 pub struct Region {
@@ -49,6 +61,8 @@ pub struct Region {
     /// Whether pages may be there that its source does not have, because they were written:
     /// forks need not copy others.
     pub written: bool,
+    /// What a fork's child gets of it.
+    pub forked: Forked,
 }
 
 /// The regions, by their first address.
@@ -81,13 +95,15 @@ impl Region {
             shared: false,
             may_write: true,
             written: false,
+            forked: Forked::Whole,
         }
     }
 
     /// Whether a fork has to copy its pages: all others come again from where they came.
     #[must_use]
     pub fn is_own(&self) -> bool {
-        !self.shared && (self.written || matches!(self.backing, Backing::Anonymous))
+        let own = self.written || matches!(self.backing, Backing::Anonymous);
+        own && !self.shared && self.forked == Forked::Whole
     }
 }
 
@@ -189,6 +205,34 @@ impl Regions {
             region.access = access;
         }
         true
+    }
+
+    /// Whether this is true of some region between these addresses.
+    #[must_use]
+    pub fn any(&self, start: u64, end: u64, mut is_so: impl FnMut(&Region) -> bool) -> bool {
+        let first = self.0.range(..=start).next_back().filter(|(_, region)| region.end > start);
+        let rest = self.0.range(start.saturating_add(1)..end.max(start.saturating_add(1)));
+        start < end && first.into_iter().chain(rest).any(|(_, region)| is_so(region))
+    }
+
+    /// Says what forks get of what lies between these addresses.
+    pub fn set_forked(&mut self, start: u64, end: u64, forked: Forked) {
+        if start >= end {
+            return;
+        }
+        self.split(start);
+        self.split(end);
+        for (_, region) in self.0.range_mut(start..end) {
+            region.forked = forked;
+        }
+    }
+
+    /// Those that a fork's child has.
+    #[must_use]
+    pub fn forked(&self) -> Self {
+        let mut copy = self.clone();
+        copy.0.retain(|_, region| region.forked != Forked::Left);
+        copy
     }
 
     /// Whether all between these addresses belongs to regions of which this is true.

@@ -29,6 +29,8 @@ pub struct Shared {
 struct Inner {
     frames: BTreeMap<u64, Frame>,
     file: Option<File>,
+    /// Bytes, where it is no file's.
+    size: u64,
 }
 
 struct File {
@@ -40,12 +42,18 @@ struct File {
 }
 
 impl Shared {
+    /// So many bytes of zeros.
+    #[must_use]
+    pub fn zeros(size: u64) -> Self {
+        Self { inner: Mutex::new(Inner { size, ..Inner::default() }) }
+    }
+
     /// A file's pages.
     #[must_use]
     pub fn of(image: Image) -> Self {
         let size = image.size;
         let file = File { image: Arc::new(image), valid: size, size };
-        Self { inner: Mutex::new(Inner { frames: BTreeMap::new(), file: Some(file) }) }
+        Self { inner: Mutex::new(Inner { frames: BTreeMap::new(), file: Some(file), size }) }
     }
 
     /// The frame of this page, for an activity that maps it; `None` where memory has run
@@ -55,10 +63,11 @@ impl Shared {
         self.inner.lock().frame(page, owner)
     }
 
-    /// Whether there is nothing at this place: it is behind the last page of a file.
+    /// Whether there is nothing at this place: it is behind the last page.
     #[must_use]
     pub fn is_beyond(&self, at: u64) -> bool {
-        self.inner.lock().file.as_ref().is_some_and(|file| at >= file.size)
+        let inner = self.inner.lock();
+        at >= inner.file.as_ref().map_or(inner.size, |file| file.size)
     }
 }
 

@@ -105,6 +105,26 @@ impl Region {
         Ok(Self { start, length })
     }
 
+    /// Makes it longer or shorter in place of the beginning of another.
+    pub fn remap_over(&self, length: usize, flags: i32, over: &Self) -> Res<Self> {
+        let place = over.part(0, length);
+        // SAFETY: these two regions only; the caller forgets what was there.
+        let start =
+            unsafe { sys!(libc::SYS_mremap, self.start, self.length, length, flags, place) }?;
+        Ok(Self { start, length })
+    }
+
+    /// Asks for it to be moved to an address where it cannot go.
+    pub fn remap_to(&self, length: usize, place: usize) -> Res {
+        assert!(
+            !place.is_multiple_of(PAGE) || (self.start..self.start + self.length).contains(&place),
+            "an address that is refused"
+        );
+        let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+        // SAFETY: it is refused.
+        unsafe { sys!(libc::SYS_mremap, self.start, self.length, length, flags, place) }
+    }
+
     /// Reads a byte; a fault where there is none to read.
     pub fn get(&self, at: usize) -> u8 {
         load(self.part(at, 1))

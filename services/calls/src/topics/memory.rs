@@ -17,7 +17,14 @@ crate::tests!("memory":
     "write-and-execute" => write_execute,
     "execute" => execute,
     "remap" => remap,
+    "remap-fixed" => remap_fixed,
+    "remap-shared" => remap_shared,
+    "remap-leaves-empty" => remap_leaves_empty,
     "drop-contents" => drop_contents,
+    "fork-advice" => fork_advice,
+    "advice" => advice,
+    "populate" => populate,
+    "low-addresses" => low_addresses,
     "sparse" => sparse,
     "large" => large,
     "shared-remains" => shared_remains,
@@ -166,6 +173,105 @@ fn remap() {
     let region = Region::anonymous(PAGE, BOTH);
     seen("to nothing", region.remap(0, MREMAP_MAYMOVE).map(|_| "ok"));
     seen("wrong flags", region.remap(PAGE, 64).map(|_| "ok"));
+}
+
+/// To a place of its own choice, in place of what is there.
+fn remap_fixed() {
+    let (from, to) = (Region::anonymous(4 * PAGE, BOTH), Region::anonymous(6 * PAGE, BOTH));
+    (0..4).for_each(|n| from.put(n * PAGE, n as u8 + 1));
+    to.fill(9);
+    let there = |from: &Region, length: usize, to: &Region, flags: i32| {
+        from.remap_over(length, flags, to).map(|moved| moved.start() == to.start())
+    };
+    seen("to an odd place", from.remap_to(4 * PAGE, to.start() + 1));
+    seen("over itself", from.remap_to(4 * PAGE, from.start() + PAGE));
+    seen("without may move", there(&from, 4 * PAGE, &to, libc::MREMAP_FIXED));
+    let fixed = MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+    seen("shorter", there(&from, 2 * PAGE, &to, fixed));
+    say!("kept {} {}", to.get(0), to.get(PAGE));
+    say!("rest {}", to.all(2 * PAGE, 4 * PAGE, 9));
+    (0..4).for_each(|n| fault("old", || from.touch(n * PAGE)));
+}
+
+/// Of shared memory, with no old length, a second view is made.
+fn remap_shared() {
+    let region = Region::shared(2 * PAGE);
+    region.put(0, 5);
+    let Ok(moved) = region.remap(3 * PAGE, MREMAP_MAYMOVE) else {
+        say!("refused");
+        return;
+    };
+    say!("kept {}", moved.get(0));
+    let child = proc::child(|| {
+        moved.put(PAGE, 8);
+        0
+    });
+    say!("child {}", proc::wait(child));
+    say!("shared {}", moved.get(PAGE));
+    fault("behind the end", || moved.touch(2 * PAGE));
+}
+
+fn remap_leaves_empty() {
+    let region = Region::anonymous(2 * PAGE, BOTH);
+    region.fill(3);
+    let flags = MREMAP_MAYMOVE | libc::MREMAP_DONTUNMAP;
+    match region.remap(2 * PAGE, flags) {
+        Ok(moved) => say!("moved {}", moved.all(0, 2 * PAGE, 3)),
+        Err(error) => say!("{error}"),
+    }
+    say!("empty {}", region.all(0, 2 * PAGE, 0));
+    seen("other length", region.remap(PAGE, flags).map(|_| "ok"));
+}
+
+/// What a child has of its parent's memory.
+fn fork_advice() {
+    let region = Region::anonymous(3 * PAGE, BOTH);
+    region.fill(7);
+    seen("leave", region.advise(0, PAGE, libc::MADV_DONTFORK));
+    seen("empty", region.advise(PAGE, PAGE, libc::MADV_WIPEONFORK));
+    fault("left", || region.touch(0));
+    let child = proc::child(|| i32::from(region.get(PAGE)) * 16 + i32::from(region.get(2 * PAGE)));
+    say!("emptied, whole {}", proc::wait(child));
+    say!("parent's {}", region.all(0, 3 * PAGE, 7));
+    seen("whole", region.advise(0, PAGE, libc::MADV_DOFORK));
+    fault("whole", || region.touch(0));
+    seen("shared", Region::shared(PAGE).advise(0, PAGE, libc::MADV_WIPEONFORK));
+}
+
+fn advice() {
+    let region = Region::anonymous(2 * PAGE, BOTH);
+    region.fill(2);
+    for (name, advice) in [
+        ("random", libc::MADV_RANDOM),
+        ("sequential", libc::MADV_SEQUENTIAL),
+        ("will need", libc::MADV_WILLNEED),
+        ("no huge pages", libc::MADV_NOHUGEPAGE),
+        ("not dumped", libc::MADV_DONTDUMP),
+    ] {
+        seen(name, region.advise(0, 2 * PAGE, advice));
+    }
+    say!("kept {}", region.all(0, 2 * PAGE, 2));
+    seen("free", region.advise(0, PAGE, libc::MADV_FREE));
+    region.put(0, 4);
+    say!("written after {}", region.get(0));
+    seen("free shared", Region::shared(PAGE).advise(0, PAGE, libc::MADV_FREE));
+}
+
+fn populate() {
+    for flags in [ANONYMOUS, libc::MAP_SHARED | libc::MAP_ANONYMOUS] {
+        let region = Region::map(100 * PAGE, BOTH, flags | libc::MAP_POPULATE, -1, 0);
+        match region {
+            Ok(region) => say!("zero {}", region.all(0, 100 * PAGE, 0)),
+            Err(error) => say!("{error}"),
+        }
+    }
+    let none = Region::map(PAGE, PROT_NONE, ANONYMOUS | libc::MAP_POPULATE, -1, 0);
+    seen("no access", none.map(|_| "mapped"));
+}
+
+fn low_addresses() {
+    let region = Region::map(PAGE, BOTH, ANONYMOUS | libc::MAP_32BIT, -1, 0);
+    seen("low", region.map(|region| region.start() < 1 << 31));
 }
 
 fn drop_contents() {

@@ -1,0 +1,63 @@
+//! madvise(2).
+
+use vortex_abi::Errno;
+use vortex_abi::linux::general::{
+    MADV_COLD, MADV_DOFORK, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_KEEPONFORK, MADV_NORMAL,
+    MADV_PAGEOUT, MADV_WIPEONFORK,
+};
+
+use super::asr::Stage;
+use super::regions::{Backing, Forked, Region};
+use super::space::AddressSpace;
+
+/// What forks are to get.
+fn forked(advice: u32) -> Option<Forked> {
+    match advice {
+        MADV_DONTFORK => Some(Forked::Left),
+        MADV_WIPEONFORK => Some(Forked::Empty),
+        MADV_DOFORK | MADV_KEEPONFORK => Some(Forked::Whole),
+        _ => None,
+    }
+}
+
+/// Whether it may make several regions of one.
+pub(super) fn cuts(advice: i32) -> bool {
+    u32::try_from(advice).is_ok_and(|advice| forked(advice).is_some())
+}
+
+/// Does what it says to the regions between two addresses; what is there is advised even
+/// where there are holes.
+///
+/// # Errors
+/// Linux's; `ENOMEM` for holes is the answer of the stage that is returned.
+pub(super) fn begin(
+    space: &AddressSpace,
+    start: u64,
+    end: u64,
+    advice: i32,
+) -> Result<Stage, Errno> {
+    let advice = u32::try_from(advice).map_err(|_| Errno::EINVAL)?;
+    let known = match advice {
+        MADV_NORMAL..=MADV_DONTNEED | MADV_FREE | MADV_COLD | MADV_PAGEOUT => true,
+        _ => (MADV_DONTFORK..=MADV_KEEPONFORK).contains(&advice),
+    };
+    if !known {
+        return Err(Errno::EINVAL);
+    }
+    let regions = &mut *space.regions.lock();
+    let anonymous =
+        |region: &Region| !region.shared && matches!(region.backing, Backing::Anonymous);
+    if matches!(advice, MADV_FREE | MADV_WIPEONFORK) && regions.any(start, end, |r| !anonymous(r)) {
+        return Err(Errno::EINVAL);
+    }
+    let there = regions.all(start, end, |_| true);
+    if let Some(forked) = forked(advice) {
+        regions.set_forked(start, end, forked);
+    }
+    let answer = if there { 0 } else { Errno::ENOMEM.as_result() };
+    if advice == MADV_DONTNEED && start < end {
+        return Ok(Stage::Unmapping(start, end, answer));
+    }
+    // All else is advice that need not be taken.
+    Ok(Stage::Settling(answer))
+}
