@@ -161,6 +161,9 @@ pub struct Mutants {
 /// Arguments of `booted`.
 #[derive(Debug, Arguments)]
 pub struct Booted {
+    /// On Debian's kernel instead of ours.
+    #[arg(long)]
+    pub linux: bool,
     /// How the tests' names begin.
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,

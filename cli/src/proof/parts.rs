@@ -149,6 +149,12 @@ pub fn parts() -> Vec<Part> {
             work: |_| Work::Function(booted::part),
         },
         Part {
+            name: "linux",
+            what: "the same programs do the same on Debian's kernel, in a machine of the same kind",
+            extent: Extent::Normal,
+            work: |_| Work::Function(booted::on_linux),
+        },
+        Part {
             name: "ledger",
             what: "experiment cpu for five seconds: every cycle of the machine is on one bill",
             extent: Extent::Normal,
