@@ -102,7 +102,7 @@ impl Machine {
         if self.counted {
             add(&[text("-icount"), text("shift=1,sleep=off")]);
         }
-        add(&[text("-cpu"), text(self.accelerator.processor())]);
+        add(&[text("-cpu"), text(self.accelerator.processor(self.counted))]);
         add(&[text("-smp"), text(&self.cores.to_string())]);
         add(&[text("-m"), text(&self.memory.to_string())]);
         add(&[text("-display"), text("none"), text("-serial"), text("stdio")]);
@@ -182,7 +182,8 @@ mod tests {
     #[test]
     fn counted_time_is_one_thread_and_needs_a_new_qemu_for_many_cores() {
         let mut machine = Machine { counted: true, ..machine() };
-        assert!(machine.line().contains("-accel tcg,thread=single -icount shift=1,sleep=off"));
+        let counts = "-accel tcg,thread=single -icount shift=1,sleep=off -cpu max,-x2apic ";
+        assert!(machine.line().contains(counts));
         let old = Version { major: 7, minor: 2 };
         assert!(matches!(machine.suits(old), Err(MachineError::TooOld { .. })));
         assert!(machine.suits(Version { major: 10, minor: 0 }).is_ok());
