@@ -67,10 +67,9 @@ pub fn load(
 ) -> Result<Program, LoadError> {
     let mut start = [0; HEADERS];
     let read = image.read(0, &mut start);
-    let start = start.get(..read).unwrap_or_default();
+    let start = start.get_mut(..read).unwrap_or_default();
     // The header says where sections are, which lie beyond what was read: none are wanted.
-    let mut without = [0; HEADERS];
-    let start = without_sections(start, &mut without).ok_or(LoadError::Format)?;
+    without_sections(start).ok_or(LoadError::Format)?;
     let file = ElfBytes::<LittleEndian>::minimal_parse(start).map_err(|_| LoadError::Format)?;
     let header = &file.ehdr;
     if header.e_machine != EM_X86_64 || header.class != elf::file::Class::ELF64 {
@@ -135,13 +134,11 @@ pub fn load(
     Ok(Program { space, entry, stack })
 }
 
-/// Copies an ELF file's beginning, with no sections in its header.
-fn without_sections<'a>(start: &[u8], copy: &'a mut [u8; HEADERS]) -> Option<&'a [u8]> {
-    let copy = copy.get_mut(..start.len())?;
-    copy.copy_from_slice(start);
-    copy.get_mut(0x28..0x30)?.fill(0);
-    copy.get_mut(0x3a..0x40)?.fill(0);
-    Some(copy)
+/// Takes the sections out of an ELF file's header.
+fn without_sections(start: &mut [u8]) -> Option<()> {
+    start.get_mut(0x28..0x30)?.fill(0);
+    start.get_mut(0x3a..0x40)?.fill(0);
+    Some(())
 }
 
 /// Makes the regions of a segment; returns where it ends.
