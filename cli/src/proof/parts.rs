@@ -1,6 +1,8 @@
 //! The parts of the proof, in the order in which they run: what fails fast comes first.
 
-use super::{Extent, Part, Program, Work, booted, files, fuzz, miri, models, readme, services};
+use super::{
+    Extent, Part, Program, Work, booted, files, fuzz, miri, models, readme, services, stack,
+};
 use crate::commands::{cost, ledger};
 
 /// The crates that are compiled into the kernel unchanged.
@@ -135,6 +137,12 @@ pub fn parts() -> Vec<Part> {
             what: "instructions and bytes of a request within docs/SPECIFICATION.md",
             extent: Extent::Normal,
             work: |_| Work::Function(cost),
+        },
+        Part {
+            name: "stack",
+            what: "frames and chains of calls fit a kernel stack, by the kernel's machine code",
+            extent: Extent::Normal,
+            work: |_| Work::Function(stack::part),
         },
         Part {
             name: "services",
