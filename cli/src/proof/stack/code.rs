@@ -42,7 +42,8 @@ impl<'a> Code<'a> {
             };
             let Some(bytes) = section.data_range(start, size)? else { continue };
             let name = addr2line::demangle_auto(name.into(), None);
-            functions.insert(start, Function { name: unhashed(&name), start, bytes });
+            let name = without_blocks(unhashed(&name));
+            functions.insert(start, Function { name, start, bytes });
         }
         let mut taken = Vec::new();
         for section in file.sections() {
@@ -83,10 +84,28 @@ fn text_symbols<'d>(file: &object::File<'d>) -> object::Result<Vec<(u64, u64, &'
 }
 
 /// Without the hash that Rust ends a name with.
-fn unhashed(name: &str) -> String {
+fn unhashed(name: &str) -> &str {
     let (path, last) = name.rsplit_once("::").unwrap_or((name, ""));
     let hash = last.len() == 17 && last.starts_with('h');
-    if hash { path.into() } else { name.into() }
+    if hash { path } else { name }
+}
+
+/// Without the `<impl Type>::` of functions that are in a block of another module than
+/// their type's.
+fn without_blocks(name: &str) -> String {
+    const BLOCK: &str = "<impl ";
+    let Some((before, block)) = name.split_once(BLOCK) else { return name.into() };
+    let mut open = 1_u32;
+    let end = block.char_indices().find_map(|(at, c)| {
+        match c {
+            '<' => open += 1,
+            '>' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        (open == 0).then(|| at + 1)
+    });
+    let after = end.and_then(|end| block.get(end..)).unwrap_or_default();
+    before.to_string() + &without_blocks(after.strip_prefix("::").unwrap_or(after))
 }
 
 #[cfg(test)]
@@ -98,5 +117,12 @@ mod tests {
         assert_eq!(unhashed("core::ptr::drop::h0123456789abcdef"), "core::ptr::drop");
         assert_eq!(unhashed("core::help"), "core::help");
         assert_eq!(unhashed("memcpy"), "memcpy");
+    }
+
+    #[test]
+    fn names_are_without_blocks() {
+        assert_eq!(without_blocks("a::b::<impl c::D<E>>::f"), "a::b::f");
+        assert_eq!(without_blocks("<a::B as c::D>::f"), "<a::B as c::D>::f");
+        assert_eq!(without_blocks("a::<impl b"), "a::");
     }
 }

@@ -78,8 +78,8 @@ fn judge(graph: &Graph<'_>) -> Verdict {
     let largest =
         frames.iter().take(SHOWN).map(|(depth, name)| format!("{} {name}", bytes(*depth)));
     Verdict::Good(format!(
-        "{} functions; the largest frames: {}; the deepest chain of direct calls {}, with {HOPS} \
-         indirect ones {} of {}; {}",
+        "{} functions; largest frames: {}; deepest chain of direct calls {}, with {HOPS} indirect \
+         ones {} of {}; {}",
         frames.len(),
         largest.collect::<Vec<_>>().join(", "),
         bytes(own),
