@@ -6,16 +6,18 @@ use alloc::vec::Vec;
 use core::sync::atomic::AtomicU32;
 
 use spin::{Mutex, Once};
-use vortex_grid::{Frequency, Port};
+use vortex_grid::{Family, Frequency, Port};
 use vortex_units::{ActivityId, Cycles, Micros, Nanos};
 
+use crate::Mail;
 use crate::files::FileSystem;
 use crate::memory::AddressSpaces;
 use crate::monitor::Monitor;
 use crate::process::{Limits, Processes, Threads};
 use crate::process::{Random, Thread};
 
-/// The ports of the resources. Thread resources are an instance an activity.
+/// The ports of the resources. Thread resources are an instance a process (§4.2): here are
+/// their families, one an activity.
 pub struct Ports {
     /// PR.
     pub process: Port<Processes>,
@@ -25,15 +27,15 @@ pub struct Ports {
     pub files: Port<FileSystem>,
     /// The monitor.
     pub monitor: Port<Monitor>,
-    /// TR, by the activity's place.
-    pub threads: Vec<(ActivityId, Port<Threads>)>,
+    /// TR, by activity.
+    pub threads: Vec<(ActivityId, Family<Mail, Threads>)>,
 }
 
 impl Ports {
-    /// The thread resource of an activity.
+    /// The thread resources of an activity's processes.
     #[must_use]
-    pub fn threads_of(&self, activity: ActivityId) -> Option<Port<Threads>> {
-        self.threads.iter().find(|(of, _)| *of == activity).map(|(_, port)| *port)
+    pub fn threads_of(&self, activity: ActivityId) -> Option<&Family<Mail, Threads>> {
+        self.threads.iter().find(|(of, _)| *of == activity).map(|(_, family)| family)
     }
 }
 

@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 
 use vortex_abi::{self as abi, Errno};
 use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource};
-use vortex_machine::{Access, Frame, PAGE, Poker};
+use vortex_machine::{Access, Frame, PAGE};
 use vortex_units::Frames;
 
 use super::calls;
@@ -104,8 +104,6 @@ pub enum FaultError {
 pub struct AddressSpaces {
     /// What all share.
     pub system: Arc<System>,
-    /// To reach cores that must see a change.
-    pub poker: Poker,
 }
 
 type Left = Outcome<Mail, AddressSpaces>;
@@ -121,7 +119,7 @@ impl Continuation<Mail, AddressSpaces> for HasFile {
     ) -> Left {
         let MemoryRequest::Call { space, call, stage, .. } = request else { return Outcome::Done };
         match cx.reply::<Answer>() {
-            Ok(Some(Answer::Mapped(Ok(file)))) => spaces.call(space, *call, stage, Some(file)),
+            Ok(Some(Answer::Mapped(Ok(file)))) => spaces.call(space, *call, stage, Some(file), cx),
             Ok(Some(Answer::Mapped(Err(error)))) => Outcome::Reply(Answer::Call(Err(error))),
             _ => Outcome::Reply(Answer::Call(Err(Errno::EAGAIN))),
         }
@@ -140,35 +138,38 @@ impl Resource<Mail> for AddressSpaces {
                 if mended.is_ok() && !space.space.is_current() {
                     // A copy took the place of a shared frame: other threads of the process
                     // must not see the old one.
-                    self.poke(space);
+                    poke(space, cx);
                 }
                 Outcome::Reply(Answer::Fault(mended))
             }
             MemoryRequest::Call { space, files, call, stage } => {
                 match calls::file_of(call, stage) {
                     Some(file) => self.ask_file(*files, file, cx),
-                    None => self.call(space, *call, stage, None),
+                    None => self.call(space, *call, stage, None, cx),
                 }
             }
-            MemoryRequest::Copy { from, to, at } => self.copy(from, to, at),
+            MemoryRequest::Copy { from, to, at } => self.copy(from, to, at, cx),
             MemoryRequest::Release { space, at } => release(space, at),
         }
     }
 }
 
-impl AddressSpaces {
-    fn poke(&self, space: &AddressSpace) {
-        for core in space.space.behind() {
-            self.poker.poke(core);
-        }
+/// Makes the cores that may still use what was taken from a space look: on the bill of
+/// whoever has it taken.
+fn poke(space: &AddressSpace, cx: &mut Context<'_, Mail>) {
+    for core in space.space.behind() {
+        cx.poke(core);
     }
+}
 
+impl AddressSpaces {
     /// Copies a slice of a space (fork).
     fn copy(
         &self,
         from: &Arc<AddressSpace>,
         to: &mut Option<Arc<AddressSpace>>,
         at: &mut u64,
+        cx: &mut Context<'_, Mail>,
     ) -> Left {
         let failed = || Outcome::Reply(Answer::Space(Err(Errno::ENOMEM)));
         let space = match to {
@@ -191,7 +192,7 @@ impl AddressSpaces {
                 if from.space.is_current() {
                     return Outcome::Reply(Answer::Space(Ok(space)));
                 }
-                self.poke(from);
+                poke(from, cx);
             }
             Err(_) => return failed(),
         }
@@ -215,6 +216,7 @@ impl AddressSpaces {
         call: abi::Memory,
         stage: &mut Stage,
         file: Option<Mapping>,
+        cx: &mut Context<'_, Mail>,
     ) -> Left {
         match *stage {
             Stage::New => match calls::begin(space, call, file) {
@@ -238,7 +240,7 @@ impl AddressSpaces {
                 if space.space.is_current() {
                     return Outcome::Reply(Answer::Call(Ok(answer)));
                 }
-                self.poke(space);
+                poke(space, cx);
             }
         }
         if let Stage::Settling(answer) = *stage

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use spin::Mutex;
 use vortex_abi::Errno;
-use vortex_grid::{At, Continuation, Labels, Outcome};
+use vortex_grid::{At, Continuation, Labels, Outcome, Port};
 use vortex_machine::UserContext;
 use vortex_units::ActivityId;
 
@@ -14,7 +14,7 @@ use super::processes::{Pid, Process, ThreadState};
 use super::resource::{Cx, Next, ProcessRequest, Processes, Record};
 use super::signals::{Actions, Pending};
 use super::thread::Thread;
-use super::threads::ThreadReady;
+use super::threads::{ThreadReady, Threads};
 use crate::files::{FileRequest, FilesId};
 use crate::memory::{AddressSpace, Program};
 use crate::{Answer, Mail};
@@ -78,8 +78,12 @@ impl Continuation<Mail, Processes> for HasImage {
         let Some(files) = start.files else { return Outcome::Done };
         let pid = processes.number();
         let name = (base_name(&start.path), start.path.clone());
-        let process =
-            new_process(pid, Pid(0), pid.0, cx.activity(), program.space.clone(), files, name);
+        let own = match processes.thread_resource(cx.activity(), cx) {
+            Ok(own) => own,
+            Err(error) => return processes.not_started(start, error),
+        };
+        let space = program.space.clone();
+        let process = new_process((pid, own), Pid(0), pid.0, cx.activity(), space, files, name);
         match processes.begin(process, &program, cx) {
             Ok(()) => Outcome::Done,
             Err(error) => processes.not_started(start, error),
@@ -95,7 +99,7 @@ pub(super) fn base_name(path: &[u8]) -> Vec<u8> {
 
 /// A process without threads.
 pub(super) fn new_process(
-    pid: Pid,
+    (pid, own): (Pid, Port<Threads>),
     parent: Pid,
     group: i32,
     activity: ActivityId,
@@ -107,6 +111,7 @@ pub(super) fn new_process(
     Arc::new(Process {
         pid,
         activity,
+        own,
         parent: AtomicI32::new(parent.0),
         group: AtomicI32::new(group),
         space: Mutex::new(space),
@@ -163,15 +168,25 @@ impl Processes {
         self.ready(thread, cx)
     }
 
+    /// A thread resource for a new process (§4.2); it goes when the last thread has ended.
+    pub(super) fn thread_resource(
+        &self,
+        activity: ActivityId,
+        cx: &mut Cx<'_>,
+    ) -> Result<Port<Threads>, Errno> {
+        let ports = self.system.ports.get().ok_or(Errno::EAGAIN)?;
+        let family = ports.threads_of(activity).ok_or(Errno::EAGAIN)?;
+        cx.bear(family).ok_or(Errno::EAGAIN)
+    }
+
     /// Lets a new thread run.
     pub(super) fn ready(
         &mut self,
         thread: alloc::boxed::Box<Thread>,
         cx: &mut Cx<'_>,
     ) -> Result<(), Errno> {
-        let ports = self.system.ports.get().ok_or(Errno::EAGAIN)?;
-        let threads = ports.threads_of(thread.process().activity).ok_or(Errno::EAGAIN)?;
+        let own = thread.process().own;
         let labels = Labels::affinity(thread.state.tid.0 as u64);
-        cx.send(threads, labels, ThreadReady::new(thread, threads)).map_err(|_| Errno::EAGAIN)
+        cx.send(own, labels, ThreadReady::new(thread)).map_err(|_| Errno::EAGAIN)
     }
 }

@@ -5,8 +5,10 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use spin::Mutex;
+use vortex_grid::Port;
 use vortex_units::{ActivityId, CoreId, Cycles};
 
+use super::Threads;
 use super::signals::{Actions, Info, Pending, Signal, SignalSet};
 use crate::files::FilesId;
 use crate::memory::AddressSpace;
@@ -21,6 +23,8 @@ pub struct Process {
     pub pid: Pid,
     /// On whose bill it is.
     pub activity: ActivityId,
+    /// Its thread resource: there as long as it has threads.
+    pub own: Port<Threads>,
     /// Its parent's number; zero for one without.
     pub parent: AtomicI32,
     /// The number of its process group.
@@ -82,6 +86,12 @@ impl Process {
             *first = false;
         }
         answer
+    }
+
+    /// Whether it is stopped and nobody has been told so yet.
+    #[must_use]
+    pub fn stop_is_news(&self) -> bool {
+        self.stop.lock().is_some_and(|(_, first)| first)
     }
 
     /// Whether it is stopped.

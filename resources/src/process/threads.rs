@@ -14,7 +14,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use vortex_abi::{Errno, Span};
-use vortex_grid::{At, Context, Continuation, Labels, Outcome, Port, Resource};
+use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource};
 use vortex_machine::{Access, Exit, Fault, FaultKind, UserContext};
 use vortex_units::Cycles;
 
@@ -38,7 +38,6 @@ const SIGKILL: i32 = 9;
 /// A thread is ready.
 pub struct ThreadReady {
     pub(super) thread: Option<Box<Thread>>,
-    own: Port<Threads>,
     /// Why it has left user mode.
     exit: Option<Exit>,
     /// When: the run began when it entered.
@@ -50,8 +49,8 @@ pub struct ThreadReady {
 impl ThreadReady {
     /// A request for this thread's resource.
     #[must_use]
-    pub fn new(thread: Box<Thread>, own: Port<Threads>) -> Self {
-        Self { thread: Some(thread), own, exit: None, left_at: Cycles::ZERO, calls: 0 }
+    pub fn new(thread: Box<Thread>) -> Self {
+        Self { thread: Some(thread), exit: None, left_at: Cycles::ZERO, calls: 0 }
     }
 
     /// The thread that is to enter user mode.
@@ -73,7 +72,7 @@ impl ThreadReady {
 /// Nobody waits for a thread.
 pub struct ThreadDone;
 
-/// The resource: an instance an activity, as one core has it.
+/// The resource: an instance a process, as one core has it.
 pub struct Threads {
     /// What all share.
     pub system: Arc<System>,
@@ -229,7 +228,8 @@ impl Threads {
         vortex_machine::save_vectors(&mut thread.context);
         let labels = Labels::affinity(thread.state.tid.0 as u64);
         // Room for it was reserved: it is a declared send, and has no dependency label.
-        let _ = cx.send(ready.own, labels, ThreadReady::new(thread, ready.own));
+        let own = thread.process().own;
+        let _ = cx.send(own, labels, ThreadReady::new(thread));
         Outcome::Done
     }
 
