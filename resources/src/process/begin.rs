@@ -100,7 +100,11 @@ impl Continuation<Mail, Processes> for HasImage {
             processes.new_process((pid, own), (Pid(0), pid.0), cx.activity(), space, files, name);
         match processes.begin(process, &program, cx) {
             Ok(()) => Outcome::Done,
-            Err(error) => processes.not_started(start, error),
+            Err(error) => {
+                processes.records.remove(&pid);
+                cx.remove(own);
+                processes.not_started(start, error)
+            }
         }
     }
 }

@@ -213,6 +213,9 @@ impl Processes {
         );
         self.system.processes.fetch_add(1, Ordering::AcqRel);
         if let Err(error) = self.ready(thread, cx) {
+            self.records.remove(&pid);
+            self.system.processes.fetch_sub(1, Ordering::AcqRel);
+            cx.remove(own);
             return reply(Err(error));
         }
         // A vfork's parent goes on when the child has left its memory.

@@ -384,6 +384,8 @@ impl Processes {
     fn ended(&mut self, thread: &Arc<ThreadState>, cx: &mut Cx<'_>) -> Option<Arc<Process>> {
         let process = thread.process.clone();
         process.threads.lock().retain(|other| other.tid != thread.tid);
+        // It does not count any more where it was bound.
+        cx.unbind(process.own, thread.tid.0 as u64);
         let left = process.count.fetch_sub(1, Ordering::AcqRel) - 1;
         if left > 0 {
             if left == 1 {
