@@ -21,7 +21,9 @@ use vortex_machine::{Boot, Cpu};
 use vortex_resources::files::FileSystem;
 use vortex_resources::memory::AddressSpaces;
 use vortex_resources::monitor::{Monitor, Samples};
-use vortex_resources::process::{Limits, ProcessRequest, Processes, Random, Start, Threads};
+use vortex_resources::process::{
+    Limits, ProcessRequest, Processes, Random, Registry, Start, Threads,
+};
 use vortex_resources::{Mail, Ports, System, WallClock};
 use vortex_units::{ActivityId, Bytes, CoreId, Cycles, Micros, Share};
 
@@ -201,9 +203,11 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
     let root = Root::load(archive, limit, owner, time).map_err(Failure::Root)?;
     let system = Arc::new(System {
         ports: Once::new(),
+        registry: Registry::default(),
         processes: AtomicU32::new(0),
         random: Mutex::new(Random::new(vortex_machine::entropy())),
         clock: WallClock { frequency, began: boot.began, epoch },
+        latest: (!vortex_machine::features().steady).then(AtomicU64::default),
         cores: boot.cores,
         unknown: Mutex::new(BTreeSet::new()),
         timeslice: frequency.cycles(config.machine.timeslice),

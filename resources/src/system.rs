@@ -3,7 +3,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use spin::{Mutex, Once};
 use vortex_grid::{Frequency, Port};
@@ -13,7 +13,7 @@ use crate::files::FileSystem;
 use crate::memory::AddressSpaces;
 use crate::monitor::Monitor;
 use crate::process::{Limits, Processes, Threads};
-use crate::process::{Random, Thread};
+use crate::process::{Random, Registry, Thread};
 
 /// The ports of the resources. Thread resources are an instance an activity.
 pub struct Ports {
@@ -86,12 +86,16 @@ impl WallClock {
 pub struct System {
     /// Set once, when the grid is built.
     pub ports: Once<Ports>,
+    /// The processes, by their numbers.
+    pub registry: Registry,
     /// Processes that have not ended.
     pub processes: AtomicU32,
     /// Where random numbers come from.
     pub random: Mutex<Random>,
     /// The clock.
     pub clock: WallClock,
+    /// The latest time that a program was told, where the cores' counters may differ.
+    pub latest: Option<AtomicU64>,
     /// How many cores there are.
     pub cores: u16,
     /// Calls that programs made and that there are not, each said once.
@@ -103,6 +107,16 @@ pub struct System {
 }
 
 impl System {
+    /// A reading that is not before one that another core has told: for clocks that must
+    /// not go back.
+    #[must_use]
+    pub fn steady(&self, now: Cycles) -> Cycles {
+        match &self.latest {
+            None => now,
+            Some(latest) => Cycles::new(latest.fetch_max(now.get(), Ordering::Relaxed)).max(now),
+        }
+    }
+
     /// A program has made a call that there is not: said once a program on the console.
     pub fn note_unknown(&self, number: u64, thread: &Thread) {
         const MOST: usize = 256;

@@ -204,6 +204,12 @@ impl Root {
         Ok(())
     }
 
+    /// A process closes a descriptor: it has no locks of its own on the file any more.
+    pub(crate) fn leave(&mut self, id: OpenId, owner: u64, effects: &mut Effects) {
+        self.release_process(id, owner, effects);
+        self.close(id, effects);
+    }
+
     /// One user less; the last one closes the file.
     pub fn close(&mut self, id: OpenId, effects: &mut Effects) {
         let Some(description) = self.opens.get_mut(id) else { return };
@@ -216,6 +222,7 @@ impl Root {
         if let Node::Inode(inode) = description.node
             && let Some(inode) = self.inodes.get_mut(inode)
         {
+            let number = inode.number;
             leave_pipe(inode, &description, effects);
             if let Body::Fifo(pipe) = &mut inode.body
                 && pipe.readers == 0
@@ -223,6 +230,7 @@ impl Root {
             {
                 pipe.clear(&mut self.accounts);
             }
+            self.release_open(id, number, effects);
         }
         self.let_go(&description.node, effects);
     }

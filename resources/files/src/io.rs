@@ -6,7 +6,7 @@ use crate::contents::MAX_SIZE;
 use crate::description::OpenId;
 use crate::event::Event;
 use crate::inode::{Body, InodeId};
-use crate::moving::{Sink, Source, WINDOW};
+use crate::moving::{Limited, Sink, Source, WINDOW};
 use crate::node::Node;
 use crate::page::{PAGE, ZEROS};
 use crate::proc::ProcKind;
@@ -172,7 +172,13 @@ impl Root {
         let inode = self.inodes.get_mut(id).ok_or(Errno::EBADF)?;
         let Body::File(contents) = &mut inode.body else { return Err(Errno::EINVAL) };
         let at = if appends { contents.size() } else { given };
-        let count = contents.write(at, source, caller.owner, &mut self.accounts)?;
+        let room = caller.largest.saturating_sub(at);
+        if room == 0 && source.left() > 0 {
+            return Err(Errno::EFBIG);
+        }
+        let most = usize::try_from(room).unwrap_or(usize::MAX);
+        let mut source = Limited { source, most };
+        let count = contents.write(at, &mut source, caller.owner, &mut self.accounts)?;
         if count > 0 {
             inode.touch(caller.now);
         }

@@ -4,6 +4,7 @@
 //! but the topmost holds its parent while it lives, also after its removal, so that `..`
 //! never leads to nothing; whatever is in a table is charged to somebody.
 
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
@@ -13,6 +14,7 @@ use crate::contents::{Contents, Overlay};
 use crate::description::Description;
 use crate::directory::{Directory, Name};
 use crate::inode::{Body, Inode, InodeId};
+use crate::lock::Locks;
 use crate::node::Node;
 use crate::slab::Slab;
 use crate::{Errno, Owner, Page, Place, ProcSource, Table, Time};
@@ -38,6 +40,8 @@ pub struct Caller<'a> {
     pub proc: &'a dyn ProcSource,
     /// Who pays for what is made.
     pub owner: Owner,
+    /// How large files may become by it (`RLIMIT_FSIZE`).
+    pub largest: u64,
     /// The time.
     pub now: Time,
 }
@@ -49,6 +53,8 @@ pub struct Root {
     pub(crate) accounts: Accounts,
     pub(crate) top: InodeId,
     pub(crate) proc_at: Option<InodeId>,
+    /// The locks on files, by their numbers.
+    pub(crate) locks: BTreeMap<u64, Locks>,
     doomed: Vec<Contents>,
     last_number: u64,
 }
@@ -85,6 +91,7 @@ impl Root {
             accounts: Accounts::new(limit),
             top,
             proc_at: None,
+            locks: BTreeMap::new(),
             doomed: Vec::new(),
             last_number: 1,
         })

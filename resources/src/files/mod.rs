@@ -4,8 +4,10 @@
 
 mod calls;
 mod image;
+mod locks;
 mod proc;
 mod resource;
+mod select;
 mod streams;
 mod terminal;
 mod waits;

@@ -16,12 +16,13 @@ use vortex_grid::{At, Context, Labels, Outcome, Port, Resource};
 use vortex_units::{Bytes, Cycles};
 
 use super::image::Image;
+use super::locks::LockWait;
 use super::proc::ProcView;
 use super::terminal::Terminal;
 use super::waits::Waits;
 use crate::memory::{Backing, Mapping, Shared};
 use crate::process::signals::Signal;
-use crate::process::{Operands, Pid, Process, ProcessRequest, ThreadState};
+use crate::process::{INFINITY, Limited, Operands, Pid, Process, ProcessRequest, ThreadState};
 use crate::{Answer, Mail, System};
 
 /// Names the descriptors and the place of one process, or of several that share them.
@@ -146,6 +147,8 @@ pub struct FileSystem {
     pub(super) waits: Waits,
     pub(super) effects: Effects,
     pub(super) terminal: Terminal,
+    /// Who waits for whose lock.
+    pub(super) lock_waits: BTreeMap<Pid, LockWait>,
     pub(super) system: Arc<System>,
     /// The memory of files that are mapped to be shared, by their inodes' numbers.
     shared: BTreeMap<u64, Weak<Shared>>,
@@ -233,6 +236,7 @@ impl FileSystem {
             waits: Waits::default(),
             effects: Effects::new(),
             terminal: Terminal::default(),
+            lock_waits: BTreeMap::new(),
             system,
             shared: BTreeMap::new(),
             own: None,
@@ -284,17 +288,35 @@ impl FileSystem {
             None => &NoProc,
         };
         let owner = Owner::new(cx.activity().index() as u64);
-        let caller = Caller { table: &files.table, place: &files.place, proc, owner, now };
+        let largest = process.map_or(u64::MAX, |process| process.limits.soft(Limited::FileSize));
+        let caller = Caller { table: &files.table, place: &files.place, proc, owner, largest, now };
         operation(&mut self.root, &caller, &mut self.effects)
     }
 
     fn call(&mut self, call: &mut FileCall, cx: &mut Cx<'_>) -> Next {
         match self.perform(call, cx) {
             Ok(Done::Value(value)) => Outcome::Reply(Answer::Call(Ok(value))),
-            Err(error) => Outcome::Reply(Answer::Call(Err(error))),
+            Err(error) => Outcome::Reply(Answer::Call(Err(Self::failed(call, error)))),
             Ok(Done::More) => Outcome::Continue(At::beginning()),
             Ok(Done::Wait(keys, deadline)) => self.wait(call, keys, deadline, cx),
         }
+    }
+
+    /// A call fails: one that would make a file too large is told so by a signal too.
+    fn failed(call: &FileCall, error: Errno) -> Errno {
+        let limited = || call.thread.process.limits.soft(Limited::FileSize) != INFINITY;
+        if error == Errno::EFBIG && limited() {
+            call.thread.raise(Signal::XFSZ);
+        }
+        error
+    }
+
+    /// The descriptors of a call, limited as its process is now.
+    pub(super) fn limited(&mut self, call: &FileCall) -> Result<&mut Files, Errno> {
+        let files = self.files.get_mut(&call.files).ok_or(Errno::EBADF)?;
+        let most = call.thread.process.limits.soft(Limited::Descriptors);
+        files.table.set_limit(u32::try_from(most).unwrap_or(u32::MAX));
+        Ok(files)
     }
 
     /// Keeps a call that would block. Whoever sets the thread's flag first and sends the
@@ -410,6 +432,7 @@ impl FileSystem {
             place: &files.place,
             proc: &vortex_files::NoProc,
             owner,
+            largest: u64::MAX,
             now,
         };
         let at = PathAt::cwd(b"/dev/console");
@@ -425,8 +448,9 @@ impl FileSystem {
         Ok(self.take_in(files))
     }
 
-    fn take_in(&mut self, files: Files) -> FilesId {
+    fn take_in(&mut self, mut files: Files) -> FilesId {
         self.last += 1;
+        files.table.set_owner(self.last);
         let id = FilesId(self.last);
         self.files.insert(id, files);
         id
@@ -452,6 +476,7 @@ impl FileSystem {
         if let Some(mut files) = self.files.remove(&id) {
             files.table.close_all(&mut self.root, &mut self.effects);
             self.root.drop_place(files.place, &mut self.effects);
+            self.forget_lock_waits(id.0);
         }
     }
 

@@ -78,6 +78,12 @@ impl Waits {
         Some(Over { kept: wait.kept, deadline: wait.deadline, begun: wait.begun })
     }
 
+    /// Whether a thread waits.
+    #[must_use]
+    pub fn has(&self, tid: Pid) -> bool {
+        self.by_thread.contains_key(&tid)
+    }
+
     /// Who waits for this.
     #[must_use]
     pub fn waiting(&self, key: WaitKey) -> Vec<Pid> {

@@ -178,6 +178,7 @@ impl AddressSpaces {
                 *space.regions.lock() = from.regions.lock().clone();
                 *space.heap.lock() = *from.heap.lock();
                 *space.arguments.lock() = *from.arguments.lock();
+                from.bounds.copy_to(&space.bounds);
                 *to = Some(space.clone());
                 space
             }
@@ -283,6 +284,9 @@ fn fault(
         Backing::Shared(shared, at) => shared.is_beyond(at + (page - start)),
         Backing::Anonymous | Backing::File(..) => false,
     };
+    if space.bounds.is_beyond_stack(region.end, page) {
+        return Err(FaultError::Unmapped);
+    }
     if beyond {
         return Err(FaultError::Beyond);
     }

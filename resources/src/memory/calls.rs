@@ -68,6 +68,11 @@ pub(super) fn begin(
             if !regions.all(start, end, allowed) {
                 return Err(Errno::EACCES);
             }
+            let data = access == Access::Write;
+            let more = |region: &Region| !region.shared && !region.grows && !region.is_data();
+            if data && !space.bounds.allow_data(&regions, start, end, more) {
+                return Err(Errno::ENOMEM);
+            }
             if start != end && !regions.protect(start, end, access) {
                 return Err(Errno::ENOMEM);
             }
@@ -152,7 +157,14 @@ fn range(address: u64, length: u64) -> Result<(u64, u64), Errno> {
 /// What is to be mapped, its end not known yet.
 fn region(access: Access, flags: u32, offset: u64, file: Option<Mapping>) -> Result<Region, Errno> {
     let shared = is_shared(flags)?;
-    let new = Region { end: 0, access, backing: Backing::Anonymous, shared, may_write: true };
+    let new = Region {
+        end: 0,
+        access,
+        backing: Backing::Anonymous,
+        shared,
+        may_write: true,
+        grows: false,
+    };
     if flags & MAP_ANONYMOUS != 0 {
         let backing = match shared {
             true => Backing::Shared(Arc::new(Shared::default()), 0),
@@ -186,6 +198,9 @@ fn map(
         regions.place(end - start, MAP_TOP).ok_or(Errno::ENOMEM)?
     };
     let end = start + length.next_multiple_of(PAGE_U64);
+    if !space.bounds.allow_at(&regions, start, end, region.is_data()) {
+        return Err(Errno::ENOMEM);
+    }
     if !regions.insert(start, Region { end, ..region }) {
         return Err(Errno::ENOMEM);
     }
@@ -209,8 +224,10 @@ fn break_at(space: &AddressSpace, wanted: u64) -> Stage {
             backing: Backing::Anonymous,
             shared: false,
             may_write: true,
+            grows: false,
         };
-        if !regions.is_free(old, new) || !regions.insert(old, region) {
+        let allowed = space.bounds.allow(&regions, new - old, true);
+        if !allowed || !regions.is_free(old, new) || !regions.insert(old, region) {
             return Stage::Settling(end);
         }
     } else if new < old {
@@ -243,6 +260,9 @@ fn remap(
     }
     if end > region.end {
         return Err(Errno::EFAULT);
+    }
+    if !space.bounds.allow(&regions, new_end - end, region.is_data()) {
+        return Err(Errno::ENOMEM);
     }
     if end == region.end && regions.extend(from, new_end) {
         return Ok(Stage::Settling(start));

@@ -17,17 +17,20 @@ use vortex_machine::{Access, PAGE};
 use super::regions::{Backing, Region};
 use super::space::AddressSpace;
 use crate::files::Image;
+use crate::process::{Limited, Rlimits};
 
 const PAGE_U64: u64 = PAGE as u64;
 /// Program headers lie within so much of a file's beginning.
 const HEADERS: usize = 4096;
 /// Where a position-independent program is put.
 const DYNAMIC_BASE: u64 = 0x5555_5555_4000;
-/// The end of the stack, and how large it may grow.
-pub(super) const STACK_TOP: u64 = 0x7fff_ffff_e000;
-const STACK_SIZE: u64 = 8 << 20;
-/// The most that arguments and environment take, as Linux: a quarter of the stack.
-const STRINGS: usize = (STACK_SIZE / 4) as usize;
+/// The end of the stack.
+const STACK_TOP: u64 = 0x7fff_ffff_e000;
+/// How much of it is arguments and environment at most, as on Linux: a quarter of the stack,
+/// but so much always, and no more than the other.
+const STRINGS: (u64, u64) = (128 << 10, 6 << 20);
+/// The largest and the smallest stack, whatever its limit.
+const STACK: (u64, u64) = (STRINGS.0 + (64 << 10), 1 << 30);
 
 /// A program, ready to begin.
 pub struct Program {
@@ -54,7 +57,8 @@ pub enum LoadError {
     NoMemory,
 }
 
-/// Loads a program and builds its stack. `random` is 16 bytes for its own use.
+/// Loads a program and builds its stack, which may have so many bytes. `random` is 16 bytes
+/// for its own use.
 ///
 /// # Errors
 /// [`LoadError`]; nothing is left behind.
@@ -64,6 +68,7 @@ pub fn load(
     arguments: &[Vec<u8>],
     environment: &[Vec<u8>],
     random: [u8; 16],
+    limits: &Rlimits,
 ) -> Result<Program, LoadError> {
     let mut start = [0; HEADERS];
     let read = image.read(0, &mut start);
@@ -110,9 +115,19 @@ pub fn load(
         backing: Backing::Anonymous,
         shared: false,
         may_write: true,
+        grows: true,
     };
-    if !space.regions.lock().insert(STACK_TOP - STACK_SIZE, stack) {
-        return Err(LoadError::Segment);
+    let most = limits.soft(Limited::Stack).clamp(STACK.0, STACK.1).next_multiple_of(PAGE_U64);
+    {
+        let mut regions = space.regions.lock();
+        if !regions.insert(STACK_TOP - most, stack) {
+            return Err(LoadError::Segment);
+        }
+        space.bounds.set_top(STACK_TOP);
+        limits.bound(&space.bounds);
+        if !space.bounds.allow(&regions, 0, true) {
+            return Err(LoadError::NoMemory);
+        }
     }
     let entry = base.wrapping_add(header.e_entry);
     let auxiliary = [
@@ -131,7 +146,7 @@ pub fn load(
         (AT_CLKTCK, 100),
         (AT_HWCAP, 0),
     ];
-    let stack = build_stack(&space, path, arguments, environment, random, &auxiliary)?;
+    let stack = build_stack(&space, path, arguments, environment, random, &auxiliary, most / 4)?;
     Ok(Program { space, entry, stack })
 }
 
@@ -177,7 +192,8 @@ fn map_segment(
     if !regions.is_free(first, last) {
         return Err(LoadError::Segment);
     }
-    let region = Region { end: last, access, backing, shared: false, may_write: true };
+    let region =
+        Region { end: last, access, backing, shared: false, may_write: true, grows: false };
     if regions.insert(first, region) { Ok(end) } else { Err(LoadError::Segment) }
 }
 
@@ -189,10 +205,11 @@ fn build_stack(
     environment: &[Vec<u8>],
     random: [u8; 16],
     auxiliary: &[(u32, u64)],
+    most: u64,
 ) -> Result<u64, LoadError> {
     let strings = arguments.iter().chain(environment);
     let size: usize = strings.map(|string| string.len() + 9).sum::<usize>() + path.len();
-    if size > STRINGS {
+    if size as u64 > most.clamp(STRINGS.0, STRINGS.1) {
         return Err(LoadError::Arguments);
     }
     let mut at = STACK_TOP - 8;

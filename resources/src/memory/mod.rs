@@ -1,6 +1,7 @@
 //! Virtual memory: the address space resource (ASR), and the executable resource's loading.
 
 mod asr;
+mod bounds;
 mod calls;
 mod executable;
 mod maps;
@@ -11,6 +12,7 @@ mod shared;
 mod space;
 
 pub use asr::{AddressSpaces, FaultError, Mapping, MemoryRequest, Stage};
+pub use bounds::Bounds;
 pub use executable::{LoadError, Program, load};
 pub use maps::maps;
 pub use pin::{Pinned, Unpinned, pin, read_string};

@@ -8,6 +8,7 @@ use spin::Mutex;
 use vortex_abi::Span;
 use vortex_machine::{Access, Frame, PAGE, Space};
 
+use super::bounds::Bounds;
 use super::regions::{Backing, Region, Regions};
 use crate::files::Image;
 
@@ -27,6 +28,8 @@ pub struct AddressSpace {
     pub heap: Mutex<(u64, u64)>,
     /// Where the program's arguments were put.
     pub arguments: Mutex<Span>,
+    /// How much there may be.
+    pub bounds: Bounds,
 }
 
 impl AddressSpace {
@@ -41,6 +44,7 @@ impl AddressSpace {
             users: AtomicU32::new(0),
             heap: Mutex::new((0, 0)),
             arguments: Mutex::new(Span::new(0, 0)),
+            bounds: Bounds::default(),
         }))
     }
 

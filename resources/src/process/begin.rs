@@ -8,10 +8,12 @@ use spin::Mutex;
 use vortex_abi::Errno;
 use vortex_grid::{At, Continuation, Labels, Outcome};
 use vortex_machine::UserContext;
-use vortex_units::ActivityId;
+use vortex_units::{ActivityId, Cycles};
 
+use super::cpu_timers::CpuTimers;
 use super::processes::{Pid, Process, ThreadState};
 use super::resource::{Cx, Next, ProcessRequest, Processes, Record};
+use super::rlimits::Rlimits;
 use super::signals::{Actions, Pending};
 use super::thread::Thread;
 use super::threads::ThreadReady;
@@ -70,17 +72,23 @@ impl Continuation<Mail, Processes> for HasImage {
             Ok(Some(Answer::Image(Err(error)))) => return processes.not_started(start, error),
             _ => return processes.not_started(start, Errno::EIO),
         };
-        let program =
-            match processes.load(*image, &start.path, &start.arguments, &start.environment) {
-                Ok(program) => program,
-                Err(error) => return processes.not_started(start, error),
-            };
+        let program = match processes.load(
+            *image,
+            &start.path,
+            &start.arguments,
+            &start.environment,
+            &Rlimits::default(),
+        ) {
+            Ok(program) => program,
+            Err(error) => return processes.not_started(start, error),
+        };
         let Some(files) = start.files else { return Outcome::Done };
         let pid = processes.number();
         let name = (base_name(&start.path), start.path.clone());
         let process =
             new_process(pid, Pid(0), pid.0, cx.activity(), program.space.clone(), files, name);
-        match processes.begin(process, &program, cx) {
+        let process = Process { began: cx.now(), ..process };
+        match processes.begin(Arc::new(process), &program, cx) {
             Ok(()) => Outcome::Done,
             Err(error) => processes.not_started(start, error),
         }
@@ -102,9 +110,9 @@ pub(super) fn new_process(
     space: Arc<AddressSpace>,
     files: FilesId,
     program: (Vec<u8>, Vec<u8>),
-) -> Arc<Process> {
+) -> Process {
     space.users.fetch_add(1, Ordering::AcqRel);
-    Arc::new(Process {
+    Process {
         pid,
         activity,
         parent: AtomicI32::new(parent.0),
@@ -122,7 +130,12 @@ pub(super) fn new_process(
         used: AtomicU64::new(0),
         used_by_children: AtomicU64::new(0),
         session: AtomicI32::new(group),
-    })
+        limits: Rlimits::default(),
+        timers: CpuTimers::default(),
+        nice: AtomicI32::new(0),
+        began: Cycles::ZERO,
+        running: Mutex::new(None),
+    }
 }
 
 impl Processes {
@@ -160,6 +173,7 @@ impl Processes {
             borrowed_from: None,
         };
         self.records.insert(process.pid, record);
+        self.system.registry.add(process.clone());
         self.ready(thread, cx)
     }
 

@@ -10,6 +10,7 @@ use vortex_grid::{At, Continuation, Labels, Outcome};
 
 use super::begin::base_name;
 use super::resource::{Cx, Extra, Next, ProcessCall, ProcessRequest, Processes, reply};
+use super::rlimits::Rlimits;
 use super::waiting::For;
 use crate::files::{FileRequest, Image};
 use crate::memory::{LoadError, Program, load};
@@ -92,14 +93,17 @@ impl Processes {
         path: &[u8],
         arguments: &[Vec<u8>],
         environment: &[Vec<u8>],
+        limits: &Rlimits,
     ) -> Result<Program, Errno> {
         let mut random = [0; 16];
         self.system.random.lock().fill(&mut random);
-        load(Arc::new(image), path, arguments, environment, random).map_err(|error| match error {
-            LoadError::Format | LoadError::Segment => Errno::ENOEXEC,
-            LoadError::Interpreter => Errno::ENOENT,
-            LoadError::Arguments => Errno::E2BIG,
-            LoadError::NoMemory => Errno::ENOMEM,
+        load(Arc::new(image), path, arguments, environment, random, limits).map_err(|error| {
+            match error {
+                LoadError::Format | LoadError::Segment => Errno::ENOEXEC,
+                LoadError::Interpreter => Errno::ENOENT,
+                LoadError::Arguments => Errno::E2BIG,
+                LoadError::NoMemory => Errno::ENOMEM,
+            }
         })
     }
 
@@ -130,13 +134,15 @@ impl Processes {
             return reply(Err(Errno::EINVAL));
         };
         let (path, found) = (image.path.clone(), image.found.clone());
-        let program = match self.load(image, &path, &arguments, &environment) {
+        let limits = &call.thread.process.limits;
+        let program = match self.load(image, &path, &arguments, &environment, limits) {
             Ok(program) => program,
             Err(error) => return reply(Err(error)),
         };
         let process = &call.thread.process;
         *process.program.lock() = (base_name(&path), found);
         process.actions.lock().after_exec();
+        self.timers.drop_all(process.pid);
         let old = {
             program.space.users.fetch_add(1, Ordering::AcqRel);
             core::mem::replace(&mut *process.space.lock(), program.space.clone())

@@ -83,6 +83,15 @@ impl Operands {
         }
     }
 
+    /// Takes in what another has.
+    pub fn take_in(&mut self, other: Self) {
+        for (place, ready) in self.0.iter_mut().zip(other.0) {
+            if ready.is_some() {
+                *place = ready;
+            }
+        }
+    }
+
     /// The string in this place.
     ///
     /// # Errors

@@ -106,7 +106,7 @@ impl Resource<Mail> for Threads {
 
     fn handle(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
         if let Some(thread) = &mut ready.thread {
-            thread.slice = self.system.timeslice;
+            thread.slice = thread.process().slice(self.system.timeslice);
         }
         self.run(ready, cx)
     }
@@ -187,7 +187,7 @@ impl Continuation<Mail, Threads> for CallMended {
     fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
         match cx.reply::<Answer>() {
             Ok(Some(Answer::Fault(Ok(())))) => threads.call(ready, cx),
-            _ => threads.finish(ready, Err(Errno::EFAULT), cx),
+            _ => threads.unreached(ready, cx),
         }
     }
 }
@@ -201,6 +201,12 @@ impl Threads {
         }
         // First the flag, then the look: what comes in between is seen, or sets the flag.
         thread.state.interrupted.store(false, Ordering::SeqCst);
+        if thread.process().is_due()
+            && let Some(ports) = self.system.ports.get()
+        {
+            let request = ProcessRequest::Used(thread.process().clone());
+            let _ = cx.send(ports.process, Labels::NONE, request);
+        }
         if thread.process().is_stopped() {
             return self.stop(ready, cx);
         }
@@ -304,6 +310,17 @@ impl Threads {
         match trigger {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<Answered>()),
             Err(_) => self.finish(ready, Err(Errno::EAGAIN), cx),
+        }
+    }
+
+    /// A buffer of a call is not there: the call fails, or is made without it first.
+    fn unreached(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
+        match &mut ready.thread {
+            Some(thread) if !thread.unreachable && stub::goes_without(thread) => {
+                thread.unreachable = true;
+                self.call(ready, cx)
+            }
+            _ => self.finish(ready, Err(Errno::EFAULT), cx),
         }
     }
 

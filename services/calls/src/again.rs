@@ -13,6 +13,7 @@ pub fn run() -> ! {
         "auxiliary" => auxiliary(),
         "descriptors" => descriptors(),
         "signals" => signals(),
+        "limit" => out::seen("limit", proc::limit(libc::RLIMIT_NOFILE).map(|l| format!("{l:?}"))),
         "pid" => out::put(1, &format!("{}\n", proc::pid())),
         "count" => say!("{} arguments of {} bytes", rest.len(), rest.concat().len()),
         _ => out::fail(&format!("no role '{role}'")),

@@ -1,6 +1,7 @@
 //! The tests, a file for each topic.
 
 mod clocks;
+mod clocktimers;
 mod descriptors;
 mod devices;
 mod exec;
@@ -9,6 +10,7 @@ mod files;
 mod folders;
 mod futexes;
 mod limits;
+mod locks;
 mod mappings;
 mod memory;
 mod pipes;
@@ -16,6 +18,7 @@ mod polling;
 mod processes;
 mod procfs;
 mod restarts;
+mod selects;
 mod signals;
 mod stops;
 mod system;
@@ -34,6 +37,8 @@ pub fn all() -> impl Iterator<Item = &'static Test> {
         descriptors::TESTS,
         pipes::TESTS,
         polling::TESTS,
+        selects::TESTS,
+        locks::TESTS,
         processes::TESTS,
         waiting::TESTS,
         threads::TESTS,
@@ -44,6 +49,7 @@ pub fn all() -> impl Iterator<Item = &'static Test> {
         faults::TESTS,
         stops::TESTS,
         timers::TESTS,
+        clocktimers::TESTS,
         clocks::TESTS,
         memory::TESTS,
         mappings::TESTS,

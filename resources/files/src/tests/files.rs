@@ -6,6 +6,27 @@ use super::World;
 use crate::{At, Dev, Errno, Node, Outcome, WINDOW};
 
 #[test]
+fn no_file_becomes_larger_than_its_writer_may_make_it() {
+    let mut world = World::new();
+    let fd = world.open("/limited", abi::O_RDWR | abi::O_CREAT).unwrap();
+    world.largest = 6;
+    assert_eq!(world.try_write(fd, b"0123", None), Ok(Outcome::Done(4)));
+    assert_eq!(world.try_write(fd, b"4567", None), Ok(Outcome::Done(2)), "the part that fits");
+    assert_eq!(world.try_write(fd, b"8", None), Err(Errno::EFBIG));
+    assert_eq!(world.try_write(fd, b"", None), Ok(Outcome::Done(0)));
+    let open = world.table.get(fd).unwrap();
+    let cut = |world: &mut World, size| {
+        world.call(|root, caller, _| root.truncate_open(caller, open, size))
+    };
+    assert_eq!(cut(&mut world, 7), Err(Errno::EFBIG));
+    assert_eq!(cut(&mut world, 3), Ok(()));
+    world.largest = 2;
+    assert_eq!(cut(&mut world, 3), Ok(()), "it is no larger");
+    let more = world.call(|root, caller, _| root.allocate(caller, open, 0, 0, 4));
+    assert_eq!(more, Err(Errno::EFBIG));
+}
+
+#[test]
 fn one_call_moves_a_window_at_most() {
     let mut world = World::new();
     let fd = world.open("/a", abi::O_CREAT | abi::O_RDWR).unwrap();

@@ -7,6 +7,7 @@ fn region(end: u64) -> Region {
         backing: Backing::Anonymous,
         shared: false,
         may_write: true,
+        grows: false,
     }
 }
 

@@ -31,7 +31,7 @@ crate::tests!("exec":
 pub const ME: &str = "/proc/self/exe";
 
 /// Runs a program in a child, and says how that ended.
-fn run(path: &str, arguments: &[&str], environment: &[&str]) {
+pub fn run(path: &str, arguments: &[&str], environment: &[&str]) {
     let ended = proc::outcome(|| {
         say!("exec: {}", proc::exec(path, arguments, environment));
         1
@@ -40,7 +40,7 @@ fn run(path: &str, arguments: &[&str], environment: &[&str]) {
 }
 
 /// Where this program is.
-fn here() -> String {
+pub fn here() -> String {
     file::readlink(ME, 4096).unwrap_or_else(|error| out::fail(&format!("{ME}: {error}")))
 }
 
@@ -243,13 +243,15 @@ fn removed() {
     let _temp = Temp::new("exec");
     let good = file::get(&here()).unwrap_or_default();
     executable("a", &good);
-    let go = plain();
+    let (go, there) = (plain(), plain());
     let child = proc::child(|| {
         worked("onto 0", fd::dup2(go.out, 0));
+        let _ = fd::write(there.into, b"x");
         let _ = fd::read_text(0, 1);
         seen("exec", Ok(proc::exec("a", &["a", "--as", "exit", "5"], &[])));
         2
     });
+    worked("the child has said so", fd::read_text(there.out, 1));
     worked("unlink", file::unlink("a"));
     worked("go", fd::write(go.into, b"x"));
     say!("{}", proc::wait(child));
