@@ -15,4 +15,4 @@ pub mod process;
 mod system;
 
 pub use mail::{Answer, Mail};
-pub use system::{Ports, System, WallClock};
+pub use system::{Idle, Ports, System, WallClock};

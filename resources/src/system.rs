@@ -82,6 +82,37 @@ impl WallClock {
     }
 }
 
+/// How long a core has slept, for others to see.
+#[derive(Default)]
+pub struct Idle {
+    total: AtomicU64,
+    /// Since when it sleeps; zero if it does not.
+    since: AtomicU64,
+}
+
+impl Idle {
+    /// Its core goes to sleep.
+    pub fn sleeps(&self, now: Cycles) {
+        self.since.store(now.get().max(1), Ordering::Relaxed);
+    }
+
+    /// It has woken.
+    pub fn wakes(&self, now: Cycles) {
+        let since = self.since.swap(0, Ordering::Relaxed);
+        self.total.fetch_add(now.get().saturating_sub(since), Ordering::Relaxed);
+    }
+
+    /// For how long until now.
+    #[must_use]
+    pub fn until(&self, now: Cycles) -> Cycles {
+        let open = match self.since.load(Ordering::Relaxed) {
+            0 => 0,
+            since => now.get().saturating_sub(since),
+        };
+        Cycles::new(self.total.load(Ordering::Relaxed).saturating_add(open))
+    }
+}
+
 /// What the resources share.
 pub struct System {
     /// Set once, when the grid is built.
@@ -96,6 +127,10 @@ pub struct System {
     pub clock: WallClock,
     /// The latest time that a program was told, where the cores' counters may differ.
     pub latest: Option<AtomicU64>,
+    /// Whether programs' parts lie where nobody can guess.
+    pub randomize: bool,
+    /// How long each core has slept.
+    pub idle: Vec<Idle>,
     /// How many cores there are.
     pub cores: u16,
     /// Calls that programs made and that there are not, each said once.

@@ -34,6 +34,8 @@ pub struct Space {
 struct Inner {
     table: Table,
     limbo: Vec<(u64, Frame)>,
+    /// Pages that have a frame.
+    held: u64,
 }
 
 impl Space {
@@ -43,7 +45,7 @@ impl Space {
         let table = Table::new(statics::kernel_root.load(Ordering::Relaxed))?;
         Some(Self {
             root: table.root(),
-            inner: Mutex::new(Inner { table, limbo: Vec::new() }),
+            inner: Mutex::new(Inner { table, limbo: Vec::new(), held: 0 }),
             generation: AtomicU64::new(1),
             inside: [const { AtomicU64::new(0) }; MAX_CORES],
         })
@@ -59,6 +61,8 @@ impl Space {
         inner.limbo.try_reserve(1).map_err(|_| MapError::NoMemory)?;
         if let Some(old) = inner.table.map(page, frame, access)? {
             inner.limbo.push((self.advance(), old));
+        } else {
+            inner.held += 1;
         }
         Ok(())
     }
@@ -72,10 +76,17 @@ impl Space {
         match inner.table.unmap(page) {
             Some(old) => {
                 inner.limbo.push((self.advance(), old));
+                inner.held = inner.held.saturating_sub(1);
                 true
             }
             None => false,
         }
+    }
+
+    /// How many pages have a frame.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.inner.lock().held
     }
 
     /// Changes the rights of a page that has a frame.

@@ -113,10 +113,23 @@ impl Root {
             quiet: None,
         });
         match made {
-            Ok(_) => self.hold(&node),
+            Ok(id) => {
+                self.hold(&node);
+                self.count_writer(id, 1);
+            }
             Err(_) => self.accounts.credit(owner, OPEN_COST),
         }
         made
+    }
+
+    /// An open file that may write begins or ends to have its object.
+    fn count_writer(&mut self, id: OpenId, change: i32) {
+        let Some(description) = self.opens.get(id).filter(|open| open.writes()) else { return };
+        if let Node::Inode(inode) = description.node
+            && let Some(inode) = self.inodes.get_mut(inode)
+        {
+            inode.writers = inode.writers.saturating_add_signed(change);
+        }
     }
 
     /// What an open file refers to.
@@ -217,6 +230,7 @@ impl Root {
         if description.users > 0 {
             return;
         }
+        self.count_writer(id, -1);
         let Some(description) = self.opens.remove(id) else { return };
         self.accounts.credit(description.owner, OPEN_COST);
         if let Node::Inode(inode) = description.node

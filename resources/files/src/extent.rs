@@ -47,6 +47,7 @@ impl Root {
                 if self.inode(id)?.is_directory() {
                     return Err(Errno::EISDIR);
                 }
+                self.check_writable(id)?;
                 self.resize(caller, id, size)
             }
             node if self.is_directory(caller, &node) => Err(Errno::EISDIR),

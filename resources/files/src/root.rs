@@ -5,7 +5,7 @@
 //! never leads to nothing; whatever is in a table is charged to somebody.
 
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 
@@ -55,6 +55,8 @@ pub struct Root {
     pub(crate) proc_at: Option<InodeId>,
     /// The locks on files, by their numbers.
     pub(crate) locks: BTreeMap<u64, Locks>,
+    /// The files that programs run, by their numbers, as long as anybody has them so.
+    pub(crate) running: BTreeMap<u64, Weak<()>>,
     doomed: Vec<Contents>,
     last_number: u64,
 }
@@ -75,6 +77,8 @@ impl Root {
             group: 0,
             links: 2,
             holds: 1,
+            linkable: false,
+            writers: 0,
             accessed: now,
             modified: now,
             changed: now,
@@ -92,6 +96,7 @@ impl Root {
             top,
             proc_at: None,
             locks: BTreeMap::new(),
+            running: BTreeMap::new(),
             doomed: Vec::new(),
             last_number: 1,
         })
@@ -232,6 +237,8 @@ impl Root {
             group: 0,
             links: 0,
             holds: 0,
+            linkable: false,
+            writers: 0,
             accessed: now,
             modified: now,
             changed: now,

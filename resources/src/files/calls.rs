@@ -21,6 +21,9 @@ use crate::process::{Select, is_lock};
 type Cx<'a> = Context<'a, Mail>;
 type Result = core::result::Result<Done, Errno>;
 
+/// Random bytes made in one run.
+const RANDOM_PIECE: usize = 1024;
+
 const CWD: Fd = Fd::CWD;
 
 fn fd(fd: vortex_abi::Fd) -> Fd {
@@ -75,6 +78,8 @@ impl FileSystem {
             Files::Fcntl { fd, request, .. } if is_lock(request) => {
                 self.lock_range(call, fd, request)
             }
+            Files::Mincore { address, length, .. } => Self::residence(call, address, length),
+            Files::Getrandom { flags, .. } => self.random(call, flags),
             Files::Flock { fd, operation } => self.lock_whole(call, fd, operation as u32),
             Files::Ioctl { fd, request, .. } => self.ioctl(call, fd, request),
             Files::Fallocate { fd, mode, offset, length } => {
@@ -377,6 +382,26 @@ impl FileSystem {
                 .map(done)
             }
         }
+    }
+
+    /// getrandom(2), a piece at a time.
+    fn random(&self, call: &mut FileCall, flags: u32) -> Result {
+        const NONBLOCK: u32 = 1;
+        const RANDOM: u32 = 2;
+        const INSECURE: u32 = 4;
+        let both = RANDOM | INSECURE;
+        if flags & !(NONBLOCK | both) != 0 || flags & both == both {
+            return Err(Errno::EINVAL);
+        }
+        let buffer = call.operands.buffer(0)?;
+        let end = buffer.len().min(call.done.saturating_add(RANDOM_PIECE));
+        let mut piece = [0; 64];
+        while call.done < end {
+            let part = piece.get_mut(..(end - call.done).min(64)).unwrap_or_default();
+            self.system.random.lock().fill(part);
+            call.done += buffer.write(call.done, part);
+        }
+        Ok(if end < buffer.len() { Done::More } else { Done::Value(end as u64) })
     }
 
     /// fallocate(2), a step at a time.

@@ -1,5 +1,6 @@
 //! A file as it was when it was asked for, by pages: what programs are loaded from.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -19,13 +20,21 @@ pub struct Image {
     /// Its bytes.
     pub size: u64,
     pages: Vec<Option<Page>>,
+    /// Of one that is run: nobody may write its file as long as there is this.
+    pub running: Option<Arc<()>>,
 }
 
 impl Image {
     /// An image with these pages.
     #[must_use]
     pub fn new(path: Vec<u8>, found: Vec<u8>, size: u64, pages: Vec<Option<Page>>) -> Self {
-        Self { path, found, size, pages }
+        Self { path, found, size, pages, running: None }
+    }
+
+    /// The same, to be run: nobody may write its file as long as anybody has this token.
+    #[must_use]
+    pub fn run_as(self, running: Arc<()>) -> Self {
+        Self { running: Some(running), ..self }
     }
 
     /// How many of `most` bytes from there lie in one page of the file.

@@ -6,6 +6,7 @@ mod calls;
 mod image;
 mod locks;
 mod proc;
+mod residence;
 mod resource;
 mod select;
 mod streams;

@@ -72,15 +72,12 @@ impl FileCall {
 }
 
 impl FileCall {
-    /// The call itself, where it has begun to have an effect and cannot be made again.
+    /// The call itself, where it has opened what others see. Its path is not wanted again.
     fn go_on_here(&mut self) -> Option<Box<Self>> {
-        if self.done == 0 && self.opening.is_none() {
-            return None;
-        }
-        let operands = core::mem::take(&mut self.operands);
+        let opening = Some(self.opening.take()?);
+        let operands = Operands::default();
         let whole = Self::new(self.call, operands, self.thread.clone(), self.files);
-        let (done, opening) = (self.done, self.opening.take());
-        Some(Box::new(Self { done, opening, ..whole }))
+        Some(Box::new(Self { opening, ..whole }))
     }
 }
 
@@ -263,24 +260,26 @@ impl FileSystem {
         cx: &Cx<'_>,
         operation: impl FnOnce(&mut Root, &Caller<'_>, &mut Effects) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
-        self.with_files(call.files, Some(&call.thread.process), cx, operation)
+        let asks = Some((&*call.thread.process, call.thread.tid));
+        self.with_files(call.files, asks, cx, operation)
     }
 
     /// The same for these descriptors; `/proc` is empty without a process.
     fn with_files<T>(
         &mut self,
         files: FilesId,
-        process: Option<&Process>,
+        asks: Option<(&Process, Pid)>,
         cx: &Cx<'_>,
         operation: impl FnOnce(&mut Root, &Caller<'_>, &mut Effects) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
         let now = self.time(cx.now());
         let files = self.files.get(&files).ok_or(Errno::EBADF)?;
-        let view = process.map(|process| ProcView {
+        let process = asks.map(|(process, _)| process);
+        let view = asks.map(|(process, tid)| ProcView {
             process,
-            table: &files.table,
-            cores: self.system.cores,
-            clock: self.system.clock,
+            tid,
+            files: &self.files,
+            system: &self.system,
             now: cx.now(),
         });
         let proc: &dyn ProcSource = match &view {
@@ -333,7 +332,7 @@ impl FileSystem {
         }
         let Some(kept) = cx.keep() else { return Outcome::Reply(Answer::Call(Err(Errno::ENOMEM))) };
         let tid = call.thread.tid;
-        let begun = call.go_on_here();
+        let begun = (call.go_on_here(), call.done);
         let number = self.waits.add(tid, kept, keys, deadline, begun);
         if let (Some(deadline), Some(own)) = (deadline, self.own()) {
             let left = self.system.clock.until(deadline, cx.now());
@@ -359,9 +358,10 @@ impl FileSystem {
     /// Ends a thread's wait for a signal's sake.
     fn cancel(&mut self, tid: Pid, cx: &mut Cx<'_>) {
         let Some(over) = self.waits.remove(tid) else { return };
-        let answer = match over.begun {
-            Some(call) => self.interrupted(&call, over.deadline),
-            None => Answer::Interrupted(over.deadline),
+        let answer = match (over.begun, over.done) {
+            (Some(call), _) => self.interrupted(&call, over.deadline),
+            (None, 0) => Answer::Interrupted(over.deadline),
+            (None, done) => Answer::Call(Ok(done as u64)),
         };
         let _ = cx.answer(over.kept, Some(answer));
     }
@@ -385,7 +385,11 @@ impl FileSystem {
         for tid in self.waits.waiting(key) {
             let Some(over) = self.waits.remove(tid) else { continue };
             let Some(mut call) = over.begun else {
-                let _ = cx.answer(over.kept, Some(Answer::Again(over.deadline, false)));
+                let answer = match over.done {
+                    0 => Answer::Again(over.deadline, false),
+                    done => Answer::GoOn(done as u64),
+                };
+                let _ = cx.answer(over.kept, Some(answer));
                 continue;
             };
             let done = loop {
@@ -396,7 +400,7 @@ impl FileSystem {
             };
             let result = match done {
                 Ok(Done::Wait(keys, deadline)) => {
-                    self.waits.add(tid, over.kept, keys, deadline, Some(call));
+                    self.waits.add(tid, over.kept, keys, deadline, (Some(call), 0));
                     continue;
                 }
                 Ok(Done::Value(value)) => Ok(value),
@@ -488,11 +492,13 @@ impl FileSystem {
         path: &[u8],
         cx: &Cx<'_>,
     ) -> Result<Image, Errno> {
-        self.with_files(id, process, cx, |root, caller, effects| {
+        let asks = process.map(|process| (process, process.pid));
+        self.with_files(id, asks, cx, |root, caller, effects| {
             let open = root.open_executable(caller, PathAt::cwd(path), 0)?;
             let image = Self::pages(root, caller, open, path);
+            let running = root.node(open).and_then(|node| root.run(&node));
             root.close(open, effects);
-            image
+            Ok(image?.run_as(running?))
         })
     }
 

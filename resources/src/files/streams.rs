@@ -52,7 +52,7 @@ impl FileSystem {
 
     pub(super) fn read(
         &mut self,
-        call: &FileCall,
+        call: &mut FileCall,
         fd: vortex_abi::Fd,
         operand: usize,
         offset: Option<i64>,
@@ -62,7 +62,8 @@ impl FileSystem {
         let Ok(buffer) = call.operands.buffer(operand) else {
             return self.without_buffer(call, open, false);
         };
-        let mut sink = Cursor { buffer, at: 0 };
+        let (before, length) = (call.done, buffer.len());
+        let mut sink = Cursor { buffer, at: before };
         let system = self.system.clone();
         let moved = self.with(call, cx, |root, caller, effects| {
             let mut random = |bytes: &mut [u8]| system.random.lock().fill(bytes);
@@ -71,7 +72,15 @@ impl FileSystem {
         match moved {
             Moved::Done(bytes) => {
                 cx.moved(Bytes::new(bytes as u64));
-                Ok(Done::Value(bytes as u64))
+                let all = before + bytes;
+                // Random bytes come in pieces, until all are there.
+                let random = Object::Device(Dev::RANDOM) == self.root.object(open)?
+                    || Object::Device(Dev::URANDOM) == self.root.object(open)?;
+                if random && bytes > 0 && all < length {
+                    call.done = all;
+                    return Ok(Done::More);
+                }
+                Ok(Done::Value(all as u64))
             }
             Moved::WouldBlock(key) => Ok(Done::Wait([key].into(), None)),
             Moved::Device(_) => Ok(self.read_console(buffer)),

@@ -15,12 +15,20 @@ pub struct Bounds {
     stack: AtomicU64,
     /// Where the stack ends.
     top: AtomicU64,
+    /// Below which mappings lie.
+    map_top: AtomicU64,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
         let none = || AtomicU64::new(u64::MAX);
-        Self { space: none(), data: none(), stack: none(), top: AtomicU64::new(0) }
+        Self {
+            space: none(),
+            data: none(),
+            stack: none(),
+            top: AtomicU64::new(0),
+            map_top: AtomicU64::new(0),
+        }
     }
 }
 
@@ -32,9 +40,16 @@ impl Bounds {
         self.stack.store(stack, Ordering::Relaxed);
     }
 
-    /// Says where the stack ends.
-    pub fn set_top(&self, top: u64) {
+    /// Says where the stack ends, and below which mappings lie.
+    pub fn set_top(&self, top: u64, map_top: u64) {
         self.top.store(top, Ordering::Relaxed);
+        self.map_top.store(map_top, Ordering::Relaxed);
+    }
+
+    /// Below which mappings lie.
+    #[must_use]
+    pub fn map_top(&self) -> u64 {
+        self.map_top.load(Ordering::Relaxed)
     }
 
     /// Where the stack ends.
@@ -47,7 +62,7 @@ impl Bounds {
     pub fn copy_to(&self, other: &Self) {
         let of = |word: &AtomicU64| word.load(Ordering::Relaxed);
         other.set(of(&self.space), of(&self.data), of(&self.stack));
-        other.set_top(self.top());
+        other.set_top(self.top(), self.map_top());
     }
 
     /// Whether so many bytes more may be mapped, as data or not.
@@ -119,7 +134,7 @@ mod tests {
     fn only_the_stack_is_bounded_from_its_top() {
         let bounds = Bounds::default();
         bounds.set(u64::MAX, u64::MAX, 8192);
-        bounds.set_top(0x10_0000);
+        bounds.set_top(0x10_0000, 0);
         assert!(!bounds.is_beyond_stack(0x10_0000, 0x10_0000 - 8192));
         assert!(bounds.is_beyond_stack(0x10_0000, 0x10_0000 - 3 * 4096));
         assert!(!bounds.is_beyond_stack(0x20_0000, 0x1000));

@@ -17,8 +17,6 @@ use super::shared::Shared;
 use super::space::AddressSpace;
 
 const PAGE_U64: u64 = PAGE as u64;
-/// Where `mmap` looks for room, downwards.
-const MAP_TOP: u64 = 0x7fff_f000_0000;
 
 /// The file that a call maps.
 #[derive(Clone, Copy, Debug)]
@@ -195,7 +193,7 @@ fn map(
     } else if Regions::fits(start, end) && regions.is_free(start, end) {
         start
     } else {
-        regions.place(end - start, MAP_TOP).ok_or(Errno::ENOMEM)?
+        regions.place(end - start, space.bounds.map_top()).ok_or(Errno::ENOMEM)?
     };
     let end = start + length.next_multiple_of(PAGE_U64);
     if !space.bounds.allow_at(&regions, start, end, region.is_data()) {
@@ -271,7 +269,7 @@ fn remap(
         return Err(Errno::ENOMEM);
     }
     let size = new_end - start;
-    let place = regions.place(size, MAP_TOP).ok_or(Errno::ENOMEM)?;
+    let place = regions.place(size, space.bounds.map_top()).ok_or(Errno::ENOMEM)?;
     let moved =
         Region { end: place + size, backing: region.backing.behind(start - from), ..region };
     if !regions.insert(place, moved) {

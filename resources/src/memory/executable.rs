@@ -14,6 +14,7 @@ use vortex_abi::linux::auxvec::{
 };
 use vortex_machine::{Access, PAGE};
 
+use super::layout::Layout;
 use super::regions::{Backing, Region};
 use super::space::AddressSpace;
 use crate::files::Image;
@@ -22,10 +23,6 @@ use crate::process::{Limited, Rlimits};
 const PAGE_U64: u64 = PAGE as u64;
 /// Program headers lie within so much of a file's beginning.
 const HEADERS: usize = 4096;
-/// Where a position-independent program is put.
-const DYNAMIC_BASE: u64 = 0x5555_5555_4000;
-/// The end of the stack.
-const STACK_TOP: u64 = 0x7fff_ffff_e000;
 /// How much of it is arguments and environment at most, as on Linux: a quarter of the stack,
 /// but so much always, and no more than the other.
 const STRINGS: (u64, u64) = (128 << 10, 6 << 20);
@@ -57,8 +54,15 @@ pub enum LoadError {
     NoMemory,
 }
 
-/// Loads a program and builds its stack, which may have so many bytes. `random` is 16 bytes
-/// for its own use.
+/// What chance has to say in a program's beginning.
+pub struct Chance<'a> {
+    /// Bytes for its own use.
+    pub key: [u8; 16],
+    /// Where its places come from, if they are not to be always the same.
+    pub places: Option<&'a mut dyn FnMut() -> u64>,
+}
+
+/// Loads a program and builds its stack.
 ///
 /// # Errors
 /// [`LoadError`]; nothing is left behind.
@@ -67,7 +71,7 @@ pub fn load(
     path: &[u8],
     arguments: &[Vec<u8>],
     environment: &[Vec<u8>],
-    random: [u8; 16],
+    random: &mut Chance<'_>,
     limits: &Rlimits,
 ) -> Result<Program, LoadError> {
     let mut start = [0; HEADERS];
@@ -81,9 +85,14 @@ pub fn load(
     if header.e_machine != EM_X86_64 || header.class != elf::file::Class::ELF64 {
         return Err(LoadError::Format);
     }
+    let most = limits.soft(Limited::Stack).clamp(STACK.0, STACK.1).next_multiple_of(PAGE_U64);
+    let layout = match &mut random.places {
+        Some(word) => Layout::random(most, word),
+        None => Layout::FIXED,
+    };
     let base = match header.e_type {
         ET_EXEC => 0,
-        ET_DYN => DYNAMIC_BASE,
+        ET_DYN => layout.base,
         _ => return Err(LoadError::Format),
     };
     let space = AddressSpace::new().ok_or(LoadError::NoMemory)?;
@@ -108,22 +117,23 @@ pub fn load(
     if end == 0 {
         return Err(LoadError::Format);
     }
-    *space.heap.lock() = (end, end);
+    let heap = end.next_multiple_of(PAGE_U64).saturating_add(layout.heap);
+    let heap = if layout.heap == 0 { end } else { heap };
+    *space.heap.lock() = (heap, heap);
     let stack = Region {
-        end: STACK_TOP,
+        end: layout.stack_top,
         access: Access::Write,
         backing: Backing::Anonymous,
         shared: false,
         may_write: true,
         grows: true,
     };
-    let most = limits.soft(Limited::Stack).clamp(STACK.0, STACK.1).next_multiple_of(PAGE_U64);
     {
         let mut regions = space.regions.lock();
-        if !regions.insert(STACK_TOP - most, stack) {
+        if !regions.insert(layout.stack_top - most, stack) {
             return Err(LoadError::Segment);
         }
-        space.bounds.set_top(STACK_TOP);
+        space.bounds.set_top(layout.stack_top, layout.map_top);
         limits.bound(&space.bounds);
         if !space.bounds.allow(&regions, 0, true) {
             return Err(LoadError::NoMemory);
@@ -146,7 +156,17 @@ pub fn load(
         (AT_CLKTCK, 100),
         (AT_HWCAP, 0),
     ];
-    let stack = build_stack(&space, path, arguments, environment, random, &auxiliary, most / 4)?;
+    let stack = {
+        let top = layout.stack_top - layout.stack_skip;
+        build_stack(
+            &space,
+            path,
+            (arguments, environment),
+            random.key,
+            &auxiliary,
+            (top, most / 4),
+        )?
+    };
     Ok(Program { space, entry, stack })
 }
 
@@ -201,18 +221,17 @@ fn map_segment(
 fn build_stack(
     space: &AddressSpace,
     path: &[u8],
-    arguments: &[Vec<u8>],
-    environment: &[Vec<u8>],
+    (arguments, environment): (&[Vec<u8>], &[Vec<u8>]),
     random: [u8; 16],
     auxiliary: &[(u32, u64)],
-    most: u64,
+    (top, most): (u64, u64),
 ) -> Result<u64, LoadError> {
     let strings = arguments.iter().chain(environment);
     let size: usize = strings.map(|string| string.len() + 9).sum::<usize>() + path.len();
     if size as u64 > most.clamp(STRINGS.0, STRINGS.1) {
         return Err(LoadError::Arguments);
     }
-    let mut at = STACK_TOP - 8;
+    let mut at = top - 8;
     let mut put = |bytes: &[u8], zero: bool| {
         at -= bytes.len() as u64 + u64::from(zero);
         let filled = space.fill(at, bytes) && (!zero || space.fill(at + bytes.len() as u64, &[0]));

@@ -4,6 +4,7 @@ mod asr;
 mod bounds;
 mod calls;
 mod executable;
+mod layout;
 mod maps;
 mod pages;
 mod pin;
@@ -13,7 +14,8 @@ mod space;
 
 pub use asr::{AddressSpaces, FaultError, Mapping, MemoryRequest, Stage};
 pub use bounds::Bounds;
-pub use executable::{LoadError, Program, load};
+pub use executable::{Chance, LoadError, Program, load};
+pub use layout::Layout;
 pub use maps::maps;
 pub use pin::{Pinned, Unpinned, pin, read_string};
 pub use regions::{Backing, Region, Regions};

@@ -67,27 +67,23 @@ struct HasImage;
 impl Continuation<Mail, Processes> for HasImage {
     fn resume(processes: &mut Processes, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
         let ProcessRequest::Start(start) = request else { return Outcome::Done };
-        let image = match cx.reply::<Answer>() {
+        let mut image = match cx.reply::<Answer>() {
             Ok(Some(Answer::Image(Ok(image)))) => image,
             Ok(Some(Answer::Image(Err(error)))) => return processes.not_started(start, error),
             _ => return processes.not_started(start, Errno::EIO),
         };
-        let program = match processes.load(
-            *image,
-            &start.path,
-            &start.arguments,
-            &start.environment,
-            &Rlimits::default(),
-        ) {
-            Ok(program) => program,
-            Err(error) => return processes.not_started(start, error),
-        };
+        let running = image.running.take();
+        let program =
+            match processes.load(*image, &start.path, &start.arguments, &start.environment, None) {
+                Ok(program) => program,
+                Err(error) => return processes.not_started(start, error),
+            };
         let Some(files) = start.files else { return Outcome::Done };
         let pid = processes.number();
         let name = (base_name(&start.path), start.path.clone());
         let process =
             new_process(pid, Pid(0), pid.0, cx.activity(), program.space.clone(), files, name);
-        let process = Process { began: cx.now(), ..process };
+        let process = Process { began: cx.now(), running: Mutex::new(running), ..process };
         match processes.begin(Arc::new(process), &program, cx) {
             Ok(()) => Outcome::Done,
             Err(error) => processes.not_started(start, error),
@@ -135,6 +131,7 @@ pub(super) fn new_process(
         nice: AtomicI32::new(0),
         began: Cycles::ZERO,
         running: Mutex::new(None),
+        personality: AtomicU32::new(0),
     }
 }
 

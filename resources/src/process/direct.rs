@@ -21,6 +21,13 @@ use super::thread::Thread;
 use crate::System;
 use crate::memory::{Unpinned, pin};
 
+/// A program's parts lie always at the same places.
+pub const ADDR_NO_RANDOMIZE: u32 = 0x004_0000;
+/// What this kernel says that it is.
+pub const RELEASE: &str = "6.1.0-vortex";
+/// And in which version.
+pub const VERSION: &str = "#1 Vortex";
+
 /// What a call does to its thread beside returning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -164,14 +171,8 @@ pub fn make(
             }
             if node.is_some() { give(1, &[0; 4]) } else { Ok(0) }
         }
-        Direct::Getrandom { count, flags, .. } => {
-            if flags & !7 != 0 {
-                Err(Errno::EINVAL)
-            } else {
-                random(&operands, system, count)
-            }
-        }
         Direct::Prctl { operation, argument } => prctl(thread, operation, argument)?,
+        Direct::Personality { persona } => Ok(personality(thread, persona)),
         Direct::RtSigaction { signal, new, old, size } => {
             set_action(thread, &operands, (signal, new.is_some(), old.is_some(), size))
         }
@@ -265,7 +266,7 @@ fn set(fits: bool) -> Result<u64, Errno> {
 /// A `struct utsname`: six fields of 65 bytes.
 fn uname() -> [u8; 390] {
     let mut bytes = [0; 390];
-    let fields = ["Linux", "vortex", "6.1.0-vortex", "#1 Vortex", "x86_64", "(none)"];
+    let fields = ["Linux", "vortex", RELEASE, VERSION, "x86_64", "(none)"];
     for (place, field) in bytes.chunks_exact_mut(65).zip(fields) {
         for (byte, letter) in place.iter_mut().zip(field.bytes()) {
             *byte = letter;
@@ -341,15 +342,16 @@ fn affinity(
     Ok(Ok(bytes))
 }
 
-fn random(operands: &Operands, system: &System, count: u64) -> Result<u64, Errno> {
-    let buffer = operands.buffer(0)?;
-    let mut piece = [0; 64];
-    let mut done = 0;
-    while done < buffer.len().min(4096) {
-        system.random.lock().fill(&mut piece);
-        done += buffer.write(done, &piece);
-    }
-    Ok((done as u64).min(count))
+/// personality(2): what was asked for before. Of all that Linux knows there is one that has an
+/// effect; all are kept.
+fn personality(thread: &Thread, persona: u32) -> u64 {
+    const ASK: u32 = u32::MAX;
+    let word = &thread.process().personality;
+    let before = match persona {
+        ASK => word.load(Ordering::Relaxed),
+        persona => word.swap(persona, Ordering::Relaxed),
+    };
+    u64::from(before)
 }
 
 fn prctl(thread: &Thread, operation: i32, argument: u64) -> Result<Result<u64, Errno>, Unready> {

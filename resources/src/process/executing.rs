@@ -9,11 +9,12 @@ use vortex_abi::Errno;
 use vortex_grid::{At, Continuation, Labels, Outcome};
 
 use super::begin::base_name;
+use super::processes::Process;
 use super::resource::{Cx, Extra, Next, ProcessCall, ProcessRequest, Processes, reply};
 use super::rlimits::Rlimits;
 use super::waiting::For;
 use crate::files::{FileRequest, Image};
-use crate::memory::{LoadError, Program, load};
+use crate::memory::{Chance, LoadError, Program, load};
 use crate::{Answer, Mail};
 
 /// Interpreters of interpreters, at most.
@@ -93,11 +94,18 @@ impl Processes {
         path: &[u8],
         arguments: &[Vec<u8>],
         environment: &[Vec<u8>],
-        limits: &Rlimits,
+        process: Option<&Process>,
     ) -> Result<Program, Errno> {
-        let mut random = [0; 16];
-        self.system.random.lock().fill(&mut random);
-        load(Arc::new(image), path, arguments, environment, random, limits).map_err(|error| {
+        let own = Rlimits::default();
+        let limits = process.map_or(&own, |process| &process.limits);
+        let fixed = !self.system.randomize || process.is_some_and(Process::is_fixed);
+        let mut random = self.system.random.lock();
+        let mut key = [0; 16];
+        random.fill(&mut key);
+        let mut word = || random.word();
+        let places = if fixed { None } else { Some(&mut word as &mut dyn FnMut() -> u64) };
+        let mut chance = Chance { key, places };
+        load(Arc::new(image), path, arguments, environment, &mut chance, limits).map_err(|error| {
             match error {
                 LoadError::Format | LoadError::Segment => Errno::ENOEXEC,
                 LoadError::Interpreter => Errno::ENOENT,
@@ -107,7 +115,7 @@ impl Processes {
         })
     }
 
-    fn take_place(&mut self, call: &mut ProcessCall, image: Image, cx: &mut Cx<'_>) -> Next {
+    fn take_place(&mut self, call: &mut ProcessCall, mut image: Image, cx: &mut Cx<'_>) -> Next {
         match interpreter(&image) {
             None => {}
             Some(Err(error)) => return reply(Err(error)),
@@ -134,13 +142,15 @@ impl Processes {
             return reply(Err(Errno::EINVAL));
         };
         let (path, found) = (image.path.clone(), image.found.clone());
-        let limits = &call.thread.process.limits;
-        let program = match self.load(image, &path, &arguments, &environment, limits) {
+        let process = call.thread.process.clone();
+        // The process has it, not its pages: they go when there is time for it.
+        let running = image.running.take();
+        let program = match self.load(image, &path, &arguments, &environment, Some(&process)) {
             Ok(program) => program,
             Err(error) => return reply(Err(error)),
         };
-        let process = &call.thread.process;
         *process.program.lock() = (base_name(&path), found);
+        *process.running.lock() = running;
         process.actions.lock().after_exec();
         self.timers.drop_all(process.pid);
         let old = {

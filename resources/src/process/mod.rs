@@ -28,12 +28,13 @@ mod timers;
 mod waiting;
 
 pub use begin::Start;
+pub use direct::{RELEASE, VERSION};
 pub use limits::Limits;
 pub use operands::Operands;
 pub use processes::{Pid, Process, ThreadState};
-pub use random::Random;
+pub use random::{Random, SEED};
 pub use registry::Registry;
-pub use resource::{Child, Extra, ProcessCall, ProcessRequest, Processes};
+pub use resource::{Child, Extra, PID_MAX, ProcessCall, ProcessRequest, Processes};
 pub use rlimits::{INFINITY, Limited, Pair, Rlimits};
 pub use selecting::Select;
 pub use stub::is_lock;

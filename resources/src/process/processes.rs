@@ -57,6 +57,8 @@ pub struct Process {
     pub limits: Rlimits,
     /// Its timers of the time that it uses.
     pub timers: CpuTimers,
+    /// What it has asked for by personality(2).
+    pub personality: AtomicU32,
     /// How nice it is to others: -20 to 19.
     pub nice: AtomicI32,
     /// When it began.
@@ -72,6 +74,8 @@ impl Process {
         *self.actions.lock() = parent.actions.lock().clone();
         self.session.store(parent.session.load(Ordering::Relaxed), Ordering::Relaxed);
         self.nice.store(parent.nice.load(Ordering::Relaxed), Ordering::Relaxed);
+        let personality = parent.personality.load(Ordering::Relaxed);
+        self.personality.store(personality, Ordering::Relaxed);
         *self.running.lock() = parent.running.lock().clone();
         Self { limits: parent.limits.inherited(), ..self }
     }
@@ -103,6 +107,12 @@ impl Process {
             Ok(nice @ 1..20) => Cycles::new(full.get() / 20 * (20 - nice)),
             _ => full,
         }
+    }
+
+    /// Whether its programs are to lie always at the same places (`ADDR_NO_RANDOMIZE`).
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        self.personality.load(Ordering::Relaxed) & super::direct::ADDR_NO_RANDOMIZE != 0
     }
 
     /// Whether it has used so much time that PR is to be told, once.

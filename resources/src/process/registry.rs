@@ -6,6 +6,8 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use spin::Mutex;
 
 use super::processes::{Pid, Process};
@@ -15,25 +17,36 @@ const STEP: usize = 16;
 
 /// The processes that have not been waited for.
 #[derive(Default)]
-pub struct Registry(Mutex<BTreeMap<Pid, Arc<Process>>>);
+pub struct Registry {
+    all: Mutex<BTreeMap<Pid, Arc<Process>>>,
+    /// Cycles in user mode of those that are gone.
+    used_by_gone: AtomicU64,
+}
 
 impl Registry {
     /// There is one more.
     pub(super) fn add(&self, process: Arc<Process>) {
-        self.0.lock().insert(process.pid, process);
+        self.all.lock().insert(process.pid, process);
     }
 
     /// One is gone.
     pub(super) fn remove(&self, pid: Pid) {
-        let gone = self.0.lock().remove(&pid);
         // What it still has is freed without the lock.
-        drop(gone);
+        let gone = self.all.lock().remove(&pid);
+        let used = gone.map_or(0, |gone| gone.used.load(Ordering::Relaxed));
+        self.used_by_gone.fetch_add(used, Ordering::Relaxed);
     }
 
     /// The process with this number.
     #[must_use]
     pub fn get(&self, pid: Pid) -> Option<Arc<Process>> {
-        self.0.lock().get(&pid).cloned()
+        self.all.lock().get(&pid).cloned()
+    }
+
+    /// Cycles in user mode of those that are gone.
+    #[must_use]
+    pub fn used_by_gone(&self) -> u64 {
+        self.used_by_gone.load(Ordering::Relaxed)
     }
 
     /// The numbers of all, in order.
@@ -43,7 +56,7 @@ impl Registry {
         loop {
             let next = all.last().map_or(Pid(0), |last| Pid(last.0.saturating_add(1)));
             let before = all.len();
-            all.extend(self.0.lock().range(next..).take(STEP).map(|(&pid, _)| pid));
+            all.extend(self.all.lock().range(next..).take(STEP).map(|(&pid, _)| pid));
             if all.len() == before {
                 return all;
             }

@@ -29,7 +29,7 @@ use crate::{Answer, Mail, System};
 /// Threads interrupted in one run.
 const SLICE: usize = 6;
 /// Numbers wrap here, as Linux's `pid_max` on 64 bits.
-const PID_MAX: i32 = 4_194_304;
+pub const PID_MAX: i32 = 4_194_304;
 
 /// What some calls bring beside operands.
 pub enum Extra {

@@ -23,6 +23,8 @@ use crate::files::{FileCall, timespec};
 use crate::memory::{AddressSpace, Unpinned, pin, read_string};
 use crate::monitor::MonitorRequest;
 
+/// What a write that has waited pins of its rest, and moves at a time.
+pub(super) const REST: u64 = 64 << 10;
 /// The most that arguments and environment have together.
 const STRINGS: usize = 2 << 20;
 /// And the longest of them, as Linux has it (`MAX_ARG_STRLEN`), without the zero.
@@ -138,6 +140,7 @@ fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
                 }
                 operands
             }
+            None if thread.done > 0 => rest(thread, &call)?,
             None => prepare_or_without(thread, call.operands(), goes_without(thread))?,
         },
     };
@@ -148,6 +151,24 @@ fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
     call.deadline = thread.deadline;
     call.expired = thread.expired;
     Ok(Prepared::Files(Box::new(call)))
+}
+
+/// What is left of the buffers of a write that waited after a part of them was written.
+fn rest(thread: &Thread, call: &abi::Files) -> Result<Operands, Unready> {
+    let (space, done) = (&thread.space, thread.done);
+    match *call {
+        abi::Files::Write { buffer: abi::In(span), .. } => {
+            let span = Span::new(
+                span.address.saturating_add(done),
+                span.length.saturating_sub(done).min(REST),
+            );
+            Operands::buffer_at(space, span, Access::Read)
+        }
+        abi::Files::Writev { buffers: abi::IovIn(iov), .. } => {
+            Operands::rest_of(space, iov, done, REST)
+        }
+        _ => Operands::prepare(space, call.operands()),
+    }
 }
 
 /// Whether a thread's call has its effect even where its buffers are not: it fails when it

@@ -37,6 +37,8 @@ pub struct Thread {
     pub faults: u32,
     /// A buffer of its call is not there, and will not be: the call is made without.
     pub unreachable: bool,
+    /// Bytes that its call has moved, where it is made again for the rest.
+    pub done: u64,
     /// Until when its call waits, if it is made again; and whether that is over.
     pub deadline: Option<Cycles>,
     /// Whether that time is over.
@@ -78,6 +80,7 @@ impl Thread {
             set_tid: 0,
             faults: 0,
             unreachable: false,
+            done: 0,
             deadline: None,
             expired: false,
             robust: 0,
@@ -119,6 +122,7 @@ impl Thread {
     pub fn settle(&mut self) {
         self.faults = 0;
         self.unreachable = false;
+        self.done = 0;
         self.deadline = None;
         self.expired = false;
     }

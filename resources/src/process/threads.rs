@@ -125,11 +125,21 @@ impl Continuation<Mail, Threads> for Answered {
         let answer = cx.reply::<Answer>();
         let Some(thread) = &mut ready.thread else { return Outcome::Done };
         let result = match answer {
+            Ok(Some(Answer::Call(Ok(more)))) if thread.done > 0 && more >= stub::REST => {
+                thread.done = thread.done.saturating_add(more);
+                return threads.call(ready, cx);
+            }
             Ok(Some(Answer::Call(result))) => result,
             Ok(Some(Answer::Again(deadline, expired))) => {
                 (thread.deadline, thread.expired) = (deadline, expired);
                 return threads.call(ready, cx);
             }
+            Ok(Some(Answer::GoOn(done))) => {
+                thread.done = thread.done.saturating_add(done);
+                return threads.call(ready, cx);
+            }
+            // What is done already is what it returns.
+            Ok(Some(Answer::Interrupted(_))) if thread.done > 0 => Ok(0),
             Ok(Some(Answer::Interrupted(deadline))) if thread.is_taking() => {
                 // One of those it takes may have come, though it blocks them.
                 thread.deadline = deadline;
@@ -337,6 +347,10 @@ impl Threads {
         cx: &mut Cx<'_>,
     ) -> Next {
         if let Some(thread) = &mut ready.thread {
+            let result = match (thread.done, result) {
+                (0, result) => result,
+                (done, result) => Ok(done.saturating_add(result.unwrap_or(0))),
+            };
             thread.settle();
             if let Some(blocked) = thread.restored.take() {
                 thread.block(blocked);

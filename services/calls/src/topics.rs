@@ -13,7 +13,9 @@ mod limits;
 mod locks;
 mod mappings;
 mod memory;
+mod others;
 mod pipes;
+mod places;
 mod polling;
 mod processes;
 mod procfs;
@@ -56,6 +58,8 @@ pub fn all() -> impl Iterator<Item = &'static Test> {
         limits::TESTS,
         system::TESTS,
         procfs::TESTS,
+        others::TESTS,
+        places::TESTS,
         devices::TESTS,
         vectors::TESTS,
     ]

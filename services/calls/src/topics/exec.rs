@@ -25,6 +25,8 @@ crate::tests!("exec":
     "memory-replaced" => replaced,
     "of-a-file-removed" => removed,
     "through-link" => through_link,
+    "of-a-file-being-written" => being_written,
+    "writing-what-runs" => writing_what_runs,
 );
 
 /// This program.
@@ -255,6 +257,37 @@ fn removed() {
     worked("unlink", file::unlink("a"));
     worked("go", fd::write(go.into, b"x"));
     say!("{}", proc::wait(child));
+}
+
+fn being_written() {
+    let _temp = Temp::new("exec");
+    let good = file::get(&here()).unwrap_or_default();
+    executable("a", &good);
+    let writer = file::open("a", libc::O_WRONLY).unwrap_or(-1);
+    run("./a", &["a", "--as", "exit", "5"], &[]);
+    worked("close", fd::close(writer));
+    run("./a", &["a", "--as", "exit", "5"], &[]);
+}
+
+fn writing_what_runs() {
+    let _temp = Temp::new("exec");
+    let good = file::get(&here()).unwrap_or_default();
+    executable("a", &good);
+    let (go, there) = (plain(), plain());
+    let child = proc::child(|| {
+        let _ = (fd::dup2(go.out, 0), fd::dup2(there.into, 1));
+        let _ = proc::exec("./a", &["a", "--as", "wait"], &[]);
+        1
+    });
+    seen("it runs", fd::read_text(there.out, 1));
+    let opened = |flags| file::open("a", flags).map(|_| "open");
+    seen("to write", opened(libc::O_WRONLY));
+    seen("to cut", opened(libc::O_RDONLY | libc::O_TRUNC));
+    seen("to read", opened(libc::O_RDONLY));
+    seen("truncate", file::truncate("a", 0));
+    worked("go", fd::write(go.into, b"x"));
+    say!("{}", proc::wait(child));
+    seen("to write", opened(libc::O_WRONLY));
 }
 
 fn through_link() {
