@@ -5,7 +5,7 @@ use core::convert::Infallible;
 use core::sync::atomic::Ordering;
 
 use vortex_grid::{Core, Labels, Step};
-use vortex_machine::{Cpu, Exit, Program, Space, UserContext};
+use vortex_machine::{Cpu, Exit, Fault, Program, Space, UserContext};
 use vortex_resources::files::FileRequest;
 use vortex_resources::process::{Thread, ThreadReady};
 use vortex_resources::{Mail, System};
@@ -88,6 +88,11 @@ impl Program for Running<'_> {
     /// A direct call does not end the thread's run (§3.4).
     fn call(&mut self, at: Cycles) -> bool {
         self.thread.call_directly(self.system, at, self.core)
+    }
+
+    /// Nor does a fault that disturbs nobody (decision 0070).
+    fn mend(&mut self, fault: &Fault) -> bool {
+        self.thread.mend_directly(fault)
     }
 }
 

@@ -89,6 +89,10 @@ pub trait Program {
     /// once. For calls that change no more than the integer registers and memory: its vector
     /// state, the bases of its segments and its space stay loaded meanwhile.
     fn call(&mut self, at: Cycles) -> bool;
+
+    /// It has faulted. True if the cause is mended: then it goes on at once, with its space as
+    /// it is by then.
+    fn mend(&mut self, fault: &Fault) -> bool;
 }
 
 impl Cpu {
@@ -111,10 +115,17 @@ impl Cpu {
             self.area.vectors_of = context.number;
         }
         self.load_bases(context);
-        let exit = self.stay(program, until);
-        program.space().leave(self.area.core.index());
-        self.save_bases(program.context());
-        exit
+        loop {
+            let exit = self.stay(program, until);
+            program.space().leave(self.area.core.index());
+            match exit {
+                Exit::Fault(fault) if program.mend(&fault) => self.load(program.space()),
+                _ => {
+                    self.save_bases(program.context());
+                    return exit;
+                }
+            }
+        }
     }
 
     /// The program runs and makes calls that are done at once. It counts as in user mode all

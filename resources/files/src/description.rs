@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 
+use crate::accounts::Counted;
 use crate::directory::Name;
 use crate::inode::{Body, Inode, InodeId};
 use crate::node::Node;
@@ -100,7 +101,11 @@ impl Root {
         flags: u32,
         owner: Owner,
     ) -> Result<OpenId, Errno> {
-        self.charge(owner, OPEN_COST).map_err(|_| Errno::ENFILE)?;
+        self.accounts.take(owner, Counted::Open)?;
+        if self.charge(owner, OPEN_COST).is_err() {
+            self.accounts.give(owner, Counted::Open);
+            return Err(Errno::ENFILE);
+        }
         let made = self.opens.insert(Description {
             node: node.clone(),
             name: None,
@@ -117,7 +122,10 @@ impl Root {
                 self.hold(&node);
                 self.count_writer(id, 1);
             }
-            Err(_) => self.accounts.credit(owner, OPEN_COST),
+            Err(_) => {
+                self.accounts.give(owner, Counted::Open);
+                self.accounts.credit(owner, OPEN_COST);
+            }
         }
         made
     }
@@ -232,6 +240,7 @@ impl Root {
         }
         self.count_writer(id, -1);
         let Some(description) = self.opens.remove(id) else { return };
+        self.accounts.give(description.owner, Counted::Open);
         self.accounts.credit(description.owner, OPEN_COST);
         if let Node::Inode(inode) = description.node
             && let Some(inode) = self.inodes.get_mut(inode)

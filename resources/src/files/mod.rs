@@ -4,6 +4,7 @@
 
 mod calls;
 mod image;
+mod images;
 mod locks;
 mod proc;
 mod residence;
@@ -14,5 +15,5 @@ mod terminal;
 mod waits;
 
 pub(crate) use calls::timespec;
-pub use image::Image;
+pub use image::{Image, Pages};
 pub use resource::{FileCall, FileRequest, FileSystem, FilesId};

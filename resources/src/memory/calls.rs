@@ -17,7 +17,6 @@ use super::shared::Shared;
 use super::space::AddressSpace;
 
 const PAGE_U64: u64 = PAGE as u64;
-
 /// The file that a call maps.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct File {
@@ -155,14 +154,7 @@ fn range(address: u64, length: u64) -> Result<(u64, u64), Errno> {
 /// What is to be mapped, its end not known yet.
 fn region(access: Access, flags: u32, offset: u64, file: Option<Mapping>) -> Result<Region, Errno> {
     let shared = is_shared(flags)?;
-    let new = Region {
-        end: 0,
-        access,
-        backing: Backing::Anonymous,
-        shared,
-        may_write: true,
-        grows: false,
-    };
+    let new = Region { access, shared, ..Region::zeros(0) };
     if flags & MAP_ANONYMOUS != 0 {
         let backing = match shared {
             true => Backing::Shared(Arc::new(Shared::default()), 0),
@@ -216,14 +208,7 @@ fn break_at(space: &AddressSpace, wanted: u64) -> Stage {
     let (old, new) = (round(end), round(wanted));
     let mut regions = space.regions.lock();
     if new > old {
-        let region = Region {
-            end: new,
-            access: Access::Write,
-            backing: Backing::Anonymous,
-            shared: false,
-            may_write: true,
-            grows: false,
-        };
+        let region = Region::zeros(new);
         let allowed = space.bounds.allow(&regions, new - old, true);
         if !allowed || !regions.is_free(old, new) || !regions.insert(old, region) {
             return Stage::Settling(end);

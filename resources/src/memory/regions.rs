@@ -48,6 +48,9 @@ pub struct Region {
     pub may_write: bool,
     /// Whether it is a stack, of which only the upper part is used.
     pub grows: bool,
+    /// Whether pages may be there that its source does not have, because they were written:
+    /// forks need not copy others.
+    pub written: bool,
 }
 
 /// The regions, by their first address, and how many bytes they are.
@@ -110,6 +113,28 @@ impl Backing {
     }
 }
 
+impl Region {
+    /// Zeros that a program may write to.
+    #[must_use]
+    pub fn zeros(end: u64) -> Self {
+        Self {
+            grows: false,
+            end,
+            access: Access::Write,
+            backing: Backing::Anonymous,
+            shared: false,
+            may_write: true,
+            written: false,
+        }
+    }
+
+    /// Whether a fork has to copy its pages: all others come again from where they came.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        !self.shared && (self.written || matches!(self.backing, Backing::Anonymous))
+    }
+}
+
 impl Regions {
     /// The region of an address, and where it begins.
     #[must_use]
@@ -122,6 +147,36 @@ impl Regions {
     #[must_use]
     pub fn bytes(&self) -> (u64, u64) {
         (self.bytes.all, self.bytes.data)
+    }
+
+    /// The first of an address or behind it that a fork has to copy, and where it begins.
+    #[must_use]
+    pub fn own_from(&self, address: u64) -> Option<(u64, u64)> {
+        let before = self.by_start.range(..=address).next_back();
+        let own = before.into_iter().chain(self.by_start.range(address.saturating_add(1)..));
+        let mut own = own.filter(|(_, region)| region.end > address && region.is_own());
+        own.next().map(|(&start, region)| (start, region.end))
+    }
+
+    /// The range of the first region of an address or behind it.
+    #[must_use]
+    pub fn range_from(&self, address: u64) -> Option<(u64, u64)> {
+        let before = self.by_start.range(..=address).next_back();
+        let mut all = before.into_iter().chain(self.by_start.range(address.saturating_add(1)..));
+        all.find(|(_, region)| region.end > address).map(|(&start, region)| (start, region.end))
+    }
+
+    /// A page of the region that begins there was written.
+    pub fn write(&mut self, start: u64) {
+        if let Some(region) = self.by_start.get_mut(&start) {
+            region.written = true;
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.by_start.len()
     }
 
     /// All, in order.

@@ -29,7 +29,7 @@ mod waiting;
 
 pub use begin::Start;
 pub use direct::{RELEASE, VERSION};
-pub use limits::Limits;
+pub use limits::{Allowance, Limits};
 pub use operands::Operands;
 pub use processes::{Pid, Process, ThreadState};
 pub use random::{Random, SEED};

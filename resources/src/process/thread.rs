@@ -7,8 +7,8 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
-use vortex_machine::{Fault, UserContext};
-use vortex_units::{CoreId, Cycles};
+use vortex_machine::{Fault, FaultKind, UserContext};
+use vortex_units::{CoreId, Cycles, Frames};
 
 use super::ending::Ending;
 use super::processes::{Process, ThreadState};
@@ -16,8 +16,9 @@ use super::signals::frame::Trap;
 use super::signals::restart::Interrupted;
 use super::signals::{Action, Info, SignalSet, Stack};
 use super::stub;
+use super::threads::access_of;
 use crate::System;
-use crate::memory::AddressSpace;
+use crate::memory::{AddressSpace, mend_here};
 
 /// A thread.
 pub struct Thread {
@@ -58,6 +59,8 @@ pub struct Thread {
     pub rest: Option<(u64, Cycles)>,
     /// The signal whose handler is to run.
     pub delivering: Option<(Info, Action)>,
+    /// Frames that its faults were given in its own run, not recorded yet.
+    pub given: Frames,
     /// Its last page fault, while ASR mends it.
     pub fault: Option<Fault>,
     /// Its last fault, for handlers.
@@ -90,6 +93,7 @@ impl Thread {
             interrupted: None,
             rest: None,
             delivering: None,
+            given: Frames::ZERO,
             fault: None,
             trap: Trap::default(),
             ending: None,
@@ -115,6 +119,20 @@ impl Thread {
             Ok(value) => value,
             Err(error) => error.as_result(),
         });
+        true
+    }
+
+    /// Mends the fault that it has just had, if that disturbs nobody: then it goes on in user
+    /// mode without having left its run (decision 0070). False, with nothing done, if not.
+    pub fn mend_directly(&mut self, fault: &Fault) -> bool {
+        let FaultKind::Page { .. } = fault.kind else { return false };
+        if self.state.interrupted.load(Ordering::Relaxed) || self.process().is_ending() {
+            return false;
+        }
+        let Some(given) = mend_here(&self.space, fault.address, access_of(fault.kind)) else {
+            return false;
+        };
+        self.given += Frames::new(given);
         true
     }
 
