@@ -16,7 +16,7 @@ use super::asr::{Mapping, Stage};
 use super::regions::{Backing, Region, Regions};
 use super::remap;
 use super::shared::Shared;
-use super::space::{AddressSpace, MAP_TOP};
+use super::space::AddressSpace;
 
 const PAGE_U64: u64 = PAGE as u64;
 /// The same for addresses of 31 bits (`MAP_32BIT`).
@@ -69,6 +69,11 @@ pub(super) fn begin(
             let allowed = |region: &Region| access != Access::Write || region.may_write;
             if !regions.all(start, end, allowed) {
                 return Err(Errno::EACCES);
+            }
+            let data = access == Access::Write;
+            let more = |region: &Region| !region.shared && !region.grows && !region.is_data();
+            if data && !space.bounds.allow_data(&regions, start, end, more) {
+                return Err(Errno::ENOMEM);
             }
             if start != end && !regions.protect(start, end, access) {
                 return Err(Errno::ENOMEM);
@@ -180,10 +185,14 @@ fn map(
     } else if Regions::fits(start, end) && regions.is_free(start, end) {
         start
     } else {
-        let top = if flags & MAP_32BIT != 0 { LOW_TOP } else { MAP_TOP };
+        let top = space.bounds.map_top();
+        let top = if flags & MAP_32BIT != 0 { top.min(LOW_TOP) } else { top };
         regions.place(end - start, top).ok_or(Errno::ENOMEM)?
     };
     let end = start + length.next_multiple_of(PAGE_U64);
+    if !space.bounds.allow_at(&regions, start, end, region.is_data()) {
+        return Err(Errno::ENOMEM);
+    }
     if !regions.insert(start, Region { end, ..region }) {
         return Err(Errno::ENOMEM);
     }
@@ -202,7 +211,8 @@ fn break_at(space: &AddressSpace, wanted: u64) -> Stage {
     let mut regions = space.regions.lock();
     if new > old {
         let region = Region::zeros(new);
-        if !regions.is_free(old, new) || !regions.insert(old, region) {
+        let allowed = space.bounds.allow(&regions, new - old, true);
+        if !allowed || !regions.is_free(old, new) || !regions.insert(old, region) {
             return Stage::Settling(end);
         }
     } else if new < old {

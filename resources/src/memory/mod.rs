@@ -2,8 +2,10 @@
 
 mod advice;
 mod asr;
+mod bounds;
 mod calls;
 mod executable;
+mod layout;
 mod mappings;
 mod maps;
 mod mend;
@@ -16,7 +18,9 @@ mod shared;
 mod space;
 
 pub use asr::{AddressSpaces, FaultError, Mapping, MemoryRequest, Stage};
-pub use executable::{LoadError, Program, load};
+pub use bounds::Bounds;
+pub use executable::{Given, LoadError, Program, load};
+pub use layout::Layout;
 pub use maps::maps;
 pub use mend::mend_here;
 pub use pin::{Pinned, Unpinned, pin, read_string};

@@ -5,9 +5,10 @@ use vortex_abi::{Errno, Memory};
 use vortex_machine::{PAGE, USER_END};
 
 use super::asr::Stage;
+use super::bounds::Bounds;
 use super::calls::range;
 use super::regions::{Region, Regions};
-use super::space::{AddressSpace, MAP_TOP};
+use super::space::AddressSpace;
 
 /// Its arguments.
 struct Remap {
@@ -63,7 +64,7 @@ pub(super) fn begin(space: &AddressSpace, call: &Memory) -> Result<Stage, Errno>
         return Err(Errno::EINVAL);
     }
     if bound {
-        return elsewhere(&mut regions, remap, (start, end), size);
+        return elsewhere(&space.bounds, &mut regions, remap, (start, end), size);
     }
     if new_end <= end {
         regions.remove(new_end, end);
@@ -72,19 +73,23 @@ pub(super) fn begin(space: &AddressSpace, call: &Memory) -> Result<Stage, Errno>
     if end > region.end {
         return Err(Errno::EFAULT);
     }
+    if !space.bounds.allow(&regions, new_end - end, region.is_data()) {
+        return Err(Errno::ENOMEM);
+    }
     if end == region.end && regions.extend(from, new_end) {
         return Ok(Stage::Settling(start));
     }
     if !remap.has(MREMAP_MAYMOVE) {
         return Err(Errno::ENOMEM);
     }
-    let place = regions.place(size, MAP_TOP).ok_or(Errno::ENOMEM)?;
+    let place = regions.place(size, space.bounds.map_top()).ok_or(Errno::ENOMEM)?;
     put(&mut regions, (from, region), start, place, size)?;
     Ok(remap.moving(place))
 }
 
 /// To where the program wants it, in place of what is there, or leaving an empty one behind.
 fn elsewhere(
+    bounds: &Bounds,
     regions: &mut Regions,
     remap: &Remap,
     (start, end): (u64, u64),
@@ -98,11 +103,16 @@ fn elsewhere(
             }
             place
         }
-        false => regions.place(size, MAP_TOP).ok_or(Errno::ENOMEM)?,
+        false => regions.place(size, bounds.map_top()).ok_or(Errno::ENOMEM)?,
     };
     let (from, region) = regions.find(start).ok_or(Errno::EFAULT)?;
     if start.saturating_add(remap.moved()) > region.end {
         return Err(Errno::EFAULT);
+    }
+    // What is moved leaves its old place.
+    let left = if remap.has(MREMAP_DONTUNMAP) { 0 } else { end - start };
+    if !bounds.allow(regions, size.saturating_sub(left), region.is_data()) {
+        return Err(Errno::ENOMEM);
     }
     put(regions, (from, region), start, place, size)?;
     Ok(Stage::Emptying(place, place + size, place))
