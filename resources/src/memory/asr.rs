@@ -135,7 +135,7 @@ impl Resource<Mail> for AddressSpaces {
     fn handle(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
         match request {
             MemoryRequest::Fault { space, address, access } => {
-                let mended = mend(space, *address, *access).map(|mend| match mend {
+                let mended = mend(space, *address, *access, true).map(|mend| match mend {
                     Mend::Done(given) => cx.allocated(Frames::new(given)),
                     // The thread touches it again, and faults again if it must.
                     Mend::Late => {}
@@ -185,6 +185,7 @@ impl AddressSpaces {
                 *space.regions.lock() = from.regions.lock().clone();
                 *space.heap.lock() = *from.heap.lock();
                 *space.arguments.lock() = *from.arguments.lock();
+                from.bounds.copy_to(&space.bounds);
                 if !space.bill_mappings_as(from) {
                     return failed();
                 }

@@ -1,22 +1,28 @@
 //! Virtual memory: the address space resource (ASR), and the executable resource's loading.
 
 mod asr;
+mod bounds;
 mod calls;
 mod executable;
+mod layout;
 mod mappings;
 mod maps;
 mod mend;
 mod pages;
 mod pin;
 mod regions;
+mod segments;
 mod shared;
 mod space;
 
 pub use asr::{AddressSpaces, FaultError, Mapping, MemoryRequest, Stage};
-pub use executable::{LoadError, Program, load};
+pub use bounds::Bounds;
+pub use executable::{Given, LoadError, Program, load};
+pub use layout::Layout;
 pub use maps::maps;
 pub use mend::mend_here;
 pub use pin::{Pinned, Unpinned, pin, read_string};
 pub use regions::{Backing, Region, Regions};
+pub use segments::interpreter;
 pub use shared::Shared;
 pub use space::AddressSpace;

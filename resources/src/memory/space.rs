@@ -14,6 +14,7 @@ use vortex_abi::Span;
 use vortex_machine::{Access, PAGE, Space};
 use vortex_units::ActivityId;
 
+use super::bounds::Bounds;
 use super::mend::{Mend, mend};
 use super::regions::{Region, Regions};
 use crate::quota::Held;
@@ -28,16 +29,18 @@ pub struct AddressSpace {
     pub space: Arc<Space>,
     /// What may be where. Changed by ASR only; a leaf lock for those who read elsewhere.
     pub regions: Mutex<Regions>,
-    /// Its regions, on its activity's bill.
-    pub mappings: Mutex<Held>,
     /// How often regions were changed.
     layout: AtomicU64,
+    /// Its regions, on its activity's bill.
+    pub mappings: Mutex<Held>,
     /// How many processes have it.
     pub users: AtomicU32,
     /// The beginning and the end of the heap (`brk`).
     pub heap: Mutex<(u64, u64)>,
     /// Where the program's arguments were put.
     pub arguments: Mutex<Span>,
+    /// How much there may be.
+    pub bounds: Bounds,
 }
 
 impl AddressSpace {
@@ -49,11 +52,12 @@ impl AddressSpace {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             space,
             regions: Mutex::new(Regions::default()),
-            mappings: Mutex::default(),
             layout: AtomicU64::new(0),
+            mappings: Mutex::default(),
             users: AtomicU32::new(0),
             heap: Mutex::new((0, 0)),
             arguments: Mutex::new(Span::new(0, 0)),
+            bounds: Bounds::default(),
         }))
     }
 
@@ -79,7 +83,7 @@ impl AddressSpace {
     pub fn fill(&self, mut address: u64, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {
             let page = address & !(PAGE as u64 - 1);
-            if !matches!(mend(self, page, Access::Write), Ok(Mend::Done(_))) {
+            if !matches!(mend(self, page, Access::Write, true), Ok(Mend::Done(_))) {
                 return false;
             }
             let Some(frame) = self.space.pin(page, Access::Write) else { return false };

@@ -1,5 +1,6 @@
 //! Beginning a service: a process without a parent.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
@@ -8,15 +9,18 @@ use spin::Mutex;
 use vortex_abi::Errno;
 use vortex_grid::{At, Continuation, Labels, Outcome, Port};
 use vortex_machine::UserContext;
-use vortex_units::ActivityId;
+use vortex_units::{ActivityId, Cycles};
 
+use super::cpu_timers::CpuTimers;
+use super::executing::errno;
 use super::processes::{Pid, Process, ThreadState};
 use super::resource::{Cx, Next, ProcessRequest, Processes, Record};
+use super::rlimits::Rlimits;
 use super::signals::{Actions, Pending};
 use super::thread::Thread;
 use super::threads::{ThreadReady, Threads};
-use crate::files::{FileRequest, FilesId};
-use crate::memory::{AddressSpace, Program};
+use crate::files::{FileRequest, FilesId, Image};
+use crate::memory::{AddressSpace, Program, interpreter};
 use crate::quota::Quota;
 use crate::{Answer, Mail};
 
@@ -29,13 +33,15 @@ pub struct Start {
     /// Its environment.
     pub environment: Vec<Vec<u8>>,
     pub(super) files: Option<FilesId>,
+    /// The program, while the interpreter that it wants to be loaded by is asked for.
+    pub(super) program: Option<Box<Image>>,
 }
 
 impl Start {
     /// A service's program.
     #[must_use]
     pub fn new(path: Vec<u8>, arguments: Vec<Vec<u8>>, environment: Vec<Vec<u8>>) -> Self {
-        Self { path, arguments, environment, files: None }
+        Self { path, arguments, environment, files: None, program: None }
     }
 }
 
@@ -48,16 +54,8 @@ impl Continuation<Mail, Processes> for HasFiles {
             Ok(Some(Answer::Files(Ok(files)))) => start.files = Some(files),
             _ => return processes.not_started(start, Errno::ENOMEM),
         }
-        let Some(ports) = processes.system.ports.get() else { return Outcome::Done };
-        let Some(files) = start.files else { return Outcome::Done };
-        match cx.request(
-            ports.files,
-            Labels::NONE,
-            FileRequest::Image(files, None, start.path.clone()),
-        ) {
-            Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasImage>()),
-            Err(_) => processes.not_started(start, Errno::EAGAIN),
-        }
+        let path = start.path.clone();
+        processes.ask_for(start, path, cx)
     }
 }
 
@@ -71,9 +69,21 @@ impl Continuation<Mail, Processes> for HasImage {
             Ok(Some(Answer::Image(Err(error)))) => return processes.not_started(start, error),
             _ => return processes.not_started(start, Errno::EIO),
         };
-        let (arguments, environment) = (&start.arguments, &start.environment);
+        let (mut image, loader) = match start.program.take() {
+            Some(program) => (program, Some(*image)),
+            None => match interpreter(&image) {
+                Err(error) => return processes.not_started(start, errno(error)),
+                Ok(None) => (image, None),
+                Ok(Some(path)) => {
+                    start.program = Some(image);
+                    return processes.ask_for(start, path, cx);
+                }
+            },
+        };
+        let running = image.running.take();
+        let strings = (&start.arguments[..], &start.environment[..]);
         let owner = cx.activity();
-        let program = match processes.load(*image, &start.path, arguments, environment, owner) {
+        let program = match processes.load(*image, loader, strings, owner, None) {
             Ok(program) => program,
             Err(error) => return processes.not_started(start, error),
         };
@@ -91,7 +101,8 @@ impl Continuation<Mail, Processes> for HasImage {
         }
         let process =
             processes.new_process((pid, own), (Pid(0), pid.0), cx.activity(), space, files, name);
-        match processes.begin(process, &program, cx) {
+        let process = Process { began: cx.now(), running: Mutex::new(running), ..process };
+        match processes.begin(Arc::new(process), &program, cx) {
             Ok(()) => Outcome::Done,
             Err(error) => {
                 processes.records.remove(&pid);
@@ -118,11 +129,11 @@ impl Processes {
         space: Arc<AddressSpace>,
         files: FilesId,
         program: (Vec<u8>, Vec<u8>),
-    ) -> Arc<Process> {
+    ) -> Process {
         space.users.fetch_add(1, Ordering::AcqRel);
         let allowance = self.system.allowance(activity);
         let signals = allowance.map_or_else(|| Quota::new(None), |all| all.signals.clone());
-        Arc::new(Process {
+        Process {
             signals,
             pid,
             activity,
@@ -142,7 +153,13 @@ impl Processes {
             used: AtomicU64::new(0),
             used_by_children: AtomicU64::new(0),
             session: AtomicI32::new(group),
-        })
+            limits: Rlimits::default(),
+            timers: CpuTimers::default(),
+            nice: AtomicI32::new(0),
+            began: Cycles::ZERO,
+            running: Mutex::new(None),
+            personality: AtomicU32::new(0),
+        }
     }
 
     /// A program's regions are on its activity's bill from now on.
@@ -164,6 +181,15 @@ impl Processes {
         let Some(ports) = self.system.ports.get() else { return Outcome::Done };
         match cx.request(ports.files, Labels::NONE, FileRequest::New) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasFiles>()),
+            Err(_) => self.not_started(start, Errno::EAGAIN),
+        }
+    }
+
+    fn ask_for(&mut self, start: &Start, path: Vec<u8>, cx: &mut Cx<'_>) -> Next {
+        let Some(ports) = self.system.ports.get() else { return Outcome::Done };
+        let Some(files) = start.files else { return Outcome::Done };
+        match cx.request(ports.files, Labels::NONE, FileRequest::Image(files, None, path)) {
+            Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasImage>()),
             Err(_) => self.not_started(start, Errno::EAGAIN),
         }
     }
@@ -194,6 +220,7 @@ impl Processes {
             borrowed_from: None,
         };
         self.records.insert(process.pid, record);
+        self.system.registry.add(process.clone());
         self.ready(thread, cx)
     }
 
