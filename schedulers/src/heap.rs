@@ -62,6 +62,9 @@ impl Key {
 pub(crate) struct Entry(u128);
 
 impl Entry {
+    /// Not before any other.
+    pub(crate) const LAST: Self = Self(u128::MAX);
+
     #[inline]
     pub(crate) const fn new(id: ClientId, key: Key) -> Self {
         Self(key.0 | id.get() as u128)

@@ -70,6 +70,7 @@ mod client;
 mod clock;
 mod core_state;
 mod decision;
+mod few;
 #[cfg(test)]
 mod tests;
 

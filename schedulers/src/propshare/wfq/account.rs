@@ -31,14 +31,14 @@ impl WfqCore {
         self.advance(taken);
     }
 
-    /// Charges one that is in a heap, and moves it there.
-    #[inline(never)]
+    /// Charges one that waits, and notes its new tag where it does.
+    #[inline]
     fn charge_waiting(&mut self, id: ClientId, amount: u64, elsewhere: bool) {
         let limit = self.clock.now().plus(self.ceiling);
         let Some(client) = self.clients.get_mut(id) else { return };
         let taken = client.charge(amount, elsewhere, limit);
         self.advance(taken);
-        self.place(id);
+        self.requeue(id);
     }
 
     /// Charges one as if it were there for the moment: the service was real.
@@ -64,7 +64,7 @@ impl WfqCore {
         let state = client.state;
         self.clock.hold(given);
         match state {
-            State::Ready => self.place(id),
+            State::Ready => self.requeue(id),
             State::Owing => {
                 self.owing.set(id, client.tag.key());
                 self.release_owing();
