@@ -7,20 +7,32 @@ use super::core_state::WfqCore;
 use crate::virtual_time::Virtual;
 
 impl WfqCore {
+    /// Charges a client for what it was chosen for; most are in service.
+    #[inline]
+    pub(super) fn charge_chosen(&mut self, id: ClientId, amount: u64) {
+        match self.clients.get_mut(id) {
+            Some(client) if matches!(client.state, State::Returned | State::Serving) => {
+                client.charge_chosen(amount);
+                self.advance(amount);
+            }
+            _ => self.charge(id, amount, false),
+        }
+    }
+
     /// Charges a client. What came from `elsewhere` is capped and says nothing about the
     /// length of its requests.
-    #[inline]
+    #[inline(never)]
     pub(super) fn charge(&mut self, id: ClientId, amount: u64, elsewhere: bool) {
         let now = self.clock.now();
         let Some(client) = self.clients.get_mut(id) else { return };
         match client.state {
+            State::Ready => return self.charge_waiting(id, amount, elsewhere),
             State::Returned | State::Serving | State::Owing => {}
             State::Empty => {
                 client.tag = client.tag.max(now);
                 client.state = State::Owing;
                 self.clock.enter(client.weight);
             }
-            State::Ready => return self.charge_waiting(id, amount, elsewhere),
             State::Suspended => return self.charge_suspended(id, amount, elsewhere),
         }
         let taken = client.charge(amount, elsewhere, now.plus(self.ceiling));
@@ -73,10 +85,19 @@ impl WfqCore {
         }
     }
 
-    /// Lets V move as a fluid server's would that has done this much work: those whose tag
-    /// it passes on the way leave, and the rest of the work is the others'.
+    /// Lets V move as a fluid server's would that has done this much work.
     #[inline]
     fn advance(&mut self, amount: u64) {
+        if self.clock.is_steady() && self.owing.is_empty() {
+            self.clock.run(amount);
+        } else {
+            self.advance_past(amount);
+        }
+    }
+
+    /// Those whose tag V passes on the way leave, and the rest of the work is the others'.
+    #[inline(never)]
+    fn advance_past(&mut self, amount: u64) {
         let mut rest = self.clock.release(amount);
         loop {
             let target = self.clock.after(rest);

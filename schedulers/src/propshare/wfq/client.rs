@@ -89,7 +89,7 @@ impl Client {
 
     /// Charges what was chosen: in full, and it says how long requests are.
     #[inline]
-    fn charge_chosen(&mut self, amount: u64) {
+    pub(super) fn charge_chosen(&mut self, amount: u64) {
         self.tag = self.tag.plus(self.inverse.of_amount(amount));
         self.at_cap = false;
         self.average = if self.average == 0 {

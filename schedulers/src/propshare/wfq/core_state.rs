@@ -15,7 +15,7 @@ use vortex_grid::policy::{ClientId, Metric};
 
 use super::client::{Client, State};
 use super::clock::Clock;
-use super::few::{FEW, Few};
+use super::few::Few;
 use crate::heap::Heap;
 use crate::table::Table;
 use crate::virtual_time::{Inverse, Virtual};
@@ -87,18 +87,23 @@ impl WfqCore {
 
     #[inline]
     pub(super) fn make_ready(&mut self, id: ClientId) {
-        let now = self.clock.now();
         let Some(client) = self.clients.get_mut(id) else { return };
         match client.state {
-            State::Ready | State::Returned => return,
+            State::Ready | State::Returned => {}
             State::Serving => {
                 client.state = State::Returned;
                 self.ready += 1;
-                return;
             }
-            State::Owing => {
-                self.owing.remove(id);
-            }
+            State::Owing | State::Empty | State::Suspended => self.come(id),
+        }
+    }
+
+    /// One that was away has something to do.
+    #[inline(never)]
+    fn come(&mut self, id: ClientId) {
+        let now = self.clock.now();
+        let Some(client) = self.clients.get_mut(id) else { return };
+        match client.state {
             State::Empty => {
                 client.tag = client.tag.max(now);
                 self.clock.enter(client.weight);
@@ -106,6 +111,9 @@ impl WfqCore {
             State::Suspended => {
                 client.tag = client.tag.plus(now.since(client.since)).max(now);
                 self.clock.enter(client.weight);
+            }
+            _ => {
+                self.owing.remove(id);
             }
         }
         client.state = State::Ready;
@@ -202,16 +210,9 @@ impl WfqCore {
         }
     }
 
-    /// From the heaps to the array, once few are left.
-    #[inline]
-    pub(super) fn thin_out(&mut self) {
-        if self.crowded && self.ready <= FEW / 4 {
-            self.uncrowd();
-        }
-    }
-
+    /// From the heaps to the array, when few are left.
     #[cold]
-    fn uncrowd(&mut self) {
+    pub(super) fn thin_out(&mut self) {
         self.crowded = false;
         while let Some(first) = self.eligible.pop().or_else(|| self.ahead.pop()) {
             self.queue(first.id());

@@ -12,7 +12,7 @@ use vortex_grid::policy::ClientId;
 
 use super::client::{Client, State};
 use super::core_state::WfqCore;
-use super::few::Waiter;
+use super::few::{FEW, NOWHERE, Waiter};
 use crate::heap::Entry;
 use crate::table::Table;
 use crate::virtual_time::Virtual;
@@ -21,20 +21,54 @@ impl WfqCore {
     /// Takes the eligible client with the earliest deadline into service.
     #[inline]
     pub(super) fn choose(&mut self) -> Option<ClientId> {
-        let returned = self.end_service();
-        if self.ready == 0 {
-            return None;
-        }
-        self.thin_out();
-        let chosen = if self.crowded {
-            self.choose_of_many(returned)?
-        } else {
-            self.choose_of_few(returned)?
+        if self.crowded { self.choose_of_many() } else { self.choose_of_few() }
+    }
+
+    #[inline]
+    fn choose_of_few(&mut self) -> Option<ClientId> {
+        let now = self.clock.now();
+        let own = self.end_service();
+        let first = match own {
+            Some(own) if own.tag <= now => self.few.first_eligible(now, own.due),
+            _ => self.few.first_eligible(now, Entry::LAST),
         };
-        self.clients.get_mut(chosen)?.state = State::Serving;
-        self.serving = Some(chosen);
+        if first.due == Entry::LAST {
+            return self.choose_later(own);
+        }
+        self.take(first.due.id(), first.place, own)
+    }
+
+    /// None of the few is eligible.
+    #[inline(never)]
+    fn choose_later(&mut self, own: Option<Waiter>) -> Option<ClientId> {
+        let least = self.few.least_tag().into_iter().chain(own.map(|own| own.tag)).min()?;
+        self.jump(least);
+        let now = self.clock.now();
+        let other = own.filter(|own| own.tag <= now).map_or(Entry::LAST, |own| own.due);
+        let first = self.few.first_eligible(now, other);
+        self.take(first.due.id(), first.place, own)
+    }
+
+    /// Takes one of the few into service; who came back takes its place.
+    #[inline]
+    fn take(&mut self, id: ClientId, place: usize, own: Option<Waiter>) -> Option<ClientId> {
+        match own {
+            _ if place == NOWHERE => {}
+            Some(own) => {
+                self.few.put(place, own);
+                self.clients.get_mut(own.id())?.place = place;
+            }
+            None => self.leave_few(place),
+        }
+        self.serve(id)
+    }
+
+    #[inline]
+    fn serve(&mut self, id: ClientId) -> Option<ClientId> {
+        self.clients.get_mut(id)?.state = State::Serving;
+        self.serving = Some(id);
         self.ready -= 1;
-        Some(chosen)
+        Some(id)
     }
 
     /// Deals with the client that was in service: if it has come back, it is ready, and in
@@ -43,11 +77,18 @@ impl WfqCore {
     fn end_service(&mut self) -> Option<Waiter> {
         let id = self.serving.take()?;
         let client = self.clients.get_mut(id)?;
-        if client.state == State::Returned {
-            client.state = State::Ready;
-            return Some(client.waiter(id));
+        if client.state != State::Returned {
+            self.stay_away(id);
+            return None;
         }
-        // It has not come back: its queue is empty.
+        client.state = State::Ready;
+        Some(client.waiter(id))
+    }
+
+    /// The client that was in service has not come back: its queue is empty.
+    #[inline(never)]
+    fn stay_away(&mut self, id: ClientId) {
+        let Some(client) = self.clients.get_mut(id) else { return };
         if client.tag > self.clock.now() {
             client.state = State::Owing;
             self.owing.set(id, client.tag.key());
@@ -55,41 +96,20 @@ impl WfqCore {
             client.state = State::Empty;
             self.clock.leave(client.weight);
         }
-        None
-    }
-
-    #[inline]
-    fn choose_of_few(&mut self, returned: Option<Waiter>) -> Option<ClientId> {
-        let now = self.clock.now();
-        let own = returned.filter(|own| own.tag <= now).map(|own| own.due);
-        let first = self.few.first_eligible(now, own.unwrap_or(Entry::LAST));
-        match (first.place, returned) {
-            (Some(place), Some(own)) => {
-                self.few.put(place, own);
-                self.clients.get_mut(own.id())?.place = place;
-            }
-            (Some(place), None) => self.leave_few(place),
-            (None, _) if own.is_some() => {}
-            (None, _) => return self.choose_later(returned),
-        }
-        Some(first.due.id())
-    }
-
-    /// None of the few is eligible.
-    #[inline(never)]
-    fn choose_later(&mut self, returned: Option<Waiter>) -> Option<ClientId> {
-        let least = self.few.least_tag().into_iter().chain(returned.map(|own| own.tag)).min();
-        self.jump(least?);
-        self.choose_of_few(returned)
     }
 
     #[inline(never)]
-    fn choose_of_many(&mut self, returned: Option<Waiter>) -> Option<ClientId> {
-        let held = match returned {
+    fn choose_of_many(&mut self) -> Option<ClientId> {
+        let held = match self.end_service() {
             Some(own) => self.take_back(own),
             None => None,
         };
-        self.first_of_many(held).map(Entry::id)
+        let id = self.first_of_many(held)?.id();
+        let chosen = self.serve(id);
+        if self.ready <= FEW / 4 {
+            self.thin_out();
+        }
+        chosen
     }
 
     /// Puts the one who has come back where it belongs. Says who, by its deadline, is eligible
@@ -144,7 +164,6 @@ impl WfqCore {
 
     /// Nobody is eligible: V goes to the tag of the first who will be, to the beginning of its
     /// instant.
-    #[inline]
     fn jump(&mut self, tag: Virtual) {
         self.clock.set(Virtual::of_key(tag.key()));
         self.release_owing();

@@ -35,11 +35,13 @@ impl Waiter {
     }
 }
 
-/// Who is first, and where it stands if it is in the array.
+/// Who is first, and where it stands; at [`NOWHERE`] if it is not in the array.
 pub(super) struct First {
     pub(super) due: Entry,
-    pub(super) place: Option<usize>,
+    pub(super) place: usize,
 }
+
+pub(super) const NOWHERE: usize = usize::MAX;
 
 pub(super) struct Few(Vec<Waiter>);
 
@@ -82,10 +84,11 @@ impl Few {
     /// before `other`; among equal ones the smallest identifier, as in the heaps.
     #[inline]
     pub(super) fn first_eligible(&self, now: Virtual, other: Entry) -> First {
-        let mut first = First { due: other, place: None };
+        let mut first = First { due: other, place: NOWHERE };
         for (place, waiter) in self.0.iter().enumerate() {
-            if waiter.tag <= now && waiter.due < first.due {
-                first = First { due: waiter.due, place: Some(place) };
+            // The deadline first: it is what most fail by.
+            if waiter.due < first.due && waiter.tag <= now {
+                first = First { due: waiter.due, place };
             }
         }
         first
