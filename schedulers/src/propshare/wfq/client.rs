@@ -16,10 +16,10 @@ pub(super) enum State {
     Owing,
     /// Waiting, in `few` or in one of the heaps `eligible` and `ahead`.
     Ready,
-    /// Chosen; in none of these.
+    /// Chosen; in no heap.
     Serving,
-    /// Chosen and ready again: in none of these until the next decision, which may choose it
-    /// without it ever having been in one.
+    /// Chosen and ready again: in no heap until the next decision, which may choose it without
+    /// it ever having been in one.
     Returned,
     /// Must not be chosen; in none of these, at a fixed distance to V.
     Suspended,

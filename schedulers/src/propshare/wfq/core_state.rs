@@ -21,11 +21,11 @@ use crate::table::Table;
 use crate::virtual_time::{Inverse, Virtual};
 
 /// # Invariants
-/// Between calls: unless `crowded`, all ready clients are in `few`. If it is, `eligible`
-/// holds ready clients with S ≤ V, by deadline; `ahead` the other ready ones, by S, of which a
+/// Between calls: unless `crowded`, `few` holds all ready clients and the one in service. If
+/// it is, `eligible` holds ready clients with S ≤ V, by deadline; `ahead` the other ready ones, by S, of which a
 /// decision first takes out those that V has come to. `owing` holds the owing ones, all with
-/// S > V, by S. `serving` is the one in service or returned, in none of these; `clock` has
-/// the weights of all.
+/// S > V, by S. `serving` is the one in service or returned, in no heap; `clock` has the
+/// weights of all.
 pub(super) struct WfqCore {
     pub(super) metric: Metric,
     debt_cap: u64,
@@ -139,7 +139,13 @@ impl WfqCore {
             State::Owing => {
                 self.owing.remove(id);
             }
-            State::Serving | State::Returned => self.serving = None,
+            State::Serving | State::Returned => {
+                self.serving = None;
+                if !self.crowded {
+                    let place = client.place;
+                    self.leave_few(place);
+                }
+            }
             State::Empty | State::Suspended => {}
         }
     }
@@ -206,14 +212,20 @@ impl WfqCore {
     fn crowd(&mut self) {
         self.crowded = true;
         while let Some(id) = self.few.pop() {
-            self.place_in_heap(id);
+            if self.serving != Some(id) {
+                self.place_in_heap(id);
+            }
         }
     }
 
-    /// From the heaps to the array, when few are left.
+    /// From the heaps to the array, when few are left beside the one in service.
     #[cold]
-    pub(super) fn thin_out(&mut self) {
+    pub(super) fn thin_out(&mut self, serving: ClientId) {
         self.crowded = false;
+        self.queue(serving);
+        if let Some(client) = self.clients.get(serving) {
+            self.few.bar(client.place);
+        }
         while let Some(first) = self.eligible.pop().or_else(|| self.ahead.pop()) {
             self.queue(first.id());
         }

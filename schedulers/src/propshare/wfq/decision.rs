@@ -1,18 +1,16 @@
 //! The decision: who is eligible, and which of them is first.
 //!
-//! Who comes back from service is held in hand, and takes the place of whoever is chosen;
-//! where it is the first itself, nothing is moved.
-//!
 //! Where the ready clients are few all of them are looked at. In a crowd a request takes its
 //! client through both heaps, in at the one end of `ahead` and out at the other of
 //! `eligible`. As a client leaves each heap about as often as another enters it, the two are
 //! done in one step: what comes in takes the place of what goes out, on a single way down.
+//! One client is held in hand meanwhile; where it is the first itself, no heap is touched.
 
 use vortex_grid::policy::ClientId;
 
 use super::client::{Client, State};
 use super::core_state::WfqCore;
-use super::few::{FEW, NOWHERE, Waiter};
+use super::few::{FEW, Waiter};
 use crate::heap::Entry;
 use crate::table::Table;
 use crate::virtual_time::Virtual;
@@ -26,55 +24,37 @@ impl WfqCore {
 
     #[inline]
     fn choose_of_few(&mut self) -> Option<ClientId> {
-        let now = self.clock.now();
-        let own = self.end_service();
-        let first = match own {
-            Some(own) if own.tag <= now => self.few.first_eligible(now, own.due),
-            _ => self.few.first_eligible(now, Entry::LAST),
-        };
-        if first.due == Entry::LAST {
-            return self.choose_later(own);
+        if let Some(own) = self.end_service() {
+            self.few.put(own.0, own.1);
         }
-        self.take(first.due.id(), first.place, own)
+        match self.few.first_eligible(self.clock.now()) {
+            Some((id, place)) => self.serve(id, place),
+            None => self.choose_later(),
+        }
     }
 
     /// None of the few is eligible.
     #[inline(never)]
-    fn choose_later(&mut self, own: Option<Waiter>) -> Option<ClientId> {
-        let least = self.few.least_tag().into_iter().chain(own.map(|own| own.tag)).min()?;
+    fn choose_later(&mut self) -> Option<ClientId> {
+        let least = self.few.least_tag()?;
         self.jump(least);
-        let now = self.clock.now();
-        let other = own.filter(|own| own.tag <= now).map_or(Entry::LAST, |own| own.due);
-        let first = self.few.first_eligible(now, other);
-        self.take(first.due.id(), first.place, own)
-    }
-
-    /// Takes one of the few into service; who came back takes its place.
-    #[inline]
-    fn take(&mut self, id: ClientId, place: usize, own: Option<Waiter>) -> Option<ClientId> {
-        match own {
-            _ if place == NOWHERE => {}
-            Some(own) => {
-                self.few.put(place, own);
-                self.clients.get_mut(own.id())?.place = place;
-            }
-            None => self.leave_few(place),
-        }
-        self.serve(id)
+        let (id, place) = self.few.first_eligible(self.clock.now())?;
+        self.serve(id, place)
     }
 
     #[inline]
-    fn serve(&mut self, id: ClientId) -> Option<ClientId> {
+    fn serve(&mut self, id: ClientId, place: usize) -> Option<ClientId> {
+        self.few.bar(place);
         self.clients.get_mut(id)?.state = State::Serving;
         self.serving = Some(id);
         self.ready -= 1;
         Some(id)
     }
 
-    /// Deals with the client that was in service: if it has come back, it is ready, and in
-    /// hand.
+    /// Deals with the client that was in service. If it has come back it is ready: says where
+    /// it stood, and how it stands now.
     #[inline]
-    fn end_service(&mut self) -> Option<Waiter> {
+    fn end_service(&mut self) -> Option<(usize, Waiter)> {
         let id = self.serving.take()?;
         let client = self.clients.get_mut(id)?;
         if client.state != State::Returned {
@@ -82,13 +62,14 @@ impl WfqCore {
             return None;
         }
         client.state = State::Ready;
-        Some(client.waiter(id))
+        Some((client.place, client.waiter(id)))
     }
 
     /// The client that was in service has not come back: its queue is empty.
     #[inline(never)]
     fn stay_away(&mut self, id: ClientId) {
         let Some(client) = self.clients.get_mut(id) else { return };
+        let place = client.place;
         if client.tag > self.clock.now() {
             client.state = State::Owing;
             self.owing.set(id, client.tag.key());
@@ -96,20 +77,25 @@ impl WfqCore {
             client.state = State::Empty;
             self.clock.leave(client.weight);
         }
+        if !self.crowded {
+            self.leave_few(place);
+        }
     }
 
     #[inline(never)]
     fn choose_of_many(&mut self) -> Option<ClientId> {
         let held = match self.end_service() {
-            Some(own) => self.take_back(own),
+            Some((_, own)) => self.take_back(own),
             None => None,
         };
         let id = self.first_of_many(held)?.id();
-        let chosen = self.serve(id);
+        self.clients.get_mut(id)?.state = State::Serving;
+        self.serving = Some(id);
+        self.ready -= 1;
         if self.ready <= FEW / 4 {
-            self.thin_out();
+            self.thin_out(id);
         }
-        chosen
+        Some(id)
     }
 
     /// Puts the one who has come back where it belongs. Says who, by its deadline, is eligible

@@ -1,4 +1,4 @@
-//! The ready clients while they are few: a short array, looked through.
+//! The ready clients, and the one in service, while they are few: a short array, looked through.
 //!
 //! On most cores a handful of clients is ready at a time. For them a look at each tag and
 //! deadline costs less than keeping two heaps in order, and a charge to one that waits costs
@@ -7,7 +7,8 @@
 //! for by the arrivals or departures before it.
 //!
 //! # Invariants
-//! In no order. Who stands where is known to the clients themselves (`Client::place`).
+//! In no order. Who stands where is known to the clients themselves (`Client::place`). The one
+//! in service keeps its place, so that nothing is moved where it comes back.
 
 use alloc::vec::Vec;
 
@@ -34,14 +35,6 @@ impl Waiter {
         self.due.id()
     }
 }
-
-/// Who is first, and where it stands; at [`NOWHERE`] if it is not in the array.
-pub(super) struct First {
-    pub(super) due: Entry,
-    pub(super) place: usize,
-}
-
-pub(super) const NOWHERE: usize = usize::MAX;
 
 pub(super) struct Few(Vec<Waiter>);
 
@@ -80,24 +73,32 @@ impl Few {
         Some(last.id())
     }
 
-    /// Of those whose tag is not after `now` the one with the earliest deadline, if that is
-    /// before `other`; among equal ones the smallest identifier, as in the heaps.
+    /// Whoever stands there is in service: nobody to choose, but the place stays its own.
     #[inline]
-    pub(super) fn first_eligible(&self, now: Virtual, other: Entry) -> First {
-        let mut first = First { due: other, place: NOWHERE };
-        for (place, waiter) in self.0.iter().enumerate() {
-            // The deadline first: it is what most fail by.
-            if waiter.due < first.due && waiter.tag <= now {
-                first = First { due: waiter.due, place };
-            }
+    pub(super) fn bar(&mut self, place: usize) {
+        if let Some(entry) = self.0.get_mut(place) {
+            entry.tag = Virtual::END;
         }
-        first
     }
 
-    /// The least tag.
+    /// Of those whose tag is not after `now` the one with the earliest deadline, and where it
+    /// stands; among equal ones the smallest identifier, as in the heaps.
     #[inline]
+    pub(super) fn first_eligible(&self, now: Virtual) -> Option<(ClientId, usize)> {
+        let mut first = (Entry::LAST, 0);
+        for (place, waiter) in self.0.iter().enumerate() {
+            // The deadline first: it is what most fail by.
+            if waiter.due < first.0 && waiter.tag <= now {
+                first = (waiter.due, place);
+            }
+        }
+        (first.0 != Entry::LAST).then_some((first.0.id(), first.1))
+    }
+
+    /// The least tag of those who wait.
     pub(super) fn least_tag(&self) -> Option<Virtual> {
-        self.0.iter().map(|waiter| waiter.tag).min()
+        let tags = self.0.iter().map(|waiter| waiter.tag);
+        tags.min().filter(|least| *least < Virtual::END)
     }
 
     /// Takes out the last.

@@ -38,11 +38,11 @@ fn check(core: &WfqCore) {
     for id in (0..CLIENTS).map(ClientId::new) {
         let Some(client) = core.clients.get(id) else { continue };
         let (eligible, ahead) = (core.eligible.contains(id), core.ahead.contains(id));
-        let few = core.few.contains(id);
-        assert!(few == (!core.crowded && client.state == State::Ready));
+        let few = !core.crowded && client.state == State::Ready;
+        let in_service = matches!(client.state, State::Serving | State::Returned);
+        assert_eq!(core.few.contains(id), !core.crowded && (few || in_service));
         if few {
-            let known = client.waiter(id);
-            let noted = core.few.at(client.place).unwrap();
+            let (known, noted) = (client.waiter(id), core.few.at(client.place).unwrap());
             assert_eq!((noted.tag, noted.due), (known.tag, known.due));
         }
         let (owing, serving) = (core.owing.contains(id), core.serving == Some(id));
