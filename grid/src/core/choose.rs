@@ -1,6 +1,6 @@
 //! Choosing what runs next: from the multiplexor down to a queue.
 
-use vortex_units::{ActivityId, Cycles};
+use vortex_units::Cycles;
 
 use super::{Core, Due, Timer};
 use crate::level::Child;
@@ -70,7 +70,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                         level.told = false;
                     }
                 }
-                Some(Child::Activity { slots: instances, turn, activity, waiting }) => {
+                Some(Child::Activity { slots: instances, turn, waiting, .. }) => {
                     let count = instances.len();
                     let next = (0..count).map(|step| (*turn + step) % count).find(|&place| {
                         instances
@@ -82,10 +82,9 @@ impl<M: Message, P: Machine> Core<M, P> {
                         *turn = place + 1;
                         return instances.get(place).copied();
                     }
-                    let (activity, waiting) = (*activity, *waiting);
-                    if waiting > 0
-                        && let Some(slot) = self.work_of(activity)
-                    {
+                    // Of the resources in which it waits, the first that was made.
+                    let told = |&slot: &usize| slots.get(slot).is_some_and(|slot| slot.told);
+                    if let Some(slot) = waiting.iter().copied().filter(told).min() {
                         self.lent = Some(client);
                         return Some(slot);
                     }
@@ -97,6 +96,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     /// Tells the policy of a slot that a client may be dispatched, if it may.
+    #[inline]
     pub(super) fn tell(&mut self, slot: usize, client: ClientId) {
         let now = self.ledger.last();
         let Some(entry) = self.slots.get_mut(slot) else { return };
@@ -107,13 +107,15 @@ impl<M: Message, P: Machine> Core<M, P> {
         if !holder.told {
             holder.told = true;
             entry.scheduler.client_ready(client, now);
-            if let Some(own) = holder.lender
+            if let Some(own) = holder.own.filter(|_| holder.lends)
                 && let Some(multiplexor) = self.levels.first_mut()
             {
-                multiplexor.lend(own, true, now);
+                multiplexor.lend(own, slot, now);
             }
         }
-        self.refresh_slot(slot);
+        if !entry.told {
+            self.refresh_slot(slot);
+        }
     }
 
     /// Tells the scheduler above a slot if the slot can now decide.
@@ -140,6 +142,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
     }
 
+    #[inline]
     fn ready_above(&mut self, level: usize, client: ClientId) {
         let now = self.ledger.last();
         if let Some(above) = self.levels.get_mut(level) {
@@ -175,6 +178,7 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     /// After a slot has run, or turned out to have nothing: whoever is still ready above
     /// it is told so again.
+    #[inline]
     pub(super) fn settle_above(&mut self, slot: usize) {
         let Some(entry) = self.slots.get(slot) else { return };
         let (level, client) = entry.parent;
@@ -184,7 +188,8 @@ impl<M: Message, P: Machine> Core<M, P> {
         let others_ready = match self.levels.get(level).and_then(|l| l.children.get(client.index()))
         {
             Some(Child::Activity { slots, waiting, .. }) => {
-                *waiting > 0 || slots.iter().any(|&s| self.slots.get(s).is_some_and(|s| s.told))
+                !waiting.is_empty()
+                    || slots.iter().any(|&s| self.slots.get(s).is_some_and(|s| s.told))
             }
             _ => false,
         };
@@ -204,36 +209,22 @@ impl<M: Message, P: Machine> Core<M, P> {
         let level = self.levels.first();
         if let Some(Child::Activity { waiting, .. }) =
             level.and_then(|level| level.children.get(client.index()))
-            && *waiting > 0
+            && !waiting.is_empty()
         {
             self.ready_above(0, client);
         }
     }
 
-    /// A resource in which the activity has a request that may be dispatched. Only those
-    /// that request from the multiplexor itself: the choice of a bus is not passed over.
-    fn work_of(&self, activity: ActivityId) -> Option<usize> {
-        self.slots.iter().position(|slot| {
-            slot.told
-                && slot.parent.0 == 0
-                && slot
-                    .clients
-                    .find(activity)
-                    .and_then(|client| slot.clients.holder(client))
-                    .is_some_and(|holder| holder.told && holder.lender.is_some())
-        })
-    }
-
     /// The policy no longer believes this client ready.
+    #[inline]
     pub(super) fn untell(&mut self, slot: usize, client: ClientId) {
-        let now = self.ledger.last();
         let Some(entry) = self.slots.get_mut(slot) else { return };
         let Some(holder) = entry.clients.holder_mut(client) else { return };
         if ::core::mem::take(&mut holder.told)
-            && let Some(own) = holder.lender
+            && let Some(own) = holder.own.filter(|_| holder.lends)
             && let Some(multiplexor) = self.levels.first_mut()
         {
-            multiplexor.lend(own, false, now);
+            multiplexor.lend_no_more(own, slot);
         }
     }
 

@@ -202,7 +202,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             desk: Desk {
                 pool: Pool::new(post.clone()),
                 triggers: Triggers::new(spec.core),
-                outbox: Vec::with_capacity(16),
+                outbox: Fifo::new(),
                 timers: Vec::new(),
                 records: Vec::new(),
                 later: Vec::new(),
@@ -240,7 +240,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             rejected_labels: Vec::new(),
             run_on_until: Cycles::ZERO,
             lent: None,
-            utilization: utilization::Utilization::new(start),
+            utilization: utilization::Utilization::new(start, grid.frequency),
         })
     }
 

@@ -101,7 +101,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     fn has_nodes_for(&mut self, slot: usize) -> bool {
-        let fan_out = self.slots.get(slot).map_or(0, |entry| entry.resource.fan_out());
+        let fan_out = self.slots.get(slot).map_or(0, |entry| entry.fan_out);
         self.desk.pool.reserve(fan_out)
     }
 
@@ -128,21 +128,49 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     /// Both schedulers learn whether the client, and the slot, have more to do.
+    #[inline]
     fn settle(&mut self, slot: usize, client: ClientId) {
-        self.tell(slot, client);
+        let holder = self.slots.get(slot).and_then(|entry| entry.clients.holder(client));
+        if holder.is_some_and(|holder| holder.queued > 0 && !holder.told) {
+            self.tell(slot, client);
+        }
         self.settle_above(slot);
     }
 
+    #[inline]
     fn serve_one(&mut self, slot: usize, client: ClientId, named: Option<QueueRef>) -> Served {
         let Some(entry) = self.slots.get_mut(slot) else { return Served::Nothing };
         if entry.suspended {
             return Served::Nothing;
         }
-        let fan_out = entry.resource.fan_out();
+        let fan_out = entry.fan_out;
         let Some(holder) = entry.clients.holder_mut(client) else { return Served::Nothing };
         if holder.suspended || holder.starved {
             return Served::Nothing;
         }
+        let room = fan_out == 0
+            || (self.grid.activities().has_room(holder.activity, fan_out)
+                && self.desk.pool.reserve(fan_out));
+        if !room || holder.overdraft {
+            return self.serve_overdrawn(slot, client, named);
+        }
+        match entry.clients.take(client, named) {
+            Some(parcel) => self.run(slot, client, parcel),
+            None => Served::Nothing,
+        }
+    }
+
+    /// The client has no room for what its request may send, or has waited for it.
+    #[cold]
+    fn serve_overdrawn(
+        &mut self,
+        slot: usize,
+        client: ClientId,
+        named: Option<QueueRef>,
+    ) -> Served {
+        let Some(entry) = self.slots.get_mut(slot) else { return Served::Nothing };
+        let fan_out = entry.fan_out;
+        let Some(holder) = entry.clients.holder_mut(client) else { return Served::Nothing };
         let activity = holder.activity;
         let overdraft = ::core::mem::take(&mut holder.overdraft);
         if fan_out > 0
@@ -195,7 +223,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.desk.notes = Notes::default();
         let answered = parcel.answered;
         let mut cx = Context {
-            room: entry.resource.fan_out(),
+            room: entry.fan_out,
             epoch: entry.instance.gate.epoch(),
             instance: entry.instance.id,
             desk: &mut self.desk,
@@ -245,7 +273,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                 usage.longest_wait = usage.longest_wait.max(waited);
             }
         }
-        self.account(slot, client, activity, &record);
+        self.account(slot, client, activity, &mut record);
         self.settle_notes(slot, activity, record);
         let entering = self.finish(slot, client, parcel, left);
         self.serving = Some(activity);
@@ -259,16 +287,18 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     /// Gives a record to the slot's scheduler, to those above it, and under charge-through
     /// to the activity's own client at the multiplexor.
+    #[inline]
     pub(super) fn account(
         &mut self,
         slot: usize,
         client: ClientId,
         activity: ActivityId,
-        record: &Record,
+        record: &mut Record,
     ) {
         let now = self.ledger.last();
         let Some(entry) = self.slots.get_mut(slot) else { return };
         entry.scheduler.resource_record(client, record, now);
+        let own = entry.clients.holder(client).and_then(|holder| holder.own);
         let (mut index, mut above) = entry.parent;
         while let Some(level) = self.levels.get_mut(index) {
             level.charge(above, record, now);
@@ -281,7 +311,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             self.account_extras(slot, client);
         }
         if self.charge_through {
-            self.charge_through(activity, above, record);
+            self.charge_through(own, activity, above, record);
         }
     }
 
@@ -306,15 +336,30 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// Advances the virtual time of the activity's own client. A lent turn is its lender's,
     /// whomever the resource served with it: else who lends without end would let the
     /// resource have the whole core.
-    fn charge_through(&mut self, activity: ActivityId, charged: ClientId, record: &Record) {
+    #[inline]
+    fn charge_through(
+        &mut self,
+        own: Option<ClientId>,
+        activity: ActivityId,
+        charged: ClientId,
+        record: &mut Record,
+    ) {
         let now = self.ledger.last();
         let Some(multiplexor) = self.levels.first_mut() else { return };
-        let own = multiplexor.client_of(activity).filter(|own| *own != charged);
-        let lender = self.lent.filter(|lender| Some(*lender) != own && *lender != charged);
-        for client in own.into_iter().chain(lender) {
-            let through = Record { kind: RecordKind::THROUGH, ..*record };
-            multiplexor.charge(client, &through, now);
+        let own = own.or_else(|| multiplexor.client_of(activity));
+        let kind = ::core::mem::replace(&mut record.kind, RecordKind::THROUGH);
+        if let Some(own) = own
+            && own != charged
+        {
+            multiplexor.charge(own, record, now);
         }
+        if let Some(lender) = self.lent
+            && Some(lender) != own
+            && lender != charged
+        {
+            multiplexor.charge(lender, record, now);
+        }
+        record.kind = kind;
     }
 
     /// Forgets runs whose parts were dropped, when there is no room for others.

@@ -20,37 +20,52 @@ impl WfqCore {
     }
 
     /// Charges a client. What came from `elsewhere` is capped and says nothing about the
-    /// length of its requests.
+    /// length of its requests. Most wait meanwhile, since under charge-through all that an
+    /// activity uses is told to its client.
     #[inline(never)]
     pub(super) fn charge(&mut self, id: ClientId, amount: u64, elsewhere: bool) {
-        let now = self.clock.now();
+        let limit = self.limit();
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let waiting = client.state == State::Ready;
+        if !waiting && !matches!(client.state, State::Returned | State::Serving) {
+            return self.charge_absent(id, amount, elsewhere);
+        }
+        let taken = client.charge(amount, elsewhere, limit);
+        if waiting && !self.crowded {
+            self.few.put(client.place, client.waiter(id));
+        }
+        self.advance(taken);
+        if waiting && self.crowded {
+            self.place_in_heap(id);
+        }
+    }
+
+    /// How far a charge from elsewhere may take a tag.
+    #[inline]
+    fn limit(&self) -> Virtual {
+        self.clock.now().plus(self.ceiling)
+    }
+
+    /// Charges one that has nothing to do, or must not do it.
+    #[inline(never)]
+    fn charge_absent(&mut self, id: ClientId, amount: u64, elsewhere: bool) {
+        let (now, limit) = (self.clock.now(), self.limit());
         let Some(client) = self.clients.get_mut(id) else { return };
         match client.state {
-            State::Ready => return self.charge_waiting(id, amount, elsewhere),
-            State::Returned | State::Serving | State::Owing => {}
+            State::Suspended => return self.charge_suspended(id, amount, elsewhere),
             State::Empty => {
                 client.tag = client.tag.max(now);
                 client.state = State::Owing;
                 self.clock.enter(client.weight);
             }
-            State::Suspended => return self.charge_suspended(id, amount, elsewhere),
+            State::Ready | State::Returned | State::Serving | State::Owing => {}
         }
-        let taken = client.charge(amount, elsewhere, now.plus(self.ceiling));
+        let taken = client.charge(amount, elsewhere, limit);
         if client.state == State::Owing {
             // First, since V may pass its tag within this very charge.
             self.owing.set(id, client.tag.key());
         }
         self.advance(taken);
-    }
-
-    /// Charges one that waits, and notes its new tag where it does.
-    #[inline]
-    fn charge_waiting(&mut self, id: ClientId, amount: u64, elsewhere: bool) {
-        let limit = self.clock.now().plus(self.ceiling);
-        let Some(client) = self.clients.get_mut(id) else { return };
-        let taken = client.charge(amount, elsewhere, limit);
-        self.advance(taken);
-        self.requeue(id);
     }
 
     /// Charges one as if it were there for the moment: the service was real.

@@ -196,7 +196,7 @@ impl WfqCore {
     }
 
     /// Puts a ready client into the heap where its tag belongs.
-    fn place_in_heap(&mut self, id: ClientId) {
+    pub(super) fn place_in_heap(&mut self, id: ClientId) {
         let Some(client) = self.clients.get(id) else { return };
         if client.tag > self.clock.now() {
             self.eligible.remove(id);
