@@ -121,15 +121,20 @@ impl<M> Holder<M> {
     /// Takes the first request of the next sender's queue.
     #[inline]
     fn take_next(&mut self) -> Option<Sealed<M>> {
-        let (early, late) = self.queues.split_at_mut_checked(self.turn).unwrap_or_default();
-        let (place, parcel) = late
-            .iter_mut()
-            .zip(self.turn..)
-            .chain(early.iter_mut().zip(0..))
-            .find_map(|(queue, place)| Some((place, queue.requests.pop_front()?)))?;
-        self.turn = if place + 1 < self.queues.len() { place + 1 } else { 0 };
-        self.queued -= 1;
-        Some(parcel)
+        let mut place = self.turn;
+        for _ in 0..self.queues.len() {
+            if place >= self.queues.len() {
+                place = 0;
+            }
+            let queue = self.queues.get_mut(place)?;
+            place += 1;
+            if let Some(parcel) = queue.requests.pop_front() {
+                self.turn = place;
+                self.queued -= 1;
+                return Some(parcel);
+            }
+        }
+        None
     }
 }
 

@@ -221,12 +221,17 @@ impl<M: Message, P: Machine> Core<M, P> {
     #[inline]
     pub(super) fn enqueue_new(&mut self, slot: usize, mut parcel: Sealed<M>) {
         parcel.queued_at = self.ledger.last();
-        self.enqueue(slot, parcel, false);
+        self.put(slot, parcel, false);
     }
 
     /// Puts a request into its queue, behind the others or before them, and tells the
     /// scheduler. Its wait goes on from where it was sent.
-    pub(super) fn enqueue(&mut self, slot: usize, mut parcel: Sealed<M>, at_head: bool) {
+    pub(super) fn enqueue(&mut self, slot: usize, parcel: Sealed<M>, at_head: bool) {
+        self.put(slot, parcel, at_head);
+    }
+
+    #[inline(always)]
+    fn put(&mut self, slot: usize, mut parcel: Sealed<M>, at_head: bool) {
         parcel.kind = Kind::Request;
         if !at_head {
             parcel.ring = self.ring.position();

@@ -137,6 +137,15 @@ struct OpenRun {
     parts: u32,
 }
 
+/// What the follow-ups of a chain have used so far, not yet told to their schedulers.
+#[derive(Clone, Copy)]
+struct Chain {
+    slot: usize,
+    client: ClientId,
+    activity: ActivityId,
+    record: crate::policy::Record,
+}
+
 /// One core of a grid.
 pub struct Core<M: Message, P: Machine> {
     id: CoreId,
@@ -169,6 +178,9 @@ pub struct Core<M: Message, P: Machine> {
     open_runs: Map<u32, OpenRun>,
     run: u32,
     follow_up: Option<(usize, ClientId)>,
+    /// A follow-up is being served: what it uses is told with the others' of its chain.
+    running_on: bool,
+    chain: Option<Chain>,
     entered: Option<(usize, ClientId, Sealed<M>)>,
     /// What a thread has run before an interrupt, not yet in its schedulers' records.
     user_span: Cycles,
@@ -233,6 +245,8 @@ impl<M: Message, P: Machine> Core<M, P> {
             open_runs: Map::default(),
             run: 0,
             follow_up: None,
+            running_on: false,
+            chain: None,
             entered: None,
             user_span: Cycles::ZERO,
             serving: None,

@@ -2,7 +2,7 @@
 
 use vortex_units::{ActivityId, Cycles, Micros, Requests};
 
-use super::{Core, Due, OpenRun, Step};
+use super::{Chain, Core, Due, OpenRun, Step};
 use crate::context::{Context, Notes};
 use crate::machine::Machine;
 use crate::message::{Carries, Message};
@@ -45,11 +45,15 @@ impl<M: Message, P: Machine> Core<M, P> {
                 self.tell(slot, client);
                 break;
             }
-            if let Served::Entering(limit) = self.serve_one(slot, client, None) {
+            self.running_on = true;
+            let served = self.serve_one(slot, client, None);
+            self.running_on = false;
+            if let Served::Entering(limit) = served {
                 return self.announce_entry(limit);
             }
             self.settle(slot, client);
         }
+        self.account_chain();
         Step::Ran
     }
 
@@ -106,6 +110,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     fn announce_entry(&mut self, limit: Cycles) -> Step {
+        self.account_chain();
         self.tell_follow_up();
         let patience = self.ledger.last() + self.patience;
         let limit = match self.next_due() {
@@ -194,6 +199,7 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     /// The client has no room for what its request may send: it waits, nobody else.
     fn starve(&mut self, slot: usize, client: ClientId) {
+        self.account_chain();
         let now = self.ledger.last();
         if let Some(entry) = self.slots.get_mut(slot) {
             entry.scheduler.client_suspended(client, now);
@@ -273,7 +279,11 @@ impl<M: Message, P: Machine> Core<M, P> {
                 usage.longest_wait = usage.longest_wait.max(waited);
             }
         }
-        self.account(slot, client, activity, &mut record);
+        if self.running_on && self.desk.records.is_empty() {
+            self.chain_up(Chain { slot, client, activity, record });
+        } else {
+            self.account(slot, client, activity, &mut record);
+        }
         self.settle_notes(slot, activity, record);
         let entering = self.finish(slot, client, parcel, left);
         self.serving = Some(activity);
@@ -282,6 +292,28 @@ impl<M: Message, P: Machine> Core<M, P> {
         match entering {
             Some(limit) => Served::Entering(limit),
             None => Served::Ran,
+        }
+    }
+
+    /// Adds what a follow-up has used to its chain.
+    #[inline]
+    fn chain_up(&mut self, link: Chain) {
+        let of = |chain: &Chain| (chain.slot, chain.client, chain.activity);
+        match &mut self.chain {
+            Some(chain) if of(chain) == of(&link) => chain.record.absorb(&link.record),
+            _ => {
+                self.account_chain();
+                self.chain = Some(link);
+            }
+        }
+    }
+
+    /// Tells the schedulers what a chain of follow-ups has used, before they decide again and
+    /// before anything else is said of its client.
+    #[inline]
+    pub(super) fn account_chain(&mut self) {
+        if let Some(Chain { slot, client, activity, mut record }) = self.chain.take() {
+            self.account(slot, client, activity, &mut record);
         }
     }
 
@@ -407,6 +439,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// Moves consumption from infrastructure to its causer, in the ledger and in the
     /// metric of the scheduler that dispatched it, so that its next decision changes.
     pub(super) fn bill_back(&mut self, slot: usize, record: &Record, causer: ActivityId) {
+        self.account_chain();
         if causer == ActivityId::INFRASTRUCTURE || !self.grid.activities().takes_bills(causer) {
             return;
         }
