@@ -97,7 +97,7 @@ pub(crate) struct Slot<M: Message> {
 
 impl<M> Holder<M> {
     /// Queues a request, at its queue's end or its head. True if none was queued before.
-    #[inline]
+    #[inline(always)]
     pub fn enqueue(&mut self, parcel: Sealed<M>, at_head: bool) -> bool {
         let sender = parcel.from;
         let requests = match self.queues.iter_mut().find(|queue| queue.sender == sender) {

@@ -96,8 +96,13 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     /// Tells the policy of a slot that a client may be dispatched, if it may.
-    #[inline]
     pub(super) fn tell(&mut self, slot: usize, client: ClientId) {
+        self.tell_inlined(slot, client);
+    }
+
+    /// The same, where a request is sent.
+    #[inline(always)]
+    pub(super) fn tell_inlined(&mut self, slot: usize, client: ClientId) {
         let now = self.ledger.last();
         let Some(entry) = self.slots.get_mut(slot) else { return };
         if !entry.clients.is_ready(client) {

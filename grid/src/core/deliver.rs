@@ -251,7 +251,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         if run_on {
             self.follow_up = Some((slot, client));
         } else {
-            self.tell(slot, client);
+            self.tell_inlined(slot, client);
         }
     }
 

@@ -142,7 +142,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.settle_above(slot);
     }
 
-    #[inline]
+    #[inline(always)]
     fn serve_one(&mut self, slot: usize, client: ClientId, named: Option<QueueRef>) -> Served {
         let Some(entry) = self.slots.get_mut(slot) else { return Served::Nothing };
         if entry.suspended {
