@@ -9,11 +9,15 @@ use core::sync::atomic::Ordering;
 use vortex_grid::Core;
 use vortex_machine::Status;
 use vortex_resources::Mail;
+use vortex_resources::process::Allowance;
 use vortex_units::Cycles;
 
 use crate::assemble::Shared;
 use crate::clock::Clock;
 use crate::console::print;
+
+/// How the machine ends where objects are left that nobody has any more.
+const OBJECTS_LEFT: u8 = 4;
 
 /// The sum over the cores that have given their account.
 #[derive(Default)]
@@ -69,7 +73,8 @@ pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
         table(&bill, shared);
         boot(shared);
         memory();
-        vortex_machine::power_off(Status::Good, shared.debug_exit);
+        let status = if objects(shared) { Status::Good } else { Status::Failed(OBJECTS_LEFT) };
+        vortex_machine::power_off(status, shared.debug_exit);
     }
 }
 
@@ -105,6 +110,27 @@ fn boot(shared: &Shared) {
         boot / 1_000,
         boot % 1_000
     ));
+}
+
+/// Whether all that is limited has come back: no process is left that could have any of it.
+fn objects(shared: &Shared) -> bool {
+    let all = shared.system.limits.get().map_or(&[][..], Vec::as_slice);
+    let sum =
+        |of: &dyn Fn(&Allowance) -> u32| all.iter().map(|one| u64::from(of(one))).sum::<u64>();
+    let left = [
+        ("open files and pipes", shared.system.open.load(Ordering::Relaxed)),
+        ("mappings", sum(&|one| one.mappings.held())),
+        ("signals", sum(&|one| one.signals.held())),
+        ("thread resources", shared.held()),
+    ];
+    if left.iter().all(|(_, count)| *count == 0) {
+        print(format_args!("objects: none left\n"));
+        return true;
+    }
+    for (what, count) in left.iter().filter(|(_, count)| *count > 0) {
+        print(format_args!("OBJECTS LEFT: {what}: {count}\n"));
+    }
+    false
 }
 
 fn memory() {

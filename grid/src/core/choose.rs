@@ -70,19 +70,14 @@ impl<M: Message, P: Machine> Core<M, P> {
                         level.told = false;
                     }
                 }
-                Some(Child::Activity { slots: instances, turn, waiting, .. }) => {
-                    let count = instances.len();
-                    let next = (0..count).map(|step| (*turn + step) % count).find(|&place| {
-                        instances
-                            .get(place)
-                            .and_then(|&slot| slots.get(slot))
-                            .is_some_and(|slot| slot.told)
-                    });
-                    if let Some(place) = next {
-                        *turn = place + 1;
-                        return instances.get(place).copied();
+                Some(Child::Activity { ready, last, waiting, .. }) => {
+                    if let Some(slot) = ready.pop_front() {
+                        if last.0 != slot {
+                            *last = (slot, now + self.run_on);
+                        }
+                        return Some(slot);
                     }
-                    // Of the resources in which it waits, the first that was made.
+                    // Of the resources in which it waits, the one that stands first.
                     let told = |&slot: &usize| slots.get(slot).is_some_and(|slot| slot.told);
                     if let Some(slot) = waiting.iter().copied().filter(told).min() {
                         self.lent = Some(client);
@@ -135,6 +130,9 @@ impl<M: Message, P: Machine> Core<M, P> {
             Readiness::Now => {
                 entry.told = true;
                 let (level, client) = entry.parent;
+                if let Some(above) = self.levels.get_mut(level) {
+                    above.line_up(client, slot, now);
+                }
                 self.ready_above(level, client);
             }
             Readiness::After(span) => {
@@ -192,9 +190,8 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
         let others_ready = match self.levels.get(level).and_then(|l| l.children.get(client.index()))
         {
-            Some(Child::Activity { slots, waiting, .. }) => {
-                !waiting.is_empty()
-                    || slots.iter().any(|&s| self.slots.get(s).is_some_and(|s| s.told))
+            Some(Child::Activity { ready, waiting, .. }) => {
+                !waiting.is_empty() || !ready.is_empty()
             }
             _ => false,
         };
@@ -223,13 +220,14 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// The policy no longer believes this client ready.
     #[inline]
     pub(super) fn untell(&mut self, slot: usize, client: ClientId) {
+        let now = self.ledger.last();
         let Some(entry) = self.slots.get_mut(slot) else { return };
         let Some(holder) = entry.clients.holder_mut(client) else { return };
         if ::core::mem::take(&mut holder.told)
             && let Some(own) = holder.own.filter(|_| holder.lends)
             && let Some(multiplexor) = self.levels.first_mut()
         {
-            multiplexor.lend_no_more(own, slot);
+            multiplexor.lend_no_more(own, slot, now);
         }
     }
 

@@ -14,12 +14,9 @@ use vortex_machine::{Access, PAGE, USER_END};
 use super::asr::{Mapping, Stage};
 use super::regions::{Backing, Region, Regions};
 use super::shared::Shared;
-use super::space::AddressSpace;
+use super::space::{AddressSpace, MAP_TOP};
 
 const PAGE_U64: u64 = PAGE as u64;
-/// Where `mmap` looks for room, downwards.
-const MAP_TOP: u64 = 0x7fff_f000_0000;
-
 /// The file that a call maps.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct File {
@@ -152,7 +149,7 @@ fn range(address: u64, length: u64) -> Result<(u64, u64), Errno> {
 /// What is to be mapped, its end not known yet.
 fn region(access: Access, flags: u32, offset: u64, file: Option<Mapping>) -> Result<Region, Errno> {
     let shared = is_shared(flags)?;
-    let new = Region { end: 0, access, backing: Backing::Anonymous, shared, may_write: true };
+    let new = Region { access, shared, ..Region::zeros(0) };
     if flags & MAP_ANONYMOUS != 0 {
         let backing = match shared {
             true => Backing::Shared(Arc::new(Shared::default()), 0),
@@ -203,13 +200,7 @@ fn break_at(space: &AddressSpace, wanted: u64) -> Stage {
     let (old, new) = (round(end), round(wanted));
     let mut regions = space.regions.lock();
     if new > old {
-        let region = Region {
-            end: new,
-            access: Access::Write,
-            backing: Backing::Anonymous,
-            shared: false,
-            may_write: true,
-        };
+        let region = Region::zeros(new);
         if !regions.is_free(old, new) || !regions.insert(old, region) {
             return Stage::Settling(end);
         }

@@ -3,17 +3,22 @@
 mod asr;
 mod calls;
 mod executable;
+mod mappings;
 mod maps;
+mod mend;
 mod pages;
 mod pin;
 mod regions;
+mod segments;
 mod shared;
 mod space;
 
 pub use asr::{AddressSpaces, FaultError, Mapping, MemoryRequest, Stage};
 pub use executable::{LoadError, Program, load};
 pub use maps::maps;
+pub use mend::mend_here;
 pub use pin::{Pinned, Unpinned, pin, read_string};
 pub use regions::{Backing, Region, Regions};
+pub use segments::interpreter;
 pub use shared::Shared;
 pub use space::AddressSpace;

@@ -10,8 +10,8 @@ use vortex_abi::linux::general::{
 };
 use vortex_abi::{Errno, Process as P};
 use vortex_grid::{At, Continuation, Labels, Outcome};
+use vortex_machine::PAGE;
 
-use super::begin::new_process;
 use super::processes::{Pid, ThreadState};
 use super::resource::{
     Child, Cx, Extra, Next, ProcessCall, ProcessRequest, Processes, Record, reply,
@@ -101,7 +101,11 @@ impl Processes {
         let Some(ports) = self.system.ports.get() else { return reply(Err(Errno::EAGAIN)) };
         let from = call.space.clone();
         let labels = Labels::flow(from.number);
-        match cx.request(ports.memory, labels, MemoryRequest::Copy { from, to: None, at: 0 }) {
+        let hot = match &call.extra {
+            Extra::Child(child) => child.context.registers().rsp & !(PAGE as u64 - 1),
+            _ => 0,
+        };
+        match cx.request(ports.memory, labels, MemoryRequest::Copy { from, to: None, at: 0, hot }) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasSpace>()),
             Err(_) => reply(Err(Errno::EAGAIN)),
         }
@@ -182,11 +186,21 @@ impl Processes {
             Ok(child) => child,
             Err(error) => return reply(Err(error)),
         };
+        let own = match self.thread_resource(parent.activity, cx) {
+            Ok(own) => own,
+            Err(error) => return reply(Err(error)),
+        };
         let pid = self.number();
         let space: Arc<AddressSpace> = call.space.clone();
         let group = parent.group.load(Ordering::Relaxed);
-        let process =
-            new_process(pid, parent.pid, group, parent.activity, space, files, parent.name());
+        let process = self.new_process(
+            (pid, own),
+            (parent.pid, group),
+            parent.activity,
+            space,
+            files,
+            parent.name(),
+        );
         *process.actions.lock() = parent.actions.lock().clone();
         process.session.store(parent.session.load(Ordering::Relaxed), Ordering::Relaxed);
         let mut thread = Self::thread_of(ThreadState::new(pid, process.clone()), child);

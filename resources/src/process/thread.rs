@@ -5,16 +5,20 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
 
-use vortex_machine::{Fault, UserContext};
-use vortex_units::Cycles;
+use vortex_machine::{Fault, FaultKind, UserContext};
+use vortex_units::{CoreId, Cycles, Frames};
 
 use super::ending::Ending;
 use super::processes::{Process, ThreadState};
 use super::signals::frame::Trap;
 use super::signals::restart::Interrupted;
 use super::signals::{Action, Info, SignalSet, Stack};
-use crate::memory::AddressSpace;
+use super::stub;
+use super::threads::access_of;
+use crate::System;
+use crate::memory::{AddressSpace, mend_here};
 
 /// A thread.
 pub struct Thread {
@@ -51,6 +55,8 @@ pub struct Thread {
     pub rest: Option<(u64, Cycles)>,
     /// The signal whose handler is to run.
     pub delivering: Option<(Info, Action)>,
+    /// Frames that its faults were given in its own run, not recorded yet.
+    pub given: Frames,
     /// Its last page fault, while ASR mends it.
     pub fault: Option<Fault>,
     /// Its last fault, for handlers.
@@ -81,6 +87,7 @@ impl Thread {
             interrupted: None,
             rest: None,
             delivering: None,
+            given: Frames::ZERO,
             fault: None,
             trap: Trap::default(),
             ending: None,
@@ -91,6 +98,36 @@ impl Thread {
     #[must_use]
     pub fn process(&self) -> &Arc<Process> {
         &self.state.process
+    }
+
+    /// Makes the call that it has just made, if it is one of the direct ones that cannot
+    /// block, end, or change what it does next: then it goes on in user mode without having
+    /// left its run. False, with nothing done, if not.
+    pub fn call_directly(&mut self, system: &System, now: Cycles, core: CoreId) -> bool {
+        if self.state.interrupted.load(Ordering::Relaxed) || self.process().is_ending() {
+            return false;
+        }
+        let Some(result) = stub::make_directly(self, system, now, core) else { return false };
+        self.settle();
+        self.context.set_result(match result {
+            Ok(value) => value,
+            Err(error) => error.as_result(),
+        });
+        true
+    }
+
+    /// Mends the fault that it has just had, if that disturbs nobody: then it goes on in user
+    /// mode without having left its run (decision 0070). False, with nothing done, if not.
+    pub fn mend_directly(&mut self, fault: &Fault) -> bool {
+        let FaultKind::Page { .. } = fault.kind else { return false };
+        if self.state.interrupted.load(Ordering::Relaxed) || self.process().is_ending() {
+            return false;
+        }
+        let Some(given) = mend_here(&self.space, fault.address, access_of(fault.kind)) else {
+            return false;
+        };
+        self.given += Frames::new(given);
+        true
     }
 
     /// Its call is over: the next one begins anew.

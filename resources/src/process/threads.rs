@@ -14,9 +14,9 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use vortex_abi::{Errno, Span};
-use vortex_grid::{At, Context, Continuation, Labels, Outcome, Port, Resource};
+use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource};
 use vortex_machine::{Access, Exit, Fault, FaultKind, UserContext};
-use vortex_units::{CoreId, Cycles};
+use vortex_units::{Cycles, Frames};
 
 use super::delivery::interruption;
 use super::direct::Effect;
@@ -25,7 +25,7 @@ use super::signals::{Cause, Stack};
 use super::stub::{self, Prepared};
 use super::thread::Thread;
 use crate::files::FileRequest;
-use crate::memory::{FaultError, MemoryRequest, Program, Stage, Unpinned, pin};
+use crate::memory::{FaultError, MemoryRequest, Program, Stage, Unpinned, mend_here, pin};
 use crate::{Answer, Mail, System};
 
 /// Direct calls in one run: then the core is given back.
@@ -33,12 +33,14 @@ const CALLS: u32 = 16;
 /// Faults for one system call before its buffer is taken to be a bad one.
 pub(super) const FAULTS: u32 = 1024;
 
+/// Faults mended for one system call in one run.
+const MENDS: u32 = 16;
+
 const SIGKILL: i32 = 9;
 
 /// A thread is ready.
 pub struct ThreadReady {
     pub(super) thread: Option<Box<Thread>>,
-    own: Port<Threads>,
     /// Why it has left user mode.
     exit: Option<Exit>,
     /// When: the run began when it entered.
@@ -50,30 +52,13 @@ pub struct ThreadReady {
 impl ThreadReady {
     /// A request for this thread's resource.
     #[must_use]
-    pub fn new(thread: Box<Thread>, own: Port<Threads>) -> Self {
-        Self { thread: Some(thread), own, exit: None, left_at: Cycles::ZERO, calls: 0 }
+    pub fn new(thread: Box<Thread>) -> Self {
+        Self { thread: Some(thread), exit: None, left_at: Cycles::ZERO, calls: 0 }
     }
 
     /// The thread that is to enter user mode.
     pub fn thread(&mut self) -> Option<&mut Thread> {
         self.thread.as_deref_mut()
-    }
-
-    /// Makes the call that the thread has just made, if it is one of the direct ones that
-    /// cannot block, end, or change what the thread does next: then it goes on in user mode
-    /// without having left its run. False, with nothing done, if not.
-    pub fn call_directly(&mut self, system: &System, now: Cycles, core: CoreId) -> bool {
-        let Some(thread) = &mut self.thread else { return false };
-        if thread.state.interrupted.load(Ordering::Relaxed) || thread.process().is_ending() {
-            return false;
-        }
-        let Some(result) = stub::make_directly(thread, system, now, core) else { return false };
-        thread.settle();
-        thread.context.set_result(match result {
-            Ok(value) => value,
-            Err(error) => error.as_result(),
-        });
-        true
     }
 
     /// Says how the thread has left and when, and how long it ran.
@@ -87,10 +72,19 @@ impl ThreadReady {
     }
 }
 
+/// What a fault was for.
+pub(super) fn access_of(kind: FaultKind) -> Access {
+    match kind {
+        FaultKind::Page { write: true, .. } => Access::Write,
+        FaultKind::Page { execute: true, .. } => Access::Execute,
+        _ => Access::Read,
+    }
+}
+
 /// Nobody waits for a thread.
 pub struct ThreadDone;
 
-/// The resource: an instance an activity, as one core has it.
+/// The resource: an instance a process, as one core has it.
 pub struct Threads {
     /// What all share.
     pub system: Arc<System>,
@@ -126,6 +120,9 @@ struct Left;
 
 impl Continuation<Mail, Threads> for Left {
     fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
+        if let Some(thread) = &mut ready.thread {
+            cx.allocated(core::mem::take(&mut thread.given));
+        }
         match ready.exit.take() {
             Some(Exit::Call) => threads.call(ready, cx),
             Some(Exit::Fault(fault)) => threads.fault(ready, fault, cx),
@@ -246,7 +243,8 @@ impl Threads {
         vortex_machine::save_vectors(&mut thread.context);
         let labels = Labels::affinity(thread.state.tid.0 as u64);
         // Room for it was reserved: it is a declared send, and has no dependency label.
-        let _ = cx.send(ready.own, labels, ThreadReady::new(thread, ready.own));
+        let own = thread.process().own;
+        let _ = cx.send(own, labels, ThreadReady::new(thread));
         Outcome::Done
     }
 
@@ -257,7 +255,15 @@ impl Threads {
             return self.end(ready, cx);
         }
         let Some(ports) = self.system.ports.get() else { return Outcome::Done };
-        let prepared = stub::prepare(thread, &self.system, cx.now().max(ready.left_at), cx.core());
+        let (now, core) = (cx.now().max(ready.left_at), cx.core());
+        let mut prepared = stub::prepare(thread, &self.system, now, core);
+        for _ in 0..MENDS {
+            // Most pages that a call needs can be had at once.
+            let Prepared::Fault(address, access) = prepared else { break };
+            let Some(given) = mend_here(&thread.space, address, access) else { break };
+            cx.allocated(Frames::new(given));
+            prepared = stub::prepare(thread, &self.system, now, core);
+        }
         if thread.restored.is_some() && thread.has_signal() {
             // With its own mask the call does not even begin to wait.
             let number = thread.context.registers().rax;
@@ -387,14 +393,10 @@ impl Threads {
     }
 
     fn fault(&mut self, ready: &mut ThreadReady, fault: Fault, cx: &mut Cx<'_>) -> Next {
-        let FaultKind::Page { write, execute, .. } = fault.kind else {
+        let FaultKind::Page { .. } = fault.kind else {
             return self.raise_fault(ready, fault, cx);
         };
-        let access = match (write, execute) {
-            (true, _) => Access::Write,
-            (_, true) => Access::Execute,
-            _ => Access::Read,
-        };
+        let access = access_of(fault.kind);
         if let Some(thread) = &mut ready.thread {
             thread.fault = Some(fault);
         }
