@@ -10,6 +10,7 @@ const KERNEL_CRATES: &[&str] = &[
     "vortex-grid",
     "vortex-schedulers",
     "vortex-config",
+    "vortex-memory",
     "vortex-assembly",
     "vortex-files",
 ];
@@ -84,6 +85,11 @@ pub fn parts() -> Vec<Part> {
         crate_tests!("grid", "vortex-grid", "the toolkit: the laws, as properties"),
         crate_tests!("schedulers", "vortex-schedulers", "the policies, their bounds"),
         crate_tests!("config", "vortex-config", "the configuration reader and its flaws"),
+        crate_tests!(
+            "memory",
+            "vortex-memory",
+            "the memory multiplexor: conservation, reclamation"
+        ),
         crate_tests!("sim", "vortex-sim", "the simulated machine, golden traces"),
         crate_tests!("abi", "vortex-abi", "the system calls' declarations, and the book's table"),
         crate_tests!("resources", "vortex-resources", "the logic of the kernel's resources"),
