@@ -183,6 +183,11 @@ impl Entry {
         self.charged() > self.minimum.load(Ordering::Relaxed).saturating_add(ordered)
     }
 
+    /// Whether it keeps its minimum with one frame less than it has.
+    pub fn is_above_minimum(&self) -> bool {
+        self.charged() > self.minimum.load(Ordering::Relaxed)
+    }
+
     /// Whether one frame more would be too much for its hard limit.
     pub fn is_full(&self) -> bool {
         self.charged() >= self.hard.load(Ordering::Relaxed)

@@ -12,7 +12,7 @@ use vortex_units::{ActivityId, Bytes, Frames};
 use crate::Multiplexor;
 use crate::cold::Cold;
 use crate::links::Link;
-use crate::record::{EARMARKED, RESERVE, Record, USED};
+use crate::record::{EARMARKED, ORDERED, RESERVE, Record, USED};
 
 /// All memory, by who has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub enum Imbalance {
         /// What it holds.
         held: Frames,
     },
+    /// An activity's account does not say how many of its frames are ordered back.
+    Ordered(ActivityId),
     /// What is available, claimed and in reserve is not all.
     Claims {
         /// The sum.
@@ -78,7 +80,7 @@ impl Multiplexor {
         let accounts = self.accounts.iter().count();
         let mut held = Vec::new();
         held.try_reserve_exact(accounts).map_err(|_| Imbalance::NoMemory)?;
-        held.resize(accounts, 0u64);
+        held.resize(accounts, (0u64, 0u32));
         ledger.bills.try_reserve_exact(accounts).map_err(|_| Imbalance::NoMemory)?;
         let names = (0..accounts as u32).filter_map(|place| self.accounts.name(place));
         ledger.bills.extend(names.map(|activity| (activity, Bytes::ZERO)));
@@ -102,7 +104,7 @@ impl Multiplexor {
     }
 
     /// Puts a frame on the bills of those who hold it.
-    fn split(&self, cold: &Cold, record: &Record, ledger: &mut Ledger, held: &mut [u64]) {
+    fn split(&self, cold: &Cold, record: &Record, ledger: &mut Ledger, held: &mut [(u64, u32)]) {
         let sharers = || {
             cold.links.of(record).filter_map(|link| match link {
                 Link::Sharer(place, _) => Some(place),
@@ -116,21 +118,23 @@ impl Multiplexor {
             if let Some((_, bill)) = ledger.bills.get_mut(place as usize) {
                 *bill += Bytes::new(each + u64::from(nth < rest));
             }
-            if let Some(held) = held.get_mut(place as usize)
-                && !record.has(RESERVE)
-            {
-                *held += 1;
+            if let Some((charged, ordered)) = held.get_mut(place as usize) {
+                *charged += u64::from(!record.has(RESERVE));
+                *ordered += u32::from(record.has(ORDERED));
             }
         }
     }
 
-    fn compare(&self, ledger: &Ledger, held: &[u64]) -> Result<(), Imbalance> {
-        for (entry, (&held, &(activity, _))) in
+    fn compare(&self, ledger: &Ledger, held: &[(u64, u32)]) -> Result<(), Imbalance> {
+        for (entry, (&(held, ordered), &(activity, _))) in
             self.accounts.iter().zip(held.iter().zip(&ledger.bills))
         {
             let (charged, held) = (Frames::new(entry.charged()), Frames::new(held));
             if charged != held {
                 return Err(Imbalance::Account { activity, charged, held });
+            }
+            if entry.ordered.load(Ordering::Acquire) != ordered {
+                return Err(Imbalance::Ordered(activity));
             }
         }
         Ok(())

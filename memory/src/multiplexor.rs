@@ -61,6 +61,9 @@ impl fmt::Display for SpecError {
 
 impl core::error::Error for SpecError {}
 
+/// How often a core looks for a frame that must be there.
+const MOMENTS: u32 = 64;
+
 /// The memory multiplexor.
 pub struct Multiplexor {
     pub(crate) records: Vec<Record>,
@@ -223,10 +226,14 @@ impl Multiplexor {
         charged.map(drop)
     }
 
+    /// A frame from wherever it is. What was charged is there, but for the moment in which
+    /// another core has refunded a frame and not yet given it back.
     fn take_anywhere(&self) -> Option<(FrameId, u32)> {
-        self.collect();
-        let frame = self.pool.lock().take(0)?;
-        Some((frame, self.era.load(Ordering::Relaxed)))
+        (0..MOMENTS).find_map(|_| {
+            self.collect();
+            let frame = self.pool.lock().take(0)?;
+            Some((frame, self.era.load(Ordering::Relaxed)))
+        })
     }
 
     /// Takes back what the cores' magazines have.
@@ -308,11 +315,11 @@ impl Multiplexor {
             return self.leave_shared(frame, activity);
         }
         entry.subtract(resource, 1);
-        let grants = entry.refund(1);
+        // First the frame, then its charge: what may be charged is there to be had.
         let keep = self.waiting.load(Ordering::Acquire) == 0;
         let Some(magazine) = self.magazines.get(core.index()) else {
             self.pool.lock().give(frame, 0);
-            self.available.fetch_add(grants, Ordering::AcqRel);
+            self.available.fetch_add(entry.refund(1), Ordering::AcqRel);
             return Ok(Left::Freed);
         };
         let mut own = magazine.lock();
@@ -321,7 +328,7 @@ impl Multiplexor {
             own.drain(&mut pool, false);
             pool.give(frame, 0);
         }
-        own.refund(grants, &self.available, keep);
+        own.refund(entry.refund(1), &self.available, keep);
         Ok(Left::Freed)
     }
 

@@ -122,8 +122,7 @@ impl Multiplexor {
             Answer::GivenBack => self.complete(cold, usize::from(id.place)),
             Answer::Pinned => {
                 order.phase = if pinned { Phase::Parked } else { Phase::Unparked };
-                let waiter = order.waiter;
-                self.look_again(cold, waiter);
+                look_again(cold);
             }
             Answer::Refused | Answer::Failed => {
                 record.refused.store(cold.last_waiter, Ordering::Relaxed);
@@ -200,7 +199,7 @@ impl Multiplexor {
                 self.end_wait(cold, id);
                 Some(Step::Nothing(id, account.activity, token))
             }
-            Found::Pinned(_) | Found::Nothing => {
+            Found::Pinned(_) | Found::Later | Found::Nothing => {
                 cold.waiters.get_mut(place)?.exhausted = true;
                 None
             }
@@ -303,7 +302,7 @@ impl Multiplexor {
             self.pool.lock().give(order.frame, 0);
         }
         self.available.fetch_add(grants, Ordering::AcqRel);
-        self.look_again(cold, order.waiter);
+        look_again(cold);
     }
 
     fn take_available(&self, grants: u64) -> bool {
@@ -318,13 +317,7 @@ impl Multiplexor {
             self.count_ordered(cold, record, false);
             record.clear(ORDERED);
         }
-        self.look_again(cold, order.waiter);
-    }
-
-    fn look_again(&self, cold: &mut Cold, waiter: WaiterId) {
-        if let Some(waiter) = cold.waiter(waiter) {
-            waiter.exhausted = false;
-        }
+        look_again(cold);
     }
 
     /// The holders of a frame have one more, or one less, on its way back.
@@ -375,5 +368,12 @@ impl Multiplexor {
     /// [`Stale`] if it has ended.
     pub fn waiter_of(&self, id: OrderId) -> Result<WaiterId, Stale> {
         self.cold.lock().order(id).map(|order| order.waiter)
+    }
+}
+
+/// An order has ended: who found nothing may find something now.
+fn look_again(cold: &mut Cold) {
+    for waiter in &mut cold.waiters {
+        waiter.exhausted = false;
     }
 }

@@ -28,6 +28,8 @@ pub(crate) enum Found {
     /// Only this one, when its pins are gone.
     Pinned(FrameId),
     Again,
+    /// Something may be found when an order that is under way has ended.
+    Later,
     Nothing,
 }
 
@@ -41,6 +43,15 @@ pub(crate) struct Search {
     seen: u32,
     best: Option<(u64, FrameId)>,
     pinned: Option<FrameId>,
+    later: bool,
+}
+
+/// Whether a frame may be taken.
+enum Taking {
+    Yes,
+    /// Not as long as as many orders are under way as now.
+    Later,
+    No,
 }
 
 /// For whom is searched.
@@ -59,8 +70,8 @@ impl Multiplexor {
         let going_on = cold.search.take().filter(|search| search.waiter == id && search.own == own);
         let begun = going_on.or_else(|| {
             let rank = self.next_rank(cold.policy, &seeker, None)?;
-            let (visited, seen) = (0, 0);
-            Some(Search { waiter: id, own, rank, visited, seen, best: None, pinned: None })
+            let (visited, seen, best, pinned, later) = (0, 0, None, None, false);
+            Some(Search { waiter: id, own, rank, visited, seen, best, pinned, later })
         });
         let Some(mut search) = begun else { return Some(Found::Nothing) };
         let found = self.slice(cold, &seeker, &mut search);
@@ -69,11 +80,12 @@ impl Multiplexor {
             // What was seen in an earlier slice may be another's by now.
             Found::Frame(frame) => {
                 let record = self.record(frame)?;
-                if !self.is_candidate(cold, &seeker, search.rank, record) || record.pins() > 0 {
+                let taking = self.may_take(cold, &seeker, search.rank, record);
+                if !matches!(taking, Taking::Yes) || record.pins() > 0 {
                     return Some(Found::Again);
                 }
             }
-            Found::Pinned(_) | Found::Nothing => {}
+            Found::Pinned(_) | Found::Later | Found::Nothing => {}
         }
         Some(found)
     }
@@ -86,7 +98,8 @@ impl Multiplexor {
                     return Found::Frame(frame);
                 }
                 let Some(rank) = self.next_rank(cold.policy, seeker, Some(search.rank)) else {
-                    return search.pinned.map_or(Found::Nothing, Found::Pinned);
+                    let none = if search.later { Found::Later } else { Found::Nothing };
+                    return search.pinned.map_or(none, Found::Pinned);
                 };
                 (search.rank, search.visited) = (rank, 0);
             }
@@ -94,8 +107,13 @@ impl Multiplexor {
             cold.hand = if cold.hand + 1 < all { cold.hand + 1 } else { 0 };
             search.visited += 1;
             let Some(record) = self.record(frame) else { continue };
-            if !self.is_candidate(cold, seeker, search.rank, record) {
-                continue;
+            match self.may_take(cold, seeker, search.rank, record) {
+                Taking::Yes => {}
+                Taking::Later => {
+                    search.later = true;
+                    continue;
+                }
+                Taking::No => continue,
             }
             if record.pins() > 0 {
                 search.pinned = search.pinned.or(Some(frame));
@@ -121,32 +139,39 @@ impl Multiplexor {
 
     /// Whether the frame may be taken for this waiter: its holders have more than their
     /// minimums, and one of them has the rank.
-    fn is_candidate(&self, cold: &Cold, seeker: &Seeker, rank: u64, record: &Record) -> bool {
+    fn may_take(&self, cold: &Cold, seeker: &Seeker, rank: u64, record: &Record) -> Taking {
         let state = record.state();
-        let not = ORDERED | EARMARKED | DOOMED | RESERVE | HEAD | TAIL;
-        if state & (USED | not) != USED || record.refused.load(Ordering::Relaxed) >= seeker.id.0 {
-            return false;
+        let never = EARMARKED | DOOMED | RESERVE | HEAD | TAIL;
+        let refused = record.refused.load(Ordering::Relaxed) >= seeker.id.0;
+        let reclaimable = || record.resource().is_some_and(|of| self.may_reclaim(of));
+        if state & (USED | never) != USED || refused || !reclaimable() {
+            return Taking::No;
         }
-        if !record.resource().is_some_and(|resource| self.may_reclaim(resource)) {
-            return false;
-        }
-        let mut own = false;
-        let mut highest = 0;
-        let mut can_give = |place: u32| {
-            let Some(entry) = self.accounts.at(place) else { return false };
-            own |= place == seeker.place;
+        let (mut own, mut highest, mut now, mut ever) = (false, 0, true, true);
+        let mut look = |place: u32| {
+            let Some(entry) = self.accounts.at(place) else { return };
             highest = highest.max(cold.policy.rank(&entry.standing()));
-            place == seeker.place || entry.can_give()
+            if place == seeker.place {
+                own = true;
+            } else {
+                now &= entry.can_give();
+                ever &= entry.is_above_minimum();
+            }
         };
-        let mut all = can_give(record.owner());
+        look(record.owner());
         if state & LINKED != 0 {
             for link in cold.links.of(record) {
                 if let Link::Sharer(place, _) = link {
-                    all &= can_give(place);
+                    look(place);
                 }
             }
         }
-        all && if seeker.own { own } else { highest >= rank }
+        let helps = if seeker.own { own } else { highest >= rank };
+        match (helps && ever, now && state & ORDERED == 0) {
+            (false, _) => Taking::No,
+            (true, false) => Taking::Later,
+            (true, true) => Taking::Yes,
+        }
     }
 
     /// The highest rank below this one of any activity that could give.
@@ -155,7 +180,7 @@ impl Multiplexor {
             return below.is_none().then_some(0);
         }
         let gives = |(place, entry): &(usize, &Entry)| {
-            entry.charged() > 0 && (*place == seeker.place as usize || entry.can_give())
+            entry.charged() > 0 && (*place == seeker.place as usize || entry.is_above_minimum())
         };
         let givers = self.accounts.iter().enumerate().filter(gives);
         let ranks = givers.map(|(_, entry)| policy.rank(&entry.standing()));

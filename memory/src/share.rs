@@ -6,7 +6,7 @@ use vortex_units::ActivityId;
 
 use crate::Multiplexor;
 use crate::buddy::HIGHEST;
-use crate::cold::{Cold, Phase};
+use crate::cold::{Cold, Phase, WaiterId};
 use crate::links::Link;
 use crate::names::{Cookie, FrameId, HUGE, Rejected, ResourceId, Why};
 use crate::record::{DOOMED, HEAD, Left, ORDERED, RESERVE, Record, TAIL, USED};
@@ -45,6 +45,47 @@ impl Multiplexor {
             return Err(rejected(Why::Links));
         }
         entry.add(resource, 1);
+        Ok(())
+    }
+
+    /// As [`Multiplexor::join`], at the price of a frame that is earmarked for this waiter.
+    ///
+    /// # Errors
+    /// [`Rejected`]; then the waiter still has what it had.
+    pub fn join_earmarked(&self, waiter: WaiterId, frame: FrameId) -> Result<(), Rejected> {
+        let cold = &mut *self.cold.lock();
+        let none = Rejected { activity: ActivityId::INFRASTRUCTURE, why: Why::NotHeld };
+        let waiting = cold.waiter(waiter).ok_or(none)?;
+        let activity = waiting.account.activity;
+        let rejected = |why| Rejected { activity, why };
+        let earmark = waiting.earmarks.iter().flatten().next().copied();
+        let earmark = earmark.ok_or(rejected(Why::NotHeld))?;
+        let record = self.record(frame).ok_or(rejected(Why::NotHeld))?;
+        let held = record.state() & (USED | ORDERED | DOOMED | HEAD | TAIL | RESERVE) == USED;
+        let place = activity.index() as u32;
+        let is_its = |link| matches!(link, Link::Sharer(who, _) if who == place);
+        if !held || record.owner() == place || cold.links.of(record).any(is_its) {
+            return Err(rejected(Why::NotHeld));
+        }
+        if !cold.links.push(record, Link::Sharer(place, 1)) {
+            return Err(rejected(Why::Links));
+        }
+        // The charge stays; what it was for changes.
+        let entry = self.accounts.find(activity)?;
+        let given = self.record(earmark);
+        if let (Some(to), Some(from)) = (record.resource(), given.and_then(Record::resource)) {
+            entry.subtract(from, 1);
+            entry.add(to, 1);
+        }
+        if let Some(waiting) = cold.waiter(waiter)
+            && let Some(earmarked) = waiting.earmarks.iter_mut().find(|one| **one == Some(earmark))
+        {
+            *earmarked = None;
+        }
+        if let Some(given) = given {
+            given.state.store(0, Ordering::Release);
+        }
+        self.pool.lock().give(earmark, 0);
         Ok(())
     }
 

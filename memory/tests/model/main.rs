@@ -1,6 +1,8 @@
 //! The multiplexor against an executable model: random sequences of all that can be asked
 //! of it, compared after every step.
 
+#![allow(clippy::unwrap_used, reason = "the lint's exception for tests knows no helpers")]
+
 mod mirror;
 mod world;
 

@@ -1,0 +1,119 @@
+//! Cores at once: threads allocate, give back and share without a common lock; at the end
+//! everything is there.
+#![allow(clippy::unwrap_used, reason = "the lint's exception for tests knows no helpers")]
+
+use std::sync::Mutex;
+use std::thread;
+
+use vortex_memory::policy::POLICIES;
+use vortex_memory::{Account, Budget, Cookie, FrameId, Multiplexor, ResourceId, Spec, Why};
+use vortex_units::{ActivityId, CoreId, Frames};
+
+const CORES: u16 = 4;
+const ROUNDS: u32 = 20_000;
+
+fn multiplexor(frames: u32) -> Multiplexor {
+    Multiplexor::new(&Spec {
+        ranges: &[(0, frames)],
+        reserve: Frames::new(8),
+        activities: 5,
+        cores: CORES,
+        reclaimable: 1,
+        policy: POLICIES[0],
+        links: 64,
+    })
+    .unwrap()
+}
+
+fn activity(core: u16) -> ActivityId {
+    ActivityId::new(u32::from(core) + 1, 0)
+}
+
+/// Less memory than all want: some are rejected all the time, none within its minimum.
+#[test]
+fn frames_are_given_to_one_at_a_time_and_all_come_back() {
+    let memory = multiplexor(600);
+    for core in 0..CORES {
+        let (minimum, hard) = (Frames::new(50), Some(Frames::new(250)));
+        let budget = Budget { minimum, hard, ..Budget::default() };
+        memory.open(activity(core), budget).unwrap();
+    }
+    let held: Vec<Mutex<bool>> = (0..600).map(|_| Mutex::new(false)).collect();
+    let take = |frame: FrameId| {
+        let before = std::mem::replace(&mut *held[frame.get() as usize].lock().unwrap(), true);
+        assert!(!before, "{frame:?} was given to two");
+    };
+    thread::scope(|scope| {
+        for core in 0..CORES {
+            let (memory, held, take) = (&memory, &held, &take);
+            scope.spawn(move || {
+                let (who, at) = (activity(core), CoreId::new(core));
+                let resource = ResourceId::new(0).unwrap();
+                let account = Account { activity: who, resource };
+                let mut mine: Vec<FrameId> = Vec::new();
+                let mut state = u64::from(core) + 1;
+                for round in 0..ROUNDS {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    let want = state >> 33 & 0xff;
+                    if (mine.len() as u64) < want {
+                        match memory.allocate(at, account, Cookie(u64::from(round))) {
+                            Ok(frame) => {
+                                take(frame);
+                                mine.push(frame);
+                            }
+                            Err(rejected) => {
+                                assert!(mine.len() >= 50, "{rejected} within the minimum");
+                                assert!(matches!(rejected.why, Why::Low | Why::Hard));
+                            }
+                        }
+                    } else if let Some(frame) = mine.pop() {
+                        *held[frame.get() as usize].lock().unwrap() = false;
+                        memory.leave(at, frame, who).unwrap();
+                    }
+                }
+                for frame in mine {
+                    *held[frame.get() as usize].lock().unwrap() = false;
+                    memory.leave(at, frame, who).unwrap();
+                }
+            });
+        }
+    });
+    let ledger = memory.ledger().unwrap();
+    assert_eq!(ledger.free, ledger.total);
+    for core in 0..CORES {
+        memory.close(activity(core));
+        assert!(memory.retire(activity(core)));
+    }
+}
+
+/// Several cores hold and leave the same frames, and pin them.
+#[test]
+fn sharers_come_and_go_on_all_cores() {
+    let memory = multiplexor(100);
+    let resource = ResourceId::new(0).unwrap();
+    let owner = Account { activity: ActivityId::INFRASTRUCTURE, resource };
+    for core in 0..CORES {
+        memory.open(activity(core), Budget::default()).unwrap();
+    }
+    let frames: Vec<FrameId> =
+        (0..8).map(|n| memory.allocate(CoreId::new(0), owner, Cookie(n)).unwrap()).collect();
+    thread::scope(|scope| {
+        for core in 0..CORES {
+            let (memory, frames) = (&memory, &frames);
+            scope.spawn(move || {
+                for round in 0..ROUNDS as usize {
+                    let frame = frames[(round * 7 + usize::from(core)) % frames.len()];
+                    memory.join(frame, activity(core)).unwrap();
+                    assert!(memory.pin(frame));
+                    memory.unpin(frame);
+                    memory.leave(CoreId::new(core), frame, activity(core)).unwrap();
+                }
+            });
+        }
+    });
+    for frame in frames {
+        memory.leave(CoreId::new(0), frame, ActivityId::INFRASTRUCTURE).unwrap();
+    }
+    let ledger = memory.ledger().unwrap();
+    assert_eq!(ledger.free, ledger.total);
+}
