@@ -5,11 +5,11 @@ use core::convert::Infallible;
 use core::sync::atomic::Ordering;
 
 use vortex_grid::{Core, Labels, Step};
-use vortex_machine::{Cpu, Exit};
-use vortex_resources::Mail;
+use vortex_machine::{Cpu, Exit, Program, Space, UserContext};
 use vortex_resources::files::FileRequest;
-use vortex_resources::process::ThreadReady;
-use vortex_units::{ActivityId, Cycles};
+use vortex_resources::process::{Thread, ThreadReady};
+use vortex_resources::{Mail, System};
+use vortex_units::{ActivityId, CoreId, Cycles};
 
 use crate::assemble::Shared;
 use crate::clock::Clock;
@@ -66,6 +66,28 @@ pub fn rest(mut cpu: Cpu) -> Infallible {
     }
 }
 
+/// A thread in user mode.
+struct Running<'a> {
+    thread: &'a mut Thread,
+    system: &'a System,
+    core: CoreId,
+}
+
+impl Program for Running<'_> {
+    fn context(&mut self) -> &mut UserContext {
+        &mut self.thread.context
+    }
+
+    fn space(&self) -> &Arc<Space> {
+        &self.thread.space.space
+    }
+
+    /// A direct call does not end the thread's run (§3.4).
+    fn call(&mut self, at: Cycles) -> bool {
+        self.thread.call_directly(self.system, at, self.core)
+    }
+}
+
 /// Lets a thread run, and tells the grid how it came back.
 fn enter(core: &mut GridCore, cpu: &mut Cpu, limit: Cycles, shared: &Shared) -> Step {
     let began = cpu.now();
@@ -81,20 +103,11 @@ fn enter(core: &mut GridCore, cpu: &mut Cpu, limit: Cycles, shared: &Shared) -> 
         let Some(thread) = core.entered::<ThreadReady>().and_then(ThreadReady::thread) else {
             break;
         };
-        let (space, state) = (thread.space.space.clone(), thread.state.clone());
-        state.set_running(Some(cpu.id()));
-        exit = cpu.enter(&mut thread.context, &space, stretch);
-        state.set_running(None);
+        thread.state.set_running(Some(cpu.id()));
+        let mut running = Running { thread, system: &shared.system, core: cpu.id() };
+        exit = cpu.enter(&mut running, stretch);
+        running.thread.state.set_running(None);
         used = cpu.now().saturating_sub(began);
-        if exit == Exit::Call && used < limit {
-            // A direct call does not end the thread's run (§3.4).
-            let (now, id) = (cpu.now(), cpu.id());
-            let ready = core.entered::<ThreadReady>();
-            if ready.is_some_and(|ready| ready.call_directly(&shared.system, now, id)) {
-                stretch = stretch.min(limit.saturating_sub(used));
-                continue;
-            }
-        }
         if exit != Exit::Expired || core.is_wanted() {
             break;
         }

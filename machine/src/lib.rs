@@ -31,7 +31,7 @@ pub use fault::{backtrace, die};
 pub use memory::{Access, Frame, MapError, PAGE, Space, USER_END, heap_counters, memory_counters};
 pub use power::{Status, power_off};
 pub use serial::{console_read, console_write};
-pub use user::{Exit, Fault, FaultKind, Registers, UserContext, save_vectors};
+pub use user::{Exit, Fault, FaultKind, Program, Registers, UserContext, save_vectors};
 
 /// Names the kernel's main function: where [`Boot`] is handed over on the first core.
 ///

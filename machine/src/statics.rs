@@ -3,16 +3,18 @@
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
 use spin::{Mutex, Once};
-use talc::TalcLock;
 
 use crate::boot::Platform;
-use crate::cpu::{Interrupts, Launch};
-use crate::memory::{Counts, FreeFrames, FromFrames};
+use crate::cpu::{Interrupts, Launch, MAX_CORES};
+use crate::memory::{Counts, FreeFrames, Heap, Magazines};
 use crate::serial::Console;
 
 /// The kernel's heap: `alloc` knows one, global allocator.
 #[cfg_attr(target_os = "none", global_allocator)]
-pub(crate) static HEAP: TalcLock<Mutex<()>, FromFrames> = TalcLock::new(FromFrames);
+pub(crate) static HEAP: Heap = Heap::new();
+
+/// What each core keeps of it for itself.
+pub(crate) static MAGAZINES: [Magazines; MAX_CORES] = [const { Magazines::empty() }; MAX_CORES];
 
 /// The frames that nobody has: shared by all cores.
 pub(crate) static FREE: Mutex<FreeFrames> = Mutex::new(FreeFrames::none());

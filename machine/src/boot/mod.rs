@@ -16,7 +16,7 @@ use vortex_units::{Cycles, Nanos};
 
 use crate::cpu::{
     Cpu, Interrupts, Launch, Poker, calibrate, listen_to_console, load_root, mask_pic, set_up_core,
-    start_others,
+    start_others, without_area,
 };
 use crate::memory::{self, STACK_AREA, STACK_STRIDE};
 use crate::{fault, statics};
@@ -115,6 +115,7 @@ impl Boot {
 extern "C" fn boot_first(start_info: u64) -> ! {
     // SAFETY: reads the counter.
     let began = Cycles::new(unsafe { core::arch::x86_64::_rdtsc() });
+    without_area();
     statics::CONSOLE.lock().open();
     let Some(loaded) = Loaded::read(start_info, began) else {
         fault::die(&"the loader's start information is not PVH's")

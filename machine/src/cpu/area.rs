@@ -6,6 +6,7 @@ use core::mem::offset_of;
 use vortex_units::CoreId;
 
 use super::segments::Segments;
+use crate::memory::{Magazines, magazines_of};
 use crate::user::UserContext;
 
 /// The block beneath `%gs`. `trap.s` knows the offsets of the first fields.
@@ -22,6 +23,8 @@ pub(crate) struct CoreArea {
     pub error: u64,
     /// The time at which user mode ended.
     pub stamp: u64,
+    /// The core's magazines of the heap; `magazines::own` knows the offset.
+    magazines: *const Magazines,
     /// Interrupts noted and not yet taken, by vector.
     pub pending: [u64; 4],
     /// Whether interrupts are let in now: then they are no surprise.
@@ -41,7 +44,22 @@ const _: () = {
     assert!(offset_of!(CoreArea, vector) == 32);
     assert!(offset_of!(CoreArea, error) == 40);
     assert!(offset_of!(CoreArea, stamp) == 48);
+    assert!(AREA_MAGAZINES < size_of::<NoArea>());
 };
+
+/// Where the magazines are in the area.
+pub(crate) const AREA_MAGAZINES: usize = offset_of!(CoreArea, magazines);
+
+/// What is beneath `%gs` before a core has an area: nothing, as zeros.
+type NoArea = [u64; 16];
+static NO_AREA: NoArea = [0; 16];
+
+/// To be called first of all on a core: the heap looks beneath `%gs`.
+pub(crate) fn without_area() {
+    x86_64::registers::model_specific::GsBase::write(x86_64::VirtAddr::from_ptr(
+        &raw const NO_AREA,
+    ));
+}
 
 impl CoreArea {
     /// Makes and loads the area of the core that this runs on.
@@ -54,6 +72,7 @@ impl CoreArea {
             vector: 0,
             error: 0,
             stamp: 0,
+            magazines: core::ptr::null(),
             pending: [0; 4],
             open: false,
             vectors_of: 0,
@@ -63,6 +82,7 @@ impl CoreArea {
         }));
         let pointer = &raw mut *area;
         area.this = pointer;
+        area.magazines = magazines_of(core.index());
         area.segments.load();
         // After the segments: loading %gs clears its base.
         x86_64::registers::model_specific::GsBase::write(x86_64::VirtAddr::from_ptr(pointer));

@@ -5,7 +5,7 @@ use core::convert::Infallible;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::apic::{Apic, wait_pit};
-use super::area::CoreArea;
+use super::area::{CoreArea, without_area};
 use super::{Cpu, features};
 use crate::memory::pointer;
 use crate::statics;
@@ -73,6 +73,7 @@ pub(crate) fn set_up_core() -> Cpu {
 /// Where every core comes to, on its own stack.
 #[unsafe(no_mangle)]
 extern "C" fn core_entry(slot: u32) -> ! {
+    without_area();
     if slot == 0 {
         crate::boot::first_on_its_stack();
     }

@@ -3,16 +3,18 @@
 mod frames;
 mod heap;
 mod kernel_map;
+mod magazines;
 mod space;
 mod table;
 
 pub(crate) use frames::{Counts, FreeFrames, set_up as set_up_frames};
 pub use frames::{Frame, PAGE, memory_counters};
-pub(crate) use heap::FromFrames;
+pub(crate) use heap::Heap;
 pub use heap::heap_counters;
 pub(crate) use kernel_map::{
     STACK_AREA, STACK_SIZE, STACK_STRIDE, build as build_kernel_map, image_end,
 };
+pub(crate) use magazines::{Magazines, of_core as magazines_of};
 pub use space::Space;
 pub use table::{Access, MapError, USER_END};
 

@@ -66,17 +66,37 @@ pub enum FaultKind {
     Protection,
 }
 
+/// A program whose next instruction is where none can be.
+fn astray(context: &UserContext) -> Option<Exit> {
+    let address = context.registers().rip;
+    let fault = Fault { kind: FaultKind::Protection, code: 0, address };
+    (address >= USER_END).then_some(Exit::Fault(fault))
+}
+
 unsafe extern "C" {
     fn enter_user(context: *mut Registers) -> u32;
 }
 
+/// What runs in user mode, as the machine sees it.
+pub trait Program {
+    /// Its registers.
+    fn context(&mut self) -> &mut UserContext;
+
+    /// Its memory.
+    fn space(&self) -> &Arc<Space>;
+
+    /// It has made a system call, at this time. True if that is done: then it goes on at
+    /// once. For calls that change no more than the integer registers and memory: its vector
+    /// state, the bases of its segments and its space stay loaded meanwhile.
+    fn call(&mut self, at: Cycles) -> bool;
+}
+
 impl Cpu {
-    /// Lets the thread run until it leaves, for at most this long. Returns why it left; at
+    /// Lets a program run until it leaves, for at most this long. Returns why it left; at
     /// what time, [`Cpu::left_at`] says.
-    pub fn enter(&mut self, context: &mut UserContext, space: &Arc<Space>, limit: Cycles) -> Exit {
-        if context.registers().rip >= USER_END {
-            let address = context.registers().rip;
-            return Exit::Fault(Fault { kind: FaultKind::Protection, code: 0, address });
+    pub fn enter(&mut self, program: &mut impl Program, limit: Cycles) -> Exit {
+        if let Some(astray) = astray(program.context()) {
+            return astray;
         }
         self.poll();
         if self.area.pending.iter().any(|&word| word != 0) {
@@ -84,18 +104,38 @@ impl Cpu {
         }
         let until = self.now() + limit;
         self.arm(until);
-        self.load(space);
+        self.load(program.space());
+        let context = program.context();
         if self.area.vectors_of != context.number {
             context.vectors.load();
             self.area.vectors_of = context.number;
         }
         self.load_bases(context);
-        // SAFETY: the context's registers are a program's (see `set_registers` and what the
-        // processor saved); its space is loaded and has the kernel's upper half.
-        let by = unsafe { enter_user((&raw mut *context).cast()) };
-        space.leave(self.area.core.index());
-        self.save_bases(context);
-        if by == 0 { Exit::Call } else { self.trapped(context, until) }
+        let exit = self.stay(program, until);
+        program.space().leave(self.area.core.index());
+        self.save_bases(program.context());
+        exit
+    }
+
+    /// The program runs and makes calls that are done at once. It counts as in user mode all
+    /// the while: an interrupt that comes during a call, a poke because its space has changed
+    /// among them, is taken on the way back, before the program's next instruction.
+    fn stay(&mut self, program: &mut impl Program, until: Cycles) -> Exit {
+        loop {
+            let context = program.context();
+            // SAFETY: the context's registers are a program's (see `set_registers` and what
+            // the processor saved); its space is loaded and has the kernel's upper half.
+            let by = unsafe { enter_user((&raw mut *context).cast()) };
+            if by != 0 {
+                return self.trapped(context, until);
+            }
+            if !program.call(self.left_at()) {
+                return Exit::Call;
+            }
+            if let Some(astray) = astray(program.context()) {
+                return astray;
+            }
+        }
     }
 
     /// When the last thread left user mode.

@@ -5,4 +5,4 @@ mod enter;
 mod vectors;
 
 pub use context::{Registers, UserContext};
-pub use enter::{Exit, Fault, FaultKind, save_vectors};
+pub use enter::{Exit, Fault, FaultKind, Program, save_vectors};

@@ -31,11 +31,13 @@ pub enum Effect {
     Yield,
 }
 
-/// Whether a call may change what its thread does next, beside what it returns.
+/// Whether a call may change what its thread does next beside what it returns, or its
+/// registers beside the integer ones.
 pub fn changes_course(call: &Direct) -> bool {
     matches!(
         call,
-        Direct::Exit { .. }
+        Direct::ArchPrctl { .. }
+            | Direct::Exit { .. }
             | Direct::ExitGroup { .. }
             | Direct::SchedYield
             | Direct::RtSigreturn

@@ -49,7 +49,16 @@ impl Operands {
     ///
     /// # Errors
     /// A page that must be there first, or the call's error; then nothing is pinned.
+    #[inline]
     pub fn prepare(space: &AddressSpace, wanted: [Option<Operand>; 3]) -> Result<Self, Unready> {
+        // Many calls have none.
+        match wanted {
+            [None, None, None] => Ok(Self::default()),
+            some => Self::prepare_some(space, some),
+        }
+    }
+
+    fn prepare_some(space: &AddressSpace, wanted: [Option<Operand>; 3]) -> Result<Self, Unready> {
         let mut operands = Self::default();
         for (place, operand) in operands.0.iter_mut().zip(wanted) {
             let Some(operand) = operand else { continue };

@@ -5,15 +5,18 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
 
 use vortex_machine::{Fault, UserContext};
-use vortex_units::Cycles;
+use vortex_units::{CoreId, Cycles};
 
 use super::ending::Ending;
 use super::processes::{Process, ThreadState};
 use super::signals::frame::Trap;
 use super::signals::restart::Interrupted;
 use super::signals::{Action, Info, SignalSet, Stack};
+use super::stub;
+use crate::System;
 use crate::memory::AddressSpace;
 
 /// A thread.
@@ -91,6 +94,22 @@ impl Thread {
     #[must_use]
     pub fn process(&self) -> &Arc<Process> {
         &self.state.process
+    }
+
+    /// Makes the call that it has just made, if it is one of the direct ones that cannot
+    /// block, end, or change what it does next: then it goes on in user mode without having
+    /// left its run. False, with nothing done, if not.
+    pub fn call_directly(&mut self, system: &System, now: Cycles, core: CoreId) -> bool {
+        if self.state.interrupted.load(Ordering::Relaxed) || self.process().is_ending() {
+            return false;
+        }
+        let Some(result) = stub::make_directly(self, system, now, core) else { return false };
+        self.settle();
+        self.context.set_result(match result {
+            Ok(value) => value,
+            Err(error) => error.as_result(),
+        });
+        true
     }
 
     /// Its call is over: the next one begins anew.

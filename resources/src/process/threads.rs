@@ -16,7 +16,7 @@ use core::sync::atomic::Ordering;
 use vortex_abi::{Errno, Span};
 use vortex_grid::{At, Context, Continuation, Labels, Outcome, Port, Resource};
 use vortex_machine::{Access, Exit, Fault, FaultKind, UserContext};
-use vortex_units::{CoreId, Cycles};
+use vortex_units::Cycles;
 
 use super::delivery::interruption;
 use super::direct::Effect;
@@ -57,23 +57,6 @@ impl ThreadReady {
     /// The thread that is to enter user mode.
     pub fn thread(&mut self) -> Option<&mut Thread> {
         self.thread.as_deref_mut()
-    }
-
-    /// Makes the call that the thread has just made, if it is one of the direct ones that
-    /// cannot block, end, or change what the thread does next: then it goes on in user mode
-    /// without having left its run. False, with nothing done, if not.
-    pub fn call_directly(&mut self, system: &System, now: Cycles, core: CoreId) -> bool {
-        let Some(thread) = &mut self.thread else { return false };
-        if thread.state.interrupted.load(Ordering::Relaxed) || thread.process().is_ending() {
-            return false;
-        }
-        let Some(result) = stub::make_directly(thread, system, now, core) else { return false };
-        thread.settle();
-        thread.context.set_result(match result {
-            Ok(value) => value,
-            Err(error) => error.as_result(),
-        });
-        true
     }
 
     /// Says how the thread has left and when, and how long it ran.
