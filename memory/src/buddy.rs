@@ -1,8 +1,8 @@
 //! The pool: free frames in blocks of powers of two, joined again with their neighbours
-//! (Knowlton's buddy system, CACM 8(10), 1965), up to 2 MiB.
+//! (Knowlton's buddy system, CACM 8(10), 1965), up to 64 MiB.
 //!
 //! # Bound
-//! Taking and giving a block visit each of ten orders once at most; no operation looks for
+//! Taking and giving a block visit each of fifteen orders once at most; no operation looks for
 //! anything, as free blocks of an order are a doubly linked list through tables by frame.
 //!
 //! # Invariants
@@ -14,8 +14,10 @@ use alloc::vec::Vec;
 
 use crate::names::FrameId;
 
-/// The order of a huge frame.
-pub(crate) const HIGHEST: usize = 9;
+/// The order of a huge frame: 2 MiB.
+pub(crate) const OF_HUGE: usize = 9;
+/// The highest order: 64 MiB, for the kernel's heap.
+pub(crate) const HIGHEST: usize = 14;
 const NONE: u32 = u32::MAX;
 
 #[derive(Clone, Copy)]

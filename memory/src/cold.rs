@@ -207,7 +207,7 @@ impl Cold {
 
 impl fmt::Debug for Cold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let orders = self.orders.iter().flatten().count();
-        write!(f, "Cold({} waiters, {orders} orders)", self.waiters.len())
+        let orders = self.orders.iter().flatten();
+        f.debug_list().entries(&self.waiters).entries(orders).finish()
     }
 }

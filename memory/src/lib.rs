@@ -32,6 +32,7 @@ mod account;
 mod audit;
 mod buddy;
 mod cold;
+mod kernel;
 mod links;
 mod magazine;
 mod multiplexor;

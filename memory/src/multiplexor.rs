@@ -8,7 +8,7 @@ use spin::Mutex;
 use vortex_units::{ActivityId, CoreId, Frames};
 
 use crate::account::{Accounts, Budget, Entry, OpenError, Standing};
-use crate::buddy::{Buddy, HIGHEST};
+use crate::buddy::{Buddy, OF_HUGE};
 use crate::cold::Cold;
 use crate::magazine::Magazine;
 use crate::names::{Account, Cookie, FrameId, HUGE, Rejected, ResourceId, Why};
@@ -21,6 +21,8 @@ pub struct Spec<'a> {
     pub ranges: &'a [(u32, u32)],
     /// Kept so that reclamation never fails.
     pub reserve: Frames,
+    /// Set aside for the kernel's own: the minimum of the infrastructure.
+    pub kernel: Frames,
     /// How many activities there can be at once, infrastructure included.
     pub activities: u32,
     /// How many cores.
@@ -39,9 +41,9 @@ pub struct Spec<'a> {
 pub enum SpecError {
     /// Its tables do not fit into the heap.
     NoMemory,
-    /// The reserve is more than there is.
+    /// The reserve and the kernel's own are more than there is.
     Reserve {
-        /// The reserve.
+        /// Both together.
         wanted: Frames,
         /// All memory.
         all: Frames,
@@ -113,9 +115,10 @@ impl Multiplexor {
             cold: Mutex::new(Cold::new(spec.links, spec.policy).ok_or(none)?),
             era: AtomicU32::new(0),
         };
-        let infrastructure = ActivityId::INFRASTRUCTURE;
-        multiplexor.open(infrastructure, Budget::default()).map_err(|_| none)?;
-        Ok(multiplexor)
+        let budget = Budget { minimum: spec.kernel, ..Budget::default() };
+        let opened = multiplexor.open(ActivityId::INFRASTRUCTURE, budget);
+        let wanted = wanted.saturating_add(spec.kernel);
+        opened.map(|()| multiplexor).map_err(|_| SpecError::Reserve { wanted, all })
     }
 
     /// Opens an activity's account; its minimum is set aside.
@@ -257,7 +260,7 @@ impl Multiplexor {
             return Err(rejected(Why::Low));
         }
         self.charge_anywhere(entry, HUGE.get()).map_err(rejected)?;
-        let Some(first) = self.pool.lock().take(HIGHEST) else {
+        let Some(first) = self.pool.lock().take(OF_HUGE) else {
             self.available.fetch_add(entry.refund(HUGE.get()), Ordering::AcqRel);
             return Err(rejected(Why::Fragmented));
         };
@@ -372,9 +375,10 @@ impl fmt::Debug for Multiplexor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "Multiplexor({}, {} available)",
+            "Multiplexor({}, {} available, {:?})",
             self.total,
-            self.available.load(Ordering::Relaxed)
+            self.available.load(Ordering::Relaxed),
+            self.cold.try_lock()
         )
     }
 }

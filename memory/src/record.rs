@@ -30,8 +30,10 @@ pub(crate) const DOOMED: u32 = 1 << 7;
 pub(crate) const ORDERED: u32 = 1 << 8;
 /// There is something of it in the table of links.
 pub(crate) const LINKED: u32 = 1 << 9;
+/// The kernel's own for good.
+pub(crate) const KERNEL: u32 = 1 << 10;
 /// What a frame may have of these for the short way of giving it back.
-const PLAIN: u32 = USED | ORDERED | LINKED | DOOMED | HEAD | TAIL | RESERVE | EARMARKED;
+const PLAIN: u32 = USED | ORDERED | LINKED | DOOMED | HEAD | TAIL | RESERVE | EARMARKED | KERNEL;
 const RESOURCE: u32 = 16;
 const AGE: u32 = 24;
 

@@ -14,7 +14,7 @@ use crate::links::Link;
 use crate::names::FrameId;
 use crate::policy::{Candidate, Policy};
 use crate::record::{
-    DOOMED, EARMARKED, HEAD, LINKED, MODIFIED, ORDERED, RESERVE, Record, TAIL, USED,
+    DOOMED, EARMARKED, HEAD, KERNEL, LINKED, MODIFIED, ORDERED, RESERVE, Record, TAIL, USED,
 };
 
 /// Frames that a slice looks at.
@@ -141,7 +141,7 @@ impl Multiplexor {
     /// minimums, and one of them has the rank.
     fn may_take(&self, cold: &Cold, seeker: &Seeker, rank: u64, record: &Record) -> Taking {
         let state = record.state();
-        let never = EARMARKED | DOOMED | RESERVE | HEAD | TAIL;
+        let never = EARMARKED | DOOMED | RESERVE | HEAD | TAIL | KERNEL;
         let refused = record.refused.load(Ordering::Relaxed) >= seeker.id.0;
         let reclaimable = || record.resource().is_some_and(|of| self.may_reclaim(of));
         if state & (USED | never) != USED || refused || !reclaimable() {

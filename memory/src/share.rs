@@ -5,11 +5,11 @@ use core::sync::atomic::Ordering;
 use vortex_units::ActivityId;
 
 use crate::Multiplexor;
-use crate::buddy::HIGHEST;
+use crate::buddy::OF_HUGE;
 use crate::cold::{Cold, Phase, WaiterId};
 use crate::links::Link;
 use crate::names::{Cookie, FrameId, HUGE, Rejected, ResourceId, Why};
-use crate::record::{DOOMED, HEAD, Left, ORDERED, RESERVE, Record, TAIL, USED};
+use crate::record::{DOOMED, EARMARKED, HEAD, KERNEL, Left, ORDERED, RESERVE, Record, TAIL, USED};
 
 impl Multiplexor {
     /// An activity holds the frame too, or once more. The first time it is charged the
@@ -22,7 +22,9 @@ impl Multiplexor {
         let entry = self.accounts.open_one(activity)?;
         let record = self.record(frame).ok_or(rejected(Why::NotHeld))?;
         let cold = &mut *self.cold.lock();
-        let held = record.state() & (USED | ORDERED | DOOMED | HEAD | TAIL | RESERVE) == USED;
+        let held = record.state()
+            & (USED | ORDERED | DOOMED | HEAD | TAIL | RESERVE | EARMARKED | KERNEL)
+            == USED;
         let resource = record.resource().filter(|_| held).ok_or(rejected(Why::NotHeld))?;
         let place = activity.index() as u32;
         if record.owner() == place {
@@ -61,7 +63,9 @@ impl Multiplexor {
         let earmark = waiting.earmarks.iter().flatten().next().copied();
         let earmark = earmark.ok_or(rejected(Why::NotHeld))?;
         let record = self.record(frame).ok_or(rejected(Why::NotHeld))?;
-        let held = record.state() & (USED | ORDERED | DOOMED | HEAD | TAIL | RESERVE) == USED;
+        let held = record.state()
+            & (USED | ORDERED | DOOMED | HEAD | TAIL | RESERVE | EARMARKED | KERNEL)
+            == USED;
         let place = activity.index() as u32;
         let is_its = |link| matches!(link, Link::Sharer(who, _) if who == place);
         if !held || record.owner() == place || cold.links.of(record).any(is_its) {
@@ -163,7 +167,7 @@ impl Multiplexor {
         let rejected = Rejected { activity, why: Why::NotHeld };
         let record = self.record(frame).ok_or(rejected)?;
         let cold = &mut *self.cold.lock();
-        if record.state() & (USED | DOOMED | TAIL) != USED {
+        if record.state() & (USED | DOOMED | TAIL | EARMARKED | KERNEL) != USED {
             return Err(rejected);
         }
         let place = activity.index() as u32;
@@ -233,7 +237,7 @@ impl Multiplexor {
                 part.state.store(0, Ordering::Release);
             }
         }
-        self.pool.lock().give(frame, if huge { HIGHEST } else { 0 });
+        self.pool.lock().give(frame, if huge { OF_HUGE } else { 0 });
         self.available.fetch_add(grants, Ordering::AcqRel);
     }
 

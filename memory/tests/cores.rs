@@ -16,6 +16,7 @@ fn multiplexor(frames: u32) -> Multiplexor {
     Multiplexor::new(&Spec {
         ranges: &[(0, frames)],
         reserve: Frames::new(8),
+        kernel: Frames::ZERO,
         activities: 5,
         cores: CORES,
         reclaimable: 1,
@@ -116,4 +117,44 @@ fn sharers_come_and_go_on_all_cores() {
     }
     let ledger = memory.ledger().unwrap();
     assert_eq!(ledger.free, ledger.total);
+}
+
+/// The kernel's heap takes memory side by side, out of what is set aside for it.
+#[test]
+fn ranges_for_the_kernel_are_whole_and_on_its_bill() {
+    let memory = multiplexor(600);
+    let resource = ResourceId::new(1).unwrap();
+    let account = Account { activity: ActivityId::INFRASTRUCTURE, resource };
+    let first = memory.take_range(account, Frames::new(200)).unwrap();
+    assert!(first.get() + 200 <= 600);
+    assert_eq!(memory.used(account), Ok(Frames::new(200)));
+    assert_eq!(memory.counters(), (Frames::new(600), Frames::new(400)));
+    assert!(memory.leave(CoreId::new(0), first, ActivityId::INFRASTRUCTURE).is_err(), "for good");
+    let too_many = memory.take_range(account, Frames::new(400)).map_err(|error| error.why);
+    assert_eq!(too_many, Err(Why::Low), "the reserve is not touched");
+    memory.ledger().unwrap();
+}
+
+/// Who had a minimum refused is told by how much.
+#[test]
+fn minimums_and_reserve_fit_into_memory_or_are_refused() {
+    let memory = multiplexor(100);
+    let budget = |frames| Budget { minimum: Frames::new(frames), ..Budget::default() };
+    memory.open(activity(0), budget(60)).unwrap();
+    let error = memory.open(activity(1), budget(33)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a minimum of 33 frames does not fit: minimums and reserve leave 32 frames of memory"
+    );
+    memory.open(activity(1), budget(32)).unwrap();
+    assert_eq!(
+        memory
+            .allocate(
+                CoreId::new(0),
+                Account { activity: activity(2), resource: ResourceId::new(0).unwrap() },
+                Cookie(0)
+            )
+            .map_err(|error| error.why),
+        Err(Why::Closed)
+    );
 }

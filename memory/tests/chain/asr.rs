@@ -7,9 +7,10 @@ use vortex_memory::{Account, Answer, Cookie, FrameId, Information, Left, Order, 
 use vortex_units::{CoreId, Micros};
 
 use crate::mail::{
-    AsrRequest, ErPage, ErRequest, Got, Mail, MemoryRequest, SrRequest, Swapped, Touch, Touched,
+    AsrRequest, ErPage, ErRequest, FcrRequest, Got, Mail, MemoryRequest, SrRequest, Swapped, Touch,
+    Touched,
 };
-use crate::world::{ASR, Draw, Page, Shared, TEXT, key, unkey};
+use crate::world::{ASR, Draw, ER, Page, Shared, TEXT, key, unkey};
 
 pub struct Spaces {
     pub shared: Arc<Shared>,
@@ -56,8 +57,8 @@ impl Spaces {
                 touch.waiter.take().inspect(|&waiter| self.shared.memory.give_up(waiter));
                 self.use_page(touch, frame, cx)
             }
-            // Another request is about it: again, until it is done.
-            Page::Busy(_) => Outcome::Continue(At::beginning()),
+            // Another request is about it.
+            Page::Busy(_) => self.again(touch, cx),
             Page::Absent if touch.page >= TEXT => {
                 self.shared.set(place, Page::Busy(None));
                 let page = ErRequest::Page(touch.page);
@@ -131,6 +132,16 @@ impl Spaces {
         Outcome::Reply(Touched)
     }
 
+    /// Once more, a little later: to go on at the head of the queue would keep from its turn
+    /// what is waited for.
+    fn again(&self, touch: &mut Touch, cx: &mut Context<'_, Mail>) -> Done {
+        let port = self.shared.ports.get().unwrap().asr;
+        let Touch { page, write, pin, waiter, .. } = *touch;
+        let touch = AsrRequest::Touch(Touch { page, write, pin, frame: None, waiter });
+        cx.after(Micros::new(50), port, cx.labels(), touch).unwrap();
+        Outcome::Done
+    }
+
     fn fail(&self) -> Done {
         self.shared.count(|counts| counts.no_memory += 1);
         Outcome::Reply(Touched)
@@ -157,7 +168,9 @@ impl Spaces {
                 let next = next.expect("beneath ASR are others");
                 match next.to {
                     ASR => cx.send(ports.asr, Labels::NONE, AsrRequest::Reclaim(next)).unwrap(),
-                    _ => cx.send(ports.er, Labels::NONE, ErRequest::Reclaim(next)).unwrap(),
+                    ER => cx.send(ports.er, Labels::NONE, ErRequest::Reclaim(next)).unwrap(),
+                    // ER came too late to have it directed to itself.
+                    _ => cx.send(ports.fcr, Labels::NONE, FcrRequest::Reclaim(next)).unwrap(),
                 }
             }
             return Outcome::Done;
@@ -226,7 +239,7 @@ impl Continuation<Mail, Spaces> for HasText {
         }
         match joined.map_err(|rejected| rejected.why) {
             // On its way back: once more, from the beginning.
-            Ok(()) | Err(Why::NotHeld) => Outcome::Continue(At::beginning()),
+            Ok(()) | Err(Why::NotHeld) => asr.again(touch, cx),
             // Room first, and without a pin.
             Err(Why::Hard | Why::Low) => {
                 let ports = asr.shared.ports.get().unwrap();
@@ -244,7 +257,7 @@ impl Continuation<Mail, Spaces> for HasRoom {
         let Ok(Some(Got(got))) = cx.reply::<Got>() else { panic!("unanswered") };
         let AsrRequest::Touch(touch) = request else { panic!("no touch") };
         touch.waiter = got;
-        if got.is_some() { Outcome::Continue(At::beginning()) } else { asr.fail() }
+        if got.is_some() { asr.touch(touch, cx) } else { asr.fail() }
     }
 }
 

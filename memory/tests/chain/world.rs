@@ -210,6 +210,7 @@ impl World {
         let memory = Multiplexor::new(&Spec {
             ranges: &[(1, 1 + case.frames)],
             reserve: Frames::new(2),
+            kernel: Frames::ZERO,
             activities,
             cores: CORES,
             reclaimable: 0b0111,

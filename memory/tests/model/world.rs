@@ -63,6 +63,7 @@ impl World {
         let multiplexor = Multiplexor::new(&Spec {
             ranges,
             reserve: Frames::new(RESERVE),
+            kernel: Frames::ZERO,
             activities: 4,
             cores: 3,
             // The third resource's are never taken.
