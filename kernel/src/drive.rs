@@ -5,7 +5,7 @@ use core::convert::Infallible;
 use core::sync::atomic::Ordering;
 
 use vortex_grid::{Core, Labels, Step};
-use vortex_machine::{Cpu, Exit, Program, Space, UserContext};
+use vortex_machine::{Cpu, Exit, Fault, Program, Space, UserContext};
 use vortex_resources::files::FileRequest;
 use vortex_resources::process::{Thread, ThreadReady};
 use vortex_resources::{Mail, System};
@@ -86,6 +86,11 @@ impl Program for Running<'_> {
     fn call(&mut self, at: Cycles) -> bool {
         self.thread.call_directly(self.system, at, self.core)
     }
+
+    /// Neither does a fault that disturbs nobody (decision 0070).
+    fn fault(&mut self, fault: &Fault) -> bool {
+        self.thread.mend_directly(fault)
+    }
 }
 
 /// Lets a thread run, and tells the grid how it came back.
@@ -108,6 +113,17 @@ fn enter(core: &mut GridCore, cpu: &mut Cpu, limit: Cycles, shared: &Shared) -> 
         exit = cpu.enter(&mut running, stretch);
         running.thread.state.set_running(None);
         used = cpu.now().saturating_sub(began);
+        // Now that the core has left the space, pages in it may also change.
+        if let Exit::Fault(fault) = &exit
+            && used < limit
+            && core
+                .entered::<ThreadReady>()
+                .and_then(ThreadReady::thread)
+                .is_some_and(|thread| thread.mend_directly(fault))
+        {
+            stretch = stretch.min(limit.saturating_sub(used));
+            continue;
+        }
         if exit != Exit::Expired || core.is_wanted() {
             break;
         }

@@ -28,7 +28,9 @@ mod user;
 pub use boot::{Boot, CommandLine};
 pub use cpu::{Cpu, MAX_CORES, Poker, entropy, features};
 pub use fault::{backtrace, die};
-pub use memory::{Access, Frame, MapError, PAGE, Space, USER_END, heap_counters, memory_counters};
+pub use memory::{
+    Access, Frame, Look, MapError, PAGE, Space, USER_END, heap_counters, memory_counters,
+};
 pub use power::{Status, power_off};
 pub use serial::{console_read, console_write};
 pub use user::{Exit, Fault, FaultKind, Program, Registers, UserContext, save_vectors};

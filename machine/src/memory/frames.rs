@@ -1,18 +1,19 @@
 //! Frames: 4 KiB of physical memory each, counted, and given out to whoever asks.
 //!
-//! The memory multiplexor will decide who may; this keeps them apart. A [`Frame`] is a
-//! handle like a reference-counted pointer: the frame is free again when the last handle,
-//! or page-table entry, that names it is gone.
+//! The memory multiplexor will decide who may; this keeps them apart, and notes for whom a
+//! frame was given out. A [`Frame`] is a handle like a reference-counted pointer: the frame
+//! is free again when the last handle, or page-table entry, that names it is gone.
 //!
 //! # Invariants
 //! - A frame's count is the number of handles and of page-table entries that name it.
 //! - A free frame's count is zero, and nothing names it but the free list.
+//! - Every frame is given out by [`Frame::given_to`], and by nothing else.
 //! - Contents are reached by volatile copies only: a program may change them meanwhile.
 
 use core::ptr;
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 
-use vortex_units::Frames;
+use vortex_units::{ActivityId, Frames};
 
 use super::pointer;
 use crate::statics;
@@ -73,11 +74,12 @@ impl FreeFrames {
         Some(frame)
     }
 
-    fn put(&mut self, frame: u64) {
+    /// Takes back a list of frames, linked through themselves.
+    fn put(&mut self, freed: &Freed) {
         // SAFETY: its count is zero: nothing else names the frame.
-        unsafe { pointer::<u64>(frame).write(self.list) };
-        self.list = frame;
-        self.listed += 1;
+        unsafe { pointer::<u64>(freed.last).write(self.list) };
+        self.list = freed.first;
+        self.listed += freed.count;
     }
 
     fn free(&self) -> u64 {
@@ -86,12 +88,24 @@ impl FreeFrames {
     }
 }
 
+/// What is known of a frame that is not free.
+#[derive(Debug)]
+pub(crate) struct About {
+    count: AtomicU32,
+    /// The place of the activity that it was given to.
+    owner: AtomicU32,
+}
+
 /// The counts of all frames, by frame number.
 #[derive(Debug)]
-pub(crate) struct Counts(&'static [AtomicU32]);
+pub(crate) struct Counts(&'static [About]);
 
 impl Counts {
     fn of(physical: u64) -> Option<&'static AtomicU32> {
+        Self::about(physical).map(|about| &about.count)
+    }
+
+    fn about(physical: u64) -> Option<&'static About> {
         statics::COUNTS.get()?.0.get((physical / PAGE_U64) as usize)
     }
 }
@@ -100,12 +114,12 @@ impl Counts {
 /// were given.
 pub(crate) fn set_up(top: u64) -> Option<()> {
     let frames = top.div_ceil(PAGE_U64) as usize;
-    let bytes = frames * size_of::<AtomicU32>();
+    let bytes = frames * size_of::<About>();
     let place = statics::FREE.lock().take_range((bytes as u64).div_ceil(PAGE_U64))?;
     // SAFETY: the range was free and is taken for good; the direct map reaches it.
     unsafe { ptr::write_bytes(pointer::<u8>(place), 0, bytes) };
     // SAFETY: the same range, initialized to zero counts, never freed.
-    let counts = unsafe { core::slice::from_raw_parts(pointer::<AtomicU32>(place), frames) };
+    let counts = unsafe { core::slice::from_raw_parts(pointer::<About>(place), frames) };
     statics::COUNTS.call_once(|| Counts(counts));
     Some(())
 }
@@ -122,27 +136,37 @@ pub fn memory_counters() -> (Frames, Frames) {
 pub struct Frame(u64);
 
 impl Frame {
-    /// A frame of zeros; `None` where there is none.
+    /// A frame of zeros for an activity; `None` where there is none.
     #[must_use]
-    pub fn zeroed() -> Option<Self> {
-        let frame = Self::uninitialized()?;
+    pub fn zeroed(owner: ActivityId) -> Option<Self> {
+        let frame = Self::given_to(owner)?;
         // SAFETY: the frame is ours alone, and mapped.
         unsafe { ptr::write_bytes(pointer::<u64>(frame.0), 0, PAGE / 8) };
         Some(frame)
     }
 
-    /// A frame with the contents of another; `None` where there is none.
+    /// A frame for an activity with the contents of another; `None` where there is none.
     #[must_use]
-    pub fn copy_of(other: &Self) -> Option<Self> {
-        let frame = Self::uninitialized()?;
+    pub fn copy_of(other: &Self, owner: ActivityId) -> Option<Self> {
+        let frame = Self::given_to(owner)?;
         copy_words(pointer(other.0), pointer(frame.0));
         Some(frame)
     }
 
-    fn uninitialized() -> Option<Self> {
+    /// The one place where frames are given out.
+    fn given_to(owner: ActivityId) -> Option<Self> {
         let physical = statics::FREE.lock().take()?;
-        Counts::of(physical)?.store(1, Ordering::Relaxed);
+        let about = Counts::about(physical)?;
+        about.count.store(1, Ordering::Relaxed);
+        about.owner.store(owner.index() as u32, Ordering::Relaxed);
         Some(Self(physical))
+    }
+
+    /// The place of the activity that it was given to. Others may have it too by now: then
+    /// what they share knows them.
+    #[must_use]
+    pub fn owner(&self) -> usize {
+        Counts::about(self.0).map_or(0, |about| about.owner.load(Ordering::Relaxed) as usize)
     }
 
     /// Whether this handle is the only one, page tables included.
@@ -224,10 +248,47 @@ impl Clone for Frame {
 
 impl Drop for Frame {
     fn drop(&mut self) {
-        let Some(count) = Counts::of(self.0) else { return };
-        if count.fetch_sub(1, Ordering::Release) == 1 {
-            fence(Ordering::Acquire);
-            statics::FREE.lock().put(self.0);
+        let mut freed = Freed::default();
+        freed.leave(self.0);
+    }
+}
+
+/// Frames that were left, and are given back together when this is dropped: one lock for
+/// all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Freed {
+    first: u64,
+    last: u64,
+    count: u64,
+}
+
+impl Freed {
+    /// Drops a handle.
+    pub fn add(&mut self, frame: Frame) {
+        self.leave(frame.into_entry());
+    }
+
+    /// A handle of this frame is no more.
+    fn leave(&mut self, physical: u64) {
+        let Some(count) = Counts::of(physical) else { return };
+        if count.fetch_sub(1, Ordering::Release) != 1 {
+            return;
+        }
+        fence(Ordering::Acquire);
+        // SAFETY: its count is zero: nothing else names the frame.
+        unsafe { pointer::<u64>(physical).write(self.first) };
+        if self.count == 0 {
+            self.last = physical;
+        }
+        self.first = physical;
+        self.count += 1;
+    }
+}
+
+impl Drop for Freed {
+    fn drop(&mut self) {
+        if self.count > 0 {
+            statics::FREE.lock().put(self);
         }
     }
 }

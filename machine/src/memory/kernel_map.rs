@@ -1,6 +1,7 @@
 //! The map of the kernel: all memory, the kernel's image with the rights of its parts, and
 //! a stack for each core between guard pages.
 
+use vortex_units::ActivityId;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::{Frame, KERNEL_BASE, direct, pointer};
@@ -30,7 +31,7 @@ struct Builder {
 
 impl Builder {
     fn new_table() -> Option<u64> {
-        Frame::zeroed().map(Frame::into_entry)
+        Frame::zeroed(ActivityId::INFRASTRUCTURE).map(Frame::into_entry)
     }
 
     /// The entry that maps this address at the level (1 for 4 KiB, 2 for 2 MiB).
@@ -92,7 +93,7 @@ pub(crate) fn build(top: u64, cores: u32, is_memory: impl Fn(u64) -> bool) -> Op
         let end = STACK_AREA + (core + 1) * STACK_STRIDE;
         let mut page = end - STACK_SIZE;
         while page < end {
-            let frame = Frame::zeroed()?.into_entry();
+            let frame = Frame::zeroed(ActivityId::INFRASTRUCTURE)?.into_entry();
             builder.map(page, frame, 1, data)?;
             page += 4096;
         }

@@ -4,10 +4,11 @@ mod frames;
 mod heap;
 mod kernel_map;
 mod magazines;
+mod range;
 mod space;
 mod table;
 
-pub(crate) use frames::{Counts, FreeFrames, set_up as set_up_frames};
+pub(crate) use frames::{Counts, FreeFrames, Freed, set_up as set_up_frames};
 pub use frames::{Frame, PAGE, memory_counters};
 pub(crate) use heap::Heap;
 pub use heap::heap_counters;
@@ -15,7 +16,7 @@ pub(crate) use kernel_map::{
     STACK_AREA, STACK_SIZE, STACK_STRIDE, build as build_kernel_map, image_end,
 };
 pub(crate) use magazines::{Magazines, of_core as magazines_of};
-pub use space::Space;
+pub use space::{Look, Space};
 pub use table::{Access, MapError, USER_END};
 
 /// Where all physical memory, and the devices below 4 GiB, are mapped.

@@ -15,20 +15,24 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use spin::Mutex;
-use vortex_units::CoreId;
+use vortex_units::{ActivityId, CoreId};
 
-use super::table::{Access, MapError, Table};
-use super::{Frame, PAGE};
+use super::range::{Batch, MOST};
+use super::table::{Access, Entry, MapError, Table};
+use super::{Frame, Freed, PAGE};
 use crate::cpu::MAX_CORES;
 use crate::statics;
 
 /// An address space. Changes are short, and each locks for itself.
 pub struct Space {
     root: u64,
+    owner: ActivityId,
     inner: Mutex<Inner>,
     generation: AtomicU64,
     /// The generation with which each core is in user mode; zero if it is not.
     inside: [AtomicU64; MAX_CORES],
+    /// How many cores there are.
+    cores: usize,
 }
 
 struct Inner {
@@ -36,53 +40,247 @@ struct Inner {
     limbo: Vec<(u64, Frame)>,
 }
 
+/// What there is at a page.
+#[derive(Debug)]
+pub struct Look {
+    /// A handle of the frame.
+    pub frame: Frame,
+    /// What the program may do.
+    pub access: Access,
+    /// Whether the frame is nowhere else.
+    pub sole: bool,
+}
+
 impl Space {
-    /// An empty one; `None` where there is no frame for its root.
+    /// An empty one, whose tables are for this activity; `None` where there is no frame for
+    /// its root.
     #[must_use]
-    pub fn new() -> Option<Self> {
-        let table = Table::new(statics::kernel_root.load(Ordering::Relaxed))?;
+    pub fn new(owner: ActivityId) -> Option<Self> {
+        let table = Table::new(statics::kernel_root.load(Ordering::Relaxed), owner)?;
+        let cores = statics::PLATFORM.get().map_or(MAX_CORES, |platform| platform.cores.len());
         Some(Self {
             root: table.root(),
+            owner,
             inner: Mutex::new(Inner { table, limbo: Vec::new() }),
             generation: AtomicU64::new(1),
             inside: [const { AtomicU64::new(0) }; MAX_CORES],
+            cores,
         })
     }
 
-    /// Puts a frame at a page. What was there is gone for all cores once
-    /// [`Space::is_current`] says so.
+    /// Whose it is.
+    #[must_use]
+    pub fn owner(&self) -> ActivityId {
+        self.owner
+    }
+
+    /// Puts frames at adjacent pages that have none, from this page on and within one table
+    /// of 512; those left out are passed over. False, with nothing done, if `holds` says
+    /// under the lock that what was looked up before does not hold any more.
     ///
     /// # Errors
     /// [`MapError`]; then nothing has changed.
-    pub fn map(&self, page: u64, frame: Frame, access: Access) -> Result<(), MapError> {
+    pub fn put(
+        &self,
+        page: u64,
+        frames: &mut [Option<Frame>],
+        access: Access,
+        holds: impl FnOnce() -> bool,
+    ) -> Result<bool, MapError> {
+        let inner = &mut *self.inner.lock();
+        if !holds() {
+            return Ok(false);
+        }
+        let leaf = inner.table.leaf_for(page)?;
+        let mut at = page;
+        for place in frames {
+            if place.is_some()
+                && Table::read(leaf, at).is_none()
+                && let Some(frame) = place.take()
+            {
+                inner.table.write(leaf, at, Entry::NONE, Entry::of(frame, access));
+            }
+            at += PAGE as u64;
+        }
+        Ok(true)
+    }
+
+    /// Puts a frame in place of the one that was found at a page. What was there is gone for
+    /// all cores once [`Space::is_current`] says so. False, with nothing done, as
+    /// [`Space::put`], or if another is there by now.
+    ///
+    /// # Errors
+    /// [`MapError::NoMemory`]; then nothing has changed.
+    pub fn replace(
+        &self,
+        page: u64,
+        found: &Frame,
+        frame: Frame,
+        access: Access,
+        holds: impl FnOnce() -> bool,
+    ) -> Result<bool, MapError> {
+        let mut freed = Freed::default();
         let inner = &mut *self.inner.lock();
         inner.limbo.try_reserve(1).map_err(|_| MapError::NoMemory)?;
-        if let Some(old) = inner.table.map(page, frame, access)? {
-            inner.limbo.push((self.advance(), old));
+        if !holds() || !inner.table.get(page).is_of(found) {
+            return Ok(false);
         }
-        Ok(())
+        let before = inner.table.map(page, Entry::of(frame, access))?;
+        self.retire(inner, before.into_frame().into_iter(), &mut freed);
+        Ok(true)
     }
 
-    /// Takes the frame of a page away; false if there is none, or no memory to remember it.
-    pub fn unmap(&self, page: u64) -> bool {
+    /// Frames that stood in the tables until now: free when no core can reach them.
+    fn retire(&self, inner: &mut Inner, frames: impl Iterator<Item = Frame>, freed: &mut Freed) {
+        let made = self.advance();
+        // Who enters from now on sees what was made.
+        if self.oldest() == u64::MAX {
+            frames.for_each(|frame| freed.add(frame));
+        } else {
+            inner.limbo.extend(frames.map(|frame| (made, frame)));
+        }
+    }
+
+    /// Takes frames of pages away, a bounded number. Where to go on, if not at the end.
+    #[must_use]
+    pub fn unmap(&self, at: u64, end: u64) -> Option<u64> {
+        let mut freed = Freed::default();
+        let mut batch = Batch::new();
         let inner = &mut *self.inner.lock();
-        if inner.limbo.try_reserve(1).is_err() {
-            return false;
+        if inner.limbo.try_reserve(MOST).is_err() {
+            // Tried again, when somebody else has left some memory.
+            return Some(at);
         }
-        match inner.table.unmap(page) {
-            Some(old) => {
-                inner.limbo.push((self.advance(), old));
-                true
-            }
-            None => false,
+        let next = inner.table.visit(at, end, |page, entry| {
+            batch.push(page, entry);
+            Entry::NONE
+        });
+        if !batch.is_empty() {
+            self.retire(inner, batch.frames(), &mut freed);
         }
+        next
     }
 
-    /// Changes the rights of a page that has a frame.
-    pub fn protect(&self, page: u64, access: Access) {
-        if self.inner.lock().table.protect(page, access) {
+    /// Changes the rights of pages that have frames, a bounded number; where the pages are
+    /// private, those whose frame is elsewhere too do not become writable. Where to go on,
+    /// if not at the end.
+    #[must_use]
+    pub fn protect(&self, at: u64, end: u64, access: Access, private: bool) -> Option<u64> {
+        let inner = &mut *self.inner.lock();
+        let mut narrowed = false;
+        let next = inner.table.visit(at, end, |_, entry| {
+            let kept = private && access == Access::Write && !entry.is_sole();
+            let now = if kept { Access::Read } else { access };
+            narrowed |= !now.allows(entry.access());
+            entry.with(now)
+        });
+        if narrowed {
             self.advance();
         }
+        next
+    }
+
+    /// Shows a bounded number of private pages to a copy of this space, which nobody uses
+    /// yet: neither of both may write to them from then on, but for frames that a call
+    /// writes to now. Of these, and of the page `hot`, the copy gets copies at once. Where
+    /// to go on, if not at the end.
+    ///
+    /// # Errors
+    /// [`MapError`]; some pages may be shown then.
+    pub fn share(&self, copy: &Self, at: u64, end: u64, hot: u64) -> Result<Option<u64>, MapError> {
+        let mut batch = Batch::new();
+        let next = {
+            let inner = &mut *self.inner.lock();
+            let mut narrowed = false;
+            let next = inner.table.visit(at, end, |page, entry| {
+                let writable = entry.access() == Access::Write;
+                let copied = writable && (page == hot || !entry.is_sole());
+                let shown = if writable && !copied { entry.with(Access::Read) } else { entry };
+                narrowed |= shown != entry;
+                // The handle that the copy will have.
+                core::mem::forget(entry.frame());
+                batch.push(page, shown);
+                shown
+            });
+            if narrowed {
+                self.advance();
+            }
+            next
+        };
+        copy.take(&mut batch, |entry| {
+            if entry.access() != Access::Write {
+                return Ok(entry);
+            }
+            let own = Frame::copy_of(&entry.frame(), copy.owner).ok_or(MapError::NoMemory)?;
+            drop(entry.into_frame());
+            Ok(Entry::of(own, Access::Write))
+        })?;
+        Ok(next)
+    }
+
+    /// Shows a bounded number of pages at another place of the same space too, where nothing
+    /// is. Where to go on, if not at the end.
+    ///
+    /// # Errors
+    /// [`MapError`]; some pages may be shown then.
+    pub fn show(&self, at: u64, end: u64, distance: i64) -> Result<Option<u64>, MapError> {
+        let mut batch = Batch::new();
+        let next = self.inner.lock().table.visit(at, end, |page, entry| {
+            core::mem::forget(entry.frame());
+            batch.push(page.wrapping_add_signed(distance), entry);
+            entry
+        });
+        self.take(&mut batch, Ok)?;
+        Ok(next)
+    }
+
+    /// Puts entries whose counts are theirs already to where nothing is; each is made what
+    /// `make` says.
+    fn take(
+        &self,
+        batch: &mut Batch,
+        mut make: impl FnMut(Entry) -> Result<Entry, MapError>,
+    ) -> Result<(), MapError> {
+        let mut all = Ok(());
+        let inner = &mut *self.inner.lock();
+        for (page, entry) in batch.drain() {
+            let made = if all.is_ok() { make(entry) } else { Err(MapError::NoMemory) };
+            let put = made.and_then(|made| {
+                inner.table.map(page, made).inspect_err(|_| drop(made.into_frame()))
+            });
+            match (made, put) {
+                (Ok(_), Ok(before)) => drop(before.into_frame()),
+                (Ok(_), Err(error)) => all = Err(error),
+                (Err(error), _) => {
+                    drop(entry.into_frame());
+                    all = Err(error);
+                }
+            }
+        }
+        all
+    }
+
+    /// Changes the rights of one page whose frame is the one that was found. False as
+    /// [`Space::replace`].
+    pub fn widen(
+        &self,
+        page: u64,
+        found: &Frame,
+        access: Access,
+        holds: impl FnOnce() -> bool,
+    ) -> bool {
+        let inner = &mut *self.inner.lock();
+        let entry = inner.table.get(page);
+        if !holds() || !entry.is_of(found) {
+            return false;
+        }
+        if let Ok(leaf) = inner.table.leaf(page) {
+            inner.table.write(leaf, page, entry, entry.with(access));
+        }
+        if !access.allows(entry.access()) {
+            self.advance();
+        }
+        true
     }
 
     /// The frame at a page, if the program may use it so. It stays as long as the handle.
@@ -95,22 +293,18 @@ impl Space {
     /// The frame at a page, and its rights.
     #[must_use]
     pub fn get(&self, page: u64) -> Option<(Frame, Access)> {
-        self.inner.lock().table.get(page & !(PAGE as u64 - 1))
+        let inner = self.inner.lock();
+        let entry = inner.table.get(page & !(PAGE as u64 - 1));
+        (!entry.is_none()).then(|| (entry.frame(), entry.access()))
     }
 
-    /// Whether the page's frame is nowhere else.
+    /// What there is at a page.
     #[must_use]
-    pub fn is_sole(&self, page: u64) -> bool {
-        self.inner.lock().table.is_sole(page)
-    }
-
-    /// The first page from this address on, before `end`, that has a frame; looks at a
-    /// bounded number.
-    ///
-    /// # Errors
-    /// Where to go on.
-    pub fn next(&self, page: u64, end: u64) -> Result<Option<u64>, u64> {
-        self.inner.lock().table.next(page, end)
+    pub fn look(&self, page: u64) -> Option<Look> {
+        let inner = self.inner.lock();
+        let entry = inner.table.get(page & !(PAGE as u64 - 1));
+        let sole = !entry.is_none() && entry.is_sole();
+        (!entry.is_none()).then(|| Look { frame: entry.frame(), access: entry.access(), sole })
     }
 
     fn advance(&self) -> u64 {
@@ -122,24 +316,35 @@ impl Space {
     pub fn is_current(&self) -> bool {
         let generation = self.generation.load(Ordering::SeqCst);
         let oldest = self.oldest();
-        let freed: Vec<_> = {
-            let mut inner = self.inner.lock();
+        let mut freed = Freed::default();
+        let mut inner = self.inner.lock();
+        if !inner.limbo.is_empty() {
             let split = inner.limbo.partition_point(|(made, _)| *made <= oldest);
-            inner.limbo.drain(..split).collect()
-        };
-        drop(freed);
+            inner.limbo.drain(..split).for_each(|(_, frame)| freed.add(frame));
+        }
+        drop(inner);
         oldest >= generation
     }
 
+    fn inside(&self) -> impl Iterator<Item = &AtomicU64> {
+        self.inside.iter().take(self.cores)
+    }
+
     fn oldest(&self) -> u64 {
-        let inside = self.inside.iter().map(|inside| inside.load(Ordering::SeqCst));
+        let inside = self.inside().map(|inside| inside.load(Ordering::SeqCst));
         inside.filter(|&generation| generation != 0).min().unwrap_or(u64::MAX)
+    }
+
+    /// Whether no core is in user mode with this space.
+    #[must_use]
+    pub fn is_left(&self) -> bool {
+        self.oldest() == u64::MAX
     }
 
     /// The cores that are in user mode with an older state: to be poked.
     pub fn behind(&self) -> impl Iterator<Item = CoreId> + '_ {
         let generation = self.generation.load(Ordering::SeqCst);
-        self.inside.iter().enumerate().filter_map(move |(core, inside)| {
+        self.inside().enumerate().filter_map(move |(core, inside)| {
             let has = inside.load(Ordering::SeqCst);
             (has != 0 && has < generation).then(|| CoreId::new(core as u16))
         })

@@ -6,20 +6,23 @@
 //! - No entry is writable and executable.
 //! - The upper half is the kernel's, the same in every table, and not the programs' to use.
 
+use core::mem::ManuallyDrop;
+
+use vortex_units::ActivityId;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
-use super::{Frame, PAGE, pointer};
+use super::{Frame, Freed, PAGE, pointer};
 
 /// The first address that no program can have: the lower half, less its last page, so that
 /// no instruction ends at the hole (SYSRET).
 pub const USER_END: u64 = 0x7fff_ffff_f000;
 
-const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+pub(super) const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 const PAGE_U64: u64 = PAGE as u64;
 /// Software's own bit: the entry holds a frame that the program may not reach now.
 const KEPT: Flags = Flags::BIT_9;
-/// Pages that one leaf table maps.
-const LEAF: u64 = 512;
+/// Entries of a table.
+pub(super) const ENTRIES: u64 = 512;
 
 /// What a program may do with a page. Never write and execute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,45 +81,117 @@ impl Access {
     }
 }
 
+/// A leaf entry: a frame, which it owns a count of, and what the program may do with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry(u64);
+
+impl Entry {
+    /// No frame.
+    pub const NONE: Self = Self(0);
+
+    /// With this frame.
+    pub fn of(frame: Frame, access: Access) -> Self {
+        Self(frame.into_entry() | access.flags().bits())
+    }
+
+    pub fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    pub fn access(self) -> Access {
+        Access::of(self.0)
+    }
+
+    /// The same frame with other rights.
+    pub fn with(self, access: Access) -> Self {
+        Self(self.0 & ADDRESS | access.flags().bits())
+    }
+
+    /// Whether the frame has no other handle.
+    pub fn is_sole(self) -> bool {
+        self.borrow().is_sole()
+    }
+
+    /// A handle of its frame more.
+    pub fn frame(self) -> Frame {
+        (*self.borrow()).clone()
+    }
+
+    /// Whether this is its frame.
+    pub fn is_of(self, frame: &Frame) -> bool {
+        !self.is_none() && *self.borrow() == *frame
+    }
+
+    fn borrow(self) -> ManuallyDrop<Frame> {
+        // SAFETY: the entry owns a count, so the frame is not free; what is made here is
+        // never dropped, so that the entry keeps its own.
+        ManuallyDrop::new(unsafe { Frame::from_entry(self.0 & ADDRESS) })
+    }
+
+    /// The frame that it owned, now that it stands in no table any more.
+    pub fn into_frame(self) -> Option<Frame> {
+        if self.is_none() {
+            return None;
+        }
+        // SAFETY: it was taken out of its table: its count is this handle's now.
+        Some(unsafe { Frame::from_entry(self.0 & ADDRESS) })
+    }
+}
+
 /// The tables of the programs' half.
 #[derive(Debug)]
 pub(crate) struct Table {
     root: Frame,
+    /// Whose its own frames are.
+    owner: ActivityId,
+    /// Pages that have frames.
+    pages: u64,
 }
 
 impl Table {
     /// An empty table; `None` where there is no frame for it.
-    pub fn new(kernel_root: u64) -> Option<Self> {
-        let root = Frame::zeroed()?;
+    pub fn new(kernel_root: u64, owner: ActivityId) -> Option<Self> {
+        let root = Frame::zeroed(owner)?;
         for index in 256..512u64 {
             // SAFETY: an entry of the kernel's root, which never changes after boot.
             let entry = unsafe { pointer::<u64>(kernel_root + index * 8).read() };
             // SAFETY: an entry of the new root, which nobody else uses yet.
             unsafe { pointer::<u64>(root.physical() + index * 8).write(entry) };
         }
-        Some(Self { root })
+        Some(Self { root, owner, pages: 0 })
     }
 
     pub fn root(&self) -> u64 {
         self.root.physical()
     }
 
-    /// The leaf entry of a page: made where it is wanted and missing.
-    fn leaf(&mut self, address: u64, make: bool) -> Result<Option<*mut u64>, MapError> {
-        if address >= USER_END || !address.is_multiple_of(PAGE_U64) {
-            return Err(MapError::Address);
-        }
+    /// The leaf table that covers an address; where there is none, the next address that
+    /// one may cover.
+    pub(super) fn leaf(&self, address: u64) -> Result<u64, u64> {
         let mut table = self.root.physical();
         for depth in (2..=4u32).rev() {
-            let index = (address >> (12 + 9 * (depth - 1))) & 511;
+            let span = 1u64 << (12 + 9 * (depth - 1));
+            let index = address / span % ENTRIES;
+            // SAFETY: an entry of a table that this one owns.
+            let value = unsafe { pointer::<u64>(table + index * 8).read_volatile() };
+            if value == 0 {
+                return Err((address / span + 1) * span);
+            }
+            table = value & ADDRESS;
+        }
+        Ok(table)
+    }
+
+    /// The same, made where it is missing.
+    fn make_leaf(&mut self, address: u64) -> Result<u64, MapError> {
+        let mut table = self.root.physical();
+        for depth in (2..=4u32).rev() {
+            let index = (address >> (12 + 9 * (depth - 1))) % ENTRIES;
             let entry = pointer::<u64>(table + index * 8);
             // SAFETY: an entry of a table that this one owns; `&mut self` keeps others away.
             let mut value = unsafe { entry.read_volatile() };
             if value == 0 {
-                if !make {
-                    return Ok(None);
-                }
-                let made = Frame::zeroed().ok_or(MapError::NoMemory)?.into_entry();
+                let made = Frame::zeroed(self.owner).ok_or(MapError::NoMemory)?.into_entry();
                 let flags = Flags::PRESENT | Flags::WRITABLE | Flags::USER_ACCESSIBLE;
                 value = made | flags.bits();
                 // SAFETY: the same entry.
@@ -124,134 +199,94 @@ impl Table {
             }
             table = value & ADDRESS;
         }
-        Ok(Some(pointer(table + ((address >> 12) & 511) * 8)))
+        Ok(table)
     }
 
-    fn read(&mut self, address: u64) -> Option<(*mut u64, u64)> {
-        let entry = self.leaf(address, false).ok()??;
-        // SAFETY: an entry of a table that this one owns.
-        let value = unsafe { entry.read_volatile() };
-        (value != 0).then_some((entry, value))
+    /// The entry of a page; none where there is not even a table.
+    pub fn get(&self, page: u64) -> Entry {
+        match self.leaf(page) {
+            Ok(leaf) if page < USER_END => Self::read(leaf, page),
+            _ => Entry::NONE,
+        }
+    }
+
+    pub(super) fn read(leaf: u64, page: u64) -> Entry {
+        let entry = pointer::<u64>(leaf + page / PAGE_U64 % ENTRIES * 8);
+        // SAFETY: an entry of a leaf table, which the caller has got from its table.
+        Entry(unsafe { entry.read_volatile() })
+    }
+
+    /// Writes the entry of a page in its leaf table; what it was is forgotten.
+    pub(super) fn write(&mut self, leaf: u64, page: u64, before: Entry, entry: Entry) {
+        let place = pointer::<u64>(leaf + page / PAGE_U64 % ENTRIES * 8);
+        // SAFETY: an entry of a leaf table of this one; the processor reads it whole.
+        unsafe { place.write_volatile(entry.0) };
+        self.pages += u64::from(!entry.is_none());
+        self.pages -= u64::from(!before.is_none());
+    }
+
+    /// The leaf table of pages that are to get frames, made if it is missing.
+    ///
+    /// # Errors
+    /// [`MapError`].
+    pub fn leaf_for(&mut self, page: u64) -> Result<u64, MapError> {
+        if page >= USER_END || !page.is_multiple_of(PAGE_U64) {
+            return Err(MapError::Address);
+        }
+        self.make_leaf(page)
     }
 
     /// Puts a frame at a page; returns what was there.
-    pub fn map(
-        &mut self,
-        address: u64,
-        frame: Frame,
-        access: Access,
-    ) -> Result<Option<Frame>, MapError> {
-        let Some(entry) = self.leaf(address, true)? else { return Err(MapError::NoMemory) };
-        // SAFETY: an entry of a table that this one owns.
-        let old = unsafe { entry.read_volatile() };
-        // SAFETY: the same entry; the processor reads it whole.
-        unsafe { entry.write_volatile(frame.into_entry() | access.flags().bits()) };
-        Ok(take(old))
+    ///
+    /// # Errors
+    /// [`MapError`]; then nothing has changed.
+    pub fn map(&mut self, page: u64, entry: Entry) -> Result<Entry, MapError> {
+        let leaf = self.leaf_for(page)?;
+        let before = Self::read(leaf, page);
+        self.write(leaf, page, before, entry);
+        Ok(before)
     }
-
-    /// Takes the frame away from a page.
-    pub fn unmap(&mut self, address: u64) -> Option<Frame> {
-        let (entry, value) = self.read(address)?;
-        // SAFETY: an entry of a table that this one owns.
-        unsafe { entry.write_volatile(0) };
-        take(value)
-    }
-
-    /// Changes the rights of a page. True if it had more before.
-    pub fn protect(&mut self, address: u64, access: Access) -> bool {
-        let Some((entry, value)) = self.read(address) else { return false };
-        // SAFETY: an entry of a table that this one owns.
-        unsafe { entry.write_volatile(value & ADDRESS | access.flags().bits()) };
-        !access.allows(Access::of(value))
-    }
-
-    /// The frame at a page, and its rights.
-    pub fn get(&mut self, address: u64) -> Option<(Frame, Access)> {
-        let (_, value) = self.read(address)?;
-        // SAFETY: the entry owns a count, so the frame is not free; what is made here is
-        // forgotten, so that the entry keeps its own.
-        let owned = core::mem::ManuallyDrop::new(unsafe { Frame::from_entry(value & ADDRESS) });
-        Some(((*owned).clone(), Access::of(value)))
-    }
-
-    /// Whether the entry's frame has no other handle.
-    pub fn is_sole(&mut self, address: u64) -> bool {
-        // The clone is one more.
-        self.read(address).is_some_and(|(_, value)| {
-            // SAFETY: as in `get`.
-            let owned = core::mem::ManuallyDrop::new(unsafe { Frame::from_entry(value & ADDRESS) });
-            owned.is_sole()
-        })
-    }
-
-    /// The first page at or after this address that has a frame, before `end`. Looks at
-    /// no more than one leaf table: `Err` says where to go on.
-    pub fn next(&mut self, address: u64, end: u64) -> Result<Option<u64>, u64> {
-        let stop = (((address >> 12) / LEAF + 1) * LEAF) << 12;
-        let mut at = address;
-        if let Ok(Some(_)) = self.leaf(at, false) {
-            while at < stop.min(end) {
-                if self.read(at).is_some() {
-                    return Ok(Some(at));
-                }
-                at += PAGE_U64;
-            }
-        }
-        if stop >= end { Ok(None) } else { Err(self.skip(stop, end)) }
-    }
-
-    /// The next address at or after this one that a table of the third level covers.
-    fn skip(&self, mut address: u64, end: u64) -> u64 {
-        while address < end {
-            let mut table = self.root.physical();
-            let mut hole = 0;
-            for depth in (3..=4u32).rev() {
-                let index = (address >> (12 + 9 * (depth - 1))) & 511;
-                // SAFETY: an entry of a table that this one owns.
-                let value = unsafe { pointer::<u64>(table + index * 8).read_volatile() };
-                if value == 0 {
-                    hole = 1u64 << (12 + 9 * (depth - 1));
-                    break;
-                }
-                table = value & ADDRESS;
-            }
-            if hole == 0 {
-                return address;
-            }
-            address = (address / hole + 1) * hole;
-        }
-        end
-    }
-}
-
-/// The frame that a leaf entry owned.
-fn take(entry: u64) -> Option<Frame> {
-    if entry == 0 {
-        return None;
-    }
-    // SAFETY: the callers have overwritten the entry: its count is this handle's now.
-    Some(unsafe { Frame::from_entry(entry & ADDRESS) })
 }
 
 impl Drop for Table {
     fn drop(&mut self) {
-        free(self.root.physical(), 4);
+        // Where no page has a frame, leaf tables need not be looked through.
+        let least = if self.pages == 0 { 2 } else { 1 };
+        free(self.root.physical(), 4, least, &mut Freed::default());
     }
 }
 
 /// Frees what a table of this depth names, below the kernel's half of the root.
-fn free(table: u64, depth: u32) {
-    let entries = if depth == 4 { 256 } else { 512 };
-    for index in 0..entries {
+fn free(table: u64, depth: u32, least: u32, freed: &mut Freed) {
+    let entries = if depth == 4 { ENTRIES / 2 } else { ENTRIES };
+    let mut index = 0;
+    while index < entries {
+        if index.is_multiple_of(LINE) && is_empty(table, index) {
+            index += LINE;
+            continue;
+        }
         // SAFETY: an entry of a table that is being dropped: no processor uses it.
         let value = unsafe { pointer::<u64>(table + index * 8).read() };
+        index += 1;
         if value == 0 {
             continue;
         }
-        if depth > 1 {
-            free(value & ADDRESS, depth - 1);
+        if depth > least {
+            free(value & ADDRESS, depth - 1, least, freed);
         }
         // SAFETY: the entry owned a count and is not used any more.
-        drop(unsafe { Frame::from_entry(value & ADDRESS) });
+        freed.add(unsafe { Frame::from_entry(value & ADDRESS) });
     }
+}
+
+/// Entries that lie in one line of the cache.
+pub(super) const LINE: u64 = 8;
+
+/// Whether all entries of the line that begins there are none.
+pub(super) fn is_empty(table: u64, index: u64) -> bool {
+    let line = pointer::<[u64; LINE as usize]>(table + index * 8);
+    // SAFETY: a line of a table that the caller has, aligned; others write it only under the
+    // same lock.
+    let line = unsafe { line.read_volatile() };
+    line.iter().fold(0, |all, entry| all | entry) == 0
 }

@@ -89,6 +89,10 @@ pub trait Program {
     /// once. For calls that change no more than the integer registers and memory: its vector
     /// state, the bases of its segments and its space stay loaded meanwhile.
     fn call(&mut self, at: Cycles) -> bool;
+
+    /// It has made a fault. True if that is mended: then it goes on at once. Only by what
+    /// puts a page where none was: no more than the core's own translations would change.
+    fn fault(&mut self, fault: &Fault) -> bool;
 }
 
 impl Cpu {
@@ -117,7 +121,7 @@ impl Cpu {
         exit
     }
 
-    /// The program runs and makes calls that are done at once. It counts as in user mode all
+    /// The program runs, and makes calls and faults that are done with at once. It counts as in user mode all
     /// the while: an interrupt that comes during a call, a poke because its space has changed
     /// among them, is taken on the way back, before the program's next instruction.
     fn stay(&mut self, program: &mut impl Program, until: Cycles) -> Exit {
@@ -127,7 +131,10 @@ impl Cpu {
             // the processor saved); its space is loaded and has the kernel's upper half.
             let by = unsafe { enter_user((&raw mut *context).cast()) };
             if by != 0 {
-                return self.trapped(context, until);
+                match self.trapped(context, until) {
+                    Exit::Fault(fault) if program.fault(&fault) => continue,
+                    exit => return exit,
+                }
             }
             if !program.call(self.left_at()) {
                 return Exit::Call;

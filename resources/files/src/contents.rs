@@ -42,6 +42,8 @@ const PIECE: usize = 512;
 pub(crate) struct Contents {
     pages: BTreeMap<u64, Held>,
     size: u64,
+    /// How often it was changed.
+    changes: u64,
     pub overlay: Option<Arc<dyn Overlay>>,
 }
 
@@ -63,6 +65,15 @@ impl Contents {
 
     pub fn pages(&self) -> u64 {
         self.pages.len() as u64
+    }
+
+    /// How often it was changed; `None` where programs change it unseen.
+    pub fn changes(&self) -> Option<u64> {
+        self.overlay.is_none().then_some(self.changes)
+    }
+
+    fn change(&mut self) {
+        self.changes = self.changes.wrapping_add(1);
     }
 
     /// A page as it is now, the overlay's first.
@@ -174,6 +185,7 @@ impl Contents {
     }
 
     fn grow(&mut self, size: u64) {
+        self.change();
         if size > self.size {
             self.size = size;
             if let Some(overlay) = &self.overlay {
@@ -189,6 +201,7 @@ impl Contents {
         owner: Owner,
         accounts: &mut Accounts,
     ) -> Result<&mut Page, Errno> {
+        self.change();
         match self.pages.entry(index) {
             alloc::collections::btree_map::Entry::Occupied(entry) => Ok(&mut entry.into_mut().page),
             alloc::collections::btree_map::Entry::Vacant(entry) => {
@@ -205,6 +218,7 @@ impl Contents {
     }
 
     fn drop_page(&mut self, index: u64, accounts: &mut Accounts) {
+        self.change();
         if let Some(held) = self.pages.remove(&index) {
             accounts.credit(held.owner, STEP);
         }
@@ -219,6 +233,7 @@ impl Contents {
     }
 
     fn clear_in_page(&mut self, index: u64, from: usize, to: usize) {
+        self.change();
         if let Some(overlay) = &self.overlay {
             overlay.write(index, from, ZEROS.get(from..to).unwrap_or_default());
         }
@@ -242,6 +257,7 @@ impl Contents {
                 self.clear_in_page(last, within, PAGE);
             }
         }
+        self.change();
         self.size = size;
         if let Some(overlay) = &self.overlay {
             overlay.resize(size);

@@ -176,6 +176,19 @@ impl Root {
         }
     }
 
+    /// How often a file's contents were changed: while this is the same, so are they. `None`
+    /// where that is not known, because programs have mapped them.
+    ///
+    /// # Errors
+    /// `ENODEV` where the node is no regular file.
+    pub fn changes(&self, node: &Node) -> Result<Option<u64>, Errno> {
+        let Node::Inode(id) = node else { return Err(Errno::ENODEV) };
+        match &self.inode(*id)?.body {
+            Body::File(contents) => Ok(contents.changes()),
+            _ => Err(Errno::ENODEV),
+        }
+    }
+
     /// Lays pages that programs write to themselves over a file's, for as long as it lives.
     ///
     /// # Errors

@@ -1,15 +1,37 @@
-//! A file as it was when it was asked for, by pages: what programs are loaded from.
+//! A file as it was when it was asked for, by pages: what programs are loaded from and map.
+//!
+//! # Invariants
+//! A page's frame is made once, from the file's page, and never changes: whoever maps it
+//! does so without the right to write. All who have the file have the same frames.
 
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
+use spin::Mutex;
 use vortex_files::Page;
-use vortex_machine::PAGE;
+use vortex_machine::{Frame, PAGE};
+use vortex_units::ActivityId;
 
 const PAGE_U64: u64 = PAGE as u64;
 
 /// The pages of a file; those that it has none for are zeros. Pages that the file changes
 /// later stay here as they were.
+#[derive(Default)]
+pub struct Pages {
+    size: u64,
+    pages: Vec<Option<Page>>,
+    mapped: Mutex<Mapped>,
+}
+
+#[derive(Default)]
+struct Mapped {
+    frames: BTreeMap<u64, Frame>,
+    sharers: BTreeSet<ActivityId>,
+}
+
+/// A file's pages, and what it was called.
 #[derive(Clone, Default)]
 pub struct Image {
     /// The path by which it was asked for.
@@ -18,14 +40,66 @@ pub struct Image {
     pub found: Vec<u8>,
     /// Its bytes.
     pub size: u64,
-    pages: Vec<Option<Page>>,
+    pages: Arc<Pages>,
+}
+
+impl Pages {
+    /// The pages of a file of this size.
+    #[must_use]
+    pub fn new(size: u64, pages: Vec<Option<Page>>) -> Self {
+        Self { size, pages, mapped: Mutex::default() }
+    }
+
+    /// The activities that have mapped some of it: they own its frames together.
+    #[must_use]
+    pub fn sharers(&self) -> Vec<ActivityId> {
+        self.mapped.lock().sharers.iter().copied().collect()
+    }
+
+    fn page(&self, index: u64) -> Option<&Page> {
+        self.pages.get(usize::try_from(index).ok()?)?.as_ref()
+    }
 }
 
 impl Image {
     /// An image with these pages.
     #[must_use]
-    pub fn new(path: Vec<u8>, found: Vec<u8>, size: u64, pages: Vec<Option<Page>>) -> Self {
-        Self { path, found, size, pages }
+    pub fn new(path: Vec<u8>, found: Vec<u8>, pages: Arc<Pages>) -> Self {
+        Self { path, found, size: pages.size, pages }
+    }
+
+    /// The frame of a page, for an activity that maps it, and whether it was given out for
+    /// that; `None` where memory has run out.
+    #[must_use]
+    pub fn frame(&self, page: u64, owner: ActivityId) -> Option<(Frame, bool)> {
+        if let Some(frame) = self.known(page, owner) {
+            return Some((frame, false));
+        }
+        let made = Frame::zeroed(owner)?;
+        if let Some(page) = self.pages.page(page) {
+            made.write(0, page.bytes());
+        }
+        // Another core may have been faster.
+        let frame = self.pages.mapped.lock().frames.entry(page).or_insert(made).clone();
+        Some((frame, true))
+    }
+
+    fn known(&self, page: u64, owner: ActivityId) -> Option<Frame> {
+        let mapped = &mut *self.pages.mapped.lock();
+        if !mapped.sharers.contains(&owner) {
+            mapped.sharers.insert(owner);
+        }
+        mapped.frames.get(&page).cloned()
+    }
+
+    /// The frames that there are of some pages, from the first up to the second, each in its
+    /// place.
+    pub fn frames(&self, first: u64, end: u64, frames: &mut [Option<Frame>]) {
+        for (&page, frame) in self.pages.mapped.lock().frames.range(first..end.max(first)) {
+            if let Some(place) = frames.get_mut((page - first) as usize) {
+                *place = Some(frame.clone());
+            }
+        }
     }
 
     /// How many of `most` bytes from there lie in one page of the file.
@@ -38,9 +112,8 @@ impl Image {
 
     /// Hands over bytes that lie in one page; zeros are not handed over.
     pub fn with(&self, at: u64, length: usize, take: impl FnOnce(&[u8]) -> usize) {
-        let index = usize::try_from(at / PAGE_U64).unwrap_or(usize::MAX);
         let from = (at % PAGE_U64) as usize;
-        if let Some(Some(page)) = self.pages.get(index)
+        if let Some(page) = self.pages.page(at / PAGE_U64)
             && let Some(bytes) = page.bytes().get(from..from + length)
         {
             let _ = take(bytes);

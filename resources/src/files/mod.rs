@@ -4,6 +4,7 @@
 
 mod calls;
 mod image;
+mod images;
 mod proc;
 mod resource;
 mod streams;
@@ -11,5 +12,5 @@ mod terminal;
 mod waits;
 
 pub(crate) use calls::timespec;
-pub use image::Image;
+pub use image::{Image, Pages};
 pub use resource::{FileCall, FileRequest, FileSystem, FilesId};

@@ -16,6 +16,7 @@ use vortex_grid::{At, Context, Labels, Outcome, Port, Resource};
 use vortex_units::{Bytes, Cycles};
 
 use super::image::Image;
+use super::images::Images;
 use super::proc::ProcView;
 use super::terminal::Terminal;
 use super::waits::Waits;
@@ -149,6 +150,8 @@ pub struct FileSystem {
     pub(super) system: Arc<System>,
     /// The memory of files that are mapped to be shared, by their inodes' numbers.
     shared: BTreeMap<u64, Weak<Shared>>,
+    /// Files that were run or mapped.
+    images: Images,
     own: Option<Port<FileSystem>>,
     last: u64,
 }
@@ -235,6 +238,7 @@ impl FileSystem {
             terminal: Terminal::default(),
             system,
             shared: BTreeMap::new(),
+            images: Images::default(),
             own: None,
             last: 0,
         }
@@ -463,12 +467,15 @@ impl FileSystem {
         path: &[u8],
         cx: &Cx<'_>,
     ) -> Result<Image, Errno> {
-        self.with_files(id, process, cx, |root, caller, effects| {
+        let mut images = core::mem::take(&mut self.images);
+        let image = self.with_files(id, process, cx, |root, caller, effects| {
             let open = root.open_executable(caller, PathAt::cwd(path), 0)?;
-            let image = Self::pages(root, caller, open, path);
+            let image = Self::pages(&mut images, root, caller, open, path);
             root.close(open, effects);
             image
-        })
+        });
+        self.images = images;
+        image
     }
 
     /// What a descriptor is for `mmap`: its file as it is now.
@@ -481,6 +488,7 @@ impl FileSystem {
         cx: &Cx<'_>,
     ) -> Result<Mapping, Errno> {
         let mut known = core::mem::take(&mut self.shared);
+        let mut images = core::mem::take(&mut self.images);
         let mapping = self.with_files(id, None, cx, |root, caller, _| {
             let open = caller.table.get(Fd::new(fd.0))?;
             let object = root.object(open)?;
@@ -495,7 +503,7 @@ impl FileSystem {
                 return Err(Errno::ENODEV);
             }
             if !shared {
-                let image = Arc::new(Self::pages(root, caller, open, b"")?);
+                let image = Arc::new(Self::pages(&mut images, root, caller, open, b"")?);
                 return Ok(Mapping { backing: Backing::Mapped(image, 0), may_write: true });
             }
             let node = root.node(open)?;
@@ -503,7 +511,8 @@ impl FileSystem {
             let memory = match known.get(&number).and_then(Weak::upgrade) {
                 Some(memory) => memory,
                 None => {
-                    let memory = Arc::new(Shared::of(Self::pages(root, caller, open, b"")?));
+                    let memory =
+                        Arc::new(Shared::of(Self::pages(&mut images, root, caller, open, b"")?));
                     root.overlay(&node, memory.clone())?;
                     known.retain(|_, memory| memory.strong_count() > 0);
                     known.insert(number, Arc::downgrade(&memory));
@@ -513,21 +522,22 @@ impl FileSystem {
             Ok(Mapping { backing: Backing::Shared(memory, 0), may_write: writes })
         });
         self.shared = known;
+        self.images = images;
         mapping
     }
 
     /// An open file as it is now.
-    fn pages(root: &Root, caller: &Caller<'_>, open: OpenId, path: &[u8]) -> Result<Image, Errno> {
+    fn pages(
+        images: &mut Images,
+        root: &Root,
+        caller: &Caller<'_>,
+        open: OpenId,
+        path: &[u8],
+    ) -> Result<Image, Errno> {
         let node = root.node(open)?;
         let size = root.attributes(caller, &node)?.size;
-        let count = usize::try_from(size.div_ceil(vortex_machine::PAGE as u64))
-            .map_err(|_| Errno::EFBIG)?;
-        let mut pages = Vec::new();
-        pages.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-        for index in 0..count {
-            pages.push(root.page(&node, index as u64)?);
-        }
+        let pages = images.of(root, &node, size)?;
         let found = root.path_of_open(open).unwrap_or_else(|_| path.to_vec());
-        Ok(Image::new(path.to_vec(), found, size, pages))
+        Ok(Image::new(path.to_vec(), found, pages))
     }
 }

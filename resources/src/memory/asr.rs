@@ -8,17 +8,16 @@ use alloc::sync::Arc;
 
 use vortex_abi::{self as abi, Errno};
 use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource};
-use vortex_machine::{Access, Frame, PAGE, Poker};
+use vortex_machine::{Access, Poker};
 use vortex_units::Frames;
 
 use super::calls;
-use super::pages::{share, show, sweep};
+use super::mend::{Mend, mend};
+use super::pages::{clear, share, show, sweep};
 use super::regions::Backing;
 use super::space::AddressSpace;
 use crate::files::{FileRequest, FilesId};
 use crate::{Answer, Mail, System};
-
-const PAGE_U64: u64 = PAGE as u64;
 
 /// To ASR.
 pub enum MemoryRequest {
@@ -50,6 +49,8 @@ pub enum MemoryRequest {
         to: Option<Arc<AddressSpace>>,
         /// From where on.
         at: u64,
+        /// The page that both will write to next: the thread's stack.
+        hot: u64,
     },
     /// The space has no user any more: its frames are given back.
     Release {
@@ -136,7 +137,11 @@ impl Resource<Mail> for AddressSpaces {
     fn handle(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
         match request {
             MemoryRequest::Fault { space, address, access } => {
-                let mended = fault(space, *address, *access, cx);
+                let mended = mend(space, *address, *access).map(|mend| match mend {
+                    Mend::Done(given) => cx.allocated(Frames::new(given)),
+                    // The thread touches it again, and faults again if it must.
+                    Mend::Late => {}
+                });
                 if mended.is_ok() && !space.space.is_current() {
                     // A copy took the place of a shared frame: other threads of the process
                     // must not see the old one.
@@ -150,7 +155,7 @@ impl Resource<Mail> for AddressSpaces {
                     None => self.call(space, *call, stage, None),
                 }
             }
-            MemoryRequest::Copy { from, to, at } => self.copy(from, to, at),
+            MemoryRequest::Copy { from, to, at, hot } => self.copy(from, to, at, *hot),
             MemoryRequest::Release { space, at } => release(space, at),
         }
     }
@@ -169,12 +174,13 @@ impl AddressSpaces {
         from: &Arc<AddressSpace>,
         to: &mut Option<Arc<AddressSpace>>,
         at: &mut u64,
+        hot: u64,
     ) -> Left {
         let failed = || Outcome::Reply(Answer::Space(Err(Errno::ENOMEM)));
         let space = match to {
             Some(space) => space.clone(),
             None => {
-                let Some(space) = AddressSpace::new() else { return failed() };
+                let Some(space) = AddressSpace::new(from.space.owner()) else { return failed() };
                 *space.regions.lock() = from.regions.lock().clone();
                 *space.heap.lock() = *from.heap.lock();
                 *space.arguments.lock() = *from.arguments.lock();
@@ -182,7 +188,7 @@ impl AddressSpaces {
                 space
             }
         };
-        match share(from, &space, *at) {
+        match share(from, &space, *at, hot) {
             Ok(Some(next)) => *at = next,
             Ok(None) => {
                 // Until no thread of the parent writes to what is shared now, the child
@@ -218,7 +224,10 @@ impl AddressSpaces {
     ) -> Left {
         match *stage {
             Stage::New => match calls::begin(space, call, file) {
-                Ok(next) => *stage = next,
+                Ok(next) => {
+                    space.changed();
+                    *stage = next;
+                }
                 Err(error) => return Outcome::Reply(Answer::Call(Err(error))),
             },
             Stage::Unmapping(at, end, answer) => match sweep(space, at, end, None) {
@@ -227,8 +236,14 @@ impl AddressSpaces {
             },
             Stage::Moving(at, end, distance, answer) => match show(space, at, end, distance) {
                 Ok(Some(at)) => *stage = Stage::Moving(at, end, distance, answer),
-                Ok(None) => *stage = calls::moved(space, call, answer),
-                Err(_) => *stage = calls::not_moved(space, call, answer),
+                Ok(None) => {
+                    *stage = calls::moved(space, call, answer);
+                    space.changed();
+                }
+                Err(_) => {
+                    *stage = calls::not_moved(space, call, answer);
+                    space.changed();
+                }
             },
             Stage::Protecting(at, end, access) => match sweep(space, at, end, Some(access)) {
                 Some(at) => *stage = Stage::Protecting(at, end, access),
@@ -251,50 +266,14 @@ impl AddressSpaces {
 }
 
 fn release(space: &AddressSpace, at: &mut u64) -> Left {
-    match sweep(space, *at, vortex_machine::USER_END, None) {
+    let next = clear(space, *at);
+    // In user mode nobody is with this space any more: what waits can go.
+    let _ = space.space.is_current();
+    match next {
         Some(next) => {
             *at = next;
-            // In user mode nobody is with this space any more: what waits can go.
-            let _ = space.space.is_current();
             Outcome::Continue(At::beginning())
         }
-        None => {
-            let _ = space.space.is_current();
-            Outcome::Done
-        }
+        None => Outcome::Done,
     }
-}
-
-/// Mends a fault: a page that is not there yet, or is shared until it is written.
-fn fault(
-    space: &AddressSpace,
-    address: u64,
-    access: Access,
-    cx: &mut Context<'_, Mail>,
-) -> Result<(), FaultError> {
-    let page = address & !(PAGE_U64 - 1);
-    let (start, region) = space.region(page).ok_or(FaultError::Unmapped)?;
-    let readable = access == Access::Read && region.access != Access::None;
-    if !readable && !region.access.allows(access) {
-        return Err(FaultError::Forbidden);
-    }
-    let beyond = match &region.backing {
-        Backing::Mapped(image, at) => at + (page - start) >= image.size,
-        Backing::Shared(shared, at) => shared.is_beyond(at + (page - start)),
-        Backing::Anonymous | Backing::File(..) => false,
-    };
-    if beyond {
-        return Err(FaultError::Beyond);
-    }
-    let frame = match space.space.get(page) {
-        Some((_, has)) if has.allows(access) => return Ok(()),
-        Some(_) if access != Access::Write || region.shared || space.space.is_sole(page) => {
-            space.space.protect(page, region.access);
-            return Ok(());
-        }
-        Some((shared, _)) => Frame::copy_of(&shared).ok_or(FaultError::NoMemory)?,
-        None => AddressSpace::first_contents(start, &region, page).ok_or(FaultError::NoMemory)?,
-    };
-    cx.allocated(Frames::new(1));
-    space.space.map(page, frame, region.access).map_err(|_| FaultError::NoMemory)
 }

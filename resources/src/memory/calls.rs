@@ -152,7 +152,7 @@ fn range(address: u64, length: u64) -> Result<(u64, u64), Errno> {
 /// What is to be mapped, its end not known yet.
 fn region(access: Access, flags: u32, offset: u64, file: Option<Mapping>) -> Result<Region, Errno> {
     let shared = is_shared(flags)?;
-    let new = Region { end: 0, access, backing: Backing::Anonymous, shared, may_write: true };
+    let new = Region { access, shared, ..Region::zeros(0) };
     if flags & MAP_ANONYMOUS != 0 {
         let backing = match shared {
             true => Backing::Shared(Arc::new(Shared::default()), 0),
@@ -203,13 +203,7 @@ fn break_at(space: &AddressSpace, wanted: u64) -> Stage {
     let (old, new) = (round(end), round(wanted));
     let mut regions = space.regions.lock();
     if new > old {
-        let region = Region {
-            end: new,
-            access: Access::Write,
-            backing: Backing::Anonymous,
-            shared: false,
-            may_write: true,
-        };
+        let region = Region::zeros(new);
         if !regions.is_free(old, new) || !regions.insert(old, region) {
             return Stage::Settling(end);
         }

@@ -13,6 +13,7 @@ use vortex_abi::linux::auxvec::{
     AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_RANDOM, AT_SECURE, AT_UID,
 };
 use vortex_machine::{Access, PAGE};
+use vortex_units::ActivityId;
 
 use super::regions::{Backing, Region};
 use super::space::AddressSpace;
@@ -54,7 +55,8 @@ pub enum LoadError {
     NoMemory,
 }
 
-/// Loads a program and builds its stack. `random` is 16 bytes for its own use.
+/// Loads a program and builds its stack, for an activity. `random` is 16 bytes for its own
+/// use.
 ///
 /// # Errors
 /// [`LoadError`]; nothing is left behind.
@@ -64,6 +66,7 @@ pub fn load(
     arguments: &[Vec<u8>],
     environment: &[Vec<u8>],
     random: [u8; 16],
+    owner: ActivityId,
 ) -> Result<Program, LoadError> {
     let mut start = [0; HEADERS];
     let read = image.read(0, &mut start);
@@ -81,7 +84,7 @@ pub fn load(
         ET_DYN => DYNAMIC_BASE,
         _ => return Err(LoadError::Format),
     };
-    let space = AddressSpace::new().ok_or(LoadError::NoMemory)?;
+    let space = AddressSpace::new(owner).ok_or(LoadError::NoMemory)?;
     let segments = file.segments().ok_or(LoadError::Format)?;
     let (mut end, mut headers) = (0, 0);
     for segment in segments.iter() {
@@ -104,13 +107,7 @@ pub fn load(
         return Err(LoadError::Format);
     }
     *space.heap.lock() = (end, end);
-    let stack = Region {
-        end: STACK_TOP,
-        access: Access::Write,
-        backing: Backing::Anonymous,
-        shared: false,
-        may_write: true,
-    };
+    let stack = Region::zeros(STACK_TOP);
     if !space.regions.lock().insert(STACK_TOP - STACK_SIZE, stack) {
         return Err(LoadError::Segment);
     }
@@ -172,12 +169,13 @@ fn map_segment(
     let at = segment.p_offset as i64 - (start - first) as i64;
     // Within the first page may lie bytes of the file that are before the segment: as on
     // Linux, they are there.
-    let backing = Backing::File(image.clone(), file_end, at);
+    let shown = if segment.p_filesz == segment.p_memsz { u64::MAX } else { file_end };
+    let backing = Backing::File(image.clone(), shown, at);
     let mut regions = space.regions.lock();
     if !regions.is_free(first, last) {
         return Err(LoadError::Segment);
     }
-    let region = Region { end: last, access, backing, shared: false, may_write: true };
+    let region = Region { access, backing, ..Region::zeros(last) };
     if regions.insert(first, region) { Ok(end) } else { Err(LoadError::Segment) }
 }
 

@@ -1,12 +1,11 @@
 //! Work on the pages of a range, a slice at a time.
 
-use vortex_machine::{Access, Frame, MapError, PAGE};
+use vortex_machine::{Access, MapError};
 
 use super::space::AddressSpace;
 
-const PAGE_U64: u64 = PAGE as u64;
-/// Pages worked on in one run.
-const SLICE: usize = 64;
+/// Batches of pages, or regions with fewer, worked on in one run.
+const SLICE: usize = 16;
 
 /// Takes pages away, or changes their rights, a slice at a time. Where to go on, if not done.
 pub(super) fn sweep(
@@ -16,68 +15,43 @@ pub(super) fn sweep(
     access: Option<Access>,
 ) -> Option<u64> {
     for _ in 0..SLICE {
-        match space.space.next(at, end) {
-            Ok(Some(page)) => {
-                match access {
-                    None => drop(space.space.unmap(page)),
-                    // A page that is shared until it is written stays so.
-                    Some(Access::Write)
-                        if !is_shared(space, page) && !space.space.is_sole(page) =>
-                    {
-                        space.space.protect(page, Access::Read);
-                    }
-                    Some(access) => space.space.protect(page, access),
-                }
-                at = page + PAGE_U64;
+        let next = match access {
+            None => space.space.unmap(at, end),
+            Some(access) => {
+                let (_, region) = space.region(at)?;
+                let stop = region.end.min(end);
+                let next = space.space.protect(at, stop, access, !region.shared);
+                next.or((stop < end).then_some(stop))
             }
-            Ok(None) => return None,
-            Err(next) => at = next,
-        }
-        if at >= end {
-            return None;
-        }
+        };
+        at = next?;
     }
     Some(at)
 }
 
-/// Shares a slice of pages; where to go on, if not done.
+/// Takes away all pages of a space that nobody uses, a slice at a time. Where to go on, if
+/// not done.
+pub(super) fn clear(space: &AddressSpace, mut at: u64) -> Option<u64> {
+    for _ in 0..SLICE {
+        let (start, end) = space.regions.lock().range_from(at)?;
+        at = space.space.unmap(at.max(start), end).unwrap_or(end);
+    }
+    Some(at)
+}
+
+/// Shows a slice of the pages that a fork copies to the copy; where to go on, if not done.
+/// The page `hot` is copied at once: both will write to it next.
 pub(super) fn share(
     from: &AddressSpace,
     to: &AddressSpace,
     mut at: u64,
+    hot: u64,
 ) -> Result<Option<u64>, MapError> {
     for _ in 0..SLICE {
-        if at >= vortex_machine::USER_END {
-            return Ok(None);
-        }
-        let page = match from.space.next(at, vortex_machine::USER_END) {
-            Ok(Some(page)) => page,
-            Ok(None) => return Ok(None),
-            Err(next) => {
-                at = next;
-                continue;
-            }
-        };
-        at = page + PAGE_U64;
-        let shared = is_shared(from, page);
-        let sole = from.space.is_sole(page);
-        let Some((frame, access)) = from.space.get(page) else { continue };
-        if shared || access != Access::Write {
-            to.space.map(page, frame, access)?;
-        } else if sole {
-            from.space.protect(page, Access::Read);
-            to.space.map(page, frame, Access::Read)?;
-        } else {
-            // It is pinned: a call is writing to it, and writes to the parent's.
-            let copy = Frame::copy_of(&frame).ok_or(MapError::NoMemory)?;
-            to.space.map(page, copy, access)?;
-        }
+        let Some((start, end)) = to.regions.lock().own_from(at) else { return Ok(None) };
+        at = from.space.share(&to.space, at.max(start), end, hot)?.unwrap_or(end);
     }
     Ok(Some(at))
-}
-
-fn is_shared(space: &AddressSpace, page: u64) -> bool {
-    space.region(page).is_some_and(|(_, region)| region.shared)
 }
 
 /// Shows a slice of pages at another place too; where to go on, if not done.
@@ -88,16 +62,10 @@ pub(super) fn show(
     distance: i64,
 ) -> Result<Option<u64>, MapError> {
     for _ in 0..SLICE {
-        match space.space.next(at, end) {
-            Ok(Some(page)) if page < end => {
-                if let Some((frame, access)) = space.space.get(page) {
-                    space.space.map(page.wrapping_add_signed(distance), frame, access)?;
-                }
-                at = page + PAGE_U64;
-            }
-            Ok(_) => return Ok(None),
-            Err(next) => at = next,
+        match space.space.show(at, end, distance)? {
+            Some(next) => at = next,
+            None => return Ok(None),
         }
     }
-    Ok((at < end).then_some(at))
+    Ok(Some(at))
 }

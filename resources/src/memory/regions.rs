@@ -46,6 +46,9 @@ pub struct Region {
     pub shared: bool,
     /// Whether it may be made writable.
     pub may_write: bool,
+    /// Whether pages may be there that its source does not have, because they were written:
+    /// forks need not copy others.
+    pub written: bool,
 }
 
 /// The regions, by their first address.
@@ -67,12 +70,57 @@ impl Backing {
     }
 }
 
+impl Region {
+    /// Zeros that a program may write to.
+    #[must_use]
+    pub fn zeros(end: u64) -> Self {
+        Self {
+            end,
+            access: Access::Write,
+            backing: Backing::Anonymous,
+            shared: false,
+            may_write: true,
+            written: false,
+        }
+    }
+
+    /// Whether a fork has to copy its pages: all others come again from where they came.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        !self.shared && (self.written || matches!(self.backing, Backing::Anonymous))
+    }
+}
+
 impl Regions {
     /// The region of an address, and where it begins.
     #[must_use]
     pub fn find(&self, address: u64) -> Option<(u64, Region)> {
         let (&start, region) = self.0.range(..=address).next_back()?;
         (address < region.end).then(|| (start, region.clone()))
+    }
+
+    /// The first of an address or behind it that a fork has to copy, and where it begins.
+    #[must_use]
+    pub fn own_from(&self, address: u64) -> Option<(u64, u64)> {
+        let before = self.0.range(..=address).next_back();
+        let own = before.into_iter().chain(self.0.range(address.saturating_add(1)..));
+        let mut own = own.filter(|(_, region)| region.end > address && region.is_own());
+        own.next().map(|(&start, region)| (start, region.end))
+    }
+
+    /// The range of the first region of an address or behind it.
+    #[must_use]
+    pub fn range_from(&self, address: u64) -> Option<(u64, u64)> {
+        let before = self.0.range(..=address).next_back();
+        let mut all = before.into_iter().chain(self.0.range(address.saturating_add(1)..));
+        all.find(|(_, region)| region.end > address).map(|(&start, region)| (start, region.end))
+    }
+
+    /// A page of the region that begins there was written.
+    pub fn write(&mut self, start: u64) {
+        if let Some(region) = self.0.get_mut(&start) {
+            region.written = true;
+        }
     }
 
     /// All, in order.

@@ -12,8 +12,9 @@ use core::fmt;
 use spin::Mutex;
 use vortex_files::Overlay;
 use vortex_machine::{Frame, PAGE};
+use vortex_units::ActivityId;
 
-use super::space::from_file;
+use super::mend::from_file;
 use crate::files::Image;
 
 const PAGE_U64: u64 = PAGE as u64;
@@ -47,10 +48,11 @@ impl Shared {
         Self { inner: Mutex::new(Inner { frames: BTreeMap::new(), file: Some(file) }) }
     }
 
-    /// The frame of this page; `None` where memory has run out.
+    /// The frame of this page, for an activity that maps it; `None` where memory has run
+    /// out.
     #[must_use]
-    pub fn frame(&self, page: u64) -> Option<Frame> {
-        self.inner.lock().frame(page)
+    pub fn frame(&self, page: u64, owner: ActivityId) -> Option<Frame> {
+        self.inner.lock().frame(page, owner)
     }
 
     /// Whether there is nothing at this place: it is behind the last page of a file.
@@ -61,14 +63,14 @@ impl Shared {
 }
 
 impl Inner {
-    fn frame(&mut self, page: u64) -> Option<Frame> {
+    fn frame(&mut self, page: u64, owner: ActivityId) -> Option<Frame> {
         if let Some(frame) = self.frames.get(&page) {
             return Some(frame.clone());
         }
         let at = i64::try_from(page.checked_mul(PAGE_U64)?).ok()?;
         let frame = match &self.file {
-            Some(file) => from_file(&file.image, file.valid, at)?,
-            None => Frame::zeroed()?,
+            Some(file) => from_file(&file.image, file.valid, at, owner)?,
+            None => Frame::zeroed(owner)?,
         };
         self.frames.insert(page, frame.clone());
         Some(frame)
@@ -83,7 +85,7 @@ impl Overlay for Shared {
 
     fn write(&self, page: u64, within: usize, bytes: &[u8]) {
         // Without memory the file has the bytes, and who maps the page later does not.
-        if let Some(frame) = self.inner.lock().frame(page) {
+        if let Some(frame) = self.inner.lock().frame(page, ActivityId::INFRASTRUCTURE) {
             frame.write(within, bytes);
         }
     }

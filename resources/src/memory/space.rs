@@ -1,4 +1,9 @@
 //! An address space as the kernel knows it: regions, and the machine's tables.
+//!
+//! # Invariants
+//! ASR alone changes regions, and says so ([`AddressSpace::changed`]) before it works on
+//! pages. Who looks a region up elsewhere puts a page there only if nothing was changed
+//! since, which it asks under the tables' lock ([`Layout`]).
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -6,10 +11,11 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use spin::Mutex;
 use vortex_abi::Span;
-use vortex_machine::{Access, Frame, PAGE, Space};
+use vortex_machine::{Access, PAGE, Space};
+use vortex_units::ActivityId;
 
-use super::regions::{Backing, Region, Regions};
-use crate::files::Image;
+use super::mend::{Mend, mend};
+use super::regions::{Region, Regions};
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -21,6 +27,8 @@ pub struct AddressSpace {
     pub space: Arc<Space>,
     /// What may be where. Changed by ASR only; a leaf lock for those who read elsewhere.
     pub regions: Mutex<Regions>,
+    /// How often regions were changed.
+    layout: AtomicU64,
     /// How many processes have it.
     pub users: AtomicU32,
     /// The beginning and the end of the heap (`brk`).
@@ -30,14 +38,15 @@ pub struct AddressSpace {
 }
 
 impl AddressSpace {
-    /// An empty one; `None` where memory has run out.
+    /// An empty one, on this activity's bill; `None` where memory has run out.
     #[must_use]
-    pub fn new() -> Option<Arc<Self>> {
-        let space = Arc::new(Space::new()?);
+    pub fn new(owner: ActivityId) -> Option<Arc<Self>> {
+        let space = Arc::new(Space::new(owner)?);
         Some(Arc::new(Self {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             space,
             regions: Mutex::new(Regions::default()),
+            layout: AtomicU64::new(0),
             users: AtomicU32::new(0),
             heap: Mutex::new((0, 0)),
             arguments: Mutex::new(Span::new(0, 0)),
@@ -50,39 +59,26 @@ impl AddressSpace {
         self.regions.lock().find(address)
     }
 
-    /// A frame with what the page has at first; `None` where memory has run out.
+    /// How the regions are now, for who puts pages by what it looks up next.
     #[must_use]
-    pub fn first_contents(start: u64, region: &Region, page: u64) -> Option<Frame> {
-        let distance = page - start;
-        match &region.backing {
-            Backing::Anonymous => Frame::zeroed(),
-            Backing::Shared(shared, at) => shared.frame((at + distance) / PAGE as u64),
-            Backing::Mapped(image, at) => from_file(image, u64::MAX, (at + distance) as i64),
-            Backing::File(image, end, at) => {
-                from_file(image, *end, at.saturating_add(distance as i64))
-            }
-        }
+    pub fn layout(&self) -> Layout<'_> {
+        Layout { space: self, changes: self.layout.load(Ordering::SeqCst) }
     }
 
-    /// Writes into pages that belong to a region, making those that are missing. For a
-    /// space that no thread runs in yet. False where memory has run out or there is no
-    /// region.
+    /// Regions were changed.
+    pub(super) fn changed(&self) {
+        self.layout.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Writes into pages that may be written, making those that are missing. For a space
+    /// that no thread runs in yet. False where memory has run out or it may not.
     pub fn fill(&self, mut address: u64, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {
             let page = address & !(PAGE as u64 - 1);
-            let frame = match self.space.get(page) {
-                Some((frame, _)) => frame,
-                None => {
-                    let Some((start, region)) = self.region(page) else { return false };
-                    let Some(frame) = Self::first_contents(start, &region, page) else {
-                        return false;
-                    };
-                    if self.space.map(page, frame.clone(), region.access).is_err() {
-                        return false;
-                    }
-                    frame
-                }
-            };
+            if !matches!(mend(self, page, Access::Write), Ok(Mend::Done(_))) {
+                return false;
+            }
+            let Some(frame) = self.space.pin(page, Access::Write) else { return false };
             let written = frame.write((address - page) as usize, bytes);
             address += written as u64;
             bytes = bytes.get(written..).unwrap_or_default();
@@ -115,21 +111,17 @@ impl AddressSpace {
     }
 }
 
-/// A frame with what a file has from there on, up to `end`; zeros elsewhere. It may begin
-/// before the file does, within its first page.
-pub(super) fn from_file(image: &Image, end: u64, from: i64) -> Option<Frame> {
-    let frame = Frame::zeroed()?;
-    let mut offset = usize::try_from(from.saturating_neg()).unwrap_or(0).min(PAGE);
-    let mut at = u64::try_from(from).unwrap_or(0);
-    while offset < PAGE && at < end {
-        let most = (end - at).min((PAGE - offset) as u64) as usize;
-        let bytes = image.piece(at, most);
-        if bytes == 0 {
-            break;
-        }
-        image.with(at, bytes, |piece| frame.write(offset, piece));
-        offset += bytes;
-        at += bytes as u64;
+/// How the regions of a space were at some time.
+#[derive(Clone, Copy)]
+pub struct Layout<'a> {
+    space: &'a AddressSpace,
+    changes: u64,
+}
+
+impl Layout<'_> {
+    /// Whether they still are so.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.space.layout.load(Ordering::SeqCst) == self.changes
     }
-    Some(frame)
 }

@@ -70,11 +70,12 @@ impl Continuation<Mail, Processes> for HasImage {
             Ok(Some(Answer::Image(Err(error)))) => return processes.not_started(start, error),
             _ => return processes.not_started(start, Errno::EIO),
         };
-        let program =
-            match processes.load(*image, &start.path, &start.arguments, &start.environment) {
-                Ok(program) => program,
-                Err(error) => return processes.not_started(start, error),
-            };
+        let (arguments, environment) = (&start.arguments, &start.environment);
+        let owner = cx.activity();
+        let program = match processes.load(*image, &start.path, arguments, environment, owner) {
+            Ok(program) => program,
+            Err(error) => return processes.not_started(start, error),
+        };
         let Some(files) = start.files else { return Outcome::Done };
         let pid = processes.number();
         let name = (base_name(&start.path), start.path.clone());

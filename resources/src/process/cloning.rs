@@ -10,6 +10,7 @@ use vortex_abi::linux::general::{
 };
 use vortex_abi::{Errno, Process as P};
 use vortex_grid::{At, Continuation, Labels, Outcome};
+use vortex_machine::PAGE;
 
 use super::begin::new_process;
 use super::processes::{Pid, ThreadState};
@@ -101,7 +102,11 @@ impl Processes {
         let Some(ports) = self.system.ports.get() else { return reply(Err(Errno::EAGAIN)) };
         let from = call.space.clone();
         let labels = Labels::flow(from.number);
-        match cx.request(ports.memory, labels, MemoryRequest::Copy { from, to: None, at: 0 }) {
+        let hot = match &call.extra {
+            Extra::Child(child) => child.context.registers().rsp & !(PAGE as u64 - 1),
+            _ => 0,
+        };
+        match cx.request(ports.memory, labels, MemoryRequest::Copy { from, to: None, at: 0, hot }) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasSpace>()),
             Err(_) => reply(Err(Errno::EAGAIN)),
         }

@@ -7,6 +7,7 @@ use core::sync::atomic::Ordering;
 
 use vortex_abi::Errno;
 use vortex_grid::{At, Continuation, Labels, Outcome};
+use vortex_units::ActivityId;
 
 use super::begin::base_name;
 use super::resource::{Cx, Extra, Next, ProcessCall, ProcessRequest, Processes, reply};
@@ -92,10 +93,12 @@ impl Processes {
         path: &[u8],
         arguments: &[Vec<u8>],
         environment: &[Vec<u8>],
+        owner: ActivityId,
     ) -> Result<Program, Errno> {
         let mut random = [0; 16];
         self.system.random.lock().fill(&mut random);
-        load(Arc::new(image), path, arguments, environment, random).map_err(|error| match error {
+        let image = Arc::new(image);
+        load(image, path, arguments, environment, random, owner).map_err(|error| match error {
             LoadError::Format | LoadError::Segment => Errno::ENOEXEC,
             LoadError::Interpreter => Errno::ENOENT,
             LoadError::Arguments => Errno::E2BIG,
@@ -130,7 +133,8 @@ impl Processes {
             return reply(Err(Errno::EINVAL));
         };
         let (path, found) = (image.path.clone(), image.found.clone());
-        let program = match self.load(image, &path, &arguments, &environment) {
+        let owner = call.thread.process.activity;
+        let program = match self.load(image, &path, &arguments, &environment, owner) {
             Ok(program) => program,
             Err(error) => return reply(Err(error)),
         };

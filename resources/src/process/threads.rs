@@ -16,7 +16,7 @@ use core::sync::atomic::Ordering;
 use vortex_abi::{Errno, Span};
 use vortex_grid::{At, Context, Continuation, Labels, Outcome, Port, Resource};
 use vortex_machine::{Access, Exit, Fault, FaultKind, UserContext};
-use vortex_units::Cycles;
+use vortex_units::{Cycles, Frames};
 
 use super::delivery::interruption;
 use super::direct::Effect;
@@ -25,13 +25,16 @@ use super::signals::{Cause, Stack};
 use super::stub::{self, Prepared};
 use super::thread::Thread;
 use crate::files::FileRequest;
-use crate::memory::{FaultError, MemoryRequest, Program, Stage, Unpinned, pin};
+use crate::memory::{FaultError, MemoryRequest, Program, Stage, Unpinned, mend_here, pin};
 use crate::{Answer, Mail, System};
 
 /// Direct calls in one run: then the core is given back.
 const CALLS: u32 = 16;
 /// Faults for one system call before its buffer is taken to be a bad one.
 pub(super) const FAULTS: u32 = 1024;
+
+/// Faults mended for one system call in one run.
+const MENDS: u32 = 16;
 
 const SIGKILL: i32 = 9;
 
@@ -67,6 +70,15 @@ impl ThreadReady {
             thread.state.ran(ran);
             thread.slice = thread.slice.saturating_sub(ran);
         }
+    }
+}
+
+/// What a fault was for.
+pub(super) fn access_of(kind: FaultKind) -> Access {
+    match kind {
+        FaultKind::Page { write: true, .. } => Access::Write,
+        FaultKind::Page { execute: true, .. } => Access::Execute,
+        _ => Access::Read,
     }
 }
 
@@ -109,6 +121,9 @@ struct Left;
 
 impl Continuation<Mail, Threads> for Left {
     fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
+        if let Some(thread) = &mut ready.thread {
+            cx.allocated(Frames::new(core::mem::take(&mut thread.given)));
+        }
         match ready.exit.take() {
             Some(Exit::Call) => threads.call(ready, cx),
             Some(Exit::Fault(fault)) => threads.fault(ready, fault, cx),
@@ -240,7 +255,15 @@ impl Threads {
             return self.end(ready, cx);
         }
         let Some(ports) = self.system.ports.get() else { return Outcome::Done };
-        let prepared = stub::prepare(thread, &self.system, cx.now().max(ready.left_at), cx.core());
+        let (now, core) = (cx.now().max(ready.left_at), cx.core());
+        let mut prepared = stub::prepare(thread, &self.system, now, core);
+        for _ in 0..MENDS {
+            // Most pages that a call needs can be had at once.
+            let Prepared::Fault(address, access) = prepared else { break };
+            let Some(given) = mend_here(&thread.space, address, access) else { break };
+            cx.allocated(Frames::new(given));
+            prepared = stub::prepare(thread, &self.system, now, core);
+        }
         if thread.restored.is_some() && thread.has_signal() {
             // With its own mask the call does not even begin to wait.
             let number = thread.context.registers().rax;
@@ -370,14 +393,10 @@ impl Threads {
     }
 
     fn fault(&mut self, ready: &mut ThreadReady, fault: Fault, cx: &mut Cx<'_>) -> Next {
-        let FaultKind::Page { write, execute, .. } = fault.kind else {
+        let FaultKind::Page { .. } = fault.kind else {
             return self.raise_fault(ready, fault, cx);
         };
-        let access = match (write, execute) {
-            (true, _) => Access::Write,
-            (_, true) => Access::Execute,
-            _ => Access::Read,
-        };
+        let access = access_of(fault.kind);
         if let Some(thread) = &mut ready.thread {
             thread.fault = Some(fault);
         }

@@ -1,13 +1,7 @@
 use super::*;
 
 fn region(end: u64) -> Region {
-    Region {
-        end,
-        access: Access::Write,
-        backing: Backing::Anonymous,
-        shared: false,
-        may_write: true,
-    }
+    Region::zeros(end)
 }
 
 #[test]
@@ -70,4 +64,23 @@ fn a_region_grows_up_to_the_next() {
     assert!(regions.extend(0x10000, 0x20000));
     assert!(regions.all(0x10000, 0x21000, |region| region.may_write));
     assert!(!regions.all(0x10000, 0x22000, |_| true));
+}
+
+#[test]
+fn a_fork_copies_what_was_written_or_has_no_other_source() {
+    let mut regions = Regions::default();
+    let file = |end| Region {
+        backing: Backing::File(Arc::new(Image::default()), 0x3000, 0),
+        ..region(end)
+    };
+    assert!(regions.insert(0x10000, file(0x12000)));
+    assert!(regions.insert(0x12000, file(0x14000)));
+    assert!(regions.insert(0x20000, region(0x21000)));
+    assert!(regions.insert(0x30000, Region { shared: true, ..region(0x31000) }));
+    assert_eq!(regions.own_from(0), Some((0x20000, 0x21000)));
+    regions.write(0x12000);
+    assert_eq!(regions.own_from(0x10000), Some((0x12000, 0x14000)));
+    assert_eq!(regions.own_from(0x13000), Some((0x12000, 0x14000)));
+    assert_eq!(regions.own_from(0x21000), None);
+    assert_eq!(regions.range_from(0x21000), Some((0x30000, 0x31000)));
 }

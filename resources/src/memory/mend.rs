@@ -1,0 +1,216 @@
+//! Mending a fault: a page that is not there yet, or is shared until it is written.
+//!
+//! ASR does it on request; a thread's own run does it where that disturbs nobody (decision
+//! 0070). Both go the same way, so that it is safe from any core: what is looked up is
+//! looked at again under the tables' lock.
+
+use vortex_machine::{Access, Frame, Look, PAGE};
+use vortex_units::ActivityId;
+
+use super::asr::FaultError;
+use super::regions::{Backing, Region};
+use super::space::{AddressSpace, Layout};
+use crate::files::Image;
+
+const PAGE_U64: u64 = PAGE as u64;
+/// Pages that one fault brings at most, those before and behind of what was touched: as
+/// Linux (`fault_around_bytes`).
+const AROUND: u64 = 16;
+
+/// What became of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mend {
+    /// The page is there. So many frames were given out for it.
+    Done(u64),
+    /// Somebody else changed the space meanwhile: again, in order with what ASR does.
+    Late,
+}
+
+/// Mends one.
+///
+/// # Errors
+/// [`FaultError`]: it is the thread's own.
+pub fn mend(space: &AddressSpace, address: u64, access: Access) -> Result<Mend, FaultError> {
+    let page = address & !(PAGE_U64 - 1);
+    let layout = space.layout();
+    let (start, region) = space.region(page).ok_or(FaultError::Unmapped)?;
+    let readable = access == Access::Read && region.access != Access::None;
+    if !readable && !region.access.allows(access) {
+        return Err(FaultError::Forbidden);
+    }
+    let fault = Fault { space, layout, start, region: &region, page };
+    match space.space.look(page) {
+        Some(look) => fault.present(&look, access),
+        None => fault.absent(access),
+    }
+}
+
+/// Mends a fault in the run of the thread that has it, if that disturbs nobody: what is put
+/// where nothing was concerns no other core, and where something was, no core may be in the
+/// space. The frames given out for it; `None`, with nothing done, where ASR has to look.
+#[must_use]
+pub fn mend_here(space: &AddressSpace, address: u64, access: Access) -> Option<u64> {
+    if !space.space.is_left() && space.space.get(address).is_some() {
+        return None;
+    }
+    match mend(space, address, access) {
+        Ok(Mend::Done(given)) => Some(given),
+        Ok(Mend::Late) | Err(_) => None,
+    }
+}
+
+struct Fault<'a> {
+    space: &'a AddressSpace,
+    layout: Layout<'a>,
+    /// Where the region begins.
+    start: u64,
+    region: &'a Region,
+    page: u64,
+}
+
+impl Fault<'_> {
+    /// There is a frame.
+    fn present(&self, look: &Look, access: Access) -> Result<Mend, FaultError> {
+        if look.access.allows(access) {
+            return Ok(Mend::Done(0));
+        }
+        let (frame, holds) = (&look.frame, || self.layout.holds());
+        let own = self.region.shared || look.sole;
+        if access == Access::Write {
+            self.written();
+        }
+        let widened = |access, done| match self.space.space.widen(self.page, frame, access, holds) {
+            true => Ok(Mend::Done(done)),
+            false => Ok(Mend::Late),
+        };
+        if own {
+            return widened(self.region.access, 0);
+        }
+        if access != Access::Write {
+            return widened(until_written(self.region), 0);
+        }
+        let copy = Frame::copy_of(frame, self.owner()).ok_or(FaultError::NoMemory)?;
+        let space = &self.space.space;
+        let replaced = space.replace(self.page, frame, copy, Access::Write, holds);
+        match replaced.map_err(|_| FaultError::NoMemory)? {
+            true => Ok(Mend::Done(1)),
+            false => Ok(Mend::Late),
+        }
+    }
+
+    /// There is none yet.
+    fn absent(&self, access: Access) -> Result<Mend, FaultError> {
+        let at = self.page - self.start;
+        let (frame, rights) = match &self.region.backing {
+            Backing::Anonymous => (Frame::zeroed(self.owner()), self.region.access),
+            Backing::Shared(shared, from) => {
+                if shared.is_beyond(from + at) {
+                    return Err(FaultError::Beyond);
+                }
+                let frame = shared.frame((from + at) / PAGE_U64, self.owner());
+                (frame, self.region.access)
+            }
+            Backing::Mapped(image, from) => {
+                if from + at >= image.size {
+                    return Err(FaultError::Beyond);
+                }
+                return self.file(image, image.size, *from as i64, access);
+            }
+            Backing::File(image, end, from) => return self.file(image, *end, *from, access),
+        };
+        let frame = frame.ok_or(FaultError::NoMemory)?;
+        self.put(self.page, &mut [Some(frame)], rights, 1)
+    }
+
+    /// A page of a file, of which the region shows what lies before `end`, and its first
+    /// byte is `from`. Until it is written it is the one that all have.
+    fn file(&self, image: &Image, end: u64, from: i64, access: Access) -> Result<Mend, FaultError> {
+        let at = from.saturating_add((self.page - self.start) as i64);
+        let place = u64::try_from(at).ok().filter(|at| at.is_multiple_of(PAGE_U64));
+        let whole = |at: u64| at < image.size && (end >= image.size || at + PAGE_U64 <= end);
+        let shown = place.filter(|&at| whole(at));
+        let Some(first) = shown else {
+            let frame = from_file(image, end, at, self.owner()).ok_or(FaultError::NoMemory)?;
+            self.written();
+            return self.put(self.page, &mut [Some(frame)], self.region.access, 1);
+        };
+        let index = first / PAGE_U64;
+        let (frame, made) = image.frame(index, self.owner()).ok_or(FaultError::NoMemory)?;
+        let given = u64::from(made);
+        if access == Access::Write {
+            let copy = Frame::copy_of(&frame, self.owner()).ok_or(FaultError::NoMemory)?;
+            self.written();
+            return self.put(self.page, &mut [Some(copy)], Access::Write, given + 1);
+        }
+        let mut frames = [const { None }; AROUND as usize];
+        // Up to where the region shows whole pages.
+        let pages = if end >= image.size { image.size.div_ceil(PAGE_U64) } else { end / PAGE_U64 };
+        let (back, on) = self.around();
+        let (begin, stop) = (index.saturating_sub(back), (index + on).min(pages));
+        image.frames(begin, stop, &mut frames);
+        if let Some(place) = frames.get_mut((index - begin) as usize) {
+            *place = Some(frame);
+        }
+        let first = self.page - (index - begin) * PAGE_U64;
+        self.put(first, &mut frames, until_written(self.region), given)
+    }
+
+    /// How many pages before this one, and from this one on, lie in the region and in the
+    /// same block.
+    fn around(&self) -> (u64, u64) {
+        let block = AROUND * PAGE_U64;
+        let begin = self.page / block * block;
+        let (first, end) = (begin.max(self.start), (begin + block).min(self.region.end));
+        ((self.page - first) / PAGE_U64, (end - self.page) / PAGE_U64)
+    }
+
+    fn put(
+        &self,
+        page: u64,
+        frames: &mut [Option<Frame>],
+        access: Access,
+        given: u64,
+    ) -> Result<Mend, FaultError> {
+        let put = self.space.space.put(page, frames, access, || self.layout.holds());
+        match put.map_err(|_| FaultError::NoMemory)? {
+            true => Ok(Mend::Done(given)),
+            false => Ok(Mend::Late),
+        }
+    }
+
+    fn owner(&self) -> ActivityId {
+        self.space.space.owner()
+    }
+
+    /// The region will have a page of its own.
+    fn written(&self) {
+        let source = !matches!(self.region.backing, Backing::Anonymous) && !self.region.shared;
+        if source && !self.region.written {
+            self.space.regions.lock().write(self.start);
+        }
+    }
+}
+
+/// What a program may do with a page that others have too.
+fn until_written(region: &Region) -> Access {
+    if region.access == Access::Write { Access::Read } else { region.access }
+}
+
+/// A frame with what a file has from there on, up to `end`; zeros elsewhere. It may begin
+/// before the file does, within its first page.
+pub(super) fn from_file(image: &Image, end: u64, from: i64, owner: ActivityId) -> Option<Frame> {
+    let frame = Frame::zeroed(owner)?;
+    let mut offset = usize::try_from(from.saturating_neg()).unwrap_or(0).min(PAGE);
+    let mut at = u64::try_from(from).unwrap_or(0);
+    while offset < PAGE && at < end {
+        let most = (end - at).min((PAGE - offset) as u64) as usize;
+        let bytes = image.piece(at, most);
+        if bytes == 0 {
+            break;
+        }
+        image.with(at, bytes, |piece| frame.write(offset, piece));
+        offset += bytes;
+        at += bytes as u64;
+    }
+    Some(frame)
+}
