@@ -33,6 +33,7 @@ errnos! {
     E2BIG: "Too many arguments.",
     ENXIO: "No such device, or nobody at the other end.",
     ENOEXEC: "Not an executable format.",
+    ELIBBAD: "A program's interpreter is none.",
     EBADF: "Not a descriptor, or not one for this.",
     ECHILD: "No child to wait for.",
     EAGAIN: "It would wait.",

@@ -106,6 +106,11 @@ impl System {
     /// A program has made a call that there is not: said once a program on the console.
     pub fn note_unknown(&self, number: u64, thread: &Thread) {
         const MOST: usize = 256;
+        // Asked for at the start of every thread by a C library that does without.
+        const RSEQ: u64 = 334;
+        if number == RSEQ {
+            return;
+        }
         let name = thread.process().name().0;
         let mut unknown = self.unknown.lock();
         if unknown.len() < MOST && unknown.insert((number, name.clone())) {

@@ -137,7 +137,7 @@ impl Resource<Mail> for AddressSpaces {
     fn handle(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
         match request {
             MemoryRequest::Fault { space, address, access } => {
-                let mended = mend(space, *address, *access).map(|mend| match mend {
+                let mended = mend(space, *address, *access, true).map(|mend| match mend {
                     Mend::Done(given) => cx.allocated(Frames::new(given)),
                     // The thread touches it again, and faults again if it must.
                     Mend::Late => {}

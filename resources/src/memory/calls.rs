@@ -14,12 +14,9 @@ use vortex_machine::{Access, PAGE, USER_END};
 use super::asr::{Mapping, Stage};
 use super::regions::{Backing, Region, Regions};
 use super::shared::Shared;
-use super::space::AddressSpace;
+use super::space::{AddressSpace, MAP_TOP};
 
 const PAGE_U64: u64 = PAGE as u64;
-/// Where `mmap` looks for room, downwards.
-const MAP_TOP: u64 = 0x7fff_f000_0000;
-
 /// The file that a call maps.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct File {

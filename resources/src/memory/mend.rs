@@ -22,15 +22,21 @@ const AROUND: u64 = 16;
 pub enum Mend {
     /// The page is there. So many frames were given out for it.
     Done(u64),
-    /// Somebody else changed the space meanwhile: again, in order with what ASR does.
+    /// Not here, or not now: again, in order with what ASR does.
     Late,
 }
 
-/// Mends one.
+/// Mends one. What is there already is changed only if `may_change` says so: then other cores
+/// may have to be told.
 ///
 /// # Errors
 /// [`FaultError`]: it is the thread's own.
-pub fn mend(space: &AddressSpace, address: u64, access: Access) -> Result<Mend, FaultError> {
+pub fn mend(
+    space: &AddressSpace,
+    address: u64,
+    access: Access,
+    may_change: bool,
+) -> Result<Mend, FaultError> {
     let page = address & !(PAGE_U64 - 1);
     let layout = space.layout();
     let (start, region) = space.region(page).ok_or(FaultError::Unmapped)?;
@@ -40,7 +46,9 @@ pub fn mend(space: &AddressSpace, address: u64, access: Access) -> Result<Mend, 
     }
     let fault = Fault { space, layout, start, region: &region, page };
     match space.space.look(page) {
-        Some(look) => fault.present(&look, access),
+        Some(look) if look.access.allows(access) => Ok(Mend::Done(0)),
+        Some(look) if may_change => fault.present(&look, access),
+        Some(_) => Ok(Mend::Late),
         None => fault.absent(access),
     }
 }
@@ -50,12 +58,11 @@ pub fn mend(space: &AddressSpace, address: u64, access: Access) -> Result<Mend, 
 /// space. The frames given out for it; `None`, with nothing done, where ASR has to look.
 #[must_use]
 pub fn mend_here(space: &AddressSpace, address: u64, access: Access) -> Option<u64> {
-    if !space.space.is_left() && space.space.get(address).is_some() {
-        return None;
-    }
-    match mend(space, address, access) {
-        Ok(Mend::Done(given)) => Some(given),
-        Ok(Mend::Late) | Err(_) => None,
+    let left = space.space.is_left();
+    match mend(space, address, access, left) {
+        // Else a core has come into the space meanwhile, and ASR tells it.
+        Ok(Mend::Done(given)) if !left || space.space.is_current() => Some(given),
+        _ => None,
     }
 }
 
@@ -69,11 +76,8 @@ struct Fault<'a> {
 }
 
 impl Fault<'_> {
-    /// There is a frame.
+    /// There is a frame, with fewer rights.
     fn present(&self, look: &Look, access: Access) -> Result<Mend, FaultError> {
-        if look.access.allows(access) {
-            return Ok(Mend::Done(0));
-        }
         let (frame, holds) = (&look.frame, || self.layout.holds());
         let own = self.region.shared || look.sole;
         if access == Access::Write {

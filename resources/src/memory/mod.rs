@@ -8,6 +8,7 @@ mod mend;
 mod pages;
 mod pin;
 mod regions;
+mod segments;
 mod shared;
 mod space;
 
@@ -17,5 +18,6 @@ pub use maps::maps;
 pub use mend::mend_here;
 pub use pin::{Pinned, Unpinned, pin, read_string};
 pub use regions::{Backing, Region, Regions};
+pub use segments::interpreter;
 pub use shared::Shared;
 pub use space::AddressSpace;

@@ -17,6 +17,9 @@ use vortex_units::ActivityId;
 use super::mend::{Mend, mend};
 use super::regions::{Region, Regions};
 
+/// Where `mmap` looks for room, downwards.
+pub(super) const MAP_TOP: u64 = 0x7fff_f000_0000;
+
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// An address space.
@@ -75,7 +78,7 @@ impl AddressSpace {
     pub fn fill(&self, mut address: u64, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {
             let page = address & !(PAGE as u64 - 1);
-            if !matches!(mend(self, page, Access::Write), Ok(Mend::Done(_))) {
+            if !matches!(mend(self, page, Access::Write, true), Ok(Mend::Done(_))) {
                 return false;
             }
             let Some(frame) = self.space.pin(page, Access::Write) else { return false };

@@ -1,5 +1,6 @@
 //! Beginning a service: a process without a parent.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
@@ -10,13 +11,14 @@ use vortex_grid::{At, Continuation, Labels, Outcome};
 use vortex_machine::UserContext;
 use vortex_units::ActivityId;
 
+use super::executing::errno;
 use super::processes::{Pid, Process, ThreadState};
 use super::resource::{Cx, Next, ProcessRequest, Processes, Record};
 use super::signals::{Actions, Pending};
 use super::thread::Thread;
 use super::threads::ThreadReady;
-use crate::files::{FileRequest, FilesId};
-use crate::memory::{AddressSpace, Program};
+use crate::files::{FileRequest, FilesId, Image};
+use crate::memory::{AddressSpace, Program, interpreter};
 use crate::{Answer, Mail};
 
 /// A program to be begun as a service.
@@ -28,13 +30,15 @@ pub struct Start {
     /// Its environment.
     pub environment: Vec<Vec<u8>>,
     pub(super) files: Option<FilesId>,
+    /// The program, while the interpreter that it wants to be loaded by is asked for.
+    pub(super) program: Option<Box<Image>>,
 }
 
 impl Start {
     /// A service's program.
     #[must_use]
     pub fn new(path: Vec<u8>, arguments: Vec<Vec<u8>>, environment: Vec<Vec<u8>>) -> Self {
-        Self { path, arguments, environment, files: None }
+        Self { path, arguments, environment, files: None, program: None }
     }
 }
 
@@ -47,16 +51,8 @@ impl Continuation<Mail, Processes> for HasFiles {
             Ok(Some(Answer::Files(Ok(files)))) => start.files = Some(files),
             _ => return processes.not_started(start, Errno::ENOMEM),
         }
-        let Some(ports) = processes.system.ports.get() else { return Outcome::Done };
-        let Some(files) = start.files else { return Outcome::Done };
-        match cx.request(
-            ports.files,
-            Labels::NONE,
-            FileRequest::Image(files, None, start.path.clone()),
-        ) {
-            Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasImage>()),
-            Err(_) => processes.not_started(start, Errno::EAGAIN),
-        }
+        let path = start.path.clone();
+        processes.ask_for(start, path, cx)
     }
 }
 
@@ -70,9 +66,20 @@ impl Continuation<Mail, Processes> for HasImage {
             Ok(Some(Answer::Image(Err(error)))) => return processes.not_started(start, error),
             _ => return processes.not_started(start, Errno::EIO),
         };
+        let (image, loader) = match start.program.take() {
+            Some(program) => (program, Some(*image)),
+            None => match interpreter(&image) {
+                Err(error) => return processes.not_started(start, errno(error)),
+                Ok(None) => (image, None),
+                Ok(Some(path)) => {
+                    start.program = Some(image);
+                    return processes.ask_for(start, path, cx);
+                }
+            },
+        };
         let (arguments, environment) = (&start.arguments, &start.environment);
         let owner = cx.activity();
-        let program = match processes.load(*image, &start.path, arguments, environment, owner) {
+        let program = match processes.load(*image, loader, arguments, environment, owner) {
             Ok(program) => program,
             Err(error) => return processes.not_started(start, error),
         };
@@ -131,6 +138,15 @@ impl Processes {
         let Some(ports) = self.system.ports.get() else { return Outcome::Done };
         match cx.request(ports.files, Labels::NONE, FileRequest::New) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasFiles>()),
+            Err(_) => self.not_started(start, Errno::EAGAIN),
+        }
+    }
+
+    fn ask_for(&mut self, start: &Start, path: Vec<u8>, cx: &mut Cx<'_>) -> Next {
+        let Some(ports) = self.system.ports.get() else { return Outcome::Done };
+        let Some(files) = start.files else { return Outcome::Done };
+        match cx.request(ports.files, Labels::NONE, FileRequest::Image(files, None, path)) {
+            Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasImage>()),
             Err(_) => self.not_started(start, Errno::EAGAIN),
         }
     }

@@ -13,10 +13,10 @@ use super::begin::base_name;
 use super::resource::{Cx, Extra, Next, ProcessCall, ProcessRequest, Processes, reply};
 use super::waiting::For;
 use crate::files::{FileRequest, Image};
-use crate::memory::{LoadError, Program, load};
+use crate::memory::{LoadError, Program, interpreter, load};
 use crate::{Answer, Mail};
 
-/// Interpreters of interpreters, at most.
+/// Scripts that are interpreters of scripts, at most.
 const DEPTH: u32 = 4;
 
 struct HasImage;
@@ -25,7 +25,7 @@ impl Continuation<Mail, Processes> for HasImage {
     fn resume(processes: &mut Processes, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
         let ProcessRequest::Call(call) = request else { return Outcome::Done };
         match cx.reply::<Answer>() {
-            Ok(Some(Answer::Image(Ok(image)))) => processes.take_place(call, *image, cx),
+            Ok(Some(Answer::Image(Ok(image)))) => processes.found(call, image, cx),
             Ok(Some(Answer::Image(Err(error)))) => reply(Err(error)),
             _ => reply(Err(Errno::EIO)),
         }
@@ -33,10 +33,10 @@ impl Continuation<Mail, Processes> for HasImage {
 }
 
 /// A path, and an argument.
-type Interpreter = (Vec<u8>, Option<Vec<u8>>);
+type Script = (Vec<u8>, Option<Vec<u8>>);
 
 /// The interpreter that a script names in its first line, and that line's argument.
-fn interpreter(image: &Image) -> Option<Result<Interpreter, Errno>> {
+fn script(image: &Image) -> Option<Result<Script, Errno>> {
     let mut line = [0; 256];
     let read = image.read(0, &mut line);
     let line = line.get(..read)?.strip_prefix(b"#!")?;
@@ -90,56 +90,70 @@ impl Processes {
     pub(super) fn load(
         &mut self,
         image: Image,
-        path: &[u8],
+        interpreter: Option<Image>,
         arguments: &[Vec<u8>],
         environment: &[Vec<u8>],
         owner: ActivityId,
     ) -> Result<Program, Errno> {
         let mut random = [0; 16];
         self.system.random.lock().fill(&mut random);
-        let image = Arc::new(image);
-        load(image, path, arguments, environment, random, owner).map_err(|error| match error {
-            LoadError::Format | LoadError::Segment => Errno::ENOEXEC,
-            LoadError::Interpreter => Errno::ENOENT,
-            LoadError::Arguments => Errno::E2BIG,
-            LoadError::NoMemory => Errno::ENOMEM,
-        })
+        let (image, interpreter) = (Arc::new(image), interpreter.map(Arc::new));
+        let (path, interpreter) = (&image.path, interpreter.as_ref());
+        load(&image, interpreter, path, arguments, environment, random, owner).map_err(errno)
     }
 
-    fn take_place(&mut self, call: &mut ProcessCall, image: Image, cx: &mut Cx<'_>) -> Next {
-        match interpreter(&image) {
+    /// A file is there: a script, a program, or the interpreter that one wants.
+    fn found(&mut self, call: &mut ProcessCall, image: Box<Image>, cx: &mut Cx<'_>) -> Next {
+        let Extra::Exec(exec) = &mut call.extra else { return reply(Err(Errno::EINVAL)) };
+        if let Some(program) = exec.program.take() {
+            return self.take_place(call, *program, Some(*image), cx);
+        }
+        match script(&image) {
             None => {}
             Some(Err(error)) => return reply(Err(error)),
             Some(Ok((name, argument))) => {
-                let Extra::Strings(arguments, _, depth) = &mut call.extra else {
-                    return reply(Err(Errno::EINVAL));
-                };
-                *depth += 1;
-                if *depth > DEPTH {
+                exec.depth += 1;
+                if exec.depth > DEPTH {
                     return reply(Err(Errno::ELOOP));
                 }
                 let mut all = Vec::new();
                 all.push(name.clone());
                 all.extend(argument);
                 all.push(image.path);
-                all.extend(arguments.drain(..).skip(1));
-                *arguments = all;
+                all.extend(exec.arguments.drain(..).skip(1));
+                exec.arguments = all;
                 return self.ask_image(call, name, cx);
             }
         }
-        let Extra::Strings(arguments, environment, _) =
-            core::mem::replace(&mut call.extra, Extra::None)
-        else {
+        match interpreter(&image) {
+            Err(error) => reply(Err(errno(error))),
+            Ok(None) => self.take_place(call, *image, None, cx),
+            Ok(Some(path)) => {
+                exec.program = Some(image);
+                self.ask_image(call, path, cx)
+            }
+        }
+    }
+
+    fn take_place(
+        &mut self,
+        call: &mut ProcessCall,
+        image: Image,
+        interpreter: Option<Image>,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        let Extra::Exec(exec) = core::mem::replace(&mut call.extra, Extra::None) else {
             return reply(Err(Errno::EINVAL));
         };
-        let (path, found) = (image.path.clone(), image.found.clone());
+        let name = (base_name(&image.path), image.found.clone());
         let owner = call.thread.process.activity;
-        let program = match self.load(image, &path, &arguments, &environment, owner) {
+        let loaded = self.load(image, interpreter, &exec.arguments, &exec.environment, owner);
+        let program = match loaded {
             Ok(program) => program,
             Err(error) => return reply(Err(error)),
         };
         let process = &call.thread.process;
-        *process.program.lock() = (base_name(&path), found);
+        *process.program.lock() = name;
         process.actions.lock().after_exec();
         let old = {
             program.space.users.fetch_add(1, Ordering::AcqRel);
@@ -150,5 +164,15 @@ impl Processes {
             let _ = cx.send(ports.files, Labels::NONE, FileRequest::Exec(process.files));
         }
         Outcome::Reply(Answer::Program(Ok(Box::new(program))))
+    }
+}
+
+/// What execve(2) says of it.
+pub(super) fn errno(error: LoadError) -> Errno {
+    match error {
+        LoadError::Format | LoadError::Segment => Errno::ENOEXEC,
+        LoadError::Library => Errno::ELIBBAD,
+        LoadError::Arguments => Errno::E2BIG,
+        LoadError::NoMemory => Errno::ENOMEM,
     }
 }

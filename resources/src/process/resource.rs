@@ -20,7 +20,7 @@ use super::posting::Alarm;
 use super::processes::{Pid, Process, ThreadState};
 use super::signals::{Ended, Info, Signal, SignalSet, Stack};
 use super::waiting::{For, Waits};
-use crate::files::FileRequest;
+use crate::files::{FileRequest, Image};
 use crate::memory::{AddressSpace, MemoryRequest};
 use crate::{Answer, Mail, System};
 
@@ -35,11 +35,23 @@ pub enum Extra {
     None,
     /// What a child gets of its parent's thread.
     Child(Box<Child>),
-    /// Arguments and environment of a program, and how many interpreters were put before
-    /// the arguments.
-    Strings(Vec<Vec<u8>>, Vec<Vec<u8>>, u32),
+    /// What a program is begun with.
+    Exec(Box<Exec>),
     /// How far a futex's wake has come.
     Futex(Waking),
+}
+
+/// What a program is begun with.
+#[derive(Default)]
+pub struct Exec {
+    /// Its arguments.
+    pub arguments: Vec<Vec<u8>>,
+    /// Its environment.
+    pub environment: Vec<Vec<u8>>,
+    /// How many interpreters of scripts were put before the arguments.
+    pub depth: u32,
+    /// The program, while the interpreter that it wants to be loaded by is asked for.
+    pub program: Option<Box<Image>>,
 }
 
 /// What a child gets of its parent's thread.

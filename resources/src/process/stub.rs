@@ -14,7 +14,7 @@ use vortex_units::{CoreId, Cycles, Nanos};
 
 use super::direct::{self, Effect};
 use super::operands::{Operands, Unready};
-use super::resource::{Child, Extra, ProcessCall};
+use super::resource::{Child, Exec, Extra, ProcessCall};
 use super::signals::SignalSet;
 use super::thread::Thread;
 use crate::System;
@@ -168,7 +168,8 @@ fn process(
             let mut left = STRINGS;
             let arguments = strings(space, arguments, &mut left)?;
             let environment = strings(space, environment, &mut left)?;
-            (operands, Extra::Strings(arguments, environment, 0))
+            let exec = Exec { arguments, environment, ..Exec::default() };
+            (operands, Extra::Exec(Box::new(exec)))
         }
         abi::Process::Futex { word, operation, timeout, second, .. } => {
             let mut operands = Operands::buffer_at(space, Span::new(word, 4), Access::Write)?;

@@ -109,9 +109,16 @@ fn tree(programs: &Path, tests: &[Test]) -> Result<Tree, ImageError> {
     }
     let runner = Content::Host(programs.join("runner"));
     tree.put(&GuestPath::root().follow(RUNNER), Node::File(runner, 0o755))?;
+    for folder in tests.iter().flat_map(|test| &test.needs).filter(|path| Path::new(path).is_dir())
+    {
+        image::take(&mut tree, Path::new(folder), &GuestPath::root().follow(folder))?;
+    }
     let mut programs = Programs::into(&mut tree);
     for test in tests {
-        programs.add(test.program(), &format!("test '{}'", test.name))?;
+        let files = test.needs.iter().map(String::as_str).filter(|path| !Path::new(path).is_dir());
+        for program in files.chain([test.program()]) {
+            programs.add(program, &format!("test '{}'", test.name))?;
+        }
     }
     programs.finish()?;
     Ok(tree)

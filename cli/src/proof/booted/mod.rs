@@ -15,6 +15,7 @@
 
 mod boot;
 mod compare;
+mod dynamic;
 mod known;
 mod machine;
 mod oracle;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::dynamic;
 use crate::proof::services;
 
 /// A test.
@@ -11,12 +12,20 @@ pub struct Test {
     pub name: String,
     /// The program's path, the same on both sides, and its arguments.
     pub words: Vec<String>,
+    /// What else of the host it needs: programs, folders.
+    pub needs: Vec<String>,
 }
 
 impl Test {
     /// With this name, these words.
     pub fn new(name: &str, words: &[&str]) -> Self {
-        Self { name: name.into(), words: words.iter().map(ToString::to_string).collect() }
+        let words = words.iter().map(ToString::to_string).collect();
+        Self { name: name.into(), words, needs: Vec::new() }
+    }
+
+    /// That needs this too.
+    pub fn with(self, needs: impl IntoIterator<Item = String>) -> Self {
+        Self { needs: needs.into_iter().collect(), ..self }
     }
 
     /// Its program.
@@ -38,6 +47,7 @@ pub fn all(programs: &Path) -> Result<Vec<Test>, String> {
     let program = |name: &str| programs.join(name).to_string_lossy().into_owned();
     let calls = program("calls");
     let mut tests = busybox();
+    tests.extend(dynamic::debian());
     for name in services::list(Path::new(&calls))? {
         tests.push(Test::new(&name, &[&calls, &name]));
     }
