@@ -23,7 +23,7 @@ use vortex_resources::memory::AddressSpaces;
 use vortex_resources::monitor::{Monitor, Samples};
 use vortex_resources::process::{Limits, ProcessRequest, Processes, Random, Start, Threads};
 use vortex_resources::{Mail, Ports, System, WallClock};
-use vortex_units::{ActivityId, Bytes, CoreId, Cycles, Micros, Share};
+use vortex_units::{ActivityId, Bytes, CoreId, Cycles, Frames, Micros, Share};
 
 use crate::clock::Clock;
 use crate::defaults;
@@ -38,6 +38,9 @@ const NODES: u32 = 16_384;
 const NODES_OF_A_THREAD: u32 = 4;
 /// The share of a resource that the configuration does not name, at each multiplexor.
 const RESOURCE_SHARE: u32 = 100;
+
+/// Frames that reclamation may take when there are no others.
+const RECLAIM_RESERVE: Frames = Frames::new(64);
 
 /// Why the machine cannot be started.
 #[derive(Debug)]
@@ -54,6 +57,8 @@ pub enum Failure {
     NoConfiguration(String),
     /// It asks for what this kernel does not do.
     NotOffered(String),
+    /// Minimums and reserve do not fit into the memory that there is.
+    Memory(String),
     /// The root file system is broken.
     Root(LoadError),
     /// More activities than there is room for.
@@ -74,6 +79,7 @@ impl fmt::Display for Failure {
             Self::NotOffered(what) => {
                 write!(f, "the configuration asks for what there is not: {what}")
             }
+            Self::Memory(why) => f.write_str(why),
             Self::Root(error) => write!(f, "the root file system cannot be read: {error:?}"),
             Self::NoModule => write!(f, "no module was loaded: there is no root file system"),
             Self::Activities => write!(f, "too many activities"),
@@ -184,6 +190,8 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         return Err(Failure::NoSuchCore(mux.core, boot.cores));
     }
     refuse(&config)?;
+    vortex_machine::multiplex(RECLAIM_RESERVE, config.machine.reserve, boot.cores)
+        .map_err(|error| Failure::Memory(format!("{error}")))?;
     let frequency = Frequency::megahertz(boot.megahertz());
     let grid = Grid::new(GridSpec {
         cores: config.multiplexors.iter().map(|mux| mux.core.get() + 1).max().unwrap_or(1),
@@ -215,6 +223,7 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         let mut entitlement = vortex_assembly::entitlement(&config, index);
         entitlement.nodes = activity.nodes.unwrap_or(NODES);
         let id = grid.activities().create(entitlement).map_err(|_| Failure::Activities)?;
+        open_account(activity, id)?;
         names.push((activity.name.clone(), id));
         threads.push((id, add_threads(&config, &grid, &system, frequency, id, index)?));
     }
@@ -308,15 +317,10 @@ fn refuse(config: &Config) -> Result<(), Failure> {
             unknown.resource
         )));
     }
-    let budget = config
-        .activities
-        .iter()
-        .find(|activity| activity.memory != vortex_config::MemoryBudget::default());
-    if let Some(activity) = budget {
-        return Err(Failure::NotOffered(format!(
-            "{}: memory budgets are not enforced yet",
-            activity.name
-        )));
+    // What the kernel has for itself is the machine's reserve.
+    let own = config.activities.first().map(|activity| activity.memory);
+    if own.is_some_and(|own| own != vortex_config::MemoryBudget::default()) {
+        return Err(Failure::NotOffered("a memory budget of the infrastructure".into()));
     }
     if let Some(bus) = config.schedulers.first() {
         return Err(Failure::NotOffered(format!(
@@ -325,6 +329,15 @@ fn refuse(config: &Config) -> Result<(), Failure> {
         )));
     }
     Ok(())
+}
+
+/// Opens an activity's account of memory.
+fn open_account(activity: &vortex_config::Activity, id: ActivityId) -> Result<(), Failure> {
+    let vortex_config::MemoryBudget { minimum, soft, hard } = activity.memory;
+    let Some(memory) = vortex_machine::multiplexor() else { return Ok(()) };
+    let budget = vortex_memory::Budget { minimum, soft, hard, objects: None };
+    let wrong = |error| Failure::Memory(format!("{}: {error}", activity.name));
+    memory.open(id, budget).map_err(wrong)
 }
 
 /// The activities that may see the performance data of all.

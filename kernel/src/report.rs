@@ -7,7 +7,7 @@ use core::fmt;
 use core::sync::atomic::Ordering;
 
 use vortex_grid::Core;
-use vortex_machine::Status;
+use vortex_machine::{Status, Use};
 use vortex_resources::Mail;
 use vortex_units::Cycles;
 
@@ -68,7 +68,7 @@ pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
     } else {
         table(&bill, shared);
         boot(shared);
-        memory();
+        memory(shared);
         vortex_machine::power_off(Status::Good, shared.debug_exit);
     }
 }
@@ -107,7 +107,9 @@ fn boot(shared: &Shared) {
     ));
 }
 
-fn memory() {
+/// What is left of memory when all programs have ended: their pages and page tables are
+/// back; pages of files stay on the bills of those for whom they were read.
+fn memory(shared: &Shared) {
     let (all, free) = vortex_machine::memory_counters();
     let (claimed, used) = vortex_machine::heap_counters();
     print(format_args!(
@@ -117,4 +119,20 @@ fn memory() {
         used.get(),
         claimed.get()
     ));
+    let Some(memory) = vortex_machine::multiplexor() else { return };
+    for (name, activity) in shared.names.iter().skip(1) {
+        let Ok(most) = memory.most(*activity) else { continue };
+        let left = |of: Use| memory.used(of.account(*activity)).unwrap_or_default().get();
+        let lost = left(Use::Page) + left(Use::Table);
+        let verdict = if lost == 0 { "all back" } else { "FRAMES LOST" };
+        print(format_args!(
+            "memory of {name}: {} frames at most, {} of files, {lost} left: {verdict}\n",
+            most.get(),
+            left(Use::File),
+        ));
+    }
+    match memory.ledger() {
+        Ok(_) => print(format_args!("memory: ledger whole\n")),
+        Err(imbalance) => print(format_args!("MEMORY LEDGER WRONG: {imbalance:?}\n")),
+    }
 }

@@ -43,6 +43,12 @@ impl ResourceId {
         if (number as usize) < RESOURCES { Some(Self(number)) } else { None }
     }
 
+    /// The resource with this number, or with what it leaves by [`RESOURCES`].
+    #[must_use]
+    pub const fn nth(number: u8) -> Self {
+        Self(number % RESOURCES as u8)
+    }
+
     /// Its place in tables that have an entry a resource.
     #[must_use]
     pub const fn index(self) -> usize {

@@ -1,7 +1,7 @@
 //! The parts of the proof, in the order in which they run: what fails fast comes first.
 
 use super::{Extent, Part, Program, Work, booted, files, fuzz, miri, models, readme, services};
-use crate::commands::{cost, ledger};
+use crate::commands::{budgets, cost, ledger};
 
 /// The crates that are compiled into the kernel unchanged.
 const KERNEL_CRATES: &[&str] = &[
@@ -159,6 +159,12 @@ pub fn parts() -> Vec<Part> {
             what: "experiment cpu for five seconds: every cycle of the machine is on one bill",
             extent: Extent::Normal,
             work: |_| Work::Function(ledger),
+        },
+        Part {
+            name: "budgets",
+            what: "who uses more memory than it may harms only itself; all of it comes back",
+            extent: Extent::Normal,
+            work: |_| Work::Function(budgets),
         },
         Part {
             name: "fuzz",

@@ -35,8 +35,11 @@ pub trait Policy: Send + Sync {
     fn key(&self, candidate: &Candidate) -> u64;
 }
 
-/// All policies; the first is the default.
-pub const POLICIES: &[&dyn Policy] = &[&over_budget::OverBudget, &lru::Lru, &fifo::Fifo];
+/// What is done where nothing else is said.
+pub const DEFAULT: &dyn Policy = &over_budget::OverBudget;
+
+/// All policies.
+pub const POLICIES: &[&dyn Policy] = &[DEFAULT, &lru::Lru, &fifo::Fifo];
 
 /// The policy of this name.
 #[must_use]

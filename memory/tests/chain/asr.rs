@@ -7,10 +7,9 @@ use vortex_memory::{Account, Answer, Cookie, FrameId, Information, Left, Order, 
 use vortex_units::{CoreId, Micros};
 
 use crate::mail::{
-    AsrRequest, ErPage, ErRequest, FcrRequest, Got, Mail, MemoryRequest, SrRequest, Swapped, Touch,
-    Touched,
+    AsrRequest, ErPage, ErRequest, Got, Mail, MemoryRequest, SrRequest, Swapped, Touch, Touched,
 };
-use crate::world::{ASR, Draw, ER, Page, Shared, TEXT, key, unkey};
+use crate::world::{ASR, Draw, Page, Shared, TEXT, key, unkey};
 
 pub struct Spaces {
     pub shared: Arc<Shared>,
@@ -165,13 +164,7 @@ impl Spaces {
                 Ok(Left::Held)
             );
             if let Ok(next) = memory.forward(order.id) {
-                let next = next.expect("beneath ASR are others");
-                match next.to {
-                    ASR => cx.send(ports.asr, Labels::NONE, AsrRequest::Reclaim(next)).unwrap(),
-                    ER => cx.send(ports.er, Labels::NONE, ErRequest::Reclaim(next)).unwrap(),
-                    // ER came too late to have it directed to itself.
-                    _ => cx.send(ports.fcr, Labels::NONE, FcrRequest::Reclaim(next)).unwrap(),
-                }
+                self.shared.pass(next.expect("beneath ASR are others"), cx);
             }
             return Outcome::Done;
         }

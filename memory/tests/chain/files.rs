@@ -41,9 +41,7 @@ impl Resource<Mail> for Executables {
             ErRequest::Reclaim(order) => {
                 self.shown.remove(&order.cookie.0);
                 if let Ok(next) = self.shared.memory.forward(order.id) {
-                    let next = next.expect("beneath ER is FCR");
-                    assert_eq!(next.to, FCR);
-                    cx.send(ports.fcr, Labels::NONE, FcrRequest::Reclaim(next)).unwrap();
+                    self.shared.pass(next.expect("beneath ER is FCR"), cx);
                 }
                 Outcome::Done
             }

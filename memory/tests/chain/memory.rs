@@ -6,8 +6,8 @@ use std::sync::Arc;
 use vortex_grid::{At, Context, Kept, Labels, Outcome, Resource};
 use vortex_memory::{Account, Cookie, ResourceId, Step, WaiterId};
 
-use crate::mail::{AsrRequest, ErRequest, FcrRequest, Got, Mail, MemoryRequest};
-use crate::world::{ASR, ER, FCR, Shared};
+use crate::mail::{Got, Mail, MemoryRequest};
+use crate::world::Shared;
 
 /// Orders sent in one run.
 const BURST: usize = 3;
@@ -46,14 +46,7 @@ impl Resource<Mail> for Memory {
                 Step::Again => {}
                 Step::Order(order) => {
                     self.shared.count(|counts| counts.orders += 1);
-                    let ports = self.shared.ports.get().unwrap();
-                    match order.to {
-                        ASR => cx.send(ports.asr, Labels::NONE, AsrRequest::Reclaim(order)),
-                        ER => cx.send(ports.er, Labels::NONE, ErRequest::Reclaim(order)),
-                        FCR => cx.send(ports.fcr, Labels::NONE, FcrRequest::Reclaim(order)),
-                        other => panic!("{other:?} never asked for frames"),
-                    }
-                    .unwrap();
+                    self.shared.pass(order, cx);
                 }
                 Step::Ready(waiter, _, token) => self.answer(cx, token, Some(waiter)),
                 Step::Nothing(_, _, token) => self.answer(cx, token, None),

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use vortex_grid::policy::{Metric, Params};
 use vortex_grid::{
-    Class, Core, CoreSpec, Entitlement, Frequency, Grid, GridSpec, InstanceSpec, Labels, Machine,
-    Parent, Port, Standing, Step,
+    Class, Context, Core, CoreSpec, Entitlement, Frequency, Grid, GridSpec, InstanceSpec, Labels,
+    Machine, Parent, Port, Standing, Step,
 };
 use vortex_memory::policy::Policy;
-use vortex_memory::{Budget, FrameId, Left, Multiplexor, ResourceId, Spec};
+use vortex_memory::{Budget, FrameId, Left, Multiplexor, Order, ResourceId, Spec};
 use vortex_units::{ActivityId, CoreId, Cycles, Frames, Share};
 
 use crate::asr::Spaces;
 use crate::files::{Executables, FileCache};
-use crate::mail::{AsrRequest, Mail, Touch};
+use crate::mail::{AsrRequest, ErRequest, FcrRequest, Mail, Touch};
 use crate::memory::Memory;
 use crate::swap::Swap;
 
@@ -151,6 +151,18 @@ impl Shared {
     pub fn activity(&self, place: usize) -> ActivityId {
         let activities = self.activities.lock().unwrap();
         *activities.iter().find(|activity| activity.index() == place).unwrap()
+    }
+
+    /// Sends an order to whom it goes.
+    pub fn pass(&self, order: Order, cx: &mut Context<'_, Mail>) {
+        let ports = self.ports.get().unwrap();
+        match order.to {
+            ASR => cx.send(ports.asr, Labels::NONE, AsrRequest::Reclaim(order)),
+            ER => cx.send(ports.er, Labels::NONE, ErRequest::Reclaim(order)),
+            FCR => cx.send(ports.fcr, Labels::NONE, FcrRequest::Reclaim(order)),
+            other => panic!("{other:?} never asked for frames"),
+        }
+        .unwrap();
     }
 
     pub fn count(&self, change: impl FnOnce(&mut Counts)) {

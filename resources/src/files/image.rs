@@ -11,7 +11,7 @@ use core::fmt;
 
 use spin::Mutex;
 use vortex_files::Page;
-use vortex_machine::{Frame, PAGE};
+use vortex_machine::{Frame, PAGE, Use};
 use vortex_units::ActivityId;
 
 const PAGE_U64: u64 = PAGE as u64;
@@ -75,7 +75,7 @@ impl Image {
         if let Some(frame) = self.known(page, owner) {
             return Some((frame, false));
         }
-        let made = Frame::zeroed(owner)?;
+        let made = Frame::zeroed_for(owner, Use::File)?;
         if let Some(page) = self.pages.page(page) {
             made.write(0, page.bytes());
         }
