@@ -21,7 +21,7 @@ const HARD: [(&str, u64); 4] =
 const SAID: [&str; 6] = [
     "steady: good",
     "churn: 30 rounds of 30",
-    "touch: the child: killed by KILL",
+    "touch: the child: killed by SIGKILL",
     "touch: the parent has memory: true",
     "forks: then another child: exit 3",
     "memory: ledger whole",
@@ -56,7 +56,7 @@ fn wrong(console: &str) -> Vec<String> {
     let mut wrong: Vec<String> = missing.map(|said| format!("nobody says '{said}'")).collect();
     // Refused, or ended: one of both.
     let refused = lines.contains(&"forks: refused: ENOMEM");
-    if !refused && !lines.contains(&"forks: the child: killed by KILL") {
+    if !refused && !lines.contains(&"forks: the child: killed by SIGKILL") {
         wrong.push("forks are not refused".into());
     }
     for (name, hard) in HARD {
@@ -74,7 +74,7 @@ fn wrong(console: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const GOOD: &str = "steady: good\r\nchurn: 30 rounds of 30\r\ntouch: the child: killed by KILL\r\n\
+    const GOOD: &str = "steady: good\r\nchurn: 30 rounds of 30\r\ntouch: the child: killed by SIGKILL\r\n\
         touch: the parent has memory: true\r\nforks: refused: ENOMEM\r\n\
         forks: then another child: exit 3\r\nmemory: ledger whole\r\n\
         memory of steady: 3100 frames at most, 9 of files, 0 left: all back\r\n\
