@@ -123,7 +123,7 @@ pub fn grid(cores: u16, activities: u32) -> Arc<Grid<Mail>> {
 }
 
 /// Adds a relay on these cores that sends on to the instance numbered `next`.
-pub fn relay(grid: &Arc<Grid<Mail>>, cores: &[u16], next: u32) -> Option<Port<Relay>> {
+pub fn relay(grid: &Arc<Grid<Mail>>, cores: &[u16], next: u16) -> Option<Port<Relay>> {
     let spec = InstanceSpec {
         name: "relay".into(),
         class: Class(0),

@@ -37,6 +37,9 @@ Examples:
   ./vortex test grid schedulers              only these parts; --list names them all
   ./vortex bench grid                        what a request costs, in instructions
 
+Environment:
+  VORTEX_QEMU     the QEMU to run machines with, instead of qemu-system-x86_64 in PATH
+
 Start with README.md; the book is in docs/book/.";
 
 /// The subcommands.
@@ -161,6 +164,9 @@ pub struct Mutants {
 /// Arguments of `booted`.
 #[derive(Debug, Arguments)]
 pub struct Booted {
+    /// On Debian's kernel instead of ours.
+    #[arg(long)]
+    pub linux: bool,
     /// How the tests' names begin.
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,

@@ -21,6 +21,11 @@ pub fn root() -> Result<PathBuf, Failure> {
     }
 }
 
+/// Where cargo puts what it builds; a relative name is cargo's, which is started in the root.
+pub fn target(root: &Path) -> PathBuf {
+    root.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
 /// Whether this program starts and answers with success.
 pub fn works(program: &str, arguments: &[&str]) -> bool {
     Command::new(program)

@@ -123,6 +123,8 @@ struct Place {
     /// Nodes in use, on all cores.
     nodes: AtomicU32,
     limit: AtomicU32,
+    /// Bytes of the kernel's heap that are held for it.
+    held: AtomicU64,
     entitlement: Mutex<Option<Arc<Entitlement>>>,
     /// Cycles received on each core, published by that core for load sharing.
     received: Box<[AtomicU64]>,
@@ -143,6 +145,7 @@ impl Activities {
                 generation: AtomicU32::new(0),
                 nodes: AtomicU32::new(0),
                 limit: AtomicU32::new(0),
+                held: AtomicU64::new(0),
                 entitlement: Mutex::new(None),
                 received: (0..cores).map(|_| AtomicU64::new(0)).collect(),
             })
@@ -342,6 +345,24 @@ impl Activities {
     #[must_use]
     pub fn nodes(&self, activity: ActivityId) -> u32 {
         self.place(activity).map_or(0, |place| place.nodes.load(Ordering::Relaxed))
+    }
+
+    /// Bytes of the kernel's heap that are now held for the activity.
+    #[must_use]
+    pub fn held(&self, activity: ActivityId) -> u64 {
+        self.place(activity).map_or(0, |place| place.held.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn hold(&self, activity: ActivityId, bytes: u64) {
+        if let Some(place) = self.place(activity) {
+            place.held.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn release(&self, activity: ActivityId, bytes: u64) {
+        if let Some(place) = self.place(activity) {
+            place.held.fetch_sub(bytes, Ordering::Relaxed);
+        }
     }
 
     /// What the activity is entitled to at a resource on a core.

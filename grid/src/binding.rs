@@ -123,9 +123,16 @@ impl Bindings {
         self.shard(&self.bound, &label).get(&label).copied()
     }
 
-    /// Changes a binding; only its core may.
+    /// Changes a binding; only its core may. One that was removed is not made again.
     pub fn rebind(&self, label: Label, bound: Bound) {
-        self.shard(&self.bound, &label).insert(label, bound);
+        if let Some(known) = self.shard(&self.bound, &label).get_mut(&label) {
+            *known = bound;
+        }
+    }
+
+    /// Forgets a label whose instance has gone. Says to which core it was bound.
+    pub fn remove(&self, label: Label) -> Option<CoreId> {
+        self.shard(&self.bound, &label).remove(&label).map(|bound| bound.core)
     }
 
     /// Forgets the bindings of an activity that is gone; returns them.

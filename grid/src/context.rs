@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use vortex_units::{ActivityId, Bytes, CoreId, Cycles, Frames, InstanceId, Micros};
 
 use crate::kept::{Keeping, Kept, Ticket};
+use crate::kind::Family;
 use crate::labels::Labels;
 use crate::message::{Carries, Message, Port, wrap_request};
 use crate::policy::Record;
@@ -47,6 +48,10 @@ pub(crate) struct Desk<M> {
     pub kept: Keeping<M>,
     pub keeping: Option<Ticket>,
     pub answers: Vec<(Ticket, Option<M>)>,
+    /// Instances to be removed.
+    pub removed: Vec<InstanceId>,
+    /// Cores to be woken.
+    pub pokes: Vec<CoreId>,
     pub cancelled: Vec<Trigger>,
     /// Activities whose debt has reached its cap, and the slot whose scheduler says so.
     pub refused: Vec<(usize, ActivityId)>,
@@ -78,6 +83,8 @@ pub struct Context<'a, M> {
     pub(crate) grid: &'a Arc<Grid<M>>,
     pub(crate) activity: ActivityId,
     pub(crate) instance: InstanceId,
+    /// Under what name it sends.
+    pub(crate) as_sender: InstanceId,
     pub(crate) sender: InstanceId,
     pub(crate) answered: Option<Trigger>,
     pub(crate) labels: Labels,
@@ -137,7 +144,7 @@ impl<M: Message> Context<'_, M> {
         {
             self.grid
                 .bindings
-                .fix(self.instance, activity, dependency, affinity)
+                .fix(self.as_sender, activity, dependency, affinity)
                 .map_err(|_| SendError::LabelConflict)?;
         }
         let mut parcel = self.desk.pool.take().ok_or(SendError::FanOut)?;
@@ -145,7 +152,7 @@ impl<M: Message> Context<'_, M> {
         self.grid.activities().charge(activity);
         parcel.kind = Kind::Request;
         parcel.to = to;
-        parcel.from = self.instance;
+        parcel.from = self.as_sender;
         parcel.activity = activity;
         parcel.labels = labels;
         parcel.body = Some(message);
@@ -327,11 +334,48 @@ impl<M: Message> Context<'_, M> {
         }
         parcel.kind = Kind::Resume { scope, core, of };
         parcel.to = at.instance();
-        parcel.from = self.instance;
+        parcel.from = self.as_sender;
         parcel.activity = self.activity;
         parcel.labels = labels;
         self.desk.outbox.push(parcel);
         Ok(())
+    }
+
+    /// Ends the device-scope suspension of an instance, on all its cores: unlike
+    /// [`Self::resume`] it sends nothing, and may not be refused.
+    pub fn resume_everywhere<R>(&mut self, at: Port<R>) {
+        let Some(instance) = self.grid.directory.get(at.instance()) else { return };
+        instance.gate.advance();
+        for core in &instance.cores {
+            if let Some(post) = self.grid.posts.get(core.index())
+                && post.call_attention(self.now, self.activity)
+            {
+                self.desk.pokes.push(*core);
+            }
+        }
+    }
+
+    /// Makes another core leave user mode, or its sleep, when this run has ended; what that
+    /// costs there is on this activity's bill. One poke of a core is outstanding at most:
+    /// where another is on its way already, that serves.
+    pub fn poke(&mut self, core: CoreId) {
+        if let Some(post) = self.grid.posts.get(core.index())
+            && post.claim_poke(self.activity)
+        {
+            self.desk.pokes.push(core);
+        }
+    }
+
+    /// Another instance of a family: at once, so that this run can send to it. `None` if
+    /// there are as many as there can be.
+    #[must_use]
+    pub fn bear<R>(&mut self, family: &Family<M, R>) -> Option<Port<R>> {
+        self.grid.bear(family)
+    }
+
+    /// Removes an instance of a family when this run has ended: see [`Grid::remove`].
+    pub fn remove<R>(&mut self, port: Port<R>) {
+        self.desk.removed.push(port.instance());
     }
 
     /// Adds bytes moved to this run's basic record.
@@ -387,7 +431,7 @@ impl<M: Message> Context<'_, M> {
         self.grid.activities().charge(self.activity);
         parcel.kind = Kind::BillBack { core: part.core, causer };
         parcel.to = part.instance;
-        parcel.from = self.instance;
+        parcel.from = self.as_sender;
         parcel.activity = self.activity;
         parcel.labels = Labels::NONE;
         parcel.ring = part.run;

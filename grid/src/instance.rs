@@ -1,18 +1,18 @@
-//! Resource instances as all cores know them, and their directory.
+//! Resource instances as all cores know them.
 
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
+use ::core::ops::Deref;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use spin::Mutex;
 use vortex_units::{ActivityId, CoreId, InstanceId};
 
 use crate::activity::Class;
-use crate::message::{Carries, Message, Port};
+use crate::kind::Kind;
+use crate::life::Life;
 use crate::policy::Scheduler;
-use crate::resource::{Factory, Resource, Typed};
 use crate::standing::Standing;
 
 /// Of whom an instance's scheduler requests time on a core.
@@ -45,23 +45,33 @@ pub struct InstanceSpec {
     pub batch: u16,
 }
 
-/// An instance in the directory.
+/// An instance in the directory: what it shares with the others of its kind (reached as if
+/// it were its own), and its own life.
 pub(crate) struct Instance<M> {
     pub id: InstanceId,
-    pub name: String,
-    pub class: Class,
-    pub scheduler: Arc<dyn Scheduler>,
-    pub cores: Vec<CoreId>,
-    pub parents: Vec<Parent>,
-    pub owner: ActivityId,
-    pub batch: u16,
+    kind: Arc<Kind<M>>,
     pub gate: Gate,
-    /// Labels bound, by place in `cores`: of all instances of its class on these cores, so
-    /// that the threads of many processes are spread as those of one are (§4.2).
-    pub bound: Arc<[AtomicU32]>,
-    /// Labels bound, of this instance alone.
-    pub own: Box<[AtomicU32]>,
-    factory: Factory<M>,
+    pub life: Life,
+}
+
+impl<M> Instance<M> {
+    pub fn new(id: InstanceId, kind: Arc<Kind<M>>) -> Self {
+        let life = Life::new(kind.cores.len());
+        Self { id, kind, gate: Gate::default(), life }
+    }
+
+    /// What its heap needs, on its activity's bill.
+    pub fn bytes(&self) -> u64 {
+        (size_of::<Self>() + Life::bytes(self.cores.len())) as u64
+    }
+}
+
+impl<M> Deref for Instance<M> {
+    type Target = Kind<M>;
+
+    fn deref(&self) -> &Kind<M> {
+        &self.kind
+    }
 }
 
 /// The epoch of an instance: how often it was resumed.
@@ -78,77 +88,7 @@ impl Gate {
     }
 }
 
-impl<M: Message> Instance<M> {
-    pub fn make(&self, core: CoreId) -> Box<dyn crate::resource::ErasedResource<M>> {
-        (self.factory)(core)
-    }
-
-    pub fn place_of(&self, core: CoreId) -> Option<usize> {
-        self.cores.iter().position(|&c| c == core)
-    }
-}
-
-/// All instances of a grid.
-pub(crate) struct Directory<M> {
-    entries: Mutex<Vec<Option<Arc<Instance<M>>>>>,
-}
-
-impl<M: Message> Directory<M> {
-    pub fn new() -> Self {
-        Self { entries: Mutex::new(Vec::new()) }
-    }
-
-    pub fn add<R>(
-        &self,
-        spec: InstanceSpec,
-        make: impl Fn(CoreId) -> R + Send + Sync + 'static,
-    ) -> Port<R>
-    where
-        M: Carries<R::Request> + Carries<R::Reply>,
-        R: Resource<M>,
-    {
-        const {
-            assert!(size_of::<M>() <= crate::message::MESSAGE_LIMIT, "the message is too large");
-            assert!(crate::request::request_size::<M>() <= 256, "a request takes 256 bytes");
-        }
-        let mut entries = self.entries.lock();
-        let id = InstanceId::new(u32::try_from(entries.len()).unwrap_or(u32::MAX));
-        let (cores, parents): (Vec<_>, Vec<_>) = spec.cores.into_iter().unzip();
-        let same = |entry: &&Arc<Instance<M>>| entry.class == spec.class && entry.cores == cores;
-        let bound = match entries.iter().flatten().find(same) {
-            Some(entry) => entry.bound.clone(),
-            None => cores.iter().map(|_| AtomicU32::new(0)).collect(),
-        };
-        entries.push(Some(Arc::new(Instance {
-            id,
-            name: spec.name,
-            class: spec.class,
-            scheduler: spec.scheduler,
-            bound,
-            own: cores.iter().map(|_| AtomicU32::new(0)).collect(),
-            cores,
-            parents,
-            owner: spec.owner,
-            batch: spec.batch.max(1),
-            gate: Gate::default(),
-            factory: Box::new(move |core| Box::new(Typed(make(core)))),
-        })));
-        Port::new(id)
-    }
-
-    /// Forgets the instances of an activity that is gone. Their numbers are not used again.
-    pub fn remove_owned_by(&self, activity: ActivityId) {
-        for entry in self.entries.lock().iter_mut() {
-            let owned = entry.as_ref().is_some_and(|instance| {
-                instance.owner == activity && instance.parents.contains(&Parent::Activity)
-            });
-            if owned {
-                *entry = None;
-            }
-        }
-    }
-
-    pub fn get(&self, instance: InstanceId) -> Option<Arc<Instance<M>>> {
-        self.entries.lock().get(instance.index())?.clone()
-    }
+/// Made when it is first needed, by place.
+pub(crate) fn by_place<T>(places: usize, make: impl Fn() -> T) -> Box<[T]> {
+    (0..places).map(|_| make()).collect()
 }

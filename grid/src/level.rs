@@ -5,6 +5,7 @@
 //! level measuring the record in its own metric.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use vortex_units::{ActivityId, Cycles};
@@ -21,8 +22,14 @@ pub(crate) enum Child {
     /// An activity: its instances (TR's) take turns. Without any it is there only to be
     /// charged (charge-through).
     Activity {
-        slots: Vec<usize>,
-        turn: usize,
+        /// The instances here that can decide, in the order in which they became so.
+        ready: VecDeque<usize>,
+        /// The one that was served last, and until when it goes before the others: so that
+        /// two processes that talk to each other are not switched at every word.
+        last: (usize, Cycles),
+        /// How many it has here, and how many of them are suspended (stopped processes).
+        instances: u32,
+        suspended: u32,
         activity: ActivityId,
         /// In how many resources of the multiplexor's own it has requests that may be
         /// dispatched: while there are any, it lends them its turn.
@@ -97,7 +104,14 @@ impl Level {
             return client;
         }
         let client = self.add(
-            Child::Activity { slots: Vec::new(), turn: 0, activity: params.activity, waiting: 0 },
+            Child::Activity {
+                ready: VecDeque::new(),
+                last: (usize::MAX, Cycles::ZERO),
+                instances: 0,
+                suspended: 0,
+                activity: params.activity,
+                waiting: 0,
+            },
             params,
         );
         let index = params.activity.index();
@@ -116,10 +130,77 @@ impl Level {
         if let Some(place) = self.by_activity.get_mut(activity.index()) {
             *place = NONE;
         }
+        self.remove(client);
+    }
+
+    fn remove(&mut self, client: ClientId) {
         self.scheduler.remove_client(client);
         if let Some(child) = self.children.get_mut(client.index()) {
             *child = Child::Nobody;
             self.free.push(client.get());
+        }
+    }
+
+    /// An activity has one more instance here.
+    pub fn join(&mut self, client: ClientId) {
+        if let Some(Child::Activity { ready, instances, .. }) =
+            self.children.get_mut(client.index())
+        {
+            *instances += 1;
+            // Room for all is made now, so that becoming ready never allocates.
+            ready.reserve(*instances as usize);
+        }
+    }
+
+    /// A slot is here no more.
+    pub fn part(&mut self, client: ClientId, slot: usize, was_suspended: bool, now: Cycles) {
+        match self.children.get_mut(client.index()) {
+            Some(Child::Activity { ready, instances, suspended, .. }) => {
+                ready.retain(|&other| other != slot);
+                *instances = instances.saturating_sub(1);
+                *suspended = suspended.saturating_sub(u32::from(was_suspended));
+                self.freeze(client, now);
+            }
+            Some(Child::Slot(_)) => self.remove(client),
+            _ => {}
+        }
+    }
+
+    /// An instance of an activity can decide: it is in the line once.
+    pub fn line_up(&mut self, client: ClientId, slot: usize, now: Cycles) {
+        if let Some(Child::Activity { ready, last, .. }) = self.children.get_mut(client.index()) {
+            if last.0 == slot && now < last.1 {
+                ready.push_front(slot);
+            } else {
+                ready.push_back(slot);
+            }
+        }
+    }
+
+    /// An instance of an activity is suspended (its process is stopped), or is no more.
+    pub fn suspend(&mut self, client: ClientId, more: bool, now: Cycles) {
+        let Some(Child::Activity { suspended, .. }) = self.children.get_mut(client.index()) else {
+            return;
+        };
+        if more {
+            *suspended += 1;
+            self.freeze(client, now);
+        } else {
+            *suspended = suspended.saturating_sub(1);
+            // It may have nothing to do: then it is found empty, and is not frozen any more.
+            self.scheduler.client_ready(client, now);
+        }
+    }
+
+    /// An activity of which all instances here are suspended is not idle, and neither earns
+    /// nor sits out anything: the policy is told so.
+    fn freeze(&mut self, client: ClientId, now: Cycles) {
+        if let Some(Child::Activity { instances, suspended, waiting: 0, .. }) =
+            self.children.get(client.index())
+            && *suspended > 0
+            && suspended == instances
+        {
+            self.scheduler.client_suspended(client, now);
         }
     }
 
@@ -138,6 +219,7 @@ impl Level {
             }
         } else {
             *waiting = waiting.saturating_sub(1);
+            self.freeze(client, now);
         }
     }
 

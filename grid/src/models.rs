@@ -9,10 +9,11 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use loom::thread;
 use vortex_queues::Parcel;
-use vortex_units::{CoreId, Cycles, Share};
+use vortex_units::{ActivityId, CoreId, Cycles, Share};
 
 use crate::activity::{Activities, Denied, Entitlement};
 use crate::instance::Gate;
+use crate::life::Life;
 use crate::post::{CoreState, Post};
 use crate::request::{Envelope, Kind, Sealed};
 use crate::triggers::Triggers;
@@ -106,7 +107,7 @@ fn a_resumption_during_a_rejection_is_not_lost() {
             thread::spawn(move || {
                 full.store(false, Ordering::Release);
                 gate.advance();
-                let _ = post.call_attention(Cycles::ZERO);
+                let _ = post.call_attention(Cycles::ZERO, ActivityId::INFRASTRUCTURE);
             })
         };
         // The core: reads the epoch, runs the handler, which finds the device full.
@@ -152,6 +153,56 @@ fn after_the_boundary_nothing_is_late() {
         if passed {
             assert_eq!(taken, sent, "it arrived after the flush");
         }
+    });
+}
+
+/// A page is taken away while a core goes to user mode: unless the core has seen that, it
+/// is poked, by whoever came first, after it began to rest.
+#[test]
+fn a_core_that_has_not_seen_a_change_is_poked() {
+    loom::model(|| {
+        let post = post(0);
+        let changed = Arc::new(AtomicBool::new(false));
+        let pokes = Arc::new(AtomicU32::new(0));
+        let changers: std::vec::Vec<_> = (1..=2u32)
+            .map(|changer| {
+                let (post, changed, pokes) = (post.clone(), changed.clone(), pokes.clone());
+                thread::spawn(move || {
+                    changed.store(true, Ordering::SeqCst);
+                    if post.claim_poke(ActivityId::new(changer, 0)) {
+                        pokes.fetch_add(1, Ordering::SeqCst);
+                    }
+                })
+            })
+            .collect();
+        let _ = post.rest(CoreState::User, Cycles::ZERO);
+        let before = pokes.load(Ordering::SeqCst);
+        let seen = changed.load(Ordering::SeqCst);
+        for changer in changers {
+            changer.join().expect("the changer ends");
+        }
+        let poked = pokes.load(Ordering::SeqCst);
+        assert!(seen || poked > before, "in user mode with what was taken away");
+        assert!(post.take_poker().is_some(), "nobody pays for a poke");
+        assert!(poked <= 2 && post.take_poker().is_none());
+    });
+}
+
+/// A core that makes its part of an instance against whoever removes that: a part that the
+/// remover does not see is not made, and one that is made is told of.
+#[test]
+fn no_part_of_a_removed_instance_stays() {
+    loom::model(|| {
+        let life = Arc::new(Life::new(1));
+        let core = {
+            let life = life.clone();
+            thread::spawn(move || life.enter(0))
+        };
+        let told = life.close().expect("closed once");
+        assert!(life.close().is_none(), "closed twice");
+        let made = core.join().expect("the core ends");
+        assert!(!made || told == [0], "a part is left that nobody is told of");
+        assert!(!life.enter(0), "made after the end");
     });
 }
 

@@ -8,10 +8,11 @@
 
 use crate::sync::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use spin::Mutex;
 use vortex_queues::{Fifo, Inbox};
-use vortex_units::{ActivityId, CoreId, Cycles};
+use vortex_units::{ActivityId, CoreId, Cycles, InstanceId};
 
 use crate::kept::Ticket;
 use crate::request::{Envelope, Sealed};
@@ -28,6 +29,16 @@ pub enum CoreState {
     User = 2,
 }
 
+/// No activity: one that no place has.
+const NOBODY: u64 = u64::MAX;
+
+fn packed(activity: ActivityId) -> u64 {
+    (activity.index() as u64) << 32 | u64::from(activity.generation())
+}
+
+/// An instance that was removed, and the labels of it that were bound anywhere.
+pub(crate) type Retired = (InstanceId, Arc<[(ActivityId, u64)]>);
+
 /// What other cores may touch of a core.
 pub(crate) struct Post<M> {
     core: CoreId,
@@ -36,6 +47,8 @@ pub(crate) struct Post<M> {
     returns: Inbox<Envelope<M>>,
     state: AtomicU8,
     poked: AtomicBool,
+    /// Who has poked it last and has not been billed for that.
+    poker: AtomicU64,
     /// In user mode: the time from which a poke is worth its cost.
     patience: AtomicU64,
     /// Something other than the inbox wants to be looked at (a device-scope resumption).
@@ -48,6 +61,10 @@ pub(crate) struct Post<M> {
     pub graveyard: Mutex<Vec<Ticket>>,
     /// Activities that are gone, whose accounts the core has to close.
     pub departed: Mutex<Vec<ActivityId>>,
+    /// Instances that were removed and of which the core has a part, and whether there are
+    /// any. No reason to wake it, or to take it from a thread.
+    retired: Mutex<Vec<Retired>>,
+    has_retired: AtomicBool,
 }
 
 impl<M> Post<M> {
@@ -58,12 +75,15 @@ impl<M> Post<M> {
             returns: Inbox::new(),
             state: AtomicU8::new(CoreState::Running as u8),
             poked: AtomicBool::new(false),
+            poker: AtomicU64::new(NOBODY),
             patience: AtomicU64::new(0),
             attention: AtomicBool::new(false),
             boundary: AtomicU64::new(0),
             utilization: AtomicU32::new(0),
             graveyard: Mutex::new(Vec::new()),
             departed: Mutex::new(Vec::new()),
+            retired: Mutex::new(Vec::new()),
+            has_retired: AtomicBool::new(false),
         }
     }
 
@@ -74,18 +94,58 @@ impl<M> Post<M> {
     /// Hands a request to this core. True if the sender must poke it.
     #[must_use]
     pub fn deliver(&self, parcel: Sealed<M>, now: Cycles) -> bool {
+        let sender = parcel.activity;
         self.inbox.push(parcel);
-        self.wants_poke(now)
+        self.wants_poke(now, sender)
     }
 
-    /// Asks the core to look around. True if the caller must poke it.
+    /// Asks the core to look around, for this activity. True if the caller must poke it.
     #[must_use]
-    pub fn call_attention(&self, now: Cycles) -> bool {
+    pub fn call_attention(&self, now: Cycles, causer: ActivityId) -> bool {
         self.attention.store(true, Ordering::Release);
-        self.wants_poke(now)
+        self.wants_poke(now, causer)
     }
 
-    fn wants_poke(&self, now: Cycles) -> bool {
+    /// The core is to leave its rest for this activity, whatever it rests for. True if the
+    /// caller must poke it; else a poke is on its way that came after it began to rest.
+    #[must_use]
+    pub fn claim_poke(&self, causer: ActivityId) -> bool {
+        fence(Ordering::SeqCst);
+        let first = !self.poked.swap(true, Ordering::AcqRel);
+        if first {
+            self.poker.store(packed(causer), Ordering::Release);
+        }
+        first
+    }
+
+    /// Whoever has poked the core: to be billed, once, for what that cost here.
+    pub fn take_poker(&self) -> Option<ActivityId> {
+        match self.poker.swap(NOBODY, Ordering::AcqRel) {
+            NOBODY => None,
+            poker => Some(ActivityId::new((poker >> 32) as u32, poker as u32)),
+        }
+    }
+
+    /// The core is to give up its part of an instance, when it next takes a turn.
+    pub fn retire(&self, retired: Retired) {
+        self.retired.lock().push(retired);
+        self.has_retired.store(true, Ordering::Release);
+    }
+
+    /// Whether it has any to give up.
+    #[inline]
+    pub fn has_retired(&self) -> bool {
+        self.has_retired.load(Ordering::Relaxed)
+    }
+
+    /// Takes the instances to be given up.
+    pub fn take_retired(&self) -> Vec<Retired> {
+        let mut retired = self.retired.lock();
+        self.has_retired.store(false, Ordering::Relaxed);
+        ::core::mem::take(&mut *retired)
+    }
+
+    fn wants_poke(&self, now: Cycles, causer: ActivityId) -> bool {
         fence(Ordering::SeqCst);
         let state = self.state.load(Ordering::Relaxed);
         if state == CoreState::Running as u8 {
@@ -95,7 +155,7 @@ impl<M> Post<M> {
             // The core itself has a timer at that moment and will look.
             return false;
         }
-        !self.poked.swap(true, Ordering::AcqRel)
+        self.claim_poke(causer)
     }
 
     /// Gives an empty node back to its pool.

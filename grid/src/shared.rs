@@ -10,7 +10,9 @@ use vortex_units::{ActivityId, CoreId, Cycles, InstanceId};
 
 use crate::activity::{Activities, Entitlement};
 use crate::binding::{Bindings, Bound, Label};
-use crate::instance::{Directory, Gate, Instance, InstanceSpec};
+use crate::directory::Directory;
+use crate::instance::{Gate, Instance, InstanceSpec};
+use crate::kind::Family;
 use crate::machine::Frequency;
 use crate::message::{Carries, Message, Port};
 use crate::policy::{CoreLoad, LoadShare, Scheduler};
@@ -77,7 +79,77 @@ impl<M: Message> Grid<M> {
         M: Carries<R::Request> + Carries<R::Reply>,
         R: Resource<M>,
     {
-        self.directory.add(spec, make)
+        let id = self.directory.kind(spec, false, make).map(|kind| self.directory.settle(kind));
+        // Where there are as many as there can be, the port is one of nobody: what is sent
+        // there is refused.
+        Port::new(id.unwrap_or(InstanceId::OUTSIDE))
+    }
+
+    /// Makes a family of instances that come and go. `None` if there are as many names in
+    /// use as there can be.
+    pub fn family<R>(
+        &self,
+        spec: InstanceSpec,
+        make: impl Fn(CoreId) -> R + Send + Sync + 'static,
+    ) -> Option<Family<M, R>>
+    where
+        M: Carries<R::Request> + Carries<R::Reply>,
+        R: Resource<M>,
+    {
+        self.directory.kind(spec, true, make).map(|kind| Family::new(Arc::new(kind)))
+    }
+
+    /// Another instance of a family, on its owner's bill; it is there until it is removed,
+    /// or its owner dies. `None` if there are as many as there can be.
+    pub fn bear<R>(&self, family: &Family<M, R>) -> Option<Port<R>> {
+        let instance = self.directory.bear(&family.kind)?;
+        self.activities.hold(instance.owner, instance.bytes());
+        Some(Port::new(instance.id))
+    }
+
+    /// Removes an instance of a family. From now on what is sent there is refused, as is
+    /// what is still queued, pending or suspended there: answered with an error, so that
+    /// nothing is lost. The cores that have a part of it give it up when they next take a
+    /// turn; none is woken for that. False if it was removed before.
+    pub fn remove<R>(&self, port: Port<R>) -> bool {
+        self.retire(port.instance())
+    }
+
+    /// How many instances there are, those included whose last parts are still to go.
+    #[must_use]
+    pub fn instances(&self) -> usize {
+        self.directory.len()
+    }
+
+    pub(crate) fn retire(&self, id: InstanceId) -> bool {
+        let Some(instance) = self.directory.get(id).filter(|instance| instance.mortal) else {
+            return false;
+        };
+        let Some(places) = instance.life.close() else { return false };
+        let labels: Arc<[_]> = instance.life.take_labels().into();
+        for &(activity, affinity) in labels.iter() {
+            let label = Label { instance: id, activity, affinity };
+            if let Some(core) = self.bindings.remove(label) {
+                self.count_binding(&instance, core, false);
+            }
+        }
+        if places.is_empty() {
+            self.forget(id);
+        }
+        for place in places {
+            let core = instance.cores.get(place);
+            if let Some(post) = core.and_then(|core| self.posts.get(core.index())) {
+                post.retire((id, labels.clone()));
+            }
+        }
+        true
+    }
+
+    /// No core has a part of the instance any more.
+    pub(crate) fn forget(&self, id: InstanceId) {
+        if let Some(instance) = self.directory.free(id) {
+            self.activities.release(instance.owner, instance.bytes());
+        }
     }
 
     /// The table of activities.
@@ -117,9 +189,12 @@ impl<M: Message> Grid<M> {
         let loads: Vec<CoreLoad> = instance
             .cores
             .iter()
-            .zip(instance.bound.iter().zip(&instance.own))
-            .map(|(&core, (bound, own))| CoreLoad {
-                own: own.load(crate::sync::Ordering::Relaxed),
+            .zip(instance.bound.iter().enumerate())
+            .map(|(&core, (place, bound))| CoreLoad {
+                own: instance
+                    .life
+                    .bound_at(place)
+                    .map_or(0, |own| own.load(crate::sync::Ordering::Relaxed)),
                 bound: bound.load(crate::sync::Ordering::Relaxed),
                 received: self.activities.received(label.activity, core),
                 share: Some(params(core).share),
@@ -147,7 +222,7 @@ impl<M: Message> Grid<M> {
     /// Notes that a label was bound to, or is no longer bound to, a core.
     pub(crate) fn count_binding(&self, instance: &Instance<M>, core: CoreId, added: bool) {
         let Some(place) = instance.place_of(core) else { return };
-        for counter in instance.bound.get(place).into_iter().chain(instance.own.get(place)) {
+        for counter in instance.bound.get(place).into_iter().chain(instance.life.bound_at(place)) {
             if added {
                 counter.fetch_add(1, crate::sync::Ordering::Relaxed);
             } else {
@@ -159,6 +234,7 @@ impl<M: Message> Grid<M> {
     /// A binding is no more.
     pub(crate) fn uncount(&self, label: Label, core: CoreId) {
         if let Some(instance) = self.directory.get(label.instance) {
+            instance.life.forget(label.activity, label.affinity);
             self.count_binding(&instance, core, false);
         }
     }
@@ -180,12 +256,16 @@ impl<M: Message> Grid<M> {
             return;
         }
         self.activities.begin_closing(activity);
+        for instance in self.directory.owned_by(activity) {
+            // Its cores are told of the activity itself.
+            let _ = instance.life.close();
+        }
         for (label, core) in self.bindings.forget(|label| label.activity == activity) {
             self.uncount(label, core);
         }
         for post in &self.posts {
             post.departed.lock().push(activity);
-            if post.call_attention(now) {
+            if post.call_attention(now, activity) {
                 poke(post.core());
             }
         }
@@ -205,7 +285,7 @@ impl<M: Message> Resumer<M> {
         gate.advance();
         for &core in &self.instance.cores {
             if let Some(post) = self.grid.posts.get(core.index())
-                && post.call_attention(now)
+                && post.call_attention(now, ActivityId::INFRASTRUCTURE)
             {
                 poke(core);
             }

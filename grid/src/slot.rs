@@ -38,6 +38,17 @@ pub struct Usage {
     pub longest_wait: Cycles,
 }
 
+impl Usage {
+    /// Another's, added to it.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.runs += other.runs;
+        self.cycles += other.cycles;
+        self.bytes += other.bytes;
+        self.waited += other.waited;
+        self.longest_wait = self.longest_wait.max(other.longest_wait);
+    }
+}
+
 pub(crate) struct Queue<M> {
     pub sender: InstanceId,
     pub requests: Fifo<Envelope<M>>,
@@ -78,8 +89,6 @@ pub(crate) struct Slot<M: Message> {
     pub scheduler: Box<dyn SchedulerCore>,
     pub clients: Clients<M>,
     pub suspended: bool,
-    /// Its process is dead: what is sent to it is refused.
-    pub dead: bool,
     /// The gate's epoch at which it was suspended: another one resumes it.
     pub resume_at: u64,
     /// Single requests without a label that were rejected with the label's scope.

@@ -87,8 +87,8 @@ impl Program for Running<'_> {
         self.thread.call_directly(self.system, at, self.core)
     }
 
-    /// Neither does a fault that disturbs nobody (decision 0070).
-    fn fault(&mut self, fault: &Fault) -> bool {
+    /// Nor does a fault that disturbs nobody (decision 0070).
+    fn mend(&mut self, fault: &Fault) -> bool {
         self.thread.mend_directly(fault)
     }
 }
@@ -113,17 +113,6 @@ fn enter(core: &mut GridCore, cpu: &mut Cpu, limit: Cycles, shared: &Shared) -> 
         exit = cpu.enter(&mut running, stretch);
         running.thread.state.set_running(None);
         used = cpu.now().saturating_sub(began);
-        // Now that the core has left the space, pages in it may also change.
-        if let Exit::Fault(fault) = &exit
-            && used < limit
-            && core
-                .entered::<ThreadReady>()
-                .and_then(ThreadReady::thread)
-                .is_some_and(|thread| thread.mend_directly(fault))
-        {
-            stretch = stretch.min(limit.saturating_sub(used));
-            continue;
-        }
         if exit != Exit::Expired || core.is_wanted() {
             break;
         }

@@ -7,13 +7,20 @@ use core::fmt;
 use core::sync::atomic::Ordering;
 
 use vortex_grid::Core;
-use vortex_machine::{Status, Use};
+use vortex_machine::Status;
 use vortex_resources::Mail;
+use vortex_resources::process::Allowance;
 use vortex_units::Cycles;
 
 use crate::assemble::Shared;
 use crate::clock::Clock;
 use crate::console::print;
+use crate::memory;
+
+/// How the machine ends where objects are left that nobody has any more.
+const OBJECTS_LEFT: u8 = 4;
+/// The same for frames.
+const FRAMES_LEFT: u8 = 5;
 
 /// The sum over the cores that have given their account.
 #[derive(Default)]
@@ -68,8 +75,14 @@ pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
     } else {
         table(&bill, shared);
         boot(shared);
-        memory(shared);
-        vortex_machine::power_off(Status::Good, shared.debug_exit);
+        // Both are told, whatever the first says.
+        let (frames, objects) = (memory::report(shared), objects(shared));
+        let status = match (frames, objects) {
+            (true, true) => Status::Good,
+            (false, _) => Status::Failed(FRAMES_LEFT),
+            (true, false) => Status::Failed(OBJECTS_LEFT),
+        };
+        vortex_machine::power_off(status, shared.debug_exit);
     }
 }
 
@@ -107,32 +120,23 @@ fn boot(shared: &Shared) {
     ));
 }
 
-/// What is left of memory when all programs have ended: their pages and page tables are
-/// back; pages of files stay on the bills of those for whom they were read.
-fn memory(shared: &Shared) {
-    let (all, free) = vortex_machine::memory_counters();
-    let (claimed, used) = vortex_machine::heap_counters();
-    print(format_args!(
-        "memory: {} of {} frames free, heap {} of {} bytes\n",
-        free.get(),
-        all.get(),
-        used.get(),
-        claimed.get()
-    ));
-    let Some(memory) = vortex_machine::multiplexor() else { return };
-    for (name, activity) in shared.names.iter().skip(1) {
-        let Ok(most) = memory.most(*activity) else { continue };
-        let left = |of: Use| memory.used(of.account(*activity)).unwrap_or_default().get();
-        let lost = left(Use::Page) + left(Use::Table);
-        let verdict = if lost == 0 { "all back" } else { "FRAMES LOST" };
-        print(format_args!(
-            "memory of {name}: {} frames at most, {} of files, {lost} left: {verdict}\n",
-            most.get(),
-            left(Use::File),
-        ));
+/// Whether all that is limited has come back: no process is left that could have any of it.
+fn objects(shared: &Shared) -> bool {
+    let all = shared.system.limits.get().map_or(&[][..], Vec::as_slice);
+    let sum =
+        |of: &dyn Fn(&Allowance) -> u32| all.iter().map(|one| u64::from(of(one))).sum::<u64>();
+    let left = [
+        ("open files and pipes", shared.system.open.load(Ordering::Relaxed)),
+        ("mappings", sum(&|one| one.mappings.held())),
+        ("signals", sum(&|one| one.signals.held())),
+        ("thread resources", shared.held()),
+    ];
+    if left.iter().all(|(_, count)| *count == 0) {
+        print(format_args!("objects: none left\n"));
+        return true;
     }
-    match memory.ledger() {
-        Ok(_) => print(format_args!("memory: ledger whole\n")),
-        Err(imbalance) => print(format_args!("MEMORY LEDGER WRONG: {imbalance:?}\n")),
+    for (what, count) in left.iter().filter(|(_, count)| *count > 0) {
+        print(format_args!("OBJECTS LEFT: {what}: {count}\n"));
     }
+    false
 }

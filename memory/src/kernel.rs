@@ -9,7 +9,7 @@ use crate::Multiplexor;
 use crate::account::Entry;
 use crate::buddy::HIGHEST;
 use crate::names::{Account, Cookie, FrameId, Rejected, Why};
-use crate::record::{KERNEL, Left, USED};
+use crate::record::{KERNEL, LINKED, Left, USED};
 
 impl Multiplexor {
     /// Takes so many frames side by side, for good and for the infrastructure.
@@ -52,8 +52,29 @@ impl Multiplexor {
     pub fn leave_counted(&self, core: CoreId, frame: FrameId) -> Result<Left, Rejected> {
         let not_held = Rejected { activity: ActivityId::INFRASTRUCTURE, why: Why::NotHeld };
         let record = self.record(frame).filter(|record| record.has(USED)).ok_or(not_held)?;
+        if record.has(LINKED) {
+            // Whoever shares it has counted handles too, and they are gone.
+            self.free(&mut self.cold.lock(), frame, record);
+            return Ok(Left::Freed);
+        }
         let activity = self.accounts.name(record.owner()).ok_or(not_held)?;
         self.leave(core, frame, activity)
+    }
+
+    /// An activity has such a frame too: it is charged for it, once, until the last handle of
+    /// all is gone.
+    ///
+    /// # Errors
+    /// [`Rejected`] where it gets no more.
+    pub fn share_counted(&self, frame: FrameId, activity: ActivityId) -> Result<(), Rejected> {
+        let record = self.record(frame).filter(|record| record.has(USED));
+        let place = activity.index() as u32;
+        if record.is_some_and(|record| record.owner() == place) {
+            return Ok(());
+        }
+        let mut has = false;
+        self.sharers(frame, |sharer, _| has |= sharer == activity);
+        if has { Ok(()) } else { self.join(frame, activity) }
     }
 
     /// Frames in all, and those that nobody has.

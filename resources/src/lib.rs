@@ -12,6 +12,7 @@ mod mail;
 pub mod memory;
 pub mod monitor;
 pub mod process;
+pub mod quota;
 mod system;
 
 pub use mail::{Answer, Mail};

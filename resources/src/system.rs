@@ -3,19 +3,21 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use spin::{Mutex, Once};
-use vortex_grid::{Frequency, Port};
+use vortex_grid::{Family, Frequency, Port};
 use vortex_units::{ActivityId, Cycles, Micros, Nanos};
 
+use crate::Mail;
 use crate::files::FileSystem;
 use crate::memory::AddressSpaces;
 use crate::monitor::Monitor;
-use crate::process::{Limits, Processes, Threads};
+use crate::process::{Allowance, Processes, Threads};
 use crate::process::{Random, Thread};
 
-/// The ports of the resources. Thread resources are an instance an activity.
+/// The ports of the resources. Thread resources are an instance a process (§4.2): here are
+/// their families, one an activity.
 pub struct Ports {
     /// PR.
     pub process: Port<Processes>,
@@ -25,15 +27,15 @@ pub struct Ports {
     pub files: Port<FileSystem>,
     /// The monitor.
     pub monitor: Port<Monitor>,
-    /// TR, by the activity's place.
-    pub threads: Vec<(ActivityId, Port<Threads>)>,
+    /// TR, by activity.
+    pub threads: Vec<(ActivityId, Family<Mail, Threads>)>,
 }
 
 impl Ports {
-    /// The thread resource of an activity.
+    /// The thread resources of an activity's processes.
     #[must_use]
-    pub fn threads_of(&self, activity: ActivityId) -> Option<Port<Threads>> {
-        self.threads.iter().find(|(of, _)| *of == activity).map(|(_, port)| *port)
+    pub fn threads_of(&self, activity: ActivityId) -> Option<&Family<Mail, Threads>> {
+        self.threads.iter().find(|(of, _)| *of == activity).map(|(_, family)| family)
     }
 }
 
@@ -88,6 +90,8 @@ pub struct System {
     pub ports: Once<Ports>,
     /// Processes that have not ended.
     pub processes: AtomicU32,
+    /// Open files and pipes of all processes, when one last ended.
+    pub open: AtomicU64,
     /// Where random numbers come from.
     pub random: Mutex<Random>,
     /// The clock.
@@ -98,8 +102,8 @@ pub struct System {
     pub unknown: Mutex<BTreeSet<(u64, Vec<u8>)>>,
     /// How long a thread runs at most at a time.
     pub timeslice: Cycles,
-    /// How many processes and threads activities may have; set once, when the grid is built.
-    pub limits: Once<Vec<(ActivityId, Limits)>>,
+    /// What activities may have; set once, when the grid is built.
+    pub limits: Once<Vec<Allowance>>,
 }
 
 impl System {

@@ -77,24 +77,40 @@ impl fmt::Display for ActivityId {
 
 /// One instance of a resource: most resources have one, the Thread Resource one a process.
 ///
-/// A request's destination and its sender are both instances; dense from zero.
+/// A place in the tables that have an entry an instance, and how often that place was taken
+/// before: instances come and go, and the name of one that has gone is not its successor's
+/// before its place was taken 65,536 times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceId(u32);
 
 impl InstanceId {
     /// Who sends root requests: the world outside of the grid.
     pub const OUTSIDE: Self = Self(u32::MAX);
+    /// How many places there are; the last one is the outside's.
+    pub const PLACES: usize = u16::MAX as usize;
 
-    /// Names the instance with this index.
+    /// Names the first instance in this place.
     #[must_use]
-    pub const fn new(index: u32) -> Self {
-        Self(index)
+    pub const fn new(place: u16) -> Self {
+        Self::again(place, 0)
+    }
+
+    /// Names the instance in this place after so many others.
+    #[must_use]
+    pub const fn again(place: u16, generation: u16) -> Self {
+        Self((generation as u32) << u16::BITS | place as u32)
     }
 
     /// Its place in tables that have an entry an instance.
     #[must_use]
     pub const fn index(self) -> usize {
-        self.0 as usize
+        (self.0 & u16::MAX as u32) as usize
+    }
+
+    /// How many were in its place before.
+    #[must_use]
+    pub const fn generation(self) -> u16 {
+        (self.0 >> u16::BITS) as u16
     }
 
     /// The bare number.

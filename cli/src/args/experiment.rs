@@ -43,8 +43,8 @@ pub struct Cpu {
     /// What executes the machine's instructions.
     #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
     pub accel: Wish,
-    /// The timeslices whose accuracy is measured, in milliseconds, besides the figure's 5; a
-    /// tenth of the samples each, at least three.
+    /// The timeslices whose accuracy is measured, in milliseconds, besides the figure's 5; as
+    /// many samples each.
     #[arg(long, value_name = "MS", value_delimiter = ',', default_values_t = [1, 10, 20], value_parser = clap::value_parser!(u32).range(1..=100))]
     pub timeslices: Vec<u32>,
     /// Only the figure at 5 ms.

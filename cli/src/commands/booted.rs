@@ -11,7 +11,7 @@ use crate::proof::booted;
 
 /// Runs them.
 pub fn run(arguments: &Booted) -> Result<ExitCode, Failure> {
-    let (text, equal) = booted::some(&home::root()?, &arguments.names)?;
+    let (text, equal) = booted::some(&home::root()?, &arguments.names, arguments.linux)?;
     out::put(&text);
     Ok(if equal { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

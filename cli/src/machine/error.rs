@@ -47,12 +47,16 @@ impl fmt::Display for MachineError {
         match self {
             Self::NoQemu(error) => write!(
                 f,
-                "cannot start qemu-system-x86_64: {error}; on Debian or Ubuntu: sudo apt-get \
-                 install --no-install-recommends qemu-system-x86"
+                "cannot start {}: {error}; on Debian or Ubuntu: sudo apt-get install \
+                 --no-install-recommends qemu-system-x86; VORTEX_QEMU may name another",
+                super::qemu::program().display()
             ),
-            Self::Version(said) => {
-                write!(f, "qemu-system-x86_64 --version names no version: {}", said.trim())
-            }
+            Self::Version(said) => write!(
+                f,
+                "{} --version names no version: {}",
+                super::qemu::program().display(),
+                said.trim()
+            ),
             Self::TooOld { what, needs, found } => {
                 write!(f, "{what} needs QEMU {needs} or later; this is {found}")
             }

@@ -13,6 +13,8 @@ pub mod ending;
 mod error;
 pub mod image;
 pub mod kernel;
+mod leash;
+pub mod linux;
 pub mod own;
 pub mod process;
 pub mod qemu;

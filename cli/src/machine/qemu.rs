@@ -10,11 +10,20 @@ use std::process::Command;
 
 use super::accelerator::Accelerator;
 use super::error::MachineError;
+use super::leash;
 use super::size::{Cores, Memory};
 use crate::home;
 
-/// The program.
-pub const QEMU: &str = "qemu-system-x86_64";
+/// The program, where nothing else is said.
+const QEMU: &str = "qemu-system-x86_64";
+/// The environment variable that names another.
+const OTHER: &str = "VORTEX_QEMU";
+
+/// The program: that of the host, or the one that `VORTEX_QEMU` names.
+pub fn program() -> OsString {
+    let other = std::env::var_os(OTHER).filter(|name| !name.is_empty());
+    other.unwrap_or_else(|| QEMU.into())
+}
 
 /// A version of QEMU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +65,8 @@ impl Version {
     /// # Errors
     /// [`MachineError::NoQemu`] and [`MachineError::Version`].
     pub fn installed() -> Result<Self, MachineError> {
-        let output = Command::new(QEMU).arg("--version").output().map_err(MachineError::NoQemu)?;
+        let output =
+            Command::new(program()).arg("--version").output().map_err(MachineError::NoQemu)?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         Self::read(&said).ok_or(MachineError::Version(said))
     }
@@ -92,7 +102,7 @@ impl Machine {
         if self.counted {
             add(&[text("-icount"), text("shift=1,sleep=off")]);
         }
-        add(&[text("-cpu"), text(self.accelerator.processor())]);
+        add(&[text("-cpu"), text(self.accelerator.processor(self.counted))]);
         add(&[text("-smp"), text(&self.cores.to_string())]);
         add(&[text("-m"), text(&self.memory.to_string())]);
         add(&[text("-display"), text("none"), text("-serial"), text("stdio")]);
@@ -108,9 +118,9 @@ impl Machine {
         list
     }
 
-    /// The command, ready to be started.
+    /// The command, ready to be started; the machine ends with this command.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(QEMU);
+        let mut command = leash::command(&program());
         command.args(self.arguments());
         command
     }
@@ -119,7 +129,11 @@ impl Machine {
     pub fn line(&self) -> String {
         let arguments = self.arguments();
         let words = arguments.iter().map(|word| home::quoted(&word.to_string_lossy()));
-        [QEMU.to_string()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
+        [home::quoted(&program().to_string_lossy())]
+            .into_iter()
+            .chain(words)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// Whether the kernel was told to end with a status.
@@ -153,9 +167,11 @@ mod tests {
 
     #[test]
     fn the_line_is_what_the_kernel_is_promised() {
+        let line = machine().line();
+        let arguments = line.strip_prefix(&program().into_string().unwrap());
         assert_eq!(
-            machine().line(),
-            "qemu-system-x86_64 -nodefaults -no-user-config -M q35 -accel tcg,thread=multi -cpu \
+            arguments.unwrap(),
+            " -nodefaults -no-user-config -M q35 -accel tcg,thread=multi -cpu \
              max -smp 4 -m 256M -display none -serial stdio -no-reboot -device \
              isa-debug-exit,iobase=0xf4,iosize=1 -kernel k -initrd 'root image.cpio' -append \
              'config=/etc/vortex.xml exit=debug'"
@@ -166,7 +182,8 @@ mod tests {
     #[test]
     fn counted_time_is_one_thread_and_needs_a_new_qemu_for_many_cores() {
         let mut machine = Machine { counted: true, ..machine() };
-        assert!(machine.line().contains("-accel tcg,thread=single -icount shift=1,sleep=off"));
+        let counts = "-accel tcg,thread=single -icount shift=1,sleep=off -cpu max,-x2apic ";
+        assert!(machine.line().contains(counts));
         let old = Version { major: 7, minor: 2 };
         assert!(matches!(machine.suits(old), Err(MachineError::TooOld { .. })));
         assert!(machine.suits(Version { major: 10, minor: 0 }).is_ok());

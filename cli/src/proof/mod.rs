@@ -12,6 +12,7 @@ mod models;
 mod parts;
 mod readme;
 mod services;
+mod stack;
 
 use std::io::IsTerminal as _;
 use std::path::Path;

@@ -1,6 +1,8 @@
 //! The parts of the proof, in the order in which they run: what fails fast comes first.
 
-use super::{Extent, Part, Program, Work, booted, files, fuzz, miri, models, readme, services};
+use super::{
+    Extent, Part, Program, Work, booted, files, fuzz, miri, models, readme, services, stack,
+};
 use crate::commands::{budgets, cost, ledger};
 
 /// The crates that are compiled into the kernel unchanged.
@@ -143,6 +145,12 @@ pub fn parts() -> Vec<Part> {
             work: |_| Work::Function(cost),
         },
         Part {
+            name: "stack",
+            what: "frames and chains of calls fit a kernel stack, by the kernel's machine code",
+            extent: Extent::Normal,
+            work: |_| Work::Function(stack::part),
+        },
+        Part {
             name: "services",
             what: "the guest programs build; what they observe on the host is the same twice",
             extent: Extent::Normal,
@@ -153,6 +161,12 @@ pub fn parts() -> Vec<Part> {
             what: "programs do on the booted kernel what they do on the host's Linux",
             extent: Extent::Normal,
             work: |_| Work::Function(booted::part),
+        },
+        Part {
+            name: "linux",
+            what: "the same programs do the same on Debian's kernel, in a machine of the same kind",
+            extent: Extent::Normal,
+            work: |_| Work::Function(booted::on_linux),
         },
         Part {
             name: "ledger",

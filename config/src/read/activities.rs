@@ -261,13 +261,15 @@ fn limits(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Limits {
         let place = reader.place(second.range().start);
         reader.flaw(place, "there is a second <limits>", "it once");
     }
-    let written = reader.open(node, &["processes", "threads"], &[]);
-    if written.get("processes").is_none() && written.get("threads").is_none() {
-        reader.flaw(written.place, "these limits limit nothing", "processes, threads or both");
+    const NAMES: [&str; 6] = ["processes", "threads", "files", "pipes", "mappings", "signals"];
+    let written = reader.open(node, &NAMES, &[]);
+    if NAMES.iter().all(|name| written.get(name).is_none()) {
+        let right = "processes, threads, files, pipes, mappings or signals";
+        reader.flaw(written.place, "these limits limit nothing", right);
     }
-    let [processes, threads] = ["processes", "threads"]
-        .map(|name| written.get(name).and_then(|field| reader.number32(field, 1, MOST)));
-    Limits { processes, threads }
+    let [processes, threads, files, pipes, mappings, signals] =
+        NAMES.map(|name| written.get(name).and_then(|field| reader.number32(field, 1, MOST)));
+    Limits { processes, threads, files, pipes, mappings, signals }
 }
 
 fn service(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> Option<Service> {

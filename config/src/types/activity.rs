@@ -25,7 +25,7 @@ pub struct Activity {
     pub memory: MemoryBudget,
     /// `<nodes>`: how many queued requests it may have; the grid's default if `None`.
     pub nodes: Option<u32>,
-    /// How many processes and threads it may have.
+    /// How many of the kernel's objects it may have.
     pub limits: Limits,
     /// Whose performance data its processes may see.
     pub performance: Performance,
@@ -33,13 +33,23 @@ pub struct Activity {
     pub place: Place,
 }
 
-/// `<limits processes threads/>`: beyond them the kernel makes no more (`EAGAIN`).
+/// `<limits processes threads files pipes mappings signals/>`: beyond them the kernel makes
+/// no more for all processes of the activity together, and says so as Linux does. `None`: no
+/// such limit. What a process or a thread has one of, as an alarm or a wait, needs none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Processes; `None`: no such limit.
+    /// Processes (`EAGAIN`).
     pub processes: Option<u32>,
-    /// Threads of all its processes; `None`: no such limit.
+    /// Threads of all its processes (`EAGAIN`).
     pub threads: Option<u32>,
+    /// Open files, the ends of pipes among them (`ENFILE`).
+    pub files: Option<u32>,
+    /// Pipes without a name (`ENFILE`).
+    pub pipes: Option<u32>,
+    /// Regions of its processes' memory (`ENOMEM`).
+    pub mappings: Option<u32>,
+    /// Real-time signals that wait (`EAGAIN`).
+    pub signals: Option<u32>,
 }
 
 /// `performance`: whose data a process may ask for (§4.1).

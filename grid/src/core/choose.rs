@@ -60,7 +60,6 @@ impl<M: Message, P: Machine> Core<M, P> {
                 index = 0;
                 continue;
             };
-            let slots = &self.slots;
             let level = self.levels.get_mut(index)?;
             match level.children.get_mut(client.index()) {
                 Some(Child::Slot(slot)) => return Some(*slot),
@@ -70,17 +69,12 @@ impl<M: Message, P: Machine> Core<M, P> {
                         level.told = false;
                     }
                 }
-                Some(Child::Activity { slots: instances, turn, activity, waiting }) => {
-                    let count = instances.len();
-                    let next = (0..count).map(|step| (*turn + step) % count).find(|&place| {
-                        instances
-                            .get(place)
-                            .and_then(|&slot| slots.get(slot))
-                            .is_some_and(|slot| slot.told)
-                    });
-                    if let Some(place) = next {
-                        *turn = place + 1;
-                        return instances.get(place).copied();
+                Some(Child::Activity { ready, last, activity, waiting, .. }) => {
+                    if let Some(slot) = ready.pop_front() {
+                        if last.0 != slot {
+                            *last = (slot, now + self.run_on);
+                        }
+                        return Some(slot);
                     }
                     let (activity, waiting) = (*activity, *waiting);
                     if waiting > 0
@@ -128,6 +122,9 @@ impl<M: Message, P: Machine> Core<M, P> {
             Readiness::Now => {
                 entry.told = true;
                 let (level, client) = entry.parent;
+                if let Some(above) = self.levels.get_mut(level) {
+                    above.line_up(client, slot, now);
+                }
                 self.ready_above(level, client);
             }
             Readiness::After(span) => {
@@ -183,9 +180,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
         let others_ready = match self.levels.get(level).and_then(|l| l.children.get(client.index()))
         {
-            Some(Child::Activity { slots, waiting, .. }) => {
-                *waiting > 0 || slots.iter().any(|&s| self.slots.get(s).is_some_and(|s| s.told))
-            }
+            Some(Child::Activity { ready, waiting, .. }) => *waiting > 0 || !ready.is_empty(),
             _ => false,
         };
         if others_ready {
@@ -213,14 +208,13 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// A resource in which the activity has a request that may be dispatched. Only those
     /// that request from the multiplexor itself: the choice of a bus is not passed over.
     fn work_of(&self, activity: ActivityId) -> Option<usize> {
-        self.slots.iter().position(|slot| {
-            slot.told
-                && slot.parent.0 == 0
-                && slot
-                    .clients
+        self.lenders.iter().copied().find(|&slot| {
+            self.slots.get(slot).filter(|slot| slot.told).is_some_and(|slot| {
+                slot.clients
                     .find(activity)
                     .and_then(|client| slot.clients.holder(client))
                     .is_some_and(|holder| holder.told && holder.lender.is_some())
+            })
         })
     }
 

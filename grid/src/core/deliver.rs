@@ -15,6 +15,8 @@ use crate::request::{Kind, ReplyError, Sealed};
 use crate::slot::{Clients, Slot};
 
 const NONE: u32 = u32::MAX;
+/// No instance: of no slot.
+pub(super) const NOBODY: (InstanceId, u32) = (InstanceId::OUTSIDE, NONE);
 
 /// Where a request is to go.
 pub(super) enum Place {
@@ -44,6 +46,12 @@ impl<M: Message, P: Machine> Core<M, P> {
         while let Some(trigger) = self.desk.cancelled.pop() {
             let woken = self.desk.triggers.fire(trigger, Err(ReplyError::Cancelled));
             self.unblock(woken);
+        }
+        while let Some(instance) = self.desk.removed.pop() {
+            self.grid.retire(instance);
+        }
+        while let Some(core) = self.desk.pokes.pop() {
+            self.machine.poke(core);
         }
         while let Some((ticket, reply)) = self.desk.answers.pop() {
             self.answer(ticket, reply.ok_or(ReplyError::Unanswered));
@@ -93,10 +101,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// The slot of a resource, made when its first request comes.
     pub(super) fn slot(&mut self, instance: InstanceId) -> Option<usize> {
         match self.by_instance.get(instance.index()) {
-            Some(&slot) if slot != NONE => {
-                let dead = self.slots.get(slot as usize).is_none_or(|entry| entry.dead);
-                (!dead).then_some(slot as usize)
-            }
+            Some(&(known, slot)) if known == instance => Some(slot as usize),
             _ => self.make_slot(instance),
         }
     }
@@ -109,15 +114,17 @@ impl<M: Message, P: Machine> Core<M, P> {
         if matches!(parent, Parent::Activity) && self.grid.activities().is_gone(entry.owner) {
             return None;
         }
-        let slot = self.slots.len();
+        if !entry.life.enter(place) {
+            return None;
+        }
+        let slot = self.slots.next();
         let parent = self.attach(slot, &entry, parent)?;
-        self.slots.push(Slot {
+        self.slots.insert(Slot {
             resource: entry.make(self.id),
             scheduler: entry.scheduler.init_core(self.id),
             instance: entry,
             clients: Clients::new(),
             suspended: false,
-            dead: false,
             resume_at: 0,
             aside: vortex_queues::Fifo::new(),
             told: false,
@@ -125,10 +132,10 @@ impl<M: Message, P: Machine> Core<M, P> {
             parent,
         });
         if self.by_instance.len() <= instance.index() {
-            self.by_instance.resize(instance.index() + 1, NONE);
+            self.by_instance.resize(instance.index() + 1, NOBODY);
         }
         if let Some(entry) = self.by_instance.get_mut(instance.index()) {
-            *entry = u32::try_from(slot).unwrap_or(NONE);
+            *entry = (instance, u32::try_from(slot).unwrap_or(NONE));
         }
         Some(slot)
     }
@@ -143,6 +150,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         match parent {
             Parent::Multiplexor(standing) => {
                 let level = self.levels.first_mut()?;
+                self.lenders.push(slot);
                 Some((0, level.add(Child::Slot(slot), &standing.into())))
             }
             Parent::Activity => {
@@ -150,11 +158,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                 let params = self.grid.activities().params(instance.owner, class, self.id);
                 let multiplexor = self.levels.first_mut()?;
                 let client = multiplexor.add_activity(&params);
-                if let Some(Child::Activity { slots, .. }) =
-                    multiplexor.children.get_mut(client.index())
-                {
-                    slots.push(slot);
-                }
+                multiplexor.join(client);
                 Some((0, client))
             }
             Parent::Scheduler(bus, standing) => {

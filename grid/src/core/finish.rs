@@ -101,6 +101,10 @@ impl<M: Message, P: Machine> Core<M, P> {
                     entry.suspended = true;
                     entry.resume_at = rejection.epoch;
                     self.suspended_slots.push(slot);
+                    let (level, above) = entry.parent;
+                    if let Some(level) = self.levels.get_mut(level) {
+                        level.suspend(above, true, now);
+                    }
                 }
                 Scope::Client => {
                     entry.scheduler.client_suspended(client, now);

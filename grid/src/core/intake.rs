@@ -169,8 +169,14 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     fn resume_slot(&mut self, slot: usize) {
         self.suspended_slots.retain(|&suspended| suspended != slot);
-        if let Some(entry) = self.slots.get_mut(slot) {
-            entry.suspended = false;
+        let now = self.ledger.last();
+        if let Some(entry) = self.slots.get_mut(slot)
+            && ::core::mem::take(&mut entry.suspended)
+        {
+            let (level, above) = entry.parent;
+            if let Some(level) = self.levels.get_mut(level) {
+                level.suspend(above, false, now);
+            }
         }
         self.refresh_slot(slot);
     }
@@ -264,32 +270,15 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     /// The instances of a dead activity's own are dead: others' requests there are refused.
     fn bury(&mut self, activity: ActivityId) {
-        let mut refused = vortex_queues::Fifo::new();
-        for slot in &mut self.slots {
-            let own = slot.instance.parents.contains(&crate::instance::Parent::Activity);
-            if slot.instance.owner != activity || !own {
-                continue;
-            }
-            slot.dead = true;
-            slot.told = false;
-            refused.append(&mut slot.aside);
-            for holder in slot.clients.holders.iter_mut().flatten() {
-                for queue in &mut holder.queues {
-                    refused.append(&mut queue.requests);
-                }
-                holder.queued = 0;
-            }
+        for slot in self.slots.places_of(|slot| slot.instance.is_part_of(activity)) {
+            self.give_up(slot);
         }
-        while let Some(parcel) = refused.pop_front() {
-            self.refuse(parcel);
-        }
-        self.grid.directory.remove_owned_by(activity);
     }
 
     /// Closes this core's accounts of an activity that is gone: the ledger shows zero.
     fn close(&mut self, activity: ActivityId) {
         self.bury(activity);
-        for slot in &mut self.slots {
+        for slot in self.slots.iter_mut() {
             if let Some(client) = slot.clients.find(activity) {
                 slot.scheduler.remove_client(client);
                 drop(slot.clients.remove(client));
@@ -298,9 +287,16 @@ impl<M: Message, P: Machine> Core<M, P> {
         for level in &mut self.levels {
             level.remove_activity(activity);
         }
+        self.past.forget(activity);
         self.ledger.close(activity);
         self.cache.retain(|label, _| label.activity != activity);
         let cores = u32::try_from(self.grid.cores()).unwrap_or(u32::MAX);
-        self.grid.activities().closed(activity, cores);
+        let owned = self.grid.directory.owned_by(activity);
+        if self.grid.activities().closed(activity, cores) {
+            // No core has a part of any of them.
+            for instance in owned {
+                let _ = self.grid.directory.free(instance.id);
+            }
+        }
     }
 }

@@ -14,6 +14,7 @@ mod deliver;
 mod finish;
 mod intake;
 mod rebind;
+mod removal;
 mod report;
 mod serve;
 mod utilization;
@@ -43,8 +44,10 @@ use crate::post::{CoreState, Post};
 use crate::request::{Envelope, Kind, Sealed};
 use crate::resource::Resource;
 use crate::shared::Grid;
-use crate::slot::{HeldLabel, Slot};
+use crate::slot::HeldLabel;
+use crate::slots::Slots;
 use crate::triggers::Triggers;
+use report::Past;
 
 pub use report::{ClientReport, CoreReport, Drawer, DrawerReport};
 
@@ -151,8 +154,13 @@ pub struct Core<M: Message, P: Machine> {
     patience: Cycles,
     /// The multiplexor first, then the buses in the grid's order.
     levels: Vec<Level>,
-    slots: Vec<Slot<M>>,
-    by_instance: Vec<u32>,
+    slots: Slots<M>,
+    /// The slot of an instance, by its place.
+    by_instance: Vec<(InstanceId, u32)>,
+    /// The slots that request from the multiplexor themselves: they can be lent a turn.
+    lenders: Vec<usize>,
+    /// What instances of families had used here that are gone.
+    past: Past,
     timers: BinaryHeap<Timer<M>>,
     timer_number: u64,
     /// Copies of bindings, good until they expire.
@@ -209,6 +217,8 @@ impl<M: Message, P: Machine> Core<M, P> {
                 kept: Keeping::new(),
                 keeping: None,
                 answers: Vec::new(),
+                removed: Vec::new(),
+                pokes: Vec::new(),
                 cancelled: Vec::new(),
                 refused: Vec::new(),
                 notes: Notes::default(),
@@ -220,8 +230,10 @@ impl<M: Message, P: Machine> Core<M, P> {
             run_on: frequency.cycles(spec.run_on),
             patience: frequency.cycles(spec.patience),
             levels,
-            slots: Vec::new(),
+            slots: Slots::new(),
             by_instance: Vec::new(),
+            lenders: Vec::new(),
+            past: Past::default(),
             timers: BinaryHeap::new(),
             timer_number: 0,
             cache: Map::default(),
@@ -327,6 +339,9 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     fn turn(&mut self) -> Step {
+        if self.post.has_retired() {
+            self.give_up_retired();
+        }
         self.take_in();
         self.note_utilization();
         if let Some((slot, choice)) = self.choose() {

@@ -53,7 +53,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     pub(super) fn current_binding(&mut self, label: Label) -> Option<Bound> {
         let now = self.ledger.last();
         let instance = self.grid.directory.get(label.instance)?;
-        if instance.cores.is_empty() {
+        if instance.cores.is_empty() || instance.life.is_closed() {
             return None;
         }
         let grid = self.grid.clone();
@@ -64,6 +64,13 @@ impl<M: Message, P: Machine> Core<M, P> {
         });
         if made {
             grid.count_binding(&instance, bound.core, true);
+            if instance.mortal && !instance.life.note(label.activity, label.affinity) {
+                // Removed at this moment: whoever takes the binding out has counted it off.
+                if let Some(core) = grid.bindings.remove(label) {
+                    grid.count_binding(&instance, core, false);
+                }
+                return None;
+            }
         }
         if bound.expired(now) && bound.core == self.id && bound.settled {
             bound = self.renew(label, bound);
@@ -123,7 +130,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// Forgets bindings of this core that have expired and that nothing here needs.
     pub(super) fn sweep_bindings(&mut self) {
         let mut used: super::Map<Label, ()> = super::Map::default();
-        for slot in &self.slots {
+        for slot in self.slots.iter() {
             let queues = slot.clients.holders.iter().flatten().flat_map(|holder| &holder.queues);
             for envelope in queues.flat_map(|queue| queue.requests.iter()).chain(slot.aside.iter())
             {
@@ -283,10 +290,13 @@ impl<M: Message, P: Machine> Core<M, P> {
             self.grid.bindings.rebind(label, bound);
             self.remember(label, bound);
         }
-        let Some(slot) = self.slot(label.instance) else { return };
         let mut held = self.held.remove(&label).unwrap_or_default();
+        let slot = self.slot(label.instance);
         while let Some(parcel) = held.pop_front() {
-            self.enqueue(slot, parcel, false);
+            match slot {
+                Some(slot) => self.enqueue(slot, parcel, false),
+                None => self.refuse(parcel),
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 //! What a core tells about itself (§4.1): a sample of all its clients, to the cycle,
 //! including the run that is still open.
 
+use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -13,12 +15,12 @@ use crate::level::Child;
 use crate::machine::Machine;
 use crate::message::Message;
 use crate::policy::{ClientId, ClientStatistics, Record, RecordKind};
-use crate::slot::Usage;
+use crate::slot::{Slot, Usage};
 
 /// A share-holder at a resource on a core.
 #[derive(Clone, Debug)]
 pub struct ClientReport {
-    /// The resource instance.
+    /// The resource: the instance, or the family of instances that come and go.
     pub instance: InstanceId,
     /// Its name.
     pub resource: String,
@@ -77,6 +79,54 @@ pub struct CoreReport {
     pub blame_unnamed: Cycles,
 }
 
+/// What the instances of families have used, the sum for each family and activity: so a
+/// process's end takes nothing off what its activity has used.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Past(BTreeMap<(InstanceId, usize), ClientReport>);
+
+impl Past {
+    /// Adds what an instance has used.
+    pub fn add<M: Message>(&mut self, slot: &Slot<M>) {
+        if !slot.instance.mortal {
+            return;
+        }
+        for report in reports_of(slot) {
+            match self.0.entry((report.instance, report.activity.index())) {
+                Entry::Vacant(place) => {
+                    place.insert(report);
+                }
+                Entry::Occupied(mut place) => {
+                    let sum = place.get_mut();
+                    sum.usage.add(&report.usage);
+                    sum.queued += report.queued;
+                    sum.statistics.add(&report.statistics);
+                }
+            }
+        }
+    }
+
+    /// The activity is gone.
+    pub fn forget(&mut self, activity: ActivityId) {
+        self.0.retain(|_, report| report.activity != activity);
+    }
+}
+
+fn reports_of<M: Message>(slot: &Slot<M>) -> impl Iterator<Item = ClientReport> {
+    let holders = slot.clients.holders.iter().enumerate();
+    holders.filter_map(|(index, holder)| {
+        let holder = holder.as_ref()?;
+        let client = ClientId::new(u32::try_from(index).ok()?);
+        Some(ClientReport {
+            instance: slot.instance.sender,
+            resource: slot.instance.name.clone(),
+            activity: holder.activity,
+            usage: holder.usage,
+            queued: holder.queued,
+            statistics: slot.scheduler.client_statistics(client),
+        })
+    })
+}
+
 impl<M: Message, P: Machine> Core<M, P> {
     /// Takes a sample. Reads the clock, so that the sample is complete up to now.
     pub fn report(&mut self) -> CoreReport {
@@ -98,20 +148,15 @@ impl<M: Message, P: Machine> Core<M, P> {
             })
             .collect();
         let mut clients = Vec::new();
-        for slot in &self.slots {
-            for (index, holder) in slot.clients.holders.iter().enumerate() {
-                let Some(holder) = holder else { continue };
-                let client = ClientId::new(u32::try_from(index).unwrap_or(u32::MAX));
-                clients.push(ClientReport {
-                    instance: slot.instance.id,
-                    resource: slot.instance.name.clone(),
-                    activity: holder.activity,
-                    usage: holder.usage,
-                    queued: holder.queued,
-                    statistics: slot.scheduler.client_statistics(client),
-                });
+        let mut families = self.past.clone();
+        for slot in self.slots.iter() {
+            if slot.instance.mortal {
+                families.add(slot);
+            } else {
+                clients.extend(reports_of(slot));
             }
         }
+        clients.extend(families.0.into_values());
         CoreReport {
             stamp: self.ledger.last() + open.map_or(Cycles::ZERO, |(_, span)| span),
             drawers: self.drawers(),
@@ -153,6 +198,9 @@ impl<M: Message, P: Machine> Core<M, P> {
         let now = self.machine.now();
         let (span, total) = self.ledger.charge(activity, now);
         self.grid.activities().publish(activity, self.id, total);
+        if activity == ActivityId::INFRASTRUCTURE {
+            return;
+        }
         if let Some(multiplexor) = self.levels.first_mut()
             && let Some(own) = multiplexor.client_of(activity)
         {
@@ -191,6 +239,13 @@ impl<M: Message, P: Machine> Core<M, P> {
             + usize::from(self.entered.is_some())
             + self.early.len()
             + self.held.values().map(vortex_queues::Fifo::len).sum::<usize>()
+    }
+
+    /// Places that this core has for its parts of instances, free ones included: as many as
+    /// it ever had at once.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.slots.places()
     }
 
     /// Labels that this core is moving to another one. Each holds one node of its activity.

@@ -59,6 +59,11 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.post.wake();
         let step = match self.entered.take() {
             None => Step::Ran,
+            Some((slot, _, parcel)) if !self.is_of(slot, &parcel) => {
+                // Its instance was removed meanwhile.
+                self.refuse(parcel);
+                Step::Ran
+            }
             Some((slot, _, parcel)) if !self.has_nodes_for(slot) => {
                 // No memory for what its handler may send: it goes on when there is.
                 self.enqueue(slot, parcel, true);
@@ -87,17 +92,22 @@ impl<M: Message, P: Machine> Core<M, P> {
         Carries::<T>::get_mut(parcel.body.as_mut()?)
     }
 
-    /// An interrupt has ended user mode at this time (§3.3.2). What has passed since is
-    /// nobody's yet: it goes to the infrastructure; the thread is charged up to then. To be
-    /// called before [`Core::leave`], once the interrupt is handled.
+    /// An interrupt has ended user mode at this time (§3.3.2); the thread is charged up to
+    /// then. What has passed since is whose who poked this core; otherwise nobody's yet: it
+    /// goes to the infrastructure. To be called before [`Core::leave`], once the interrupt
+    /// is handled.
     pub fn interrupted(&mut self, at: Cycles) {
         let Some((_, _, parcel)) = &self.entered else { return };
         let activity = parcel.activity;
         let (span, total) = self.ledger.charge(activity, at.max(self.ledger.last()));
         self.grid.activities().publish(activity, self.id, total);
         self.user_span = span;
-        let now = self.machine.now();
-        let _ = self.ledger.charge(ActivityId::INFRASTRUCTURE, now);
+        let poker = self.post.take_poker().filter(|&who| self.grid.activities().takes_bills(who));
+        self.worked_for(poker.unwrap_or(ActivityId::INFRASTRUCTURE));
+    }
+
+    fn is_of(&self, slot: usize, parcel: &Sealed<M>) -> bool {
+        self.slots.get(slot).is_some_and(|entry| entry.instance.id == parcel.to)
     }
 
     fn has_nodes_for(&mut self, slot: usize) -> bool {
@@ -198,6 +208,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             room: entry.resource.fan_out(),
             epoch: entry.instance.gate.epoch(),
             instance: entry.instance.id,
+            as_sender: entry.instance.sender,
             desk: &mut self.desk,
             grid: &self.grid,
             activity,

@@ -88,3 +88,16 @@ pub struct ClientStatistics {
     /// The debt has reached its cap: whoever can should refuse this client's work early.
     pub refuse: bool,
 }
+
+impl ClientStatistics {
+    /// Another client's, added to it.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.charged = self.charged.saturating_add(other.charged);
+        self.cycles = self.cycles.saturating_add(other.cycles);
+        self.memory = self.memory.saturating_add(other.memory);
+        self.requests = self.requests.saturating_add(other.requests);
+        self.debt = self.debt.saturating_add(other.debt);
+        self.forgiven = self.forgiven.saturating_add(other.forgiven);
+        self.refuse |= other.refuse;
+    }
+}

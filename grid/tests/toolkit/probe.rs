@@ -34,6 +34,8 @@ pub enum Act {
     Resume(Port<Probe>, Scope),
     /// Bill this run to an activity.
     Bill(ActivityId),
+    /// Poke this core.
+    Poke(CoreId),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,6 +201,7 @@ impl Probe {
                     cx.resume(at, scope, activity, Labels::NONE, core).expect("fan-out");
                 }
                 Act::Bill(causer) => cx.bill_run(causer),
+                Act::Poke(core) => cx.poke(core),
             }
         }
         self.note(job.id, What::Finished, cx);

@@ -11,8 +11,8 @@ use vortex_grid::policy::{
     Queues, Readiness, Record, Scheduler, SchedulerCore,
 };
 use vortex_grid::{
-    Core, CoreSpec, Entitlement, Frequency, Grid, GridSpec, Labels, Machine, Port, Scope, Standing,
-    Step,
+    Core, CoreSpec, Entitlement, Family, Frequency, Grid, GridSpec, Labels, Machine, Port, Scope,
+    Standing, Step,
 };
 use vortex_units::{ActivityId, CoreId, Cycles, Micros, Share};
 
@@ -134,6 +134,16 @@ impl World {
     }
 
     pub fn with_run_on(cores: u16, activities: u32, run_on: Micros) -> Self {
+        Self::with(cores, activities, run_on, &First::anywhere())
+    }
+
+    /// With this policy at the multiplexors.
+    pub fn with(
+        cores: u16,
+        activities: u32,
+        run_on: Micros,
+        multiplexor: &Arc<dyn Scheduler>,
+    ) -> Self {
         let grid = Grid::new(GridSpec {
             cores,
             activities,
@@ -147,7 +157,7 @@ impl World {
             .map(|core| {
                 let machine = TestMachine { clock: clock.clone(), pokes: pokes.clone() };
                 let spec =
-                    CoreSpec { run_on, ..CoreSpec::new(CoreId::new(core), First::anywhere()) };
+                    CoreSpec { run_on, ..CoreSpec::new(CoreId::new(core), multiplexor.clone()) };
                 Core::new(&grid, machine, spec).unwrap()
             })
             .collect();
@@ -202,6 +212,33 @@ impl World {
         *me.lock().unwrap() = Some(port);
         self.ports.push(port);
         port
+    }
+
+    /// A family of probes on these cores, as TR has: part of an activity's client.
+    pub fn family(
+        &self,
+        cores: &[u16],
+        owner: ActivityId,
+        scheduler: Arc<dyn Scheduler>,
+    ) -> Family<Msg, Probe> {
+        let (log, next) = (self.log.clone(), self.next.clone());
+        let spec = vortex_grid::InstanceSpec {
+            name: "process".into(),
+            class: vortex_grid::Class(100),
+            scheduler,
+            cores: cores.iter().map(|&c| (CoreId::new(c), vortex_grid::Parent::Activity)).collect(),
+            owner,
+            batch: 1,
+        };
+        let make = move |_| Probe {
+            me: Arc::new(Mutex::new(Some(Port::new(vortex_units::InstanceId::OUTSIDE)))),
+            log: log.clone(),
+            next: next.clone(),
+            kept: Vec::new(),
+            rejected: Arc::default(),
+            begun: Vec::new(),
+        };
+        self.grid.family(spec, make).unwrap()
     }
 
     pub fn activity(&self, nodes: u32) -> ActivityId {

@@ -4,6 +4,7 @@
 //! gap), user data, user code.
 
 use alloc::boxed::Box;
+use alloc::vec;
 
 use x86_64::VirtAddr;
 use x86_64::instructions::segmentation::{CS, DS, ES, FS, GS, SS, Segment};
@@ -19,10 +20,15 @@ pub(crate) const IST_DOUBLE_FAULT: u16 = 1;
 pub(crate) const IST_NMI: u16 = 2;
 const STACK: usize = 8192;
 
-#[repr(C, align(16))]
-struct Stack([u8; STACK]);
+/// In units of their alignment.
+struct Stack(Box<[u128]>);
 
 impl Stack {
+    /// Made where it stays, not by way of the stack in use.
+    fn new() -> Self {
+        Self(vec![0; STACK / size_of::<u128>()].into_boxed_slice())
+    }
+
     fn top(&self) -> VirtAddr {
         VirtAddr::from_ptr(self.0.as_ptr_range().end)
     }
@@ -32,9 +38,9 @@ impl Stack {
 pub(crate) struct Segments {
     gdt: GlobalDescriptorTable<8>,
     tss: TaskStateSegment,
-    entry: Box<Stack>,
-    double_fault: Box<Stack>,
-    nmi: Box<Stack>,
+    entry: Stack,
+    double_fault: Stack,
+    nmi: Stack,
 }
 
 unsafe extern "C" {
@@ -43,13 +49,12 @@ unsafe extern "C" {
 
 impl Segments {
     pub fn new() -> Self {
-        let stack = || Box::new(Stack([0; STACK]));
         Self {
             gdt: GlobalDescriptorTable::empty(),
             tss: TaskStateSegment::new(),
-            entry: stack(),
-            double_fault: stack(),
-            nmi: stack(),
+            entry: Stack::new(),
+            double_fault: Stack::new(),
+            nmi: Stack::new(),
         }
     }
 

@@ -185,6 +185,13 @@ impl Frame {
         Some(Self(physical))
     }
 
+    /// Puts the frame on this activity's bill too, if it is not there (§2.3): its budget is
+    /// charged the full price until the last handle is gone. False where it gets no more.
+    #[must_use]
+    pub fn share_with(&self, activity: ActivityId) -> bool {
+        multiplexed::share(self.0, activity)
+    }
+
     /// Whether this handle is the only one, page tables included.
     #[must_use]
     pub fn is_sole(&self) -> bool {

@@ -4,7 +4,9 @@
 //! beginning of its heap. What it keeps for the multiplexor's tables and does not need for
 //! them is the heap's next memory.
 
-use vortex_memory::{Account, Cookie, FrameId, Multiplexor, ResourceId, Spec, SpecError};
+use vortex_memory::{
+    Account, Cookie, FrameId, Multiplexor, Rejected, ResourceId, Spec, SpecError, Why,
+};
 use vortex_units::{ActivityId, Frames};
 
 use super::PAGE;
@@ -14,6 +16,8 @@ use crate::statics;
 const PAGE_U64: u64 = PAGE as u64;
 /// Bytes that the multiplexor's tables take for each frame, rounded up.
 const EACH: u64 = 64;
+/// Of so many frames one can be shared by one more activity.
+const SHARED: u64 = 8;
 /// What they take beside.
 const BESIDE: u64 = 2 << 20;
 
@@ -63,7 +67,7 @@ pub fn multiplex(reserve: Frames, kernel: Frames, cores: u16) -> Result<(), Spec
         cores,
         reclaimable: 0,
         policy: vortex_memory::policy::DEFAULT,
-        links: 1024,
+        links: (top / SHARED) as u32,
     });
     match made {
         Ok(made) => {
@@ -98,6 +102,17 @@ pub(super) fn free(physical: u64) -> bool {
     let Some(memory) = statics::MEMORY.get() else { return false };
     let Ok(number) = u32::try_from(physical / PAGE_U64) else { return false };
     memory.leave_counted(this_core(), FrameId::new(number)).is_ok()
+}
+
+/// An activity has the frame too, and is charged for it. False where it gets no more.
+pub(super) fn share(physical: u64, activity: ActivityId) -> bool {
+    let Some(memory) = statics::MEMORY.get() else { return true };
+    let Ok(number) = u32::try_from(physical / PAGE_U64) else { return true };
+    match memory.share_counted(FrameId::new(number), activity) {
+        // Given out before there was a multiplexor: on nobody's bill.
+        Err(Rejected { why: Why::NotHeld, .. }) | Ok(()) => true,
+        Err(_) => false,
+    }
 }
 
 /// Frames side by side for the kernel's heap: their physical address.

@@ -90,9 +90,9 @@ pub trait Program {
     /// state, the bases of its segments and its space stay loaded meanwhile.
     fn call(&mut self, at: Cycles) -> bool;
 
-    /// It has made a fault. True if that is mended: then it goes on at once. Only by what
-    /// puts a page where none was: no more than the core's own translations would change.
-    fn fault(&mut self, fault: &Fault) -> bool;
+    /// It has faulted. True if the cause is mended: then it goes on at once, with its space as
+    /// it is by then.
+    fn mend(&mut self, fault: &Fault) -> bool;
 }
 
 impl Cpu {
@@ -115,13 +115,20 @@ impl Cpu {
             self.area.vectors_of = context.number;
         }
         self.load_bases(context);
-        let exit = self.stay(program, until);
-        program.space().leave(self.area.core.index());
-        self.save_bases(program.context());
-        exit
+        loop {
+            let exit = self.stay(program, until);
+            program.space().leave(self.area.core.index());
+            match exit {
+                Exit::Fault(fault) if program.mend(&fault) => self.load(program.space()),
+                _ => {
+                    self.save_bases(program.context());
+                    return exit;
+                }
+            }
+        }
     }
 
-    /// The program runs, and makes calls and faults that are done with at once. It counts as in user mode all
+    /// The program runs and makes calls that are done at once. It counts as in user mode all
     /// the while: an interrupt that comes during a call, a poke because its space has changed
     /// among them, is taken on the way back, before the program's next instruction.
     fn stay(&mut self, program: &mut impl Program, until: Cycles) -> Exit {
@@ -131,10 +138,7 @@ impl Cpu {
             // the processor saved); its space is loaded and has the kernel's upper half.
             let by = unsafe { enter_user((&raw mut *context).cast()) };
             if by != 0 {
-                match self.trapped(context, until) {
-                    Exit::Fault(fault) if program.fault(&fault) => continue,
-                    exit => return exit,
-                }
+                return self.trapped(context, until);
             }
             if !program.call(self.left_at()) {
                 return Exit::Call;

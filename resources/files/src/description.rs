@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 
+use crate::accounts::Counted;
 use crate::directory::Name;
 use crate::inode::{Body, Inode, InodeId};
 use crate::node::Node;
@@ -100,7 +101,11 @@ impl Root {
         flags: u32,
         owner: Owner,
     ) -> Result<OpenId, Errno> {
-        self.charge(owner, OPEN_COST).map_err(|_| Errno::ENFILE)?;
+        self.accounts.take(owner, Counted::Open)?;
+        if self.charge(owner, OPEN_COST).is_err() {
+            self.accounts.give(owner, Counted::Open);
+            return Err(Errno::ENFILE);
+        }
         let made = self.opens.insert(Description {
             node: node.clone(),
             name: None,
@@ -114,7 +119,10 @@ impl Root {
         });
         match made {
             Ok(_) => self.hold(&node),
-            Err(_) => self.accounts.credit(owner, OPEN_COST),
+            Err(_) => {
+                self.accounts.give(owner, Counted::Open);
+                self.accounts.credit(owner, OPEN_COST);
+            }
         }
         made
     }
@@ -212,6 +220,7 @@ impl Root {
             return;
         }
         let Some(description) = self.opens.remove(id) else { return };
+        self.accounts.give(description.owner, Counted::Open);
         self.accounts.credit(description.owner, OPEN_COST);
         if let Node::Inode(inode) = description.node
             && let Some(inode) = self.inodes.get_mut(inode)

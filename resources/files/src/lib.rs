@@ -67,7 +67,7 @@ mod time;
 mod wait;
 mod walk;
 
-pub use accounts::Owner;
+pub use accounts::{Counted, Owner};
 pub use contents::Overlay;
 pub use description::{Description, Object, OpenId};
 pub use dev::Dev;

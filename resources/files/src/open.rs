@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use linux_raw_sys::general as abi;
 
+use crate::accounts::Counted;
 use crate::contents::Contents;
 use crate::description::OpenId;
 use crate::directory::Name;
@@ -251,7 +252,11 @@ impl Root {
         }
         let flags = flags & abi::O_NONBLOCK;
         let body = Body::Fifo(Box::new(Pipe::new(true)));
-        let id = self.make(body, 0o600, owner, now).map_err(|_| Errno::ENFILE)?;
+        self.accounts.take(owner, Counted::Pipe)?;
+        let Ok(id) = self.make(body, 0o600, owner, now) else {
+            self.accounts.give(owner, Counted::Pipe);
+            return Err(Errno::ENFILE);
+        };
         let reader = match self.open_node(Node::Inode(id), flags | abi::O_RDONLY, owner) {
             Ok(reader) => reader,
             Err(error) => {

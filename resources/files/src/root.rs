@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Counted};
 use crate::contents::{Contents, Overlay};
 use crate::description::Description;
 use crate::directory::{Directory, Name};
@@ -93,6 +93,23 @@ impl Root {
     /// Limits what an owner may hold; beyond it, its calls fail with `EDQUOT`.
     pub fn set_budget(&mut self, owner: Owner, budget: Option<Bytes>) {
         self.accounts.set_budget(owner, budget);
+    }
+
+    /// Limits how many open files, or pipes, an owner may have; beyond it `ENFILE`.
+    pub fn set_most(&mut self, owner: Owner, what: Counted, most: Option<u32>) {
+        self.accounts.set_most(owner, what, most);
+    }
+
+    /// How many an owner has.
+    #[must_use]
+    pub fn counted(&self, owner: Owner, what: Counted) -> u32 {
+        self.accounts.counted(owner, what)
+    }
+
+    /// How many open files and pipes all have together.
+    #[must_use]
+    pub fn counted_in_all(&self) -> u64 {
+        self.accounts.counted_in_all()
     }
 
     /// What an owner holds.
@@ -331,7 +348,12 @@ impl Root {
             self.accounts.credit(inode.owner, cost(&inode.body));
             match inode.body {
                 Body::File(contents) => self.doom(contents),
-                Body::Fifo(mut pipe) => pipe.clear(&mut self.accounts),
+                Body::Fifo(mut pipe) => {
+                    if pipe.anonymous {
+                        self.accounts.give(inode.owner, Counted::Pipe);
+                    }
+                    pipe.clear(&mut self.accounts);
+                }
                 Body::External { tag: its, .. } => tag = Some(its),
                 Body::Directory(directory) => {
                     if let Some(parent) = self.inodes.get_mut(directory.parent) {

@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 
 use vortex_abi::{self as abi, Errno};
 use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource};
-use vortex_machine::{Access, Poker};
+use vortex_machine::Access;
 use vortex_units::Frames;
 
 use super::calls;
@@ -105,8 +105,6 @@ pub enum FaultError {
 pub struct AddressSpaces {
     /// What all share.
     pub system: Arc<System>,
-    /// To reach cores that must see a change.
-    pub poker: Poker,
 }
 
 type Left = Outcome<Mail, AddressSpaces>;
@@ -122,7 +120,7 @@ impl Continuation<Mail, AddressSpaces> for HasFile {
     ) -> Left {
         let MemoryRequest::Call { space, call, stage, .. } = request else { return Outcome::Done };
         match cx.reply::<Answer>() {
-            Ok(Some(Answer::Mapped(Ok(file)))) => spaces.call(space, *call, stage, Some(file)),
+            Ok(Some(Answer::Mapped(Ok(file)))) => spaces.call(space, *call, stage, Some(file), cx),
             Ok(Some(Answer::Mapped(Err(error)))) => Outcome::Reply(Answer::Call(Err(error))),
             _ => Outcome::Reply(Answer::Call(Err(Errno::EAGAIN))),
         }
@@ -137,37 +135,70 @@ impl Resource<Mail> for AddressSpaces {
     fn handle(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
         match request {
             MemoryRequest::Fault { space, address, access } => {
-                let mended = mend(space, *address, *access, true).map(|mend| match mend {
-                    Mend::Done(given) => cx.allocated(Frames::new(given)),
-                    // The thread touches it again, and faults again if it must.
-                    Mend::Late => {}
-                });
-                if mended.is_ok() && !space.space.is_current() {
-                    // A copy took the place of a shared frame: other threads of the process
-                    // must not see the old one.
-                    self.poke(space);
+                let mended = mend_for(space, *address, *access, cx);
+                let short = mended == Err(FaultError::NoMemory);
+                if short && let Some(left) = self.ask_back(cx) {
+                    return left;
                 }
                 Outcome::Reply(Answer::Fault(mended))
             }
             MemoryRequest::Call { space, files, call, stage } => {
                 match calls::file_of(call, stage) {
                     Some(file) => self.ask_file(*files, file, cx),
-                    None => self.call(space, *call, stage, None),
+                    None => self.call(space, *call, stage, None, cx),
                 }
             }
-            MemoryRequest::Copy { from, to, at, hot } => self.copy(from, to, at, *hot),
+            MemoryRequest::Copy { from, to, at, hot } => self.copy(from, to, at, *hot, cx),
             MemoryRequest::Release { space, at } => release(space, at),
         }
     }
 }
 
-impl AddressSpaces {
-    fn poke(&self, space: &AddressSpace) {
-        for core in space.space.behind() {
-            self.poker.poke(core);
-        }
-    }
+/// The files' frames that nobody needed have been given back.
+struct HasBack;
 
+impl Continuation<Mail, AddressSpaces> for HasBack {
+    fn resume(
+        _: &mut AddressSpaces,
+        request: &mut MemoryRequest,
+        cx: &mut Context<'_, Mail>,
+    ) -> Left {
+        let MemoryRequest::Fault { space, address, access } = request else {
+            return Outcome::Done;
+        };
+        Outcome::Reply(Answer::Fault(mend_for(space, *address, *access, cx)))
+    }
+}
+
+/// Mends a fault on request.
+fn mend_for(
+    space: &AddressSpace,
+    address: u64,
+    access: Access,
+    cx: &mut Context<'_, Mail>,
+) -> Result<(), FaultError> {
+    match mend(space, address, access, true)? {
+        Mend::Done(given) => cx.allocated(Frames::new(given)),
+        // The thread touches it again, and faults again if it must.
+        Mend::Late => {}
+    }
+    if !space.space.is_current() {
+        // A copy took the place of a shared frame: other threads of the process must not
+        // see the old one.
+        poke(space, cx);
+    }
+    Ok(())
+}
+
+/// Makes the cores that may still use what was taken from a space look: on the bill of
+/// whoever has it taken.
+fn poke(space: &AddressSpace, cx: &mut Context<'_, Mail>) {
+    for core in space.space.behind() {
+        cx.poke(core);
+    }
+}
+
+impl AddressSpaces {
     /// Copies a slice of a space (fork).
     fn copy(
         &self,
@@ -175,6 +206,7 @@ impl AddressSpaces {
         to: &mut Option<Arc<AddressSpace>>,
         at: &mut u64,
         hot: u64,
+        cx: &mut Context<'_, Mail>,
     ) -> Left {
         let failed = || Outcome::Reply(Answer::Space(Err(Errno::ENOMEM)));
         let space = match to {
@@ -184,6 +216,9 @@ impl AddressSpaces {
                 *space.regions.lock() = from.regions.lock().clone();
                 *space.heap.lock() = *from.heap.lock();
                 *space.arguments.lock() = *from.arguments.lock();
+                if !space.bill_mappings_as(from) {
+                    return failed();
+                }
                 *to = Some(space.clone());
                 space
             }
@@ -197,11 +232,19 @@ impl AddressSpaces {
                 if from.space.is_current() {
                     return Outcome::Reply(Answer::Space(Ok(space)));
                 }
-                self.poke(from);
+                poke(from, cx);
             }
             Err(_) => return failed(),
         }
         Outcome::Continue(At::beginning())
+    }
+
+    /// An activity gets no more memory: what is only kept in case it is wanted again goes
+    /// first. `None` where that cannot be asked for.
+    fn ask_back(&self, cx: &mut Context<'_, Mail>) -> Option<Left> {
+        let ports = self.system.ports.get()?;
+        let trigger = cx.request(ports.files, Labels::NONE, FileRequest::GiveBack).ok()?;
+        Some(Outcome::Pending(trigger, At::routine::<HasBack>()))
     }
 
     fn ask_file(&self, files: FilesId, file: calls::File, cx: &mut Context<'_, Mail>) -> Left {
@@ -221,11 +264,16 @@ impl AddressSpaces {
         call: abi::Memory,
         stage: &mut Stage,
         file: Option<Mapping>,
+        cx: &mut Context<'_, Mail>,
     ) -> Left {
         match *stage {
+            Stage::New if !space.may_map(&call) => {
+                return Outcome::Reply(Answer::Call(Err(Errno::ENOMEM)));
+            }
             Stage::New => match calls::begin(space, call, file) {
                 Ok(next) => {
                     space.changed();
+                    space.recount_mappings();
                     *stage = next;
                 }
                 Err(error) => return Outcome::Reply(Answer::Call(Err(error))),
@@ -239,10 +287,12 @@ impl AddressSpaces {
                 Ok(None) => {
                     *stage = calls::moved(space, call, answer);
                     space.changed();
+                    space.recount_mappings();
                 }
                 Err(_) => {
                     *stage = calls::not_moved(space, call, answer);
                     space.changed();
+                    space.recount_mappings();
                 }
             },
             Stage::Protecting(at, end, access) => match sweep(space, at, end, Some(access)) {
@@ -253,7 +303,7 @@ impl AddressSpaces {
                 if space.space.is_current() {
                     return Outcome::Reply(Answer::Call(Ok(answer)));
                 }
-                self.poke(space);
+                poke(space, cx);
             }
         }
         if let Stage::Settling(answer) = *stage

@@ -3,6 +3,7 @@
 mod asr;
 mod calls;
 mod executable;
+mod mappings;
 mod maps;
 mod mend;
 mod pages;

@@ -123,6 +123,12 @@ impl Regions {
         }
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// All, in order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, Region)> + '_ {
         self.0.iter().map(|(&start, region)| (start, region.clone()))

@@ -16,6 +16,7 @@ use vortex_units::ActivityId;
 
 use super::mend::{Mend, mend};
 use super::regions::{Region, Regions};
+use crate::quota::Held;
 
 /// Where `mmap` looks for room, downwards.
 pub(super) const MAP_TOP: u64 = 0x7fff_f000_0000;
@@ -32,6 +33,8 @@ pub struct AddressSpace {
     pub regions: Mutex<Regions>,
     /// How often regions were changed.
     layout: AtomicU64,
+    /// Its regions, on its activity's bill.
+    pub mappings: Mutex<Held>,
     /// How many processes have it.
     pub users: AtomicU32,
     /// The beginning and the end of the heap (`brk`).
@@ -50,6 +53,7 @@ impl AddressSpace {
             space,
             regions: Mutex::new(Regions::default()),
             layout: AtomicU64::new(0),
+            mappings: Mutex::default(),
             users: AtomicU32::new(0),
             heap: Mutex::new((0, 0)),
             arguments: Mutex::new(Span::new(0, 0)),

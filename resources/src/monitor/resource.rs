@@ -9,7 +9,6 @@ use alloc::vec::Vec;
 use vortex_abi::Errno;
 use vortex_abi::performance::{self, Core, Kind, Sample};
 use vortex_grid::{At, Context, Frequency, Outcome, Resource};
-use vortex_machine::Poker;
 use vortex_units::{ActivityId, Cycles, Micros};
 
 use super::samples::Samples;
@@ -41,7 +40,6 @@ impl MonitorRequest {
 /// The resource.
 pub struct Monitor {
     samples: Arc<Samples>,
-    poker: Poker,
     frequency: Frequency,
     names: Vec<(ActivityId, String)>,
     observers: Vec<ActivityId>,
@@ -74,19 +72,19 @@ impl Monitor {
     #[must_use]
     pub fn new(
         samples: Arc<Samples>,
-        poker: Poker,
         frequency: Frequency,
         names: Vec<(ActivityId, String)>,
         observers: Vec<ActivityId>,
     ) -> Self {
-        Self { samples, poker, frequency, names, observers }
+        Self { samples, frequency, names, observers }
     }
 
-    fn ask(&self, cx: &Context<'_, Mail>) -> u64 {
+    fn ask(&self, cx: &mut Context<'_, Mail>) -> u64 {
         let number = self.samples.ask(cx.activity());
         // This core looks as soon as this run has ended.
-        for core in self.samples.cores().filter(|core| *core != cx.core()) {
-            self.poker.poke(core);
+        let own = cx.core();
+        for core in self.samples.cores().filter(|core| *core != own) {
+            cx.poke(core);
         }
         number
     }

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use spin::Mutex;
 use vortex_abi::Errno;
-use vortex_grid::{At, Continuation, Labels, Outcome};
+use vortex_grid::{At, Continuation, Labels, Outcome, Port};
 use vortex_machine::UserContext;
 use vortex_units::ActivityId;
 
@@ -16,9 +16,10 @@ use super::processes::{Pid, Process, ThreadState};
 use super::resource::{Cx, Next, ProcessRequest, Processes, Record};
 use super::signals::{Actions, Pending};
 use super::thread::Thread;
-use super::threads::ThreadReady;
+use super::threads::{ThreadReady, Threads};
 use crate::files::{FileRequest, FilesId, Image};
 use crate::memory::{AddressSpace, Program, interpreter};
+use crate::quota::Quota;
 use crate::{Answer, Mail};
 
 /// A program to be begun as a service.
@@ -86,8 +87,17 @@ impl Continuation<Mail, Processes> for HasImage {
         let Some(files) = start.files else { return Outcome::Done };
         let pid = processes.number();
         let name = (base_name(&start.path), start.path.clone());
+        let own = match processes.thread_resource(cx.activity(), cx) {
+            Ok(own) => own,
+            Err(error) => return processes.not_started(start, error),
+        };
+        let space = program.space.clone();
+        if let Err(error) = processes.bill_mappings(&space, cx.activity()) {
+            cx.remove(own);
+            return processes.not_started(start, error);
+        }
         let process =
-            new_process(pid, Pid(0), pid.0, cx.activity(), program.space.clone(), files, name);
+            processes.new_process((pid, own), (Pid(0), pid.0), cx.activity(), space, files, name);
         match processes.begin(process, &program, cx) {
             Ok(()) => Outcome::Done,
             Err(error) => processes.not_started(start, error),
@@ -101,39 +111,58 @@ pub(super) fn base_name(path: &[u8]) -> Vec<u8> {
     name.get(..name.len().min(15)).unwrap_or_default().into()
 }
 
-/// A process without threads.
-pub(super) fn new_process(
-    pid: Pid,
-    parent: Pid,
-    group: i32,
-    activity: ActivityId,
-    space: Arc<AddressSpace>,
-    files: FilesId,
-    program: (Vec<u8>, Vec<u8>),
-) -> Arc<Process> {
-    space.users.fetch_add(1, Ordering::AcqRel);
-    Arc::new(Process {
-        pid,
-        activity,
-        parent: AtomicI32::new(parent.0),
-        group: AtomicI32::new(group),
-        space: Mutex::new(space),
-        files,
-        threads: Mutex::new(Vec::new()),
-        count: AtomicU32::new(0),
-        ending: AtomicBool::new(false),
-        status: AtomicI32::new(0),
-        program: Mutex::new(program),
-        actions: Mutex::new(Actions::default()),
-        pending: Mutex::new(Pending::default()),
-        stop: Mutex::new(None),
-        used: AtomicU64::new(0),
-        used_by_children: AtomicU64::new(0),
-        session: AtomicI32::new(group),
-    })
-}
-
 impl Processes {
+    /// A process without threads.
+    pub(super) fn new_process(
+        &self,
+        (pid, own): (Pid, Port<Threads>),
+        (parent, group): (Pid, i32),
+        activity: ActivityId,
+        space: Arc<AddressSpace>,
+        files: FilesId,
+        program: (Vec<u8>, Vec<u8>),
+    ) -> Arc<Process> {
+        space.users.fetch_add(1, Ordering::AcqRel);
+        let allowance = self.system.allowance(activity);
+        let signals = allowance.map_or_else(|| Quota::new(None), |all| all.signals.clone());
+        Arc::new(Process {
+            signals,
+            pid,
+            activity,
+            own,
+            parent: AtomicI32::new(parent.0),
+            group: AtomicI32::new(group),
+            space: Mutex::new(space),
+            files,
+            threads: Mutex::new(Vec::new()),
+            count: AtomicU32::new(0),
+            ending: AtomicBool::new(false),
+            status: AtomicI32::new(0),
+            program: Mutex::new(program),
+            actions: Mutex::new(Actions::default()),
+            pending: Mutex::new(Pending::default()),
+            stop: Mutex::new(None),
+            used: AtomicU64::new(0),
+            used_by_children: AtomicU64::new(0),
+            session: AtomicI32::new(group),
+        })
+    }
+
+    /// A program's regions are on its activity's bill from now on.
+    ///
+    /// # Errors
+    /// `ENOMEM` if there are too many.
+    pub(super) fn bill_mappings(
+        &self,
+        space: &AddressSpace,
+        activity: ActivityId,
+    ) -> Result<(), Errno> {
+        match self.system.allowance(activity) {
+            Some(all) if !space.bill_mappings(all.mappings.clone()) => Err(Errno::ENOMEM),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn start(&mut self, start: &Start, cx: &mut Cx<'_>) -> Next {
         let Some(ports) = self.system.ports.get() else { return Outcome::Done };
         match cx.request(ports.files, Labels::NONE, FileRequest::New) {
@@ -180,15 +209,25 @@ impl Processes {
         self.ready(thread, cx)
     }
 
+    /// A thread resource for a new process (§4.2); it goes when the last thread has ended.
+    pub(super) fn thread_resource(
+        &self,
+        activity: ActivityId,
+        cx: &mut Cx<'_>,
+    ) -> Result<Port<Threads>, Errno> {
+        let ports = self.system.ports.get().ok_or(Errno::EAGAIN)?;
+        let family = ports.threads_of(activity).ok_or(Errno::EAGAIN)?;
+        cx.bear(family).ok_or(Errno::EAGAIN)
+    }
+
     /// Lets a new thread run.
     pub(super) fn ready(
         &mut self,
         thread: alloc::boxed::Box<Thread>,
         cx: &mut Cx<'_>,
     ) -> Result<(), Errno> {
-        let ports = self.system.ports.get().ok_or(Errno::EAGAIN)?;
-        let threads = ports.threads_of(thread.process().activity).ok_or(Errno::EAGAIN)?;
+        let own = thread.process().own;
         let labels = Labels::affinity(thread.state.tid.0 as u64);
-        cx.send(threads, labels, ThreadReady::new(thread, threads)).map_err(|_| Errno::EAGAIN)
+        cx.send(own, labels, ThreadReady::new(thread)).map_err(|_| Errno::EAGAIN)
     }
 }

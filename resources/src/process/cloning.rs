@@ -12,7 +12,6 @@ use vortex_abi::{Errno, Process as P};
 use vortex_grid::{At, Continuation, Labels, Outcome};
 use vortex_machine::PAGE;
 
-use super::begin::new_process;
 use super::processes::{Pid, ThreadState};
 use super::resource::{
     Child, Cx, Extra, Next, ProcessCall, ProcessRequest, Processes, Record, reply,
@@ -187,11 +186,21 @@ impl Processes {
             Ok(child) => child,
             Err(error) => return reply(Err(error)),
         };
+        let own = match self.thread_resource(parent.activity, cx) {
+            Ok(own) => own,
+            Err(error) => return reply(Err(error)),
+        };
         let pid = self.number();
         let space: Arc<AddressSpace> = call.space.clone();
         let group = parent.group.load(Ordering::Relaxed);
-        let process =
-            new_process(pid, parent.pid, group, parent.activity, space, files, parent.name());
+        let process = self.new_process(
+            (pid, own),
+            (parent.pid, group),
+            parent.activity,
+            space,
+            files,
+            parent.name(),
+        );
         *process.actions.lock() = parent.actions.lock().clone();
         process.session.store(parent.session.load(Ordering::Relaxed), Ordering::Relaxed);
         let mut thread = Self::thread_of(ThreadState::new(pid, process.clone()), child);

@@ -2,7 +2,7 @@
 //! mode again.
 
 use vortex_abi::{Errno, Span};
-use vortex_grid::{At, Continuation, Labels, Outcome};
+use vortex_grid::{At, Continuation, Labels, Outcome, Scope};
 use vortex_machine::{Access, Fault, FaultKind};
 
 use super::direct::timespec;
@@ -39,16 +39,6 @@ pub(super) fn format(thread: &Thread) -> Format {
         xsave: features.xsave,
         parts: features.vector_parts,
         size: thread.context.vector_state().len(),
-    }
-}
-
-/// The process goes on after it was stopped.
-struct Continued;
-
-impl Continuation<Mail, Threads> for Continued {
-    fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
-        let _ = cx.reply::<Answer>();
-        threads.run(ready, cx)
     }
 }
 
@@ -199,17 +189,24 @@ impl Threads {
         }
     }
 
-    /// Waits until the process goes on.
+    /// The process is stopped: so its thread resource is suspended on this core, and with
+    /// all of an activity's processes its client at the multiplexor (§3.4). PR resumes it;
+    /// a resumption since this run began is not lost.
     pub(super) fn stop(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
         let (Some(ports), Some(thread)) = (self.system.ports.get(), &mut ready.thread) else {
             return Outcome::Done;
         };
-        vortex_machine::save_vectors(&mut thread.context);
-        let request = ProcessRequest::Stopped(thread.state.clone());
-        match cx.request(ports.process, Labels::NONE, request) {
-            Ok(trigger) => Outcome::Pending(trigger, At::routine::<Continued>()),
-            Err(_) => self.yielded(ready, cx),
+        let process = thread.process().clone();
+        if process.is_ending() {
+            // It has begun to end since it was looked at: nobody would resume it any more.
+            return self.end(ready, cx);
         }
+        vortex_machine::save_vectors(&mut thread.context);
+        if process.stop_is_news() {
+            // Room for it was reserved: it is a declared send.
+            let _ = cx.send(ports.process, Labels::NONE, ProcessRequest::Stopped(process));
+        }
+        Outcome::Rejected(cx.rejection(Scope::Device))
     }
 
     /// What the thread has done is a signal to it.

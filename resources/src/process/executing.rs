@@ -153,6 +153,9 @@ impl Processes {
             Err(error) => return reply(Err(error)),
         };
         let process = &call.thread.process;
+        if let Err(error) = self.bill_mappings(&program.space, process.activity) {
+            return reply(Err(error));
+        }
         *process.program.lock() = name;
         process.actions.lock().after_exec();
         let old = {

@@ -3,11 +3,14 @@
 //! Refused is with `EAGAIN`, before anything is copied. Calls that are being served at the
 //! same time are not yet counted, so an activity may be beyond its limit by as many.
 
+use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use vortex_units::ActivityId;
 
 use super::resource::Processes;
+use crate::System;
+use crate::quota::Quota;
 
 /// An activity's limits; `None` is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +19,26 @@ pub struct Limits {
     pub processes: Option<u32>,
     /// Threads of all its processes.
     pub threads: Option<u32>,
+}
+
+/// What an activity's processes may have together, and have.
+pub struct Allowance {
+    /// Whose it is.
+    pub activity: ActivityId,
+    /// Processes and threads.
+    pub limits: Limits,
+    /// Regions of their memory.
+    pub mappings: Arc<Quota>,
+    /// Real-time signals that wait.
+    pub signals: Arc<Quota>,
+}
+
+impl System {
+    /// What this activity's processes may have.
+    #[must_use]
+    pub fn allowance(&self, activity: ActivityId) -> Option<&Allowance> {
+        self.limits.get()?.iter().find(|allowance| allowance.activity == activity)
+    }
 }
 
 impl Limits {
@@ -30,10 +53,7 @@ impl Limits {
 impl Processes {
     /// Whether the activity may have one thread more, as a process of its own or not.
     pub(super) fn may_grow(&self, activity: ActivityId, process: bool) -> bool {
-        let limits =
-            self.system.limits.get().and_then(|all| {
-                all.iter().find(|(of, _)| *of == activity).map(|(_, limits)| *limits)
-            });
+        let limits = self.system.allowance(activity).map(|allowance| allowance.limits);
         let Some(limits) = limits.filter(|limits| *limits != Limits::default()) else {
             return true;
         };

@@ -21,7 +21,7 @@ mod threads;
 mod waiting;
 
 pub use begin::Start;
-pub use limits::Limits;
+pub use limits::{Allowance, Limits};
 pub use operands::Operands;
 pub use processes::{Pid, Process, ThreadState};
 pub use random::Random;

@@ -11,8 +11,6 @@ use vortex_units::Cycles;
 use super::processes::{Pid, Process, ThreadState};
 use super::resource::{Cx, Next, ProcessCall, ProcessRequest, Processes, reply};
 use super::signals::{Ended, Info, Signal, SignalSet};
-use super::waiting::For;
-use crate::Answer;
 
 /// Processes that are signalled in one run.
 const SLICE: usize = 3;
@@ -189,28 +187,23 @@ impl Processes {
         if !process.go_on() {
             return;
         }
-        for thread in process.threads.lock().iter() {
-            let _ = self.waits.finish(thread.tid, Answer::Call(Ok(0)), cx);
-        }
+        cx.resume_everywhere(process.own);
         if say {
             self.changed(process, Ended::Continued, cx);
         }
     }
 
-    /// A thread has found its process stopped.
-    pub(super) fn stopped(&mut self, thread: &Arc<ThreadState>, cx: &mut Cx<'_>) -> Next {
-        let process = thread.process.clone();
-        let Some((signal, first)) = process.stopped() else { return reply(Ok(0)) };
-        if process.is_ending() {
-            return reply(Ok(0));
-        }
-        if first {
-            self.changed(&process, Ended::Stopped(signal), cx);
+    /// A thread has found its process stopped: its parent is told, and its other threads
+    /// look up.
+    pub(super) fn stopped(&mut self, process: &Arc<Process>, cx: &mut Cx<'_>) {
+        if let Some((signal, true)) = process.stopped()
+            && !process.is_ending()
+        {
+            self.changed(process, Ended::Stopped(signal), cx);
             if process.count.load(Ordering::Acquire) > 1 {
-                self.interrupt_all(&process, cx);
+                self.interrupt_all(process, cx);
             }
         }
-        self.keep(thread, For::default(), None, cx)
     }
 
     /// A child's state has changed: its parent learns of it.

@@ -5,11 +5,14 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use spin::Mutex;
+use vortex_grid::Port;
 use vortex_units::{ActivityId, CoreId, Cycles};
 
+use super::Threads;
 use super::signals::{Actions, Info, Pending, Signal, SignalSet};
 use crate::files::FilesId;
 use crate::memory::AddressSpace;
+use crate::quota::Quota;
 
 /// The number of a process or thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +24,8 @@ pub struct Process {
     pub pid: Pid,
     /// On whose bill it is.
     pub activity: ActivityId,
+    /// Its thread resource: there as long as it has threads.
+    pub own: Port<Threads>,
     /// Its parent's number; zero for one without.
     pub parent: AtomicI32,
     /// The number of its process group.
@@ -37,6 +42,8 @@ pub struct Process {
     pub ending: AtomicBool,
     /// How it ended, as wait(2) reports it.
     pub status: AtomicI32,
+    /// The bill of the real-time signals that wait in it.
+    pub signals: Arc<Quota>,
     /// Its program's name and path.
     pub program: Mutex<(Vec<u8>, Vec<u8>)>,
     /// What its signals do.
@@ -82,6 +89,12 @@ impl Process {
             *first = false;
         }
         answer
+    }
+
+    /// Whether it is stopped and nobody has been told so yet.
+    #[must_use]
+    pub fn stop_is_news(&self) -> bool {
+        self.stop.lock().is_some_and(|(_, first)| first)
     }
 
     /// Whether it is stopped.
@@ -134,12 +147,13 @@ impl ThreadState {
     /// A thread of a process.
     #[must_use]
     pub fn new(tid: Pid, process: Arc<Process>) -> Arc<Self> {
+        let pending = Mutex::new(Pending::of(process.signals.clone()));
         let state = Arc::new(Self {
             tid,
             process,
             interrupted: AtomicBool::new(false),
             doomed: AtomicBool::new(false),
-            pending: Mutex::new(Pending::default()),
+            pending,
             blocked: AtomicU64::new(0),
             taking: AtomicU64::new(0),
             used: AtomicU64::new(0),

@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering;
 
 use vortex_abi::{self as abi, Errno};
 use vortex_grid::{At, Context, Labels, Outcome, Resource};
-use vortex_machine::{Poker, UserContext};
+use vortex_machine::UserContext;
 use vortex_units::{Cycles, Nanos};
 
 use super::begin::Start;
@@ -100,8 +100,8 @@ pub enum ProcessRequest {
     Post(Vec<Arc<Process>>, Info),
     /// A key of the terminal signals this process group; all processes if it has none.
     Key(i32, Signal),
-    /// A thread has found its process stopped.
-    Stopped(Arc<ThreadState>),
+    /// A thread has found this process stopped.
+    Stopped(Arc<Process>),
 }
 
 /// A process, alive or not yet waited for.
@@ -119,7 +119,6 @@ pub(super) struct Record {
 /// The resource.
 pub struct Processes {
     pub(super) system: Arc<System>,
-    pub(super) poker: Poker,
     pub(super) records: BTreeMap<Pid, Record>,
     pub(super) waits: Waits,
     pub(super) alarms: BTreeMap<Pid, Alarm>,
@@ -160,6 +159,10 @@ impl Resource<Mail> for Processes {
                 }
             }
             ProcessRequest::Interrupt(process, done) => {
+                if *done == 0 && process.is_ending() && process.go_on() {
+                    // It was stopped, and a thread that runs yet has ended it.
+                    cx.resume_everywhere(process.own);
+                }
                 let threads: Vec<_> =
                     process.threads.lock().iter().skip(*done).take(SLICE).cloned().collect();
                 for thread in &threads {
@@ -189,9 +192,10 @@ impl Resource<Mail> for Processes {
                 self.post_all(targets, info, cx);
                 Outcome::Done
             }
-            ProcessRequest::Stopped(thread) => {
-                let thread = thread.clone();
-                self.stopped(&thread, cx)
+            ProcessRequest::Stopped(process) => {
+                let process = process.clone();
+                self.stopped(&process, cx);
+                Outcome::Done
             }
             ProcessRequest::Timeout(tid, number) => {
                 self.waits.expire(*tid, *number, cx);
@@ -204,10 +208,9 @@ impl Resource<Mail> for Processes {
 impl Processes {
     /// The resource, for the core that it is at home on.
     #[must_use]
-    pub fn new(system: Arc<System>, poker: Poker) -> Self {
+    pub fn new(system: Arc<System>) -> Self {
         Self {
             system,
-            poker,
             records: BTreeMap::new(),
             waits: Waits::default(),
             alarms: BTreeMap::new(),
@@ -369,7 +372,7 @@ impl Processes {
         }
         match thread.core() {
             // Only a thread that runs on another core now is worth an interrupt (§3.4).
-            Some(core) if core != cx.core() => self.poker.poke(core),
+            Some(core) if core != cx.core() => cx.poke(core),
             _ => {}
         }
         if let Some(ports) = self.system.ports.get() {
@@ -389,6 +392,8 @@ impl Processes {
             }
             return process.is_ending().then_some(process);
         }
+        // Its last thread's request has ended: nothing is there any more.
+        cx.remove(process.own);
         let ports = self.system.ports.get()?;
         let _ = cx.send(ports.files, Labels::NONE, FileRequest::Drop(process.files));
         self.leave_memory(&process.memory(), process.pid, cx);
@@ -397,7 +402,7 @@ impl Processes {
         self.bury(&process, cx);
         if self.system.processes.fetch_sub(1, Ordering::AcqRel) == 1 {
             // The machine may have nothing more to do: its first core looks.
-            self.poker.poke(vortex_units::CoreId::new(0));
+            cx.poke(vortex_units::CoreId::new(0));
         }
         None
     }

@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use vortex_machine::{Fault, FaultKind, UserContext};
-use vortex_units::{CoreId, Cycles};
+use vortex_units::{CoreId, Cycles, Frames};
 
 use super::ending::Ending;
 use super::processes::{Process, ThreadState};
@@ -55,14 +55,14 @@ pub struct Thread {
     pub rest: Option<(u64, Cycles)>,
     /// The signal whose handler is to run.
     pub delivering: Option<(Info, Action)>,
+    /// Frames that its faults were given in its own run, not recorded yet.
+    pub given: Frames,
     /// Its last page fault, while ASR mends it.
     pub fault: Option<Fault>,
     /// Its last fault, for handlers.
     pub trap: Trap,
     /// What is left to do when it ends.
     pub(super) ending: Option<Ending>,
-    /// Frames that its faults were given in its own run, not recorded yet.
-    pub(super) given: u64,
 }
 
 impl Thread {
@@ -87,10 +87,10 @@ impl Thread {
             interrupted: None,
             rest: None,
             delivering: None,
+            given: Frames::ZERO,
             fault: None,
             trap: Trap::default(),
             ending: None,
-            given: 0,
         })
     }
 
@@ -123,9 +123,11 @@ impl Thread {
         if self.state.interrupted.load(Ordering::Relaxed) || self.process().is_ending() {
             return false;
         }
-        let given = mend_here(&self.space, fault.address, access_of(fault.kind));
-        self.given += given.unwrap_or(0);
-        given.is_some()
+        let Some(given) = mend_here(&self.space, fault.address, access_of(fault.kind)) else {
+            return false;
+        };
+        self.given += Frames::new(given);
+        true
     }
 
     /// Its call is over: the next one begins anew.

@@ -14,7 +14,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use vortex_abi::{Errno, Span};
-use vortex_grid::{At, Context, Continuation, Labels, Outcome, Port, Resource};
+use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource};
 use vortex_machine::{Access, Exit, Fault, FaultKind, UserContext};
 use vortex_units::{Cycles, Frames};
 
@@ -41,7 +41,6 @@ const SIGKILL: i32 = 9;
 /// A thread is ready.
 pub struct ThreadReady {
     pub(super) thread: Option<Box<Thread>>,
-    own: Port<Threads>,
     /// Why it has left user mode.
     exit: Option<Exit>,
     /// When: the run began when it entered.
@@ -53,8 +52,8 @@ pub struct ThreadReady {
 impl ThreadReady {
     /// A request for this thread's resource.
     #[must_use]
-    pub fn new(thread: Box<Thread>, own: Port<Threads>) -> Self {
-        Self { thread: Some(thread), own, exit: None, left_at: Cycles::ZERO, calls: 0 }
+    pub fn new(thread: Box<Thread>) -> Self {
+        Self { thread: Some(thread), exit: None, left_at: Cycles::ZERO, calls: 0 }
     }
 
     /// The thread that is to enter user mode.
@@ -85,7 +84,7 @@ pub(super) fn access_of(kind: FaultKind) -> Access {
 /// Nobody waits for a thread.
 pub struct ThreadDone;
 
-/// The resource: an instance an activity, as one core has it.
+/// The resource: an instance a process, as one core has it.
 pub struct Threads {
     /// What all share.
     pub system: Arc<System>,
@@ -122,7 +121,7 @@ struct Left;
 impl Continuation<Mail, Threads> for Left {
     fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
         if let Some(thread) = &mut ready.thread {
-            cx.allocated(Frames::new(core::mem::take(&mut thread.given)));
+            cx.allocated(core::mem::take(&mut thread.given));
         }
         match ready.exit.take() {
             Some(Exit::Call) => threads.call(ready, cx),
@@ -244,7 +243,8 @@ impl Threads {
         vortex_machine::save_vectors(&mut thread.context);
         let labels = Labels::affinity(thread.state.tid.0 as u64);
         // Room for it was reserved: it is a declared send, and has no dependency label.
-        let _ = cx.send(ready.own, labels, ThreadReady::new(thread, ready.own));
+        let own = thread.process().own;
+        let _ = cx.send(own, labels, ThreadReady::new(thread));
         Outcome::Done
     }
 

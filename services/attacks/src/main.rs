@@ -1,6 +1,7 @@
 //! Storms, for whoever must stand them: `attacks forkbomb | threadstorm | signalstorm |
-//! callstorm | threadops`. Each is bounded, so that it can be tried on a host.
+//! callstorm | threadops | objects`. Each is bounded, so that it can be tried on a host.
 
+mod objects;
 mod storms;
 
 use vortex_guest::{args::Args, proc, sig};
@@ -11,7 +12,9 @@ usage: attacks forkbomb [--most N] [--seconds S]   fork until it is refused, or 
        attacks threadstorm [--threads N]     N threads, ready all the time, for --seconds S
        attacks threadops [--seconds S]       start and join threads, a few at a time
        attacks signalstorm [--seconds S]     threads send each other signals
-       attacks callstorm [--seconds S] [--seed S]   wrong arguments to harmless calls";
+       attacks callstorm [--seconds S] [--seed S]   wrong arguments to harmless calls
+       attacks objects [--most N] [--seconds S]   of each kind of the kernel's objects as many
+                                              as there are, or N";
 
 fn main() {
     let mut args = Args::new(USAGE);
@@ -27,6 +30,7 @@ fn main() {
         Some("threadops") => storms::operations(seconds),
         Some("threadstorm") => storms::threads(threads.unwrap_or(10_000), seconds),
         Some("signalstorm") => storms::signals(threads.unwrap_or(8), seconds),
+        Some("objects") => objects::hoard(most, seconds),
         Some("callstorm") => storms::calls(seed, seconds),
         _ => args.wrong("which storm?"),
     }

@@ -85,10 +85,7 @@ pub fn all(root: &Path) -> Result<Results, Failure> {
     let mut build = Command::new("cargo");
     build.args(["build", "--quiet", "--release", "--locked", "-p", "vortex-bench"]);
     home::output(build.current_dir(root))?;
-    let target = match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(target) => root.join(target),
-        None => root.join("target"),
-    };
+    let target = home::target(root);
     let bench = Bench { binary: target.join("release/vortex-bench"), folder: target.join("bench") };
     fs::create_dir_all(&bench.folder)
         .map_err(|error| Failure::Unwritable(bench.folder.clone(), error))?;

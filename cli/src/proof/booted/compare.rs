@@ -1,24 +1,37 @@
-//! What the machine did beside what Linux did, test by test.
+//! What the machine did beside what the oracle did, test by test.
 
 use similar::TextDiff;
 
 use super::transcript::Outcome;
 
-/// Nothing where they are equal; else how they differ, for people.
-pub fn difference(name: &str, linux: &Outcome, vortex: &Outcome) -> Option<String> {
-    if linux == vortex {
-        return None;
+/// What the host's Linux, and the machine's system, are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sides {
+    /// The one whose answers are right.
+    pub oracle: &'static str,
+    /// The other.
+    pub tried: &'static str,
+}
+
+impl Sides {
+    /// Nothing where they did the same; else how they differ, for people.
+    pub fn difference(self, name: &str, oracle: &Outcome, tried: &Outcome) -> Option<String> {
+        if oracle == tried {
+            return None;
+        }
+        let mut text = format!("{name}:");
+        if oracle.status != tried.status {
+            let (ends, right) = (tried.status, oracle.status);
+            text += &format!(" ends with {ends}, on {} with {right}", self.oracle);
+        }
+        text.push('\n');
+        if oracle.output != tried.output {
+            let diff = TextDiff::from_lines(&oracle.output, &tried.output);
+            let mut diff = diff.unified_diff();
+            text += &diff.context_radius(2).header(self.oracle, self.tried).to_string();
+        }
+        Some(text)
     }
-    let mut text = format!("{name}:");
-    if linux.status != vortex.status {
-        text += &format!(" ends with {}, on Linux with {}", vortex.status, linux.status);
-    }
-    text.push('\n');
-    if linux.output != vortex.output {
-        let diff = TextDiff::from_lines(&linux.output, &vortex.output);
-        text += &diff.unified_diff().context_radius(2).header("Linux", "Vortex").to_string();
-    }
-    Some(text)
 }
 
 #[cfg(test)]
@@ -32,10 +45,12 @@ mod tests {
     #[test]
     fn only_what_differs_is_shown() {
         let linux = outcome("a\nb\nc\n", 0);
-        assert_eq!(difference("t", &linux, &linux.clone()), None);
-        let text = difference("t", &linux, &outcome("a\nx\nc\n", 0)).unwrap();
+        let sides = Sides { oracle: "Linux", tried: "Vortex" };
+        let difference = |tried: &Outcome| sides.difference("t", &linux, tried);
+        assert_eq!(difference(&linux.clone()), None);
+        let text = difference(&outcome("a\nx\nc\n", 0)).unwrap();
         assert_eq!(text, "t:\n--- Linux\n+++ Vortex\n@@ -1,3 +1,3 @@\n a\n-b\n+x\n c\n");
-        let text = difference("t", &linux, &outcome("a\nb\nc\n", 139)).unwrap();
+        let text = difference(&outcome("a\nb\nc\n", 139)).unwrap();
         assert_eq!(text, "t: ends with 139, on Linux with 0\n");
     }
 }

@@ -6,27 +6,19 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::boot::{self, Limits};
+use super::system::System;
 use super::tests::Test;
 use super::transcript::Outcome;
-use crate::commands::built_in;
 use crate::failure::Failure;
-use crate::machine::accelerator::Accelerator;
-use crate::machine::console::Symbols;
 use crate::machine::image::{self, Content, GuestPath, ImageError, Node, Programs, Tree};
-use crate::machine::qemu::Machine;
-use crate::machine::size::{Cores, Memory};
 
 /// Who runs the tests in the machine.
-const RUNNER: &str = "/tests/run";
+pub const RUNNER: &str = "/tests/run";
 const LIST: &str = "/tests/list";
-const CONFIG: &str = "/etc/vortex.xml";
-/// From one word about a test to the next: more than the runner gives it.
-const TEST: Duration = Duration::from_secs(15);
 /// All boots together.
 const WHOLE: Duration = Duration::from_secs(300);
 /// Machines, at most.
 const MOST: usize = 12;
-const CORES: u16 = 2;
 
 /// What a test came to in the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,17 +44,17 @@ pub struct Boots {
 ///
 /// # Errors
 /// Where an image or a machine cannot be made.
-pub fn run(root: &Path, kernel: &Path, programs: &Path, tests: &[Test]) -> Result<Boots, Failure> {
+pub fn run(system: &System, programs: &Path, tests: &[Test]) -> Result<Boots, Failure> {
     let mut boots = Boots::default();
     let mut left = tests.to_vec();
     let began = Instant::now();
     while !left.is_empty() && boots.count < MOST && began.elapsed() < WHOLE {
-        let (file, _) = image::temporary(&tree(programs, &left)?)?;
-        let machine = machine(kernel, file.path())?;
-        let limits = Limits { test: TEST, whole: WHOLE.saturating_sub(began.elapsed()) };
-        let symbols = Symbols::read(kernel, root)?;
-        let boot =
-            boot::follow(&mut machine.command(), symbols, limits).map_err(Failure::Booted)?;
+        let (file, _) = image::temporary(&tree(system, programs, &left)?)?;
+        let mut command = system.machine(file.path()).command();
+        let whole = WHOLE.saturating_sub(began.elapsed());
+        let limits = Limits { test: system.patience(), whole };
+        let boot = boot::follow(&mut command, system.addresses()?, limits);
+        let boot = boot.map_err(Failure::Booted)?;
         boots.count += 1;
         let before = boots.came.len();
         let running = boot.transcript.running();
@@ -86,33 +78,17 @@ pub fn run(root: &Path, kernel: &Path, programs: &Path, tests: &[Test]) -> Resul
     Ok(boots)
 }
 
-fn machine(kernel: &Path, image: &Path) -> Result<Machine, Failure> {
-    Ok(Machine {
-        accelerator: Accelerator::Tcg,
-        counted: false,
-        cores: Cores::new(CORES).unwrap_or(Cores::LEAST),
-        memory: Memory::mebibytes(256).unwrap_or(Memory::LEAST),
-        kernel: kernel.to_path_buf(),
-        image: Some(image.to_path_buf()),
-        words: vec![format!("config={CONFIG}"), "exit=debug".into()],
-        devices: Vec::new(),
-    })
-}
-
-fn tree(programs: &Path, tests: &[Test]) -> Result<Tree, ImageError> {
+fn tree(system: &System, programs: &Path, tests: &[Test]) -> Result<Tree, ImageError> {
     let mut tree = Tree::with_basics();
-    let cores = Cores::new(CORES).unwrap_or(Cores::LEAST);
-    let config = built_in::text(cores, &[RUNNER.into()]);
-    for (path, bytes) in [(CONFIG, config), (LIST, list(tests))] {
-        let path = GuestPath::root().follow(path);
-        tree.put(&path, Node::File(Content::Bytes(bytes.into_bytes()), 0o644))?;
-    }
+    let path = GuestPath::root().follow(LIST);
+    tree.put(&path, Node::File(Content::Bytes(list(tests).into_bytes()), 0o644))?;
     let runner = Content::Host(programs.join("runner"));
     tree.put(&GuestPath::root().follow(RUNNER), Node::File(runner, 0o755))?;
     for folder in tests.iter().flat_map(|test| &test.needs).filter(|path| Path::new(path).is_dir())
     {
         image::take(&mut tree, Path::new(folder), &GuestPath::root().follow(folder))?;
     }
+    system.start_runner(&mut tree, programs)?;
     let mut programs = Programs::into(&mut tree);
     for test in tests {
         let files = test.needs.iter().map(String::as_str).filter(|path| !Path::new(path).is_dir());

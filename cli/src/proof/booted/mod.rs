@@ -9,8 +9,11 @@
 //!
 //! What fails unexpectedly is run once more, in a machine of its own.
 //!
-//! What the kernel does not do as Linux does, so far, is listed with its reason in
-//! `services/known-failures.txt` ([`known`]). What fails and is not listed fails the part;
+//! The same tests run on Debian's kernel in such a machine ([`system`]).
+//!
+//! What a kernel does not do as the host's is listed with its reason in
+//! `services/known-failures.txt` for ours, `services/linux-differences.txt` for Debian's
+//! ([`known`]). What fails and is not listed fails the part;
 //! so does what is listed and works, so that the list only shrinks.
 
 mod boot;
@@ -20,6 +23,7 @@ mod known;
 mod machine;
 mod oracle;
 mod results;
+mod system;
 mod tests;
 mod transcript;
 
@@ -28,55 +32,84 @@ use std::path::Path;
 use super::{Extent, Verdict, services};
 use crate::failure::Failure;
 use crate::machine::kernel;
+use crate::machine::linux::Linux;
+use compare::Sides;
 use known::Known;
 use machine::Boots;
 use results::Results;
+use system::System;
 use tests::Test;
 
-/// The part of the proof.
+/// The part of the proof that runs them on our kernel.
 pub fn part(root: &Path, _: Extent) -> Verdict {
-    match whole(root) {
-        Ok(verdict) => verdict,
-        Err(why) => Verdict::Bad(why),
+    vortex(root).and_then(|system| whole(root, &system)).unwrap_or_else(Verdict::Bad)
+}
+
+/// The part that runs them on Debian's kernel, in a machine of the same kind: what the
+/// host's Linux answers is not the answer of that host, or of that version, alone.
+pub fn on_linux(root: &Path, _: Extent) -> Verdict {
+    match Linux::get(root) {
+        Ok(linux) => whole(root, &System::Linux(linux)).unwrap_or_else(Verdict::Bad),
+        Err(error) => Verdict::NotRun(error.to_string()),
     }
 }
 
-fn whole(root: &Path) -> Result<Verdict, String> {
-    let known = Known::read(root)?;
-    let (tests, boots) = boot(root, |_| true)?;
-    let mut results = Results::compare(&tests, &boots);
+fn vortex(root: &Path) -> Result<System, String> {
+    let kernel = kernel::build(root).map_err(|error| error.to_string())?;
+    Ok(System::Vortex { kernel, root: root.to_path_buf() })
+}
+
+const fn sides(system: &System) -> Sides {
+    let oracle = match system {
+        System::Vortex { .. } => "Linux",
+        System::Linux(_) => "the host",
+    };
+    Sides { oracle, tried: system.name() }
+}
+
+fn whole(root: &Path, system: &System) -> Result<Verdict, String> {
+    let known = Known::read(root, system.list())?;
+    let (tests, boots) = boot(root, system, |_| true)?;
+    let mut results = Results::compare(sides(system), &tests, &boots);
     let unexpected = results.unexpected(&known);
     if !unexpected.is_empty() {
         // On a loaded host an emulated core may stand still for a second. What fails twice
         // is wrong; what fails once is named in the note.
-        let (tests, boots) = boot(root, |test| unexpected.contains(&test.name))?;
-        results.again(Results::compare(&tests, &boots));
+        let (tests, boots) = boot(root, system, |test| unexpected.contains(&test.name))?;
+        results.again(Results::compare(sides(system), &tests, &boots));
     }
     Ok(results.judge(&known, &boots))
 }
 
-/// The tests whose names begin so, or all: what they did otherwise than Linux, and whether
-/// that was nothing.
+/// The tests whose names begin so, or all: what they did otherwise than on the host's Linux,
+/// and whether that was nothing. On Debian's kernel if so asked, else on ours.
 ///
 /// # Errors
 /// Where the tests could not be run.
-pub fn some(root: &Path, names: &[String]) -> Result<(String, bool), Failure> {
+pub fn some(root: &Path, names: &[String], linux: bool) -> Result<(String, bool), Failure> {
     let chosen = |test: &Test| {
         names.is_empty() || names.iter().any(|name| test.name.starts_with(name.as_str()))
     };
-    let (tests, boots) = boot(root, chosen).map_err(Failure::Booted)?;
-    let results = Results::compare(&tests, &boots);
+    let system = match linux {
+        true => Linux::get(root).map(System::Linux).map_err(|error| error.to_string()),
+        false => vortex(root),
+    };
+    let system = system.map_err(Failure::Booted)?;
+    let (tests, boots) = boot(root, &system, chosen).map_err(Failure::Booted)?;
+    let results = Results::compare(sides(&system), &tests, &boots);
     Ok(results.show(&boots))
 }
 
-/// Builds all that there is to build, and runs tests.
-fn boot(root: &Path, chosen: impl Fn(&Test) -> bool) -> Result<(Vec<Test>, Boots), String> {
-    let kernel = kernel::build(root).map_err(|error| error.to_string())?;
+/// Builds the programs, and runs tests.
+fn boot(
+    root: &Path,
+    system: &System,
+    chosen: impl Fn(&Test) -> bool,
+) -> Result<(Vec<Test>, Boots), String> {
     let programs = services::build(root)?;
     let mut tests = tests::all(&programs)?;
     tests.retain(chosen);
-    let boots =
-        machine::run(root, &kernel, &programs, &tests).map_err(|error| error.to_string())?;
+    let boots = machine::run(system, &programs, &tests).map_err(|error| error.to_string())?;
     Ok((tests, boots))
 }
 

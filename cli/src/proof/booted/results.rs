@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::compare;
-use super::known::{FILE, Known};
+use super::compare::Sides;
+use super::known::Known;
 use super::machine::{Boots, Came};
 use super::oracle;
 use super::tests::Test;
@@ -18,6 +18,7 @@ const SHOWN: usize = 2000;
 /// The tests in their order; nothing for those that did as on Linux, else the difference.
 #[derive(Debug)]
 pub struct Results {
+    sides: Sides,
     tests: Vec<(String, Option<String>)>,
     /// Those that failed once, and not when they were run again.
     unsteady: Vec<String>,
@@ -25,21 +26,22 @@ pub struct Results {
 
 impl Results {
     /// Beside what the host's Linux does.
-    pub fn compare(tests: &[Test], boots: &Boots) -> Self {
-        Self::with(tests, boots, |test| oracle::run(test, LIMIT))
+    pub fn compare(sides: Sides, tests: &[Test], boots: &Boots) -> Self {
+        Self::with(sides, tests, boots, |test| oracle::run(test, LIMIT))
     }
 
     /// Beside what this says.
     pub fn with(
+        sides: Sides,
         tests: &[Test],
         boots: &Boots,
-        linux: impl Fn(&Test) -> Result<Outcome, String>,
+        oracle: impl Fn(&Test) -> Result<Outcome, String>,
     ) -> Self {
         let different = |test: &Test| {
             let name = &test.name;
             match boots.came.get(name) {
-                Some(Came::Ended(vortex)) => match linux(test) {
-                    Ok(linux) => compare::difference(name, &linux, vortex),
+                Some(Came::Ended(tried)) => match oracle(test) {
+                    Ok(oracle) => sides.difference(name, &oracle, tried),
                     Err(error) => Some(format!("{name}: {error}\n")),
                 },
                 Some(Came::Broke(output)) => {
@@ -49,7 +51,7 @@ impl Results {
             }
         };
         let tests = tests.iter().map(|test| (test.name.clone(), different(test))).collect();
-        Self { tests, unsteady: Vec::new() }
+        Self { sides, tests, unsteady: Vec::new() }
     }
 
     /// The tests that failed and are not known to.
@@ -75,7 +77,8 @@ impl Results {
         let wrong: Vec<_> = self.tests.iter().filter_map(|(_, wrong)| wrong.as_deref()).collect();
         let mut text: String = wrong.iter().map(|wrong| shortened(wrong)).collect();
         let (all, good) = (self.tests.len(), self.tests.len() - wrong.len());
-        text += &format!("{}{good} of {all} as on Linux, {} boots\n", boots.outside, boots.count);
+        let (oracle, outside) = (self.sides.oracle, &boots.outside);
+        text += &format!("{outside}{good} of {all} as on {oracle}, {} boots\n", boots.count);
         (text, wrong.is_empty())
     }
 
@@ -89,13 +92,13 @@ impl Results {
                 Some(difference) => wrong += &shortened(difference),
                 None if known.may_work(name) => good += 1,
                 None => {
-                    wrong += &format!("{name}: works now: take it from {FILE}\n");
+                    wrong += &format!("{name}: works now: take it from {}\n", known.file);
                 }
             }
         }
         for name in known.names() {
             if !self.tests.iter().any(|(test, _)| test == name) {
-                wrong += &format!("{name}: is in {FILE}, but is no test\n");
+                wrong += &format!("{name}: is in {}, but is no test\n", known.file);
             }
         }
         if wrong.is_empty() {
@@ -103,7 +106,8 @@ impl Results {
                 1 => "1 boot".into(),
                 count => format!("{count} boots"),
             };
-            let mut note = format!("{good} tests as on Linux, {bad} known not to be yet, {boots}");
+            let mut note =
+                format!("{good} tests as on {}, {bad} known not to be, {boots}", self.sides.oracle);
             if !self.unsteady.is_empty() {
                 note += &format!("; failed once and not again: {}", self.unsteady.join(", "));
             }

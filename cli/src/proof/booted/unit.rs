@@ -1,5 +1,6 @@
 //! The harness without a machine: canned results, Linux as itself.
 
+use super::compare::Sides;
 use super::machine::{Came, list};
 use super::transcript::Outcome;
 use super::*;
@@ -19,8 +20,9 @@ fn two() -> [Test; 2] {
 
 fn judged(came: &[(&str, Came)], known: &str) -> (bool, String) {
     let boots = boots(came);
-    let results = Results::with(&two(), &boots, |_| Ok(outcome("hello\n", 0)));
-    match results.judge(&Known::parse(known).unwrap(), &boots) {
+    let sides = Sides { oracle: "Linux", tried: "Vortex" };
+    let results = Results::with(sides, &two(), &boots, |_| Ok(outcome("hello\n", 0)));
+    match results.judge(&Known::parse("list", known).unwrap(), &boots) {
         Verdict::Good(text) => (true, text),
         Verdict::Bad(text) | Verdict::NotRun(text) => (false, text),
     }
@@ -32,7 +34,7 @@ fn good() -> Came {
 
 #[test]
 fn what_does_as_linux_does_is_good() {
-    let note = "2 tests as on Linux, 0 known not to be yet, 1 boot";
+    let note = "2 tests as on Linux, 0 known not to be, 1 boot";
     assert_eq!(judged(&[("a", good()), ("b", good())], ""), (true, note.into()));
 }
 
@@ -50,15 +52,15 @@ fn what_differs_dies_or_does_not_run_is_named() {
 
 #[test]
 fn what_is_known_may_fail_and_must() {
-    let note = "1 tests as on Linux, 1 known not to be yet, 1 boot";
+    let note = "1 tests as on Linux, 1 known not to be, 1 boot";
     let known = "# reasons\nb  is not there yet\n";
     assert_eq!(judged(&[("a", good())], known), (true, note.into()));
     let (well, text) = judged(&[("a", good()), ("b", good())], known);
     assert!(!well && text.contains("b: works now"), "{text}");
     assert!(judged(&[("a", good()), ("b", good())], "b sometimes: a race").0);
     assert!(judged(&[("a", good()), ("b", good())], "c is gone").1.contains("c: is in"));
-    assert!(Known::parse("name-without-reason").is_err());
-    assert!(Known::parse("a x\na y").is_err());
+    assert!(Known::parse("list", "name-without-reason").is_err());
+    assert!(Known::parse("list", "a x\na y").is_err());
 }
 
 #[test]

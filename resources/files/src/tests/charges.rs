@@ -3,7 +3,7 @@
 use linux_raw_sys::general as abi;
 
 use super::{OWNER, World};
-use crate::{ENTRY_COST, Errno, NODE_COST, OPEN_COST, Outcome};
+use crate::{Counted, ENTRY_COST, Errno, NODE_COST, OPEN_COST, Outcome, Owner};
 use vortex_units::Bytes;
 
 fn held(world: &World) -> u64 {
@@ -83,4 +83,39 @@ fn a_pipe_costs_the_pages_that_it_buffers() {
     world.close(reader).unwrap();
     world.close(writer).unwrap();
     assert_eq!(held(&world), 0);
+}
+
+#[test]
+fn an_owner_has_as_many_open_files_and_pipes_as_it_may_and_others_have_theirs() {
+    let mut world = World::new();
+    let time = crate::Time::new(0, 0);
+    world.file("/a", b"x");
+    world.root.set_most(OWNER, Counted::Open, Some(3));
+    world.root.set_most(OWNER, Counted::Pipe, Some(1));
+    let (out, into) = world.root.pipe(0, OWNER, time).unwrap();
+    assert_eq!(world.root.counted(OWNER, Counted::Open), 2);
+    assert_eq!(world.root.pipe(0, OWNER, time), Err(Errno::ENFILE), "a second pipe");
+    let fd = world.open("/a", abi::O_RDONLY).unwrap();
+    assert_eq!(world.open("/a", abi::O_RDONLY), Err(Errno::ENFILE), "a fourth file");
+    let other = Owner::new(OWNER.get() + 1);
+    assert!(world.root.pipe(0, other, time).is_ok(), "another's limits are not these");
+    assert_eq!(world.root.counted_in_all(), 3 + 1 + 3);
+    let mut effects = crate::Effects::new();
+    world.root.close(out, &mut effects);
+    assert_eq!(world.root.counted(OWNER, Counted::Pipe), 1, "while one end is open");
+    world.root.close(into, &mut effects);
+    world.close(fd).unwrap();
+    let counted = [Counted::Open, Counted::Pipe].map(|what| world.root.counted(OWNER, what));
+    assert_eq!(counted, [0, 0]);
+    assert!(world.root.pipe(0, OWNER, time).is_ok());
+}
+
+#[test]
+fn a_pipe_that_finds_no_room_for_its_ends_leaves_nothing() {
+    let mut world = World::new();
+    world.root.set_most(OWNER, Counted::Open, Some(1));
+    let before = (world.root.objects(), world.root.used());
+    assert_eq!(world.root.pipe(0, OWNER, crate::Time::new(0, 0)), Err(Errno::ENFILE));
+    assert_eq!((world.root.objects(), world.root.used()), before);
+    assert_eq!(world.root.counted_in_all(), 0);
 }

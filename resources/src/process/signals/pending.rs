@@ -1,17 +1,20 @@
 //! The signals that wait for a thread, or for any thread of a process: signal(7).
 //!
 //! A standard signal is there once, with the first cause. A real-time signal is there as
-//! often as it was sent, in that order, and at most [`REALTIME_LIMIT`] of all are. Of all the
+//! often as it was sent, in that order, and at most [`REALTIME_LIMIT`] of all are, in all
+//! processes of an activity at most as many as its limits say. Of all the
 //! lowest number is taken first, after SIGKILL and what faults raise.
 //!
 //! Invariant: `set` is the signals of `queued`, and those whose cause was lost.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 
 use super::info::Info;
 use super::set::SignalSet;
 use super::signal::Signal;
 use crate::process::Pid;
+use crate::quota::{Held, Quota};
 use vortex_abi::Errno;
 use vortex_abi::linux::general as linux;
 
@@ -26,6 +29,8 @@ pub struct Pending {
     queued: BTreeMap<(Signal, u64), Info>,
     /// Of those, the real-time ones.
     realtime: usize,
+    /// The same, on the bill of the activity that they wait in.
+    held: Held,
     sent: u64,
 }
 
@@ -39,6 +44,12 @@ pub enum Added {
 }
 
 impl Pending {
+    /// None yet; the real-time ones will be on this bill.
+    #[must_use]
+    pub fn of(quota: Arc<Quota>) -> Self {
+        Self { held: Held::of(quota), ..Self::default() }
+    }
+
     /// Lets a signal wait. `EAGAIN` if too many do.
     ///
     /// kill(2) does not fail: beyond the limit the signal waits, without its cause.
@@ -48,7 +59,7 @@ impl Pending {
             if self.set.contains(signal) {
                 return Ok(Added::Already);
             }
-        } else if self.realtime >= REALTIME_LIMIT {
+        } else if self.realtime >= REALTIME_LIMIT || !self.held.take() {
             if info.code != linux::SI_USER as i32 {
                 return Err(Errno::EAGAIN);
             }
@@ -116,6 +127,7 @@ impl Pending {
         let info = self.queued.remove(&key)?;
         if info.signal.is_realtime() {
             self.realtime = self.realtime.saturating_sub(1);
+            self.held.give();
         }
         Some(info)
     }

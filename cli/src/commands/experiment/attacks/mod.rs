@@ -21,7 +21,14 @@ use figures::Figures;
 
 const TEMPLATE: &str = "experiments/attacks/machine.xml";
 /// What `services/attacks` knows.
-pub const ATTACKS: [&str; 4] = ["forkbomb", "threadstorm", "threadops", "callstorm"];
+pub const ATTACKS: [&str; 5] = ["forkbomb", "threadstorm", "threadops", "callstorm", OBJECTS];
+/// It hoards the kernel's objects, and says how it was refused.
+const OBJECTS: &str = "objects";
+/// As it should say.
+const REFUSED: &str = "objects: files ENFILE, pipes ENFILE, mappings ENOMEM, signals EAGAIN";
+/// Regions that the attacker may have: more for ten thousand stacks.
+const MAPPINGS: u32 = 600;
+const MAPPINGS_FOR_THREADS: u32 = 60_000;
 /// Seconds in which ten thousand threads are made on a machine that has nothing else to do.
 const MUSTER: u32 = 25;
 /// Seconds of a run beside its samples.
@@ -63,12 +70,16 @@ fn measure(stage: Stage, attack: &str, seconds: u32) -> Result<Figures, Failure>
         ("storm", after + seconds + AROUND),
         ("after", after * 1000),
         ("warm", (after + 1) * 1000),
+        ("mappings", if attack == OBJECTS { MAPPINGS } else { MAPPINGS_FOR_THREADS }),
     ];
     let values = values.into_iter().collect();
     let config = fill(&template, stage.cores, &values).replace("{attack}", attack);
     let limit = Duration::from_secs(u64::from(after + seconds + AROUND) * 4 + 60);
     let console = stage.run(&config, &["burn", "sampler", "attacks"], limit, Some(LAST))?;
     let samples = samples::read(&console)?;
+    if attack == OBJECTS && !console.lines().any(|line| line.trim() == REFUSED) {
+        return Err(Failure::Unexpected("each limit to refuse as Linux does", console));
+    }
     if let Some(said) = console.lines().find(|line| line.contains(" threads of ")) {
         eprintln!("vortex: {attack}: {}", said.trim());
     }

@@ -27,8 +27,6 @@ use figures::Figures;
 const TEMPLATE: &str = "experiments/cpu/machine.xml";
 /// The timeslice of the figure, in milliseconds.
 const TIMESLICE: u32 = 5;
-/// The shortest run whose accuracy says anything.
-const FEWEST: u32 = 3;
 /// Seconds of a run beside its samples: until the first, and after the last.
 const AROUND: u32 = 3;
 
@@ -39,8 +37,7 @@ pub fn run(arguments: &Cpu) -> Result<ExitCode, Failure> {
     let stage = Stage { accelerator, counted: arguments.counted, cores };
     let main = measure(stage, TIMESLICE, arguments.seconds)?;
     let others: &[u32] = if arguments.quick { &[] } else { &arguments.timeslices };
-    let seconds = (arguments.seconds / 10).max(FEWEST);
-    let others = others.iter().map(|&timeslice| measure(stage, timeslice, seconds));
+    let others = others.iter().map(|&timeslice| measure(stage, timeslice, arguments.seconds));
     let others = others.collect::<Result<Vec<_>, _>>()?;
     let checks = verdict::checks(&main, &others);
     if arguments.json {

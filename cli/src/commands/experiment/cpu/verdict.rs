@@ -60,9 +60,10 @@ pub fn checks(main: &Figures, others: &[Figures]) -> Vec<Check> {
         all.push(check(what, figures.largest_deviation, sample_bound(figures), "points"));
     }
     // What is off in one sample is made good in the next: over the time only its ends are.
+    // That is more than the bound in runs of a few seconds alone.
     let ends = sample_bound(main) / main.seconds.max(1.0);
     let what = "largest deviation of a mean".to_string();
-    all.push(check(what, main.mean_deviation, MEAN + ends, "points"));
+    all.push(check(what, main.mean_deviation, MEAN.max(ends), "points"));
     let infrastructure = main.per_cent(main.infrastructure as f64);
     all.push(check("infrastructure".into(), infrastructure, INFRASTRUCTURE, "%"));
     all
@@ -101,6 +102,16 @@ mod tests {
         assert!((sample_bound(&figures(true, 1)) - 0.5).abs() < 1e-9);
         assert!((sample_bound(&figures(false, 2)) - 0.9).abs() < 1e-9);
         assert!(checks(&figures(true, 1), &[]).iter().all(|check| check.holds));
+    }
+
+    #[test]
+    fn a_mean_is_within_its_bound_however_many_cores_take_turns() {
+        let holds = |mean_deviation, seconds| {
+            let figures = Figures { mean_deviation, seconds, ..figures(true, 8) };
+            checks(&figures, &[]).iter().all(|check| check.holds)
+        };
+        assert!(holds(0.05, 100.0) && !holds(0.051, 100.0));
+        assert!(holds(0.24, 4.0) && !holds(0.26, 4.0));
     }
 
     #[test]

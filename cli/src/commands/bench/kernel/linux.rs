@@ -1,0 +1,117 @@
+//! The figures on Debian's kernel: one machine, in which they are measured one after the
+//! other.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{ALL, LIMIT, TICKS, cycles};
+use crate::failure::Failure;
+use crate::machine::accelerator::Accelerator;
+use crate::machine::console;
+use crate::machine::ending::Ending;
+use crate::machine::image::{self, GuestPath, Tree};
+use crate::machine::linux;
+use crate::machine::qemu::Machine;
+use crate::machine::size::{Cores, Memory};
+
+const BENCH: &str = "/bin/bench";
+
+/// What was measured.
+#[derive(Debug)]
+pub struct Linux {
+    /// On what.
+    pub about: About,
+    said: String,
+}
+
+/// Which Linux it was, and how it ran.
+#[derive(Debug, Serialize)]
+pub struct About {
+    /// The package and its version.
+    pub package: String,
+    /// Its command line.
+    pub command_line: String,
+    /// What it says of each of the processor's flaws, where it does something about it.
+    pub mitigations: Vec<(String, String)>,
+}
+
+impl Linux {
+    /// Instructions of one execution.
+    pub fn instructions(&self, name: &str) -> Option<u64> {
+        cycles(&self.said, name).map(|cycles| cycles / TICKS)
+    }
+}
+
+/// Measures all, or says why Linux cannot be had.
+pub fn measure(root: &Path, programs: &Path) -> Result<Linux, String> {
+    let linux = linux::Linux::get(root).map_err(|error| error.to_string())?;
+    let said = machine(&linux, programs).map_err(|failure| failure.to_string())?;
+    let about = About::read(&linux.package, &said);
+    let measured = Linux { about, said };
+    match ALL.iter().find(|one| measured.instructions(one.name).is_none()) {
+        Some(missing) => Err(format!("it does not measure {}: {}", missing.name, measured.said)),
+        None => Ok(measured),
+    }
+}
+
+fn machine(linux: &linux::Linux, programs: &Path) -> Result<String, Failure> {
+    let mut tree = Tree::with_basics();
+    image::take(&mut tree, &programs.join("bench"), &GuestPath::root().follow(BENCH))?;
+    let counts: Vec<_> = ALL.iter().map(|one| (one.name, one.count.to_string())).collect();
+    let commands: Vec<[&str; 4]> =
+        counts.iter().map(|(name, count)| [BENCH, name, count, "--cycles"]).collect();
+    linux::start(&mut tree, programs, commands.iter().map(<[&str; 4]>::as_slice))?;
+    let (file, _) = image::temporary(&tree)?;
+    let machine = Machine {
+        accelerator: Accelerator::Tcg,
+        counted: true,
+        cores: Cores::LEAST,
+        memory: Memory::mebibytes(256).unwrap_or(Memory::LEAST),
+        kernel: linux.kernel.clone(),
+        image: Some(file.path().to_path_buf()),
+        words: linux::Linux::words(),
+        devices: Vec::new(),
+    };
+    let events = console::watch()?;
+    match console::capture(machine.command(), &events, LIMIT, None)? {
+        (Ending::Good, said) => Ok(said),
+        (other, said) => Err(Failure::ProgramFailed(format!("Linux's machine ({other})"), said)),
+    }
+}
+
+impl About {
+    /// From the lines `init: WHAT VALUE` on the console.
+    fn read(package: &str, said: &str) -> Self {
+        let lines = || said.lines().filter_map(|line| line.trim_end().strip_prefix("init: "));
+        let after = |what: &str| lines().find_map(|line| line.strip_prefix(what));
+        let flaws = lines().filter_map(|line| line.strip_prefix("flaw ")?.split_once(' '));
+        let mitigated = flaws.filter_map(|(flaw, state)| {
+            Some((flaw.into(), state.strip_prefix("Mitigation: ")?.into()))
+        });
+        Self {
+            package: package.into(),
+            command_line: after("command-line ").unwrap_or_default().into(),
+            mitigations: mitigated.collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_linux_does_about_flaws_is_read_from_its_console() {
+        let said = "init: release 6.1.0\r\ninit: command-line quiet x=1\r\n\
+                    init: flaw meltdown Not affected\r\n\
+                    init: flaw spectre_v2 Mitigation: Retpolines, STIBP: disabled\r\n\
+                    getppid 200 cycles\r\n";
+        let about = About::read("p 1", said);
+        assert_eq!((about.package.as_str(), about.command_line.as_str()), ("p 1", "quiet x=1"));
+        let retpolines = ("spectre_v2".into(), "Retpolines, STIBP: disabled".into());
+        assert_eq!(about.mitigations, [retpolines]);
+        let linux = Linux { about, said: said.into() };
+        assert_eq!(linux.instructions("getppid"), Some(100));
+    }
+}

@@ -1,0 +1,168 @@
+//! `bench kernel`: what the process interface costs on the machine, in instructions, with
+//! Linux beside it.
+//!
+//! Guest time counts instructions (the processor's counter advances by two at each), on one
+//! core, so that every run gives the same figures. The same program (`services/bench`) runs
+//! on Vortex and on Debian's kernel, in machines that are alike but for their kernel.
+
+mod linux;
+mod print;
+mod vortex;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::home;
+use crate::machine::own;
+use crate::out;
+
+/// What the counter advances by at an instruction.
+const TICKS: u64 = 2;
+/// In which a machine ends.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Something that is measured.
+#[derive(Debug)]
+struct Measured {
+    /// As `services/bench` knows it.
+    name: &'static str,
+    /// How often it is done.
+    count: u32,
+    what: &'static str,
+    /// Whether it is to cost no more than on Linux.
+    has_goal: bool,
+}
+
+const fn measured(name: &'static str, count: u32, what: &'static str) -> Measured {
+    Measured { name, count, what, has_goal: true }
+}
+
+/// All that is.
+const ALL: &[Measured] = &[
+    measured("getppid", 5_000, "the null call, direct"),
+    Measured { has_goal: false, ..measured("null-write", 1_000, "the null call, as a request") },
+    measured("yield", 1_000, "a yield to another thread"),
+    measured("switch", 500, "two threads in turn by futex, there and back"),
+    measured("pipe", 500, "a byte to another process and back"),
+    measured("fork", 50, "fork, exit, wait"),
+    measured("exec", 30, "fork, exec, exit, wait"),
+    measured("fault", 1_000, "the first touch of a page"),
+];
+
+/// A line of the result: instructions of one execution.
+#[derive(Debug, Serialize)]
+struct Figure {
+    name: &'static str,
+    what: &'static str,
+    vortex: u64,
+    /// Absent where Linux could not be measured.
+    linux: Option<u64>,
+    /// Vortex's over Linux's.
+    ratio: Option<f64>,
+    goal: Goal,
+}
+
+/// Whether Vortex takes no more than Linux.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Goal {
+    Reached,
+    Missed,
+    /// It has none.
+    None,
+    /// Linux is not there to be compared with.
+    Unknown,
+}
+
+/// All of the result.
+#[derive(Debug, Serialize)]
+struct Report {
+    figures: Vec<Figure>,
+    linux: Beside,
+}
+
+/// Linux, or why there is none.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Beside {
+    Measured(linux::About),
+    Absent { absent: String },
+}
+
+/// Measures all and prints.
+pub fn run(json: bool) -> Result<ExitCode, Failure> {
+    let root = home::root()?;
+    let programs = own::build(&root)?;
+    let measured = linux::measure(&root, &programs);
+    let report = report(measured)?;
+    let text = match json {
+        true => serde_json::to_string_pretty(&report)? + "\n",
+        false => print::report(&report),
+    };
+    out::put(&text);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(linux: Result<linux::Linux, String>) -> Result<Report, Failure> {
+    let vortex = vortex::measure()?;
+    let figures = ALL.iter().zip(vortex).map(|(measured, vortex)| {
+        let beside = linux.as_ref().ok().and_then(|linux| linux.instructions(measured.name));
+        Figure::of(measured, vortex, beside)
+    });
+    let figures = figures.collect();
+    let linux = match linux {
+        Ok(linux) => Beside::Measured(linux.about),
+        Err(absent) => Beside::Absent { absent },
+    };
+    Ok(Report { figures, linux })
+}
+
+impl Figure {
+    fn of(measured: &Measured, vortex: u64, linux: Option<u64>) -> Self {
+        let goal = match linux {
+            _ if !measured.has_goal => Goal::None,
+            None => Goal::Unknown,
+            Some(linux) if vortex <= linux => Goal::Reached,
+            Some(_) => Goal::Missed,
+        };
+        let ratio = linux.map(|linux| vortex as f64 / linux.max(1) as f64);
+        let Measured { name, what, .. } = measured;
+        Self { name, what, vortex, linux, ratio, goal }
+    }
+}
+
+/// The figure in a line `NAME N cycles`.
+fn cycles(said: &str, name: &str) -> Option<u64> {
+    said.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next() == Some(name)).then(|| words.next()?.parse().ok()).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_found_among_what_the_machine_says() {
+        let said = "vortex: bench makes system call 334\ngetppid 1270 cycles\ncore 0: 5 cycles\n";
+        assert_eq!(cycles(said, "getppid"), Some(1270));
+        assert_eq!(cycles(said, "pipe"), None);
+    }
+
+    #[test]
+    fn the_goal_is_to_be_at_or_below_linux() {
+        let goal = |has_goal, linux| {
+            let measured = Measured { has_goal, ..measured("x", 1, "it") };
+            Figure::of(&measured, 100, linux).goal
+        };
+        assert_eq!(goal(true, Some(100)), Goal::Reached);
+        assert_eq!(goal(true, Some(99)), Goal::Missed);
+        assert_eq!(goal(true, None), Goal::Unknown);
+        assert_eq!(goal(false, Some(99)), Goal::None);
+        assert_eq!(Figure::of(&ALL[0], 100, Some(50)).ratio, Some(2.0));
+    }
+}

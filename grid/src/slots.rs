@@ -1,0 +1,74 @@
+//! The slots of a core: places that are used again when an instance has gone.
+
+use alloc::vec::Vec;
+
+use crate::message::Message;
+use crate::slot::Slot;
+
+/// A core's slots, by place.
+pub(crate) struct Slots<M: Message> {
+    places: Vec<Option<Slot<M>>>,
+    free: Vec<usize>,
+}
+
+impl<M: Message> Slots<M> {
+    pub fn new() -> Self {
+        Self { places: Vec::new(), free: Vec::new() }
+    }
+
+    /// Where the next slot will be.
+    pub fn next(&mut self) -> usize {
+        match self.free.last() {
+            Some(&place) => place,
+            None => {
+                self.places.push(None);
+                self.free.push(self.places.len() - 1);
+                self.places.len() - 1
+            }
+        }
+    }
+
+    /// Puts a slot where the next one is to be.
+    pub fn insert(&mut self, slot: Slot<M>) {
+        let place = self.next();
+        if let Some(entry) = self.places.get_mut(place) {
+            *entry = Some(slot);
+            self.free.pop();
+        }
+    }
+
+    pub fn remove(&mut self, place: usize) -> Option<Slot<M>> {
+        let slot = self.places.get_mut(place)?.take()?;
+        self.free.push(place);
+        Some(slot)
+    }
+
+    #[inline]
+    pub fn get(&self, place: usize) -> Option<&Slot<M>> {
+        self.places.get(place)?.as_ref()
+    }
+
+    #[inline]
+    pub fn get_mut(&mut self, place: usize) -> Option<&mut Slot<M>> {
+        self.places.get_mut(place)?.as_mut()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Slot<M>> {
+        self.places.iter().flatten()
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot<M>> {
+        self.places.iter_mut().flatten()
+    }
+
+    /// How many places there are, free ones included.
+    pub fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Where the slots are of which this holds.
+    pub fn places_of(&self, wanted: impl Fn(&Slot<M>) -> bool) -> Vec<usize> {
+        let all = self.places.iter().enumerate();
+        all.filter(|(_, slot)| slot.as_ref().is_some_and(&wanted)).map(|(place, _)| place).collect()
+    }
+}

@@ -1,0 +1,105 @@
+//! The instances of the resources, as the configuration has them or by default.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use vortex_config::Config;
+use vortex_grid::policy::{Metric, Params, Scheduler};
+use vortex_grid::{Class, Family, Frequency, Grid, InstanceSpec, Parent, Standing};
+use vortex_resources::process::Threads;
+use vortex_resources::{Mail, System};
+use vortex_units::{ActivityId, Micros, Share};
+
+use super::Failure;
+
+/// The share of a resource that the configuration does not name, at each multiplexor.
+const RESOURCE_SHARE: u32 = 100;
+
+/// A resource that is at home on one core: the first of those that it has.
+pub(super) fn home(spec: InstanceSpec) -> InstanceSpec {
+    InstanceSpec { cores: spec.cores.into_iter().take(1).collect(), ..spec }
+}
+
+/// The thread resources of an activity's processes.
+pub(super) fn add_threads(
+    config: &Config,
+    grid: &Arc<Grid<Mail>>,
+    system: &Arc<System>,
+    frequency: Frequency,
+    activity: ActivityId,
+    index: usize,
+) -> Result<Family<Mail, Threads>, Failure> {
+    let thread = config
+        .thread()
+        .ok_or_else(|| Failure::Scheduler("resource.thread is not configured".into()))?;
+    let place = config
+        .resources
+        .iter()
+        .position(|resource| resource.resource == thread.resource)
+        .unwrap_or(0);
+    let scheduler = vortex_assembly::resource(thread, frequency, None)
+        .map_err(|error| Failure::Scheduler(format!("resource.thread: {error:?}")))?;
+    let cores = vortex_assembly::places(thread)
+        .into_iter()
+        .map(|(core, _)| (core, Parent::Activity))
+        .collect();
+    let name =
+        config.activities.get(index).map_or_else(String::new, |activity| activity.name.clone());
+    let spec = InstanceSpec {
+        name: format!("resource.thread of {name}"),
+        class: vortex_assembly::class(place),
+        scheduler,
+        cores,
+        owner: activity,
+        batch: thread.batch,
+    };
+    let system = system.clone();
+    grid.family(spec, move |_| Threads { system: system.clone() })
+        .ok_or_else(|| Failure::Scheduler(format!("resource.thread of {name}: too many")))
+}
+
+/// A resource as the configuration has it, or with the defaults: on all cores, fair.
+pub(super) fn spec(
+    config: &Config,
+    frequency: Frequency,
+    name: &str,
+    number: u16,
+) -> Result<InstanceSpec, Failure> {
+    let wrong = |error| Failure::Scheduler(format!("{name}: {error:?}"));
+    if let Some(place) = config.resources.iter().position(|resource| resource.resource == name)
+        && let Some(written) = config.resources.get(place)
+    {
+        return Ok(InstanceSpec {
+            name: name.into(),
+            class: vortex_assembly::class(place),
+            scheduler: vortex_assembly::resource(written, frequency, None).map_err(wrong)?,
+            cores: vortex_assembly::places(written),
+            owner: ActivityId::INFRASTRUCTURE,
+            batch: written.batch,
+        });
+    }
+    let share = Share::from_units(RESOURCE_SHARE).unwrap_or(Share::ONE);
+    let standing = Standing { share, priority: 0 };
+    let cores =
+        config.multiplexors.iter().map(|mux| (mux.core, Parent::Multiplexor(standing))).collect();
+    Ok(InstanceSpec {
+        name: name.into(),
+        class: Class(u16::MAX - 1 - number),
+        scheduler: default_scheduler(frequency)
+            .map_err(|error| Failure::Scheduler(format!("{name}: {error:?}")))?,
+        cores,
+        owner: ActivityId::INFRASTRUCTURE,
+        batch: 1,
+    })
+}
+
+fn default_scheduler(
+    frequency: Frequency,
+) -> Result<Arc<dyn Scheduler>, vortex_schedulers::MakeError> {
+    let debt = frequency.cycles(Micros::new(100_000)).get();
+    let mut params = Params::new(Metric::Cycles, debt);
+    params.load_sharing = Some(Box::new(vortex_schedulers::load::FewestBound));
+    vortex_schedulers::make("propshare.wfq", params)
+}

@@ -1,0 +1,178 @@
+//! From the configuration to a grid on the machine.
+
+mod failure;
+mod instances;
+mod refuse;
+mod shared;
+mod written;
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, AtomicU64};
+
+use spin::{Mutex, Once};
+use vortex_config::{Config, ShareForm};
+use vortex_files::{Counted, Owner, Root, Time};
+use vortex_grid::{Core, CoreSpec, Frequency, Grid, GridSpec, Sampling};
+use vortex_machine::{Boot, Cpu};
+use vortex_resources::files::FileSystem;
+use vortex_resources::memory::AddressSpaces;
+use vortex_resources::monitor::{Monitor, Samples};
+use vortex_resources::process::{Allowance, Limits, Processes, Random};
+use vortex_resources::quota::Quota;
+use vortex_resources::{Mail, Ports, System, WallClock};
+use vortex_units::{ActivityId, Bytes, Cycles, Micros};
+
+pub use failure::Failure;
+pub use shared::Shared;
+
+use crate::clock::Clock;
+use crate::{defaults, memory};
+use instances::{add_threads, home, spec};
+use refuse::refuse;
+use written::{observers, services, written};
+
+/// How long a thread keeps its core before others may want it.
+const PATIENCE: Micros = Micros::new(200);
+/// Requests that an activity may have queued where the configuration does not say: enough
+/// for the threads that most programs have.
+const NODES: u32 = 16_384;
+/// What a thread takes of them at most: itself, its call, that call's own request, a timer.
+const NODES_OF_A_THREAD: u32 = 4;
+
+/// The machine, built: the cores take theirs.
+pub struct Built {
+    pub shared: Arc<Shared>,
+    config: Config,
+    grid: Arc<Grid<Mail>>,
+    frequency: Frequency,
+}
+
+impl Built {
+    /// The grid's core for this processor, if the configuration names it.
+    pub fn core(&mut self, cpu: &Cpu) -> Option<Core<Mail, Clock>> {
+        let mux = self.config.multiplexors.iter().find(|mux| mux.core == cpu.id())?;
+        let policy = vortex_assembly::multiplexor(mux, self.frequency).ok()?;
+        let charge_through = mux.shares == ShareForm::ChargeThrough && mux.algorithm.uses_shares;
+        let spec = CoreSpec {
+            charge_through,
+            run_on: mux.run_on,
+            sampling: Sampling { slow: Cycles::MAX, one_in: 64 },
+            patience: PATIENCE,
+            ..CoreSpec::new(mux.core, policy)
+        };
+        Core::new(&self.grid, Clock(cpu.poker()), spec)
+    }
+}
+
+/// Reads the configuration and builds the grid.
+#[inline(never)] // Its frame must not stay beneath the first core's loop.
+pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
+    let archive = boot.module.ok_or(Failure::NoModule)?;
+    let text = match boot.command_line.get("config") {
+        Some(path) => written(archive, path)?,
+        None => defaults::configuration(boot.cores),
+    };
+    let config = vortex_config::parse(&text)
+        .map_err(|flaws| Failure::Flaws(flaws.iter().map(|flaw| format!("{flaw}\n")).collect()))?;
+    if let Some(mux) = config.multiplexors.iter().find(|mux| mux.core.get() >= boot.cores) {
+        return Err(Failure::NoSuchCore(mux.core, boot.cores));
+    }
+    refuse(&config)?;
+    memory::multiplex(&config, boot)?;
+    let frequency = Frequency::megahertz(boot.megahertz());
+    let grid = Grid::new(GridSpec {
+        cores: config.multiplexors.iter().map(|mux| mux.core.get() + 1).max().unwrap_or(1),
+        activities: 256,
+        infrastructure: vortex_assembly::entitlement(&config, 0),
+        frequency,
+        buses: Vec::new(),
+    });
+    let (frames, _) = vortex_machine::memory_counters();
+    let epoch = boot.time_of_day();
+    let time = Time::new((epoch.get() / 1_000_000_000) as i64, 0);
+    // As Linux's file system in memory: half of what there is.
+    let limit = Bytes::new(frames.get() * 4096 / 2);
+    let owner = Owner::new(ActivityId::INFRASTRUCTURE.index() as u64);
+    let mut root = Root::load(archive, limit, owner, time).map_err(Failure::Root)?;
+    let system = Arc::new(System {
+        ports: Once::new(),
+        processes: AtomicU32::new(0),
+        open: AtomicU64::new(0),
+        random: Mutex::new(Random::new(vortex_machine::entropy())),
+        clock: WallClock { frequency, began: boot.began, epoch },
+        cores: boot.cores,
+        unknown: Mutex::new(BTreeSet::new()),
+        timeslice: frequency.cycles(config.machine.timeslice),
+        limits: Once::new(),
+    });
+    let mut names = vec![("infrastructure".to_string(), ActivityId::INFRASTRUCTURE)];
+    let mut threads = Vec::new();
+    for (index, activity) in config.activities.iter().enumerate().skip(1) {
+        let mut entitlement = vortex_assembly::entitlement(&config, index);
+        entitlement.nodes = activity.nodes.unwrap_or(NODES);
+        let id = grid.activities().create(entitlement).map_err(|_| Failure::Activities)?;
+        memory::open(activity, id)?;
+        names.push((activity.name.clone(), id));
+        threads.push((id, add_threads(&config, &grid, &system, frequency, id, index)?));
+    }
+    let start = services(&config, &names);
+    for (activity, (_, id)) in config.activities.iter().zip(&names) {
+        let (owner, limits) = (Owner::new(id.index() as u64), activity.limits);
+        root.set_most(owner, Counted::Open, limits.files);
+        root.set_most(owner, Counted::Pipe, limits.pipes);
+    }
+    let root = Mutex::new(Some(root));
+    let samples = Arc::new(Samples::new(config.multiplexors.iter().map(|mux| mux.core)));
+    let ports = Ports {
+        process: grid.add(home(spec(&config, frequency, "resource.process", 1)?), {
+            let system = system.clone();
+            move |_| Processes::new(system.clone())
+        }),
+        memory: grid.add(spec(&config, frequency, "resource.asr", 2)?, {
+            let system = system.clone();
+            move |_| AddressSpaces { system: system.clone() }
+        }),
+        files: grid.add(home(spec(&config, frequency, "resource.file", 3)?), {
+            let system = system.clone();
+            move |_| {
+                // At home on one core, it is made once: at boot, where a panic says why.
+                let root = root.lock().take().expect("the file resource is at home on one core");
+                FileSystem::new(root, system.clone())
+            }
+        }),
+        monitor: grid.add(home(spec(&config, frequency, "resource.monitor", 4)?), {
+            let samples = samples.clone();
+            let names: Vec<_> = names.iter().map(|(name, id)| (*id, name.clone())).collect();
+            let observers = observers(&config, &names);
+            move |_| {
+                let (names, observers) = (names.clone(), observers.clone());
+                Monitor::new(samples.clone(), frequency, names, observers)
+            }
+        }),
+        threads,
+    };
+    system.ports.call_once(|| ports);
+    let limits = config.activities.iter().zip(&names).map(|(activity, (_, id))| {
+        let vortex_config::Limits { processes, threads, mappings, signals, .. } = activity.limits;
+        // A thread for which there would be no room when it waits is refused when it is made.
+        let room = activity.nodes.unwrap_or(NODES) / NODES_OF_A_THREAD;
+        let threads = Some(threads.map_or(room, |threads| threads.min(room)));
+        Allowance {
+            activity: *id,
+            limits: Limits { processes, threads },
+            mappings: Quota::new(mappings),
+            signals: Quota::new(signals),
+        }
+    });
+    system.limits.call_once(|| limits.collect());
+    let (patience, debug_exit) = (frequency.cycles(PATIENCE), boot.debug_exit());
+    let shared =
+        Shared::new(system, &config, names, samples, (patience, debug_exit), (grid.clone(), start));
+    let shared = Arc::new(shared);
+    Ok(Built { shared, config, grid, frequency })
+}

@@ -1,0 +1,118 @@
+//! What the cores share beside the grid: how the machine begins and how it ends.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use spin::Mutex;
+use vortex_config::Config;
+use vortex_grid::{Core, Grid, Labels};
+use vortex_resources::monitor::Samples;
+use vortex_resources::process::{ProcessRequest, Start};
+use vortex_resources::{Mail, System};
+use vortex_units::{ActivityId, CoreId, Cycles};
+
+use crate::clock::Clock;
+use crate::report::Bill;
+
+/// What the cores share beside the grid.
+pub struct Shared {
+    pub system: Arc<System>,
+    pub names: Vec<(String, ActivityId)>,
+    /// What each is entitled to, in the same order; nothing for the infrastructure.
+    pub shares: Vec<Option<u64>>,
+    /// Filled when the machine ends.
+    pub bill: Mutex<Bill>,
+    pub patience: Cycles,
+    /// The time stamp when the first program began; zero before.
+    pub first: AtomicU64,
+    pub samples: Arc<Samples>,
+    pub debug_exit: bool,
+    grid: Arc<Grid<Mail>>,
+    start: Mutex<Vec<(ActivityId, Start)>>,
+    begun: AtomicBool,
+    asked: AtomicBool,
+    turn: AtomicU32,
+    cores: Vec<CoreId>,
+}
+
+impl Shared {
+    /// Of a machine that has not begun.
+    pub fn new(
+        system: Arc<System>,
+        config: &Config,
+        names: Vec<(String, ActivityId)>,
+        samples: Arc<Samples>,
+        (patience, debug_exit): (Cycles, bool),
+        (grid, start): (Arc<Grid<Mail>>, Vec<(ActivityId, Start)>),
+    ) -> Self {
+        let share =
+            |activity: &vortex_config::Activity| Some(u64::from(activity.share.hundredths()));
+        let shares = core::iter::once(None).chain(config.activities.iter().skip(1).map(share));
+        Self {
+            system,
+            names,
+            shares: shares.collect(),
+            bill: Mutex::default(),
+            patience,
+            first: AtomicU64::new(0),
+            samples,
+            debug_exit,
+            grid,
+            start: Mutex::new(start),
+            begun: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
+            turn: AtomicU32::new(0),
+            cores: config.multiplexors.iter().map(|mux| mux.core).collect(),
+        }
+    }
+
+    /// Bytes of the heap that are held for thread resources of processes.
+    pub fn held(&self) -> u64 {
+        self.names.iter().map(|(_, activity)| self.grid.activities().held(*activity)).sum()
+    }
+
+    /// The first core sends the first requests.
+    pub fn begin(&self, core: &mut Core<Mail, Clock>) {
+        if core.id().index() != 0 {
+            return;
+        }
+        let Some(ports) = self.system.ports.get() else { return };
+        let mut start = self.start.lock();
+        // Counted before they begin: so long as there is one, the machine is not done.
+        self.system.processes.fetch_add(start.len() as u32, Ordering::AcqRel);
+        for (activity, start) in start.drain(..) {
+            let request = ProcessRequest::Start(Box::new(start));
+            if core.root(activity, ports.process, Labels::NONE, request).is_err() {
+                crate::console::print(format_args!("vortex: a service could not be started\n"));
+                self.system.processes.fetch_sub(1, Ordering::AcqRel);
+            }
+        }
+        self.begun.store(true, Ordering::Release);
+    }
+
+    pub fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire)
+    }
+
+    /// The last process has ended: the cores give their accounts, one after the other.
+    /// Returns the first of them, for the one caller that is to wake it.
+    pub fn close(&self) -> Option<CoreId> {
+        let done = self.has_begun() && self.system.processes.load(Ordering::Acquire) == 0;
+        (done && !self.asked.swap(true, Ordering::AcqRel)).then(|| self.hand_on()).flatten()
+    }
+
+    /// Whether it is this core's turn to give its account.
+    pub fn is_turn(&self, core: CoreId) -> bool {
+        let turn = self.turn.load(Ordering::Acquire) as usize;
+        turn > 0 && self.cores.get(turn - 1) == Some(&core)
+    }
+
+    /// The next core's turn; `None` if this was the last.
+    pub fn hand_on(&self) -> Option<CoreId> {
+        let turn = self.turn.fetch_add(1, Ordering::AcqRel) as usize;
+        self.cores.get(turn).copied()
+    }
+}

@@ -1,0 +1,62 @@
+//! What the configuration says of programs: which to start, and what they may see.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use vortex_config::Config;
+use vortex_files::cpio::{Archive, Item};
+use vortex_resources::process::Start;
+use vortex_units::ActivityId;
+
+use super::Failure;
+
+/// A file of the archive, as text.
+pub(super) fn written(archive: &[u8], path: &str) -> Result<String, Failure> {
+    let name = path.trim_start_matches('/').as_bytes();
+    let mut items = Archive::new(archive);
+    while let Ok(Some(item)) = items.next_item() {
+        if let Item::Entry(entry) = item
+            && entry.name.strip_prefix(b"./").unwrap_or(entry.name) == name
+        {
+            return String::from_utf8(entry.contents.to_vec())
+                .map_err(|_| Failure::NoConfiguration(path.into()));
+        }
+    }
+    Err(Failure::NoConfiguration(path.into()))
+}
+
+/// The activities that may see the performance data of all.
+pub(super) fn observers(config: &Config, names: &[(ActivityId, String)]) -> Vec<ActivityId> {
+    let activities = config.activities.iter().zip(names);
+    let may = |(activity, (id, _)): (&vortex_config::Activity, &(ActivityId, String))| {
+        (activity.performance == vortex_config::Performance::All).then_some(*id)
+    };
+    activities.filter_map(may).collect()
+}
+
+/// The programs to start.
+pub(super) fn services(
+    config: &Config,
+    names: &[(String, ActivityId)],
+) -> Vec<(ActivityId, Start)> {
+    let bytes = |text: &String| text.as_bytes().to_vec();
+    let start = |service: &vortex_config::Service| {
+        let (_, activity) = names.get(service.activity.index())?;
+        let program = bytes(&service.program);
+        let arguments =
+            core::iter::once(program.clone()).chain(service.arguments.iter().map(bytes)).collect();
+        let variable = |(name, value): &(String, String)| format!("{name}={value}").into_bytes();
+        let environment = service.environment.iter().map(variable).collect();
+        Some((*activity, Start::new(program, arguments, environment)))
+    };
+    let mut start: Vec<_> = config.services.iter().filter_map(start).collect();
+    if start.is_empty()
+        && let Some((_, activity)) = names.get(1)
+    {
+        let init = b"/init".to_vec();
+        start.push((*activity, Start::new(init.clone(), vec![init], Vec::new())));
+    }
+    start
+}

@@ -1,0 +1,91 @@
+//! The first process where the machine's kernel is Linux, so that the same programs run
+//! there. It makes the surroundings that Vortex's kernel gives by itself, says on the
+//! console what this Linux is, runs the commands that `/init.list` names, one a line, its
+//! words apart by tabs, and switches the machine off.
+
+use vortex_guest::{file, out, proc, say, sys, sys::c, time};
+
+/// What is to be run.
+const LIST: &str = "/init.list";
+/// As on Vortex.
+const ENVIRONMENT: &[&str] = &["HOME=/tmp", "PATH=/bin:/usr/bin"];
+/// What Linux says of the processor's flaws, and of what it does about each.
+const FLAWS: &str = "/sys/devices/system/cpu/vulnerabilities";
+
+fn main() {
+    mount("proc", "/proc");
+    tell();
+    match file::get(LIST) {
+        Ok(text) => String::from_utf8_lossy(&text).lines().for_each(run),
+        Err(error) => say!("init: {LIST}: {error}"),
+    }
+    off()
+}
+
+/// Mounts one of the kernel's own file systems.
+fn mount(kind: &str, place: &str) {
+    let (kind, at) = (c(kind), c(place));
+    // SAFETY: the kernel reads the three texts; no further data is given.
+    let done = unsafe { sys!(libc::SYS_mount, kind.as_ptr(), at.as_ptr(), kind.as_ptr(), 0, 0) };
+    if let Err(error) = done {
+        say!("init: {place}: {error}");
+    }
+}
+
+/// Says what this Linux is: lines `init: WHAT VALUE`.
+fn tell() {
+    for (what, path) in
+        [("release", "/proc/sys/kernel/osrelease"), ("command-line", "/proc/cmdline")]
+    {
+        say!("init: {what} {}", text(path));
+    }
+    mount("sysfs", "/sys");
+    let flaws = std::fs::read_dir(FLAWS).into_iter().flatten().flatten();
+    let mut flaws: Vec<_> = flaws.map(|entry| entry.file_name()).collect();
+    flaws.sort();
+    for flaw in flaws.iter().filter_map(|name| name.to_str()) {
+        say!("init: flaw {flaw} {}", text(&format!("{FLAWS}/{flaw}")));
+    }
+}
+
+fn text(path: &str) -> String {
+    match file::get(path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).trim().to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Runs a command to its end. What it leaves behind is awaited too, as far as it ends.
+fn run(line: &str) {
+    let words: Vec<&str> = line.split('\t').collect();
+    let Some(program) = words.first() else { return };
+    let child = proc::child(|| {
+        let error = proc::exec(program, &words, ENVIRONMENT);
+        out::put(2, &format!("init: {program}: {error}\n"));
+        127
+    });
+    loop {
+        match proc::wait_for(-1, 0) {
+            Ok((who, _)) if who != child => {}
+            Err(error) if error.0 == libc::EINTR => {}
+            _ => return,
+        }
+    }
+}
+
+/// Switches the machine off; there is nothing to write back.
+fn off() -> ! {
+    loop {
+        // SAFETY: no memory is named.
+        let _ = unsafe {
+            sys!(
+                libc::SYS_reboot,
+                libc::LINUX_REBOOT_MAGIC1,
+                libc::LINUX_REBOOT_MAGIC2,
+                libc::LINUX_REBOOT_CMD_POWER_OFF,
+                0
+            )
+        };
+        time::pause(std::time::Duration::from_secs(1));
+    }
+}
