@@ -7,7 +7,7 @@ use std::thread;
 
 use vortex_memory::policy::POLICIES;
 use vortex_memory::{Account, Budget, Cookie, FrameId, Multiplexor, ResourceId, Spec, Why};
-use vortex_units::{ActivityId, CoreId, Frames};
+use vortex_units::{ActivityId, Bytes, CoreId, Frames};
 
 const CORES: u16 = 4;
 const ROUNDS: u32 = 20_000;
@@ -157,4 +157,57 @@ fn minimums_and_reserve_fit_into_memory_or_are_refused() {
             .map_err(|error| error.why),
         Err(Why::Closed)
     );
+}
+
+/// Frames whose handles the machine counts: each sharer is charged once, and all are
+/// refunded when the last handle is gone.
+#[test]
+fn counted_frames_are_shared_and_left_as_a_whole() {
+    let memory = multiplexor(100);
+    let resource = ResourceId::new(0).unwrap();
+    let hard = |frames| Budget { hard: Some(Frames::new(frames)), ..Budget::default() };
+    memory.open(activity(0), hard(10)).unwrap();
+    memory.open(activity(1), hard(1)).unwrap();
+    let account = Account { activity: activity(0), resource };
+    let frames: Vec<FrameId> =
+        (0..2).map(|n| memory.allocate(CoreId::new(0), account, Cookie(n)).unwrap()).collect();
+    for _ in 0..2 {
+        memory.share_counted(frames[0], activity(0)).unwrap();
+        memory.share_counted(frames[0], activity(1)).unwrap();
+    }
+    let refused = memory.share_counted(frames[1], activity(1)).map_err(|error| error.why);
+    assert_eq!(refused, Err(Why::Hard), "a sharer has a budget too");
+    let charged = |core| memory.standing(activity(core)).unwrap().charged.get();
+    assert_eq!((charged(0), charged(1)), (2, 1));
+    let ledger = memory.ledger().unwrap();
+    let bill = |core| ledger.bills[activity(core).index()].1.get();
+    assert_eq!((bill(0), bill(1)), (4096 + 2048, 2048), "in the ledger its cost is split");
+    for frame in frames {
+        memory.leave_counted(CoreId::new(0), frame).unwrap();
+        assert!(memory.leave_counted(CoreId::new(0), frame).is_err(), "twice");
+    }
+    assert_eq!((charged(0), charged(1)), (0, 0));
+    let ledger = memory.ledger().unwrap();
+    assert_eq!(ledger.free, ledger.total);
+}
+
+/// Kernel objects: whoever fills a table pays, and has a limit.
+#[test]
+fn kernel_objects_have_a_limit_of_their_own() {
+    let memory = multiplexor(100);
+    let budget = Budget { objects: Some(Bytes::new(160)), ..Budget::default() };
+    memory.open(activity(0), budget).unwrap();
+    memory.open(activity(1), Budget::default()).unwrap();
+    for _ in 0..5 {
+        memory.charge_object(activity(0), Bytes::new(17)).unwrap();
+    }
+    let more = memory.charge_object(activity(0), Bytes::new(1)).map_err(|error| error.why);
+    assert_eq!(more, Err(Why::Objects), "five of 17 bytes are 160 as the heap rounds them");
+    memory.charge_object(activity(1), Bytes::new(1 << 20)).unwrap();
+    memory.close(activity(0));
+    assert!(!memory.retire(activity(0)), "objects are left");
+    for _ in 0..5 {
+        memory.refund_object(activity(0), Bytes::new(17));
+    }
+    assert!(memory.retire(activity(0)));
 }
