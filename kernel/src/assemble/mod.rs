@@ -22,9 +22,9 @@ use vortex_machine::{Boot, Cpu};
 use vortex_resources::files::FileSystem;
 use vortex_resources::memory::AddressSpaces;
 use vortex_resources::monitor::{Monitor, Samples};
-use vortex_resources::process::{Allowance, Limits, Processes, Random};
+use vortex_resources::process::{Allowance, Limits, Processes, Random, Registry, SEED};
 use vortex_resources::quota::Quota;
-use vortex_resources::{Mail, Ports, System, WallClock};
+use vortex_resources::{Idle, Mail, Ports, System, WallClock};
 use vortex_units::{ActivityId, Bytes, Cycles, Micros};
 
 pub use failure::Failure;
@@ -101,10 +101,14 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
     let mut root = Root::load(archive, limit, owner, time).map_err(Failure::Root)?;
     let system = Arc::new(System {
         ports: Once::new(),
+        registry: Registry::default(),
         processes: AtomicU32::new(0),
         open: AtomicU64::new(0),
-        random: Mutex::new(Random::new(vortex_machine::entropy())),
+        random: Mutex::new(Random::new(seed(boot), vortex_machine::entropy)),
         clock: WallClock { frequency, began: boot.began, epoch },
+        latest: (!vortex_machine::features().steady).then(AtomicU64::default),
+        randomize: boot.command_line.get("randomize") != Some("off"),
+        idle: (0..boot.cores).map(|_| Idle::default()).collect(),
         cores: boot.cores,
         unknown: Mutex::new(BTreeSet::new()),
         timeslice: frequency.cycles(config.machine.timeslice),
@@ -175,4 +179,15 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         Shared::new(system, &config, names, samples, (patience, debug_exit), (grid.clone(), start));
     let shared = Arc::new(shared);
     Ok(Built { shared, config, grid, frequency })
+}
+
+/// The key of the first random bytes: the processor's word, where it has one, and what else
+/// differs from boot to boot.
+fn seed(boot: &Boot) -> [u8; SEED] {
+    let mut seed = [0; SEED];
+    let began = boot.began.get() ^ boot.time_of_day().get();
+    for place in seed.chunks_exact_mut(8) {
+        place.copy_from_slice(&(vortex_machine::entropy() ^ began).to_le_bytes());
+    }
+    seed
 }

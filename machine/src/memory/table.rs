@@ -228,6 +228,11 @@ impl Table {
         self.pages -= u64::from(!before.is_none());
     }
 
+    /// How many pages have a frame.
+    pub fn pages(&self) -> u64 {
+        self.pages
+    }
+
     /// The leaf table of pages that are to get frames, made if it is missing.
     ///
     /// # Errors

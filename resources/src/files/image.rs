@@ -41,6 +41,8 @@ pub struct Image {
     /// Its bytes.
     pub size: u64,
     pages: Arc<Pages>,
+    /// Of one that is run: nobody may write its file as long as there is this.
+    pub running: Option<Arc<()>>,
 }
 
 impl Pages {
@@ -65,7 +67,13 @@ impl Image {
     /// An image with these pages.
     #[must_use]
     pub fn new(path: Vec<u8>, found: Vec<u8>, pages: Arc<Pages>) -> Self {
-        Self { path, found, size: pages.size, pages }
+        Self { path, found, size: pages.size, pages, running: None }
+    }
+
+    /// The same, to be run: nobody may write its file as long as anybody has this token.
+    #[must_use]
+    pub fn run_as(self, running: Arc<()>) -> Self {
+        Self { running: Some(running), ..self }
     }
 
     /// The frame of a page, for an activity that maps it, and whether it was given out for

@@ -216,6 +216,7 @@ impl AddressSpaces {
                 *space.regions.lock() = from.regions.lock().clone();
                 *space.heap.lock() = *from.heap.lock();
                 *space.arguments.lock() = *from.arguments.lock();
+                from.bounds.copy_to(&space.bounds);
                 if !space.bill_mappings_as(from) {
                     return failed();
                 }

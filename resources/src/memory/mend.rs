@@ -44,6 +44,9 @@ pub fn mend(
     if !readable && !region.access.allows(access) {
         return Err(FaultError::Forbidden);
     }
+    if space.bounds.is_beyond_stack(region.end, page) {
+        return Err(FaultError::Unmapped);
+    }
     let fault = Fault { space, layout, start, region: &region, page };
     match space.space.look(page) {
         Some(look) if look.access.allows(access) => Ok(Mend::Done(0)),

@@ -24,10 +24,12 @@ pub(super) fn interruption(number: u64, timeout: u64) -> Interrupted {
     const FUTEX: u64 = 202;
     const CLOCK_NANOSLEEP: u64 = 230;
     const PPOLL: u64 = 271;
+    const SELECT: u64 = 23;
+    const PSELECT6: u64 = 270;
     match number {
         NANOSLEEP | CLOCK_NANOSLEEP | POLL => Interrupted::RestartUnlessHandler,
         FUTEX if timeout != 0 => Interrupted::RestartUnlessHandler,
-        PAUSE | SIGSUSPEND | PPOLL => Interrupted::NoHandler,
+        PAUSE | SIGSUSPEND | PPOLL | SELECT | PSELECT6 => Interrupted::NoHandler,
         _ => Interrupted::Restart,
     }
 }
