@@ -12,6 +12,7 @@ use core::mem::ManuallyDrop;
 use vortex_units::ActivityId;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
+use super::multiplexed::Use;
 use super::{Frame, Freed, PAGE, pointer};
 
 /// The first address that no program can have: the lower half, less its last page, so that
@@ -154,7 +155,7 @@ pub(crate) struct Table {
 impl Table {
     /// An empty table; `None` where there is no frame for it.
     pub fn new(kernel_root: u64, owner: ActivityId) -> Option<Self> {
-        let root = Frame::zeroed(owner)?;
+        let root = Frame::zeroed_for(owner, Use::Table)?;
         for index in 256..512u64 {
             // SAFETY: an entry of the kernel's root, which never changes after boot.
             let entry = unsafe { pointer::<u64>(kernel_root + index * 8).read() };
@@ -195,7 +196,9 @@ impl Table {
             let mut value = unsafe { entry.read_volatile() };
             if value == 0 {
                 self.tables.try_reserve(1).map_err(|_| MapError::NoMemory)?;
-                let made = Frame::zeroed(self.owner).ok_or(MapError::NoMemory)?.into_entry();
+                let made = Frame::zeroed_for(self.owner, Use::Table)
+                    .ok_or(MapError::NoMemory)?
+                    .into_entry();
                 self.tables.push(made);
                 let flags = Flags::PRESENT | Flags::WRITABLE | Flags::USER_ACCESSIBLE;
                 value = made | flags.bits();
