@@ -52,7 +52,10 @@ fn parsed<T>(
     image: &Image,
     then: impl FnOnce(&ElfBytes<'_, LittleEndian>) -> Result<T, LoadError>,
 ) -> Result<T, LoadError> {
-    let mut start = [0; HEADERS];
+    // Not on the kernel's stack, which has no room for it beneath all that leads here.
+    let mut start = Vec::new();
+    start.try_reserve_exact(HEADERS).map_err(|_| LoadError::NoMemory)?;
+    start.resize(HEADERS, 0);
     let read = image.read(0, &mut start);
     let start = start.get_mut(..read).ok_or(LoadError::Format)?;
     // The header says where sections are, which lie beyond what was read: none are wanted.
