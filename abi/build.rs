@@ -245,7 +245,7 @@ fn value(call: &Call, all: &[Argument], place: usize) -> String {
     }
 }
 
-/// `N`, a name, or either times `K`.
+/// `N`, a name, or either times `K`, or divided by it and rounded up.
 fn length(all: &[Argument], text: &str) -> String {
     let factor = |text: &str| {
         let text = text.trim();
@@ -259,6 +259,9 @@ fn length(all: &[Argument], text: &str) -> String {
             _ => format!("a[{place}]"),
         }
     };
+    if let Some((left, right)) = text.split_once('/') {
+        return format!("{}.div_ceil({})", factor(left), factor(right));
+    }
     match text.split_once('*') {
         Some((left, right)) => format!("{}.saturating_mul({})", factor(left), factor(right)),
         None => factor(text),

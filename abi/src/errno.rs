@@ -58,6 +58,8 @@ errnos! {
     EROFS: "Read-only.",
     EMLINK: "Too many links.",
     EPIPE: "Nobody reads; the caller raises `SIGPIPE`.",
+    EDEADLK: "Waiting would be for ever.",
+    ENOLCK: "Too many locks.",
     ERANGE: "The result does not fit.",
     ENAMETOOLONG: "A name or path is too long.",
     ENOSYS: "No such call.",

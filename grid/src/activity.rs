@@ -158,6 +158,7 @@ impl Activities {
     fn occupy(&self, index: usize, entitlement: Entitlement) {
         let Some(place) = self.places.get(index) else { return };
         place.limit.store(entitlement.nodes, Ordering::Relaxed);
+        place.held.store(0, Ordering::Relaxed);
         *place.entitlement.lock() = Some(Arc::new(entitlement));
         for received in &place.received {
             received.store(0, Ordering::Relaxed);

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use vortex_queues::Fifo;
 use vortex_units::{ActivityId, Bytes, CoreId, Cycles, Frames, InstanceId, Micros};
 
+use crate::binding::Label;
 use crate::kept::{Keeping, Kept, Ticket};
 use crate::kind::Family;
 use crate::labels::Labels;
@@ -372,6 +373,15 @@ impl<M: Message> Context<'_, M> {
     #[must_use]
     pub fn bear<R>(&mut self, family: &Family<M, R>) -> Option<Port<R>> {
         self.grid.bear(family)
+    }
+
+    /// An affinity label of this activity will not be used at an instance any more: it is
+    /// bound to no core, and does not count there. What was sent with it must have ended.
+    pub fn unbind<R>(&mut self, at: Port<R>, affinity: u64) {
+        let label = Label { instance: at.instance(), activity: self.activity, affinity };
+        if let Some(core) = self.grid.bindings.remove(label) {
+            self.grid.uncount(label, core);
+        }
     }
 
     /// Removes an instance of a family when this run has ended: see [`Grid::remove`].

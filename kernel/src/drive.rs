@@ -38,7 +38,10 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
                     if shared.is_turn(core.id()) {
                         report::give(&mut core, shared);
                     }
+                    let idle = shared.system.idle.get(core.id().index());
+                    idle.inspect(|idle| idle.sleeps(cpu.now()));
                     cpu.idle(until);
+                    idle.inspect(|idle| idle.wakes(cpu.now()));
                     core.wake();
                     break;
                 }

@@ -16,4 +16,4 @@ pub mod quota;
 mod system;
 
 pub use mail::{Answer, Mail};
-pub use system::{Ports, System, WallClock};
+pub use system::{Idle, Ports, System, WallClock};

@@ -20,6 +20,8 @@ pub enum Answer {
     /// What was waited for may be so now: make the call again. The deadline is the one
     /// that was set when it was made first; `true` if it is over.
     Again(Option<Cycles>, bool),
+    /// So many bytes are done, and more may be possible now: make the call for the rest.
+    GoOn(u64),
     /// A signal has ended the wait, which had this deadline.
     Interrupted(Option<Cycles>),
     /// A fault is mended, or is the thread's own.

@@ -3,7 +3,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use core::sync::atomic::{AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use spin::{Mutex, Once};
 use vortex_grid::{Family, Frequency, Port};
@@ -14,7 +14,7 @@ use crate::files::FileSystem;
 use crate::memory::AddressSpaces;
 use crate::monitor::Monitor;
 use crate::process::{Allowance, Processes, Threads};
-use crate::process::{Random, Thread};
+use crate::process::{Random, Registry, Thread};
 
 /// The ports of the resources. Thread resources are an instance a process (§4.2): here are
 /// their families, one an activity.
@@ -84,10 +84,43 @@ impl WallClock {
     }
 }
 
+/// How long a core has slept, for others to see.
+#[derive(Default)]
+pub struct Idle {
+    total: AtomicU64,
+    /// Since when it sleeps; zero if it does not.
+    since: AtomicU64,
+}
+
+impl Idle {
+    /// Its core goes to sleep.
+    pub fn sleeps(&self, now: Cycles) {
+        self.since.store(now.get().max(1), Ordering::Relaxed);
+    }
+
+    /// It has woken.
+    pub fn wakes(&self, now: Cycles) {
+        let since = self.since.swap(0, Ordering::Relaxed);
+        self.total.fetch_add(now.get().saturating_sub(since), Ordering::Relaxed);
+    }
+
+    /// For how long until now.
+    #[must_use]
+    pub fn until(&self, now: Cycles) -> Cycles {
+        let open = match self.since.load(Ordering::Relaxed) {
+            0 => 0,
+            since => now.get().saturating_sub(since),
+        };
+        Cycles::new(self.total.load(Ordering::Relaxed).saturating_add(open))
+    }
+}
+
 /// What the resources share.
 pub struct System {
     /// Set once, when the grid is built.
     pub ports: Once<Ports>,
+    /// The processes, by their numbers.
+    pub registry: Registry,
     /// Processes that have not ended.
     pub processes: AtomicU32,
     /// Open files and pipes of all processes, when one last ended.
@@ -96,6 +129,12 @@ pub struct System {
     pub random: Mutex<Random>,
     /// The clock.
     pub clock: WallClock,
+    /// The latest time that a program was told, where the cores' counters may differ.
+    pub latest: Option<AtomicU64>,
+    /// Whether programs' parts lie where nobody can guess.
+    pub randomize: bool,
+    /// How long each core has slept.
+    pub idle: Vec<Idle>,
     /// How many cores there are.
     pub cores: u16,
     /// Calls that programs made and that there are not, each said once.
@@ -107,6 +146,16 @@ pub struct System {
 }
 
 impl System {
+    /// A reading that is not before one that another core has told: for clocks that must
+    /// not go back.
+    #[must_use]
+    pub fn steady(&self, now: Cycles) -> Cycles {
+        match &self.latest {
+            None => now,
+            Some(latest) => Cycles::new(latest.fetch_max(now.get(), Ordering::Relaxed)).max(now),
+        }
+    }
+
     /// A program has made a call that there is not: said once a program on the console.
     pub fn note_unknown(&self, number: u64, thread: &Thread) {
         const MOST: usize = 256;

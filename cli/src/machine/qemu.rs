@@ -111,8 +111,11 @@ impl Machine {
         if let Some(image) = &self.image {
             add(&[text("-initrd"), image.as_os_str()]);
         }
-        if !self.words.is_empty() {
-            add(&[text("-append"), text(&self.words.join(" "))]);
+        // What is to be counted alike must lie alike.
+        let fixed = self.counted.then(|| "randomize=off".to_string());
+        let words: Vec<_> = self.words.iter().cloned().chain(fixed).collect();
+        if !words.is_empty() {
+            add(&[text("-append"), text(&words.join(" "))]);
         }
         list.extend(self.devices.iter().cloned());
         list

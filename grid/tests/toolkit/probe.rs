@@ -36,6 +36,8 @@ pub enum Act {
     Bill(ActivityId),
     /// Poke this core.
     Poke(CoreId),
+    /// Unbind this label there.
+    Unbind(Port<Probe>, u64),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,6 +204,7 @@ impl Probe {
                 }
                 Act::Bill(causer) => cx.bill_run(causer),
                 Act::Poke(core) => cx.poke(core),
+                Act::Unbind(at, affinity) => cx.unbind(at, affinity),
             }
         }
         self.note(job.id, What::Finished, cx);

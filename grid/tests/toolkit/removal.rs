@@ -76,6 +76,46 @@ fn what_the_gone_have_used_stays_in_the_report() {
     }
 }
 
+#[test]
+fn a_label_that_has_ended_counts_nowhere() {
+    use std::sync::Mutex;
+    let mut world = World::new(2, 4);
+    let a = world.activity(64);
+    let loads = Arc::new(Mutex::new(Vec::new()));
+    let seen = loads.clone();
+    let fewest = move |q: &vortex_grid::policy::LoadShare<'_>| {
+        let bound: Vec<_> = q.loads.iter().map(|load| (load.bound, load.own)).collect();
+        seen.lock().unwrap().push(bound.clone());
+        to(if bound[0].0 <= bound[1].0 { 0 } else { 1 }, None)
+    };
+    let family = world.family(&[0, 1], a, Arc::new(First(Arc::new(fewest))));
+    let asker = world.probe(&[0], First::anywhere());
+    let (one, other) = (world.grid.bear(&family).unwrap(), world.grid.bear(&family).unwrap());
+    let mut ask = |to, label, unbind| {
+        let ask = Act::Ask(to, Labels::affinity(label), vec![]);
+        let acts = if unbind { vec![ask, Act::Unbind(to, label)] } else { vec![ask] };
+        world.root(0, a, asker, Labels::NONE, acts).unwrap();
+        world.settle();
+    };
+    // A thread that has ended is not counted; the next two are spread over the cores, of
+    // whatever process they are.
+    ask(one, 1, true);
+    ask(one, 2, false);
+    ask(other, 3, false);
+    world.grid.remove(one);
+    let mut ask = |to, label| {
+        world
+            .root(0, a, asker, Labels::NONE, vec![Act::Ask(to, Labels::affinity(label), vec![])])
+            .unwrap();
+        world.settle();
+    };
+    // Nor is one whose process has gone.
+    ask(other, 4);
+    let expected: [[(u32, u32); 2]; 4] =
+        [[(0, 0); 2], [(0, 0); 2], [(1, 0), (0, 0)], [(0, 0), (1, 1)]];
+    assert_eq!(*loads.lock().unwrap(), expected);
+}
+
 #[derive(Clone, Debug)]
 enum Do {
     Bear,

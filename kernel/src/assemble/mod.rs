@@ -22,16 +22,16 @@ use vortex_machine::{Boot, Cpu};
 use vortex_resources::files::FileSystem;
 use vortex_resources::memory::AddressSpaces;
 use vortex_resources::monitor::{Monitor, Samples};
-use vortex_resources::process::{Allowance, Limits, Processes, Random};
+use vortex_resources::process::{Allowance, Limits, Processes, Random, Registry, SEED};
 use vortex_resources::quota::Quota;
-use vortex_resources::{Mail, Ports, System, WallClock};
+use vortex_resources::{Idle, Mail, Ports, System, WallClock};
 use vortex_units::{ActivityId, Bytes, Cycles, Micros};
 
 pub use failure::Failure;
 pub use shared::Shared;
 
 use crate::clock::Clock;
-use crate::defaults;
+use crate::{defaults, memory};
 use instances::{add_threads, home, spec};
 use refuse::refuse;
 use written::{observers, services, written};
@@ -73,6 +73,13 @@ impl Built {
 #[inline(never)] // Its frame must not stay beneath the first core's loop.
 pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
     let archive = boot.module.ok_or(Failure::NoModule)?;
+    let config = read(boot, archive)?;
+    build(boot, archive, config)
+}
+
+/// The configuration, if this kernel can be what it says.
+#[inline(never)] // Deep as reading goes, `build` must not lie beneath it.
+fn read(boot: &Boot, archive: &[u8]) -> Result<Config, Failure> {
     let text = match boot.command_line.get("config") {
         Some(path) => written(archive, path)?,
         None => defaults::configuration(boot.cores),
@@ -83,6 +90,13 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         return Err(Failure::NoSuchCore(mux.core, boot.cores));
     }
     refuse(&config)?;
+    Ok(config)
+}
+
+/// The grid that the configuration says.
+#[inline(never)] // Its frame is the largest of all.
+fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> {
+    memory::multiplex(&config, boot)?;
     let frequency = Frequency::megahertz(boot.megahertz());
     let grid = Grid::new(GridSpec {
         cores: config.multiplexors.iter().map(|mux| mux.core.get() + 1).max().unwrap_or(1),
@@ -91,19 +105,23 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         frequency,
         buses: Vec::new(),
     });
-    let (memory, _) = vortex_machine::memory_counters();
+    let (frames, _) = vortex_machine::memory_counters();
     let epoch = boot.time_of_day();
     let time = Time::new((epoch.get() / 1_000_000_000) as i64, 0);
     // As Linux's file system in memory: half of what there is.
-    let limit = Bytes::new(memory.get() * 4096 / 2);
+    let limit = Bytes::new(frames.get() * 4096 / 2);
     let owner = Owner::new(ActivityId::INFRASTRUCTURE.index() as u64);
     let mut root = Root::load(archive, limit, owner, time).map_err(Failure::Root)?;
     let system = Arc::new(System {
         ports: Once::new(),
+        registry: Registry::default(),
         processes: AtomicU32::new(0),
         open: AtomicU64::new(0),
-        random: Mutex::new(Random::new(vortex_machine::entropy())),
+        random: Mutex::new(Random::new(seed(boot), vortex_machine::entropy)),
         clock: WallClock { frequency, began: boot.began, epoch },
+        latest: (!vortex_machine::features().steady).then(AtomicU64::default),
+        randomize: boot.command_line.get("randomize") != Some("off"),
+        idle: (0..boot.cores).map(|_| Idle::default()).collect(),
         cores: boot.cores,
         unknown: Mutex::new(BTreeSet::new()),
         timeslice: frequency.cycles(config.machine.timeslice),
@@ -115,6 +133,7 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         let mut entitlement = vortex_assembly::entitlement(&config, index);
         entitlement.nodes = activity.nodes.unwrap_or(NODES);
         let id = grid.activities().create(entitlement).map_err(|_| Failure::Activities)?;
+        memory::open(activity, id)?;
         names.push((activity.name.clone(), id));
         threads.push((id, add_threads(&config, &grid, &system, frequency, id, index)?));
     }
@@ -173,4 +192,15 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         Shared::new(system, &config, names, samples, (patience, debug_exit), (grid.clone(), start));
     let shared = Arc::new(shared);
     Ok(Built { shared, config, grid, frequency })
+}
+
+/// The key of the first random bytes: the processor's word, where it has one, and what else
+/// differs from boot to boot.
+fn seed(boot: &Boot) -> [u8; SEED] {
+    let mut seed = [0; SEED];
+    let began = boot.began.get() ^ boot.time_of_day().get();
+    for place in seed.chunks_exact_mut(8) {
+        place.copy_from_slice(&(vortex_machine::entropy() ^ began).to_le_bytes());
+    }
+    seed
 }

@@ -26,6 +26,8 @@ pub struct Features {
     pub xsaveopt: bool,
     /// Bits of XCR0 in use.
     pub vector_parts: u64,
+    /// The cores' counters are one, and never stop.
+    pub steady: bool,
     /// The counter's rate, where the processor or the hypervisor says it.
     pub tsc_megahertz: Option<u64>,
 }
@@ -65,6 +67,7 @@ fn find() -> Features {
         xsave,
         xsaveopt: state.is_some_and(|state| state.has_xsaveopt()),
         vector_parts,
+        steady: cpuid.get_advanced_power_mgmt_info().is_some_and(|info| info.has_invariant_tsc()),
         tsc_megahertz: frequency(&cpuid),
     }
 }

@@ -161,6 +161,12 @@ impl Space {
         next
     }
 
+    /// How many pages have a frame.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.inner.lock().table.pages()
+    }
+
     /// Changes the rights of pages that have frames, a bounded number; where the pages are
     /// private, those whose frame is elsewhere too do not become writable. Where to go on,
     /// if not at the end.

@@ -118,13 +118,26 @@ impl Root {
             quiet: None,
         });
         match made {
-            Ok(_) => self.hold(&node),
+            Ok(id) => {
+                self.hold(&node);
+                self.count_writer(id, 1);
+            }
             Err(_) => {
                 self.accounts.give(owner, Counted::Open);
                 self.accounts.credit(owner, OPEN_COST);
             }
         }
         made
+    }
+
+    /// An open file that may write begins or ends to have its object.
+    fn count_writer(&mut self, id: OpenId, change: i32) {
+        let Some(description) = self.opens.get(id).filter(|open| open.writes()) else { return };
+        if let Node::Inode(inode) = description.node
+            && let Some(inode) = self.inodes.get_mut(inode)
+        {
+            inode.writers = inode.writers.saturating_add_signed(change);
+        }
     }
 
     /// What an open file refers to.
@@ -212,6 +225,12 @@ impl Root {
         Ok(())
     }
 
+    /// A process closes a descriptor: it has no locks of its own on the file any more.
+    pub(crate) fn leave(&mut self, id: OpenId, owner: u64, effects: &mut Effects) {
+        self.release_process(id, owner, effects);
+        self.close(id, effects);
+    }
+
     /// One user less; the last one closes the file.
     pub fn close(&mut self, id: OpenId, effects: &mut Effects) {
         let Some(description) = self.opens.get_mut(id) else { return };
@@ -219,12 +238,14 @@ impl Root {
         if description.users > 0 {
             return;
         }
+        self.count_writer(id, -1);
         let Some(description) = self.opens.remove(id) else { return };
         self.accounts.give(description.owner, Counted::Open);
         self.accounts.credit(description.owner, OPEN_COST);
         if let Node::Inode(inode) = description.node
             && let Some(inode) = self.inodes.get_mut(inode)
         {
+            let number = inode.number;
             leave_pipe(inode, &description, effects);
             if let Body::Fifo(pipe) = &mut inode.body
                 && pipe.readers == 0
@@ -232,6 +253,7 @@ impl Root {
             {
                 pipe.clear(&mut self.accounts);
             }
+            self.release_open(id, number, effects);
         }
         self.let_go(&description.node, effects);
     }

@@ -1,9 +1,11 @@
 //! Files to be executed.
 
+use alloc::sync::{Arc, Weak};
 use linux_raw_sys::general as abi;
 
 use crate::Errno;
 use crate::description::OpenId;
+use crate::inode::InodeId;
 use crate::node::{At, Node};
 use crate::open::by_name;
 use crate::root::{Caller, Root, kind_of};
@@ -40,9 +42,40 @@ impl Root {
             (found.target.ok_or(Errno::ENOENT)?, name)
         };
         self.check_executable(caller, &node)?;
+        if let Node::Inode(id) = node
+            && self.inode(id)?.writers > 0
+        {
+            return Err(Errno::ETXTBSY);
+        }
         let open = self.open_node(node, abi::O_RDONLY | abi::O_LARGEFILE, caller.owner)?;
         self.description_mut(open)?.name = name;
         Ok(open)
+    }
+
+    /// A file is run from now on: until what this returns is gone, nobody may write it.
+    ///
+    /// # Errors
+    /// `EACCES` where it is no file.
+    pub fn run(&mut self, node: &Node) -> Result<Arc<()>, Errno> {
+        let Node::Inode(id) = node else { return Err(Errno::EACCES) };
+        let number = self.inode(*id)?.number;
+        if let Some(running) = self.running.get(&number).and_then(Weak::upgrade) {
+            return Ok(running);
+        }
+        self.running.retain(|_, running| running.strong_count() > 0);
+        let running = Arc::new(());
+        self.running.insert(number, Arc::downgrade(&running));
+        Ok(running)
+    }
+
+    /// Whether an object may be written: not while it is run.
+    pub(crate) fn check_writable(&self, id: InodeId) -> Result<(), Errno> {
+        if self.running.is_empty() {
+            return Ok(());
+        }
+        let running = self.running.get(&self.inode(id)?.number);
+        let runs = running.is_some_and(|running| running.strong_count() > 0);
+        if runs { Err(Errno::ETXTBSY) } else { Ok(()) }
     }
 
     fn check_executable(&self, caller: &Caller, node: &Node) -> Result<(), Errno> {

@@ -47,6 +47,7 @@ impl Root {
                 if self.inode(id)?.is_directory() {
                     return Err(Errno::EISDIR);
                 }
+                self.check_writable(id)?;
                 self.resize(caller, id, size)
             }
             node if self.is_directory(caller, &node) => Err(Errno::EISDIR),
@@ -70,6 +71,9 @@ impl Root {
     fn resize(&mut self, caller: &Caller, id: InodeId, size: u64) -> Result<(), Errno> {
         let inode = self.inode_mut(id)?;
         let Body::File(contents) = &mut inode.body else { return Err(Errno::EINVAL) };
+        if size > contents.size() && size > caller.largest {
+            return Err(Errno::EFBIG);
+        }
         let cut = contents.resize(size);
         inode.touch(caller.now);
         self.doom(cut);
@@ -115,7 +119,8 @@ impl Root {
             Body::Fifo(_) => return Err(Errno::ESPIPE),
             _ => return Err(Errno::ENODEV),
         };
-        if to > MAX_SIZE {
+        let grows = mode == 0 && to > contents.size();
+        if to > MAX_SIZE || grows && to > caller.largest {
             return Err(Errno::EFBIG);
         }
         let accounts = &mut self.accounts;

@@ -22,6 +22,10 @@ pub struct Inode {
     pub(crate) group: u32,
     pub(crate) links: u32,
     pub(crate) holds: u32,
+    /// It has no name, but may be given one (`O_TMPFILE`).
+    pub(crate) linkable: bool,
+    /// Open files that may write to it.
+    pub(crate) writers: u32,
     pub(crate) accessed: Time,
     pub(crate) modified: Time,
     pub(crate) changed: Time,

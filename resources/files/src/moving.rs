@@ -31,6 +31,26 @@ pub trait Source {
     fn take(&mut self, bytes: &mut [u8]) -> Result<(), Errno>;
 }
 
+/// A source of which only so many bytes are taken.
+pub(crate) struct Limited<'a> {
+    /// Where they come from.
+    pub source: &'a mut dyn Source,
+    /// How many more.
+    pub most: usize,
+}
+
+impl Source for Limited<'_> {
+    fn left(&self) -> usize {
+        self.source.left().min(self.most)
+    }
+
+    fn take(&mut self, bytes: &mut [u8]) -> Result<(), Errno> {
+        self.source.take(bytes)?;
+        self.most = self.most.saturating_sub(bytes.len());
+        Ok(())
+    }
+}
+
 /// A sink in the kernel's own memory, with a bound.
 #[derive(Debug, Default)]
 pub struct Collect {

@@ -163,12 +163,14 @@ impl Root {
         let inode = self.inode(id)?;
         match (&inode.body, inode.links) {
             (Body::Directory(_), _) => return Err(Errno::EPERM),
-            (_, 0) => return Err(Errno::ENOENT),
+            (_, 0) if !inode.linkable => return Err(Errno::ENOENT),
             (_, u32::MAX) => return Err(Errno::EMLINK),
             _ => {}
         }
         self.attach(vacancy.dir, vacancy.name, id, caller.owner)?;
-        self.inode_mut(id)?.changed = caller.now;
+        let inode = self.inode_mut(id)?;
+        inode.changed = caller.now;
+        inode.linkable = false;
         self.inode_mut(vacancy.dir)?.touch(caller.now);
         Ok(())
     }

@@ -45,7 +45,7 @@ impl Root {
     /// room ([`crate::Table::check_room`]) and then gives the open file a number.
     ///
     /// # Errors
-    /// Linux's; `O_TMPFILE` is `EOPNOTSUPP`.
+    /// Linux's.
     pub fn open(
         &mut self,
         caller: &Caller,
@@ -58,7 +58,7 @@ impl Root {
             return self.open_path(caller, at, flags & WITH_PATH);
         }
         if flags & TMPFILE != 0 {
-            return Err(Errno::EOPNOTSUPP);
+            return self.open_nameless(caller, at, flags, mode);
         }
         let create = flags & abi::O_CREAT != 0;
         if create && flags & abi::O_DIRECTORY != 0 {
@@ -110,6 +110,42 @@ impl Root {
         Ok(Opened::Ready(open))
     }
 
+    /// `O_TMPFILE`: a file without a name in this directory's file system, which `linkat`
+    /// may give one, unless it was opened with `O_EXCL`.
+    fn open_nameless(
+        &mut self,
+        caller: &Caller,
+        at: At,
+        flags: u32,
+        mode: u32,
+    ) -> Result<Opened, Errno> {
+        let writes = matches!(flags & abi::O_ACCMODE, abi::O_WRONLY | abi::O_RDWR);
+        if flags & abi::O_DIRECTORY == 0 || !writes || flags & abi::O_CREAT != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let keep = flags & abi::O_NOFOLLOW != 0;
+        let tail = if keep { Tail::Keep } else { Tail::Follow };
+        let directory = self.walk(caller, at, tail)?.target.ok_or(Errno::ENOENT)?;
+        if !self.is_directory(caller, &directory) {
+            return Err(Errno::ENOTDIR);
+        }
+        if matches!(directory, Node::Proc(_)) {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let permissions = mode & PERMISSIONS & !caller.place.umask();
+        let body = Body::File(Contents::default());
+        let id = self.make(body, permissions, caller.owner, caller.now)?;
+        if flags & abi::O_EXCL == 0 {
+            self.inode_mut(id)?.linkable = true;
+        }
+        let shown = flags & !ONCE | abi::O_LARGEFILE;
+        let opened = self.open_node(Node::Inode(id), shown, caller.owner);
+        if opened.is_err() {
+            self.settle(id);
+        }
+        opened.map(Opened::Ready)
+    }
+
     fn create_file(
         &mut self,
         caller: &Caller,
@@ -131,6 +167,10 @@ impl Root {
         }
         if !is_directory && flags & abi::O_DIRECTORY != 0 {
             return Err(Errno::ENOTDIR);
+        }
+        match node {
+            Node::Inode(id) if writes => self.check_writable(*id)?,
+            _ => {}
         }
         match node {
             Node::Inode(id) => match self.inode(*id)?.body {
@@ -244,12 +284,13 @@ impl Root {
     /// `pipe2`, without making descriptors: the end to read and the end to write.
     ///
     /// # Errors
-    /// `EINVAL` for flags other than `O_CLOEXEC` and `O_NONBLOCK` (packets are not
-    /// supported); `ENFILE`.
+    /// `EINVAL` for flags other than `O_CLOEXEC`, `O_NONBLOCK` and `O_DIRECT` (packets);
+    /// `ENFILE`.
     pub fn pipe(&mut self, flags: u32, owner: Owner, now: Time) -> Result<(OpenId, OpenId), Errno> {
-        if flags & !(abi::O_CLOEXEC | abi::O_NONBLOCK) != 0 {
+        if flags & !(abi::O_CLOEXEC | abi::O_NONBLOCK | abi::O_DIRECT) != 0 {
             return Err(Errno::EINVAL);
         }
+        let packets = flags & abi::O_DIRECT;
         let flags = flags & abi::O_NONBLOCK;
         let body = Body::Fifo(Box::new(Pipe::new(true)));
         self.accounts.take(owner, Counted::Pipe)?;
@@ -265,7 +306,7 @@ impl Root {
             }
         };
         self.join_pipe(reader, id)?;
-        match self.open_node(Node::Inode(id), flags | abi::O_WRONLY, owner) {
+        match self.open_node(Node::Inode(id), flags | packets | abi::O_WRONLY, owner) {
             Ok(writer) => {
                 self.join_pipe(writer, id)?;
                 Ok((reader, writer))

@@ -22,6 +22,8 @@ struct Slot {
     bytes: Vec<u8>,
     start: usize,
     owner: Owner,
+    /// It is read alone, and what is not read of it is lost.
+    packet: bool,
 }
 
 impl Slot {
@@ -104,26 +106,32 @@ impl Pipe {
             }
             done = done.saturating_add(span);
             slot.start = slot.start.saturating_add(span);
-            if slot.rest().is_empty() {
+            let packet = slot.packet;
+            if packet || slot.rest().is_empty() {
                 accounts.credit(slot.owner, STEP);
                 self.slots.pop_front();
+            }
+            if packet {
+                break;
             }
         }
         Ok(done)
     }
 
-    /// Moves in what fits; 0 when it is full.
+    /// Moves in what fits, as packets or not; 0 when it is full.
     pub fn write(
         &mut self,
         source: &mut dyn Source,
+        packets: bool,
         owner: Owner,
         accounts: &mut Accounts,
     ) -> Result<usize, Errno> {
         let wanted = source.left().min(WINDOW);
+        // As on Linux a packet, too, is added to what is no packet, if it fits there.
         let mut done = self.merge(source, wanted % PAGE)?;
         while done < wanted && !self.is_full() {
             let span = wanted.saturating_sub(done).min(PAGE);
-            match self.fill_slot(source, span, owner, accounts) {
+            match self.fill_slot(source, (span, packets), owner, accounts) {
                 Ok(()) => done = done.saturating_add(span),
                 Err(error) if done == 0 => return Err(error),
                 Err(_) => break,
@@ -137,7 +145,7 @@ impl Pipe {
         let Some(slot) = self.slots.back_mut() else { return Ok(0) };
         let end = slot.bytes.len();
         let grown = end.saturating_add(part);
-        if part == 0 || grown > PAGE {
+        if part == 0 || grown > PAGE || slot.packet {
             return Ok(0);
         }
         slot.bytes.resize(grown, 0);
@@ -152,7 +160,7 @@ impl Pipe {
     fn fill_slot(
         &mut self,
         source: &mut dyn Source,
-        span: usize,
+        (span, packet): (usize, bool),
         owner: Owner,
         accounts: &mut Accounts,
     ) -> Result<(), Errno> {
@@ -162,7 +170,7 @@ impl Pipe {
         bytes.resize(span, 0);
         source.take(&mut bytes)?;
         accounts.charge(owner, STEP).map_err(|_| Errno::ENOMEM)?;
-        self.slots.push_back(Slot { bytes, start: 0, owner });
+        self.slots.push_back(Slot { bytes, start: 0, owner, packet });
         Ok(())
     }
 

@@ -29,7 +29,7 @@ pub struct ProcEntry {
 /// Where a symbolic link of `/proc` leads.
 #[derive(Clone, Debug)]
 pub struct ProcLink {
-    /// What `readlink` shows.
+    /// What `readlink` shows; where it is empty, the target's path.
     pub text: Vec<u8>,
     /// The thing itself, where the text is only its description, as in `/proc/self/fd`.
     pub target: Option<Node>,

@@ -4,7 +4,8 @@
 //! but the topmost holds its parent while it lives, also after its removal, so that `..`
 //! never leads to nothing; whatever is in a table is charged to somebody.
 
-use alloc::sync::Arc;
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 
@@ -13,6 +14,7 @@ use crate::contents::{Contents, Overlay};
 use crate::description::Description;
 use crate::directory::{Directory, Name};
 use crate::inode::{Body, Inode, InodeId};
+use crate::lock::Locks;
 use crate::node::Node;
 use crate::slab::Slab;
 use crate::{Errno, Owner, Page, Place, ProcSource, Table, Time};
@@ -38,6 +40,8 @@ pub struct Caller<'a> {
     pub proc: &'a dyn ProcSource,
     /// Who pays for what is made.
     pub owner: Owner,
+    /// How large files may become by it (`RLIMIT_FSIZE`).
+    pub largest: u64,
     /// The time.
     pub now: Time,
 }
@@ -49,6 +53,10 @@ pub struct Root {
     pub(crate) accounts: Accounts,
     pub(crate) top: InodeId,
     pub(crate) proc_at: Option<InodeId>,
+    /// The locks on files, by their numbers.
+    pub(crate) locks: BTreeMap<u64, Locks>,
+    /// The files that programs run, by their numbers, as long as anybody has them so.
+    pub(crate) running: BTreeMap<u64, Weak<()>>,
     doomed: Vec<Contents>,
     last_number: u64,
 }
@@ -69,6 +77,8 @@ impl Root {
             group: 0,
             links: 2,
             holds: 1,
+            linkable: false,
+            writers: 0,
             accessed: now,
             modified: now,
             changed: now,
@@ -85,6 +95,8 @@ impl Root {
             accounts: Accounts::new(limit),
             top,
             proc_at: None,
+            locks: BTreeMap::new(),
+            running: BTreeMap::new(),
             doomed: Vec::new(),
             last_number: 1,
         })
@@ -255,6 +267,8 @@ impl Root {
             group: 0,
             links: 0,
             holds: 0,
+            linkable: false,
+            writers: 0,
             accessed: now,
             modified: now,
             changed: now,

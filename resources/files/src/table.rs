@@ -31,6 +31,8 @@ pub struct Table {
     limit: u32,
     /// No number below this is free.
     lowest: usize,
+    /// Whose it is, for locks.
+    owner: u64,
 }
 
 impl Default for Table {
@@ -43,12 +45,17 @@ impl Table {
     /// An empty table, with the limit that `RLIMIT_NOFILE` sets.
     #[must_use]
     pub const fn new(limit: u32) -> Self {
-        Self { slots: Vec::new(), limit, lowest: 0 }
+        Self { slots: Vec::new(), limit, lowest: 0, owner: 0 }
     }
 
     /// `RLIMIT_NOFILE`: numbers from here on are not given out.
     pub fn set_limit(&mut self, limit: u32) {
         self.limit = limit;
+    }
+
+    /// By which number it owns locks.
+    pub fn set_owner(&mut self, owner: u64) {
+        self.owner = owner;
     }
 
     /// The limit.
@@ -175,7 +182,7 @@ impl Table {
             root.close(open, effects);
         }
         if let Some(old) = old {
-            root.close(old.open, effects);
+            root.leave(old.open, self.owner, effects);
         }
         put
     }
@@ -188,7 +195,7 @@ impl Table {
         let index = usize::try_from(fd.get()).map_err(|_| Errno::EBADF)?;
         let slot = self.slots.get_mut(index).and_then(Option::take).ok_or(Errno::EBADF)?;
         self.lowest = self.lowest.min(index);
-        root.close(slot.open, effects);
+        root.leave(slot.open, self.owner, effects);
         Ok(())
     }
 
@@ -205,7 +212,7 @@ impl Table {
             {
                 *place = None;
                 self.lowest = self.lowest.min(index);
-                root.close(slot.open, effects);
+                root.leave(slot.open, self.owner, effects);
             }
         }
     }
@@ -221,7 +228,7 @@ impl Table {
         self.lowest = 0;
         for _ in 0..most {
             match self.slots.pop() {
-                Some(Some(slot)) => root.close(slot.open, effects),
+                Some(Some(slot)) => root.leave(slot.open, self.owner, effects),
                 Some(None) => {}
                 None => return false,
             }
@@ -275,7 +282,7 @@ impl Table {
         for slot in &self.slots {
             slots.push(slot.filter(|slot| root.share(slot.open).is_ok()));
         }
-        Ok(Self { slots, limit: self.limit, lowest: self.lowest })
+        Ok(Self { slots, limit: self.limit, lowest: self.lowest, owner: 0 })
     }
 
     /// `F_GETFD`.

@@ -16,6 +16,8 @@ pub enum Side {
     Writable,
     /// The other end of a FIFO has been opened.
     Partner,
+    /// A lock was let go.
+    Unlocked,
 }
 
 /// A condition to wait for. The object's number is its inode number: never reused.

@@ -279,7 +279,11 @@ impl Root {
                         return Ok(Some(Link { text, jump: Some(self.node(open)?) }));
                     }
                     let link = caller.proc.link(path).ok_or(Errno::ENOENT)?;
-                    Ok(Some(Link { text: Cow::Owned(link.text), jump: link.target }))
+                    let text = match &link.target {
+                        Some(target) if link.text.is_empty() => self.path_of(target)?,
+                        _ => link.text,
+                    };
+                    Ok(Some(Link { text: Cow::Owned(text), jump: link.target }))
                 }
                 _ => Ok(None),
             },

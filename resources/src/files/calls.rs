@@ -16,9 +16,13 @@ use super::resource::{Done, FileCall, FileSystem};
 use super::streams::{CONSOLE, Cursor};
 use super::terminal::TERMIOS;
 use crate::Mail;
+use crate::process::{Select, is_lock};
 
 type Cx<'a> = Context<'a, Mail>;
 type Result = core::result::Result<Done, Errno>;
+
+/// Random bytes made in one run.
+const RANDOM_PIECE: usize = 1024;
 
 const CWD: Fd = Fd::CWD;
 
@@ -67,7 +71,20 @@ impl FileSystem {
                 };
                 self.poll(call, limit, cx)
             }
+            Files::Select { .. } | Files::Pselect6 { .. } => match Select::of(&call.call) {
+                Some(select) => self.select(call, &select, cx),
+                None => Err(Errno::EINVAL),
+            },
+            Files::Fcntl { fd, request, .. } if is_lock(request) => {
+                self.lock_range(call, fd, request)
+            }
+            Files::Mincore { address, length, .. } => Self::residence(call, address, length),
+            Files::Getrandom { flags, .. } => self.random(call, flags),
+            Files::Flock { fd, operation } => self.lock_whole(call, fd, operation as u32),
             Files::Ioctl { fd, request, .. } => self.ioctl(call, fd, request),
+            Files::Fallocate { fd, mode, offset, length } => {
+                self.allocate(call, fd, mode, (offset, length), cx)
+            }
             _ => match call.call {
                 Files::Close { .. }
                 | Files::Dup { .. }
@@ -89,6 +106,7 @@ impl FileSystem {
     fn descriptor(&mut self, call: &FileCall, cx: &Cx<'_>) -> Result {
         let now = self.time(cx.now());
         let owner = Owner::new(cx.activity().index() as u64);
+        self.limited(call)?;
         let (root, effects) = (&mut self.root, &mut self.effects);
         let table = &mut self.files.get_mut(&call.files).ok_or(Errno::EBADF)?.table;
         let number = |fd: Fd| Done::Value(fd.get() as u64);
@@ -148,7 +166,7 @@ impl FileSystem {
         mode: u32,
         cx: &Cx<'_>,
     ) -> Result {
-        self.files.get(&call.files).ok_or(Errno::EBADF)?.table.check_room(1)?;
+        self.limited(call)?.table.check_room(1)?;
         let opened = match call.opening.take() {
             Some(open) => self.root.continue_open(open)?,
             None => {
@@ -276,13 +294,6 @@ impl FileSystem {
                 self.with(call, cx, |root, caller, _| root.truncate_open(caller, open, size))
                     .map(done)
             }
-            Files::Fallocate { fd, mode, offset, length } => {
-                let open = open(self, fd)?;
-                self.with(call, cx, |root, caller, _| {
-                    root.allocate(caller, open, mode, offset, length)
-                })
-                .map(|_| Done::Value(0))
-            }
             _ => {
                 let first = path(0)?;
                 let second = call.operands.string(1).unwrap_or_default();
@@ -371,6 +382,44 @@ impl FileSystem {
                 .map(done)
             }
         }
+    }
+
+    /// getrandom(2), a piece at a time.
+    fn random(&self, call: &mut FileCall, flags: u32) -> Result {
+        const NONBLOCK: u32 = 1;
+        const RANDOM: u32 = 2;
+        const INSECURE: u32 = 4;
+        let both = RANDOM | INSECURE;
+        if flags & !(NONBLOCK | both) != 0 || flags & both == both {
+            return Err(Errno::EINVAL);
+        }
+        let buffer = call.operands.buffer(0)?;
+        let end = buffer.len().min(call.done.saturating_add(RANDOM_PIECE));
+        let mut piece = [0; 64];
+        while call.done < end {
+            let part = piece.get_mut(..(end - call.done).min(64)).unwrap_or_default();
+            self.system.random.lock().fill(part);
+            call.done += buffer.write(call.done, part);
+        }
+        Ok(if end < buffer.len() { Done::More } else { Done::Value(end as u64) })
+    }
+
+    /// fallocate(2), a step at a time.
+    fn allocate(
+        &mut self,
+        call: &mut FileCall,
+        fd: vortex_abi::Fd,
+        mode: u32,
+        (offset, length): (i64, i64),
+        cx: &Cx<'_>,
+    ) -> Result {
+        let open = self.open_of(call, fd)?;
+        let done = call.done as i64;
+        let rest = (offset.saturating_add(done), length.saturating_sub(done));
+        let more = self
+            .with(call, cx, |root, caller, _| root.allocate(caller, open, mode, rest.0, rest.1))?;
+        call.done = call.done.saturating_add(usize::try_from(more).unwrap_or(usize::MAX));
+        Ok(if more == 0 || call.done as i64 >= length { Done::Value(0) } else { Done::More })
     }
 
     fn stat(
@@ -476,8 +525,7 @@ impl FileSystem {
     /// `poll`: the descriptors that are ready now, or what to wait for.
     fn poll(&mut self, call: &FileCall, limit: Option<u64>, cx: &Cx<'_>) -> Result {
         let buffer = call.operands.buffer(0)?;
-        let limit_of = |files: &super::resource::Files| files.table.limit() as usize;
-        if buffer.len() / 8 > self.files.get(&call.files).map_or(0, limit_of) {
+        if buffer.len() / 8 > self.limited(call)?.table.limit() as usize {
             return Err(Errno::EINVAL);
         }
         let mut keys = Vec::new();
@@ -503,7 +551,7 @@ impl FileSystem {
         Ok(Done::Wait(keys, deadline))
     }
 
-    fn poll_one(
+    pub(super) fn poll_one(
         &mut self,
         call: &FileCall,
         number: i32,

@@ -11,7 +11,7 @@ use core::fmt;
 
 use spin::Mutex;
 use vortex_files::Page;
-use vortex_machine::{Frame, PAGE};
+use vortex_machine::{Frame, PAGE, Use};
 use vortex_units::ActivityId;
 
 const PAGE_U64: u64 = PAGE as u64;
@@ -41,6 +41,8 @@ pub struct Image {
     /// Its bytes.
     pub size: u64,
     pages: Arc<Pages>,
+    /// Of one that is run: nobody may write its file as long as there is this.
+    pub running: Option<Arc<()>>,
 }
 
 impl Pages {
@@ -65,7 +67,13 @@ impl Image {
     /// An image with these pages.
     #[must_use]
     pub fn new(path: Vec<u8>, found: Vec<u8>, pages: Arc<Pages>) -> Self {
-        Self { path, found, size: pages.size, pages }
+        Self { path, found, size: pages.size, pages, running: None }
+    }
+
+    /// The same, to be run: nobody may write its file as long as anybody has this token.
+    #[must_use]
+    pub fn run_as(self, running: Arc<()>) -> Self {
+        Self { running: Some(running), ..self }
     }
 
     /// The frame of a page, for an activity that maps it, and whether it was given out for
@@ -73,15 +81,15 @@ impl Image {
     #[must_use]
     pub fn frame(&self, page: u64, owner: ActivityId) -> Option<(Frame, bool)> {
         if let Some(frame) = self.known(page, owner) {
-            return Some((frame, false));
+            return frame.share_with(owner).then_some((frame, false));
         }
-        let made = Frame::zeroed(owner)?;
+        let made = Frame::zeroed_for(owner, Use::File)?;
         if let Some(page) = self.pages.page(page) {
             made.write(0, page.bytes());
         }
         // Another core may have been faster.
         let frame = self.pages.mapped.lock().frames.entry(page).or_insert(made).clone();
-        Some((frame, true))
+        frame.share_with(owner).then_some((frame, true))
     }
 
     fn known(&self, page: u64, owner: ActivityId) -> Option<Frame> {
@@ -93,11 +101,11 @@ impl Image {
     }
 
     /// The frames that there are of some pages, from the first up to the second, each in its
-    /// place.
-    pub fn frames(&self, first: u64, end: u64, frames: &mut [Option<Frame>]) {
+    /// place, as far as the activity may have them.
+    pub fn frames(&self, first: u64, end: u64, owner: ActivityId, frames: &mut [Option<Frame>]) {
         for (&page, frame) in self.pages.mapped.lock().frames.range(first..end.max(first)) {
             if let Some(place) = frames.get_mut((page - first) as usize) {
-                *place = Some(frame.clone());
+                *place = frame.share_with(owner).then(|| frame.clone());
             }
         }
     }

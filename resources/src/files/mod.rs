@@ -5,8 +5,11 @@
 mod calls;
 mod image;
 mod images;
+mod locks;
 mod proc;
+mod residence;
 mod resource;
+mod select;
 mod streams;
 mod terminal;
 mod waits;

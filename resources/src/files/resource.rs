@@ -17,12 +17,13 @@ use vortex_units::{Bytes, Cycles};
 
 use super::image::Image;
 use super::images::Images;
+use super::locks::LockWait;
 use super::proc::ProcView;
 use super::terminal::Terminal;
 use super::waits::Waits;
 use crate::memory::{Backing, Mapping, Shared};
 use crate::process::signals::Signal;
-use crate::process::{Operands, Pid, Process, ProcessRequest, ThreadState};
+use crate::process::{INFINITY, Limited, Operands, Pid, Process, ProcessRequest, ThreadState};
 use crate::{Answer, Mail, System};
 
 /// Names the descriptors and the place of one process, or of several that share them.
@@ -72,15 +73,12 @@ impl FileCall {
 }
 
 impl FileCall {
-    /// The call itself, where it has begun to have an effect and cannot be made again.
+    /// The call itself, where it has opened what others see. Its path is not wanted again.
     fn go_on_here(&mut self) -> Option<Box<Self>> {
-        if self.done == 0 && self.opening.is_none() {
-            return None;
-        }
-        let operands = core::mem::take(&mut self.operands);
+        let opening = Some(self.opening.take()?);
+        let operands = Operands::default();
         let whole = Self::new(self.call, operands, self.thread.clone(), self.files);
-        let (done, opening) = (self.done, self.opening.take());
-        Some(Box::new(Self { done, opening, ..whole }))
+        Some(Box::new(Self { opening, ..whole }))
     }
 }
 
@@ -122,6 +120,8 @@ pub enum FileRequest {
     Input,
     /// Contents of files that were removed are still to be freed.
     Reap,
+    /// Frames of files that nobody has mapped are wanted back (§3.2).
+    GiveBack,
 }
 
 impl FileRequest {
@@ -147,6 +147,8 @@ pub struct FileSystem {
     pub(super) waits: Waits,
     pub(super) effects: Effects,
     pub(super) terminal: Terminal,
+    /// Who waits for whose lock.
+    pub(super) lock_waits: BTreeMap<Pid, LockWait>,
     pub(super) system: Arc<System>,
     /// The memory of files that are mapped to be shared, by their inodes' numbers.
     shared: BTreeMap<u64, Weak<Shared>>,
@@ -214,6 +216,14 @@ impl Resource<Mail> for FileSystem {
                     Outcome::Done
                 }
             }
+            FileRequest::GiveBack => {
+                // A file in each run: it may have many pages.
+                if self.images.give_back() {
+                    Outcome::Continue(At::beginning())
+                } else {
+                    Outcome::Reply(Answer::Call(Ok(0)))
+                }
+            }
             FileRequest::Reap => {
                 if self.root.reap(64) {
                     Outcome::Continue(At::beginning())
@@ -237,6 +247,7 @@ impl FileSystem {
             waits: Waits::default(),
             effects: Effects::new(),
             terminal: Terminal::default(),
+            lock_waits: BTreeMap::new(),
             system,
             shared: BTreeMap::new(),
             images: Images::default(),
@@ -264,24 +275,26 @@ impl FileSystem {
         cx: &Cx<'_>,
         operation: impl FnOnce(&mut Root, &Caller<'_>, &mut Effects) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
-        self.with_files(call.files, Some(&call.thread.process), cx, operation)
+        let asks = Some((&*call.thread.process, call.thread.tid));
+        self.with_files(call.files, asks, cx, operation)
     }
 
     /// The same for these descriptors; `/proc` is empty without a process.
     fn with_files<T>(
         &mut self,
         files: FilesId,
-        process: Option<&Process>,
+        asks: Option<(&Process, Pid)>,
         cx: &Cx<'_>,
         operation: impl FnOnce(&mut Root, &Caller<'_>, &mut Effects) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
         let now = self.time(cx.now());
         let files = self.files.get(&files).ok_or(Errno::EBADF)?;
-        let view = process.map(|process| ProcView {
+        let process = asks.map(|(process, _)| process);
+        let view = asks.map(|(process, tid)| ProcView {
             process,
-            table: &files.table,
-            cores: self.system.cores,
-            clock: self.system.clock,
+            tid,
+            files: &self.files,
+            system: &self.system,
             now: cx.now(),
         });
         let proc: &dyn ProcSource = match &view {
@@ -289,17 +302,35 @@ impl FileSystem {
             None => &NoProc,
         };
         let owner = Owner::new(cx.activity().index() as u64);
-        let caller = Caller { table: &files.table, place: &files.place, proc, owner, now };
+        let largest = process.map_or(u64::MAX, |process| process.limits.soft(Limited::FileSize));
+        let caller = Caller { table: &files.table, place: &files.place, proc, owner, largest, now };
         operation(&mut self.root, &caller, &mut self.effects)
     }
 
     fn call(&mut self, call: &mut FileCall, cx: &mut Cx<'_>) -> Next {
         match self.perform(call, cx) {
             Ok(Done::Value(value)) => Outcome::Reply(Answer::Call(Ok(value))),
-            Err(error) => Outcome::Reply(Answer::Call(Err(error))),
+            Err(error) => Outcome::Reply(Answer::Call(Err(Self::failed(call, error)))),
             Ok(Done::More) => Outcome::Continue(At::beginning()),
             Ok(Done::Wait(keys, deadline)) => self.wait(call, keys, deadline, cx),
         }
+    }
+
+    /// A call fails: one that would make a file too large is told so by a signal too.
+    fn failed(call: &FileCall, error: Errno) -> Errno {
+        let limited = || call.thread.process.limits.soft(Limited::FileSize) != INFINITY;
+        if error == Errno::EFBIG && limited() {
+            call.thread.raise(Signal::XFSZ);
+        }
+        error
+    }
+
+    /// The descriptors of a call, limited as its process is now.
+    pub(super) fn limited(&mut self, call: &FileCall) -> Result<&mut Files, Errno> {
+        let files = self.files.get_mut(&call.files).ok_or(Errno::EBADF)?;
+        let most = call.thread.process.limits.soft(Limited::Descriptors);
+        files.table.set_limit(u32::try_from(most).unwrap_or(u32::MAX));
+        Ok(files)
     }
 
     /// Keeps a call that would block. Whoever sets the thread's flag first and sends the
@@ -316,7 +347,7 @@ impl FileSystem {
         }
         let Some(kept) = cx.keep() else { return Outcome::Reply(Answer::Call(Err(Errno::ENOMEM))) };
         let tid = call.thread.tid;
-        let begun = call.go_on_here();
+        let begun = (call.go_on_here(), call.done);
         let number = self.waits.add(tid, kept, keys, deadline, begun);
         if let (Some(deadline), Some(own)) = (deadline, self.own()) {
             let left = self.system.clock.until(deadline, cx.now());
@@ -342,9 +373,10 @@ impl FileSystem {
     /// Ends a thread's wait for a signal's sake.
     fn cancel(&mut self, tid: Pid, cx: &mut Cx<'_>) {
         let Some(over) = self.waits.remove(tid) else { return };
-        let answer = match over.begun {
-            Some(call) => self.interrupted(&call, over.deadline),
-            None => Answer::Interrupted(over.deadline),
+        let answer = match (over.begun, over.done) {
+            (Some(call), _) => self.interrupted(&call, over.deadline),
+            (None, 0) => Answer::Interrupted(over.deadline),
+            (None, done) => Answer::Call(Ok(done as u64)),
         };
         let _ = cx.answer(over.kept, Some(answer));
     }
@@ -368,7 +400,11 @@ impl FileSystem {
         for tid in self.waits.waiting(key) {
             let Some(over) = self.waits.remove(tid) else { continue };
             let Some(mut call) = over.begun else {
-                let _ = cx.answer(over.kept, Some(Answer::Again(over.deadline, false)));
+                let answer = match over.done {
+                    0 => Answer::Again(over.deadline, false),
+                    done => Answer::GoOn(done as u64),
+                };
+                let _ = cx.answer(over.kept, Some(answer));
                 continue;
             };
             let done = loop {
@@ -379,7 +415,7 @@ impl FileSystem {
             };
             let result = match done {
                 Ok(Done::Wait(keys, deadline)) => {
-                    self.waits.add(tid, over.kept, keys, deadline, Some(call));
+                    self.waits.add(tid, over.kept, keys, deadline, (Some(call), 0));
                     continue;
                 }
                 Ok(Done::Value(value)) => Ok(value),
@@ -415,6 +451,7 @@ impl FileSystem {
             place: &files.place,
             proc: &vortex_files::NoProc,
             owner,
+            largest: u64::MAX,
             now,
         };
         let at = PathAt::cwd(b"/dev/console");
@@ -430,8 +467,9 @@ impl FileSystem {
         Ok(self.take_in(files))
     }
 
-    fn take_in(&mut self, files: Files) -> FilesId {
+    fn take_in(&mut self, mut files: Files) -> FilesId {
         self.last += 1;
+        files.table.set_owner(self.last);
         let id = FilesId(self.last);
         self.files.insert(id, files);
         id
@@ -457,6 +495,7 @@ impl FileSystem {
         if let Some(mut files) = self.files.remove(&id) {
             files.table.close_all(&mut self.root, &mut self.effects);
             self.root.drop_place(files.place, &mut self.effects);
+            self.forget_lock_waits(id.0);
         }
     }
 
@@ -469,11 +508,13 @@ impl FileSystem {
         cx: &Cx<'_>,
     ) -> Result<Image, Errno> {
         let mut images = core::mem::take(&mut self.images);
-        let image = self.with_files(id, process, cx, |root, caller, effects| {
+        let asks = process.map(|process| (process, process.pid));
+        let image = self.with_files(id, asks, cx, |root, caller, effects| {
             let open = root.open_executable(caller, PathAt::cwd(path), 0)?;
             let image = Self::pages(&mut images, root, caller, open, path);
+            let running = root.node(open).and_then(|node| root.run(&node));
             root.close(open, effects);
-            image
+            Ok(image?.run_as(running?))
         });
         self.images = images;
         image

@@ -1,13 +1,14 @@
 //! Moving bytes: reading, writing, and the console.
 
-use vortex_abi::Errno;
-use vortex_files::{Fd, OpenId, Outcome as Moved, Side, Sink, Source, WaitKey};
+use vortex_abi::{Errno, Files};
+use vortex_files::{Dev, Fd, Object, OpenId, Outcome as Moved, Side, Sink, Source, WaitKey};
 use vortex_grid::Context;
 use vortex_units::Bytes;
 
 use super::resource::{Done, FileCall, FileSystem};
 use crate::Mail;
 use crate::memory::Pinned;
+use crate::process::signals::Signal;
 
 /// Bytes that one run writes to the console: its device takes one at a time.
 const CHUNK: usize = 256;
@@ -51,15 +52,18 @@ impl FileSystem {
 
     pub(super) fn read(
         &mut self,
-        call: &FileCall,
+        call: &mut FileCall,
         fd: vortex_abi::Fd,
         operand: usize,
         offset: Option<i64>,
         cx: &mut Cx<'_>,
     ) -> Result<Done, Errno> {
         let open = self.open_of(call, fd)?;
-        let buffer = call.operands.buffer(operand)?;
-        let mut sink = Cursor { buffer, at: 0 };
+        let Ok(buffer) = call.operands.buffer(operand) else {
+            return self.without_buffer(call, open, false);
+        };
+        let (before, length) = (call.done, buffer.len());
+        let mut sink = Cursor { buffer, at: before };
         let system = self.system.clone();
         let moved = self.with(call, cx, |root, caller, effects| {
             let mut random = |bytes: &mut [u8]| system.random.lock().fill(bytes);
@@ -68,11 +72,37 @@ impl FileSystem {
         match moved {
             Moved::Done(bytes) => {
                 cx.moved(Bytes::new(bytes as u64));
-                Ok(Done::Value(bytes as u64))
+                let all = before + bytes;
+                // Random bytes come in pieces, until all are there.
+                let random = Object::Device(Dev::RANDOM) == self.root.object(open)?
+                    || Object::Device(Dev::URANDOM) == self.root.object(open)?;
+                if random && bytes > 0 && all < length {
+                    call.done = all;
+                    return Ok(Done::More);
+                }
+                Ok(Done::Value(all as u64))
             }
             Moved::WouldBlock(key) => Ok(Done::Wait([key].into(), None)),
             Moved::Device(_) => Ok(self.read_console(buffer)),
             Moved::External(_) => Err(Errno::EINVAL),
+        }
+    }
+
+    /// A call whose buffer is not there: devices that do not look at one do not miss it.
+    fn without_buffer(&self, call: &FileCall, open: OpenId, writes: bool) -> Result<Done, Errno> {
+        let (may_read, may_write) = self.root.rights(open)?;
+        if !(if writes { may_write } else { may_read }) {
+            return Err(Errno::EBADF);
+        }
+        match (self.root.object(open)?, call.call) {
+            (Object::Device(Dev::NULL | Dev::ZERO), Files::Write { count, .. }) => {
+                // As Linux cuts all counts.
+                const MOST: u64 = 0x7fff_f000;
+                Ok(Done::Value(count.min(MOST)))
+            }
+            (Object::Device(Dev::FULL), Files::Write { .. }) => Err(Errno::ENOSPC),
+            (Object::Device(Dev::NULL), Files::Read { .. }) => Ok(Done::Value(0)),
+            _ => Err(Errno::EFAULT),
         }
     }
 
@@ -110,7 +140,9 @@ impl FileSystem {
         cx: &mut Cx<'_>,
     ) -> Result<Done, Errno> {
         let open = self.open_of(call, fd)?;
-        let buffer = call.operands.buffer(operand)?;
+        let Ok(buffer) = call.operands.buffer(operand) else {
+            return self.without_buffer(call, open, true);
+        };
         let length = buffer.len();
         let mut source = Cursor { buffer, at: call.done };
         let offset = offset.map(|offset| offset.saturating_add_unsigned(call.done as u64));
@@ -129,7 +161,7 @@ impl FileSystem {
             Ok(Moved::External(_)) => return Err(Errno::EINVAL),
             Err(error) => {
                 if error == Errno::EPIPE {
-                    call.thread.raise_pipe();
+                    call.thread.raise(Signal::PIPE);
                 }
                 return Err(error);
             }

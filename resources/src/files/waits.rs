@@ -1,8 +1,8 @@
 //! Calls that wait until a file is ready.
 //!
 //! A call that would block is kept, without its buffers; when what it waits for may be so,
-//! its thread is told to make it again. One that has begun to have an effect (a write of
-//! which a part is written, the open of a FIFO) is kept whole, and goes on here.
+//! its thread is told to make it again: a write of which a part is written, for the rest. The
+//! open of a FIFO has an effect that others see: it is kept, and goes on here.
 //!
 //! # Invariants
 //! A thread has at most one wait here, known by its number. A wait is answered exactly once.
@@ -25,6 +25,7 @@ struct Wait {
     keys: Vec<WaitKey>,
     deadline: Option<Cycles>,
     begun: Option<Box<FileCall>>,
+    done: usize,
     number: u64,
 }
 
@@ -36,6 +37,8 @@ pub(super) struct Over {
     pub deadline: Option<Cycles>,
     /// The call, where it goes on from where it was.
     pub begun: Option<Box<FileCall>>,
+    /// Bytes that it has moved.
+    pub done: usize,
 }
 
 /// The calls that wait.
@@ -54,13 +57,13 @@ impl Waits {
         kept: Kept<Mail>,
         keys: Vec<WaitKey>,
         deadline: Option<Cycles>,
-        begun: Option<Box<FileCall>>,
+        (begun, done): (Option<Box<FileCall>>, usize),
     ) -> u64 {
         self.number += 1;
         for key in &keys {
             self.by_key.entry(*key).or_default().push(tid);
         }
-        self.by_thread.insert(tid, Wait { kept, keys, deadline, begun, number: self.number });
+        self.by_thread.insert(tid, Wait { kept, keys, deadline, begun, done, number: self.number });
         self.number
     }
 
@@ -75,7 +78,14 @@ impl Waits {
                 }
             }
         }
-        Some(Over { kept: wait.kept, deadline: wait.deadline, begun: wait.begun })
+        let Wait { kept, deadline, begun, done, .. } = wait;
+        Some(Over { kept, deadline, begun, done })
+    }
+
+    /// Whether a thread waits.
+    #[must_use]
+    pub fn has(&self, tid: Pid) -> bool {
+        self.by_thread.contains_key(&tid)
     }
 
     /// Who waits for this.

@@ -14,7 +14,7 @@ use vortex_machine::{Access, PAGE, USER_END};
 use super::asr::{Mapping, Stage};
 use super::regions::{Backing, Region, Regions};
 use super::shared::Shared;
-use super::space::{AddressSpace, MAP_TOP};
+use super::space::AddressSpace;
 
 const PAGE_U64: u64 = PAGE as u64;
 /// The file that a call maps.
@@ -64,6 +64,11 @@ pub(super) fn begin(
             let allowed = |region: &Region| access != Access::Write || region.may_write;
             if !regions.all(start, end, allowed) {
                 return Err(Errno::EACCES);
+            }
+            let data = access == Access::Write;
+            let more = |region: &Region| !region.shared && !region.grows && !region.is_data();
+            if data && !space.bounds.allow_data(&regions, start, end, more) {
+                return Err(Errno::ENOMEM);
             }
             if start != end && !regions.protect(start, end, access) {
                 return Err(Errno::ENOMEM);
@@ -180,9 +185,12 @@ fn map(
     } else if Regions::fits(start, end) && regions.is_free(start, end) {
         start
     } else {
-        regions.place(end - start, MAP_TOP).ok_or(Errno::ENOMEM)?
+        regions.place(end - start, space.bounds.map_top()).ok_or(Errno::ENOMEM)?
     };
     let end = start + length.next_multiple_of(PAGE_U64);
+    if !space.bounds.allow_at(&regions, start, end, region.is_data()) {
+        return Err(Errno::ENOMEM);
+    }
     if !regions.insert(start, Region { end, ..region }) {
         return Err(Errno::ENOMEM);
     }
@@ -201,7 +209,8 @@ fn break_at(space: &AddressSpace, wanted: u64) -> Stage {
     let mut regions = space.regions.lock();
     if new > old {
         let region = Region::zeros(new);
-        if !regions.is_free(old, new) || !regions.insert(old, region) {
+        let allowed = space.bounds.allow(&regions, new - old, true);
+        if !allowed || !regions.is_free(old, new) || !regions.insert(old, region) {
             return Stage::Settling(end);
         }
     } else if new < old {
@@ -235,6 +244,9 @@ fn remap(
     if end > region.end {
         return Err(Errno::EFAULT);
     }
+    if !space.bounds.allow(&regions, new_end - end, region.is_data()) {
+        return Err(Errno::ENOMEM);
+    }
     if end == region.end && regions.extend(from, new_end) {
         return Ok(Stage::Settling(start));
     }
@@ -242,7 +254,7 @@ fn remap(
         return Err(Errno::ENOMEM);
     }
     let size = new_end - start;
-    let place = regions.place(size, MAP_TOP).ok_or(Errno::ENOMEM)?;
+    let place = regions.place(size, space.bounds.map_top()).ok_or(Errno::ENOMEM)?;
     let moved =
         Region { end: place + size, backing: region.backing.behind(start - from), ..region };
     if !regions.insert(place, moved) {

@@ -12,17 +12,19 @@ use vortex_abi::linux::auxvec::{
 use vortex_machine::PAGE;
 use vortex_units::ActivityId;
 
+use super::layout::Layout;
 use super::regions::Region;
 use super::segments::{self, Place};
 use super::space::AddressSpace;
 use crate::files::Image;
+use crate::process::{Limited, Rlimits};
 
 const PAGE_U64: u64 = PAGE as u64;
-/// The end of the stack, and how large it may grow.
-pub(super) const STACK_TOP: u64 = 0x7fff_ffff_e000;
-const STACK_SIZE: u64 = 8 << 20;
-/// The most that arguments and environment take, as Linux: a quarter of the stack.
-const STRINGS: usize = (STACK_SIZE / 4) as usize;
+/// How much arguments and environment are at most, as on Linux: a quarter of the stack, but so
+/// much always, and no more than the other.
+const STRINGS: (u64, u64) = (128 << 10, 6 << 20);
+/// The smallest and the largest stack, whatever its limit.
+const STACK: (u64, u64) = (STRINGS.0 + (64 << 10), 1 << 30);
 
 /// A program, ready to begin.
 pub struct Program {
@@ -49,8 +51,23 @@ pub enum LoadError {
     NoMemory,
 }
 
-/// Loads a program, and the interpreter that it wants, if any, and builds its stack, for an
-/// activity. `random` is 16 bytes for its own use.
+/// What a program finds as it begins, and what it is given.
+pub struct Given<'a> {
+    /// Its arguments.
+    pub arguments: &'a [Vec<u8>],
+    /// Its environment.
+    pub environment: &'a [Vec<u8>],
+    /// Bytes for its own use.
+    pub key: [u8; 16],
+    /// Where its places come from, if they are not to be always the same.
+    pub places: Option<&'a mut dyn FnMut() -> u64>,
+    /// How much memory it may have.
+    pub limits: &'a Rlimits,
+    /// On whose bill it is.
+    pub owner: ActivityId,
+}
+
+/// Loads a program, and the interpreter that it wants, if any, and builds its stack.
 ///
 /// # Errors
 /// [`LoadError`]; nothing is left behind.
@@ -58,16 +75,30 @@ pub fn load(
     image: &Arc<Image>,
     interpreter: Option<&Arc<Image>>,
     path: &[u8],
-    arguments: &[Vec<u8>],
-    environment: &[Vec<u8>],
-    random: [u8; 16],
-    owner: ActivityId,
+    given: Given<'_>,
 ) -> Result<Program, LoadError> {
+    let Given { arguments, environment, key, places, limits, owner } = given;
     let space = AddressSpace::new(owner).ok_or(LoadError::NoMemory)?;
-    let program = segments::map(&space, image, Place::Program)?;
-    *space.heap.lock() = (program.end, program.end);
-    if !space.regions.lock().insert(STACK_TOP - STACK_SIZE, Region::zeros(STACK_TOP)) {
-        return Err(LoadError::Segment);
+    let most = limits.soft(Limited::Stack).clamp(STACK.0, STACK.1).next_multiple_of(PAGE_U64);
+    let layout = places.map_or(Layout::FIXED, |word| Layout::random(most, word));
+    space.bounds.set_top(layout.stack_top, layout.map_top);
+    let program = segments::map(&space, image, Place::Program(layout.base))?;
+    // Without chance the heap lies right behind the program.
+    let heap = match layout.heap {
+        0 => program.end,
+        away => program.end.next_multiple_of(PAGE_U64).saturating_add(away),
+    };
+    *space.heap.lock() = (heap, heap);
+    {
+        let mut regions = space.regions.lock();
+        let stack = Region { grows: true, ..Region::zeros(layout.stack_top) };
+        if !regions.insert(layout.stack_top - most, stack) {
+            return Err(LoadError::Segment);
+        }
+        limits.bound(&space.bounds);
+        if !space.bounds.allow(&regions, 0, true) {
+            return Err(LoadError::NoMemory);
+        }
     }
     // The interpreter begins, and finds the program by the auxiliary vector.
     let first = match interpreter {
@@ -95,7 +126,8 @@ pub fn load(
         (AT_CLKTCK, 100),
         (AT_HWCAP, 0),
     ];
-    let stack = build_stack(&space, path, arguments, environment, random, &auxiliary)?;
+    let top = (layout.stack_top - layout.stack_skip, most / 4);
+    let stack = build_stack(&space, path, (arguments, environment), key, &auxiliary, top)?;
     Ok(Program { space, entry: first.map_or(program.entry, |first| first.entry), stack })
 }
 
@@ -103,17 +135,17 @@ pub fn load(
 fn build_stack(
     space: &AddressSpace,
     path: &[u8],
-    arguments: &[Vec<u8>],
-    environment: &[Vec<u8>],
+    (arguments, environment): (&[Vec<u8>], &[Vec<u8>]),
     random: [u8; 16],
     auxiliary: &[(u32, u64)],
+    (top, most): (u64, u64),
 ) -> Result<u64, LoadError> {
     let strings = arguments.iter().chain(environment);
     let size: usize = strings.map(|string| string.len() + 9).sum::<usize>() + path.len() + 1;
-    if size > STRINGS {
+    if size as u64 > most.clamp(STRINGS.0, STRINGS.1) {
         return Err(LoadError::Arguments);
     }
-    let mut strings = Strings::new(size + random.len())?;
+    let mut strings = Strings::new(size + random.len(), top - 8)?;
     let name = strings.put(path, true);
     let environment = strings.put_all(environment)?;
     let first = strings.at;
@@ -149,12 +181,12 @@ struct Strings {
 }
 
 impl Strings {
-    /// Room for so many bytes.
-    fn new(size: usize) -> Result<Self, LoadError> {
+    /// Room for so many bytes, up to this place.
+    fn new(size: usize, at: u64) -> Result<Self, LoadError> {
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(size).map_err(|_| LoadError::NoMemory)?;
         bytes.resize(size, 0);
-        Ok(Self { bytes, begin: size, at: STACK_TOP - 8 })
+        Ok(Self { bytes, begin: size, at })
     }
 
     /// Puts bytes before the others; where they will be.

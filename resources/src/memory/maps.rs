@@ -5,7 +5,6 @@ use core::fmt::Write as _;
 
 use vortex_machine::Access;
 
-use super::executable::STACK_TOP;
 use super::regions::{Backing, Region};
 use super::space::AddressSpace;
 
@@ -15,11 +14,11 @@ const MOST: usize = 1024;
 /// A line for each region.
 #[must_use]
 pub fn maps(space: &AddressSpace) -> String {
-    let heap = *space.heap.lock();
+    let (heap, top) = (*space.heap.lock(), space.bounds.top());
     let mut text = String::new();
     for (start, region) in space.regions.lock().iter().take(MOST) {
         // Writing to a string does not fail.
-        let _ = line(&mut text, start, &region, heap);
+        let _ = line(&mut text, start, &region, heap, top);
     }
     text
 }
@@ -29,6 +28,7 @@ fn line(
     start: u64,
     region: &Region,
     heap: (u64, u64),
+    top: u64,
 ) -> Result<(), core::fmt::Error> {
     let rights = match region.access {
         Access::None => "---",
@@ -41,7 +41,7 @@ fn line(
         Backing::File(image, _, at) => (u64::try_from(*at).unwrap_or(0), &image.found[..]),
         Backing::Mapped(image, at) => (*at, &image.found[..]),
         Backing::Shared(_, at) => (*at, &b""[..]),
-        Backing::Anonymous if region.end == STACK_TOP => (0, &b"[stack]"[..]),
+        Backing::Anonymous if region.end == top => (0, &b"[stack]"[..]),
         Backing::Anonymous if start >= heap.0 && region.end <= heap.1.next_multiple_of(4096) => {
             (0, &b"[heap]"[..])
         }

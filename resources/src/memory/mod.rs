@@ -1,8 +1,10 @@
 //! Virtual memory: the address space resource (ASR), and the executable resource's loading.
 
 mod asr;
+mod bounds;
 mod calls;
 mod executable;
+mod layout;
 mod mappings;
 mod maps;
 mod mend;
@@ -14,7 +16,9 @@ mod shared;
 mod space;
 
 pub use asr::{AddressSpaces, FaultError, Mapping, MemoryRequest, Stage};
-pub use executable::{LoadError, Program, load};
+pub use bounds::Bounds;
+pub use executable::{Given, LoadError, Program, load};
+pub use layout::Layout;
 pub use maps::maps;
 pub use mend::mend_here;
 pub use pin::{Pinned, Unpinned, pin, read_string};

@@ -46,14 +46,57 @@ pub struct Region {
     pub shared: bool,
     /// Whether it may be made writable.
     pub may_write: bool,
+    /// Whether it is a stack, of which only the upper part is used.
+    pub grows: bool,
     /// Whether pages may be there that its source does not have, because they were written:
     /// forks need not copy others.
     pub written: bool,
 }
 
-/// The regions, by their first address.
+/// The regions, by their first address, and how many bytes they are.
 #[derive(Clone, Debug, Default)]
-pub struct Regions(BTreeMap<u64, Region>);
+pub struct Regions {
+    by_start: BTreeMap<u64, Region>,
+    bytes: Bytes,
+}
+
+/// Bytes of regions: of all, and of those that are data (`RLIMIT_DATA`); the stack is in
+/// neither.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Bytes {
+    all: u64,
+    data: u64,
+}
+
+impl Bytes {
+    fn add(&mut self, start: u64, region: &Region) {
+        let (all, data) = region.counted(start);
+        self.all = self.all.saturating_add(all);
+        self.data = self.data.saturating_add(data);
+    }
+
+    fn take(&mut self, start: u64, region: &Region) {
+        let (all, data) = region.counted(start);
+        self.all = self.all.saturating_sub(all);
+        self.data = self.data.saturating_sub(data);
+    }
+}
+
+impl Region {
+    /// Whether it counts as data: private memory that may be written.
+    #[must_use]
+    pub fn is_data(&self) -> bool {
+        !self.shared && self.access == Access::Write
+    }
+
+    fn counted(&self, start: u64) -> (u64, u64) {
+        if self.grows {
+            return (0, 0);
+        }
+        let length = self.end.saturating_sub(start);
+        (length, if self.is_data() { length } else { 0 })
+    }
+}
 
 impl Backing {
     /// The source of what lies so far behind the region's beginning.
@@ -75,6 +118,7 @@ impl Region {
     #[must_use]
     pub fn zeros(end: u64) -> Self {
         Self {
+            grows: false,
             end,
             access: Access::Write,
             backing: Backing::Anonymous,
@@ -95,15 +139,21 @@ impl Regions {
     /// The region of an address, and where it begins.
     #[must_use]
     pub fn find(&self, address: u64) -> Option<(u64, Region)> {
-        let (&start, region) = self.0.range(..=address).next_back()?;
+        let (&start, region) = self.by_start.range(..=address).next_back()?;
         (address < region.end).then(|| (start, region.clone()))
+    }
+
+    /// How many bytes there are, and how many of them are data; the stack is in neither.
+    #[must_use]
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.bytes.all, self.bytes.data)
     }
 
     /// The first of an address or behind it that a fork has to copy, and where it begins.
     #[must_use]
     pub fn own_from(&self, address: u64) -> Option<(u64, u64)> {
-        let before = self.0.range(..=address).next_back();
-        let own = before.into_iter().chain(self.0.range(address.saturating_add(1)..));
+        let before = self.by_start.range(..=address).next_back();
+        let own = before.into_iter().chain(self.by_start.range(address.saturating_add(1)..));
         let mut own = own.filter(|(_, region)| region.end > address && region.is_own());
         own.next().map(|(&start, region)| (start, region.end))
     }
@@ -111,14 +161,14 @@ impl Regions {
     /// The range of the first region of an address or behind it.
     #[must_use]
     pub fn range_from(&self, address: u64) -> Option<(u64, u64)> {
-        let before = self.0.range(..=address).next_back();
-        let mut all = before.into_iter().chain(self.0.range(address.saturating_add(1)..));
+        let before = self.by_start.range(..=address).next_back();
+        let mut all = before.into_iter().chain(self.by_start.range(address.saturating_add(1)..));
         all.find(|(_, region)| region.end > address).map(|(&start, region)| (start, region.end))
     }
 
     /// A page of the region that begins there was written.
     pub fn write(&mut self, start: u64) {
-        if let Some(region) = self.0.get_mut(&start) {
+        if let Some(region) = self.by_start.get_mut(&start) {
             region.written = true;
         }
     }
@@ -126,12 +176,12 @@ impl Regions {
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.by_start.len()
     }
 
     /// All, in order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, Region)> + '_ {
-        self.0.iter().map(|(&start, region)| (start, region.clone()))
+        self.by_start.iter().map(|(&start, region)| (start, region.clone()))
     }
 
     /// Whether there can be regions in this range.
@@ -146,11 +196,12 @@ impl Regions {
 
     /// Puts a region there in place of what there was. False if it does not fit.
     pub fn insert(&mut self, start: u64, region: Region) -> bool {
-        if !Self::fits(start, region.end) || self.0.len() >= MOST {
+        if !Self::fits(start, region.end) || self.by_start.len() >= MOST {
             return false;
         }
         self.remove(start, region.end);
-        self.0.insert(start, region);
+        self.bytes.add(start, &region);
+        self.by_start.insert(start, region);
         true
     }
 
@@ -158,8 +209,10 @@ impl Regions {
     pub fn remove(&mut self, start: u64, end: u64) {
         self.split(start);
         self.split(end);
-        while let Some((&at, _)) = self.0.range(start..end).next() {
-            self.0.remove(&at);
+        while let Some((&at, _)) = self.by_start.range(start..end).next() {
+            if let Some(region) = self.by_start.remove(&at) {
+                self.bytes.take(at, &region);
+            }
         }
     }
 
@@ -170,8 +223,8 @@ impl Regions {
             return;
         }
         let backing = region.backing.behind(at - start);
-        self.0.insert(start, Region { end: at, ..region.clone() });
-        self.0.insert(at, Region { backing, ..region });
+        self.by_start.insert(start, Region { end: at, ..region.clone() });
+        self.by_start.insert(at, Region { backing, ..region });
     }
 
     /// Changes the rights of all that lies between; false, and nothing changed, if there
@@ -182,8 +235,10 @@ impl Regions {
         }
         self.split(start);
         self.split(end);
-        for (_, region) in self.0.range_mut(start..end) {
+        for (&at, region) in self.by_start.range_mut(start..end) {
+            self.bytes.take(at, region);
             region.access = access;
+            self.bytes.add(at, region);
         }
         true
     }
@@ -201,15 +256,28 @@ impl Regions {
         true
     }
 
+    /// Bytes between these addresses that belong to regions of which this is true.
+    #[must_use]
+    pub fn sum(&self, start: u64, end: u64, is_so: impl Fn(&Region) -> bool) -> u64 {
+        let first = self.find(start).map_or(start, |(at, _)| at);
+        let among = self.by_start.range(first..end.max(first));
+        among.fold(0, |sum: u64, (&at, region)| {
+            let length = region.end.min(end).saturating_sub(at.max(start));
+            sum.saturating_add(if is_so(region) { length } else { 0 })
+        })
+    }
+
     /// Moves the end of the region that begins there up to an address before which nothing
     /// lies. False if it does not fit.
     pub fn extend(&mut self, start: u64, end: u64) -> bool {
-        let Some(region) = self.0.get(&start) else { return false };
+        let Some(region) = self.by_start.get(&start) else { return false };
         if !Self::fits(start, end) || end < region.end || !self.is_free(region.end, end) {
             return false;
         }
-        if let Some(region) = self.0.get_mut(&start) {
+        if let Some(region) = self.by_start.get_mut(&start) {
+            self.bytes.take(start, region);
             region.end = end;
+            self.bytes.add(start, region);
         }
         true
     }
@@ -218,7 +286,7 @@ impl Regions {
     #[must_use]
     pub fn place(&self, length: u64, top: u64) -> Option<u64> {
         let mut end = top;
-        for (&start, region) in self.0.range(..top).rev() {
+        for (&start, region) in self.by_start.range(..top).rev() {
             if region.end <= end && end - region.end >= length {
                 break;
             }
@@ -231,7 +299,8 @@ impl Regions {
     /// Whether nothing lies between these addresses.
     #[must_use]
     pub fn is_free(&self, start: u64, end: u64) -> bool {
-        start >= end || self.find(start).is_none() && self.0.range(start..end).next().is_none()
+        start >= end
+            || self.find(start).is_none() && self.by_start.range(start..end).next().is_none()
     }
 }
 

@@ -12,22 +12,20 @@ use vortex_machine::{Access, PAGE};
 
 use super::executable::LoadError;
 use super::regions::{Backing, Region};
-use super::space::{AddressSpace, MAP_TOP};
+use super::space::AddressSpace;
 use crate::files::Image;
 
 const PAGE_U64: u64 = PAGE as u64;
 /// Program headers lie within so much of a file's beginning.
 const HEADERS: usize = 4096;
-/// Where a position-independent program is put.
-const DYNAMIC_BASE: u64 = 0x5555_5555_4000;
 /// The longest path of an interpreter, with its zero, as Linux.
 const PATH_MOST: u64 = 4096;
 
 /// As what a file is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// The program itself.
-    Program,
+    /// The program itself: here, if it is position-independent.
+    Program(u64),
     /// What loads its libraries: where `mmap` would put it.
     Interpreter,
 }
@@ -109,7 +107,7 @@ pub(super) fn map(
         let loads = || segments.iter().filter(|segment| segment.p_type == PT_LOAD);
         let base = match (header.e_type, place) {
             (ET_EXEC, _) => 0,
-            (ET_DYN, Place::Program) => DYNAMIC_BASE,
+            (ET_DYN, Place::Program(base)) => base,
             (ET_DYN, Place::Interpreter) => room(space, loads())?,
             _ => return Err(LoadError::Format),
         };
@@ -147,7 +145,8 @@ fn room(
         last = last.max(end.checked_next_multiple_of(PAGE_U64).ok_or(LoadError::Segment)?);
     }
     let length = last.checked_sub(first).ok_or(LoadError::Format)?;
-    let place = space.regions.lock().place(length, MAP_TOP).ok_or(LoadError::NoMemory)?;
+    let place =
+        space.regions.lock().place(length, space.bounds.map_top()).ok_or(LoadError::NoMemory)?;
     place.checked_sub(first).ok_or(LoadError::Segment)
 }
 

@@ -14,12 +14,10 @@ use vortex_abi::Span;
 use vortex_machine::{Access, PAGE, Space};
 use vortex_units::ActivityId;
 
+use super::bounds::Bounds;
 use super::mend::{Mend, mend};
 use super::regions::{Region, Regions};
 use crate::quota::Held;
-
-/// Where `mmap` looks for room, downwards.
-pub(super) const MAP_TOP: u64 = 0x7fff_f000_0000;
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
@@ -41,6 +39,8 @@ pub struct AddressSpace {
     pub heap: Mutex<(u64, u64)>,
     /// Where the program's arguments were put.
     pub arguments: Mutex<Span>,
+    /// How much there may be.
+    pub bounds: Bounds,
 }
 
 impl AddressSpace {
@@ -57,6 +57,7 @@ impl AddressSpace {
             users: AtomicU32::new(0),
             heap: Mutex::new((0, 0)),
             arguments: Mutex::new(Span::new(0, 0)),
+            bounds: Bounds::default(),
         }))
     }
 

@@ -9,11 +9,13 @@ use spin::Mutex;
 use vortex_abi::Errno;
 use vortex_grid::{At, Continuation, Labels, Outcome, Port};
 use vortex_machine::UserContext;
-use vortex_units::ActivityId;
+use vortex_units::{ActivityId, Cycles};
 
+use super::cpu_timers::CpuTimers;
 use super::executing::errno;
 use super::processes::{Pid, Process, ThreadState};
 use super::resource::{Cx, Next, ProcessRequest, Processes, Record};
+use super::rlimits::Rlimits;
 use super::signals::{Actions, Pending};
 use super::thread::Thread;
 use super::threads::{ThreadReady, Threads};
@@ -67,7 +69,7 @@ impl Continuation<Mail, Processes> for HasImage {
             Ok(Some(Answer::Image(Err(error)))) => return processes.not_started(start, error),
             _ => return processes.not_started(start, Errno::EIO),
         };
-        let (image, loader) = match start.program.take() {
+        let (mut image, loader) = match start.program.take() {
             Some(program) => (program, Some(*image)),
             None => match interpreter(&image) {
                 Err(error) => return processes.not_started(start, errno(error)),
@@ -78,9 +80,10 @@ impl Continuation<Mail, Processes> for HasImage {
                 }
             },
         };
-        let (arguments, environment) = (&start.arguments, &start.environment);
+        let running = image.running.take();
+        let strings = (&start.arguments[..], &start.environment[..]);
         let owner = cx.activity();
-        let program = match processes.load(*image, loader, arguments, environment, owner) {
+        let program = match processes.load(*image, loader, strings, owner, None) {
             Ok(program) => program,
             Err(error) => return processes.not_started(start, error),
         };
@@ -98,9 +101,14 @@ impl Continuation<Mail, Processes> for HasImage {
         }
         let process =
             processes.new_process((pid, own), (Pid(0), pid.0), cx.activity(), space, files, name);
-        match processes.begin(process, &program, cx) {
+        let process = Process { began: cx.now(), running: Mutex::new(running), ..process };
+        match processes.begin(Arc::new(process), &program, cx) {
             Ok(()) => Outcome::Done,
-            Err(error) => processes.not_started(start, error),
+            Err(error) => {
+                processes.records.remove(&pid);
+                cx.remove(own);
+                processes.not_started(start, error)
+            }
         }
     }
 }
@@ -121,11 +129,11 @@ impl Processes {
         space: Arc<AddressSpace>,
         files: FilesId,
         program: (Vec<u8>, Vec<u8>),
-    ) -> Arc<Process> {
+    ) -> Process {
         space.users.fetch_add(1, Ordering::AcqRel);
         let allowance = self.system.allowance(activity);
         let signals = allowance.map_or_else(|| Quota::new(None), |all| all.signals.clone());
-        Arc::new(Process {
+        Process {
             signals,
             pid,
             activity,
@@ -145,7 +153,13 @@ impl Processes {
             used: AtomicU64::new(0),
             used_by_children: AtomicU64::new(0),
             session: AtomicI32::new(group),
-        })
+            limits: Rlimits::default(),
+            timers: CpuTimers::default(),
+            nice: AtomicI32::new(0),
+            began: Cycles::ZERO,
+            running: Mutex::new(None),
+            personality: AtomicU32::new(0),
+        }
     }
 
     /// A program's regions are on its activity's bill from now on.
@@ -206,6 +220,7 @@ impl Processes {
             borrowed_from: None,
         };
         self.records.insert(process.pid, record);
+        self.system.registry.add(process.clone());
         self.ready(thread, cx)
     }
 

@@ -12,10 +12,12 @@ use vortex_abi::{Errno, Process as P};
 use vortex_grid::{At, Continuation, Labels, Outcome};
 use vortex_machine::PAGE;
 
-use super::processes::{Pid, ThreadState};
+use super::limit_calls;
+use super::processes::{Pid, Process, ThreadState};
 use super::resource::{
     Child, Cx, Extra, Next, ProcessCall, ProcessRequest, Processes, Record, reply,
 };
+use super::rlimits::Limited;
 use super::signals::Stack;
 use super::thread::Thread;
 use super::waiting::For;
@@ -88,7 +90,8 @@ impl Processes {
         if alone {
             return reply(Err(Errno::EINVAL));
         }
-        if !self.may_grow(call.thread.process.activity, !wanted.has(CLONE_THREAD)) {
+        let own = call.thread.process.limits.soft(Limited::Processes);
+        if !self.may_grow(call.thread.process.activity, own, !wanted.has(CLONE_THREAD)) {
             return reply(Err(Errno::EAGAIN));
         }
         if wanted.has(CLONE_THREAD) {
@@ -201,18 +204,29 @@ impl Processes {
             files,
             parent.name(),
         );
-        *process.actions.lock() = parent.actions.lock().clone();
-        process.session.store(parent.session.load(Ordering::Relaxed), Ordering::Relaxed);
+        let process = Process { began: cx.now(), ..process.inheriting(&parent) };
+        let process = Arc::new(process);
+        limit_calls::watch(&process, &self.system);
         let mut thread = Self::thread_of(ThreadState::new(pid, process.clone()), child);
         Self::dress(&mut thread, call, &wanted, pid);
         let vfork = wanted.has(CLONE_VFORK);
         let borrowed_from = vfork.then_some(call.thread.tid);
         self.records.insert(
             pid,
-            Record { process, parent: parent.pid, zombie: false, report: None, borrowed_from },
+            Record {
+                process: process.clone(),
+                parent: parent.pid,
+                zombie: false,
+                report: None,
+                borrowed_from,
+            },
         );
+        self.system.registry.add(process);
         self.system.processes.fetch_add(1, Ordering::AcqRel);
         if let Err(error) = self.ready(thread, cx) {
+            self.records.remove(&pid);
+            self.system.processes.fetch_sub(1, Ordering::AcqRel);
+            cx.remove(own);
             return reply(Err(error));
         }
         // A vfork's parent goes on when the child has left its memory.

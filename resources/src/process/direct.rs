@@ -11,14 +11,22 @@ use vortex_machine::Access;
 use vortex_units::{CoreId, Cycles, Nanos};
 
 use super::delivery::format;
+use super::limit_calls::{self, prlimit, process_of, set_limit, usage};
 use super::operands::{Operands, Unready};
+use super::rlimits::Pair;
 use super::signals::frame::{ReturnError, parse_return};
 use super::signals::{Action, How, Signal, SignalSet, Stack};
 use super::stub::Prepared;
 use super::thread::Thread;
-use super::waiting::usage;
 use crate::System;
 use crate::memory::{Unpinned, pin};
+
+/// A program's parts lie always at the same places.
+pub const ADDR_NO_RANDOMIZE: u32 = 0x004_0000;
+/// What this kernel says that it is.
+pub const RELEASE: &str = "6.1.0-vortex";
+/// And in which version.
+pub const VERSION: &str = "#1 Vortex";
 
 /// What a call does to its thread beside returning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,17 +103,19 @@ pub fn make(
             if length == SIZE { Ok(0) } else { Err(Errno::EINVAL) }
         }
         Direct::ArchPrctl { operation, address } => arch_prctl(thread, operation, address)?,
-        Direct::ClockGettime { clock, .. } => match thread_clock(thread, system, clock, now) {
-            Some(value) => give(0, &timespec(value)),
-            None => Err(Errno::EINVAL),
-        },
+        Direct::ClockGettime { clock, .. } => {
+            match thread_clock(thread, system, clock, system.steady(now)) {
+                Some(value) => give(0, &timespec(value)),
+                None => Err(Errno::EINVAL),
+            }
+        }
         Direct::ClockGetres { clock, time } => match clock_of(system, clock, now) {
             Some(_) if time.is_some() => give(0, &timespec(Nanos::new(1))),
             Some(_) => Ok(0),
             None => Err(Errno::EINVAL),
         },
         Direct::Gettimeofday { time, .. } => {
-            let time_of_day = real_time(system, now);
+            let time_of_day = real_time(system, system.steady(now));
             let mut bytes = timespec(time_of_day);
             let micros = time_of_day.get() % 1_000_000_000 / 1_000;
             if let Some(place) = bytes.get_mut(8..) {
@@ -114,7 +124,7 @@ pub fn make(
             if time.is_some() { give(0, &bytes) } else { Ok(0) }
         }
         Direct::Time { time } => {
-            let seconds = real_time(system, now).get() / 1_000_000_000;
+            let seconds = real_time(system, system.steady(now)).get() / 1_000_000_000;
             if time.is_some() {
                 operands.give(0, &seconds.to_le_bytes()).map(|()| seconds)
             } else {
@@ -133,37 +143,36 @@ pub fn make(
                 RUSAGE_THREAD => thread.state.used(),
                 _ => return Err(Unready::Error(Errno::EINVAL)),
             };
-            give(0, &usage(system.clock.nanos(used)))
+            give(0, &usage(system.clock.nanos(used), 0))
         }
         Direct::Times { times } => {
-            let ticks = system.clock.since_start(now).get() / 10_000_000;
-            if times.is_some() { give(0, &[0; 32]).map(|_| ticks) } else { Ok(ticks) }
+            let operands = times.is_some().then_some(&operands);
+            limit_calls::times(thread.process(), system, operands, now)
         }
-        Direct::Getrlimit { resource, .. } => match limit(resource) {
-            Some(bytes) => give(0, &bytes),
-            None => Err(Errno::EINVAL),
-        },
-        Direct::Setrlimit { resource, .. } => limit(resource).map(|_| 0).ok_or(Errno::EINVAL),
-        Direct::Prlimit64 { resource, old, .. } => match limit(resource) {
-            Some(bytes) if old.is_some() => give(1, &bytes),
-            Some(_) => Ok(0),
-            None => Err(Errno::EINVAL),
-        },
-        Direct::SchedGetaffinity { size, mask, .. } => affinity(thread, system, size, mask)?,
+        Direct::Getrlimit { resource, .. } => {
+            give(0, &thread.process().limits.get(resource)?.to_bytes())
+        }
+        Direct::Setrlimit { resource, .. } => {
+            let pair = Pair::from_bytes(&operands.bytes_of::<16>(0)?);
+            set_limit(thread.process(), system, resource, pair).map(|()| 0)
+        }
+        Direct::Prlimit64 { pid, resource, new, old } => {
+            let process = process_of(thread, system, pid)?;
+            prlimit(&process, system, &operands, resource, (new.is_some(), old.is_some()))
+        }
+        Direct::SchedGetaffinity { pid, size, mask } => {
+            thread_exists(thread, system, pid)?;
+            affinity(thread, system, size, mask)?
+        }
+        Direct::SchedSetaffinity { pid, .. } => set_affinity(thread, system, pid, &operands),
         Direct::Getcpu { core: at, node } => {
             if at.is_some() {
                 give(0, &u32::from(core.get()).to_le_bytes())?;
             }
             if node.is_some() { give(1, &[0; 4]) } else { Ok(0) }
         }
-        Direct::Getrandom { count, flags, .. } => {
-            if flags & !7 != 0 {
-                Err(Errno::EINVAL)
-            } else {
-                random(&operands, system, count)
-            }
-        }
         Direct::Prctl { operation, argument } => prctl(thread, operation, argument)?,
+        Direct::Personality { persona } => Ok(personality(thread, persona)),
         Direct::RtSigaction { signal, new, old, size } => {
             set_action(thread, &operands, (signal, new.is_some(), old.is_some(), size))
         }
@@ -257,7 +266,7 @@ fn set(fits: bool) -> Result<u64, Errno> {
 /// A `struct utsname`: six fields of 65 bytes.
 fn uname() -> [u8; 390] {
     let mut bytes = [0; 390];
-    let fields = ["Linux", "vortex", "6.1.0-vortex", "#1 Vortex", "x86_64", "(none)"];
+    let fields = ["Linux", "vortex", RELEASE, VERSION, "x86_64", "(none)"];
     for (place, field) in bytes.chunks_exact_mut(65).zip(fields) {
         for (byte, letter) in place.iter_mut().zip(field.bytes()) {
             *byte = letter;
@@ -285,24 +294,37 @@ fn sysinfo(system: &System, now: Cycles) -> [u8; 112] {
     bytes
 }
 
-/// A `struct rlimit64` of a resource.
-fn limit(resource: u32) -> Option<[u8; 16]> {
-    const RLIMIT_STACK: u32 = 3;
-    const RLIMIT_CORE: u32 = 4;
-    const RLIMIT_NOFILE: u32 = 7;
-    const RLIMIT_NLIMITS: u32 = 16;
-    let (soft, hard) = match resource {
-        RLIMIT_STACK => (8 << 20, u64::MAX),
-        RLIMIT_CORE => (0, u64::MAX),
-        RLIMIT_NOFILE => (1024, 4096),
-        0..RLIMIT_NLIMITS => (u64::MAX, u64::MAX),
-        _ => return None,
-    };
-    let mut bytes = [0; 16];
-    let (left, right) = bytes.split_at_mut(8);
-    left.copy_from_slice(&soft.to_le_bytes());
-    right.copy_from_slice(&hard.to_le_bytes());
-    Some(bytes)
+/// Whether there is a thread with this number: one of the caller's process, or the first of
+/// another.
+fn thread_exists(thread: &Thread, system: &System, pid: i32) -> Result<(), Errno> {
+    let own = || thread.process().threads.lock().iter().any(|thread| thread.tid.0 == pid);
+    if pid == 0 || own() {
+        return Ok(());
+    }
+    process_of(thread, system, pid).map(|_| ())
+}
+
+/// The cores that there are, as a mask.
+fn cores(system: &System) -> u64 {
+    if system.cores >= 64 { u64::MAX } else { (1 << system.cores) - 1 }
+}
+
+/// sched_setaffinity(2): where threads run is for the load sharing to say. What would keep
+/// one from a core is refused.
+fn set_affinity(
+    thread: &Thread,
+    system: &System,
+    pid: i32,
+    operands: &Operands,
+) -> Result<u64, Errno> {
+    thread_exists(thread, system, pid)?;
+    let mut bytes = [0; 8];
+    operands.buffer(0)?.read(0, &mut bytes);
+    match u64::from_le_bytes(bytes) & cores(system) {
+        0 => Err(Errno::EINVAL),
+        mask if mask == cores(system) => Ok(0),
+        _ => Err(Errno::EPERM),
+    }
 }
 
 fn affinity(
@@ -315,20 +337,21 @@ fn affinity(
     if size < bytes || !size.is_multiple_of(8) {
         return Ok(Err(Errno::EINVAL));
     }
-    let word = if system.cores >= 64 { u64::MAX } else { (1 << system.cores) - 1 };
-    pin(&thread.space, Span::new(mask, bytes), Access::Write)?.write(0, &word.to_le_bytes());
+    let mask = pin(&thread.space, Span::new(mask, bytes), Access::Write)?;
+    mask.write(0, &cores(system).to_le_bytes());
     Ok(Ok(bytes))
 }
 
-fn random(operands: &Operands, system: &System, count: u64) -> Result<u64, Errno> {
-    let buffer = operands.buffer(0)?;
-    let mut piece = [0; 64];
-    let mut done = 0;
-    while done < buffer.len().min(4096) {
-        system.random.lock().fill(&mut piece);
-        done += buffer.write(done, &piece);
-    }
-    Ok((done as u64).min(count))
+/// personality(2): what was asked for before. Of all that Linux knows there is one that has an
+/// effect; all are kept.
+fn personality(thread: &Thread, persona: u32) -> u64 {
+    const ASK: u32 = u32::MAX;
+    let word = &thread.process().personality;
+    let before = match persona {
+        ASK => word.load(Ordering::Relaxed),
+        persona => word.swap(persona, Ordering::Relaxed),
+    };
+    u64::from(before)
 }
 
 fn prctl(thread: &Thread, operation: i32, argument: u64) -> Result<Result<u64, Errno>, Unready> {

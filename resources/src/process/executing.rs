@@ -10,10 +10,12 @@ use vortex_grid::{At, Continuation, Labels, Outcome};
 use vortex_units::ActivityId;
 
 use super::begin::base_name;
+use super::processes::Process;
 use super::resource::{Cx, Extra, Next, ProcessCall, ProcessRequest, Processes, reply};
+use super::rlimits::Rlimits;
 use super::waiting::For;
 use crate::files::{FileRequest, Image};
-use crate::memory::{LoadError, Program, interpreter, load};
+use crate::memory::{Given, LoadError, Program, interpreter, load};
 use crate::{Answer, Mail};
 
 /// Scripts that are interpreters of scripts, at most.
@@ -91,15 +93,22 @@ impl Processes {
         &mut self,
         image: Image,
         interpreter: Option<Image>,
-        arguments: &[Vec<u8>],
-        environment: &[Vec<u8>],
+        (arguments, environment): (&[Vec<u8>], &[Vec<u8>]),
         owner: ActivityId,
+        process: Option<&Process>,
     ) -> Result<Program, Errno> {
-        let mut random = [0; 16];
-        self.system.random.lock().fill(&mut random);
+        let own = Rlimits::default();
+        let limits = process.map_or(&own, |process| &process.limits);
+        let fixed = !self.system.randomize || process.is_some_and(Process::is_fixed);
+        let mut random = self.system.random.lock();
+        let mut key = [0; 16];
+        random.fill(&mut key);
+        let mut word = || random.word();
+        let places = if fixed { None } else { Some(&mut word as &mut dyn FnMut() -> u64) };
         let (image, interpreter) = (Arc::new(image), interpreter.map(Arc::new));
         let (path, interpreter) = (&image.path, interpreter.as_ref());
-        load(&image, interpreter, path, arguments, environment, random, owner).map_err(errno)
+        let given = Given { arguments, environment, key, places, limits, owner };
+        load(&image, interpreter, path, given).map_err(errno)
     }
 
     /// A file is there: a script, a program, or the interpreter that one wants.
@@ -138,7 +147,7 @@ impl Processes {
     fn take_place(
         &mut self,
         call: &mut ProcessCall,
-        image: Image,
+        mut image: Image,
         interpreter: Option<Image>,
         cx: &mut Cx<'_>,
     ) -> Next {
@@ -146,18 +155,22 @@ impl Processes {
             return reply(Err(Errno::EINVAL));
         };
         let name = (base_name(&image.path), image.found.clone());
-        let owner = call.thread.process.activity;
-        let loaded = self.load(image, interpreter, &exec.arguments, &exec.environment, owner);
+        let process = call.thread.process.clone();
+        // The process has it, not its pages: they go when there is time for it.
+        let running = image.running.take();
+        let strings = (&exec.arguments[..], &exec.environment[..]);
+        let loaded = self.load(image, interpreter, strings, process.activity, Some(&process));
         let program = match loaded {
             Ok(program) => program,
             Err(error) => return reply(Err(error)),
         };
-        let process = &call.thread.process;
         if let Err(error) = self.bill_mappings(&program.space, process.activity) {
             return reply(Err(error));
         }
         *process.program.lock() = name;
+        *process.running.lock() = running;
         process.actions.lock().after_exec();
+        self.timers.drop_all(process.pid);
         let old = {
             program.space.users.fetch_add(1, Ordering::AcqRel);
             core::mem::replace(&mut *process.space.lock(), program.space.clone())

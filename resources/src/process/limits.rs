@@ -52,17 +52,20 @@ impl Limits {
 
 impl Processes {
     /// Whether the activity may have one thread more, as a process of its own or not.
-    pub(super) fn may_grow(&self, activity: ActivityId, process: bool) -> bool {
+    /// `own` is the caller's `RLIMIT_NPROC`: as Linux counts a user's threads, all of the
+    /// activity count.
+    pub(super) fn may_grow(&self, activity: ActivityId, own: u64, process: bool) -> bool {
         let limits = self.system.allowance(activity).map(|allowance| allowance.limits);
-        let Some(limits) = limits.filter(|limits| *limits != Limits::default()) else {
+        let limits = limits.unwrap_or_default();
+        if limits == Limits::default() && own == u64::MAX {
             return true;
-        };
-        let own = self.records.values().filter(|record| record.process.activity == activity);
-        let (processes, threads) = own.fold((0_u32, 0_u32), |(processes, threads), record| {
+        }
+        let counted = self.records.values().filter(|record| record.process.activity == activity);
+        let (processes, threads) = counted.fold((0_u32, 0_u32), |(processes, threads), record| {
             let more = record.process.count.load(Ordering::Acquire);
             (processes.saturating_add(1), threads.saturating_add(more))
         });
-        limits.allow(processes, threads, process)
+        u64::from(threads) < own && limits.allow(processes, threads, process)
     }
 }
 

@@ -9,6 +9,8 @@ use vortex_grid::Port;
 use vortex_units::{ActivityId, CoreId, Cycles};
 
 use super::Threads;
+use super::cpu_timers::CpuTimers;
+use super::rlimits::Rlimits;
 use super::signals::{Actions, Info, Pending, Signal, SignalSet};
 use crate::files::FilesId;
 use crate::memory::AddressSpace;
@@ -58,9 +60,33 @@ pub struct Process {
     pub session: AtomicI32,
     /// The signal that has stopped it, and whether its parent has not heard of it yet.
     pub stop: Mutex<Option<(Signal, bool)>>,
+    /// Its limits.
+    pub limits: Rlimits,
+    /// Its timers of the time that it uses.
+    pub timers: CpuTimers,
+    /// What it has asked for by personality(2).
+    pub personality: AtomicU32,
+    /// How nice it is to others: -20 to 19.
+    pub nice: AtomicI32,
+    /// When it began.
+    pub began: Cycles,
+    /// The file that it runs, which nobody may write meanwhile.
+    pub running: Mutex<Option<Arc<()>>>,
 }
 
 impl Process {
+    /// A child's: with what it inherits.
+    #[must_use]
+    pub fn inheriting(self, parent: &Self) -> Self {
+        *self.actions.lock() = parent.actions.lock().clone();
+        self.session.store(parent.session.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.nice.store(parent.nice.load(Ordering::Relaxed), Ordering::Relaxed);
+        let personality = parent.personality.load(Ordering::Relaxed);
+        self.personality.store(personality, Ordering::Relaxed);
+        *self.running.lock() = parent.running.lock().clone();
+        Self { limits: parent.limits.inherited(), ..self }
+    }
+
     /// Begins to end the process with this status; the first word counts. True for it.
     pub fn end(&self, status: i32) -> bool {
         let first = !self.ending.swap(true, Ordering::AcqRel);
@@ -79,6 +105,28 @@ impl Process {
     /// It is stopped by this signal.
     pub fn stop(&self, signal: Signal) {
         self.stop.lock().get_or_insert((signal, true));
+    }
+
+    /// How long its threads run at most at a time: who is nice, less.
+    #[must_use]
+    pub fn slice(&self, full: Cycles) -> Cycles {
+        match u64::try_from(self.nice.load(Ordering::Relaxed)) {
+            Ok(nice @ 1..20) => Cycles::new(full.get() / 20 * (20 - nice)),
+            _ => full,
+        }
+    }
+
+    /// Whether its programs are to lie always at the same places (`ADDR_NO_RANDOMIZE`).
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        self.personality.load(Ordering::Relaxed) & super::direct::ADDR_NO_RANDOMIZE != 0
+    }
+
+    /// Whether it has used so much time that PR is to be told, once.
+    #[inline]
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.timers.is_due(self.used.load(Ordering::Relaxed))
     }
 
     /// What has stopped it, and whether this is the first to ask.
@@ -210,9 +258,10 @@ impl ThreadState {
         self.blocked.store(blocked.bits(), Ordering::SeqCst);
     }
 
-    /// It has written to a pipe that nobody reads.
-    pub fn raise_pipe(&self) {
+    /// What it has done is a standard signal to it: it has written to a pipe that nobody
+    /// reads, or beyond its limit.
+    pub fn raise(&self, signal: Signal) {
         // Of a standard signal one at most waits: there is room.
-        let _ = self.pending.lock().add(Info::user(Signal::PIPE, self.process.pid, 0));
+        let _ = self.pending.lock().add(Info::user(signal, self.process.pid, 0));
     }
 }

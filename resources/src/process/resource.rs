@@ -13,12 +13,14 @@ use vortex_machine::UserContext;
 use vortex_units::{Cycles, Nanos};
 
 use super::begin::Start;
+use super::cpu_timers::Which;
 use super::futex::{Key, Wake};
 use super::futexes::Waking;
 use super::operands::Operands;
 use super::posting::Alarm;
 use super::processes::{Pid, Process, ThreadState};
 use super::signals::{Ended, Info, Signal, SignalSet, Stack};
+use super::timers::{TimerId, Timers};
 use super::waiting::{For, Waits};
 use crate::files::{FileRequest, Image};
 use crate::memory::{AddressSpace, MemoryRequest};
@@ -27,7 +29,7 @@ use crate::{Answer, Mail, System};
 /// Threads interrupted in one run.
 const SLICE: usize = 6;
 /// Numbers wrap here, as Linux's `pid_max` on 64 bits.
-const PID_MAX: i32 = 4_194_304;
+pub const PID_MAX: i32 = 4_194_304;
 
 /// What some calls bring beside operands.
 pub enum Extra {
@@ -94,6 +96,8 @@ pub enum ProcessRequest {
     Interrupt(Arc<Process>, usize),
     /// A wait's time is over.
     Timeout(Pid, u64),
+    /// A timer's time has come.
+    Timer(TimerId, u64),
     /// A process's alarm rings.
     Alarm(Pid, u64),
     /// A signal to many processes.
@@ -102,6 +106,8 @@ pub enum ProcessRequest {
     Key(i32, Signal),
     /// A thread has found this process stopped.
     Stopped(Arc<Process>),
+    /// A process has used so much time that something is due.
+    Used(Arc<Process>),
 }
 
 /// A process, alive or not yet waited for.
@@ -123,6 +129,7 @@ pub struct Processes {
     pub(super) waits: Waits,
     pub(super) alarms: BTreeMap<Pid, Alarm>,
     pub(super) alarm_number: u64,
+    pub(super) timers: Timers,
     last: i32,
 }
 
@@ -175,6 +182,7 @@ impl Resource<Mail> for Processes {
                     Outcome::Done
                 }
             }
+            ProcessRequest::Timer(id, number) => self.expire_timer(*id, *number, cx),
             ProcessRequest::Alarm(pid, number) => self.ring(*pid, *number, cx),
             ProcessRequest::Post(targets, info) => {
                 let (targets, info) = (core::mem::take(targets), *info);
@@ -197,6 +205,11 @@ impl Resource<Mail> for Processes {
                 self.stopped(&process, cx);
                 Outcome::Done
             }
+            ProcessRequest::Used(process) => {
+                let process = process.clone();
+                self.used(&process, cx);
+                Outcome::Done
+            }
             ProcessRequest::Timeout(tid, number) => {
                 self.waits.expire(*tid, *number, cx);
                 Outcome::Done
@@ -215,6 +228,7 @@ impl Processes {
             waits: Waits::default(),
             alarms: BTreeMap::new(),
             alarm_number: 0,
+            timers: Timers::default(),
             last: 0,
         }
     }
@@ -256,6 +270,18 @@ impl Processes {
             P::Setitimer { which, .. } | P::Getitimer { which, .. } => {
                 let told = self.interval_timer(call, which, cx);
                 reply(told)
+            }
+            P::TimerCreate { .. }
+            | P::TimerSettime { .. }
+            | P::TimerGettime { .. }
+            | P::TimerGetoverrun { .. }
+            | P::TimerDelete { .. } => {
+                let done = self.timer_call(call, cx);
+                reply(done)
+            }
+            P::Getpriority { which, who } => reply(self.priority(call, (which, who))),
+            P::Setpriority { which, who, nice } => {
+                reply(self.set_priority(call, (which, who), nice))
             }
             P::Setpgid { pid, group } => reply(self.set_group(call, pid, group)),
             P::Getpgid { pid } => reply(
@@ -329,6 +355,21 @@ impl Processes {
         Ok(pid as u64)
     }
 
+    /// A process has used so much time that signals are due.
+    fn used(&mut self, process: &Arc<Process>, cx: &mut Cx<'_>) {
+        let again = self.system.clock.cycles(Nanos::new(1_000_000_000));
+        let due = process.timers.take(process.used.load(Ordering::Relaxed), again);
+        let signals = [
+            (due.virtual_timer, Signal::VTALRM),
+            (due.profiling, Signal::PROF),
+            (due.soft, Signal::XCPU),
+            (due.hard, Signal::KILL),
+        ];
+        for (_, signal) in signals.into_iter().filter(|(due, _)| *due) {
+            let _ = self.post(process, Info::kernel(signal), None, cx);
+        }
+    }
+
     /// setitimer(2) and getitimer(2).
     fn interval_timer(
         &mut self,
@@ -336,20 +377,31 @@ impl Processes {
         which: i32,
         cx: &mut Cx<'_>,
     ) -> Result<u64, Errno> {
-        if which != 0 {
-            return Err(Errno::EINVAL);
-        }
+        let of = match which {
+            0 => None,
+            1 => Some(Which::Virtual),
+            2 => Some(Which::Profiling),
+            _ => return Err(Errno::EINVAL),
+        };
         let clock = self.system.clock;
         let process = call.thread.process.clone();
+        let used = process.used.load(Ordering::Relaxed);
         let set = matches!(call.call, abi::Process::Setitimer { .. });
         let new = matches!(call.call, abi::Process::Setitimer { new: Some(_), .. });
         let (value, interval) = if new {
             let bytes = call.operands.bytes_of::<32>(0)?;
             let (interval, value) = bytes.split_at(16);
             let (interval, value) = (timeval(interval)?, timeval(value)?);
-            self.set_alarm(&process, clock.cycles(value), clock.cycles(interval), cx)
+            let (value, interval) = (clock.cycles(value), clock.cycles(interval));
+            match of {
+                None => self.set_alarm(&process, value, interval, cx),
+                Some(which) => process.timers.set(which, used, value, interval),
+            }
         } else {
-            self.alarm_of(process.pid, cx.now())
+            match of {
+                None => self.alarm_of(process.pid, cx.now()),
+                Some(which) => process.timers.get(which, used),
+            }
         };
         let mut bytes = [0; 32];
         for (place, span) in bytes.chunks_exact_mut(16).zip([interval, value]) {
@@ -384,6 +436,8 @@ impl Processes {
     fn ended(&mut self, thread: &Arc<ThreadState>, cx: &mut Cx<'_>) -> Option<Arc<Process>> {
         let process = thread.process.clone();
         process.threads.lock().retain(|other| other.tid != thread.tid);
+        // It does not count any more where it was bound.
+        cx.unbind(process.own, thread.tid.0 as u64);
         let left = process.count.fetch_sub(1, Ordering::AcqRel) - 1;
         if left > 0 {
             if left == 1 {
@@ -398,6 +452,8 @@ impl Processes {
         let _ = cx.send(ports.files, Labels::NONE, FileRequest::Drop(process.files));
         self.leave_memory(&process.memory(), process.pid, cx);
         self.alarms.remove(&process.pid);
+        self.timers.drop_all(process.pid);
+        drop(process.running.lock().take());
         self.orphan_children(process.pid);
         self.bury(&process, cx);
         if self.system.processes.fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -409,14 +465,25 @@ impl Processes {
 
     /// The children of an ended process are nobody's; those that have ended are forgotten.
     fn orphan_children(&mut self, pid: Pid) {
-        self.records.retain(|_, record| {
+        let registry = &self.system.registry;
+        self.records.retain(|&child, record| {
             let orphan = record.parent == pid;
             if orphan {
                 record.parent = Pid(0);
                 record.process.parent.store(1, Ordering::Relaxed);
             }
-            !(orphan && record.zombie)
+            let gone = orphan && record.zombie;
+            if gone {
+                registry.remove(child);
+            }
+            !gone
         });
+    }
+
+    /// Nobody waits for this process any more.
+    pub(super) fn forget(&mut self, pid: Pid) {
+        self.records.remove(&pid);
+        self.system.registry.remove(pid);
     }
 
     /// An ended process waits for its parent, if that wants to know.
@@ -434,7 +501,7 @@ impl Processes {
         }
         self.changed(process, how, cx);
         if !wants {
-            self.records.remove(&process.pid);
+            self.forget(process.pid);
         }
     }
 

@@ -5,8 +5,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use vortex_abi::linux::general::{
-    FUTEX_CMD_MASK, FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI, FUTEX_REQUEUE, FUTEX_WAIT, FUTEX_WAIT_BITSET,
-    FUTEX_WAKE_OP,
+    F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETLK, F_SETLKW, FUTEX_CMD_MASK,
+    FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI, FUTEX_REQUEUE, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE_OP,
 };
 use vortex_abi::{self as abi, Call, Errno, Span};
 use vortex_machine::Access;
@@ -15,6 +15,7 @@ use vortex_units::{CoreId, Cycles, Nanos};
 use super::direct::{self, Effect};
 use super::operands::{Operands, Unready};
 use super::resource::{Child, Exec, Extra, ProcessCall};
+use super::selecting::Select;
 use super::signals::SignalSet;
 use super::thread::Thread;
 use crate::System;
@@ -22,6 +23,8 @@ use crate::files::{FileCall, timespec};
 use crate::memory::{AddressSpace, Unpinned, pin, read_string};
 use crate::monitor::MonitorRequest;
 
+/// What a write that has waited pins of its rest, and moves at a time.
+pub(super) const REST: u64 = 64 << 10;
 /// The most that arguments and environment have together.
 const STRINGS: usize = 2 << 20;
 /// And the longest of them, as Linux has it (`MAX_ARG_STRLEN`), without the zero.
@@ -124,7 +127,22 @@ fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
             }
             None => Operands::default(),
         },
-        _ => Operands::prepare(&thread.space, call.operands())?,
+        abi::Files::Fcntl { request, argument, .. } if is_lock(request) => {
+            let told = matches!(request, F_GETLK | F_OFD_GETLK);
+            let access = if told { Access::Write } else { Access::Read };
+            Operands::buffer_at(&thread.space, Span::new(argument, 32), access)?
+        }
+        _ => match Select::of(&call) {
+            Some(select) => {
+                let (operands, masked) = select.operands(&thread.space)?;
+                if masked {
+                    swap_mask(thread, &operands, 2)?;
+                }
+                operands
+            }
+            None if thread.done > 0 => rest(thread, &call)?,
+            None => prepare_or_without(thread, call.operands(), goes_without(thread))?,
+        },
     };
     if let abi::Files::Ppoll { mask: Some(_), .. } = call {
         swap_mask(thread, &operands, 2)?;
@@ -133,6 +151,64 @@ fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
     call.deadline = thread.deadline;
     call.expired = thread.expired;
     Ok(Prepared::Files(Box::new(call)))
+}
+
+/// What is left of the buffers of a write that waited after a part of them was written.
+fn rest(thread: &Thread, call: &abi::Files) -> Result<Operands, Unready> {
+    let (space, done) = (&thread.space, thread.done);
+    match *call {
+        abi::Files::Write { buffer: abi::In(span), .. } => {
+            let span = Span::new(
+                span.address.saturating_add(done),
+                span.length.saturating_sub(done).min(REST),
+            );
+            Operands::buffer_at(space, span, Access::Read)
+        }
+        abi::Files::Writev { buffers: abi::IovIn(iov), .. } => {
+            Operands::rest_of(space, iov, done, REST)
+        }
+        _ => Operands::prepare(space, call.operands()),
+    }
+}
+
+/// Whether a thread's call has its effect even where its buffers are not: it fails when it
+/// comes to them. All others fail before they begin.
+pub(super) fn goes_without(thread: &Thread) -> bool {
+    const READ: u64 = 0;
+    const WRITE: u64 = 1;
+    const WAIT4: u64 = 61;
+    const WAITID: u64 = 247;
+    matches!(thread.context.registers().rax, READ | WRITE | WAIT4 | WAITID)
+}
+
+/// The operands of a call; of one that goes without, those that can be had.
+fn prepare_or_without(
+    thread: &Thread,
+    wanted: [Option<abi::Operand>; 3],
+    without: bool,
+) -> Result<Operands, Unready> {
+    match Operands::prepare(&thread.space, wanted) {
+        Err(Unready::Error(Errno::EFAULT)) if without => {}
+        Err(Unready::Fault(..)) if without && thread.unreachable => {}
+        prepared => return prepared,
+    }
+    let mut some = Operands::default();
+    for (place, operand) in wanted.into_iter().enumerate() {
+        let mut alone = [None; 3];
+        if let Some(wanted) = alone.get_mut(place) {
+            *wanted = operand;
+        }
+        if let Ok(prepared) = Operands::prepare(&thread.space, alone) {
+            some.take_in(prepared);
+        }
+    }
+    Ok(some)
+}
+
+/// Whether a request of fcntl(2) takes a `struct flock`.
+#[must_use]
+pub fn is_lock(request: u32) -> bool {
+    matches!(request, F_GETLK | F_SETLK | F_SETLKW | F_OFD_GETLK | F_OFD_SETLK | F_OFD_SETLKW)
 }
 
 /// Bytes at the pointer that a control request takes, if it takes one.
@@ -184,7 +260,10 @@ fn process(
             }
             (operands, Extra::None)
         }
-        _ => (Operands::prepare(space, call.operands())?, Extra::None),
+        _ => {
+            let without = goes_without(thread);
+            (prepare_or_without(thread, call.operands(), without)?, Extra::None)
+        }
     };
     if let abi::Process::RtSigtimedwait { info, timeout, size, .. } = call {
         return take_signal(

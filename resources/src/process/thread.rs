@@ -36,6 +36,10 @@ pub struct Thread {
     pub set_tid: u64,
     /// Pages that faulted for one system call, to see that it gets on.
     pub faults: u32,
+    /// A buffer of its call is not there, and will not be: the call is made without.
+    pub unreachable: bool,
+    /// Bytes that its call has moved, where it is made again for the rest.
+    pub done: u64,
     /// Until when its call waits, if it is made again; and whether that is over.
     pub deadline: Option<Cycles>,
     /// Whether that time is over.
@@ -78,6 +82,8 @@ impl Thread {
             clear_tid: 0,
             set_tid: 0,
             faults: 0,
+            unreachable: false,
+            done: 0,
             deadline: None,
             expired: false,
             robust: 0,
@@ -133,6 +139,8 @@ impl Thread {
     /// Its call is over: the next one begins anew.
     pub fn settle(&mut self) {
         self.faults = 0;
+        self.unreachable = false;
+        self.done = 0;
         self.deadline = None;
         self.expired = false;
     }

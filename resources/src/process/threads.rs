@@ -100,7 +100,7 @@ impl Resource<Mail> for Threads {
 
     fn handle(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
         if let Some(thread) = &mut ready.thread {
-            thread.slice = self.system.timeslice;
+            thread.slice = thread.process().slice(self.system.timeslice);
         }
         self.run(ready, cx)
     }
@@ -139,11 +139,21 @@ impl Continuation<Mail, Threads> for Answered {
         let answer = cx.reply::<Answer>();
         let Some(thread) = &mut ready.thread else { return Outcome::Done };
         let result = match answer {
+            Ok(Some(Answer::Call(Ok(more)))) if thread.done > 0 && more >= stub::REST => {
+                thread.done = thread.done.saturating_add(more);
+                return threads.call(ready, cx);
+            }
             Ok(Some(Answer::Call(result))) => result,
             Ok(Some(Answer::Again(deadline, expired))) => {
                 (thread.deadline, thread.expired) = (deadline, expired);
                 return threads.call(ready, cx);
             }
+            Ok(Some(Answer::GoOn(done))) => {
+                thread.done = thread.done.saturating_add(done);
+                return threads.call(ready, cx);
+            }
+            // What is done already is what it returns.
+            Ok(Some(Answer::Interrupted(_))) if thread.done > 0 => Ok(0),
             Ok(Some(Answer::Interrupted(deadline))) if thread.is_taking() => {
                 // One of those it takes may have come, though it blocks them.
                 thread.deadline = deadline;
@@ -184,7 +194,7 @@ impl Continuation<Mail, Threads> for CallMended {
     fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
         match cx.reply::<Answer>() {
             Ok(Some(Answer::Fault(Ok(())))) => threads.call(ready, cx),
-            _ => threads.finish(ready, Err(Errno::EFAULT), cx),
+            _ => threads.unreached(ready, cx),
         }
     }
 }
@@ -198,6 +208,12 @@ impl Threads {
         }
         // First the flag, then the look: what comes in between is seen, or sets the flag.
         thread.state.interrupted.store(false, Ordering::SeqCst);
+        if thread.process().is_due()
+            && let Some(ports) = self.system.ports.get()
+        {
+            let request = ProcessRequest::Used(thread.process().clone());
+            let _ = cx.send(ports.process, Labels::NONE, request);
+        }
         if thread.process().is_stopped() {
             return self.stop(ready, cx);
         }
@@ -313,6 +329,17 @@ impl Threads {
         }
     }
 
+    /// A buffer of a call is not there: the call fails, or is made without it first.
+    fn unreached(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
+        match &mut ready.thread {
+            Some(thread) if !thread.unreachable && stub::goes_without(thread) => {
+                thread.unreachable = true;
+                self.call(ready, cx)
+            }
+            _ => self.finish(ready, Err(Errno::EFAULT), cx),
+        }
+    }
+
     fn effect(&mut self, ready: &mut ThreadReady, effect: Effect, cx: &mut Cx<'_>) -> Next {
         let Some(thread) = &mut ready.thread else { return Outcome::Done };
         let status = |status: i32| (status & 0xff) << 8;
@@ -343,6 +370,10 @@ impl Threads {
         cx: &mut Cx<'_>,
     ) -> Next {
         if let Some(thread) = &mut ready.thread {
+            let result = match (thread.done, result) {
+                (0, result) => result,
+                (done, result) => Ok(done.saturating_add(result.unwrap_or(0))),
+            };
             thread.settle();
             if let Some(blocked) = thread.restored.take() {
                 thread.block(blocked);

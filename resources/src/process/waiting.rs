@@ -16,6 +16,7 @@ use vortex_units::{Cycles, Nanos};
 
 use super::direct::clock_of;
 use super::futex::{FutexTable, Key, Requeue, Requeued, WaiterId, Wake, Woken};
+use super::limit_calls::usage;
 use super::processes::{Pid, Process, ThreadState};
 use super::resource::{Cx, Next, ProcessCall, ProcessRequest, Processes, reply};
 use super::signals::{Ended, Info, Signal};
@@ -142,18 +143,6 @@ fn how_of(status: i32) -> Ended {
     }
 }
 
-/// A `struct rusage`: user time only.
-pub(super) fn usage(used: Nanos) -> [u8; 144] {
-    let mut bytes = [0; 144];
-    let (seconds, micros) = (used.get() / 1_000_000_000, used.get() % 1_000_000_000 / 1_000);
-    let (left, rest) = bytes.split_at_mut(8);
-    left.copy_from_slice(&seconds.to_le_bytes());
-    if let Some(place) = rest.get_mut(..8) {
-        place.copy_from_slice(&micros.to_le_bytes());
-    }
-    bytes
-}
-
 /// What a thread waits for, beside a time and a signal.
 #[derive(Default)]
 pub(super) struct For {
@@ -269,14 +258,19 @@ impl Processes {
         };
         match self.find_child(call, wanted, options | WEXITED) {
             Found::Changed(child, status) => {
-                if call.operands.buffer(0).is_ok() {
-                    let _ = call.operands.give(0, &status.to_le_bytes());
-                }
                 let used = self.take_report(call, child, false);
-                if call.operands.buffer(1).is_ok() {
-                    let _ = call.operands.give(1, &usage(self.system.clock.nanos(used)));
-                }
-                reply(Ok(child.0 as u64))
+                let told = status.to_le_bytes();
+                let usage = usage(self.system.clock.nanos(used), 0);
+                // Where they have no place the child is taken all the same.
+                let P::Wait4 { status, usage: used, .. } = call.call else {
+                    return reply(Err(Errno::EINVAL));
+                };
+                let given = |place, wanted: bool, bytes: &[u8]| {
+                    if wanted { call.operands.give(place, bytes) } else { Ok(()) }
+                };
+                let all = given(0, status.is_some(), &told)
+                    .and_then(|()| given(1, used.is_some(), &usage));
+                reply(all.map(|()| child.0 as u64))
             }
             Found::None => reply(Err(Errno::ECHILD)),
             Found::NotYet if options & WNOHANG != 0 => reply(Ok(0)),
@@ -312,23 +306,17 @@ impl Processes {
             P_PID => child.pid.0 == id,
             _ => child.group.load(Ordering::Relaxed) == group,
         };
-        let give = |bytes: &[u8]| {
-            if call.operands.buffer(0).is_ok() {
-                let _ = call.operands.give(0, bytes);
-            }
-        };
+        let wants = matches!(call.call, P::Waitid { info: Some(_), .. });
+        let give = |bytes: &[u8]| if wants { call.operands.give(0, bytes) } else { Ok(()) };
         match self.find_child(call, wanted, options) {
             Found::Changed(child, status) => {
                 let how = how_of(status);
-                give(&Info::child(Signal::CHLD, child, 0, how, (0, 0)).to_bytes());
                 self.take_report(call, child, options & WNOWAIT != 0);
-                reply(Ok(0))
+                let told = Info::child(Signal::CHLD, child, 0, how, (0, 0)).to_bytes();
+                reply(give(&told).map(|()| 0))
             }
             Found::None => reply(Err(Errno::ECHILD)),
-            Found::NotYet if options & WNOHANG != 0 => {
-                give(&[0; 128]);
-                reply(Ok(0))
-            }
+            Found::NotYet if options & WNOHANG != 0 => reply(give(&[0; 128]).map(|()| 0)),
             Found::NotYet => {
                 let own = own.pid;
                 self.wait(call, For { child_of: Some(own), ..For::default() }, None, cx)
@@ -365,13 +353,13 @@ impl Processes {
     /// the child has used.
     fn take_report(&mut self, call: &ProcessCall, child: Pid, stays: bool) -> Cycles {
         let Some(record) = self.records.get_mut(&child) else { return Cycles::ZERO };
-        let process = &record.process;
+        let process = record.process.clone();
         let used =
             process.used.load(Ordering::Relaxed) + process.used_by_children.load(Ordering::Relaxed);
         if !stays {
             record.report = None;
             if record.zombie {
-                self.records.remove(&child);
+                self.forget(child);
                 call.thread.process.used_by_children.fetch_add(used, Ordering::Relaxed);
             }
         }

@@ -13,6 +13,12 @@ pub fn run() -> ! {
         "auxiliary" => auxiliary(),
         "descriptors" => descriptors(),
         "signals" => signals(),
+        "limit" => out::seen("limit", proc::limit(libc::RLIMIT_NOFILE).map(|l| format!("{l:?}"))),
+        "wait" => {
+            let _ = fd::write(1, b"x");
+            let _ = fd::read_text(0, 1);
+        }
+        "places" => places(),
         "pid" => out::put(1, &format!("{}\n", proc::pid())),
         "count" => say!("{} arguments of {} bytes", rest.len(), rest.concat().len()),
         _ => out::fail(&format!("no role '{role}'")),
@@ -59,6 +65,19 @@ fn auxiliary() {
         let name = unsafe { std::ffi::CStr::from_ptr(name) };
         say!("file name {}", out::text(name.to_bytes()));
     }
+}
+
+/// Where the stack, a mapping, the heap and the code are.
+fn places() {
+    let local = std::hint::black_box(0_u8);
+    let mapping = vortex_guest::mem::Region::anonymous(4096, vortex_guest::mem::BOTH);
+    // SAFETY: the call tells the end of the heap, and changes nothing.
+    let heap = unsafe { vortex_guest::sys!(libc::SYS_brk, 0) }.unwrap_or(0);
+    let stack = &raw const local as usize;
+    out::put(
+        1,
+        &format!("{stack:x} {:x} {heap:x} {:x}\n", mapping.start(), places as *const () as usize),
+    );
 }
 
 /// Which descriptors below 32 are open.

@@ -1,6 +1,7 @@
 //! The tests, a file for each topic.
 
 mod clocks;
+mod clocktimers;
 mod descriptors;
 mod devices;
 mod exec;
@@ -9,13 +10,17 @@ mod files;
 mod folders;
 mod futexes;
 mod limits;
+mod locks;
 mod mappings;
 mod memory;
+mod others;
 mod pipes;
+mod places;
 mod polling;
 mod processes;
 mod procfs;
 mod restarts;
+mod selects;
 mod signals;
 mod stops;
 mod system;
@@ -34,6 +39,8 @@ pub fn all() -> impl Iterator<Item = &'static Test> {
         descriptors::TESTS,
         pipes::TESTS,
         polling::TESTS,
+        selects::TESTS,
+        locks::TESTS,
         processes::TESTS,
         waiting::TESTS,
         threads::TESTS,
@@ -44,12 +51,15 @@ pub fn all() -> impl Iterator<Item = &'static Test> {
         faults::TESTS,
         stops::TESTS,
         timers::TESTS,
+        clocktimers::TESTS,
         clocks::TESTS,
         memory::TESTS,
         mappings::TESTS,
         limits::TESTS,
         system::TESTS,
         procfs::TESTS,
+        others::TESTS,
+        places::TESTS,
         devices::TESTS,
         vectors::TESTS,
     ]

@@ -6,6 +6,27 @@ use super::World;
 use crate::{At, Dev, Errno, Node, Outcome, WINDOW};
 
 #[test]
+fn no_file_becomes_larger_than_its_writer_may_make_it() {
+    let mut world = World::new();
+    let fd = world.open("/limited", abi::O_RDWR | abi::O_CREAT).unwrap();
+    world.largest = 6;
+    assert_eq!(world.try_write(fd, b"0123", None), Ok(Outcome::Done(4)));
+    assert_eq!(world.try_write(fd, b"4567", None), Ok(Outcome::Done(2)), "the part that fits");
+    assert_eq!(world.try_write(fd, b"8", None), Err(Errno::EFBIG));
+    assert_eq!(world.try_write(fd, b"", None), Ok(Outcome::Done(0)));
+    let open = world.table.get(fd).unwrap();
+    let cut = |world: &mut World, size| {
+        world.call(|root, caller, _| root.truncate_open(caller, open, size))
+    };
+    assert_eq!(cut(&mut world, 7), Err(Errno::EFBIG));
+    assert_eq!(cut(&mut world, 3), Ok(()));
+    world.largest = 2;
+    assert_eq!(cut(&mut world, 3), Ok(()), "it is no larger");
+    let more = world.call(|root, caller, _| root.allocate(caller, open, 0, 0, 4));
+    assert_eq!(more, Err(Errno::EFBIG));
+}
+
+#[test]
 fn one_call_moves_a_window_at_most() {
     let mut world = World::new();
     let fd = world.open("/a", abi::O_CREAT | abi::O_RDWR).unwrap();
@@ -83,7 +104,7 @@ fn the_devices_of_memory() {
     assert_eq!(world.read(full, 3).unwrap(), [0; 3]);
     assert_eq!(world.write(full, b"x"), Err(Errno::ENOSPC));
     assert_eq!(world.read(random, 700).unwrap(), [0x5a; 700]);
-    assert_eq!(world.read(random, 10_000).unwrap(), [0x5a; 4096]);
+    assert_eq!(world.read(random, 10_000).unwrap(), [0x5a; 1024]);
     assert_eq!(world.read_at(zero, 5, Some(1 << 50)).unwrap(), [0; 5]);
     let open = world.table.get(null).unwrap();
     assert_eq!(world.root.seek(open, 55, abi::SEEK_SET), Ok(0));
@@ -104,10 +125,27 @@ fn other_devices_are_the_callers() {
 }
 
 #[test]
-fn unnamed_temporary_files_are_refused() {
+fn a_nameless_file_is_gone_with_its_last_descriptor_or_gets_a_name() {
     let mut world = World::new();
     const TMPFILE: u32 = 0o20_200_000;
-    assert_eq!(world.open("/tmp", TMPFILE | abi::O_RDWR), Err(Errno::EOPNOTSUPP));
+    let before = world.root.objects();
+    let fd = world.open("/tmp", TMPFILE | abi::O_RDWR).unwrap();
+    assert_eq!(world.write(fd, b"text"), Ok(4));
+    let mut named = |fd, to: &'static [u8]| {
+        let from = At::new(fd, b"");
+        world.call(|root, c, _| root.hard_link(c, from, At::cwd(to), abi::AT_EMPTY_PATH))
+    };
+    assert_eq!(named(fd, b"/tmp/a"), Ok(()));
+    assert_eq!(world.close(fd), Ok(()));
+    assert_eq!(world.root.objects(), before + 1);
+    let once = world.open("/tmp", TMPFILE | abi::O_RDWR | abi::O_EXCL).unwrap();
+    let from = At::new(once, b"");
+    let link =
+        world.call(|root, c, _| root.hard_link(c, from, At::cwd(b"/tmp/b"), abi::AT_EMPTY_PATH));
+    assert_eq!(link, Err(Errno::ENOENT));
+    assert_eq!(world.close(once), Ok(()));
+    assert_eq!(world.root.objects(), before + 1);
+    assert_eq!(world.open("/tmp", TMPFILE | abi::O_RDONLY), Err(Errno::EINVAL));
     let made = world.open("/tmp/a", abi::O_CREAT | abi::O_DIRECTORY | abi::O_RDWR);
     assert_eq!(made, Err(Errno::EINVAL));
 }

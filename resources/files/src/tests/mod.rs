@@ -38,6 +38,7 @@ pub(crate) struct World {
     pub place: Place,
     pub effects: Effects,
     pub now: Time,
+    pub largest: u64,
 }
 
 impl World {
@@ -49,7 +50,14 @@ impl World {
         let now = Time::new(1_000, 0);
         let mut root = Root::load(archive, LIMIT, Owner::new(0), now).unwrap();
         let place = root.place();
-        Self { root, table: Table::default(), place, effects: Effects::new(), now }
+        Self {
+            root,
+            table: Table::default(),
+            place,
+            effects: Effects::new(),
+            now,
+            largest: u64::MAX,
+        }
     }
 
     /// Calls with the tree and the caller apart.
@@ -63,8 +71,14 @@ impl World {
         call: impl FnOnce(&mut Root, &Caller, &mut Effects) -> T,
     ) -> T {
         self.now.seconds += 1;
-        let caller =
-            Caller { table: &self.table, place: &self.place, proc, owner: OWNER, now: self.now };
+        let caller = Caller {
+            table: &self.table,
+            place: &self.place,
+            proc,
+            owner: OWNER,
+            largest: self.largest,
+            now: self.now,
+        };
         call(&mut self.root, &caller, &mut self.effects)
     }
 

@@ -56,6 +56,20 @@ impl Actions {
         }
     }
 
+    /// The signals that are ignored, and those that have a handler.
+    #[must_use]
+    pub fn dispositions(&self) -> (SignalSet, SignalSet) {
+        let (mut ignored, mut caught) = (SignalSet::EMPTY, SignalSet::EMPTY);
+        for signal in (1..=64).filter_map(Signal::new) {
+            match self.get(signal).handler() {
+                Handler::Default => {}
+                Handler::Ignore => ignored.insert(signal),
+                Handler::At(_) => caught.insert(signal),
+            }
+        }
+        (ignored, caught)
+    }
+
     /// Whether a signal would do nothing: it is ignored, or by default without effect.
     #[must_use]
     pub fn ignores(&self, signal: Signal) -> bool {

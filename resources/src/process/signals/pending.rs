@@ -10,7 +10,7 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
-use super::info::Info;
+use super::info::{Detail, Info};
 use super::set::SignalSet;
 use super::signal::Signal;
 use crate::process::Pid;
@@ -73,6 +73,19 @@ impl Pending {
         self.queued.insert((signal, self.sent), info);
         self.set.insert(signal);
         Ok(Added::Waits)
+    }
+
+    /// A timer has expired so often more than once: if its signal waits, it counts these,
+    /// and this time; how many it has then.
+    pub fn overrun(&mut self, signal: Signal, of: i32, more: i32) -> Option<i32> {
+        let range = (signal, 0)..=(signal, u64::MAX);
+        self.queued.range_mut(range).find_map(|(_, info)| match &mut info.detail {
+            Detail::Timer { timer, overrun, .. } if *timer == of => {
+                *overrun = overrun.saturating_add(more).saturating_add(1);
+                Some(*overrun)
+            }
+            _ => None,
+        })
     }
 
     /// The signals that wait. sigpending(2) gives those of a thread and of its process that

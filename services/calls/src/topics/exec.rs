@@ -25,13 +25,15 @@ crate::tests!("exec":
     "memory-replaced" => replaced,
     "of-a-file-removed" => removed,
     "through-link" => through_link,
+    "of-a-file-being-written" => being_written,
+    "writing-what-runs" => writing_what_runs,
 );
 
 /// This program.
 pub const ME: &str = "/proc/self/exe";
 
 /// Runs a program in a child, and says how that ended.
-fn run(path: &str, arguments: &[&str], environment: &[&str]) {
+pub fn run(path: &str, arguments: &[&str], environment: &[&str]) {
     let ended = proc::outcome(|| {
         say!("exec: {}", proc::exec(path, arguments, environment));
         1
@@ -40,7 +42,7 @@ fn run(path: &str, arguments: &[&str], environment: &[&str]) {
 }
 
 /// Where this program is.
-fn here() -> String {
+pub fn here() -> String {
     file::readlink(ME, 4096).unwrap_or_else(|error| out::fail(&format!("{ME}: {error}")))
 }
 
@@ -243,16 +245,49 @@ fn removed() {
     let _temp = Temp::new("exec");
     let good = file::get(&here()).unwrap_or_default();
     executable("a", &good);
-    let go = plain();
+    let (go, there) = (plain(), plain());
     let child = proc::child(|| {
         worked("onto 0", fd::dup2(go.out, 0));
+        let _ = fd::write(there.into, b"x");
         let _ = fd::read_text(0, 1);
         seen("exec", Ok(proc::exec("a", &["a", "--as", "exit", "5"], &[])));
         2
     });
+    worked("the child has said so", fd::read_text(there.out, 1));
     worked("unlink", file::unlink("a"));
     worked("go", fd::write(go.into, b"x"));
     say!("{}", proc::wait(child));
+}
+
+fn being_written() {
+    let _temp = Temp::new("exec");
+    let good = file::get(&here()).unwrap_or_default();
+    executable("a", &good);
+    let writer = file::open("a", libc::O_WRONLY).unwrap_or(-1);
+    run("./a", &["a", "--as", "exit", "5"], &[]);
+    worked("close", fd::close(writer));
+    run("./a", &["a", "--as", "exit", "5"], &[]);
+}
+
+fn writing_what_runs() {
+    let _temp = Temp::new("exec");
+    let good = file::get(&here()).unwrap_or_default();
+    executable("a", &good);
+    let (go, there) = (plain(), plain());
+    let child = proc::child(|| {
+        let _ = (fd::dup2(go.out, 0), fd::dup2(there.into, 1));
+        let _ = proc::exec("./a", &["a", "--as", "wait"], &[]);
+        1
+    });
+    seen("it runs", fd::read_text(there.out, 1));
+    let opened = |flags| file::open("a", flags).map(|_| "open");
+    seen("to write", opened(libc::O_WRONLY));
+    seen("to cut", opened(libc::O_RDONLY | libc::O_TRUNC));
+    seen("to read", opened(libc::O_RDONLY));
+    seen("truncate", file::truncate("a", 0));
+    worked("go", fd::write(go.into, b"x"));
+    say!("{}", proc::wait(child));
+    seen("to write", opened(libc::O_WRONLY));
 }
 
 fn through_link() {

@@ -30,6 +30,8 @@ crate::tests!("files":
     "sendfile" => sendfile,
     "sync" => sync,
     "large" => large,
+    "without-a-name" => nameless,
+    "without-a-name-errors" => nameless_errors,
 );
 
 /// A file to read and write, made anew.
@@ -375,4 +377,42 @@ fn large() {
     let all = fd::read_all(fd).unwrap_or_default();
     say!("read {}", all.len());
     say!("equal {}", all.chunks(9973).all(|chunk| chunk == piece));
+}
+
+fn nameless() {
+    let _temp = Temp::new("files");
+    let fd = file::open_mode(".", libc::O_TMPFILE | libc::O_RDWR, 0o640).unwrap_or(-1);
+    seen("write", fd::write(fd, b"nobody's"));
+    seen("read", fd::seek(fd, 0, libc::SEEK_SET).and_then(|_| fd::read_text(fd, 64)));
+    let stat = file::fstat(fd);
+    seen("links", stat.map(|stat| stat.links()));
+    seen("mode", file::fstat(fd).map(|stat| format!("{:o}", stat.mode() & 0o7777)));
+    seen(
+        "no name",
+        std::fs::read_dir(".").map(|all| all.count()).map_err(|_| vortex_guest::errno::Errno(0)),
+    );
+    let from = format!("/proc/self/fd/{fd}");
+    let named = |from: &str, to: &str, flags: i32| {
+        let (from, to) = (sys::c(from), sys::c(to));
+        let here = libc::AT_FDCWD;
+        // SAFETY: the kernel reads two strings.
+        unsafe { sys!(libc::SYS_linkat, here, from.as_ptr(), here, to.as_ptr(), flags) }
+    };
+    seen("given a name", named(&from, "a", libc::AT_SYMLINK_FOLLOW));
+    seen("links", file::stat("a").map(|stat| stat.links()));
+    seen("contents", file::get("a").map(|bytes| bytes.len()));
+    let once = libc::O_TMPFILE | libc::O_RDWR | libc::O_EXCL;
+    let fd = file::open_mode(".", once, 0o600).unwrap_or(-1);
+    let from = format!("/proc/self/fd/{fd}");
+    seen("for good", named(&from, "b", libc::AT_SYMLINK_FOLLOW));
+    worked("close", fd::close(fd));
+}
+
+fn nameless_errors() {
+    let _temp = Temp::new("files");
+    worked("make", file::put("a", b""));
+    let open = |path: &str, flags: i32| file::open_mode(path, flags, 0o600).map(|_| "open");
+    seen("only to read", open(".", libc::O_TMPFILE | libc::O_RDONLY));
+    seen("in a file", open("a", libc::O_TMPFILE | libc::O_RDWR));
+    seen("nowhere", open("none", libc::O_TMPFILE | libc::O_RDWR));
 }

@@ -18,7 +18,134 @@ crate::tests!("pipes":
     "make" => make,
     "wrong-way" => wrong_way,
     "ready-bytes" => ready,
+    "packets" => packets,
+    "packets-set-later" => packets_later,
+    "waits-and-goes-on" => goes_on,
+    "waits-with-parts" => goes_on_with_parts,
+    "waits-and-is-interrupted" => interrupted,
+    "reader-leaves-meanwhile" => reader_leaves,
+    "buffer-leaves-meanwhile" => buffer_leaves,
 );
+
+fn packets() {
+    let pipe =
+        pipe(libc::O_DIRECT).unwrap_or_else(|error| vortex_guest::out::fail(&format!("{error}")));
+    for text in [&b"one"[..], b"two", b"a longer one"] {
+        seen("write", fd::write(pipe.into, text));
+    }
+    seen("read", fd::read_text(pipe.out, 64));
+    seen("read", fd::read_text(pipe.out, 64));
+    seen("a part of one", fd::read_text(pipe.out, 4));
+    worked("write", fd::write(pipe.into, b"next"));
+    seen("the rest is gone", fd::read_text(pipe.out, 64));
+    seen("larger than a page", fd::write(pipe.into, &[b'x'; 5000]));
+    let mut bytes = [0; 8192];
+    seen("read", fd::read(pipe.out, &mut bytes));
+    seen("read", fd::read(pipe.out, &mut bytes));
+    let flags =
+        |fd| fd::fcntl(fd, libc::F_GETFL, 0).map(|flags| flags as i32 & libc::O_DIRECT != 0);
+    seen("the writer's flag", flags(pipe.into));
+}
+
+fn packets_later() {
+    let pipe = plain();
+    worked("write", fd::write(pipe.into, b"stream "));
+    worked("packets", fd::fcntl(pipe.into, libc::F_SETFL, libc::O_DIRECT));
+    worked("write", fd::write(pipe.into, b"packet"));
+    worked("stream again", fd::fcntl(pipe.into, libc::F_SETFL, 0));
+    worked("write", fd::write(pipe.into, b"more"));
+    seen("read", fd::read_text(pipe.out, 64));
+}
+
+const LARGE: usize = 300_000;
+
+/// What byte is there in a long write.
+fn byte(at: usize) -> u8 {
+    (at % 251) as u8
+}
+
+/// Reads all that comes; how much was as it should be.
+fn checked(out: i32) -> (usize, bool) {
+    let (mut count, mut good) = (0, true);
+    let mut bytes = [0; 7777];
+    while let Ok(length @ 1..) = fd::read(out, &mut bytes) {
+        good &= bytes[..length].iter().enumerate().all(|(at, b)| *b == byte(count + at));
+        count += length;
+    }
+    (count, good)
+}
+
+/// A child that writes much, while this process reads.
+fn writes_much(write: impl FnOnce(i32) -> bool) {
+    let pipe = plain();
+    let child = proc::child(|| {
+        let _ = fd::close(pipe.out);
+        i32::from(!write(pipe.into))
+    });
+    worked("close", fd::close(pipe.into));
+    say!("{:?}", checked(pipe.out));
+    say!("child {}", proc::wait(child));
+}
+
+fn goes_on() {
+    writes_much(|into| {
+        let bytes: Vec<u8> = (0..LARGE).map(byte).collect();
+        fd::write(into, &bytes) == Ok(LARGE)
+    });
+}
+
+fn goes_on_with_parts() {
+    writes_much(|into| {
+        let bytes: Vec<u8> = (0..LARGE).map(byte).collect();
+        let parts: Vec<&[u8]> = bytes.chunks(33_333).collect();
+        fd::writev(into, &parts) == Ok(LARGE)
+    });
+}
+
+/// What was written before the signal came is what the call says.
+fn interrupted() {
+    let pipe = plain();
+    let child = super::restarts::handling(0, || {
+        let answer = fd::write(pipe.into, &vec![1; LARGE]);
+        seen("written", answer.map(|count| count == 65_536));
+        0
+    });
+    say!("child {}", super::restarts::pester(child, libc::SIGUSR1));
+}
+
+fn reader_leaves() {
+    let pipe = plain();
+    let child = proc::child(|| {
+        let _ = fd::close(pipe.out);
+        worked("ignore", sig::ignore(libc::SIGPIPE));
+        let answer = fd::write(pipe.into, &vec![1; LARGE]);
+        seen("written", answer.map(|count| count >= 65_536 && count < LARGE));
+        0
+    });
+    let mut some = [0; 100];
+    seen("some", fd::read(pipe.out, &mut some));
+    worked("close", fd::close(pipe.out));
+    say!("child {}", proc::wait(child));
+}
+
+/// A write that waits does not hold its buffer: another thread takes it away.
+fn buffer_leaves() {
+    use vortex_guest::mem::{BOTH, PAGE, Region};
+    let pipe = plain();
+    let region = Region::anonymous(64 * PAGE, BOTH);
+    region.fill(5);
+    let (into, start) = (pipe.into, region.start());
+    let writer = std::thread::spawn(move || {
+        // SAFETY: the kernel reads what is there of a mapping.
+        unsafe { vortex_guest::sys!(libc::SYS_write, into, start, 64 * PAGE) }
+    });
+    proc::until(|| fd::ioctl(pipe.out, libc::FIONREAD as usize) == Ok(65_536));
+    worked("unmap all", region.unmap(0, 64 * PAGE));
+    let mut bytes = vec![0; 65_536];
+    seen("read", fd::read(pipe.out, &mut bytes));
+    let written = writer.join().ok().and_then(Result::ok);
+    say!("what was there {}", written == Some(65_536));
+}
 
 fn pass() {
     let pipe = plain();

@@ -194,6 +194,8 @@ fn exit_by_other() {
 }
 
 extern "C" fn late_exit(_: usize) {
+    // First the main thread has said what it does.
+    proc::until(|| WORDS[1].load(SeqCst) == 1);
     for _ in 0..200 {
         proc::give_way();
     }
@@ -204,7 +206,9 @@ fn main_ends_first() {
     say!(
         "child {}",
         proc::outcome(|| {
+            WORDS[1].store(0, SeqCst);
             worked("start", thread::start(THREAD, Words::default(), late_exit, 0));
+            WORDS[1].store(1, SeqCst);
             thread::exit(1)
         })
     );

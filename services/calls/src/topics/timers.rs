@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use libc::{ITIMER_REAL, ITIMER_VIRTUAL, SIGALRM, SIGVTALRM};
+use libc::{ITIMER_PROF, ITIMER_REAL, ITIMER_VIRTUAL, SIGALRM, SIGPROF, SIGVTALRM};
 use vortex_guest::out::{seen, worked};
 use vortex_guest::{Res, proc, say, sig, sys, time};
 
@@ -13,6 +13,9 @@ crate::tests!("timers":
     "once" => once,
     "interval" => interval,
     "virtual" => virtual_time,
+    "virtual-interval" => virtual_interval,
+    "profiling" => profiling,
+    "profiling-kills" => profiling_kills,
     "not-inherited" => not_inherited,
     "errors" => errors,
 );
@@ -97,6 +100,45 @@ fn virtual_time() {
         std::hint::spin_loop();
     }
     say!("noted {}", sig::noted_names());
+}
+
+fn spin_until(noted: usize) {
+    while sig::noted() < noted {
+        std::hint::spin_loop();
+    }
+}
+
+fn virtual_interval() {
+    worked("handle", sig::handle(SIGVTALRM, sig::NOTE, 0, &[]));
+    worked("set", set(ITIMER_VIRTUAL, 10_000, 10_000));
+    spin_until(3);
+    worked("off", set(ITIMER_VIRTUAL, 0, 0));
+    seen("left", left(ITIMER_VIRTUAL).map(|left| format!("{left:?}")));
+    worked("far", set(ITIMER_VIRTUAL, 1_000_000_000, 2_000_000));
+    let far = |(left, then): (i64, i64)| left > 900_000_000 && then == 2_000_000;
+    seen("left", left(ITIMER_VIRTUAL).map(far));
+    seen("the other", left(ITIMER_PROF).map(|left| format!("{left:?}")));
+}
+
+fn profiling() {
+    worked("handle", sig::handle(SIGPROF, sig::NOTE, 0, &[]));
+    worked("set", set(ITIMER_PROF, 20_000, 0));
+    time::pause(Duration::from_millis(30));
+    say!("not while asleep {}", sig::noted() == 0);
+    spin_until(1);
+    say!("noted {}", sig::noted_names());
+}
+
+fn profiling_kills() {
+    say!(
+        "{}",
+        proc::outcome(|| {
+            let _ = set(ITIMER_PROF, 10_000, 0);
+            loop {
+                std::hint::spin_loop();
+            }
+        })
+    );
 }
 
 fn not_inherited() {

@@ -21,7 +21,8 @@ use figures::Figures;
 
 const TEMPLATE: &str = "experiments/attacks/machine.xml";
 /// What `services/attacks` knows.
-pub const ATTACKS: [&str; 5] = ["forkbomb", "threadstorm", "threadops", "callstorm", OBJECTS];
+pub const ATTACKS: [&str; 6] =
+    ["forkbomb", "threadstorm", "threadops", "signalstorm", "callstorm", OBJECTS];
 /// It hoards the kernel's objects, and says how it was refused.
 const OBJECTS: &str = "objects";
 /// As it should say.

@@ -1,0 +1,194 @@
+//! Locks on files: `flock`, and those of `fcntl`, which are on ranges.
+//!
+//! Three kinds, each with its own owner: `flock` belongs to an open file, and does not know
+//! of the others; POSIX locks belong to a process (to its descriptors) and are let go when
+//! it closes any descriptor of the file; open file description locks are ranges that belong
+//! to an open file. The two kinds of ranges stand in each other's way.
+//!
+//! Invariant: ranges of one owner do not overlap.
+
+use alloc::vec::Vec;
+
+use crate::Errno;
+use crate::description::OpenId;
+
+/// The most locks on one file: what a call looks through is bounded.
+const MOST: usize = 1024;
+
+/// Whose a lock is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockOwner {
+    /// A process, by the number of its descriptors' table.
+    Process(u64),
+    /// An open file.
+    Open(OpenId),
+}
+
+/// What is locked: from the first byte to the last, for others to read or for nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The first byte.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+    /// Nobody else may lock it at all.
+    pub exclusive: bool,
+}
+
+/// A lock that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// On what.
+    pub range: Range,
+    /// By whom.
+    pub owner: LockOwner,
+    /// The process that took it, as `F_GETLK` tells it.
+    pub pid: i32,
+}
+
+/// The locks of one file.
+#[derive(Default)]
+pub(crate) struct Locks {
+    ranges: Vec<Held>,
+    whole: Vec<(OpenId, bool)>,
+}
+
+impl Locks {
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty() && self.whole.is_empty()
+    }
+
+    /// A range of somebody else's that stands in the way: the first by its place.
+    pub fn conflict(&self, owner: LockOwner, wanted: Range) -> Option<Held> {
+        let meets = |held: &&Held| {
+            held.owner != owner
+                && held.range.first <= wanted.last
+                && wanted.first <= held.range.last
+                && (held.range.exclusive || wanted.exclusive)
+        };
+        self.ranges.iter().filter(meets).min_by_key(|held| held.range.first).copied()
+    }
+
+    /// Locks a range in which no conflict is, or lets it go (`None`). True if others may
+    /// be able to go on.
+    pub fn set(
+        &mut self,
+        owner: LockOwner,
+        pid: i32,
+        (first, last): (u64, u64),
+        exclusive: Option<bool>,
+    ) -> Result<bool, Errno> {
+        // What is split leaves two pieces of one.
+        self.ranges.try_reserve(2).map_err(|_| Errno::ENOLCK)?;
+        if self.ranges.len() >= MOST {
+            return Err(Errno::ENOLCK);
+        }
+        let (mut freed, mut rests) = (false, Vec::new());
+        let mut range = exclusive.map(|exclusive| Range { first, last, exclusive });
+        self.ranges.retain(|held| {
+            let old = held.range;
+            let meets = old.first <= last && first <= old.last;
+            let touches = range.is_some_and(|range| {
+                range.exclusive == old.exclusive
+                    && old.first <= range.last.saturating_add(1)
+                    && range.first <= old.last.saturating_add(1)
+            });
+            if held.owner != owner || !meets && !touches {
+                return true;
+            }
+            match &mut range {
+                // What is the same becomes one.
+                Some(range) if range.exclusive == old.exclusive => {
+                    range.first = range.first.min(old.first);
+                    range.last = range.last.max(old.last);
+                }
+                _ => {
+                    freed |= meets;
+                    if let Some(end) = first.checked_sub(1).filter(|end| old.first <= *end) {
+                        rests.push(Held { range: Range { last: end, ..old }, ..*held });
+                    }
+                    if let Some(begin) = last.checked_add(1).filter(|at| *at <= old.last) {
+                        rests.push(Held { range: Range { first: begin, ..old }, ..*held });
+                    }
+                }
+            }
+            false
+        });
+        self.ranges.extend(rests);
+        self.ranges.extend(range.map(|range| Held { range, owner, pid }));
+        Ok(freed)
+    }
+
+    /// Lets go all ranges of an owner; whether there were any.
+    pub fn release(&mut self, owner: LockOwner) -> bool {
+        let before = self.ranges.len();
+        self.ranges.retain(|held| held.owner != owner);
+        self.ranges.len() < before
+    }
+
+    /// `flock`: whether it is locked now. Another kind of lock first lets the old one go.
+    pub fn lock_whole(&mut self, open: OpenId, exclusive: bool) -> Result<bool, Errno> {
+        if self.whole.contains(&(open, exclusive)) {
+            return Ok(true);
+        }
+        self.unlock_whole(open);
+        if self.whole.iter().any(|(_, other)| *other || exclusive) {
+            return Ok(false);
+        }
+        if self.whole.len() >= MOST {
+            return Err(Errno::ENOLCK);
+        }
+        self.whole.try_reserve(1).map_err(|_| Errno::ENOLCK)?;
+        self.whole.push((open, exclusive));
+        Ok(true)
+    }
+
+    /// Lets go the lock of an open file; whether there was one.
+    pub fn unlock_whole(&mut self, open: OpenId) -> bool {
+        let before = self.whole.len();
+        self.whole.retain(|(other, _)| *other != open);
+        self.whole.len() < before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+
+    const A: LockOwner = LockOwner::Process(1);
+    const B: LockOwner = LockOwner::Process(2);
+
+    fn held(locks: &Locks) -> Vec<(u64, u64, bool)> {
+        let of = |held: &Held| (held.range.first, held.range.last, held.range.exclusive);
+        let mut all: Vec<_> = locks.ranges.iter().map(of).collect();
+        all.sort_unstable();
+        all
+    }
+
+    #[test]
+    fn ranges_of_one_owner_join_split_and_change() {
+        let mut locks = Locks::default();
+        assert_eq!(locks.set(A, 1, (0, 9), Some(false)), Ok(false));
+        assert_eq!(locks.set(A, 1, (10, 19), Some(false)), Ok(false));
+        assert_eq!(held(&locks), vec![(0, 19, false)]);
+        assert_eq!(locks.set(A, 1, (5, 7), Some(true)), Ok(true));
+        assert_eq!(held(&locks), vec![(0, 4, false), (5, 7, true), (8, 19, false)]);
+        assert_eq!(locks.set(A, 1, (6, 6), None), Ok(true));
+        assert_eq!(held(&locks), vec![(0, 4, false), (5, 5, true), (7, 7, true), (8, 19, false)]);
+        assert_eq!(locks.set(A, 1, (0, u64::MAX), None), Ok(true));
+        assert!(locks.is_empty());
+    }
+
+    #[test]
+    fn readers_share_and_writers_do_not() {
+        let mut locks = Locks::default();
+        let whole = |exclusive| Range { first: 0, last: u64::MAX, exclusive };
+        assert_eq!(locks.set(A, 1, (3, 4), Some(false)), Ok(false));
+        assert_eq!(locks.conflict(B, whole(false)), None);
+        assert_eq!(locks.conflict(B, whole(true)).map(|held| held.owner), Some(A));
+        assert_eq!(locks.conflict(A, whole(true)), None, "one's own is none");
+        assert!(locks.release(A));
+        assert_eq!(locks.conflict(B, whole(true)), None);
+    }
+}

@@ -1,0 +1,45 @@
+//! mincore(2): which pages are in memory.
+
+use vortex_abi::Errno;
+use vortex_machine::{PAGE, USER_END};
+
+use super::resource::{Done, FileCall, FileSystem};
+use crate::memory::{AddressSpace, Backing};
+
+const PAGE_U64: u64 = PAGE as u64;
+/// Pages looked at in one run.
+const SLICE: usize = 256;
+/// The most that one call tells of.
+const MOST: u64 = 65_536;
+
+impl FileSystem {
+    /// A slice of the answer; how far it has come is the call's.
+    pub(super) fn residence(call: &mut FileCall, address: u64, length: u64) -> Result<Done, Errno> {
+        let pages = length.div_ceil(PAGE_U64);
+        let end = pages.checked_mul(PAGE_U64).and_then(|bytes| address.checked_add(bytes));
+        if !address.is_multiple_of(PAGE_U64) {
+            return Err(Errno::EINVAL);
+        }
+        if end.is_none_or(|end| end > USER_END) {
+            return Err(Errno::ENOMEM);
+        }
+        if pages > MOST {
+            return Err(Errno::EAGAIN);
+        }
+        let space = call.thread.process.memory();
+        for index in (call.done as u64..pages).take(SLICE) {
+            let page = address + index * PAGE_U64;
+            let there = is_there(&space, page).ok_or(Errno::ENOMEM)?;
+            call.operands.buffer(0)?.write(call.done, &[u8::from(there)]);
+            call.done += 1;
+        }
+        Ok(if (call.done as u64) < pages { Done::More } else { Done::Value(0) })
+    }
+}
+
+/// Whether a page is in memory; `None` where no page can be. Of a file all pages are.
+fn is_there(space: &AddressSpace, page: u64) -> Option<bool> {
+    let (_, region) = space.region(page)?;
+    let of_file = matches!(region.backing, Backing::File(..) | Backing::Mapped(..));
+    Some(of_file || space.space.get(page).is_some())
+}
