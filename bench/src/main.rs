@@ -11,6 +11,7 @@
 
 mod bytes;
 mod grid;
+mod memory;
 mod scenario;
 
 use std::process::ExitCode;
@@ -27,6 +28,14 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["bytes"] => {
             bytes::print();
+            ExitCode::SUCCESS
+        }
+        [memory::NAME, activities, steps] => {
+            let parsed = (activities.parse().ok().and_then(memory::Memory::new), steps.parse());
+            let (Some(mut memory), Ok(steps)) = parsed else { return usage() };
+            let before = memory.served();
+            measured_frames(&mut memory, steps);
+            println!("{}", memory.served() - before);
             ExitCode::SUCCESS
         }
         [scenario, activities, steps] => {
@@ -49,7 +58,8 @@ fn main() -> ExitCode {
 
 fn usage() -> ExitCode {
     eprintln!("usage: vortex-bench bytes | vortex-bench SCENARIO ACTIVITIES STEPS");
-    eprintln!("scenarios: {}", Scenario::NAMES.map(|(name, _)| name).join(", "));
+    let names = Scenario::NAMES.map(|(name, _)| name).join(", ");
+    eprintln!("scenarios: {names}, {}", memory::NAME);
     ExitCode::from(2)
 }
 
@@ -58,5 +68,13 @@ fn usage() -> ExitCode {
 fn measured(world: &mut World, steps: u64) {
     for _ in 0..steps {
         world.step();
+    }
+}
+
+/// The same for frames of memory.
+#[inline(never)]
+fn measured_frames(memory: &mut memory::Memory, steps: u64) {
+    for _ in 0..steps {
+        memory.step();
     }
 }

@@ -9,6 +9,7 @@ mod clock;
 mod console;
 mod defaults;
 mod drive;
+mod memory;
 mod report;
 mod sample;
 

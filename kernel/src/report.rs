@@ -15,9 +15,12 @@ use vortex_units::Cycles;
 use crate::assemble::Shared;
 use crate::clock::Clock;
 use crate::console::print;
+use crate::memory;
 
 /// How the machine ends where objects are left that nobody has any more.
 const OBJECTS_LEFT: u8 = 4;
+/// The same for frames.
+const FRAMES_LEFT: u8 = 5;
 
 /// The sum over the cores that have given their account.
 #[derive(Default)]
@@ -72,8 +75,13 @@ pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
     } else {
         table(&bill, shared);
         boot(shared);
-        memory();
-        let status = if objects(shared) { Status::Good } else { Status::Failed(OBJECTS_LEFT) };
+        // Both are told, whatever the first says.
+        let (frames, objects) = (memory::report(shared), objects(shared));
+        let status = match (frames, objects) {
+            (true, true) => Status::Good,
+            (false, _) => Status::Failed(FRAMES_LEFT),
+            (true, false) => Status::Failed(OBJECTS_LEFT),
+        };
         vortex_machine::power_off(status, shared.debug_exit);
     }
 }
@@ -131,16 +139,4 @@ fn objects(shared: &Shared) -> bool {
         print(format_args!("OBJECTS LEFT: {what}: {count}\n"));
     }
     false
-}
-
-fn memory() {
-    let (all, free) = vortex_machine::memory_counters();
-    let (claimed, used) = vortex_machine::heap_counters();
-    print(format_args!(
-        "memory: {} of {} frames free, heap {} of {} bytes\n",
-        free.get(),
-        all.get(),
-        used.get(),
-        claimed.get()
-    ));
 }

@@ -16,8 +16,11 @@ pub(crate) static HEAP: Heap = Heap::new();
 /// What each core keeps of it for itself.
 pub(crate) static MAGAZINES: [Magazines; MAX_CORES] = [const { Magazines::empty() }; MAX_CORES];
 
-/// The frames that nobody has: shared by all cores.
+/// The frames that nobody has, and not the multiplexor: shared by all cores.
 pub(crate) static FREE: Mutex<FreeFrames> = Mutex::new(FreeFrames::none());
+
+/// Who may have a frame; from when the kernel has read its configuration.
+pub(crate) static MEMORY: Once<vortex_memory::Multiplexor> = Once::new();
 
 /// How many hold each frame, written once at boot.
 pub(crate) static COUNTS: Once<Counts> = Once::new();

@@ -3,7 +3,7 @@
 use super::{
     Extent, Part, Program, Work, booted, files, fuzz, miri, models, readme, services, stack,
 };
-use crate::commands::{cost, ledger};
+use crate::commands::{budgets, cost, ledger};
 
 /// The crates that are compiled into the kernel unchanged.
 const KERNEL_CRATES: &[&str] = &[
@@ -12,6 +12,7 @@ const KERNEL_CRATES: &[&str] = &[
     "vortex-grid",
     "vortex-schedulers",
     "vortex-config",
+    "vortex-memory",
     "vortex-assembly",
     "vortex-files",
 ];
@@ -86,6 +87,11 @@ pub fn parts() -> Vec<Part> {
         crate_tests!("grid", "vortex-grid", "the toolkit: the laws, as properties"),
         crate_tests!("schedulers", "vortex-schedulers", "the policies, their bounds"),
         crate_tests!("config", "vortex-config", "the configuration reader and its flaws"),
+        crate_tests!(
+            "memory",
+            "vortex-memory",
+            "the memory multiplexor: conservation, reclamation"
+        ),
         crate_tests!("sim", "vortex-sim", "the simulated machine, golden traces"),
         crate_tests!("abi", "vortex-abi", "the system calls' declarations, and the book's table"),
         crate_tests!("resources", "vortex-resources", "the logic of the kernel's resources"),
@@ -167,6 +173,12 @@ pub fn parts() -> Vec<Part> {
             what: "experiment cpu for five seconds: every cycle of the machine is on one bill",
             extent: Extent::Normal,
             work: |_| Work::Function(ledger),
+        },
+        Part {
+            name: "budgets",
+            what: "who uses more memory than it may harms only itself; all of it comes back",
+            extent: Extent::Normal,
+            work: |_| Work::Function(budgets),
         },
         Part {
             name: "fuzz",

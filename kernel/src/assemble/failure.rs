@@ -21,6 +21,8 @@ pub enum Failure {
     NoConfiguration(String),
     /// It asks for what this kernel does not do.
     NotOffered(String),
+    /// Minimums and reserve do not fit into the memory that there is.
+    Memory(String),
     /// The root file system is broken.
     Root(LoadError),
     /// More activities than there is room for.
@@ -41,6 +43,7 @@ impl fmt::Display for Failure {
             Self::NotOffered(what) => {
                 write!(f, "the configuration asks for what there is not: {what}")
             }
+            Self::Memory(why) => f.write_str(why),
             Self::Root(error) => write!(f, "the root file system cannot be read: {error:?}"),
             Self::NoModule => write!(f, "no module was loaded: there is no root file system"),
             Self::Activities => write!(f, "too many activities"),

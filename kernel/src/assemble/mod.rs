@@ -31,7 +31,7 @@ pub use failure::Failure;
 pub use shared::Shared;
 
 use crate::clock::Clock;
-use crate::defaults;
+use crate::{defaults, memory};
 use instances::{add_threads, home, spec};
 use refuse::refuse;
 use written::{observers, services, written};
@@ -73,6 +73,13 @@ impl Built {
 #[inline(never)] // Its frame must not stay beneath the first core's loop.
 pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
     let archive = boot.module.ok_or(Failure::NoModule)?;
+    let config = read(boot, archive)?;
+    build(boot, archive, config)
+}
+
+/// The configuration, if this kernel can be what it says.
+#[inline(never)] // Deep as reading goes, `build` must not lie beneath it.
+fn read(boot: &Boot, archive: &[u8]) -> Result<Config, Failure> {
     let text = match boot.command_line.get("config") {
         Some(path) => written(archive, path)?,
         None => defaults::configuration(boot.cores),
@@ -83,6 +90,13 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         return Err(Failure::NoSuchCore(mux.core, boot.cores));
     }
     refuse(&config)?;
+    Ok(config)
+}
+
+/// The grid that the configuration says.
+#[inline(never)] // Its frame is the largest of all.
+fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> {
+    memory::multiplex(&config, boot)?;
     let frequency = Frequency::megahertz(boot.megahertz());
     let grid = Grid::new(GridSpec {
         cores: config.multiplexors.iter().map(|mux| mux.core.get() + 1).max().unwrap_or(1),
@@ -91,11 +105,11 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         frequency,
         buses: Vec::new(),
     });
-    let (memory, _) = vortex_machine::memory_counters();
+    let (frames, _) = vortex_machine::memory_counters();
     let epoch = boot.time_of_day();
     let time = Time::new((epoch.get() / 1_000_000_000) as i64, 0);
     // As Linux's file system in memory: half of what there is.
-    let limit = Bytes::new(memory.get() * 4096 / 2);
+    let limit = Bytes::new(frames.get() * 4096 / 2);
     let owner = Owner::new(ActivityId::INFRASTRUCTURE.index() as u64);
     let mut root = Root::load(archive, limit, owner, time).map_err(Failure::Root)?;
     let system = Arc::new(System {
@@ -119,6 +133,7 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         let mut entitlement = vortex_assembly::entitlement(&config, index);
         entitlement.nodes = activity.nodes.unwrap_or(NODES);
         let id = grid.activities().create(entitlement).map_err(|_| Failure::Activities)?;
+        memory::open(activity, id)?;
         names.push((activity.name.clone(), id));
         threads.push((id, add_threads(&config, &grid, &system, frequency, id, index)?));
     }

@@ -116,6 +116,18 @@ pub(crate) fn current() -> *mut CoreArea {
     area
 }
 
+/// The core that this runs on; the first before it has an area.
+pub(crate) fn this_core() -> CoreId {
+    let area = current();
+    if area.is_null() {
+        return CoreId::new(0);
+    }
+    // SAFETY: the core's own area, which lives for good.
+    let core = unsafe { &raw const (*area).core };
+    // SAFETY: the field does not change once the area is installed.
+    unsafe { core.read() }
+}
+
 /// Reaches whose vector state this core's registers hold.
 pub(crate) fn with_vectors(reach: impl FnOnce(&mut u64)) {
     let area = current();

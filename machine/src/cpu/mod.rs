@@ -10,7 +10,7 @@ mod segments;
 mod start;
 
 pub(crate) use apic::{Apic, Clock, calibrate, end_of_interrupt, mask_pic};
-pub(crate) use area::{AREA_MAGAZINES, CoreArea, with_vectors, without_area};
+pub(crate) use area::{AREA_MAGAZINES, CoreArea, this_core, with_vectors, without_area};
 pub use features::{entropy, features};
 pub(crate) use interrupts::{Interrupts, vector};
 pub(crate) use ioapic::{IoApic, listen_to_console};

@@ -1,8 +1,9 @@
 //! Frames: 4 KiB of physical memory each, counted, and given out to whoever asks.
 //!
-//! The memory multiplexor will decide who may; this keeps them apart, and notes for whom a
-//! frame was given out. A [`Frame`] is a handle like a reference-counted pointer: the frame
-//! is free again when the last handle, or page-table entry, that names it is gone.
+//! The memory multiplexor decides who may, and knows for whom a frame was given out
+//! (`multiplexed.rs`); this counts who uses it. A [`Frame`] is a handle like a
+//! reference-counted pointer: the frame is given back when the last handle, or page-table
+//! entry, that names it is gone.
 //!
 //! # Invariants
 //! - A frame's count is the number of handles and of page-table entries that name it.
@@ -15,6 +16,7 @@ use core::sync::atomic::{AtomicU32, Ordering, fence};
 
 use vortex_units::{ActivityId, Frames};
 
+use super::multiplexed::{self, Use};
 use super::pointer;
 use crate::statics;
 
@@ -22,8 +24,8 @@ use crate::statics;
 pub const PAGE: usize = 4096;
 const PAGE_U64: u64 = PAGE as u64;
 
-/// Free frames: those given back, as a list through the frames themselves, and ranges of
-/// which none was given out yet.
+/// Free frames that the multiplexor does not have: those given back, as a list through the
+/// frames themselves, and ranges of which none was given out yet.
 #[derive(Debug)]
 pub(crate) struct FreeFrames {
     list: u64,
@@ -33,7 +35,7 @@ pub(crate) struct FreeFrames {
 }
 
 impl FreeFrames {
-    const RANGES: usize = 32;
+    pub const RANGES: usize = 32;
 
     pub const fn none() -> Self {
         Self { list: 0, listed: 0, fresh: [(0, 0); Self::RANGES], total: 0 }
@@ -60,7 +62,29 @@ impl FreeFrames {
         Some(range.1)
     }
 
-    fn take(&mut self) -> Option<u64> {
+    /// Hands over the ranges of which nothing was given out, but for so much.
+    pub fn hand_over(&mut self, kept: Frames) -> [(u64, u64); Self::RANGES] {
+        let bytes = kept.get() * PAGE_U64;
+        let mut ranges = core::mem::replace(&mut self.fresh, [(0, 0); Self::RANGES]);
+        if let Some(range) = ranges.iter_mut().find(|range| range.1 - range.0 >= bytes)
+            && let Some(place) = self.fresh.first_mut()
+        {
+            range.1 -= bytes;
+            *place = (range.1, range.1 + bytes);
+        }
+        ranges
+    }
+
+    /// Takes back what was handed over.
+    pub fn take_over(&mut self, ranges: &[(u64, u64)]) {
+        for &(start, end) in ranges {
+            if let Some(place) = self.fresh.iter_mut().find(|range| range.0 == range.1) {
+                *place = (start, end);
+            }
+        }
+    }
+
+    pub fn take(&mut self) -> Option<u64> {
         if self.list != 0 {
             let frame = self.list;
             // SAFETY: a listed frame is free: only the list writes to it.
@@ -88,24 +112,12 @@ impl FreeFrames {
     }
 }
 
-/// What is known of a frame that is not free.
-#[derive(Debug)]
-pub(crate) struct About {
-    count: AtomicU32,
-    /// The place of the activity that it was given to.
-    owner: AtomicU32,
-}
-
 /// The counts of all frames, by frame number.
 #[derive(Debug)]
-pub(crate) struct Counts(&'static [About]);
+pub(crate) struct Counts(&'static [AtomicU32]);
 
 impl Counts {
     fn of(physical: u64) -> Option<&'static AtomicU32> {
-        Self::about(physical).map(|about| &about.count)
-    }
-
-    fn about(physical: u64) -> Option<&'static About> {
         statics::COUNTS.get()?.0.get((physical / PAGE_U64) as usize)
     }
 }
@@ -114,21 +126,27 @@ impl Counts {
 /// were given.
 pub(crate) fn set_up(top: u64) -> Option<()> {
     let frames = top.div_ceil(PAGE_U64) as usize;
-    let bytes = frames * size_of::<About>();
+    let bytes = frames * size_of::<AtomicU32>();
     let place = statics::FREE.lock().take_range((bytes as u64).div_ceil(PAGE_U64))?;
     // SAFETY: the range was free and is taken for good; the direct map reaches it.
     unsafe { ptr::write_bytes(pointer::<u8>(place), 0, bytes) };
     // SAFETY: the same range, initialized to zero counts, never freed.
-    let counts = unsafe { core::slice::from_raw_parts(pointer::<About>(place), frames) };
+    let counts = unsafe { core::slice::from_raw_parts(pointer::<AtomicU32>(place), frames) };
     statics::COUNTS.call_once(|| Counts(counts));
     Some(())
+}
+
+/// The number behind the last frame's.
+pub(super) fn top() -> u64 {
+    statics::COUNTS.get().map_or(0, |counts| counts.0.len() as u64)
 }
 
 /// Frames in all, and free ones.
 #[must_use]
 pub fn memory_counters() -> (Frames, Frames) {
+    let multiplexed = statics::MEMORY.get().map_or(Frames::ZERO, |memory| memory.counters().1);
     let free = statics::FREE.lock();
-    (Frames::new(free.total), Frames::new(free.free()))
+    (Frames::new(free.total), Frames::new(free.free()) + multiplexed)
 }
 
 /// A handle of a frame.
@@ -136,37 +154,42 @@ pub fn memory_counters() -> (Frames, Frames) {
 pub struct Frame(u64);
 
 impl Frame {
-    /// A frame of zeros for an activity; `None` where there is none.
+    /// A frame of zeros for a page of an activity; `None` where it gets none.
     #[must_use]
     pub fn zeroed(owner: ActivityId) -> Option<Self> {
-        let frame = Self::given_to(owner)?;
+        Self::zeroed_for(owner, Use::Page)
+    }
+
+    /// A frame of zeros for an activity; `None` where it gets none.
+    #[must_use]
+    pub fn zeroed_for(owner: ActivityId, of: Use) -> Option<Self> {
+        let frame = Self::given_to(owner, of)?;
         // SAFETY: the frame is ours alone, and mapped.
         unsafe { ptr::write_bytes(pointer::<u64>(frame.0), 0, PAGE / 8) };
         Some(frame)
     }
 
-    /// A frame for an activity with the contents of another; `None` where there is none.
+    /// A frame for a page of an activity with the contents of another; `None` where it gets
+    /// none.
     #[must_use]
     pub fn copy_of(other: &Self, owner: ActivityId) -> Option<Self> {
-        let frame = Self::given_to(owner)?;
+        let frame = Self::given_to(owner, Use::Page)?;
         copy_words(pointer(other.0), pointer(frame.0));
         Some(frame)
     }
 
     /// The one place where frames are given out.
-    fn given_to(owner: ActivityId) -> Option<Self> {
-        let physical = statics::FREE.lock().take()?;
-        let about = Counts::about(physical)?;
-        about.count.store(1, Ordering::Relaxed);
-        about.owner.store(owner.index() as u32, Ordering::Relaxed);
+    fn given_to(owner: ActivityId, of: Use) -> Option<Self> {
+        let physical = multiplexed::allocate(owner, of)?;
+        Counts::of(physical)?.store(1, Ordering::Relaxed);
         Some(Self(physical))
     }
 
-    /// The place of the activity that it was given to. Others may have it too by now: then
-    /// what they share knows them.
+    /// Puts the frame on this activity's bill too, if it is not there (§2.3): its budget is
+    /// charged the full price until the last handle is gone. False where it gets no more.
     #[must_use]
-    pub fn owner(&self) -> usize {
-        Counts::about(self.0).map_or(0, |about| about.owner.load(Ordering::Relaxed) as usize)
+    pub fn share_with(&self, activity: ActivityId) -> bool {
+        multiplexed::share(self.0, activity)
     }
 
     /// Whether this handle is the only one, page tables included.
@@ -253,8 +276,8 @@ impl Drop for Frame {
     }
 }
 
-/// Frames that were left, and are given back together when this is dropped: one lock for
-/// all of them.
+/// Frames that were left. Those that the multiplexor has not given out are given back
+/// together when this is dropped: one lock for all of them.
 #[derive(Debug, Default)]
 pub(crate) struct Freed {
     first: u64,
@@ -275,6 +298,9 @@ impl Freed {
             return;
         }
         fence(Ordering::Acquire);
+        if multiplexed::free(physical) {
+            return;
+        }
         // SAFETY: its count is zero: nothing else names the frame.
         unsafe { pointer::<u64>(physical).write(self.first) };
         if self.count == 0 {

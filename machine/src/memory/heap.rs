@@ -12,6 +12,7 @@ use talc::source::Source;
 use vortex_units::Bytes;
 
 use super::magazines::{self, Magazines, Size};
+use super::multiplexed::take_range;
 use super::{PAGE, pointer};
 use crate::statics;
 
@@ -91,7 +92,7 @@ pub(crate) struct FromFrames;
 unsafe impl Source for FromFrames {
     fn acquire<B: Binning>(talc: &mut Talc<Self, B>, layout: Layout) -> Result<(), ()> {
         let wanted = (layout.size() + layout.align() + PAGE).next_multiple_of(STEP);
-        let range = |bytes: usize| statics::FREE.lock().take_range((bytes / PAGE) as u64);
+        let range = |bytes: usize| take_range((bytes / PAGE) as u64);
         let small = (layout.size() + layout.align() + PAGE).next_multiple_of(PAGE);
         let (place, size) = match range(wanted) {
             Some(place) => (place, wanted),

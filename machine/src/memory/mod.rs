@@ -4,6 +4,7 @@ mod frames;
 mod heap;
 mod kernel_map;
 mod magazines;
+mod multiplexed;
 mod range;
 mod space;
 mod table;
@@ -16,6 +17,7 @@ pub(crate) use kernel_map::{
     STACK_AREA, STACK_SIZE, STACK_STRIDE, build as build_kernel_map, image_end,
 };
 pub(crate) use magazines::{Magazines, of_core as magazines_of};
+pub use multiplexed::{Use, multiplex, multiplexor};
 pub use space::{Look, Space};
 pub use table::{Access, MapError, USER_END};
 

@@ -11,6 +11,7 @@ use core::mem::ManuallyDrop;
 use vortex_units::ActivityId;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
+use super::multiplexed::Use;
 use super::{Frame, Freed, PAGE, pointer};
 
 /// The first address that no program can have: the lower half, less its last page, so that
@@ -151,7 +152,7 @@ pub(crate) struct Table {
 impl Table {
     /// An empty table; `None` where there is no frame for it.
     pub fn new(kernel_root: u64, owner: ActivityId) -> Option<Self> {
-        let root = Frame::zeroed(owner)?;
+        let root = Frame::zeroed_for(owner, Use::Table)?;
         for index in 256..512u64 {
             // SAFETY: an entry of the kernel's root, which never changes after boot.
             let entry = unsafe { pointer::<u64>(kernel_root + index * 8).read() };
@@ -191,7 +192,9 @@ impl Table {
             // SAFETY: an entry of a table that this one owns; `&mut self` keeps others away.
             let mut value = unsafe { entry.read_volatile() };
             if value == 0 {
-                let made = Frame::zeroed(self.owner).ok_or(MapError::NoMemory)?.into_entry();
+                let made = Frame::zeroed_for(self.owner, Use::Table)
+                    .ok_or(MapError::NoMemory)?
+                    .into_entry();
                 let flags = Flags::PRESENT | Flags::WRITABLE | Flags::USER_ACCESSIBLE;
                 value = made | flags.bits();
                 // SAFETY: the same entry.

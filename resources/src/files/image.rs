@@ -11,7 +11,7 @@ use core::fmt;
 
 use spin::Mutex;
 use vortex_files::Page;
-use vortex_machine::{Frame, PAGE};
+use vortex_machine::{Frame, PAGE, Use};
 use vortex_units::ActivityId;
 
 const PAGE_U64: u64 = PAGE as u64;
@@ -81,15 +81,15 @@ impl Image {
     #[must_use]
     pub fn frame(&self, page: u64, owner: ActivityId) -> Option<(Frame, bool)> {
         if let Some(frame) = self.known(page, owner) {
-            return Some((frame, false));
+            return frame.share_with(owner).then_some((frame, false));
         }
-        let made = Frame::zeroed(owner)?;
+        let made = Frame::zeroed_for(owner, Use::File)?;
         if let Some(page) = self.pages.page(page) {
             made.write(0, page.bytes());
         }
         // Another core may have been faster.
         let frame = self.pages.mapped.lock().frames.entry(page).or_insert(made).clone();
-        Some((frame, true))
+        frame.share_with(owner).then_some((frame, true))
     }
 
     fn known(&self, page: u64, owner: ActivityId) -> Option<Frame> {
@@ -101,11 +101,11 @@ impl Image {
     }
 
     /// The frames that there are of some pages, from the first up to the second, each in its
-    /// place.
-    pub fn frames(&self, first: u64, end: u64, frames: &mut [Option<Frame>]) {
+    /// place, as far as the activity may have them.
+    pub fn frames(&self, first: u64, end: u64, owner: ActivityId, frames: &mut [Option<Frame>]) {
         for (&page, frame) in self.pages.mapped.lock().frames.range(first..end.max(first)) {
             if let Some(place) = frames.get_mut((page - first) as usize) {
-                *place = Some(frame.clone());
+                *place = frame.share_with(owner).then(|| frame.clone());
             }
         }
     }

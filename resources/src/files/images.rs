@@ -53,6 +53,14 @@ impl Images {
         Ok(pages)
     }
 
+    /// Forgets the file that was used longest ago of those that nobody has mapped; its frames
+    /// are given back. False if there is none.
+    pub fn give_back(&mut self) -> bool {
+        let is_free = |known: &Known| Arc::strong_count(&known.pages) == 1;
+        let place = self.known.iter().position(is_free);
+        place.map(|place| self.known.remove(place)).is_some()
+    }
+
     fn read(root: &Root, node: &Node, size: u64) -> Result<Pages, Errno> {
         let count = usize::try_from(size.div_ceil(vortex_machine::PAGE as u64))
             .map_err(|_| Errno::EFBIG)?;

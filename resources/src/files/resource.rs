@@ -120,6 +120,8 @@ pub enum FileRequest {
     Input,
     /// Contents of files that were removed are still to be freed.
     Reap,
+    /// Frames of files that nobody has mapped are wanted back (§3.2).
+    GiveBack,
 }
 
 impl FileRequest {
@@ -212,6 +214,14 @@ impl Resource<Mail> for FileSystem {
                     Outcome::Continue(At::beginning())
                 } else {
                     Outcome::Done
+                }
+            }
+            FileRequest::GiveBack => {
+                // A file in each run: it may have many pages.
+                if self.images.give_back() {
+                    Outcome::Continue(At::beginning())
+                } else {
+                    Outcome::Reply(Answer::Call(Ok(0)))
                 }
             }
             FileRequest::Reap => {

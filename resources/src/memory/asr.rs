@@ -135,15 +135,10 @@ impl Resource<Mail> for AddressSpaces {
     fn handle(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
         match request {
             MemoryRequest::Fault { space, address, access } => {
-                let mended = mend(space, *address, *access, true).map(|mend| match mend {
-                    Mend::Done(given) => cx.allocated(Frames::new(given)),
-                    // The thread touches it again, and faults again if it must.
-                    Mend::Late => {}
-                });
-                if mended.is_ok() && !space.space.is_current() {
-                    // A copy took the place of a shared frame: other threads of the process
-                    // must not see the old one.
-                    poke(space, cx);
+                let mended = mend_for(space, *address, *access, cx);
+                let short = mended == Err(FaultError::NoMemory);
+                if short && let Some(left) = self.ask_back(cx) {
+                    return left;
                 }
                 Outcome::Reply(Answer::Fault(mended))
             }
@@ -157,6 +152,42 @@ impl Resource<Mail> for AddressSpaces {
             MemoryRequest::Release { space, at } => release(space, at),
         }
     }
+}
+
+/// The files' frames that nobody needed have been given back.
+struct HasBack;
+
+impl Continuation<Mail, AddressSpaces> for HasBack {
+    fn resume(
+        _: &mut AddressSpaces,
+        request: &mut MemoryRequest,
+        cx: &mut Context<'_, Mail>,
+    ) -> Left {
+        let MemoryRequest::Fault { space, address, access } = request else {
+            return Outcome::Done;
+        };
+        Outcome::Reply(Answer::Fault(mend_for(space, *address, *access, cx)))
+    }
+}
+
+/// Mends a fault on request.
+fn mend_for(
+    space: &AddressSpace,
+    address: u64,
+    access: Access,
+    cx: &mut Context<'_, Mail>,
+) -> Result<(), FaultError> {
+    match mend(space, address, access, true)? {
+        Mend::Done(given) => cx.allocated(Frames::new(given)),
+        // The thread touches it again, and faults again if it must.
+        Mend::Late => {}
+    }
+    if !space.space.is_current() {
+        // A copy took the place of a shared frame: other threads of the process must not
+        // see the old one.
+        poke(space, cx);
+    }
+    Ok(())
 }
 
 /// Makes the cores that may still use what was taken from a space look: on the bill of
@@ -207,6 +238,14 @@ impl AddressSpaces {
             Err(_) => return failed(),
         }
         Outcome::Continue(At::beginning())
+    }
+
+    /// An activity gets no more memory: what is only kept in case it is wanted again goes
+    /// first. `None` where that cannot be asked for.
+    fn ask_back(&self, cx: &mut Context<'_, Mail>) -> Option<Left> {
+        let ports = self.system.ports.get()?;
+        let trigger = cx.request(ports.files, Labels::NONE, FileRequest::GiveBack).ok()?;
+        Some(Outcome::Pending(trigger, At::routine::<HasBack>()))
     }
 
     fn ask_file(&self, files: FilesId, file: calls::File, cx: &mut Context<'_, Mail>) -> Left {

@@ -4,7 +4,7 @@
 //! 0070). Both go the same way, so that it is safe from any core: what is looked up is
 //! looked at again under the tables' lock.
 
-use vortex_machine::{Access, Frame, Look, PAGE};
+use vortex_machine::{Access, Frame, Look, PAGE, Use};
 use vortex_units::ActivityId;
 
 use super::asr::FaultError;
@@ -137,7 +137,8 @@ impl Fault<'_> {
         let whole = |at: u64| at < image.size && (end >= image.size || at + PAGE_U64 <= end);
         let shown = place.filter(|&at| whole(at));
         let Some(first) = shown else {
-            let frame = from_file(image, end, at, self.owner()).ok_or(FaultError::NoMemory)?;
+            let frame =
+                from_file(image, end, at, self.owner(), Use::Page).ok_or(FaultError::NoMemory)?;
             self.written();
             return self.put(self.page, &mut [Some(frame)], self.region.access, 1);
         };
@@ -154,7 +155,7 @@ impl Fault<'_> {
         let pages = if end >= image.size { image.size.div_ceil(PAGE_U64) } else { end / PAGE_U64 };
         let (back, on) = self.around();
         let (begin, stop) = (index.saturating_sub(back), (index + on).min(pages));
-        image.frames(begin, stop, &mut frames);
+        image.frames(begin, stop, self.owner(), &mut frames);
         if let Some(place) = frames.get_mut((index - begin) as usize) {
             *place = Some(frame);
         }
@@ -205,8 +206,14 @@ fn until_written(region: &Region) -> Access {
 
 /// A frame with what a file has from there on, up to `end`; zeros elsewhere. It may begin
 /// before the file does, within its first page.
-pub(super) fn from_file(image: &Image, end: u64, from: i64, owner: ActivityId) -> Option<Frame> {
-    let frame = Frame::zeroed(owner)?;
+pub(super) fn from_file(
+    image: &Image,
+    end: u64,
+    from: i64,
+    owner: ActivityId,
+    of: Use,
+) -> Option<Frame> {
+    let frame = Frame::zeroed_for(owner, of)?;
     let mut offset = usize::try_from(from.saturating_neg()).unwrap_or(0).min(PAGE);
     let mut at = u64::try_from(from).unwrap_or(0);
     while offset < PAGE && at < end {

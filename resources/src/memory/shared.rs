@@ -11,7 +11,7 @@ use core::fmt;
 
 use spin::Mutex;
 use vortex_files::Overlay;
-use vortex_machine::{Frame, PAGE};
+use vortex_machine::{Frame, PAGE, Use};
 use vortex_units::ActivityId;
 
 use super::mend::from_file;
@@ -65,11 +65,11 @@ impl Shared {
 impl Inner {
     fn frame(&mut self, page: u64, owner: ActivityId) -> Option<Frame> {
         if let Some(frame) = self.frames.get(&page) {
-            return Some(frame.clone());
+            return frame.share_with(owner).then(|| frame.clone());
         }
         let at = i64::try_from(page.checked_mul(PAGE_U64)?).ok()?;
         let frame = match &self.file {
-            Some(file) => from_file(&file.image, file.valid, at, owner)?,
+            Some(file) => from_file(&file.image, file.valid, at, owner, Use::File)?,
             None => Frame::zeroed(owner)?,
         };
         self.frames.insert(page, frame.clone());

@@ -263,9 +263,22 @@ impl Threads {
             FaultError::Unmapped => self.raise(ready, Cause::SEGV_MAPERR, fault.address, cx),
             FaultError::Forbidden => self.raise(ready, Cause::SEGV_ACCERR, fault.address, cx),
             FaultError::Beyond => self.raise(ready, Cause::BUS_ADRERR, fault.address, cx),
-            FaultError::NoMemory => self.kill(ready, Signal::KILL.number(), cx),
+            FaultError::NoMemory => {
+                note_no_memory(thread);
+                self.kill(ready, Signal::KILL.number(), cx)
+            }
         }
     }
+}
+
+/// A program ends because its activity gets no more memory: said on the console.
+fn note_no_memory(thread: &Thread) {
+    let process = thread.process();
+    let name = process.name().0;
+    let name = alloc::string::String::from_utf8_lossy(&name);
+    let pid = process.pid.0;
+    let text = alloc::format!("vortex: {name} ({pid}) ends: its activity has no memory left\r\n");
+    vortex_machine::console_write(text.as_bytes());
 }
 
 /// A page of the handler's stack is there, or will not be.

@@ -15,6 +15,7 @@ pub const GROUPS: &[&str] = &[
     "policy: heaps",
     "records, ring",
     "finish",
+    "memory",
     "the loop",
 ];
 
@@ -42,6 +43,7 @@ const FILES: &[(&str, &str)] = &[
     ("grid/src/core/finish.rs", "finish"),
     ("grid/src/pool.rs", "finish"),
     ("grid/src/core/", "the loop"),
+    ("memory/src/", "memory"),
     ("bench/src/", "the loop"),
 ];
 
@@ -64,6 +66,7 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("::resource::", "dispatch"),
     ("core::finish::", "finish"),
     ("::pool::", "finish"),
+    ("vortex_memory::", "memory"),
 ];
 
 /// The group of a site: by the file that the line was written in, where that is ours; a

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde::Serialize;
 
 use super::groups::group;
-use super::{GROWTH, IDLE, LOCAL, Limit, REMOTE, REQUEST, RUN_ON};
+use super::{FRAME, GROWTH, IDLE, LOCAL, Limit, REMOTE, REQUEST, RUN_ON};
 use crate::callgrind;
 use crate::failure::Failure;
 use crate::home;
@@ -95,6 +95,7 @@ pub fn all(root: &Path) -> Result<Results, Failure> {
         ("to another core", "remote", USUAL, REMOTE),
         ("to another core, idle", "remote-idle", 1, REMOTE),
         ("run-on", "run-on", USUAL, RUN_ON),
+        ("a frame of memory, and back", "frame", USUAL, FRAME),
     ];
     let lines = lines
         .into_iter()

@@ -35,6 +35,8 @@ const LOCAL: Limit = Limit { goal: 300, ceiling: 2_950 };
 const REMOTE: Limit = Limit { goal: 600, ceiling: 3_100 };
 /// A follow-up within the quantum; there is no goal of its own but to be below local.
 const RUN_ON: Limit = Limit { goal: 300, ceiling: 1_850 };
+/// A frame allocated and given back at the memory multiplexor.
+const FRAME: Limit = Limit { goal: 200, ceiling: 260 };
 /// Instructions at 100,000 activities over those at one, in hundredths.
 const GROWTH: Limit = Limit { goal: 300, ceiling: 300 };
 /// Bytes of a queued request.

@@ -2,6 +2,7 @@
 //! reports beside what it measured, and fails outside its bounds.
 
 mod attacks;
+pub mod budgets;
 pub mod cpu;
 mod samples;
 pub mod stage;

@@ -1,0 +1,97 @@
+//! The part `budgets` of the proof: a machine whose activities use more memory than they
+//! may, beside one that uses what it is promised (`experiments/budgets/machine.xml`).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::stage::{Stage, fill};
+use crate::failure::Failure;
+use crate::machine::accelerator::{Accelerator, Wish};
+use crate::machine::size::Cores;
+use crate::proof::{Extent, Verdict};
+
+const TEMPLATE: &str = "experiments/budgets/machine.xml";
+const LIMIT: Duration = Duration::from_secs(150);
+/// The activities, and the frames that each may have at most.
+const HARD: [(&str, u64); 4] =
+    [("steady", 4096), ("churn", 2048), ("touch", 2048), ("forks", 4096)];
+/// What the programs must say.
+const SAID: [&str; 6] = [
+    "steady: good",
+    "churn: 30 rounds of 30",
+    "touch: the child: killed by SIGKILL",
+    "touch: the parent has memory: true",
+    "forks: then another child: exit 3",
+    "memory: ledger whole",
+];
+
+/// As a part of the proof.
+pub fn budgets(root: &Path, _: Extent) -> Verdict {
+    let accelerator = match Accelerator::choose(Wish::Tcg, false) {
+        Ok(accelerator) => accelerator,
+        Err(error) => return Verdict::NotRun(error.to_string()),
+    };
+    let cores = Cores::new(2).unwrap_or(Cores::LEAST);
+    match console(root, Stage { accelerator, counted: false, cores }) {
+        Ok(console) => match wrong(&console) {
+            wrong if wrong.is_empty() => Verdict::Good("every budget holds".into()),
+            wrong => Verdict::Bad(format!("{}\n{console}", wrong.join("\n"))),
+        },
+        Err(failure) => Verdict::Bad(failure.to_string()),
+    }
+}
+
+fn console(root: &Path, stage: Stage) -> Result<String, Failure> {
+    let path = root.join(TEMPLATE);
+    let template = fs::read_to_string(&path).map_err(|error| Failure::Unreadable(path, error))?;
+    stage.run(&fill(&template, stage.cores, &BTreeMap::new()), &["hog"], LIMIT, None)
+}
+
+/// What is not as it must be.
+fn wrong(console: &str) -> Vec<String> {
+    let lines: Vec<&str> = console.lines().map(str::trim).collect();
+    let missing = SAID.iter().filter(|said| !lines.contains(said));
+    let mut wrong: Vec<String> = missing.map(|said| format!("nobody says '{said}'")).collect();
+    // Refused, or ended: one of both.
+    let refused = lines.contains(&"forks: refused: ENOMEM");
+    if !refused && !lines.contains(&"forks: the child: killed by SIGKILL") {
+        wrong.push("forks are not refused".into());
+    }
+    for (name, hard) in HARD {
+        let start = format!("memory of {name}: ");
+        let told = lines.iter().find_map(|line| line.strip_prefix(&start));
+        let most = told.and_then(|told| told.split(' ').next()?.parse::<u64>().ok());
+        if !told.is_some_and(|told| told.ends_with("all back")) || most.is_none_or(|n| n > hard) {
+            wrong.push(format!("{name}, of at most {hard} frames: {told:?}"));
+        }
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "steady: good\r\nchurn: 30 rounds of 30\r\ntouch: the child: killed by SIGKILL\r\n\
+        touch: the parent has memory: true\r\nforks: refused: ENOMEM\r\n\
+        forks: then another child: exit 3\r\nmemory: ledger whole\r\n\
+        memory of steady: 3100 frames at most, 9 of files, 0 left: all back\r\n\
+        memory of churn: 1600 frames at most, 0 of files, 0 left: all back\r\n\
+        memory of touch: 2048 frames at most, 0 of files, 0 left: all back\r\n\
+        memory of forks: 4096 frames at most, 0 of files, 0 left: all back\r\n";
+
+    #[test]
+    fn what_is_said_is_judged() {
+        assert_eq!(wrong(GOOD), Vec::<String>::new());
+        for (from, to) in [
+            ("steady: good", "steady: BAD"),
+            ("refused: ENOMEM", "refused: never"),
+            ("2048 frames at most", "2049 frames at most"),
+            ("0 left: all back", "1 left: FRAMES LOST"),
+        ] {
+            assert_ne!(wrong(&GOOD.replace(from, to)), Vec::<String>::new(), "{from}");
+        }
+    }
+}

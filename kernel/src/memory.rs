@@ -1,0 +1,68 @@
+//! Memory in the hands of the memory multiplexor: how it begins, and what must be back at
+//! the end.
+
+use alloc::format;
+
+use vortex_config::{Activity, Config};
+use vortex_machine::{Boot, Use};
+use vortex_memory::Budget;
+use vortex_units::{ActivityId, Frames};
+
+use crate::assemble::{Failure, Shared};
+use crate::console::print;
+
+/// Frames that reclamation may take when there are no others.
+const RESERVE: Frames = Frames::new(64);
+
+/// Hands over what the kernel has not taken for itself; the configuration's reserve is set
+/// aside for its heap.
+pub fn multiplex(config: &Config, boot: &Boot) -> Result<(), Failure> {
+    vortex_machine::multiplex(RESERVE, config.machine.reserve, boot.cores)
+        .map_err(|error| Failure::Memory(format!("{error}")))
+}
+
+/// Opens an activity's account.
+pub fn open(activity: &Activity, id: ActivityId) -> Result<(), Failure> {
+    let vortex_config::MemoryBudget { minimum, soft, hard } = activity.memory;
+    let Some(memory) = vortex_machine::multiplexor() else { return Ok(()) };
+    let budget = Budget { minimum, soft, hard, objects: None };
+    let wrong = |error| Failure::Memory(format!("{}: {error}", activity.name));
+    memory.open(id, budget).map_err(wrong)
+}
+
+/// What is left when all programs have ended: their pages and page tables must be back, and
+/// every frame be on one bill. Pages of files stay, on the bills of those for whom they were
+/// read. Whether it is so.
+pub fn report(shared: &Shared) -> bool {
+    let (all, free) = vortex_machine::memory_counters();
+    let (claimed, used) = vortex_machine::heap_counters();
+    print(format_args!(
+        "memory: {} of {} frames free, heap {} of {} bytes\n",
+        free.get(),
+        all.get(),
+        used.get(),
+        claimed.get()
+    ));
+    let Some(memory) = vortex_machine::multiplexor() else { return true };
+    let mut whole = true;
+    for (name, activity) in shared.names.iter().skip(1) {
+        let Ok(most) = memory.most(*activity) else { continue };
+        let left = |of: Use| memory.used(of.account(*activity)).unwrap_or_default().get();
+        let lost = left(Use::Page) + left(Use::Table);
+        let verdict = if lost == 0 { "all back" } else { "FRAMES LOST" };
+        let files = left(Use::File);
+        print(format_args!(
+            "memory of {name}: {} frames at most, {files} of files, {lost} left: {verdict}\n",
+            most.get(),
+        ));
+        whole &= lost == 0;
+    }
+    match memory.ledger() {
+        Ok(_) => print(format_args!("memory: ledger whole\n")),
+        Err(imbalance) => {
+            print(format_args!("MEMORY LEDGER WRONG: {imbalance:?}\n"));
+            whole = false;
+        }
+    }
+    whole
+}

@@ -1,0 +1,126 @@
+//! Memory in the hands of the memory multiplexor: it decides who has which frame.
+//!
+//! Before [`multiplex`] frames are the kernel's own, for good: its tables, its stacks, the
+//! beginning of its heap. What it keeps for the multiplexor's tables and does not need for
+//! them is the heap's next memory.
+
+use vortex_memory::{
+    Account, Cookie, FrameId, Multiplexor, Rejected, ResourceId, Spec, SpecError, Why,
+};
+use vortex_units::{ActivityId, Frames};
+
+use super::PAGE;
+use crate::cpu::this_core;
+use crate::statics;
+
+const PAGE_U64: u64 = PAGE as u64;
+/// Bytes that the multiplexor's tables take for each frame, rounded up.
+const EACH: u64 = 64;
+/// Of so many frames one can be shared by one more activity.
+const SHARED: u64 = 8;
+/// What they take beside.
+const BESIDE: u64 = 2 << 20;
+
+/// What a frame is for: who has it, in the words of the multiplexor's accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// A page of an address space (ASR).
+    Page,
+    /// A page table.
+    Table,
+    /// A page of a file that was run or mapped (FCR).
+    File,
+    /// The kernel's heap.
+    Heap,
+}
+
+impl Use {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Page, Self::Table, Self::File, Self::Heap];
+
+    /// The multiplexor's name for it.
+    #[must_use]
+    pub const fn resource(self) -> ResourceId {
+        ResourceId::nth(self as u8)
+    }
+
+    /// The account for an activity's frames of this use.
+    #[must_use]
+    pub const fn account(self, activity: ActivityId) -> Account {
+        Account { activity, resource: self.resource() }
+    }
+}
+
+/// Hands memory over to a multiplexor. Once, on the first core, before programs run.
+///
+/// # Errors
+/// [`SpecError`]; then memory is as before.
+pub fn multiplex(reserve: Frames, kernel: Frames, cores: u16) -> Result<(), SpecError> {
+    let top = super::frames::top();
+    let kept = Frames::new((top * EACH + BESIDE).div_ceil(PAGE_U64));
+    let ranges = statics::FREE.lock().hand_over(kept);
+    let made = Multiplexor::new(&Spec {
+        ranges: &ranges.map(|(start, end)| ((start / PAGE_U64) as u32, (end / PAGE_U64) as u32)),
+        reserve,
+        kernel,
+        activities: 256,
+        cores,
+        reclaimable: 0,
+        policy: vortex_memory::policy::DEFAULT,
+        links: (top / SHARED) as u32,
+    });
+    match made {
+        Ok(made) => {
+            statics::MEMORY.call_once(|| made);
+            Ok(())
+        }
+        Err(error) => {
+            statics::FREE.lock().take_over(&ranges);
+            Err(error)
+        }
+    }
+}
+
+/// The multiplexor, once there is one.
+#[must_use]
+pub fn multiplexor() -> Option<&'static Multiplexor> {
+    statics::MEMORY.get()
+}
+
+/// A frame for an activity: its physical address.
+#[inline]
+pub(super) fn allocate(owner: ActivityId, of: Use) -> Option<u64> {
+    let Some(memory) = statics::MEMORY.get() else { return statics::FREE.lock().take() };
+    let frame = memory.allocate(this_core(), of.account(owner), Cookie(0)).ok()?;
+    Some(u64::from(frame.get()) * PAGE_U64)
+}
+
+/// The frame is nobody's any more. False if it was given out before there was a
+/// multiplexor.
+#[inline]
+pub(super) fn free(physical: u64) -> bool {
+    let Some(memory) = statics::MEMORY.get() else { return false };
+    let Ok(number) = u32::try_from(physical / PAGE_U64) else { return false };
+    memory.leave_counted(this_core(), FrameId::new(number)).is_ok()
+}
+
+/// An activity has the frame too, and is charged for it. False where it gets no more.
+pub(super) fn share(physical: u64, activity: ActivityId) -> bool {
+    let Some(memory) = statics::MEMORY.get() else { return true };
+    let Ok(number) = u32::try_from(physical / PAGE_U64) else { return true };
+    match memory.share_counted(FrameId::new(number), activity) {
+        // Given out before there was a multiplexor: on nobody's bill.
+        Err(Rejected { why: Why::NotHeld, .. }) | Ok(()) => true,
+        Err(_) => false,
+    }
+}
+
+/// Frames side by side for the kernel's heap: their physical address.
+pub(super) fn take_range(frames: u64) -> Option<u64> {
+    let early = statics::FREE.lock().take_range(frames);
+    early.or_else(|| {
+        let account = Use::Heap.account(ActivityId::INFRASTRUCTURE);
+        let first = statics::MEMORY.get()?.take_range(account, Frames::new(frames)).ok()?;
+        Some(u64::from(first.get()) * PAGE_U64)
+    })
+}

@@ -1,0 +1,310 @@
+//! Accounts: what each activity has, by resource, and what it may have.
+//!
+//! The claim of an activity is the larger of its minimum and what it is charged. The sum of
+//! all claims, what is available, and the reserve are all memory, exactly; so a minimum is
+//! there without a search, however full memory is: a charge within it needs nothing, one
+//! beyond it a grant out of what is available.
+//!
+//! # Invariants
+//! A change of `charged` from v to w takes, or gives back, just as many grants as
+//! `max(minimum, ·)` changes; both happen with one compare-and-swap.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use vortex_units::{ActivityId, Bytes, Frames};
+
+use crate::names::{RESOURCES, Rejected, ResourceId, Why};
+
+/// What an activity may have. `minimum ≤ soft ≤ hard`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// Set aside for it, whatever others need.
+    pub minimum: Frames,
+    /// Beyond this it is the first to give back; `None`: no such line.
+    pub soft: Option<Frames>,
+    /// It never has more; `None`: what there is.
+    pub hard: Option<Frames>,
+    /// Kernel objects in all; `None`: what the heap has.
+    pub objects: Option<Bytes>,
+}
+
+/// Why an account cannot be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenError {
+    /// There is no place for this activity, or it is taken.
+    Place(ActivityId),
+    /// The lines cross.
+    Crossed(Budget),
+    /// The minimum is more than is left of memory, with all minimums before it and the
+    /// reserve.
+    Promised {
+        /// The minimum.
+        wanted: Frames,
+        /// What is left.
+        left: Frames,
+    },
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Place(activity) => write!(f, "{activity} has an account, or can have none"),
+            Self::Crossed(_) => write!(f, "the budget's lines cross: minimum ≤ soft ≤ hard"),
+            Self::Promised { wanted, left } => write!(
+                f,
+                "a minimum of {wanted} does not fit: minimums and reserve leave {left} of memory"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for OpenError {}
+
+/// Where an activity stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// What it is charged: the full price of each frame that it holds.
+    pub charged: Frames,
+    /// Its budget.
+    pub budget: Budget,
+}
+
+impl Standing {
+    /// By how much it is over its soft limit.
+    #[must_use]
+    pub fn over(&self) -> Frames {
+        self.budget.soft.map_or(Frames::ZERO, |soft| self.charged.saturating_sub(soft))
+    }
+}
+
+const NOBODY: u32 = 0;
+const OPEN: u32 = 1;
+const CLOSING: u32 = 2;
+/// Not written: no limit.
+const NEVER: u64 = u64::MAX;
+
+/// The account of an activity.
+#[derive(Default)]
+pub(crate) struct Entry {
+    state: AtomicU32,
+    generation: AtomicU32,
+    minimum: AtomicU64,
+    soft: AtomicU64,
+    hard: AtomicU64,
+    charged: AtomicU64,
+    most: AtomicU64,
+    /// Frames of it that are being ordered back.
+    pub ordered: AtomicU32,
+    by_resource: [AtomicU64; RESOURCES],
+    pub objects: AtomicU64,
+    pub objects_limit: AtomicU64,
+}
+
+impl Entry {
+    /// Charges so many frames. `assure` has so many grants, or says no.
+    #[inline]
+    pub fn charge(&self, frames: u64, mut assure: impl FnMut(u64) -> bool) -> Result<u64, Why> {
+        let minimum = self.minimum.load(Ordering::Relaxed);
+        let hard = self.hard.load(Ordering::Relaxed);
+        let mut had = self.charged.load(Ordering::Acquire);
+        loop {
+            let has = had.checked_add(frames).ok_or(Why::Hard)?;
+            if has > hard {
+                return Err(Why::Hard);
+            }
+            let need = has.saturating_sub(had.max(minimum));
+            if need > 0 && !assure(need) {
+                return Err(Why::Low);
+            }
+            let swapped =
+                self.charged.compare_exchange_weak(had, has, Ordering::AcqRel, Ordering::Acquire);
+            match swapped {
+                Ok(_) => {
+                    self.most.fetch_max(has, Ordering::Relaxed);
+                    return Ok(need);
+                }
+                Err(now) => had = now,
+            }
+        }
+    }
+
+    /// Takes a charge back; returns the grants that it has freed.
+    #[inline]
+    pub fn refund(&self, frames: u64) -> u64 {
+        let minimum = self.minimum.load(Ordering::Relaxed);
+        let had = self.charged.fetch_sub(frames, Ordering::AcqRel);
+        had.saturating_sub(had.saturating_sub(frames).max(minimum))
+    }
+
+    /// Notes what a resource has more.
+    #[inline]
+    pub fn add(&self, resource: ResourceId, frames: u64) {
+        if let Some(used) = self.by_resource.get(resource.index()) {
+            used.fetch_add(frames, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes what a resource has less.
+    #[inline]
+    pub fn subtract(&self, resource: ResourceId, frames: u64) {
+        if let Some(used) = self.by_resource.get(resource.index()) {
+            used.fetch_sub(frames, Ordering::Relaxed);
+        }
+    }
+
+    pub fn used_by(&self, resource: ResourceId) -> Frames {
+        let used = self.by_resource.get(resource.index());
+        Frames::new(used.map_or(0, |used| used.load(Ordering::Relaxed)))
+    }
+
+    pub fn charged(&self) -> u64 {
+        self.charged.load(Ordering::Acquire)
+    }
+
+    /// The most it was ever charged.
+    pub fn most(&self) -> Frames {
+        Frames::new(self.most.load(Ordering::Relaxed))
+    }
+
+    /// What it is charged, or is set aside for it.
+    pub fn claim(&self) -> u64 {
+        match self.state.load(Ordering::Acquire) {
+            NOBODY => 0,
+            _ => self.charged().max(self.minimum.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Whether it keeps its minimum with one frame less than it will have once all is back
+    /// that is ordered back.
+    pub fn can_give(&self) -> bool {
+        let ordered = u64::from(self.ordered.load(Ordering::Relaxed));
+        self.charged() > self.minimum.load(Ordering::Relaxed).saturating_add(ordered)
+    }
+
+    /// Whether it keeps its minimum with one frame less than it has.
+    pub fn is_above_minimum(&self) -> bool {
+        self.charged() > self.minimum.load(Ordering::Relaxed)
+    }
+
+    /// Whether one frame more would be too much for its hard limit.
+    pub fn is_full(&self) -> bool {
+        self.charged() >= self.hard.load(Ordering::Relaxed)
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.state.load(Ordering::Acquire) == OPEN
+    }
+
+    pub fn standing(&self) -> Standing {
+        let limit = |of: &AtomicU64| Some(of.load(Ordering::Relaxed)).filter(|&n| n != NEVER);
+        Standing {
+            charged: Frames::new(self.charged()),
+            budget: Budget {
+                minimum: Frames::new(self.minimum.load(Ordering::Relaxed)),
+                soft: limit(&self.soft).map(Frames::new),
+                hard: limit(&self.hard).map(Frames::new),
+                objects: limit(&self.objects_limit).map(Bytes::new),
+            },
+        }
+    }
+}
+
+/// All accounts, by activity.
+pub(crate) struct Accounts(Vec<Entry>);
+
+impl Accounts {
+    pub fn new(activities: usize) -> Option<Self> {
+        let mut entries = Vec::new();
+        entries.try_reserve_exact(activities).ok()?;
+        entries.resize_with(activities, Entry::default);
+        Some(Self(entries))
+    }
+
+    /// The account of this place, whoever has it.
+    pub fn at(&self, index: u32) -> Option<&Entry> {
+        self.0.get(index as usize)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.0.iter()
+    }
+
+    /// The account of an activity, open or not.
+    #[inline]
+    pub fn find(&self, activity: ActivityId) -> Result<&Entry, Rejected> {
+        let entry = self.0.get(activity.index()).filter(|entry| {
+            entry.generation.load(Ordering::Relaxed) == activity.generation()
+                && entry.state.load(Ordering::Acquire) != NOBODY
+        });
+        entry.ok_or(Rejected { activity, why: Why::Closed })
+    }
+
+    /// The account of an activity that may still have more.
+    #[inline]
+    pub fn open_one(&self, activity: ActivityId) -> Result<&Entry, Rejected> {
+        let entry = self.find(activity)?;
+        if entry.is_open() { Ok(entry) } else { Err(Rejected { activity, why: Why::Closed }) }
+    }
+
+    /// Names the activity that has this place.
+    pub fn name(&self, index: u32) -> Option<ActivityId> {
+        let entry = self.at(index)?;
+        Some(ActivityId::new(index, entry.generation.load(Ordering::Relaxed)))
+    }
+
+    /// Opens an account; the minimum comes out of what is available.
+    pub fn open(
+        &self,
+        activity: ActivityId,
+        budget: Budget,
+        available: &AtomicU64,
+    ) -> Result<(), OpenError> {
+        let soft = budget.soft.unwrap_or(Frames::MAX);
+        let hard = budget.hard.unwrap_or(Frames::MAX);
+        if budget.minimum > soft.min(hard) || budget.soft.is_some() && soft > hard {
+            return Err(OpenError::Crossed(budget));
+        }
+        let entry = self.0.get(activity.index()).ok_or(OpenError::Place(activity))?;
+        if entry.state.load(Ordering::Acquire) != NOBODY {
+            return Err(OpenError::Place(activity));
+        }
+        let wanted = budget.minimum.get();
+        let update = |now: u64| now.checked_sub(wanted);
+        if let Err(left) = available.fetch_update(Ordering::AcqRel, Ordering::Acquire, update) {
+            return Err(OpenError::Promised { wanted: budget.minimum, left: Frames::new(left) });
+        }
+        entry.generation.store(activity.generation(), Ordering::Relaxed);
+        entry.minimum.store(wanted, Ordering::Relaxed);
+        entry.soft.store(budget.soft.map_or(NEVER, Frames::get), Ordering::Relaxed);
+        entry.hard.store(hard.get(), Ordering::Relaxed);
+        entry.objects_limit.store(budget.objects.map_or(NEVER, Bytes::get), Ordering::Relaxed);
+        entry.most.store(0, Ordering::Relaxed);
+        entry.state.store(OPEN, Ordering::Release);
+        Ok(())
+    }
+
+    /// From now on it gets nothing more.
+    pub fn close(&self, activity: ActivityId) {
+        if let Ok(entry) = self.find(activity) {
+            entry.state.store(CLOSING, Ordering::Release);
+        }
+    }
+
+    /// Ends a closed account once all is back; its minimum becomes available. False as long
+    /// as something is on it, or it is not closed.
+    pub fn retire(&self, activity: ActivityId, available: &AtomicU64) -> bool {
+        let Ok(entry) = self.find(activity) else { return false };
+        let empty = entry.charged() == 0 && entry.objects.load(Ordering::Acquire) == 0;
+        if !empty {
+            return false;
+        }
+        let ended =
+            entry.state.compare_exchange(CLOSING, NOBODY, Ordering::AcqRel, Ordering::Acquire);
+        if ended.is_ok() {
+            available.fetch_add(entry.minimum.load(Ordering::Relaxed), Ordering::AcqRel);
+        }
+        ended.is_ok()
+    }
+}

@@ -1,0 +1,213 @@
+//! What is off the usual path of a frame, behind one lock: links, waiters, orders.
+//!
+//! # Bound
+//! All lists have a fixed size, and are short enough to be looked through.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use vortex_units::ActivityId;
+
+use crate::links::Links;
+use crate::names::{Account, Cookie, FrameId, ResourceId};
+use crate::policy::Policy;
+use crate::search::Search;
+
+/// The most that wait at once.
+pub(crate) const WAITERS: usize = 128;
+/// The most frames that are being ordered back at once.
+pub(crate) const ORDERS: usize = 64;
+/// The most frames that one waits for: a page and its tables.
+pub(crate) const WANTED: usize = 8;
+
+/// One that waits for memory. Numbers grow: who came later has the larger one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WaiterId(pub(crate) u32);
+
+/// Names an order. One that has ended names nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OrderId {
+    pub(crate) place: u16,
+    pub(crate) number: u32,
+}
+
+/// A reclamation request, to be sent (§3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// By which it is forwarded and answered.
+    pub id: OrderId,
+    /// What is to be given back.
+    pub frame: FrameId,
+    /// To whom it goes.
+    pub to: ResourceId,
+    /// What that resource said when it allocated the frame, or had reclamation directed to
+    /// itself.
+    pub cookie: Cookie,
+    /// Who pays for the work: the holder whose frame is taken.
+    pub bill: ActivityId,
+    /// At whose place the work is done: the waiter's.
+    pub place: ActivityId,
+    /// Whether the contents must be kept.
+    pub modified: bool,
+}
+
+/// What a resource says to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// No reference is left; the frame is the multiplexor's.
+    GivenBack,
+    /// The resource keeps it.
+    Refused,
+    /// Its contents could not be kept: the device failed. It stays where it is.
+    Failed,
+    /// A call or a device works on it: the order is repeated when its pins are gone.
+    Pinned,
+}
+
+/// The order has ended: the frame was freed, or its waiter has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stale;
+
+/// Why one cannot wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitError {
+    /// Too many wait already.
+    Full,
+    /// More frames at once than anybody waits for.
+    TooMany,
+    /// The activity has no account, or it is being closed.
+    Closed,
+}
+
+/// What is to be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing, until something is answered, freed or waited for.
+    Idle,
+    /// To ask again: what is to be done is not found yet. A step is bounded.
+    Again,
+    /// This request is to be sent.
+    Order(Order),
+    /// All that this one waits for is earmarked for it: it is to go on, with
+    /// [`crate::Multiplexor::allocate_earmarked`].
+    Ready(WaiterId, ActivityId, Cookie),
+    /// There is nothing that could be taken for this one; it waits no more.
+    Nothing(WaiterId, ActivityId, Cookie),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It is with a resource.
+    Sent,
+    /// It waits for pins, to be sent again.
+    Parked,
+    /// The pins are gone.
+    Unparked,
+    /// It was given back, but pins are left.
+    Given,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ordered {
+    pub number: u32,
+    pub frame: FrameId,
+    pub waiter: WaiterId,
+    /// Whom it was sent to, with which cookie.
+    pub at: (ResourceId, Cookie),
+    pub phase: Phase,
+}
+
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    pub id: WaiterId,
+    pub account: Account,
+    pub token: Cookie,
+    pub wanted: usize,
+    pub earmarks: [Option<FrameId>; WANTED],
+    /// It was told to go on.
+    pub told: bool,
+    /// There was nothing to be found, until an order ends.
+    pub exhausted: bool,
+    /// It stands at its own hard limit: what others have does not help it, and it does not
+    /// stand in their way.
+    pub own: bool,
+}
+
+impl Waiter {
+    pub fn has(&self) -> usize {
+        self.earmarks.iter().flatten().count()
+    }
+
+    pub fn earmark(&mut self, frame: FrameId) -> bool {
+        match self.earmarks.iter_mut().find(|place| place.is_none()) {
+            Some(place) => {
+                *place = Some(frame);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+pub(crate) struct Cold {
+    pub links: Links,
+    pub waiters: Vec<Waiter>,
+    pub orders: [Option<Ordered>; ORDERS],
+    pub last_waiter: u32,
+    pub last_order: u32,
+    pub hand: u32,
+    pub search: Option<Search>,
+    pub policy: &'static dyn Policy,
+    /// Orders that ended with a device's failure.
+    pub failed: u64,
+}
+
+impl Cold {
+    pub fn new(links: u32, policy: &'static dyn Policy) -> Option<Self> {
+        let mut waiters = Vec::new();
+        waiters.try_reserve_exact(WAITERS).ok()?;
+        Some(Self {
+            links: Links::new(links)?,
+            waiters,
+            orders: [None; ORDERS],
+            last_waiter: 0,
+            last_order: 0,
+            hand: 0,
+            search: None,
+            policy,
+            failed: 0,
+        })
+    }
+
+    /// The order of this frame, and its place.
+    pub fn order_of(&mut self, frame: FrameId) -> Option<(usize, &mut Ordered)> {
+        let orders = self.orders.iter_mut().enumerate();
+        let mut there = orders.filter_map(|(place, order)| Some((place, order.as_mut()?)));
+        there.find(|(_, order)| order.frame == frame)
+    }
+
+    pub fn order(&mut self, id: OrderId) -> Result<&mut Ordered, Stale> {
+        let order = self.orders.get_mut(usize::from(id.place)).and_then(Option::as_mut);
+        order.filter(|order| order.number == id.number).ok_or(Stale)
+    }
+
+    pub fn waiter(&mut self, id: WaiterId) -> Option<&mut Waiter> {
+        self.waiters.iter_mut().find(|waiter| waiter.id == id)
+    }
+
+    /// Orders for this waiter that will end by themselves, and those that wait for pins.
+    pub fn under_way(&self, id: WaiterId) -> (usize, usize) {
+        let own = self.orders.iter().flatten().filter(|order| order.waiter == id);
+        own.fold((0, 0), |(sent, parked), order| match order.phase {
+            Phase::Parked => (sent, parked + 1),
+            _ => (sent + 1, parked),
+        })
+    }
+}
+
+impl fmt::Debug for Cold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let orders = self.orders.iter().flatten();
+        f.debug_list().entries(&self.waiters).entries(orders).finish()
+    }
+}

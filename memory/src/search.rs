@@ -1,0 +1,189 @@
+//! The search for a frame to take: a hand that goes round all frames, and of the next few
+//! candidates the one that the policy would take first.
+//!
+//! # Bound
+//! A slice looks at 256 frames. A search goes round once for each rank of the policy, and
+//! there are no more ranks than activities.
+
+use core::sync::atomic::Ordering;
+
+use crate::Multiplexor;
+use crate::account::Entry;
+use crate::cold::{Cold, Waiter, WaiterId};
+use crate::links::Link;
+use crate::names::FrameId;
+use crate::policy::{Candidate, Policy};
+use crate::record::{
+    DOOMED, EARMARKED, HEAD, KERNEL, LINKED, MODIFIED, ORDERED, RESERVE, Record, TAIL, USED,
+};
+
+/// Frames that a slice looks at.
+const SLICE: u32 = 256;
+/// Candidates among which the policy chooses.
+const WINDOW: u32 = 32;
+
+/// What was found.
+pub(crate) enum Found {
+    Frame(FrameId),
+    /// Only this one, when its pins are gone.
+    Pinned(FrameId),
+    Again,
+    /// Something may be found when an order that is under way has ended.
+    Later,
+    Nothing,
+}
+
+/// A search that is not at its end.
+#[derive(Clone, Copy)]
+pub(crate) struct Search {
+    waiter: WaiterId,
+    own: bool,
+    rank: u64,
+    visited: u32,
+    seen: u32,
+    best: Option<(u64, FrameId)>,
+    pinned: Option<FrameId>,
+    later: bool,
+}
+
+/// Whether a frame may be taken.
+enum Taking {
+    Yes,
+    /// Not as long as as many orders are under way as now.
+    Later,
+    No,
+}
+
+/// For whom is searched.
+struct Seeker {
+    id: WaiterId,
+    place: u32,
+    /// Only what it holds itself helps it.
+    own: bool,
+}
+
+impl Multiplexor {
+    /// Goes on with the search for this waiter, for a slice. `None` if there is no such.
+    pub(crate) fn search(&self, cold: &mut Cold, place: usize) -> Option<Found> {
+        let &Waiter { id, account, own, .. } = cold.waiters.get(place)?;
+        let seeker = Seeker { id, place: account.activity.index() as u32, own };
+        let going_on = cold.search.take().filter(|search| search.waiter == id && search.own == own);
+        let begun = going_on.or_else(|| {
+            let rank = self.next_rank(cold.policy, &seeker, None)?;
+            let (visited, seen, best, pinned, later) = (0, 0, None, None, false);
+            Some(Search { waiter: id, own, rank, visited, seen, best, pinned, later })
+        });
+        let Some(mut search) = begun else { return Some(Found::Nothing) };
+        let found = self.slice(cold, &seeker, &mut search);
+        match found {
+            Found::Again => cold.search = Some(search),
+            // What was seen in an earlier slice may be another's by now.
+            Found::Frame(frame) => {
+                let record = self.record(frame)?;
+                let taking = self.may_take(cold, &seeker, search.rank, record);
+                if !matches!(taking, Taking::Yes) || record.pins() > 0 {
+                    return Some(Found::Again);
+                }
+            }
+            Found::Pinned(_) | Found::Later | Found::Nothing => {}
+        }
+        Some(found)
+    }
+
+    fn slice(&self, cold: &mut Cold, seeker: &Seeker, search: &mut Search) -> Found {
+        let all = self.records.len() as u32;
+        for _ in 0..SLICE {
+            if search.visited >= all {
+                if let Some((_, frame)) = search.best {
+                    return Found::Frame(frame);
+                }
+                let Some(rank) = self.next_rank(cold.policy, seeker, Some(search.rank)) else {
+                    let none = if search.later { Found::Later } else { Found::Nothing };
+                    return search.pinned.map_or(none, Found::Pinned);
+                };
+                (search.rank, search.visited) = (rank, 0);
+            }
+            let frame = FrameId::new(cold.hand);
+            cold.hand = if cold.hand + 1 < all { cold.hand + 1 } else { 0 };
+            search.visited += 1;
+            let Some(record) = self.record(frame) else { continue };
+            match self.may_take(cold, seeker, search.rank, record) {
+                Taking::Yes => {}
+                Taking::Later => {
+                    search.later = true;
+                    continue;
+                }
+                Taking::No => continue,
+            }
+            if record.pins() > 0 {
+                search.pinned = search.pinned.or(Some(frame));
+                continue;
+            }
+            let key = cold.policy.key(&Candidate {
+                recency: record.recency(),
+                modified: record.has(MODIFIED),
+                born: record.born.load(Ordering::Relaxed),
+            });
+            if search.best.is_none_or(|(least, _)| key < least) {
+                search.best = Some((key, frame));
+            }
+            search.seen += 1;
+            if search.seen >= WINDOW
+                && let Some((_, frame)) = search.best
+            {
+                return Found::Frame(frame);
+            }
+        }
+        Found::Again
+    }
+
+    /// Whether the frame may be taken for this waiter: its holders have more than their
+    /// minimums, and one of them has the rank.
+    fn may_take(&self, cold: &Cold, seeker: &Seeker, rank: u64, record: &Record) -> Taking {
+        let state = record.state();
+        let never = EARMARKED | DOOMED | RESERVE | HEAD | TAIL | KERNEL;
+        let refused = record.refused.load(Ordering::Relaxed) >= seeker.id.0;
+        let reclaimable = || record.resource().is_some_and(|of| self.may_reclaim(of));
+        if state & (USED | never) != USED || refused || !reclaimable() {
+            return Taking::No;
+        }
+        let (mut own, mut highest, mut now, mut ever) = (false, 0, true, true);
+        let mut look = |place: u32| {
+            let Some(entry) = self.accounts.at(place) else { return };
+            highest = highest.max(cold.policy.rank(&entry.standing()));
+            if place == seeker.place {
+                own = true;
+            } else {
+                now &= entry.can_give();
+                ever &= entry.is_above_minimum();
+            }
+        };
+        look(record.owner());
+        if state & LINKED != 0 {
+            for link in cold.links.of(record) {
+                if let Link::Sharer(place, _) = link {
+                    look(place);
+                }
+            }
+        }
+        let helps = if seeker.own { own } else { highest >= rank };
+        match (helps && ever, now && state & ORDERED == 0) {
+            (false, _) => Taking::No,
+            (true, false) => Taking::Later,
+            (true, true) => Taking::Yes,
+        }
+    }
+
+    /// The highest rank below this one of any activity that could give.
+    fn next_rank(&self, policy: &dyn Policy, seeker: &Seeker, below: Option<u64>) -> Option<u64> {
+        if seeker.own {
+            return below.is_none().then_some(0);
+        }
+        let gives = |(place, entry): &(usize, &Entry)| {
+            entry.charged() > 0 && (*place == seeker.place as usize || entry.is_above_minimum())
+        };
+        let givers = self.accounts.iter().enumerate().filter(gives);
+        let ranks = givers.map(|(_, entry)| policy.rank(&entry.standing()));
+        ranks.filter(|&rank| below.is_none_or(|below| rank < below)).max()
+    }
+}

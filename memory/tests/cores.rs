@@ -1,0 +1,213 @@
+//! Cores at once: threads allocate, give back and share without a common lock; at the end
+//! everything is there.
+#![allow(clippy::unwrap_used, reason = "the lint's exception for tests knows no helpers")]
+
+use std::sync::Mutex;
+use std::thread;
+
+use vortex_memory::policy::POLICIES;
+use vortex_memory::{Account, Budget, Cookie, FrameId, Multiplexor, ResourceId, Spec, Why};
+use vortex_units::{ActivityId, Bytes, CoreId, Frames};
+
+const CORES: u16 = 4;
+const ROUNDS: u32 = 20_000;
+
+fn multiplexor(frames: u32) -> Multiplexor {
+    Multiplexor::new(&Spec {
+        ranges: &[(0, frames)],
+        reserve: Frames::new(8),
+        kernel: Frames::ZERO,
+        activities: 5,
+        cores: CORES,
+        reclaimable: 1,
+        policy: POLICIES[0],
+        links: 64,
+    })
+    .unwrap()
+}
+
+fn activity(core: u16) -> ActivityId {
+    ActivityId::new(u32::from(core) + 1, 0)
+}
+
+/// Less memory than all want: some are rejected all the time, none within its minimum.
+#[test]
+fn frames_are_given_to_one_at_a_time_and_all_come_back() {
+    let memory = multiplexor(600);
+    for core in 0..CORES {
+        let (minimum, hard) = (Frames::new(50), Some(Frames::new(250)));
+        let budget = Budget { minimum, hard, ..Budget::default() };
+        memory.open(activity(core), budget).unwrap();
+    }
+    let held: Vec<Mutex<bool>> = (0..600).map(|_| Mutex::new(false)).collect();
+    let take = |frame: FrameId| {
+        let before = std::mem::replace(&mut *held[frame.get() as usize].lock().unwrap(), true);
+        assert!(!before, "{frame:?} was given to two");
+    };
+    thread::scope(|scope| {
+        for core in 0..CORES {
+            let (memory, held, take) = (&memory, &held, &take);
+            scope.spawn(move || {
+                let (who, at) = (activity(core), CoreId::new(core));
+                let resource = ResourceId::new(0).unwrap();
+                let account = Account { activity: who, resource };
+                let mut mine: Vec<FrameId> = Vec::new();
+                let mut state = u64::from(core) + 1;
+                for round in 0..ROUNDS {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    let want = state >> 33 & 0xff;
+                    if (mine.len() as u64) < want {
+                        match memory.allocate(at, account, Cookie(u64::from(round))) {
+                            Ok(frame) => {
+                                take(frame);
+                                mine.push(frame);
+                            }
+                            Err(rejected) => {
+                                assert!(mine.len() >= 50, "{rejected} within the minimum");
+                                assert!(matches!(rejected.why, Why::Low | Why::Hard));
+                            }
+                        }
+                    } else if let Some(frame) = mine.pop() {
+                        *held[frame.get() as usize].lock().unwrap() = false;
+                        memory.leave(at, frame, who).unwrap();
+                    }
+                }
+                for frame in mine {
+                    *held[frame.get() as usize].lock().unwrap() = false;
+                    memory.leave(at, frame, who).unwrap();
+                }
+            });
+        }
+    });
+    let ledger = memory.ledger().unwrap();
+    assert_eq!(ledger.free, ledger.total);
+    for core in 0..CORES {
+        memory.close(activity(core));
+        assert!(memory.retire(activity(core)));
+    }
+}
+
+/// Several cores hold and leave the same frames, and pin them.
+#[test]
+fn sharers_come_and_go_on_all_cores() {
+    let memory = multiplexor(100);
+    let resource = ResourceId::new(0).unwrap();
+    let owner = Account { activity: ActivityId::INFRASTRUCTURE, resource };
+    for core in 0..CORES {
+        memory.open(activity(core), Budget::default()).unwrap();
+    }
+    let frames: Vec<FrameId> =
+        (0..8).map(|n| memory.allocate(CoreId::new(0), owner, Cookie(n)).unwrap()).collect();
+    thread::scope(|scope| {
+        for core in 0..CORES {
+            let (memory, frames) = (&memory, &frames);
+            scope.spawn(move || {
+                for round in 0..ROUNDS as usize {
+                    let frame = frames[(round * 7 + usize::from(core)) % frames.len()];
+                    memory.join(frame, activity(core)).unwrap();
+                    assert!(memory.pin(frame));
+                    memory.unpin(frame);
+                    memory.leave(CoreId::new(core), frame, activity(core)).unwrap();
+                }
+            });
+        }
+    });
+    for frame in frames {
+        memory.leave(CoreId::new(0), frame, ActivityId::INFRASTRUCTURE).unwrap();
+    }
+    let ledger = memory.ledger().unwrap();
+    assert_eq!(ledger.free, ledger.total);
+}
+
+/// The kernel's heap takes memory side by side, out of what is set aside for it.
+#[test]
+fn ranges_for_the_kernel_are_whole_and_on_its_bill() {
+    let memory = multiplexor(600);
+    let resource = ResourceId::new(1).unwrap();
+    let account = Account { activity: ActivityId::INFRASTRUCTURE, resource };
+    let first = memory.take_range(account, Frames::new(200)).unwrap();
+    assert!(first.get() + 200 <= 600);
+    assert_eq!(memory.used(account), Ok(Frames::new(200)));
+    assert_eq!(memory.counters(), (Frames::new(600), Frames::new(400)));
+    assert!(memory.leave(CoreId::new(0), first, ActivityId::INFRASTRUCTURE).is_err(), "for good");
+    let too_many = memory.take_range(account, Frames::new(400)).map_err(|error| error.why);
+    assert_eq!(too_many, Err(Why::Low), "the reserve is not touched");
+    memory.ledger().unwrap();
+}
+
+/// Who had a minimum refused is told by how much.
+#[test]
+fn minimums_and_reserve_fit_into_memory_or_are_refused() {
+    let memory = multiplexor(100);
+    let budget = |frames| Budget { minimum: Frames::new(frames), ..Budget::default() };
+    memory.open(activity(0), budget(60)).unwrap();
+    let error = memory.open(activity(1), budget(33)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a minimum of 33 frames does not fit: minimums and reserve leave 32 frames of memory"
+    );
+    memory.open(activity(1), budget(32)).unwrap();
+    assert_eq!(
+        memory
+            .allocate(
+                CoreId::new(0),
+                Account { activity: activity(2), resource: ResourceId::new(0).unwrap() },
+                Cookie(0)
+            )
+            .map_err(|error| error.why),
+        Err(Why::Closed)
+    );
+}
+
+/// Frames whose handles the machine counts: each sharer is charged once, and all are
+/// refunded when the last handle is gone.
+#[test]
+fn counted_frames_are_shared_and_left_as_a_whole() {
+    let memory = multiplexor(100);
+    let resource = ResourceId::new(0).unwrap();
+    let hard = |frames| Budget { hard: Some(Frames::new(frames)), ..Budget::default() };
+    memory.open(activity(0), hard(10)).unwrap();
+    memory.open(activity(1), hard(1)).unwrap();
+    let account = Account { activity: activity(0), resource };
+    let frames: Vec<FrameId> =
+        (0..2).map(|n| memory.allocate(CoreId::new(0), account, Cookie(n)).unwrap()).collect();
+    for _ in 0..2 {
+        memory.share_counted(frames[0], activity(0)).unwrap();
+        memory.share_counted(frames[0], activity(1)).unwrap();
+    }
+    let refused = memory.share_counted(frames[1], activity(1)).map_err(|error| error.why);
+    assert_eq!(refused, Err(Why::Hard), "a sharer has a budget too");
+    let charged = |core| memory.standing(activity(core)).unwrap().charged.get();
+    assert_eq!((charged(0), charged(1)), (2, 1));
+    let ledger = memory.ledger().unwrap();
+    let bill = |core| ledger.bills[activity(core).index()].1.get();
+    assert_eq!((bill(0), bill(1)), (4096 + 2048, 2048), "in the ledger its cost is split");
+    for frame in frames {
+        memory.leave_counted(CoreId::new(0), frame).unwrap();
+        assert!(memory.leave_counted(CoreId::new(0), frame).is_err(), "twice");
+    }
+    assert_eq!((charged(0), charged(1)), (0, 0));
+    let ledger = memory.ledger().unwrap();
+    assert_eq!(ledger.free, ledger.total);
+}
+
+/// Kernel objects: whoever fills a table pays, and has a limit.
+#[test]
+fn kernel_objects_have_a_limit_of_their_own() {
+    let memory = multiplexor(100);
+    let budget = Budget { objects: Some(Bytes::new(160)), ..Budget::default() };
+    memory.open(activity(0), budget).unwrap();
+    memory.open(activity(1), Budget::default()).unwrap();
+    for _ in 0..5 {
+        memory.charge_object(activity(0), Bytes::new(17)).unwrap();
+    }
+    let more = memory.charge_object(activity(0), Bytes::new(1)).map_err(|error| error.why);
+    assert_eq!(more, Err(Why::Objects), "five of 17 bytes are 160 as the heap rounds them");
+    memory.charge_object(activity(1), Bytes::new(1 << 20)).unwrap();
+    memory.close(activity(0));
+    assert!(!memory.retire(activity(0)), "objects are left");
+    for _ in 0..5 {
+        memory.refund_object(activity(0), Bytes::new(17));
+    }
+    assert!(memory.retire(activity(0)));
+}

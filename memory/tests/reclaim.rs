@@ -1,0 +1,175 @@
+//! Who gives, in what order, and who waits for whom: exact expected decisions.
+#![allow(clippy::unwrap_used, reason = "the lint's exception for tests knows no helpers")]
+
+use vortex_memory::policy::named;
+use vortex_memory::{
+    Account, Answer, Budget, Cookie, FrameId, Information, Multiplexor, Order, ResourceId, Spec,
+    Step, WaiterId, Why,
+};
+use vortex_units::{ActivityId, CoreId, Frames};
+
+const CORE: CoreId = CoreId::new(0);
+
+struct World(Multiplexor);
+
+fn activity(number: u32) -> ActivityId {
+    ActivityId::new(number, 0)
+}
+
+fn account(number: u32) -> Account {
+    Account { activity: activity(number), resource: ResourceId::nth(0) }
+}
+
+impl World {
+    /// So many frames and a policy; budgets of activities 1, 2…: minimum, soft, hard.
+    fn new(frames: u32, policy: &str, budgets: &[(u64, Option<u64>, Option<u64>)]) -> Self {
+        let memory = Multiplexor::new(&Spec {
+            ranges: &[(0, frames)],
+            reserve: Frames::ZERO,
+            kernel: Frames::ZERO,
+            activities: 8,
+            cores: 1,
+            reclaimable: 1,
+            policy: named(policy).unwrap(),
+            links: 16,
+        })
+        .unwrap();
+        for (number, &(minimum, soft, hard)) in (1..).zip(budgets) {
+            let (soft, hard) = (soft.map(Frames::new), hard.map(Frames::new));
+            let minimum = Frames::new(minimum);
+            memory.open(activity(number), Budget { minimum, soft, hard, objects: None }).unwrap();
+        }
+        Self(memory)
+    }
+
+    fn take(&self, number: u32, count: u64) -> Vec<FrameId> {
+        (0..count).map(|n| self.0.allocate(CORE, account(number), Cookie(n)).unwrap()).collect()
+    }
+
+    fn wait(&self, number: u32, frames: usize) -> WaiterId {
+        self.0.wait(account(number), Cookie(u64::from(number)), frames).unwrap()
+    }
+
+    /// The next that is not only to be asked again.
+    fn step(&self) -> Step {
+        (0..100).map(|_| self.0.step()).find(|step| *step != Step::Again).unwrap()
+    }
+
+    fn order(&self) -> Order {
+        match self.step() {
+            Step::Order(order) => order,
+            other => panic!("no order: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn who_is_over_its_soft_limit_gives_first_and_pays() {
+    let world = World::new(
+        12,
+        "reclaim.over-budget",
+        &[(0, Some(2), None), (0, None, None), (0, Some(5), None)],
+    );
+    world.take(1, 3);
+    world.take(2, 4);
+    world.take(3, 5);
+    assert_eq!(world.0.allocate(CORE, account(2), Cookie(0)).map_err(|e| e.why), Err(Why::Low));
+    world.wait(2, 1);
+    let order = world.order();
+    assert_eq!((order.bill, order.place), (activity(1), activity(2)));
+    world.0.answer(order.id, Answer::GivenBack).unwrap();
+    assert!(matches!(world.step(), Step::Ready(..)));
+}
+
+#[test]
+fn the_least_recently_used_goes_first() {
+    let world = World::new(4, "reclaim.lru", &[(0, None, None)]);
+    let frames = world.take(1, 4);
+    for (nth, &frame) in frames.iter().enumerate() {
+        // All age; the third is used all the time.
+        for _ in 0..3 {
+            world.0.inform(frame, Information { accessed: nth == 2, modified: nth > 0 });
+        }
+    }
+    world.wait(1, 3);
+    let first = world.order();
+    assert_eq!(first.frame, frames[0], "clean before modified");
+    assert!(!first.modified);
+    let others = [world.order().frame, world.order().frame];
+    assert!(!others.contains(&frames[2]), "not the one in use");
+}
+
+#[test]
+fn a_minimum_is_never_asked_for() {
+    let world = World::new(10, "reclaim.lru", &[(6, None, None), (0, None, None)]);
+    world.take(1, 6);
+    world.take(2, 4);
+    let waiter = world.wait(2, 4);
+    for _ in 0..4 {
+        let order = world.order();
+        assert_eq!(order.bill, activity(2));
+        world.0.answer(order.id, Answer::Refused).unwrap();
+    }
+    assert_eq!(world.step(), Step::Nothing(waiter, activity(2), Cookie(2)), "not of the other");
+}
+
+#[test]
+fn first_come_first_served_and_nobody_overtakes() {
+    let world = World::new(
+        4,
+        "reclaim.lru",
+        &[(0, None, None), (0, None, None), (0, None, None), (1, None, None)],
+    );
+    world.take(1, 3);
+    let early = world.wait(2, 2);
+    let late = world.wait(3, 1);
+    let orders = [world.order(), world.order(), world.order()];
+    assert_eq!(orders.map(|order| order.place), [activity(2), activity(2), activity(3)]);
+    // What is freed meanwhile is the waiters', but for a minimum.
+    assert_eq!(world.0.allocate(CORE, account(1), Cookie(0)).map_err(|e| e.why), Err(Why::Low));
+    world.take(4, 1);
+    world.0.answer(orders[2].id, Answer::GivenBack).unwrap();
+    assert_eq!(world.step(), Step::Ready(late, activity(3), Cookie(3)));
+    // One that is freed before it is given back is the waiter's all the same.
+    world.0.leave(CORE, orders[0].frame, activity(1)).unwrap();
+    assert!(world.0.answer(orders[0].id, Answer::GivenBack).is_err());
+    world.0.answer(orders[1].id, Answer::GivenBack).unwrap();
+    assert_eq!(world.step(), Step::Ready(early, activity(2), Cookie(2)));
+    assert!(world.0.allocate_earmarked(early, Cookie(7)).is_some());
+    assert!(world.0.allocate_earmarked(early, Cookie(8)).is_some());
+    assert!(world.0.allocate_earmarked(early, Cookie(9)).is_none());
+    world.0.give_up(early);
+    world.0.give_up(late);
+    world.0.ledger().unwrap();
+}
+
+#[test]
+fn one_at_its_own_limit_stands_in_nobodys_way() {
+    let world = World::new(10, "reclaim.over-budget", &[(0, None, Some(3)), (0, None, None)]);
+    world.take(1, 3);
+    assert_eq!(world.0.allocate(CORE, account(1), Cookie(0)).map_err(|e| e.why), Err(Why::Hard));
+    world.wait(1, 1);
+    let order = world.order();
+    assert_eq!(order.bill, activity(1), "only its own helps");
+    world.take(2, 7);
+    world.0.answer(order.id, Answer::GivenBack).unwrap();
+    assert!(matches!(world.step(), Step::Ready(..)));
+    world.0.ledger().unwrap();
+}
+
+#[test]
+fn a_pinned_frame_is_asked_for_when_its_pins_are_gone() {
+    let world = World::new(2, "reclaim.fifo", &[(0, None, None)]);
+    let frames = world.take(1, 2);
+    assert!(frames.iter().all(|&frame| world.0.pin(frame)));
+    world.wait(1, 1);
+    assert_eq!(world.step(), Step::Idle, "it waits for a pin");
+    world.0.unpin(frames[0]);
+    world.0.unpin(frames[1]);
+    let order = world.order();
+    assert!(world.0.pin(order.frame), "pinned again while it is asked for");
+    world.0.answer(order.id, Answer::GivenBack).unwrap();
+    assert_eq!(world.step(), Step::Idle);
+    world.0.unpin(order.frame);
+    assert!(matches!(world.step(), Step::Ready(..)));
+}

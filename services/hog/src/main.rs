@@ -1,0 +1,103 @@
+//! Uses memory: `hog churn | touch | forks | steady`. What it says does not depend on time,
+//! so that it can be judged; on a host without limits it comes to its end too.
+
+use std::time::Duration;
+
+use vortex_guest::args::Args;
+use vortex_guest::mem::{ANONYMOUS, BOTH, PAGE, Region};
+use vortex_guest::{proc, say, sig, time};
+
+const USAGE: &str = "\
+usage: hog churn [--pages P] [--rounds N]    map and touch P pages and drop them, N times
+       hog touch [--pages P]                 a child touches P pages
+       hog forks [--most N]                  a child forks until it is refused, or N times
+       hog steady [--pages P] [--seconds S]  use P pages, and nothing but them";
+
+fn main() {
+    let mut args = Args::new(USAGE);
+    let what = args.word();
+    let pages = args.number("--pages").unwrap_or(256) as usize;
+    let rounds = args.number("--rounds").unwrap_or(20);
+    let most = args.number("--most").unwrap_or(2_000);
+    let seconds = args.number("--seconds").unwrap_or(3);
+    match what.as_deref() {
+        Some("churn") => churn(pages, rounds),
+        Some("touch") => touch(pages),
+        Some("forks") => forks(most),
+        Some("steady") => steady(pages, seconds),
+        _ => args.wrong("what?"),
+    }
+    args.end();
+    proc::exit(0)
+}
+
+/// Maps and drops: what was dropped is no longer on the bill.
+fn churn(pages: usize, rounds: u64) {
+    let mut good = 0;
+    for _ in 0..rounds {
+        let Ok(region) = Region::map(pages * PAGE, BOTH, ANONYMOUS, -1, 0) else { break };
+        let zero = (0..pages).all(|page| region.get(page * PAGE) == 0);
+        (0..pages).for_each(|page| region.put(page * PAGE, 1));
+        good += u64::from(zero && region.unmap(0, region.length()).is_ok());
+    }
+    say!("churn: {good} rounds of {rounds}");
+}
+
+/// A child touches all of it; the parent goes on, whatever becomes of the child.
+fn touch(pages: usize) {
+    let how = proc::outcome(|| {
+        let region = Region::anonymous(pages * PAGE, BOTH);
+        (0..pages).for_each(|page| region.put(page * PAGE, 1));
+        0
+    });
+    say!("touch: the child: {how}");
+    let region = Region::anonymous(PAGE, BOTH);
+    region.put(0, 7);
+    say!("touch: the parent has memory: {}", region.get(0) == 7);
+}
+
+/// A child forks until it is refused, and its children end by themselves. It may itself be
+/// the one that ends for lack of memory; the parent goes on.
+fn forks(most: u64) {
+    let how = proc::outcome(|| {
+        let mut made = 0;
+        let refused = loop {
+            if made == most {
+                break None;
+            }
+            let child = proc::fork(|| {
+                time::pause(Duration::from_secs(4));
+                0
+            });
+            match child {
+                Ok(_) => made += 1,
+                Err(error) => break Some(error),
+            }
+        };
+        say!("forks: refused: {}", refused.map_or("never".into(), |error| error.to_string()));
+        while proc::wait_for(-1, 0).is_ok() {}
+        0
+    });
+    say!("forks: the child: {how}");
+    // What its children had is back when they have ended.
+    time::pause(Duration::from_secs(5));
+    let how = proc::outcome(|| 3);
+    say!("forks: then another child: {how}");
+}
+
+/// Uses the same pages again and again.
+fn steady(pages: usize, seconds: u64) {
+    sig::reset();
+    let region = Region::anonymous(pages * PAGE, BOTH);
+    let end = time::now() + Duration::from_secs(seconds);
+    let (mut round, mut good) = (0_u8, true);
+    while time::now() < end {
+        let before = round;
+        round = round.wrapping_add(1);
+        for page in 0..pages {
+            good &= region.get(page * PAGE) == before;
+            region.put(page * PAGE, round);
+        }
+    }
+    say!("steady: {}", if good { "good" } else { "BAD" });
+}
