@@ -268,6 +268,7 @@ pub(super) fn moved(space: &AddressSpace, call: Memory, place: u64) -> Stage {
     let Memory::Mremap { address, length, .. } = call else { return Stage::Settling(place) };
     let end = address.saturating_add(length).next_multiple_of(PAGE_U64);
     space.regions.lock().remove(address, end);
+    space.away.shift(address, end, place.wrapping_sub(address) as i64);
     Stage::Unmapping(address, end, place)
 }
 

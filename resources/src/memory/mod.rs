@@ -1,6 +1,7 @@
 //! Virtual memory: the address space resource (ASR), and the executable resource's loading.
 
 mod asr;
+mod away;
 mod bounds;
 mod calls;
 mod executable;
@@ -14,6 +15,7 @@ mod regions;
 mod segments;
 mod shared;
 mod space;
+mod swap;
 
 pub use asr::{AddressSpaces, FaultError, Mapping, MemoryRequest, Stage};
 pub use bounds::Bounds;
@@ -26,3 +28,4 @@ pub use regions::{Backing, Region, Regions};
 pub use segments::interpreter;
 pub use shared::Shared;
 pub use space::AddressSpace;
+pub use swap::{Place, Volume};

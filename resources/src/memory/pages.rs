@@ -14,6 +14,9 @@ pub(super) fn sweep(
     end: u64,
     access: Option<Access>,
 ) -> Option<u64> {
+    if access.is_none() && !space.away.discard(at, end) {
+        return Some(at);
+    }
     for _ in 0..SLICE {
         let next = match access {
             None => space.space.unmap(at, end),
@@ -32,6 +35,9 @@ pub(super) fn sweep(
 /// Takes away all pages of a space that nobody uses, a slice at a time. Where to go on, if
 /// not done.
 pub(super) fn clear(space: &AddressSpace, mut at: u64) -> Option<u64> {
+    if !space.away.discard(0, u64::MAX) {
+        return Some(at);
+    }
     for _ in 0..SLICE {
         let (start, end) = space.regions.lock().range_from(at)?;
         at = space.space.unmap(at.max(start), end).unwrap_or(end);
