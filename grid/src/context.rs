@@ -7,6 +7,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use vortex_queues::Fifo;
 use vortex_units::{ActivityId, Bytes, CoreId, Cycles, Frames, InstanceId, Micros};
 
 use crate::binding::Label;
@@ -16,7 +17,7 @@ use crate::labels::Labels;
 use crate::message::{Carries, Message, Port, wrap_request};
 use crate::policy::Record;
 use crate::pool::Pool;
-use crate::request::{Kind, ReplyError, Sealed, Trigger};
+use crate::request::{Envelope, Kind, ReplyError, Sealed, Trigger};
 use crate::resource::{Rejection, Resource, Scope};
 use crate::shared::Grid;
 use crate::triggers::Triggers;
@@ -42,7 +43,7 @@ pub enum SendError {
 pub(crate) struct Desk<M> {
     pub pool: Pool<M>,
     pub triggers: Triggers<M>,
-    pub outbox: Vec<Sealed<M>>,
+    pub outbox: Fifo<Envelope<M>>,
     pub timers: Vec<(Cycles, Sealed<M>)>,
     pub records: Vec<Record>,
     pub later: Vec<(InstanceId, ActivityId, Record)>,
@@ -172,7 +173,7 @@ impl<M: Message> Context<'_, M> {
         match self.write(to, self.activity, labels, message) {
             Ok(mut parcel) => {
                 parcel.trigger = Some(trigger);
-                self.desk.outbox.push(parcel);
+                self.desk.outbox.push_back(parcel);
                 Ok(trigger)
             }
             Err(error) => {
@@ -198,7 +199,7 @@ impl<M: Message> Context<'_, M> {
     {
         let parcel =
             self.write(to.instance(), self.activity, labels, wrap_request::<M, R>(request))?;
-        self.desk.outbox.push(parcel);
+        self.desk.outbox.push_back(parcel);
         Ok(())
     }
 
@@ -233,7 +234,7 @@ impl<M: Message> Context<'_, M> {
             }
         }
         let parcel = self.write(to.instance(), activity, labels, wrap_request::<M, R>(request))?;
-        self.desk.outbox.push(parcel);
+        self.desk.outbox.push_back(parcel);
         Ok(())
     }
 
@@ -338,7 +339,7 @@ impl<M: Message> Context<'_, M> {
         parcel.from = self.as_sender;
         parcel.activity = self.activity;
         parcel.labels = labels;
-        self.desk.outbox.push(parcel);
+        self.desk.outbox.push_back(parcel);
         Ok(())
     }
 
@@ -445,7 +446,7 @@ impl<M: Message> Context<'_, M> {
         parcel.activity = self.activity;
         parcel.labels = Labels::NONE;
         parcel.ring = part.run;
-        self.desk.outbox.push(parcel);
+        self.desk.outbox.push_back(parcel);
         Ok(())
     }
 

@@ -236,7 +236,7 @@ where
             self.state = exchange.state.take();
             for (to, labels, message) in exchange.sends.drain(..) {
                 if let Ok(parcel) = cx.write(to, cx.activity, labels, message) {
-                    cx.desk.outbox.push(parcel);
+                    cx.desk.outbox.push_back(parcel);
                 }
             }
             let wish = exchange.wish.take();

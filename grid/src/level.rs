@@ -31,9 +31,9 @@ pub(crate) enum Child {
         instances: u32,
         suspended: u32,
         activity: ActivityId,
-        /// In how many resources of the multiplexor's own it has requests that may be
+        /// The resources of the multiplexor's own in which it has requests that may be
         /// dispatched: while there are any, it lends them its turn.
-        waiting: u32,
+        waiting: Vec<usize>,
     },
     /// A scheduler of schedulers.
     Level(usize),
@@ -88,6 +88,7 @@ impl Level {
     }
 
     /// The client of an activity, if it has one here.
+    #[inline]
     pub fn client_of(&self, activity: ActivityId) -> Option<ClientId> {
         let client = *self.by_activity.get(activity.index())?;
         match self.children.get(client as usize) {
@@ -110,7 +111,7 @@ impl Level {
                 instances: 0,
                 suspended: 0,
                 activity: params.activity,
-                waiting: 0,
+                waiting: Vec::new(),
             },
             params,
         );
@@ -195,8 +196,9 @@ impl Level {
     /// An activity of which all instances here are suspended is not idle, and neither earns
     /// nor sits out anything: the policy is told so.
     fn freeze(&mut self, client: ClientId, now: Cycles) {
-        if let Some(Child::Activity { instances, suspended, waiting: 0, .. }) =
+        if let Some(Child::Activity { instances, suspended, waiting, .. }) =
             self.children.get(client.index())
+            && waiting.is_empty()
             && *suspended > 0
             && suspended == instances
         {
@@ -204,30 +206,39 @@ impl Level {
         }
     }
 
-    /// Notes that an activity has requests in one more resource, or in one less. Under
+    /// Notes that an activity has requests in a resource, or has none any more. Under
     /// charge-through an activity that waits in a resource is not absent: its client stays
     /// ready and lends its turn to that resource. Otherwise, while all its threads wait,
     /// its client would be empty and forfeit what it is behind.
-    pub fn lend(&mut self, client: ClientId, more: bool, now: Cycles) {
+    #[inline]
+    pub fn lend(&mut self, client: ClientId, slot: usize, now: Cycles) {
         let Some(Child::Activity { waiting, .. }) = self.children.get_mut(client.index()) else {
             return;
         };
-        if more {
-            *waiting += 1;
-            if *waiting == 1 {
-                self.scheduler.client_ready(client, now);
-            }
-        } else {
-            *waiting = waiting.saturating_sub(1);
+        waiting.push(slot);
+        if waiting.len() == 1 {
+            self.scheduler.client_ready(client, now);
+        }
+    }
+
+    /// The activity has no request there any more that may be dispatched.
+    #[inline]
+    pub fn lend_no_more(&mut self, client: ClientId, slot: usize, now: Cycles) {
+        if let Some(Child::Activity { waiting, .. }) = self.children.get_mut(client.index())
+            && let Some(place) = waiting.iter().position(|&other| other == slot)
+        {
+            waiting.swap_remove(place);
             self.freeze(client, now);
         }
     }
 
     /// Lets the scheduler choose a client.
+    #[inline]
     pub fn choose(&mut self, now: Cycles) -> Option<ClientId> {
         self.scheduler.schedule(now, &mut NoQueues).map(|choice| choice.client)
     }
 
+    #[inline]
     pub fn charge(&mut self, client: ClientId, record: &Record, now: Cycles) {
         self.scheduler.resource_record(client, record, now);
     }

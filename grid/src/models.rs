@@ -160,32 +160,39 @@ fn after_the_boundary_nothing_is_late() {
 /// is poked, by whoever came first, after it began to rest.
 #[test]
 fn a_core_that_has_not_seen_a_change_is_poked() {
-    loom::model(|| {
-        let post = post(0);
-        let changed = Arc::new(AtomicBool::new(false));
-        let pokes = Arc::new(AtomicU32::new(0));
-        let changers: std::vec::Vec<_> = (1..=2u32)
-            .map(|changer| {
-                let (post, changed, pokes) = (post.clone(), changed.clone(), pokes.clone());
-                thread::spawn(move || {
-                    changed.store(true, Ordering::SeqCst);
-                    if post.claim_poke(ActivityId::new(changer, 0)) {
-                        pokes.fetch_add(1, Ordering::SeqCst);
-                    }
-                })
+    // As above: three threads with two preemptions, two without a bound.
+    for changers in 1..=2u32 {
+        let mut model = loom::model::Builder::new();
+        model.preemption_bound = (changers > 1).then_some(2);
+        model.check(move || change(changers));
+    }
+}
+
+fn change(count: u32) {
+    let post = post(0);
+    let changed = Arc::new(AtomicBool::new(false));
+    let pokes = Arc::new(AtomicU32::new(0));
+    let changers: std::vec::Vec<_> = (1..=count)
+        .map(|changer| {
+            let (post, changed, pokes) = (post.clone(), changed.clone(), pokes.clone());
+            thread::spawn(move || {
+                changed.store(true, Ordering::SeqCst);
+                if post.claim_poke(ActivityId::new(changer, 0)) {
+                    pokes.fetch_add(1, Ordering::SeqCst);
+                }
             })
-            .collect();
-        let _ = post.rest(CoreState::User, Cycles::ZERO);
-        let before = pokes.load(Ordering::SeqCst);
-        let seen = changed.load(Ordering::SeqCst);
-        for changer in changers {
-            changer.join().expect("the changer ends");
-        }
-        let poked = pokes.load(Ordering::SeqCst);
-        assert!(seen || poked > before, "in user mode with what was taken away");
-        assert!(post.take_poker().is_some(), "nobody pays for a poke");
-        assert!(poked <= 2 && post.take_poker().is_none());
-    });
+        })
+        .collect();
+    let _ = post.rest(CoreState::User, Cycles::ZERO);
+    let before = pokes.load(Ordering::SeqCst);
+    let seen = changed.load(Ordering::SeqCst);
+    for changer in changers {
+        changer.join().expect("the changer ends");
+    }
+    let poked = pokes.load(Ordering::SeqCst);
+    assert!(seen || poked > before, "in user mode with what was taken away");
+    assert!(post.take_poker().is_some(), "nobody pays for a poke");
+    assert!(poked <= 2 && post.take_poker().is_none());
 }
 
 /// A core that makes its part of an instance against whoever removes that: a part that the

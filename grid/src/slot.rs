@@ -63,9 +63,11 @@ pub(crate) struct Holder<M> {
     pub suspended: bool,
     /// The policy believes it ready.
     pub told: bool,
-    /// Its activity's own client at the multiplexor, which lends its turn while it waits
-    /// here.
-    pub lender: Option<ClientId>,
+    /// Its activity's own client at the multiplexor, charged with all that it uses
+    /// (charge-through).
+    pub own: Option<ClientId>,
+    /// That client lends its turn while it waits here.
+    pub lends: bool,
     /// It waits for room for what its next request may send.
     pub starved: bool,
     /// It may once send beyond its room, having waited for it.
@@ -86,6 +88,8 @@ type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 pub(crate) struct Slot<M: Message> {
     pub instance: Arc<Instance<M>>,
     pub resource: Box<dyn ErasedResource<M>>,
+    /// The most that one run of its handler sends.
+    pub fan_out: u32,
     pub scheduler: Box<dyn SchedulerCore>,
     pub clients: Clients<M>,
     pub suspended: bool,
@@ -98,6 +102,49 @@ pub(crate) struct Slot<M: Message> {
     /// A timer will ask its scheduler again.
     pub delayed: bool,
     pub parent: (usize, ClientId),
+}
+
+impl<M> Holder<M> {
+    /// Queues a request, at its queue's end or its head. True if none was queued before.
+    #[inline(always)]
+    pub fn enqueue(&mut self, parcel: Sealed<M>, at_head: bool) -> bool {
+        let sender = parcel.from;
+        let requests = match self.queues.iter_mut().find(|queue| queue.sender == sender) {
+            Some(queue) => &mut queue.requests,
+            None => self.queue_for(sender),
+        };
+        if at_head {
+            requests.push_front(parcel);
+        } else {
+            requests.push_back(parcel);
+        }
+        self.queued += 1;
+        self.queued == 1
+    }
+
+    #[cold]
+    fn queue_for(&mut self, sender: InstanceId) -> &mut Fifo<Envelope<M>> {
+        &mut self.queues.push_mut(Queue { sender, requests: Fifo::new() }).requests
+    }
+
+    /// Takes the first request of the next sender's queue.
+    #[inline]
+    fn take_next(&mut self) -> Option<Sealed<M>> {
+        let mut place = self.turn;
+        for _ in 0..self.queues.len() {
+            if place >= self.queues.len() {
+                place = 0;
+            }
+            let queue = self.queues.get_mut(place)?;
+            place += 1;
+            if let Some(parcel) = queue.requests.pop_front() {
+                self.turn = place;
+                self.queued -= 1;
+                return Some(parcel);
+            }
+        }
+        None
+    }
 }
 
 /// The share-holders of a slot and their queues: what a policy sees through [`Queues`].
@@ -127,16 +174,19 @@ impl<M: Message> Clients<M> {
         }
     }
 
+    #[inline]
     pub fn find(&self, activity: ActivityId) -> Option<ClientId> {
         let client = *self.by_activity.get(activity.index())?;
         let holder = self.holders.get(client as usize)?.as_ref()?;
         (holder.activity == activity).then(|| ClientId::new(client))
     }
 
+    #[inline]
     pub fn holder(&self, client: ClientId) -> Option<&Holder<M>> {
         self.holders.get(client.index())?.as_ref()
     }
 
+    #[inline]
     pub fn holder_mut(&mut self, client: ClientId) -> Option<&mut Holder<M>> {
         self.holders.get_mut(client.index())?.as_mut()
     }
@@ -153,7 +203,8 @@ impl<M: Message> Clients<M> {
             turn: 0,
             suspended: false,
             told: false,
-            lender: None,
+            own: None,
+            lends: false,
             starved: false,
             overdraft: false,
             usage: Usage::default(),
@@ -185,29 +236,10 @@ impl<M: Message> Clients<M> {
         Some(holder)
     }
 
-    /// Queues a request, at its queue's end or its head. True if the share-holder had none
-    /// queued before.
-    pub fn enqueue(&mut self, client: ClientId, parcel: Sealed<M>, at_head: bool) -> bool {
-        let Some(holder) = self.holders.get_mut(client.index()).and_then(Option::as_mut) else {
-            return false;
-        };
-        let sender = parcel.from;
-        let place = match holder.queues.iter().position(|queue| queue.sender == sender) {
-            Some(place) => place,
-            None => {
-                holder.queues.push(Queue { sender, requests: Fifo::new() });
-                holder.queues.len() - 1
-            }
-        };
-        if let Some(queue) = holder.queues.get_mut(place) {
-            if at_head {
-                queue.requests.push_front(parcel);
-            } else {
-                queue.requests.push_back(parcel);
-            }
-        }
-        holder.queued += 1;
-        holder.queued == 1
+    /// Nothing stands in the way of any request here: the first of each queue may run.
+    #[inline]
+    pub fn is_free(&self) -> bool {
+        self.held.is_empty() && self.sealed.is_empty()
     }
 
     fn may_run(&self, envelope: &Envelope<M>) -> bool {
@@ -229,26 +261,39 @@ impl<M: Message> Clients<M> {
 
     /// The position of the first request of a queue that may be dispatched.
     fn first(&self, queue: &Queue<M>) -> Option<usize> {
-        if self.held.is_empty() && self.sealed.is_empty() {
+        if self.is_free() {
             return (!queue.requests.is_empty()).then_some(0);
         }
         queue.requests.iter().position(|envelope| self.may_run(envelope))
     }
 
     /// Whether the share-holder has a request that may be dispatched.
+    #[inline]
     pub fn is_ready(&self, client: ClientId) -> bool {
         self.holder(client).is_some_and(|holder| {
             !holder.suspended
                 && !holder.starved
                 && holder.queued > 0
-                && ((self.held.is_empty() && self.sealed.is_empty())
-                    || holder.queues.iter().any(|queue| self.first(queue).is_some()))
+                && (self.is_free() || self.any_may_run(holder))
         })
+    }
+
+    fn any_may_run(&self, holder: &Holder<M>) -> bool {
+        holder.queues.iter().any(|queue| self.first(queue).is_some())
     }
 
     /// Takes the next request of a share-holder: from the queue that the policy named, or
     /// from the next sender's.
+    #[inline]
     pub fn take(&mut self, client: ClientId, named: Option<QueueRef>) -> Option<Sealed<M>> {
+        if named.is_some() || !self.is_free() {
+            return self.take_among(client, named);
+        }
+        self.holder_mut(client)?.take_next()
+    }
+
+    #[inline(never)]
+    fn take_among(&mut self, client: ClientId, named: Option<QueueRef>) -> Option<Sealed<M>> {
         let holder = self.holder(client)?;
         let count = holder.queues.len();
         let (place, position) = match named {

@@ -62,6 +62,9 @@ impl Key {
 pub(crate) struct Entry(u128);
 
 impl Entry {
+    /// Not before any other.
+    pub(crate) const LAST: Self = Self(u128::MAX);
+
     #[inline]
     pub(crate) const fn new(id: ClientId, key: Key) -> Self {
         Self(key.0 | id.get() as u128)
@@ -226,17 +229,24 @@ impl Heap {
         loop {
             let first = gap * CHILDREN + 1;
             let Some(rest) = self.entries.get(first..) else { break };
-            let (mut least, mut index) = (entry, usize::MAX);
-            for (place, &child) in rest.iter().take(CHILDREN).enumerate() {
-                if child < least {
-                    (least, index) = (child, place);
+            let (least, index) = match rest.first_chunk::<CHILDREN>() {
+                // Two and two, and then the two that are left: the comparisons of a pair do not
+                // wait for each other.
+                Some(&[a, b, c, d]) => {
+                    let left = if b < a { (b, 1) } else { (a, 0) };
+                    let right = if d < c { (d, 3) } else { (c, 2) };
+                    if right.0 < left.0 { right } else { left }
                 }
-            }
+                None => match rest.iter().copied().zip(0..).min() {
+                    Some(least) => least,
+                    None => break,
+                },
+            };
             #[cfg(test)]
             {
                 self.steps += rest.len().min(CHILDREN) as u64;
             }
-            if index == usize::MAX {
+            if entry < least {
                 break;
             }
             self.put(gap, least);

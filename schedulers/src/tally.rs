@@ -29,13 +29,16 @@ impl Tally {
                 let requests = self.requests.get().wrapping_add(record.requests.get());
                 self.requests = Requests::new(requests);
             }
-            Direction::Credit => {
-                self.charged = self.charged.wrapping_sub(i128::from(amount));
-                self.cycles = self.cycles.saturating_sub(record.cycles);
-                self.memory = self.memory.saturating_sub(record.memory);
-                self.requests = self.requests.saturating_sub(record.requests);
-            }
+            Direction::Credit => self.note_credit(record, amount),
         }
+    }
+
+    #[cold]
+    fn note_credit(&mut self, record: &Record, amount: u64) {
+        self.charged = self.charged.wrapping_sub(i128::from(amount));
+        self.cycles = self.cycles.saturating_sub(record.cycles);
+        self.memory = self.memory.saturating_sub(record.memory);
+        self.requests = self.requests.saturating_sub(record.requests);
     }
 
     /// As the toolkit reads it; without debt, which only some policies know.

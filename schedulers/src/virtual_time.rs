@@ -32,6 +32,9 @@ pub(crate) struct Virtual(u128);
 impl Virtual {
     pub(crate) const ZERO: Self = Self(0);
 
+    /// Where time stops: after all tags.
+    pub(crate) const END: Self = Self(u128::MAX);
+
     /// For a heap.
     #[inline]
     pub(crate) const fn key(self) -> Key {

@@ -1,6 +1,6 @@
 //! Choosing what runs next: from the multiplexor down to a queue.
 
-use vortex_units::{ActivityId, Cycles};
+use vortex_units::Cycles;
 
 use super::{Core, Due, Timer};
 use crate::level::Child;
@@ -60,6 +60,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                 index = 0;
                 continue;
             };
+            let slots = &self.slots;
             let level = self.levels.get_mut(index)?;
             match level.children.get_mut(client.index()) {
                 Some(Child::Slot(slot)) => return Some(*slot),
@@ -69,17 +70,16 @@ impl<M: Message, P: Machine> Core<M, P> {
                         level.told = false;
                     }
                 }
-                Some(Child::Activity { ready, last, activity, waiting, .. }) => {
+                Some(Child::Activity { ready, last, waiting, .. }) => {
                     if let Some(slot) = ready.pop_front() {
                         if last.0 != slot {
                             *last = (slot, now + self.run_on);
                         }
                         return Some(slot);
                     }
-                    let (activity, waiting) = (*activity, *waiting);
-                    if waiting > 0
-                        && let Some(slot) = self.work_of(activity)
-                    {
+                    // Of the resources in which it waits, the one that stands first.
+                    let told = |&slot: &usize| slots.get(slot).is_some_and(|slot| slot.told);
+                    if let Some(slot) = waiting.iter().copied().filter(told).min() {
                         self.lent = Some(client);
                         return Some(slot);
                     }
@@ -92,6 +92,12 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     /// Tells the policy of a slot that a client may be dispatched, if it may.
     pub(super) fn tell(&mut self, slot: usize, client: ClientId) {
+        self.tell_inlined(slot, client);
+    }
+
+    /// The same, where a request is sent.
+    #[inline(always)]
+    pub(super) fn tell_inlined(&mut self, slot: usize, client: ClientId) {
         let now = self.ledger.last();
         let Some(entry) = self.slots.get_mut(slot) else { return };
         if !entry.clients.is_ready(client) {
@@ -101,13 +107,15 @@ impl<M: Message, P: Machine> Core<M, P> {
         if !holder.told {
             holder.told = true;
             entry.scheduler.client_ready(client, now);
-            if let Some(own) = holder.lender
+            if let Some(own) = holder.own.filter(|_| holder.lends)
                 && let Some(multiplexor) = self.levels.first_mut()
             {
-                multiplexor.lend(own, true, now);
+                multiplexor.lend(own, slot, now);
             }
         }
-        self.refresh_slot(slot);
+        if !entry.told {
+            self.refresh_slot(slot);
+        }
     }
 
     /// Tells the scheduler above a slot if the slot can now decide.
@@ -137,6 +145,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
     }
 
+    #[inline]
     fn ready_above(&mut self, level: usize, client: ClientId) {
         let now = self.ledger.last();
         if let Some(above) = self.levels.get_mut(level) {
@@ -172,6 +181,7 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     /// After a slot has run, or turned out to have nothing: whoever is still ready above
     /// it is told so again.
+    #[inline]
     pub(super) fn settle_above(&mut self, slot: usize) {
         let Some(entry) = self.slots.get(slot) else { return };
         let (level, client) = entry.parent;
@@ -180,7 +190,9 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
         let others_ready = match self.levels.get(level).and_then(|l| l.children.get(client.index()))
         {
-            Some(Child::Activity { ready, waiting, .. }) => *waiting > 0 || !ready.is_empty(),
+            Some(Child::Activity { ready, waiting, .. }) => {
+                !waiting.is_empty() || !ready.is_empty()
+            }
             _ => false,
         };
         if others_ready {
@@ -199,35 +211,23 @@ impl<M: Message, P: Machine> Core<M, P> {
         let level = self.levels.first();
         if let Some(Child::Activity { waiting, .. }) =
             level.and_then(|level| level.children.get(client.index()))
-            && *waiting > 0
+            && !waiting.is_empty()
         {
             self.ready_above(0, client);
         }
     }
 
-    /// A resource in which the activity has a request that may be dispatched. Only those
-    /// that request from the multiplexor itself: the choice of a bus is not passed over.
-    fn work_of(&self, activity: ActivityId) -> Option<usize> {
-        self.lenders.iter().copied().find(|&slot| {
-            self.slots.get(slot).filter(|slot| slot.told).is_some_and(|slot| {
-                slot.clients
-                    .find(activity)
-                    .and_then(|client| slot.clients.holder(client))
-                    .is_some_and(|holder| holder.told && holder.lender.is_some())
-            })
-        })
-    }
-
     /// The policy no longer believes this client ready.
+    #[inline]
     pub(super) fn untell(&mut self, slot: usize, client: ClientId) {
         let now = self.ledger.last();
         let Some(entry) = self.slots.get_mut(slot) else { return };
         let Some(holder) = entry.clients.holder_mut(client) else { return };
         if ::core::mem::take(&mut holder.told)
-            && let Some(own) = holder.lender
+            && let Some(own) = holder.own.filter(|_| holder.lends)
             && let Some(multiplexor) = self.levels.first_mut()
         {
-            multiplexor.lend(own, false, now);
+            multiplexor.lend_no_more(own, slot, now);
         }
     }
 

@@ -28,19 +28,16 @@ pub(super) enum Place {
 impl<M: Message, P: Machine> Core<M, P> {
     /// Delivers what the handler has sent.
     pub(super) fn send_out(&mut self) {
-        // Taken out and put back, so that the buffer is never allocated anew.
-        let mut outbox = ::core::mem::take(&mut self.desk.outbox);
-        for parcel in outbox.drain(..) {
+        while let Some(parcel) = self.desk.outbox.pop_front() {
             self.deliver(parcel);
         }
-        self.desk.outbox = outbox;
         while let Some((due, parcel)) = self.desk.timers.pop() {
             self.set_timer(due, super::Due::Request(parcel));
         }
-        while let Some((instance, activity, record)) = self.desk.later.pop() {
+        while let Some((instance, activity, mut record)) = self.desk.later.pop() {
             if let Some(slot) = self.slot(instance) {
                 let client = self.holder(slot, activity);
-                self.account(slot, client, activity, &record);
+                self.account(slot, client, activity, &mut record);
             }
         }
         while let Some(trigger) = self.desk.cancelled.pop() {
@@ -99,6 +96,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     /// The slot of a resource, made when its first request comes.
+    #[inline]
     pub(super) fn slot(&mut self, instance: InstanceId) -> Option<usize> {
         match self.by_instance.get(instance.index()) {
             Some(&(known, slot)) if known == instance => Some(slot as usize),
@@ -119,8 +117,10 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
         let slot = self.slots.next();
         let parent = self.attach(slot, &entry, parent)?;
+        let resource = entry.make(self.id);
         self.slots.insert(Slot {
-            resource: entry.make(self.id),
+            fan_out: resource.fan_out(),
+            resource,
             scheduler: entry.scheduler.init_core(self.id),
             instance: entry,
             clients: Clients::new(),
@@ -150,7 +150,6 @@ impl<M: Message, P: Machine> Core<M, P> {
         match parent {
             Parent::Multiplexor(standing) => {
                 let level = self.levels.first_mut()?;
-                self.lenders.push(slot);
                 Some((0, level.add(Child::Slot(slot), &standing.into())))
             }
             Parent::Activity => {
@@ -191,6 +190,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     /// The share-holder of an activity at a slot, made when its first request comes.
+    #[inline]
     pub(super) fn holder(&mut self, slot: usize, activity: ActivityId) -> ClientId {
         let found = self.slots.get(slot).and_then(|entry| entry.clients.find(activity));
         found.unwrap_or_else(|| self.make_holder(slot, activity))
@@ -211,25 +211,30 @@ impl<M: Message, P: Machine> Core<M, P> {
             let own = multiplexor.add_activity(&params);
             // The choice of a bus is not passed over; an activity's own instances are its
             // client's already.
-            if entry.parent.0 == 0
-                && matches!(multiplexor.children.get(entry.parent.1.index()), Some(Child::Slot(_)))
-                && let Some(holder) = entry.clients.holder_mut(client)
-            {
-                holder.lender = Some(own);
+            let lends = entry.parent.0 == 0
+                && matches!(multiplexor.children.get(entry.parent.1.index()), Some(Child::Slot(_)));
+            if let Some(holder) = entry.clients.holder_mut(client) {
+                (holder.own, holder.lends) = (Some(own), lends);
             }
         }
         client
     }
 
     /// Puts a request that was sent here into its queue: its wait begins.
+    #[inline]
     pub(super) fn enqueue_new(&mut self, slot: usize, mut parcel: Sealed<M>) {
         parcel.queued_at = self.ledger.last();
-        self.enqueue(slot, parcel, false);
+        self.put(slot, parcel, false);
     }
 
     /// Puts a request into its queue, behind the others or before them, and tells the
     /// scheduler. Its wait goes on from where it was sent.
-    pub(super) fn enqueue(&mut self, slot: usize, mut parcel: Sealed<M>, at_head: bool) {
+    pub(super) fn enqueue(&mut self, slot: usize, parcel: Sealed<M>, at_head: bool) {
+        self.put(slot, parcel, at_head);
+    }
+
+    #[inline(always)]
+    fn put(&mut self, slot: usize, mut parcel: Sealed<M>, at_head: bool) {
         parcel.kind = Kind::Request;
         if !at_head {
             parcel.ring = self.ring.position();
@@ -237,7 +242,8 @@ impl<M: Message, P: Machine> Core<M, P> {
         let activity = parcel.activity;
         let client = self.holder(slot, activity);
         let Some(entry) = self.slots.get_mut(slot) else { return };
-        let was_empty = entry.clients.enqueue(client, parcel, at_head);
+        let Some(holder) = entry.clients.holder_mut(client) else { return };
+        let was_empty = holder.enqueue(parcel, at_head);
         let run_on = was_empty
             && !at_head
             && self.serving == Some(activity)
@@ -248,11 +254,12 @@ impl<M: Message, P: Machine> Core<M, P> {
         if run_on {
             self.follow_up = Some((slot, client));
         } else {
-            self.tell(slot, client);
+            self.tell_inlined(slot, client);
         }
     }
 
     /// Where a request is to run, by its labels and the bindings.
+    #[inline]
     fn place_of(&mut self, parcel: &Sealed<M>) -> Place {
         let label = Label {
             instance: parcel.to,

@@ -93,6 +93,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// A rejected request returns to the head of its queue; what the scope names is
     /// suspended, unless it was resumed since the handler looked (law 7).
     fn reject(&mut self, slot: usize, client: ClientId, parcel: Sealed<M>, rejection: Rejection) {
+        self.account_chain();
         let now = self.ledger.last();
         let Some(entry) = self.slots.get_mut(slot) else { return };
         if entry.instance.gate.epoch() == rejection.epoch {
@@ -130,24 +131,33 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     /// A request has ended. Its answer, if anyone waits for one, travels in its own node.
     pub(super) fn end(&mut self, mut parcel: Sealed<M>, answer: Result<M, ReplyError>) {
-        if let Some(dependency) = parcel.labels.dependency_label() {
-            self.grid.bindings.unfix(parcel.from, parcel.activity, dependency);
-        }
-        if parcel.begun {
-            parcel.begun = false;
-            if let Some(label) = label_of(&parcel)
-                && let Some(count) = self.begun.get_mut(&label)
-            {
-                *count -= 1;
-                if *count == 0 {
-                    self.begun.remove(&label);
-                }
-            }
+        if parcel.begun || parcel.labels.dependency_label().is_some() {
+            self.end_label(&mut parcel);
         }
         if parcel.trigger.is_none() {
             self.recycle(parcel);
-            return;
+        } else {
+            self.send_answer(parcel, answer);
         }
+    }
+
+    /// Its labels have one request less to wait for.
+    fn end_label(&mut self, parcel: &mut Sealed<M>) {
+        if let Some(dependency) = parcel.labels.dependency_label() {
+            self.grid.bindings.unfix(parcel.from, parcel.activity, dependency);
+        }
+        if ::core::mem::take(&mut parcel.begun)
+            && let Some(label) = label_of(parcel)
+            && let Some(count) = self.begun.get_mut(&label)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.begun.remove(&label);
+            }
+        }
+    }
+
+    fn send_answer(&mut self, mut parcel: Sealed<M>, answer: Result<M, ReplyError>) {
         match answer {
             Ok(reply) => {
                 parcel.body = Some(reply);
@@ -179,6 +189,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     /// Gives an empty node back to its pool, and the bill with it.
+    #[inline(always)]
     pub(super) fn recycle(&mut self, parcel: Sealed<M>) {
         let activity = parcel.activity;
         self.desk.pool.give_back(parcel);

@@ -260,12 +260,18 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     /// Gives a node's bill back; the last one of a zombie ends it.
+    #[inline]
     pub(super) fn discharge(&mut self, activity: ActivityId) {
         if self.grid.activities().discharge(activity) {
-            let now = self.ledger.last();
-            let grid = self.grid.clone();
-            grid.reap(activity, now, |core| self.machine.poke(core));
+            self.reap(activity);
         }
+    }
+
+    #[cold]
+    fn reap(&mut self, activity: ActivityId) {
+        let now = self.ledger.last();
+        let grid = self.grid.clone();
+        grid.reap(activity, now, |core| self.machine.poke(core));
     }
 
     /// The instances of a dead activity's own are dead: others' requests there are refused.

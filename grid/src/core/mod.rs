@@ -140,6 +140,15 @@ struct OpenRun {
     parts: u32,
 }
 
+/// What the follow-ups of a chain have used so far, not yet told to their schedulers.
+#[derive(Clone, Copy)]
+struct Chain {
+    slot: usize,
+    client: ClientId,
+    activity: ActivityId,
+    record: crate::policy::Record,
+}
+
 /// One core of a grid.
 pub struct Core<M: Message, P: Machine> {
     id: CoreId,
@@ -157,8 +166,6 @@ pub struct Core<M: Message, P: Machine> {
     slots: Slots<M>,
     /// The slot of an instance, by its place.
     by_instance: Vec<(InstanceId, u32)>,
-    /// The slots that request from the multiplexor themselves: they can be lent a turn.
-    lenders: Vec<usize>,
     /// What instances of families had used here that are gone.
     past: Past,
     timers: BinaryHeap<Timer<M>>,
@@ -177,6 +184,9 @@ pub struct Core<M: Message, P: Machine> {
     open_runs: Map<u32, OpenRun>,
     run: u32,
     follow_up: Option<(usize, ClientId)>,
+    /// A follow-up is being served: what it uses is told with the others' of its chain.
+    running_on: bool,
+    chain: Option<Chain>,
     entered: Option<(usize, ClientId, Sealed<M>)>,
     /// What a thread has run before an interrupt, not yet in its schedulers' records.
     user_span: Cycles,
@@ -210,7 +220,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             desk: Desk {
                 pool: Pool::new(post.clone()),
                 triggers: Triggers::new(spec.core),
-                outbox: Vec::with_capacity(16),
+                outbox: Fifo::new(),
                 timers: Vec::new(),
                 records: Vec::new(),
                 later: Vec::new(),
@@ -232,7 +242,6 @@ impl<M: Message, P: Machine> Core<M, P> {
             levels,
             slots: Slots::new(),
             by_instance: Vec::new(),
-            lenders: Vec::new(),
             past: Past::default(),
             timers: BinaryHeap::new(),
             timer_number: 0,
@@ -245,6 +254,8 @@ impl<M: Message, P: Machine> Core<M, P> {
             open_runs: Map::default(),
             run: 0,
             follow_up: None,
+            running_on: false,
+            chain: None,
             entered: None,
             user_span: Cycles::ZERO,
             serving: None,
@@ -252,7 +263,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             rejected_labels: Vec::new(),
             run_on_until: Cycles::ZERO,
             lent: None,
-            utilization: utilization::Utilization::new(start),
+            utilization: utilization::Utilization::new(start, grid.frequency),
         })
     }
 

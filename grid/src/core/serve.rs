@@ -2,7 +2,7 @@
 
 use vortex_units::{ActivityId, Cycles, Micros, Requests};
 
-use super::{Core, Due, OpenRun, Step};
+use super::{Chain, Core, Due, OpenRun, Step};
 use crate::context::{Context, Notes};
 use crate::machine::Machine;
 use crate::message::{Carries, Message};
@@ -45,11 +45,15 @@ impl<M: Message, P: Machine> Core<M, P> {
                 self.tell(slot, client);
                 break;
             }
-            if let Served::Entering(limit) = self.serve_one(slot, client, None) {
+            self.running_on = true;
+            let served = self.serve_one(slot, client, None);
+            self.running_on = false;
+            if let Served::Entering(limit) = served {
                 return self.announce_entry(limit);
             }
             self.settle(slot, client);
         }
+        self.account_chain();
         Step::Ran
     }
 
@@ -111,11 +115,12 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     fn has_nodes_for(&mut self, slot: usize) -> bool {
-        let fan_out = self.slots.get(slot).map_or(0, |entry| entry.resource.fan_out());
+        let fan_out = self.slots.get(slot).map_or(0, |entry| entry.fan_out);
         self.desk.pool.reserve(fan_out)
     }
 
     fn announce_entry(&mut self, limit: Cycles) -> Step {
+        self.account_chain();
         self.tell_follow_up();
         let patience = self.ledger.last() + self.patience;
         let limit = match self.next_due() {
@@ -138,21 +143,49 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     /// Both schedulers learn whether the client, and the slot, have more to do.
+    #[inline]
     fn settle(&mut self, slot: usize, client: ClientId) {
-        self.tell(slot, client);
+        let holder = self.slots.get(slot).and_then(|entry| entry.clients.holder(client));
+        if holder.is_some_and(|holder| holder.queued > 0 && !holder.told) {
+            self.tell(slot, client);
+        }
         self.settle_above(slot);
     }
 
+    #[inline(always)]
     fn serve_one(&mut self, slot: usize, client: ClientId, named: Option<QueueRef>) -> Served {
         let Some(entry) = self.slots.get_mut(slot) else { return Served::Nothing };
         if entry.suspended {
             return Served::Nothing;
         }
-        let fan_out = entry.resource.fan_out();
+        let fan_out = entry.fan_out;
         let Some(holder) = entry.clients.holder_mut(client) else { return Served::Nothing };
         if holder.suspended || holder.starved {
             return Served::Nothing;
         }
+        let room = fan_out == 0
+            || (self.grid.activities().has_room(holder.activity, fan_out)
+                && self.desk.pool.reserve(fan_out));
+        if !room || holder.overdraft {
+            return self.serve_overdrawn(slot, client, named);
+        }
+        match entry.clients.take(client, named) {
+            Some(parcel) => self.run(slot, client, parcel),
+            None => Served::Nothing,
+        }
+    }
+
+    /// The client has no room for what its request may send, or has waited for it.
+    #[cold]
+    fn serve_overdrawn(
+        &mut self,
+        slot: usize,
+        client: ClientId,
+        named: Option<QueueRef>,
+    ) -> Served {
+        let Some(entry) = self.slots.get_mut(slot) else { return Served::Nothing };
+        let fan_out = entry.fan_out;
+        let Some(holder) = entry.clients.holder_mut(client) else { return Served::Nothing };
         let activity = holder.activity;
         let overdraft = ::core::mem::take(&mut holder.overdraft);
         if fan_out > 0
@@ -176,6 +209,7 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     /// The client has no room for what its request may send: it waits, nobody else.
     fn starve(&mut self, slot: usize, client: ClientId) {
+        self.account_chain();
         let now = self.ledger.last();
         if let Some(entry) = self.slots.get_mut(slot) {
             entry.scheduler.client_suspended(client, now);
@@ -205,7 +239,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.desk.notes = Notes::default();
         let answered = parcel.answered;
         let mut cx = Context {
-            room: entry.resource.fan_out(),
+            room: entry.fan_out,
             epoch: entry.instance.gate.epoch(),
             instance: entry.instance.id,
             as_sender: entry.instance.sender,
@@ -256,7 +290,11 @@ impl<M: Message, P: Machine> Core<M, P> {
                 usage.longest_wait = usage.longest_wait.max(waited);
             }
         }
-        self.account(slot, client, activity, &record);
+        if self.running_on && self.desk.records.is_empty() {
+            self.chain_up(Chain { slot, client, activity, record });
+        } else {
+            self.account(slot, client, activity, &mut record);
+        }
         self.settle_notes(slot, activity, record);
         let entering = self.finish(slot, client, parcel, left);
         self.serving = Some(activity);
@@ -268,18 +306,42 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
     }
 
+    /// Adds what a follow-up has used to its chain.
+    #[inline]
+    fn chain_up(&mut self, link: Chain) {
+        let of = |chain: &Chain| (chain.slot, chain.client, chain.activity);
+        match &mut self.chain {
+            Some(chain) if of(chain) == of(&link) => chain.record.absorb(&link.record),
+            _ => {
+                self.account_chain();
+                self.chain = Some(link);
+            }
+        }
+    }
+
+    /// Tells the schedulers what a chain of follow-ups has used, before they decide again and
+    /// before anything else is said of its client.
+    #[inline]
+    pub(super) fn account_chain(&mut self) {
+        if let Some(Chain { slot, client, activity, mut record }) = self.chain.take() {
+            self.account(slot, client, activity, &mut record);
+        }
+    }
+
     /// Gives a record to the slot's scheduler, to those above it, and under charge-through
     /// to the activity's own client at the multiplexor.
+    #[inline]
     pub(super) fn account(
         &mut self,
         slot: usize,
         client: ClientId,
         activity: ActivityId,
-        record: &Record,
+        record: &mut Record,
     ) {
         let now = self.ledger.last();
         let Some(entry) = self.slots.get_mut(slot) else { return };
         entry.scheduler.resource_record(client, record, now);
+        let own = entry.clients.holder(client).and_then(|holder| holder.own);
         let (mut index, mut above) = entry.parent;
         while let Some(level) = self.levels.get_mut(index) {
             level.charge(above, record, now);
@@ -292,7 +354,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             self.account_extras(slot, client);
         }
         if self.charge_through {
-            self.charge_through(activity, above, record);
+            self.charge_through(own, activity, above, record);
         }
     }
 
@@ -317,15 +379,30 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// Advances the virtual time of the activity's own client. A lent turn is its lender's,
     /// whomever the resource served with it: else who lends without end would let the
     /// resource have the whole core.
-    fn charge_through(&mut self, activity: ActivityId, charged: ClientId, record: &Record) {
+    #[inline]
+    fn charge_through(
+        &mut self,
+        own: Option<ClientId>,
+        activity: ActivityId,
+        charged: ClientId,
+        record: &mut Record,
+    ) {
         let now = self.ledger.last();
         let Some(multiplexor) = self.levels.first_mut() else { return };
-        let own = multiplexor.client_of(activity).filter(|own| *own != charged);
-        let lender = self.lent.filter(|lender| Some(*lender) != own && *lender != charged);
-        for client in own.into_iter().chain(lender) {
-            let through = Record { kind: RecordKind::THROUGH, ..*record };
-            multiplexor.charge(client, &through, now);
+        let own = own.or_else(|| multiplexor.client_of(activity));
+        let kind = ::core::mem::replace(&mut record.kind, RecordKind::THROUGH);
+        if let Some(own) = own
+            && own != charged
+        {
+            multiplexor.charge(own, record, now);
         }
+        if let Some(lender) = self.lent
+            && Some(lender) != own
+            && lender != charged
+        {
+            multiplexor.charge(lender, record, now);
+        }
+        record.kind = kind;
     }
 
     /// Forgets runs whose parts were dropped, when there is no room for others.
@@ -373,6 +450,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// Moves consumption from infrastructure to its causer, in the ledger and in the
     /// metric of the scheduler that dispatched it, so that its next decision changes.
     pub(super) fn bill_back(&mut self, slot: usize, record: &Record, causer: ActivityId) {
+        self.account_chain();
         if causer == ActivityId::INFRASTRUCTURE || !self.grid.activities().takes_bills(causer) {
             return;
         }

@@ -5,20 +5,21 @@ use crate::sync::Ordering;
 use vortex_units::{Cycles, Micros};
 
 use super::Core;
-use crate::machine::Machine;
+use crate::machine::{Frequency, Machine};
 use crate::message::Message;
 
 const PERIOD: Micros = Micros::new(10_000);
 
-/// Where the current period began.
+/// Where the current period began, and where it ends.
 pub(super) struct Utilization {
     began: Cycles,
+    ends: Cycles,
     idle_then: Cycles,
 }
 
 impl Utilization {
-    pub fn new(start: Cycles) -> Self {
-        Self { began: start, idle_then: Cycles::ZERO }
+    pub fn new(start: Cycles, frequency: Frequency) -> Self {
+        Self { began: start, ends: start + frequency.cycles(PERIOD), idle_then: Cycles::ZERO }
     }
 }
 
@@ -26,10 +27,14 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// Ends the period if it is over: publishes what of it was not idle.
     pub(super) fn note_utilization(&mut self) {
         let now = self.ledger.last();
-        let span = now.saturating_sub(self.utilization.began);
-        if span < self.grid.frequency.cycles(PERIOD) {
-            return;
+        if now >= self.utilization.ends {
+            self.end_period(now);
         }
+    }
+
+    #[cold]
+    fn end_period(&mut self, now: Cycles) {
+        let span = now.saturating_sub(self.utilization.began);
         let idle = self.ledger.idle_time().saturating_sub(self.utilization.idle_then);
         let busy = span.saturating_sub(idle).get();
         let hundredths = busy.saturating_mul(10_000) / span.get().max(1);
@@ -37,6 +42,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.post.utilization.store(hundredths, Ordering::Relaxed);
         self.forget_stale_runs();
         self.sweep_bindings();
-        self.utilization = Utilization { began: now, idle_then: self.ledger.idle_time() };
+        let ends = now + self.grid.frequency.cycles(PERIOD);
+        self.utilization = Utilization { began: now, ends, idle_then: self.ledger.idle_time() };
     }
 }

@@ -73,6 +73,13 @@ impl Built {
 #[inline(never)] // Its frame must not stay beneath the first core's loop.
 pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
     let archive = boot.module.ok_or(Failure::NoModule)?;
+    let config = read(boot, archive)?;
+    build(boot, archive, config)
+}
+
+/// The configuration, if this kernel can be what it says.
+#[inline(never)] // Deep as reading goes, `build` must not lie beneath it.
+fn read(boot: &Boot, archive: &[u8]) -> Result<Config, Failure> {
     let text = match boot.command_line.get("config") {
         Some(path) => written(archive, path)?,
         None => defaults::configuration(boot.cores),
@@ -83,6 +90,12 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
         return Err(Failure::NoSuchCore(mux.core, boot.cores));
     }
     refuse(&config)?;
+    Ok(config)
+}
+
+/// The grid that the configuration says.
+#[inline(never)] // Its frame is the largest of all.
+fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> {
     memory::multiplex(&config, boot)?;
     let frequency = Frequency::megahertz(boot.megahertz());
     let grid = Grid::new(GridSpec {

@@ -122,8 +122,10 @@ pub(crate) fn this_core() -> CoreId {
     if area.is_null() {
         return CoreId::new(0);
     }
-    // SAFETY: the core's own area; the field does not change once it is installed.
-    unsafe { (&raw const (*area).core).read() }
+    // SAFETY: the core's own area, which lives for good.
+    let core = unsafe { &raw const (*area).core };
+    // SAFETY: the field does not change once the area is installed.
+    unsafe { core.read() }
 }
 
 /// Reaches whose vector state this core's registers hold.

@@ -70,6 +70,7 @@ mod client;
 mod clock;
 mod core_state;
 mod decision;
+mod few;
 #[cfg(test)]
 mod tests;
 
@@ -130,13 +131,12 @@ impl SchedulerCore for WfqCore {
         }
         // More than this by one record, and time might come to its end.
         let amount = amount.min(LONGEST);
-        match record.direction {
-            Direction::Credit => self.credit(client, amount),
-            Direction::Charge => {
-                let elsewhere =
-                    matches!(record.kind, RecordKind::THROUGH | RecordKind::BILLED_BACK);
-                self.charge(client, amount, elsewhere);
+        match (record.direction, record.kind) {
+            (Direction::Credit, _) => self.credit(client, amount),
+            (Direction::Charge, RecordKind::THROUGH | RecordKind::BILLED_BACK) => {
+                self.charge(client, amount, true);
             }
+            (Direction::Charge, _) => self.charge_chosen(client, amount),
         }
     }
 

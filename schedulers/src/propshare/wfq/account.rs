@@ -7,38 +7,65 @@ use super::core_state::WfqCore;
 use crate::virtual_time::Virtual;
 
 impl WfqCore {
-    /// Charges a client. What came from `elsewhere` is capped and says nothing about the
-    /// length of its requests.
+    /// Charges a client for what it was chosen for; most are in service.
     #[inline]
+    pub(super) fn charge_chosen(&mut self, id: ClientId, amount: u64) {
+        match self.clients.get_mut(id) {
+            Some(client) if matches!(client.state, State::Returned | State::Serving) => {
+                client.charge_chosen(amount);
+                self.advance(amount);
+            }
+            _ => self.charge(id, amount, false),
+        }
+    }
+
+    /// Charges a client. What came from `elsewhere` is capped and says nothing about the
+    /// length of its requests. Most wait meanwhile, since under charge-through all that an
+    /// activity uses is told to its client.
+    #[inline(never)]
     pub(super) fn charge(&mut self, id: ClientId, amount: u64, elsewhere: bool) {
-        let now = self.clock.now();
+        let limit = self.limit();
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let waiting = client.state == State::Ready;
+        if !waiting && !matches!(client.state, State::Returned | State::Serving) {
+            return self.charge_absent(id, amount, elsewhere);
+        }
+        let taken = client.charge(amount, elsewhere, limit);
+        if waiting && !self.crowded {
+            self.few.put(client.place, client.waiter(id));
+        }
+        self.advance(taken);
+        if waiting && self.crowded {
+            self.place_in_heap(id);
+        }
+    }
+
+    /// How far a charge from elsewhere may take a tag.
+    #[inline]
+    fn limit(&self) -> Virtual {
+        self.clock.now().plus(self.ceiling)
+    }
+
+    /// Charges one that has nothing to do, or must not do it.
+    #[inline(never)]
+    fn charge_absent(&mut self, id: ClientId, amount: u64, elsewhere: bool) {
+        let (now, limit) = (self.clock.now(), self.limit());
         let Some(client) = self.clients.get_mut(id) else { return };
         match client.state {
-            State::Returned | State::Serving | State::Owing => {}
+            State::Suspended => return self.charge_suspended(id, amount, elsewhere),
             State::Empty => {
                 client.tag = client.tag.max(now);
                 client.state = State::Owing;
                 self.clock.enter(client.weight);
             }
-            State::Ready => return self.charge_waiting(id, amount, elsewhere),
-            State::Suspended => return self.charge_suspended(id, amount, elsewhere),
+            State::Ready | State::Returned | State::Serving | State::Owing => {}
         }
-        let taken = client.charge(amount, elsewhere, now.plus(self.ceiling));
+        let taken = client.charge(amount, elsewhere, limit);
         if client.state == State::Owing {
             // First, since V may pass its tag within this very charge.
             self.owing.set(id, client.tag.key());
         }
         self.advance(taken);
-    }
-
-    /// Charges one that is in a heap, and moves it there.
-    #[inline(never)]
-    fn charge_waiting(&mut self, id: ClientId, amount: u64, elsewhere: bool) {
-        let limit = self.clock.now().plus(self.ceiling);
-        let Some(client) = self.clients.get_mut(id) else { return };
-        let taken = client.charge(amount, elsewhere, limit);
-        self.advance(taken);
-        self.place(id);
     }
 
     /// Charges one as if it were there for the moment: the service was real.
@@ -64,7 +91,7 @@ impl WfqCore {
         let state = client.state;
         self.clock.hold(given);
         match state {
-            State::Ready => self.place(id),
+            State::Ready => self.requeue(id),
             State::Owing => {
                 self.owing.set(id, client.tag.key());
                 self.release_owing();
@@ -73,10 +100,19 @@ impl WfqCore {
         }
     }
 
-    /// Lets V move as a fluid server's would that has done this much work: those whose tag
-    /// it passes on the way leave, and the rest of the work is the others'.
+    /// Lets V move as a fluid server's would that has done this much work.
     #[inline]
     fn advance(&mut self, amount: u64) {
+        if self.clock.is_steady() && self.owing.is_empty() {
+            self.clock.run(amount);
+        } else {
+            self.advance_past(amount);
+        }
+    }
+
+    /// Those whose tag V passes on the way leave, and the rest of the work is the others'.
+    #[inline(never)]
+    fn advance_past(&mut self, amount: u64) {
         let mut rest = self.clock.release(amount);
         loop {
             let target = self.clock.after(rest);

@@ -1,5 +1,9 @@
 //! What the policy keeps of a client.
 
+use vortex_grid::policy::ClientId;
+
+use super::few::Waiter;
+use crate::heap::Entry;
 use crate::tally::Tally;
 use crate::virtual_time::{Inverse, Virtual};
 
@@ -10,14 +14,14 @@ pub(super) enum State {
     Empty,
     /// Nothing to do, but its tag is ahead of V: in the heap `owing`.
     Owing,
-    /// Waiting, in the heap `eligible` or in `ahead`.
+    /// Waiting, in `few` or in one of the heaps `eligible` and `ahead`.
     Ready,
     /// Chosen; in no heap.
     Serving,
-    /// Chosen and ready again: in no heap until the next decision, which may choose it
-    /// without it ever having been in one.
+    /// Chosen and ready again: in no heap until the next decision, which may choose it without
+    /// it ever having been in one.
     Returned,
-    /// Must not be chosen; in no heap, at a fixed distance to V.
+    /// Must not be chosen; in none of these, at a fixed distance to V.
     Suspended,
 }
 
@@ -26,6 +30,8 @@ pub(super) struct Client {
     /// While suspended: where V was when the tag was last set against it.
     pub(super) since: Virtual,
     pub(super) state: State,
+    /// Where in `few` it stands, if it does.
+    pub(super) place: usize,
     pub(super) weight: u64,
     inverse: Inverse,
     /// Eight times the average charge; zero before the first.
@@ -42,6 +48,7 @@ impl Client {
             tag: now,
             since: now,
             state: State::Empty,
+            place: 0,
             weight,
             inverse: Inverse::of(weight),
             average: 0,
@@ -63,6 +70,12 @@ impl Client {
         self.tag.plus(self.inverse.of_amount(self.average / 8))
     }
 
+    /// As `few` has it.
+    #[inline]
+    pub(super) fn waiter(&self, id: ClientId) -> Waiter {
+        Waiter { tag: self.tag, due: Entry::new(id, self.deadline().key()) }
+    }
+
     /// Charges as much as may be. Says how much that was.
     #[inline]
     pub(super) fn charge(&mut self, amount: u64, elsewhere: bool, limit: Virtual) -> u64 {
@@ -76,7 +89,7 @@ impl Client {
 
     /// Charges what was chosen: in full, and it says how long requests are.
     #[inline]
-    fn charge_chosen(&mut self, amount: u64) {
+    pub(super) fn charge_chosen(&mut self, amount: u64) {
         self.tag = self.tag.plus(self.inverse.of_amount(amount));
         self.at_cap = false;
         self.average = if self.average == 0 {

@@ -3,7 +3,9 @@
 use crate::virtual_time::{Carry, Inverse, Virtual};
 
 /// # Invariants
-/// V never goes back. `inverse` is that of `inverse_of`, which may be an earlier W.
+/// V never goes back. `inverse` is that of `inverse_of`, which may be an earlier W. While
+/// `steady`, it is W's, W is not zero, nothing is held and the carry is small: a charge moves
+/// V by one multiplication.
 pub(super) struct Clock {
     now: Virtual,
     weight: u64,
@@ -13,6 +15,7 @@ pub(super) struct Clock {
     /// again when it is charged to another.
     held: u64,
     carry: Carry,
+    steady: bool,
 }
 
 impl Clock {
@@ -25,6 +28,7 @@ impl Clock {
             inverse,
             held: 0,
             carry: Carry::default(),
+            steady: false,
         }
     }
 
@@ -37,12 +41,14 @@ impl Clock {
     #[inline]
     pub(super) const fn enter(&mut self, weight: u64) {
         self.weight += weight;
+        self.steady = false;
     }
 
     /// With nobody left, nobody is owed the time held back either.
     #[inline]
     pub(super) const fn leave(&mut self, weight: u64) {
         self.weight = self.weight.saturating_sub(weight);
+        self.steady = false;
         if self.weight == 0 {
             self.held = 0;
         }
@@ -51,11 +57,22 @@ impl Clock {
     pub(super) const fn hold(&mut self, amount: u64) {
         if self.weight > 0 {
             self.held = self.held.saturating_add(amount);
+            self.steady = false;
         }
     }
 
-    /// What is left of a charge for V to move by.
     #[inline]
+    pub(super) const fn is_steady(&self) -> bool {
+        self.steady
+    }
+
+    /// Moves V by a charge of this much, while steady.
+    #[inline]
+    pub(super) fn run(&mut self, amount: u64) {
+        self.now = self.now.plus(self.inverse.of_amount_up(amount));
+    }
+
+    /// What is left of a charge for V to move by.
     pub(super) fn release(&mut self, amount: u64) -> u64 {
         if self.held == 0 && self.carry.is_small() {
             return amount;
@@ -90,13 +107,17 @@ impl Clock {
     pub(super) fn pass(&mut self, to: Virtual) -> u64 {
         let span = to.since(self.now);
         self.set(to);
+        self.steady = false;
         self.carry.at_weight_up(span, self.weight)
     }
 
     /// Moves V to where [`Self::after`] says, which is not before it.
-    #[inline]
     pub(super) const fn move_to(&mut self, to: Virtual) {
         self.now = to;
+        self.steady = self.weight > 0
+            && self.inverse_of == self.weight
+            && self.held == 0
+            && self.carry.is_small();
     }
 
     /// Moves V on, never back.

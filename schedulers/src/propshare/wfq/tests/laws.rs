@@ -38,9 +38,17 @@ fn check(core: &WfqCore) {
     for id in (0..CLIENTS).map(ClientId::new) {
         let Some(client) = core.clients.get(id) else { continue };
         let (eligible, ahead) = (core.eligible.contains(id), core.ahead.contains(id));
+        let few = !core.crowded && client.state == State::Ready;
+        let in_service = matches!(client.state, State::Serving | State::Returned);
+        assert_eq!(core.few.contains(id), !core.crowded && (few || in_service));
+        if few {
+            let (known, noted) = (client.waiter(id), core.few.at(client.place).unwrap());
+            assert_eq!((noted.tag, noted.due), (known.tag, known.due));
+        }
         let (owing, serving) = (core.owing.contains(id), core.serving == Some(id));
         let expected = match client.state {
             // V may have come to the tags of some that are in `ahead`; never back.
+            State::Ready if few => (false, false, false, false),
             State::Ready => (eligible, !eligible, false, false),
             State::Owing => (false, false, true, false),
             State::Serving | State::Returned => (false, false, false, true),
