@@ -224,11 +224,14 @@ impl Level {
     /// The activity has no request there any more that may be dispatched.
     #[inline]
     pub fn lend_no_more(&mut self, client: ClientId, slot: usize, now: Cycles) {
-        if let Some(Child::Activity { waiting, .. }) = self.children.get_mut(client.index())
+        if let Some(Child::Activity { waiting, suspended, .. }) =
+            self.children.get_mut(client.index())
             && let Some(place) = waiting.iter().position(|&other| other == slot)
         {
             waiting.swap_remove(place);
-            self.freeze(client, now);
+            if *suspended > 0 {
+                self.freeze(client, now);
+            }
         }
     }
 

@@ -16,20 +16,19 @@ impl<M: Message, P: Machine> Core<M, P> {
         loop {
             let slot = self.descend()?;
             let now = self.ledger.last();
-            let chosen = self.slots.get_mut(slot).and_then(|slot| {
-                slot.told = false;
-                if slot.suspended {
+            let chosen = self.slots.get_mut(slot).and_then(|entry| {
+                entry.told = false;
+                if entry.suspended {
                     return None;
                 }
-                slot.scheduler.schedule(now, &mut slot.clients)
+                let chosen = entry.scheduler.schedule(now, &mut entry.clients);
+                // A policy is not trusted: nobody is not chosen.
+                chosen.map(|choice| (choice, entry.clients.holder(choice.client).is_some()))
             });
             if self.slots.get(slot).is_some_and(|entry| !entry.clients.spent.is_empty()) {
                 self.give_back_merged(slot);
             }
-            let known = |choice: &Choice| {
-                self.slots.get(slot).is_some_and(|s| s.clients.holder(choice.client).is_some())
-            };
-            if let Some(choice) = chosen.filter(known) {
+            if let Some((choice, true)) = chosen {
                 self.untell(slot, choice.client);
                 return Some((slot, choice));
             }

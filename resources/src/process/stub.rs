@@ -67,13 +67,18 @@ impl From<Unpinned> for Prepared {
     }
 }
 
+/// The number and the arguments of the call that a thread has made (System V ABI, A.2.1).
+#[inline]
+fn asked(thread: &Thread) -> (u64, [u64; 6]) {
+    let r = thread.context.registers();
+    (r.rax, [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9])
+}
+
 /// Decodes the call that a thread has made, copies its strings and pins its buffers.
 pub fn prepare(thread: &mut Thread, system: &System, now: Cycles, core: CoreId) -> Prepared {
-    let registers = *thread.context.registers();
-    let arguments =
-        [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9];
-    let Some(call) = abi::decode(registers.rax, &arguments) else {
-        system.note_unknown(registers.rax, thread);
+    let (number, arguments) = asked(thread);
+    let Some(call) = abi::decode(number, &arguments) else {
+        system.note_unknown(number, thread);
         return Prepared::Done(Err(Errno::ENOSYS));
     };
     let prepared = match call {
@@ -105,10 +110,8 @@ pub fn make_directly(
     now: Cycles,
     core: CoreId,
 ) -> Option<Result<u64, Errno>> {
-    let registers = *thread.context.registers();
-    let arguments =
-        [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9];
-    let Call::Direct(call) = abi::decode(registers.rax, &arguments)? else { return None };
+    let (number, arguments) = asked(thread);
+    let Call::Direct(call) = abi::decode(number, &arguments)? else { return None };
     if direct::changes_course(&call) {
         return None;
     }

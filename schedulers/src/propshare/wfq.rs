@@ -29,12 +29,18 @@
 //! virtual time comes to each bound, and to the wait of one that restarts at V.
 //!
 //! # Costs
-//! A charge to a client in service touches no heap. Who comes back before the next decision
-//! is placed by it, in the same step that takes another out ([`decision`]); where one client
-//! alone is ready, in none. A heap's step is O(log n). A decision that finds k clients newly
-//! eligible, or a charge that V takes past k owing ones, takes k, each paid for by the charge
-//! that took that client ahead of V: O(log n) amortized. One division where W has changed
-//! since the last charge, none otherwise.
+//! While at most 16 clients are ready ([`few`]) no heap is touched: a decision looks at the
+//! tag and deadline of each, a charge or a return writes at most one of them. In a crowd they
+//! are in heaps. There a charge to a client in service touches no heap; who comes back before
+//! the next decision is placed by it, in the same step that takes another out ([`decision`]).
+//! A heap's step is O(log n). A decision that finds k clients newly eligible, or a charge that
+//! V takes past k owing ones, takes k, each paid for by the charge that took that client ahead
+//! of V: O(log n) amortized. From the one form to the other go at most 16 clients, after at
+//! least 12 have come or gone. Both forms choose the same: ties go to the smallest identifier.
+//! One division where W has changed since the last charge, none otherwise.
+//!
+//! A record may be of several runs that followed on one decision: then L is the average of
+//! what a decision costs, and l the longest of these, as the bounds want it.
 //!
 //! # Rules where the papers have none
 //! - A client whose queue is empty keeps its tag. As long as S > V the fluid server would

@@ -30,11 +30,11 @@ pub struct Limit {
 }
 
 /// A request to the same core.
-const LOCAL: Limit = Limit { goal: 300, ceiling: 2_950 };
+const LOCAL: Limit = Limit { goal: 300, ceiling: 2_300 };
 /// A request to another core, both sides together.
-const REMOTE: Limit = Limit { goal: 600, ceiling: 3_100 };
+const REMOTE: Limit = Limit { goal: 600, ceiling: 2_800 };
 /// A follow-up within the quantum; there is no goal of its own but to be below local.
-const RUN_ON: Limit = Limit { goal: 300, ceiling: 1_850 };
+const RUN_ON: Limit = Limit { goal: 300, ceiling: 900 };
 /// A frame allocated and given back at the memory multiplexor.
 const FRAME: Limit = Limit { goal: 200, ceiling: 260 };
 /// Instructions at 100,000 activities over those at one, in hundredths.

@@ -24,13 +24,17 @@ impl WfqCore {
     /// activity uses is told to its client.
     #[inline(never)]
     pub(super) fn charge(&mut self, id: ClientId, amount: u64, elsewhere: bool) {
-        let limit = self.limit();
         let Some(client) = self.clients.get_mut(id) else { return };
         let waiting = client.state == State::Ready;
         if !waiting && !matches!(client.state, State::Returned | State::Serving) {
             return self.charge_absent(id, amount, elsewhere);
         }
-        let taken = client.charge(amount, elsewhere, limit);
+        let taken = if elsewhere {
+            client.charge_elsewhere(amount, self.clock.now().plus(self.ceiling))
+        } else {
+            client.charge_chosen(amount);
+            amount
+        };
         if waiting && !self.crowded {
             self.few.put(client.place, client.waiter(id));
         }

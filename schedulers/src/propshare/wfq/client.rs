@@ -101,7 +101,7 @@ impl Client {
 
     /// Charges what came from elsewhere, as far as the tag may go. Says how much was taken.
     #[inline]
-    fn charge_elsewhere(&mut self, amount: u64, limit: Virtual) -> u64 {
+    pub(super) fn charge_elsewhere(&mut self, amount: u64, limit: Virtual) -> u64 {
         let (asked, room) = (self.inverse.of_amount(amount), limit.since(self.tag));
         self.at_cap = asked >= room;
         if asked <= room {

@@ -27,8 +27,11 @@ pub const ATTACKS: [&str; 6] =
 const OBJECTS: &str = "objects";
 /// As it should say.
 const REFUSED: &str = "objects: files ENFILE, pipes ENFILE, mappings ENOMEM, signals EAGAIN";
-/// Regions that the attacker may have: more for ten thousand stacks.
-const MAPPINGS: u32 = 600;
+/// Files and signals that the attacker may have then: so few that it is soon refused, also
+/// on a slow machine.
+const HOARD: u32 = 60;
+/// Regions that it may have: more for ten thousand stacks.
+const MAPPINGS: u32 = 150;
 const MAPPINGS_FOR_THREADS: u32 = 60_000;
 /// Seconds in which ten thousand threads are made on a machine that has nothing else to do.
 const MUSTER: u32 = 25;
@@ -71,6 +74,7 @@ fn measure(stage: Stage, attack: &str, seconds: u32) -> Result<Figures, Failure>
         ("storm", after + seconds + AROUND),
         ("after", after * 1000),
         ("warm", (after + 1) * 1000),
+        ("hoard", HOARD),
         ("mappings", if attack == OBJECTS { MAPPINGS } else { MAPPINGS_FOR_THREADS }),
     ];
     let values = values.into_iter().collect();
