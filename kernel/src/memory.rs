@@ -2,10 +2,12 @@
 //! the end.
 
 use alloc::format;
+use alloc::sync::Arc;
 
 use vortex_config::{Activity, Config};
 use vortex_machine::{Boot, Use};
 use vortex_memory::Budget;
+use vortex_resources::memory::Volume;
 use vortex_units::{ActivityId, Frames};
 
 use crate::assemble::{Failure, Shared};
@@ -28,6 +30,18 @@ pub fn open(activity: &Activity, id: ActivityId) -> Result<(), Failure> {
     let budget = Budget { minimum, soft, hard, objects: None };
     let wrong = |error| Failure::Memory(format!("{}: {error}", activity.name));
     memory.open(id, budget).map_err(wrong)
+}
+
+/// Sets aside what pages go to for which a budget has no room; every activity has an equal
+/// part of it.
+pub fn volume(config: &Config) -> Result<Option<Arc<Volume>>, Failure> {
+    let pages = config.machine.swap;
+    if pages.is_zero() {
+        return Ok(None);
+    }
+    let volume = Volume::new(pages, config.activities.len().saturating_sub(1));
+    let short = || Failure::Memory(format!("there is no room for a swap volume of {pages}"));
+    volume.map(Some).ok_or_else(short)
 }
 
 /// What is left when all programs have ended: their pages and page tables must be back, and
@@ -56,6 +70,12 @@ pub fn report(shared: &Shared) -> bool {
             most.get(),
         ));
         whole &= lost == 0;
+    }
+    if let Some(volume) = shared.system.swap.get() {
+        let kept = volume.used();
+        let verdict = if kept == 0 { "all back" } else { "PAGES LOST" };
+        print(format_args!("swap: {kept} pages left: {verdict}\n"));
+        whole &= kept == 0;
     }
     match memory.ledger() {
         Ok(_) => print(format_args!("memory: ledger whole\n")),

@@ -1,6 +1,7 @@
 //! What all resources know: each other's ports, and the machine's constants.
 
 use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use vortex_units::{ActivityId, Cycles, Micros, Nanos};
 
 use crate::Mail;
 use crate::files::FileSystem;
-use crate::memory::AddressSpaces;
+use crate::memory::{AddressSpaces, Volume};
 use crate::monitor::Monitor;
 use crate::process::{Allowance, Processes, Threads};
 use crate::process::{Random, Registry, Thread};
@@ -139,6 +140,8 @@ pub struct System {
     pub cores: u16,
     /// Calls that programs made and that there are not, each said once.
     pub unknown: Mutex<BTreeSet<(u64, Vec<u8>)>>,
+    /// Where pages go for which an activity's budget has no room, if there is such a place.
+    pub swap: Once<Arc<Volume>>,
     /// How long a thread runs at most at a time.
     pub timeslice: Cycles,
     /// What activities may have; set once, when the grid is built.

@@ -22,7 +22,8 @@ pub(super) fn activities(reader: &mut Reader<'_>, parts: &Fields<'_, '_>, config
     let written = infrastructure.map(|node| activity(reader, node, config));
     let (mut found, mut names) = (Vec::new(), BTreeMap::new());
     names.insert("infrastructure".to_string(), Place::default());
-    let mut memory = config.machine.reserve.saturating_add(
+    let aside = config.machine.reserve.saturating_add(config.machine.swap);
+    let mut memory = aside.saturating_add(
         written.as_ref().map_or(Frames::ZERO, |(activity, _)| activity.memory.minimum),
     );
     for (index, node) in parts.all("activity").enumerate() {
@@ -52,7 +53,8 @@ pub(super) fn activities(reader: &mut Reader<'_>, parts: &Fields<'_, '_>, config
         memory = memory.saturating_add(activity.memory.minimum);
         if memory > config.machine.memory && before <= config.machine.memory {
             let all = config.machine.memory;
-            let what = format!("reserve and minimums up to here ({memory}) exceed memory ({all})");
+            let what =
+                format!("reserve, swap and minimums up to here ({memory}) exceed memory ({all})");
             reader.flaw(activity.place, what, "smaller minimums or more <memory>");
         }
         found.push(activity);

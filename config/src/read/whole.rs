@@ -89,7 +89,7 @@ pub(super) fn whole(reader: &mut Reader<'_>, root: Node<'_, '_>) -> Config {
 }
 
 fn machine(reader: &mut Reader<'_>, node: Node<'_, '_>) -> Machine {
-    const VALUES: &[&str] = &["frequency", "memory", "reserve", "timeslice", "overhead"];
+    const VALUES: &[&str] = &["frequency", "memory", "reserve", "swap", "timeslice", "overhead"];
     let fields = reader.open(node, VALUES, &[]);
     let mut machine = Machine::default();
     if let Some(value) = fields.get("frequency").and_then(|f| reader.frequency(f)) {
@@ -100,6 +100,9 @@ fn machine(reader: &mut Reader<'_>, node: Node<'_, '_>) -> Machine {
     }
     if let Some(value) = fields.get("reserve").and_then(|f| reader.frames(f)) {
         machine.reserve = value;
+    }
+    if let Some(value) = fields.get("swap").and_then(|f| reader.frames(f)) {
+        machine.swap = value;
     }
     if let Some(field) = fields.get("timeslice")
         && let Some(value) = reader.micros(field)
@@ -112,10 +115,13 @@ fn machine(reader: &mut Reader<'_>, node: Node<'_, '_>) -> Machine {
     if let Some(value) = fields.get("overhead").and_then(|f| reader.cycles(f, machine.frequency)) {
         machine.overhead = value;
     }
-    if machine.reserve > machine.memory {
-        let what =
-            format!("the reserve ({}) exceeds the memory ({})", machine.reserve, machine.memory);
+    let Machine { memory, reserve, swap, .. } = machine;
+    if reserve > memory {
+        let what = format!("the reserve ({reserve}) exceeds the memory ({memory})");
         reader.flaw(fields.place, what, "a smaller <reserve> or more <memory>");
+    } else if reserve.saturating_add(swap) > memory {
+        let what = format!("reserve and swap ({reserve}, {swap}) exceed the memory ({memory})");
+        reader.flaw(fields.place, what, "a smaller <swap> or more <memory>");
     }
     machine
 }

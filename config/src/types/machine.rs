@@ -13,6 +13,9 @@ pub struct Machine {
     /// `<reserve>`: memory for the kernel's own start, no activity's. 16 MiB if not
     /// written. Minimums plus reserve fit into memory.
     pub reserve: Frames,
+    /// `<swap>`: memory set aside, outside of every budget, for pages of programs that need
+    /// more than their budget. None if not written.
+    pub swap: Frames,
     /// `<timeslice>`: how long a thread runs at most at a time. 5 ms if not written (§4.1).
     pub timeslice: Micros,
     /// `<overhead>`: what sending, choosing and accounting cost together for one request
@@ -26,6 +29,7 @@ impl Default for Machine {
             frequency: Cycles::new(1_000_000_000),
             memory: Frames::new(256 << 8),
             reserve: Frames::new(16 << 8),
+            swap: Frames::ZERO,
             timeslice: Micros::new(5_000),
             overhead: Cycles::new(300),
         }

@@ -124,6 +124,7 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
         idle: (0..boot.cores).map(|_| Idle::default()).collect(),
         cores: boot.cores,
         unknown: Mutex::new(BTreeSet::new()),
+        swap: Once::new(),
         timeslice: frequency.cycles(config.machine.timeslice),
         limits: Once::new(),
     });
@@ -136,6 +137,9 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
         memory::open(activity, id)?;
         names.push((activity.name.clone(), id));
         threads.push((id, add_threads(&config, &grid, &system, frequency, id, index)?));
+    }
+    if let Some(volume) = memory::volume(&config)? {
+        system.swap.call_once(|| volume);
     }
     let start = services(&config, &names);
     for (activity, (_, id)) in config.activities.iter().zip(&names) {

@@ -20,6 +20,17 @@ pub(super) fn refuse(config: &Config) -> Result<(), Failure> {
             unknown.resource
         )));
     }
+    // One that the hard limit comes before says nothing.
+    let soft = config.activities.iter().find(|activity| {
+        let vortex_config::MemoryBudget { soft, hard, .. } = activity.memory;
+        soft.is_some_and(|soft| hard.is_none_or(|hard| soft < hard))
+    });
+    if let Some(activity) = soft {
+        return Err(Failure::NotOffered(format!(
+            "{}: soft limits of memory are not enforced yet",
+            activity.name
+        )));
+    }
     // What the kernel has for itself is the machine's reserve.
     let own = config.activities.first().map(|activity| activity.memory);
     if own.is_some_and(|own| own != vortex_config::MemoryBudget::default()) {

@@ -198,6 +198,11 @@ impl Frame {
         Counts::of(self.0).is_some_and(|count| count.load(Ordering::Acquire) == 1)
     }
 
+    /// Copies another's contents in.
+    pub fn copy_from(&self, other: &Self) {
+        copy_words(pointer(other.0), pointer(self.0));
+    }
+
     /// Copies bytes in; those beyond the end of the frame are left out. Returns how many.
     pub fn write(&self, offset: usize, bytes: &[u8]) -> usize {
         let length = bytes.len().min(PAGE.saturating_sub(offset));

@@ -32,11 +32,13 @@ pub enum Use {
     File,
     /// The kernel's heap.
     Heap,
+    /// What is set aside for pages that left memory (SR).
+    Swap,
 }
 
 impl Use {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Page, Self::Table, Self::File, Self::Heap];
+    pub const ALL: [Self; 5] = [Self::Page, Self::Table, Self::File, Self::Heap, Self::Swap];
 
     /// The multiplexor's name for it.
     #[must_use]

@@ -161,6 +161,46 @@ impl Space {
         next
     }
 
+    /// Takes frames that are nowhere else away from pages that a program may write, no more
+    /// than this of a bounded number of pages. They are handed over with their pages: until
+    /// [`Space::is_current`] says so, cores may still change them. Where to go on, if not at
+    /// the end.
+    #[must_use]
+    pub fn withdraw(
+        &self,
+        at: u64,
+        end: u64,
+        most: usize,
+        mut each: impl FnMut(u64, Frame),
+    ) -> Option<u64> {
+        let mut batch = Batch::new();
+        let mut last = None;
+        let next = {
+            let inner = &mut *self.inner.lock();
+            let mut count = 0;
+            let next = inner.table.visit(at, end, |page, entry| {
+                if count >= most || !entry.is_sole() {
+                    return entry;
+                }
+                count += 1;
+                last = Some(page);
+                batch.push(page, entry);
+                Entry::NONE
+            });
+            if count > 0 {
+                self.advance();
+            }
+            // What was passed over because it was enough comes first next time.
+            if count >= most { last.map(|page| page + PAGE as u64) } else { next }
+        };
+        for (page, entry) in batch.drain() {
+            if let Some(frame) = entry.into_frame() {
+                each(page, frame);
+            }
+        }
+        next
+    }
+
     /// How many pages have a frame.
     #[must_use]
     pub fn held(&self) -> u64 {

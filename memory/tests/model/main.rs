@@ -31,7 +31,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         1 => n.prop_map(Action::GiveUp),
         1 => (0usize..4).prop_map(Action::Kill),
     ];
-    prop::collection::vec(action, 1..500)
+    prop::collection::vec(action, 1..300)
 }
 
 proptest! {

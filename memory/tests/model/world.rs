@@ -376,7 +376,8 @@ impl World {
 
     fn ordered(&mut self, order: &Order) {
         let Order { id, frame, to, cookie, bill, place, .. } = *order;
-        self.drop_ended();
+        // The same step may have earmarked free frames before.
+        self.learn();
         assert_eq!((to.index() as u8, cookie), self.model.first(frame));
         let held = self.model.frames.get_mut(&frame).unwrap();
         assert!(!held.huge && !held.reserve && held.resource < 2);

@@ -12,7 +12,7 @@ use vortex_machine::Access;
 use vortex_units::Frames;
 
 use super::calls;
-use super::mend::{Mend, mend};
+use super::mend::{By, Mend, mend};
 use super::pages::{clear, populate, share, show, sweep};
 use super::regions::Backing;
 use super::remap;
@@ -166,14 +166,30 @@ struct HasBack;
 
 impl Continuation<Mail, AddressSpaces> for HasBack {
     fn resume(
-        _: &mut AddressSpaces,
+        spaces: &mut AddressSpaces,
         request: &mut MemoryRequest,
         cx: &mut Context<'_, Mail>,
     ) -> Left {
-        let MemoryRequest::Fault { space, address, access } = request else {
-            return Outcome::Done;
-        };
-        Outcome::Reply(Answer::Fault(mend_for(space, *address, *access, cx)))
+        spaces.mend_or_swap(request, cx)
+    }
+}
+
+/// Pages have been taken out of the tables, to make room.
+struct Leaving;
+
+impl Continuation<Mail, AddressSpaces> for Leaving {
+    fn resume(
+        spaces: &mut AddressSpaces,
+        request: &mut MemoryRequest,
+        cx: &mut Context<'_, Mail>,
+    ) -> Left {
+        let MemoryRequest::Fault { space, .. } = request else { return Outcome::Done };
+        if !space.space.is_current() {
+            poke(space, cx);
+            return Outcome::Continue(At::routine::<Leaving>());
+        }
+        space.away.write();
+        spaces.mend_or_swap(request, cx)
     }
 }
 
@@ -184,7 +200,7 @@ fn mend_for(
     access: Access,
     cx: &mut Context<'_, Mail>,
 ) -> Result<(), FaultError> {
-    match mend(space, address, access, true)? {
+    match mend(space, address, access, By::Asr)? {
         Mend::Done(given) => cx.allocated(Frames::new(given)),
         // The thread touches it again, and faults again if it must.
         Mend::Late => {}
@@ -234,6 +250,7 @@ impl AddressSpaces {
         match share(from, &space, *at, hot) {
             Ok(Some(next)) => *at = next,
             Ok(None) => {
+                from.away.copy_to(&space.away);
                 // Until no thread of the parent writes to what is shared now, the child
                 // does not begin.
                 *at = vortex_machine::USER_END;
@@ -253,6 +270,21 @@ impl AddressSpaces {
         let ports = self.system.ports.get()?;
         let trigger = cx.request(ports.files, Labels::NONE, FileRequest::GiveBack).ok()?;
         Some(Outcome::Pending(trigger, At::routine::<HasBack>()))
+    }
+
+    /// Mends a fault; where there is no memory for it, pages of the space make room.
+    fn mend_or_swap(&self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
+        let MemoryRequest::Fault { space, address, access } = request else {
+            return Outcome::Done;
+        };
+        let mended = mend_for(space, *address, *access, cx);
+        if mended == Err(FaultError::NoMemory)
+            && let Some(volume) = self.system.swap.get()
+            && space.away.leave(space, volume)
+        {
+            return Outcome::Continue(At::routine::<Leaving>());
+        }
+        Outcome::Reply(Answer::Fault(mended))
     }
 
     fn ask_file(&self, files: FilesId, file: calls::File, cx: &mut Context<'_, Mail>) -> Left {

@@ -26,8 +26,20 @@ pub enum Mend {
     Late,
 }
 
-/// Mends one. What is there already is changed only if `may_change` says so: then other cores
-/// may have to be told.
+/// Who mends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// ASR, in order with all else that it does to the space.
+    Asr,
+    /// A thread's own run. What is there already is changed only if no core is in the space:
+    /// else others may have to be told.
+    Thread {
+        /// Whether that is so.
+        alone: bool,
+    },
+}
+
+/// Mends one.
 ///
 /// # Errors
 /// [`FaultError`]: it is the thread's own.
@@ -35,7 +47,7 @@ pub fn mend(
     space: &AddressSpace,
     address: u64,
     access: Access,
-    may_change: bool,
+    by: By,
 ) -> Result<Mend, FaultError> {
     let page = address & !(PAGE_U64 - 1);
     let layout = space.layout();
@@ -48,10 +60,12 @@ pub fn mend(
         return Err(FaultError::Unmapped);
     }
     let fault = Fault { space, layout, start, region: &region, page };
+    let may_change = by != By::Thread { alone: false };
     match space.space.look(page) {
         Some(look) if look.access.allows(access) => Ok(Mend::Done(0)),
         Some(look) if may_change => fault.present(&look, access),
         Some(_) => Ok(Mend::Late),
+        None if space.away.has(page) => fault.away(by),
         None => fault.absent(access),
     }
 }
@@ -62,7 +76,7 @@ pub fn mend(
 #[must_use]
 pub fn mend_here(space: &AddressSpace, address: u64, access: Access) -> Option<u64> {
     let left = space.space.is_left();
-    match mend(space, address, access, left) {
+    match mend(space, address, access, By::Thread { alone: left }) {
         // Else a core has come into the space meanwhile, and ASR tells it.
         Ok(Mend::Done(given)) if !left || space.space.is_current() => Some(given),
         _ => None,
@@ -103,6 +117,18 @@ impl Fault<'_> {
             true => Ok(Mend::Done(1)),
             false => Ok(Mend::Late),
         }
+    }
+
+    /// It is with the swap resource.
+    fn away(&self, by: By) -> Result<Mend, FaultError> {
+        let place = self.space.away.place(self.page).filter(|_| by == By::Asr);
+        let Some(place) = place else { return Ok(Mend::Late) };
+        let frame = place.read(self.owner()).ok_or(FaultError::NoMemory)?;
+        let back = self.put(self.page, &mut [Some(frame)], self.region.access, 1)?;
+        if back != Mend::Late {
+            self.space.away.forget(self.page);
+        }
+        Ok(back)
     }
 
     /// There is none yet.

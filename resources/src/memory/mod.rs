@@ -2,6 +2,7 @@
 
 mod advice;
 mod asr;
+mod away;
 mod bounds;
 mod calls;
 mod executable;
@@ -16,6 +17,7 @@ mod remap;
 mod segments;
 mod shared;
 mod space;
+mod swap;
 
 pub use asr::{AddressSpaces, FaultError, Mapping, MemoryRequest, Stage};
 pub use bounds::Bounds;
@@ -28,3 +30,4 @@ pub use regions::{Backing, Region, Regions};
 pub use segments::interpreter;
 pub use shared::Shared;
 pub use space::AddressSpace;
+pub use swap::{Place, Volume};

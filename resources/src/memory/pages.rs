@@ -4,7 +4,7 @@ use core::convert::Infallible;
 
 use vortex_machine::{Access, MapError, PAGE};
 
-use super::mend::{Mend, mend};
+use super::mend::{By, Mend, mend};
 use super::regions::Region;
 use super::space::AddressSpace;
 
@@ -18,6 +18,9 @@ pub(super) fn sweep(
     end: u64,
     access: Option<Access>,
 ) -> Option<u64> {
+    if access.is_none() && !space.away.discard(at, end) {
+        return Some(at);
+    }
     for _ in 0..SLICE {
         let next = match access {
             None => space.space.unmap(at, end),
@@ -64,6 +67,9 @@ fn each_range<E>(
 /// Takes away all pages of a space that nobody uses, a slice at a time. Where to go on, if
 /// not done.
 pub(super) fn clear(space: &AddressSpace, at: u64) -> Option<u64> {
+    if !space.away.discard(0, u64::MAX) {
+        return Some(at);
+    }
     let unmap = |at, end| Ok::<_, Infallible>(space.space.unmap(at, end));
     each_range(space, at, |_| true, unmap).unwrap_or_default()
 }
@@ -93,7 +99,7 @@ pub(super) fn populate(
         if at >= end {
             break;
         }
-        match mend(space, at, access, true) {
+        match mend(space, at, access, By::Asr) {
             Ok(Mend::Done(frames)) => given += frames,
             Ok(Mend::Late) | Err(_) => return (None, given),
         }

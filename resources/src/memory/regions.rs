@@ -185,6 +185,16 @@ impl Regions {
         count
     }
 
+    /// The range of the first private region of an address or behind it that a program may
+    /// write.
+    #[must_use]
+    pub fn private_from(&self, address: u64) -> Option<(u64, u64)> {
+        let before = self.by_start.range(..=address).next_back();
+        let all = before.into_iter().chain(self.by_start.range(address.saturating_add(1)..));
+        let mut all = all.filter(|(_, region)| region.end > address && !region.shared);
+        all.next().map(|(&start, region)| (start, region.end))
+    }
+
     /// A page of the region that begins there was written.
     pub fn write(&mut self, start: u64) {
         if let Some(region) = self.by_start.get_mut(&start) {

@@ -140,6 +140,9 @@ pub(super) fn emptied(call: &Memory, place: u64) -> Stage {
 pub(super) fn moved(space: &AddressSpace, call: &Memory, place: u64) -> Stage {
     let Some(remap) = Remap::of(call) else { return Stage::Settling(place) };
     let end = remap.address.saturating_add(remap.length).next_multiple_of(PAGE as u64);
+    // Those with the swap resource too.
+    let last = remap.address.saturating_add(remap.moved());
+    space.away.shift(remap.address, last, place.wrapping_sub(remap.address) as i64);
     if !remap.has(MREMAP_DONTUNMAP) {
         space.regions.lock().remove(remap.address, end);
     }

@@ -14,8 +14,9 @@ use vortex_abi::Span;
 use vortex_machine::{Access, PAGE, Space};
 use vortex_units::ActivityId;
 
+use super::away::Away;
 use super::bounds::Bounds;
-use super::mend::{Mend, mend};
+use super::mend::{By, Mend, mend};
 use super::regions::{Region, Regions};
 use crate::quota::Held;
 
@@ -29,6 +30,8 @@ pub struct AddressSpace {
     pub space: Arc<Space>,
     /// What may be where. Changed by ASR only; a leaf lock for those who read elsewhere.
     pub regions: Mutex<Regions>,
+    /// Its pages that are with the swap resource.
+    pub away: Away,
     /// How often regions were changed.
     layout: AtomicU64,
     /// Its regions, on its activity's bill.
@@ -52,6 +55,7 @@ impl AddressSpace {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             space,
             regions: Mutex::new(Regions::default()),
+            away: Away::default(),
             layout: AtomicU64::new(0),
             mappings: Mutex::default(),
             users: AtomicU32::new(0),
@@ -83,7 +87,7 @@ impl AddressSpace {
     pub fn fill(&self, mut address: u64, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() {
             let page = address & !(PAGE as u64 - 1);
-            if !matches!(mend(self, page, Access::Write, true), Ok(Mend::Done(_))) {
+            if !matches!(mend(self, page, Access::Write, By::Asr), Ok(Mend::Done(_))) {
                 return false;
             }
             let Some(frame) = self.space.pin(page, Access::Write) else { return false };

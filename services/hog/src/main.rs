@@ -1,4 +1,4 @@
-//! Uses memory: `hog churn | touch | forks | steady`. What it says does not depend on time,
+//! Uses memory: `hog swap | churn | touch | forks | steady`. What it says does not depend on time,
 //! so that it can be judged; on a host without limits it comes to its end too.
 
 use std::time::Duration;
@@ -8,7 +8,8 @@ use vortex_guest::mem::{ANONYMOUS, BOTH, PAGE, Region};
 use vortex_guest::{proc, say, sig, time};
 
 const USAGE: &str = "\
-usage: hog churn [--pages P] [--rounds N]    map and touch P pages and drop them, N times
+usage: hog swap [--pages P] [--rounds N]     write P pages, N times, and find them all again
+       hog churn [--pages P] [--rounds N]    map and touch P pages and drop them, N times
        hog touch [--pages P]                 a child touches P pages
        hog forks [--most N]                  a child forks until it is refused, or N times
        hog steady [--pages P] [--seconds S]  use P pages, and nothing but them";
@@ -21,6 +22,7 @@ fn main() {
     let most = args.number("--most").unwrap_or(2_000);
     let seconds = args.number("--seconds").unwrap_or(3);
     match what.as_deref() {
+        Some("swap") => swap(pages, rounds),
         Some("churn") => churn(pages, rounds),
         Some("touch") => touch(pages),
         Some("forks") => forks(most),
@@ -41,6 +43,34 @@ fn churn(pages: usize, rounds: u64) {
         good += u64::from(zero && region.unmap(0, region.length()).is_ok());
     }
     say!("churn: {good} rounds of {rounds}");
+}
+
+/// Writes pages again and again, each with what belongs there; a child sees them too.
+fn swap(pages: usize, rounds: u64) {
+    let region = Region::anonymous(pages * PAGE, BOTH);
+    let mark = |page: usize, round: u64| (page as u64 * 7 + round) as u8;
+    let good = |round: u64| (0..pages).all(|page| region.get(page * PAGE) == mark(page, round));
+    let mut found = 0;
+    for round in 0..rounds {
+        (0..pages).for_each(|page| region.put(page * PAGE, mark(page, round)));
+        found += u64::from(good(round));
+    }
+    say!("swap: {found} rounds of {rounds}");
+    let last = rounds.saturating_sub(1);
+    // Room for a child, which has what is left.
+    let kept = pages / 12;
+    let dropped = region.advise(kept * PAGE, (pages - kept) * PAGE, libc::MADV_DONTNEED);
+    let zero = (kept..pages).step_by(16).all(|page| region.get(page * PAGE) == 0);
+    say!("swap: dropped: {}", dropped.is_ok() && zero);
+    let good = |region: Region| (0..kept).all(|page| region.get(page * PAGE) == mark(page, last));
+    let how = proc::outcome(|| {
+        let seen = good(region);
+        (0..kept).for_each(|page| region.put(page * PAGE, 99));
+        i32::from(!seen)
+    });
+    say!("swap: the child: {how}");
+    let moved = region.remap(2 * region.length(), libc::MREMAP_MAYMOVE);
+    say!("swap: moved: {}", moved.is_ok_and(good));
 }
 
 /// A child touches all of it; the parent goes on, whatever becomes of the child.

@@ -15,15 +15,20 @@ use crate::proof::{Extent, Verdict};
 const TEMPLATE: &str = "experiments/budgets/machine.xml";
 const LIMIT: Duration = Duration::from_secs(150);
 /// The activities, and the frames that each may have at most.
-const HARD: [(&str, u64); 4] =
-    [("steady", 4096), ("churn", 2048), ("touch", 2048), ("forks", 4096)];
+const HARD: [(&str, u64); 5] =
+    [("steady", 4096), ("churn", 2048), ("touch", 2048), ("swap", 512), ("forks", 4096)];
 /// What the programs must say.
-const SAID: [&str; 6] = [
+const SAID: [&str; 11] = [
     "steady: good",
     "churn: 30 rounds of 30",
     "touch: the child: killed by SIGKILL",
     "touch: the parent has memory: true",
+    "swap: 3 rounds of 3",
+    "swap: the child: exit 0",
+    "swap: dropped: true",
+    "swap: moved: true",
     "forks: then another child: exit 3",
+    "swap: 0 pages left: all back",
     "memory: ledger whole",
 ];
 
@@ -77,6 +82,9 @@ mod tests {
     const GOOD: &str = "steady: good\r\nchurn: 30 rounds of 30\r\ntouch: the child: killed by SIGKILL\r\n\
         touch: the parent has memory: true\r\nforks: refused: ENOMEM\r\n\
         forks: then another child: exit 3\r\nmemory: ledger whole\r\n\
+        swap: 3 rounds of 3\r\nswap: the child: exit 0\r\nswap: moved: true\r\n\
+        swap: dropped: true\r\nswap: 0 pages left: all back\r\n\
+        memory of swap: 512 frames at most, 1 of files, 0 left: all back\r\n\
         memory of steady: 3100 frames at most, 9 of files, 0 left: all back\r\n\
         memory of churn: 1600 frames at most, 0 of files, 0 left: all back\r\n\
         memory of touch: 2048 frames at most, 0 of files, 0 left: all back\r\n\
