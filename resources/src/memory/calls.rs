@@ -51,6 +51,9 @@ pub(super) fn begin(
                 return Err(Errno::EINVAL);
             }
             let access = access_of(protection)?;
+            if offset.checked_add(length).is_none_or(|end| end > i64::MAX as u64) {
+                return Err(Errno::EOVERFLOW);
+            }
             let region = region(access, flags as u32, offset, file)?;
             map(space, address, length, flags as u32, region)
         }
@@ -244,10 +247,12 @@ fn remap(
     if end > region.end {
         return Err(Errno::EFAULT);
     }
-    if !space.bounds.allow(&regions, new_end - end, region.is_data()) {
+    // Of the stack nothing is counted: what is moved out of it is, as a whole.
+    let more = if region.grows { new_end - start } else { new_end - end };
+    if !space.bounds.allow(&regions, more, region.is_data()) {
         return Err(Errno::ENOMEM);
     }
-    if end == region.end && regions.extend(from, new_end) {
+    if !region.grows && end == region.end && regions.extend(from, new_end) {
         return Ok(Stage::Settling(start));
     }
     if flags & MREMAP_MAYMOVE == 0 {
@@ -255,8 +260,8 @@ fn remap(
     }
     let size = new_end - start;
     let place = regions.place(size, space.bounds.map_top()).ok_or(Errno::ENOMEM)?;
-    let moved =
-        Region { end: place + size, backing: region.backing.behind(start - from), ..region };
+    let backing = region.backing.behind(start - from);
+    let moved = Region { end: place + size, backing, grows: false, ..region };
     if !regions.insert(place, moved) {
         return Err(Errno::ENOMEM);
     }

@@ -169,7 +169,7 @@ fn opened_for_another() {
 }
 
 fn limits() {
-    worked("set", proc::set_limit(libc::RLIMIT_NOFILE as i32, 50, 60));
+    worked("set", proc::set_limit(libc::RLIMIT_NOFILE, 50, 60));
     let text = text("/proc/self/limits");
     let words = |name: &str| value(&text, name).split_whitespace().collect::<Vec<_>>().join(" ");
     say!("{}", words("Max open files"));
