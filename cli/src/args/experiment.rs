@@ -68,7 +68,7 @@ pub struct Attacks {
     #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
     pub accel: Wish,
     /// Only these attacks.
-    #[arg(long, value_name = "ATTACK", value_delimiter = ',', value_parser = ["forkbomb", "threadstorm", "threadops", "signalstorm", "callstorm", "objects"])]
+    #[arg(long, value_name = "ATTACK", value_delimiter = ',', value_parser = ["forkbomb", "threadstorm", "threadops", "signalstorm", "callstorm", "objects", "meddle"])]
     pub only: Vec<String>,
     /// Print JSON.
     #[arg(long)]

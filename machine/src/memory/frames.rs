@@ -203,6 +203,12 @@ impl Frame {
         copy_words(pointer(other.0), pointer(self.0));
     }
 
+    /// Whether there is but one handle beside this one, page tables included.
+    #[must_use]
+    pub fn is_paired(&self) -> bool {
+        Counts::of(self.0).is_some_and(|count| count.load(Ordering::Acquire) == 2)
+    }
+
     /// Copies bytes in; those beyond the end of the frame are left out. Returns how many.
     pub fn write(&self, offset: usize, bytes: &[u8]) -> usize {
         let length = bytes.len().min(PAGE.saturating_sub(offset));

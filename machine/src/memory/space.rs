@@ -12,6 +12,7 @@
 //! - A frame leaves limbo when no core is in user mode with an older generation.
 
 use alloc::vec::Vec;
+use core::iter;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use spin::Mutex;
@@ -253,7 +254,7 @@ impl Space {
             }
             next
         };
-        copy.take(&mut batch, |entry| {
+        copy.take(&mut batch, 0, |entry| {
             if entry.access() != Access::Write {
                 return Ok(entry);
             }
@@ -276,26 +277,37 @@ impl Space {
             batch.push(page.wrapping_add_signed(distance), entry);
             entry
         });
-        self.take(&mut batch, Ok)?;
+        self.take(&mut batch, MOST, Ok)?;
         Ok(next)
     }
 
-    /// Puts entries whose counts are theirs already to where nothing is; each is made what
-    /// `make` says.
+    /// Puts entries whose counts are theirs already to where nothing is, or was until a
+    /// moment ago: there may be so many of those. Each is made what `make` says.
     fn take(
         &self,
         batch: &mut Batch,
+        room: usize,
         mut make: impl FnMut(Entry) -> Result<Entry, MapError>,
     ) -> Result<(), MapError> {
         let mut all = Ok(());
+        let mut freed = Freed::default();
         let inner = &mut *self.inner.lock();
+        if inner.limbo.try_reserve(room).is_err() {
+            batch.frames().for_each(|frame| freed.add(frame));
+            return Err(MapError::NoMemory);
+        }
         for (page, entry) in batch.drain() {
             let made = if all.is_ok() { make(entry) } else { Err(MapError::NoMemory) };
             let put = made.and_then(|made| {
                 inner.table.map(page, made).inspect_err(|_| drop(made.into_frame()))
             });
             match (made, put) {
-                (Ok(_), Ok(before)) => drop(before.into_frame()),
+                (Ok(_), Ok(before)) => {
+                    // A thread may have touched the place meanwhile: its core has the frame.
+                    if let Some(frame) = before.into_frame() {
+                        self.retire(inner, iter::once(frame), &mut freed);
+                    }
+                }
                 (Ok(_), Err(error)) => all = Err(error),
                 (Err(error), _) => {
                     drop(entry.into_frame());

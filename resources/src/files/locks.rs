@@ -63,17 +63,15 @@ impl FileSystem {
         }
     }
 
-    /// Whether who holds this lock waits, by way of others, for this process. Who does not
-    /// wait any more looks for itself when it tries again.
+    /// Whether who holds this lock waits, by way of others, for this process.
     fn is_deadlock(&self, owner: LockOwner, on: LockOwner) -> bool {
         let mut at = on;
         for _ in 0..CHAIN {
             if at == owner {
                 return true;
             }
-            let mut waiting = self.lock_waits.iter().filter(|(tid, _)| self.waits.has(**tid));
-            match waiting.find(|(_, wait)| wait.owner == at) {
-                Some((_, wait)) => at = wait.on,
+            match self.lock_waits.values().find(|wait| wait.owner == at) {
+                Some(wait) => at = wait.on,
                 None => return false,
             }
         }

@@ -20,7 +20,7 @@ use super::images::Images;
 use super::locks::LockWait;
 use super::proc::ProcView;
 use super::terminal::Terminal;
-use super::waits::Waits;
+use super::waits::{Over, Waits};
 use crate::memory::{Backing, Mapping, Shared};
 use crate::process::signals::Signal;
 use crate::process::{INFINITY, Limited, Operands, Pid, Process, ProcessRequest, ThreadState};
@@ -342,11 +342,15 @@ impl FileSystem {
         deadline: Option<Cycles>,
         cx: &mut Cx<'_>,
     ) -> Next {
+        let tid = call.thread.tid;
         if call.thread.interrupted.load(Ordering::Acquire) {
+            self.lock_waits.remove(&tid);
             return Outcome::Reply(self.interrupted(call, deadline));
         }
-        let Some(kept) = cx.keep() else { return Outcome::Reply(Answer::Call(Err(Errno::ENOMEM))) };
-        let tid = call.thread.tid;
+        let Some(kept) = cx.keep() else {
+            self.lock_waits.remove(&tid);
+            return Outcome::Reply(Answer::Call(Err(Errno::ENOMEM)));
+        };
         let begun = (call.go_on_here(), call.done);
         let number = self.waits.add(tid, kept, keys, deadline, begun);
         if let (Some(deadline), Some(own)) = (deadline, self.own()) {
@@ -372,13 +376,19 @@ impl FileSystem {
 
     /// Ends a thread's wait for a signal's sake.
     fn cancel(&mut self, tid: Pid, cx: &mut Cx<'_>) {
-        let Some(over) = self.waits.remove(tid) else { return };
+        let Some(over) = self.end_wait(tid) else { return };
         let answer = match (over.begun, over.done) {
             (Some(call), _) => self.interrupted(&call, over.deadline),
             (None, 0) => Answer::Interrupted(over.deadline),
             (None, done) => Answer::Call(Ok(done as u64)),
         };
         let _ = cx.answer(over.kept, Some(answer));
+    }
+
+    /// Takes away what is known of a thread's wait, if it has one: it is to be answered.
+    fn end_wait(&mut self, tid: Pid) -> Option<Over> {
+        self.lock_waits.remove(&tid);
+        self.waits.remove(tid)
     }
 
     /// Wakes all for whom something has changed, and those for whom these change something.
@@ -398,7 +408,7 @@ impl FileSystem {
     /// Lets all who wait for this try again.
     fn wake(&mut self, key: WaitKey, cx: &mut Cx<'_>) {
         for tid in self.waits.waiting(key) {
-            let Some(over) = self.waits.remove(tid) else { continue };
+            let Some(over) = self.end_wait(tid) else { continue };
             let Some(mut call) = over.begun else {
                 let answer = match over.done {
                     0 => Answer::Again(over.deadline, false),

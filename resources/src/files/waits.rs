@@ -82,12 +82,6 @@ impl Waits {
         Some(Over { kept, deadline, begun, done })
     }
 
-    /// Whether a thread waits.
-    #[must_use]
-    pub fn has(&self, tid: Pid) -> bool {
-        self.by_thread.contains_key(&tid)
-    }
-
     /// Who waits for this.
     #[must_use]
     pub fn waiting(&self, key: WaitKey) -> Vec<Pid> {

@@ -259,7 +259,15 @@ impl AddressSpaces {
                 }
                 poke(from, cx);
             }
-            Err(_) => return failed(),
+            Err(_) => {
+                // What was copied so far goes a slice at a time, too.
+                if let (Some(space), Some(ports)) = (to.take(), self.system.ports.get()) {
+                    let labels = Labels::flow(space.number);
+                    let release = MemoryRequest::Release { space, at: 0 };
+                    let _ = cx.send(ports.memory, labels, release);
+                }
+                return failed();
+            }
         }
         Outcome::Continue(At::beginning())
     }

@@ -56,6 +56,9 @@ pub(super) fn begin(
             }
             let access = access_of(protection)?;
             range(address & !(PAGE_U64 - 1), length)?;
+            if offset.checked_add(length).is_none_or(|end| end > i64::MAX as u64) {
+                return Err(Errno::EOVERFLOW);
+            }
             let region = region(access, flags as u32, length, offset, file)?;
             map(space, address, length, flags as u32, region)
         }

@@ -63,7 +63,14 @@ impl AddressSpace {
     /// Whether the regions may become as many as this call may make them.
     #[must_use]
     pub(super) fn may_map(&self, call: &Memory) -> bool {
-        let more = growth(&self.regions.lock(), call);
+        let more = {
+            let regions = self.regions.lock();
+            let more = growth(&regions, call);
+            if more > 0 && !regions.have_room(more) {
+                return false;
+            }
+            more
+        };
         let mappings = self.mappings.lock();
         more == 0 || mappings.quota().is_none_or(|quota| quota.has_room(more))
     }

@@ -56,7 +56,7 @@ pub fn mend(
     if !readable && !region.access.allows(access) {
         return Err(FaultError::Forbidden);
     }
-    if space.bounds.is_beyond_stack(region.end, page) {
+    if region.grows && space.bounds.is_beyond_stack(page) {
         return Err(FaultError::Unmapped);
     }
     let fault = Fault { space, layout, start, region: &region, page };
@@ -100,15 +100,13 @@ impl Fault<'_> {
         if access == Access::Write {
             self.written();
         }
-        let widened = |access, done| match self.space.space.widen(self.page, frame, access, holds) {
-            true => Ok(Mend::Done(done)),
-            false => Ok(Mend::Late),
-        };
         if own {
-            return widened(self.region.access, 0);
+            // A fork may have shown it to a child since: then it is not widened.
+            let alone = || self.region.shared || frame.is_paired();
+            return self.widen(frame, self.region.access, || holds() && alone());
         }
         if access != Access::Write {
-            return widened(until_written(self.region), 0);
+            return self.widen(frame, until_written(self.region), holds);
         }
         let copy = Frame::copy_of(frame, self.owner()).ok_or(FaultError::NoMemory)?;
         let space = &self.space.space;
@@ -129,6 +127,18 @@ impl Fault<'_> {
             self.space.away.forget(self.page);
         }
         Ok(back)
+    }
+
+    fn widen(
+        &self,
+        frame: &Frame,
+        access: Access,
+        holds: impl FnOnce() -> bool,
+    ) -> Result<Mend, FaultError> {
+        match self.space.space.widen(self.page, frame, access, holds) {
+            true => Ok(Mend::Done(0)),
+            false => Ok(Mend::Late),
+        }
     }
 
     /// There is none yet.

@@ -208,6 +208,12 @@ impl Regions {
         self.by_start.len()
     }
 
+    /// Whether there may be so many more.
+    #[must_use]
+    pub fn have_room(&self, more: u32) -> bool {
+        self.count().saturating_add(more as usize) <= MOST
+    }
+
     /// All, in order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, Region)> + '_ {
         self.by_start.iter().map(|(&start, region)| (start, region.clone()))

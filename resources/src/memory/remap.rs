@@ -73,10 +73,12 @@ pub(super) fn begin(space: &AddressSpace, call: &Memory) -> Result<Stage, Errno>
     if end > region.end {
         return Err(Errno::EFAULT);
     }
-    if !space.bounds.allow(&regions, new_end - end, region.is_data()) {
+    // Of the stack nothing is counted: what is moved out of it is, as a whole.
+    let more = if region.grows { size } else { new_end - end };
+    if !space.bounds.allow(&regions, more, region.is_data()) {
         return Err(Errno::ENOMEM);
     }
-    if end == region.end && regions.extend(from, new_end) {
+    if !region.grows && end == region.end && regions.extend(from, new_end) {
         return Ok(Stage::Settling(start));
     }
     if !remap.has(MREMAP_MAYMOVE) {
@@ -127,7 +129,7 @@ fn put(
     size: u64,
 ) -> Result<(), Errno> {
     let backing = region.backing.behind(start - from);
-    let moved = Region { end: place + size, backing, ..region };
+    let moved = Region { end: place + size, backing, grows: false, ..region };
     if regions.insert(place, moved) { Ok(()) } else { Err(Errno::ENOMEM) }
 }
 

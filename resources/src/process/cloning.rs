@@ -74,9 +74,12 @@ impl Continuation<Mail, Processes> for HasFiles {
     fn resume(processes: &mut Processes, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
         let ProcessRequest::Call(call) = request else { return Outcome::Done };
         match cx.reply::<Answer>() {
-            Ok(Some(Answer::Files(Ok(files)))) => processes.new_child(call, files, cx),
-            Ok(Some(Answer::Files(Err(error)))) => reply(Err(error)),
-            _ => reply(Err(Errno::EAGAIN)),
+            Ok(Some(Answer::Files(Ok(files)))) => match processes.new_child(call, files, cx) {
+                Ok(next) => next,
+                Err(error) => processes.not_made(call, Some(files), error, cx),
+            },
+            Ok(Some(Answer::Files(Err(error)))) => processes.not_made(call, None, error, cx),
+            _ => processes.not_made(call, None, Errno::EAGAIN, cx),
         }
     }
 }
@@ -120,8 +123,26 @@ impl Processes {
         let request = FileRequest::Fork { from: call.thread.process.files, share };
         match cx.request(ports.files, Labels::NONE, request) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasFiles>()),
-            Err(_) => reply(Err(Errno::EAGAIN)),
+            Err(_) => self.not_made(call, None, Errno::EAGAIN, cx),
         }
+    }
+
+    /// A child cannot be made: its memory and its descriptors, as far as there are any, are
+    /// given back.
+    fn not_made(
+        &mut self,
+        call: &ProcessCall,
+        files: Option<FilesId>,
+        error: Errno,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        if let (Some(files), Some(ports)) = (files, self.system.ports.get()) {
+            let _ = cx.send(ports.files, Labels::NONE, FileRequest::Drop(files));
+        }
+        // A copy has had no user yet; memory that was to be shared has others.
+        call.space.users.fetch_add(1, Ordering::AcqRel);
+        self.leave_memory(&call.space, Pid(0), cx);
+        reply(Err(error))
     }
 
     /// What the child gets: as its parent's, but for what the call says.
@@ -182,17 +203,16 @@ impl Processes {
         Ok(tid.0 as u64)
     }
 
-    fn new_child(&mut self, call: &mut ProcessCall, files: FilesId, cx: &mut Cx<'_>) -> Next {
+    fn new_child(
+        &mut self,
+        call: &mut ProcessCall,
+        files: FilesId,
+        cx: &mut Cx<'_>,
+    ) -> Result<Next, Errno> {
         let wanted = Wanted::of(call);
         let parent = call.thread.process.clone();
-        let child = match Self::inherited(call, &wanted) {
-            Ok(child) => child,
-            Err(error) => return reply(Err(error)),
-        };
-        let own = match self.thread_resource(parent.activity, cx) {
-            Ok(own) => own,
-            Err(error) => return reply(Err(error)),
-        };
+        let child = Self::inherited(call, &wanted)?;
+        let own = self.thread_resource(parent.activity, cx)?;
         let pid = self.number();
         let space: Arc<AddressSpace> = call.space.clone();
         let group = parent.group.load(Ordering::Relaxed);
@@ -225,11 +245,16 @@ impl Processes {
         self.system.processes.fetch_add(1, Ordering::AcqRel);
         if let Err(error) = self.ready(thread, cx) {
             self.records.remove(&pid);
+            self.system.registry.remove(pid);
             self.system.processes.fetch_sub(1, Ordering::AcqRel);
+            call.space.users.fetch_sub(1, Ordering::AcqRel);
             cx.remove(own);
-            return reply(Err(error));
+            return Err(error);
         }
         // A vfork's parent goes on when the child has left its memory.
-        if vfork { self.wait(call, For::default(), None, cx) } else { reply(Ok(pid.0 as u64)) }
+        Ok(match vfork {
+            true => self.wait(call, For::default(), None, cx),
+            false => reply(Ok(pid.0 as u64)),
+        })
     }
 }

@@ -158,7 +158,8 @@ pub fn make(
         }
         Direct::Prlimit64 { pid, resource, new, old } => {
             let process = process_of(thread, system, pid)?;
-            prlimit(&process, system, &operands, resource, (new.is_some(), old.is_some()))
+            let asked = (new.is_some(), old.is_some());
+            prlimit((thread.process(), &process), system, &operands, resource, asked)
         }
         Direct::SchedGetaffinity { pid, size, mask } => {
             thread_exists(thread, system, pid)?;

@@ -100,10 +100,11 @@ impl Processes {
         let own = Rlimits::default();
         let limits = process.map_or(&own, |process| &process.limits);
         let fixed = !self.system.randomize || process.is_some_and(Process::is_fixed);
-        let mut random = self.system.random.lock();
+        // Not held over the loading: other cores want random bytes too.
+        let random = &self.system.random;
         let mut key = [0; 16];
-        random.fill(&mut key);
-        let mut word = || random.word();
+        random.lock().fill(&mut key);
+        let mut word = || random.lock().word();
         let places = if fixed { None } else { Some(&mut word as &mut dyn FnMut() -> u64) };
         let (image, interpreter) = (Arc::new(image), interpreter.map(Arc::new));
         let (path, interpreter) = (&image.path, interpreter.as_ref());

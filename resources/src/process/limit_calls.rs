@@ -56,9 +56,9 @@ pub(super) fn watch(process: &Process, system: &System) {
     process.timers.limit(cycles(pair.soft), cycles(pair.hard));
 }
 
-/// prlimit64(2).
+/// prlimit64(2): what a process sets of another, if it may.
 pub(super) fn prlimit(
-    process: &Process,
+    (own, process): (&Process, &Process),
     system: &System,
     operands: &Operands,
     number: u32,
@@ -66,6 +66,9 @@ pub(super) fn prlimit(
 ) -> Result<u64, Errno> {
     let before = process.limits.get(number)?;
     if new {
+        if !own.may_change(process) {
+            return Err(Errno::EPERM);
+        }
         let pair = Pair::from_bytes(&operands.bytes_of::<16>(0)?);
         set_limit(process, system, number, pair)?;
     }

@@ -49,14 +49,17 @@ impl Processes {
             -1 => process.pid != own.pid && process.pid.0 != 1,
             _ => process.group.load(Ordering::Relaxed) == group,
         };
+        let mut any = false;
         let targets: Vec<_> = self
             .records
             .values()
             .filter(|record| meant(&record.process))
+            .inspect(|_| any = true)
+            .filter(|record| own.may_change(&record.process))
             .map(|record| record.process.clone())
             .collect();
         if targets.is_empty() {
-            return reply(Err(Errno::ESRCH));
+            return reply(Err(if any { Errno::EPERM } else { Errno::ESRCH }));
         }
         let Some(signal) = signal else { return reply(Ok(0)) };
         let info = Info::user(signal, own.pid, 0);
@@ -80,6 +83,9 @@ impl Processes {
         let thread = self.find_thread(Pid(tid)).ok_or(Errno::ESRCH)?;
         if process.is_some_and(|pid| thread.process.pid.0 != pid) {
             return Err(Errno::ESRCH);
+        }
+        if !call.thread.process.may_change(&thread.process) {
+            return Err(Errno::EPERM);
         }
         if let Some(signal) = signal {
             let process = thread.process.clone();
@@ -109,6 +115,10 @@ impl Processes {
             Some(tid) => Some(self.find_thread(Pid(tid)).ok_or(Errno::ESRCH)?),
             None => None,
         };
+        let mut meant = thread.iter().map(|thread| &thread.process).chain([&process]);
+        if !meant.all(|process| call.thread.process.may_change(process)) {
+            return Err(Errno::EPERM);
+        }
         if let Some(signal) = signal {
             let info = Info::from_user(signal, &bytes, own)?;
             self.post(&process, info, thread.as_ref(), cx)?;

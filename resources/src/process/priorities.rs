@@ -57,9 +57,11 @@ impl Processes {
         of: (i32, i32),
         nice: i32,
     ) -> Result<u64, Errno> {
-        self.each_meant(call, of, |process| {
-            process.nice.store(nice.clamp(-20, 19), Ordering::Relaxed);
+        let mut all = true;
+        self.each_meant(call, of, |process| match call.thread.process.may_change(process) {
+            true => process.nice.store(nice.clamp(-20, 19), Ordering::Relaxed),
+            false => all = false,
         })?;
-        Ok(0)
+        if all { Ok(0) } else { Err(Errno::EPERM) }
     }
 }

@@ -75,6 +75,13 @@ pub struct Process {
 }
 
 impl Process {
+    /// Whether it may signal another, or set its limits. Everybody is the superuser, of its
+    /// own activity.
+    #[must_use]
+    pub fn may_change(&self, other: &Self) -> bool {
+        self.activity == other.activity
+    }
+
     /// A child's: with what it inherits.
     #[must_use]
     pub fn inheriting(self, parent: &Self) -> Self {

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 
-use libc::{CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM, SIGCHLD};
+use libc::{CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM, SIGCHLD};
 use vortex_guest::mem::{BOTH, PAGE, Region};
 use vortex_guest::out::{seen, worked};
-use vortex_guest::pipe::plain;
+use vortex_guest::pipe::{self, plain};
 use vortex_guest::thread::{self, Words};
 use vortex_guest::{fd, proc, say, sig, sys};
 
@@ -21,6 +21,7 @@ crate::tests!("processes":
     "vfork" => vfork,
     "vfork-clone" => vfork_clone,
     "clone-errors" => clone_errors,
+    "clone-undone" => clone_undone,
     "groups" => groups,
     "sessions" => sessions,
     "abort" => abort,
@@ -176,6 +177,21 @@ fn clone_errors() {
     seen("signals without memory", thread::refused(CLONE_SIGHAND | SIGCHLD));
     let both = libc::CLONE_FS | libc::CLONE_NEWNS | SIGCHLD;
     seen("shared and new folder", thread::refused(both));
+}
+
+/// A child that could not be made has nothing: its copy of a descriptor least of all.
+fn clone_undone() {
+    let pipe = plain();
+    let nowhere = Words { local: 1 << 63, ..Words::default() };
+    let word = Region::anonymous(PAGE, BOTH).word(0).as_ptr() as usize;
+    for _ in 0..20 {
+        let made = thread::start(SIGCHLD | CLONE_SETTLS, nowhere, slow_store, word);
+        seen("a base of FS that is none", made.map(|_| 0));
+    }
+    worked("close", fd::close(pipe.into));
+    let mut entries = [pipe::entry(pipe.out, libc::POLLIN)];
+    seen("nobody writes", pipe::poll(&mut entries, 1000));
+    say!("{}", pipe::events(entries[0].revents));
 }
 
 fn groups() {

@@ -21,12 +21,17 @@ use figures::Figures;
 
 const TEMPLATE: &str = "experiments/attacks/machine.xml";
 /// What `services/attacks` knows.
-pub const ATTACKS: [&str; 6] =
-    ["forkbomb", "threadstorm", "threadops", "signalstorm", "callstorm", OBJECTS];
+pub const ATTACKS: [&str; 7] =
+    ["forkbomb", "threadstorm", "threadops", "signalstorm", "callstorm", OBJECTS, MEDDLE];
 /// It hoards the kernel's objects, and says how it was refused.
 const OBJECTS: &str = "objects";
 /// As it should say.
 const REFUSED: &str = "objects: files ENFILE, pipes ENFILE, mappings ENOMEM, signals EAGAIN";
+/// It signals, limits and slows down processes of others.
+const MEDDLE: &str = "meddle";
+/// As it should say, and what it should not.
+const KEPT_OUT: &str = "meddle: refused";
+const LET: &str = "meddle: let";
 /// Files and signals that the attacker may have then: so few that it is soon refused, also
 /// on a slow machine.
 const HOARD: u32 = 60;
@@ -84,6 +89,10 @@ fn measure(stage: Stage, attack: &str, seconds: u32) -> Result<Figures, Failure>
     let samples = samples::read(&console)?;
     if attack == OBJECTS && !console.lines().any(|line| line.trim() == REFUSED) {
         return Err(Failure::Unexpected("each limit to refuse as Linux does", console));
+    }
+    let kept_out = || console.lines().any(|line| line.trim() == KEPT_OUT) && !console.contains(LET);
+    if attack == MEDDLE && !kept_out() {
+        return Err(Failure::Unexpected("nobody to be let meddle with others", console));
     }
     if let Some(said) = console.lines().find(|line| line.contains(" threads of ")) {
         eprintln!("vortex: {attack}: {}", said.trim());
