@@ -2,15 +2,19 @@
 //!
 //! Invariants: SIGKILL's and SIGSTOP's actions are the default; no mask holds either.
 
+use alloc::boxed::Box;
+use alloc::vec;
+
 use vortex_abi::Errno;
 
 use super::action::{Action, Handler};
 use super::set::SignalSet;
 use super::signal::{Disposition, Signal};
 
-/// The actions of a process.
+/// The actions of a process, a place for each signal. In the heap: two KiB would otherwise be
+/// on the kernel's stack wherever a process is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Actions([Action; 64]);
+pub struct Actions(Box<[Action]>);
 
 /// What is to be done with a signal that was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +29,7 @@ pub enum Delivered {
 
 impl Default for Actions {
     fn default() -> Self {
-        Self([Action::default(); 64])
+        Self(vec![Action::default(); 64].into_boxed_slice())
     }
 }
 
