@@ -55,9 +55,8 @@ pub(super) fn begin(
                 return Err(Errno::EINVAL);
             }
             let access = access_of(protection)?;
-            range(address & !(PAGE_U64 - 1), length)?;
-            if offset.checked_add(length).is_none_or(|end| end > i64::MAX as u64) {
-                return Err(Errno::EOVERFLOW);
+            if length > USER_END {
+                return Err(Errno::ENOMEM);
             }
             let region = region(access, flags as u32, length, offset, file)?;
             map(space, address, length, flags as u32, region)
@@ -166,6 +165,9 @@ fn region(
         return Ok(Region { backing, ..new });
     }
     let Mapping { backing, may_write } = file.ok_or(Errno::EBADF)?;
+    if offset.checked_add(length).is_none_or(|end| end > i64::MAX as u64) {
+        return Err(Errno::EOVERFLOW);
+    }
     Ok(Region { backing: backing.behind(offset), may_write, ..new })
 }
 

@@ -111,8 +111,8 @@ fn elsewhere(
     if start.saturating_add(remap.moved()) > region.end {
         return Err(Errno::EFAULT);
     }
-    // What is moved leaves its old place.
-    let left = if remap.has(MREMAP_DONTUNMAP) { 0 } else { end - start };
+    // What is moved leaves its old place, where of the stack nothing was counted.
+    let left = if remap.has(MREMAP_DONTUNMAP) || region.grows { 0 } else { end - start };
     if !bounds.allow(regions, size.saturating_sub(left), region.is_data()) {
         return Err(Errno::ENOMEM);
     }
