@@ -37,7 +37,10 @@ struct Timer {
     interval: Cycles,
     /// Tells its expiries apart from those of before.
     number: u64,
+    /// How often the expiry that was told last came more than once.
     overruns: i32,
+    /// The same of the one before it: what is asked for while the last one's signal waits.
+    before: i32,
 }
 
 /// All timers.
@@ -100,9 +103,14 @@ impl Processes {
                 call.operands.give(0, &self.timer_setting((pid, timer), cx)?)?;
                 Ok(0)
             }
-            P::TimerGetoverrun { timer } => {
-                let timer = self.timers.all.get(&(pid, timer)).ok_or(Errno::EINVAL)?;
-                Ok(timer.overruns as u64)
+            P::TimerGetoverrun { timer: id } => {
+                let timer = self.timers.all.get(&(pid, id)).ok_or(Errno::EINVAL)?;
+                // Of the signal that was taken last (POSIX), though another waits already.
+                let waits = timer.sends.is_some_and(|(signal, _)| match &timer.thread {
+                    Some(thread) => thread.pending.lock().has_timer(signal, id),
+                    None => call.thread.process.pending.lock().has_timer(signal, id),
+                });
+                Ok(if waits { timer.before } else { timer.overruns } as u64)
             }
             P::TimerDelete { timer } => {
                 self.timers.all.remove(&(pid, timer)).map(|_| 0).ok_or(Errno::EINVAL)
@@ -139,7 +147,16 @@ impl Processes {
         };
         call.operands.give(1, &id.1.to_le_bytes())?;
         let (interval, number) = (Cycles::ZERO, 0);
-        let timer = Timer { clock, sends, thread, deadline: None, interval, number, overruns: 0 };
+        let timer = Timer {
+            clock,
+            sends,
+            thread,
+            deadline: None,
+            interval,
+            number,
+            overruns: 0,
+            before: 0,
+        };
         self.timers.all.insert(id, timer);
         Ok(0)
     }
@@ -182,7 +199,7 @@ impl Processes {
         timer.number = self.timers.number;
         timer.interval = clock.cycles(Nanos::new(interval));
         timer.deadline = (value != 0).then(|| clock.after(cx.now(), Nanos::new(left)));
-        timer.overruns = 0;
+        (timer.overruns, timer.before) = (0, 0);
         self.await_timer(id, cx);
         Ok(())
     }
@@ -221,7 +238,7 @@ impl Processes {
             match waits(&process) {
                 Some(overruns) => timer.overruns = overruns,
                 None => {
-                    timer.overruns = missed;
+                    timer.before = core::mem::replace(&mut timer.overruns, missed);
                     let info = Info::timer(signal, id.1, missed, value);
                     let _ = self.post(&process, info, thread.as_ref(), cx);
                 }

@@ -88,6 +88,15 @@ impl Pending {
         })
     }
 
+    /// Whether a timer's signal waits.
+    #[must_use]
+    pub fn has_timer(&self, signal: Signal, of: i32) -> bool {
+        let range = (signal, 0)..=(signal, u64::MAX);
+        let mut waiting = self.queued.range(range);
+        let is = |detail: &Detail| matches!(detail, Detail::Timer { timer, .. } if *timer == of);
+        waiting.any(|(_, info)| is(&info.detail))
+    }
+
     /// The signals that wait. sigpending(2) gives those of a thread and of its process that
     /// are blocked.
     #[must_use]
