@@ -360,7 +360,8 @@ fn prctl(thread: &Thread, operation: i32, argument: u64) -> Result<Result<u64, E
     const PR_SET_NAME: i32 = 15;
     const PR_GET_NAME: i32 = 16;
     match operation {
-        PR_SET_PDEATHSIG => Ok(Ok(0)),
+        // None is what a process has; another is not sent, and so not accepted.
+        PR_SET_PDEATHSIG if argument == 0 => Ok(Ok(0)),
         PR_SET_NAME => {
             let name =
                 crate::memory::read_string(&thread.space, argument, 4096)?.unwrap_or_default();
