@@ -54,7 +54,11 @@ impl Multiplexor {
         let record = self.record(frame).filter(|record| record.has(USED)).ok_or(not_held)?;
         if record.has(LINKED) {
             // Whoever shares it has counted handles too, and they are gone.
-            self.free(&mut self.cold.lock(), frame, record);
+            let cold = &mut *self.cold.lock();
+            match cold.order_of(frame).map(|(place, _)| place) {
+                Some(place) => self.complete(cold, place),
+                None => self.free(cold, frame, record),
+            }
             return Ok(Left::Freed);
         }
         let activity = self.accounts.name(record.owner()).ok_or(not_held)?;
@@ -82,6 +86,15 @@ impl Multiplexor {
     pub fn counters(&self) -> (Frames, Frames) {
         let cached: u64 = self.magazines.iter().map(|magazine| magazine.lock().frames()).sum();
         (self.total, Frames::new(self.pool.lock().free() + cached))
+    }
+
+    /// The activity that has waited longest of those that were not told to go on: on its bill
+    /// is the search for what it is to get.
+    #[must_use]
+    pub fn first_waiting(&self) -> Option<ActivityId> {
+        let cold = self.cold.lock();
+        let waiter = cold.waiters.iter().find(|waiter| !waiter.told)?;
+        Some(waiter.account.activity)
     }
 
     /// What all activities but the infrastructure are charged.

@@ -354,6 +354,18 @@ impl Multiplexor {
         }
     }
 
+    /// The resource that has the frame wants it to be called so from now on. Nothing is
+    /// changed where another has it.
+    #[inline]
+    pub fn rename(&self, frame: FrameId, of: ResourceId, cookie: Cookie) {
+        if let Some(record) = self.record(frame)
+            && record.has(crate::record::USED)
+            && record.resource() == Some(of)
+        {
+            record.cookie.store(cookie.0, Ordering::Relaxed);
+        }
+    }
+
     /// Who allocated the frame, and with which cookie; `None` if nobody holds it.
     #[must_use]
     pub fn holder(&self, frame: FrameId) -> Option<(Account, Cookie)> {

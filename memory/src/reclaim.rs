@@ -67,10 +67,41 @@ impl Multiplexor {
 
     /// Takes a frame that is earmarked for this waiter.
     pub fn allocate_earmarked(&self, waiter: WaiterId, cookie: Cookie) -> Option<FrameId> {
+        self.take_earmarked(waiter, None, cookie)
+    }
+
+    /// The same for this account, if it is the waiter's activity's: whatever it waited for,
+    /// the frame is that resource's.
+    pub fn allocate_earmarked_for(
+        &self,
+        waiter: WaiterId,
+        account: Account,
+        cookie: Cookie,
+    ) -> Option<FrameId> {
+        self.take_earmarked(waiter, Some(account), cookie)
+    }
+
+    fn take_earmarked(
+        &self,
+        waiter: WaiterId,
+        account: Option<Account>,
+        cookie: Cookie,
+    ) -> Option<FrameId> {
         let cold = &mut *self.cold.lock();
-        let places = &mut cold.waiter(waiter)?.earmarks;
-        let frame = places.iter_mut().find_map(Option::take)?;
+        let waiter = cold.waiter(waiter)?;
+        let waited = waiter.account;
+        if account.is_some_and(|account| account.activity != waited.activity) {
+            return None;
+        }
+        let frame = waiter.earmarks.iter_mut().find_map(Option::take)?;
         let record = self.record(frame)?;
+        if let Some(account) = account
+            && let Ok(entry) = self.accounts.find(waited.activity)
+        {
+            entry.subtract(waited.resource, 1);
+            entry.add(account.resource, 1);
+            record.belong(account.resource);
+        }
         record.cookie.store(cookie.0, Ordering::Relaxed);
         record.clear(EARMARKED);
         Some(frame)
