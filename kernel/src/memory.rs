@@ -81,6 +81,11 @@ pub fn report(shared: &Shared) -> bool {
         ));
         whole &= lost == 0;
     }
+    let orders = memory.orders();
+    print(format_args!(
+        "reclamation: {} frames given back, {} refused, {} failed\n",
+        orders.given, orders.refused, orders.failed
+    ));
     if let Some(volume) = shared.system.swap.get() {
         let kept = volume.used();
         let verdict = if kept == 0 { "all back" } else { "PAGES LOST" };

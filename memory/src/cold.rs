@@ -78,6 +78,17 @@ pub enum Answer {
     Pinned,
 }
 
+/// How orders have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Orders {
+    /// With the frame.
+    pub given: u64,
+    /// The resource has kept it.
+    pub refused: u64,
+    /// A device has failed.
+    pub failed: u64,
+}
+
 /// The order has ended: the frame was freed, or its waiter has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stale;
@@ -172,8 +183,7 @@ pub(crate) struct Cold {
     pub hand: u32,
     pub search: Option<Search>,
     pub policy: &'static dyn Policy,
-    /// Orders that ended with a device's failure.
-    pub failed: u64,
+    pub counts: Orders,
 }
 
 impl Cold {
@@ -189,7 +199,7 @@ impl Cold {
             hand: 0,
             search: None,
             policy,
-            failed: 0,
+            counts: Orders::default(),
         })
     }
 

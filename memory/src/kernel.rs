@@ -88,15 +88,6 @@ impl Multiplexor {
         (self.total, Frames::new(self.pool.lock().free() + cached))
     }
 
-    /// The activity that has waited longest of those that were not told to go on: on its bill
-    /// is the search for what it is to get.
-    #[must_use]
-    pub fn first_waiting(&self) -> Option<ActivityId> {
-        let cold = self.cold.lock();
-        let waiter = cold.waiters.iter().find(|waiter| !waiter.told)?;
-        Some(waiter.account.activity)
-    }
-
     /// What all activities but the infrastructure are charged.
     #[must_use]
     pub fn charged_to_activities(&self) -> Frames {

@@ -9,9 +9,7 @@ use vortex_memory::WaiterId;
 use vortex_units::{Bytes, Cycles};
 
 use crate::files::{FileRequest, FilesId, Image};
-use crate::memory::{
-    AddressSpace, FaultError, Mapping, MemoryRequest, Program, ReclaimRequest,
-};
+use crate::memory::{AddressSpace, FaultError, Mapping, MemoryRequest, Program, ReclaimRequest};
 use crate::monitor::MonitorRequest;
 use crate::process::{ProcessRequest, ThreadDone, ThreadReady};
 

@@ -214,7 +214,7 @@ impl Continuation<Mail, AddressSpaces> for HasRoom {
             _ => mend_for(space, *address, *access, cx),
         };
         // What was not needed of it is others'.
-        go(&spaces.system, cx);
+        go(&spaces.system, cx.activity(), cx);
         spaces.mended(request, mended, cx)
     }
 }

@@ -90,7 +90,7 @@ impl AddressSpaces {
                 let _ended = memory.answer(reclaim.order.id, answer);
             }
         }
-        go(&self.system, cx);
+        go(&self.system, reclaim.order.bill, cx);
         Outcome::Done
     }
 

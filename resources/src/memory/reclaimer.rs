@@ -36,8 +36,8 @@ pub enum ReclaimRequest {
     Park,
     /// An activity was rejected: it waits for so many frames.
     Wait(u8),
-    /// Something has changed.
-    Go,
+    /// Something has changed: what is to be done for that is on this activity's bill.
+    Go(ActivityId),
 }
 
 /// The resource, on its one core.
@@ -50,16 +50,19 @@ pub struct Reclaimer {
     parked: Option<Kept<Mail>>,
     /// Something has changed since the last step.
     again: bool,
+    /// By whom.
+    causer: ActivityId,
 }
 
 type Left = Outcome<Mail, Reclaimer>;
 type Cx<'a> = Context<'a, Mail>;
 
-/// Tells the multiplexor's resource that something has changed.
-pub(super) fn go(system: &System, cx: &mut Context<'_, Mail>) {
-    if let Some(ports) = system.ports.get() {
+/// Tells the multiplexor's resource that something has changed, if that is anything to it.
+pub(super) fn go(system: &System, causer: ActivityId, cx: &mut Context<'_, Mail>) {
+    let due = vortex_machine::multiplexor().is_some_and(Multiplexor::is_due);
+    if due && let Some(ports) = system.ports.get() {
         // Room for it is declared by all who send it.
-        let _ = cx.send(ports.reclaimer, Labels::NONE, ReclaimRequest::Go);
+        let _ = cx.send(ports.reclaimer, Labels::NONE, ReclaimRequest::Go(causer));
     }
 }
 
@@ -71,10 +74,11 @@ impl Resource<Mail> for Reclaimer {
     fn handle(&mut self, request: &mut ReclaimRequest, cx: &mut Cx<'_>) -> Left {
         match request {
             ReclaimRequest::Drive => self.drive(cx),
-            ReclaimRequest::Park if core::mem::take(&mut self.again) => {
-                Outcome::Reply(Answer::Room(None))
-            }
             ReclaimRequest::Park => {
+                cx.bill_run(self.causer);
+                if self.again {
+                    return Outcome::Reply(Answer::Room(None));
+                }
                 self.parked = cx.keep();
                 if self.parked.is_some() { Outcome::Kept } else { Outcome::Done }
             }
@@ -83,12 +87,15 @@ impl Resource<Mail> for Reclaimer {
                     return Outcome::Reply(Answer::Room(None));
                 }
                 let Some(kept) = cx.keep() else { return Outcome::Reply(Answer::Room(None)) };
-                self.wake(cx);
+                self.wake(cx.activity(), cx);
                 self.late.push_back((kept, *frames));
                 Outcome::Kept
             }
-            ReclaimRequest::Go => {
-                self.wake(cx);
+            ReclaimRequest::Go(causer) => {
+                if cx.activity() == ActivityId::INFRASTRUCTURE {
+                    cx.bill_run(*causer);
+                }
+                self.wake(*causer, cx);
                 Outcome::Done
             }
         }
@@ -115,10 +122,12 @@ impl Reclaimer {
             next: 0,
             parked: None,
             again: false,
+            causer: ActivityId::INFRASTRUCTURE,
         }
     }
 
-    fn wake(&mut self, cx: &mut Cx<'_>) {
+    fn wake(&mut self, causer: ActivityId, cx: &mut Cx<'_>) {
+        self.causer = causer;
         match self.parked.take() {
             // It was kept on this core.
             Some(kept) => drop(cx.answer(kept, Some(Answer::Room(None)))),
@@ -152,6 +161,7 @@ impl Reclaimer {
         for _ in 0..STEPS {
             match memory.step() {
                 Step::Idle => {
+                    cx.bill_run(self.causer);
                     return match cx.request(own, Labels::NONE, ReclaimRequest::Park) {
                         Ok(trigger) => Outcome::Pending(trigger, At::routine::<Driven>()),
                         Err(_) => Outcome::Continue(At::routine::<Driven>()),
