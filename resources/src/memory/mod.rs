@@ -36,4 +36,4 @@ pub use regions::{Backing, Region, Regions};
 pub use segments::interpreter;
 pub use shared::Shared;
 pub use space::AddressSpace;
-pub use swap::{Device, DeviceError, Place, Volume};
+pub use swap::{Device, DeviceError, Place, ReadError, Volume};

@@ -42,7 +42,7 @@ pub struct Seen {
 impl Space {
     /// The name that the frame of a page has at the multiplexor.
     pub(super) fn name(&self, page: u64) -> u64 {
-        self.number << BITS | page / PAGE as u64
+        (self.number << BITS) | (page / PAGE as u64)
     }
 
     /// Whether a frame is at this page.
