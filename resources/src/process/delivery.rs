@@ -6,7 +6,7 @@ use vortex_grid::{At, Continuation, Labels, Outcome, Scope};
 use vortex_machine::{Access, Fault, FaultKind};
 
 use super::direct::timespec;
-use super::resource::ProcessRequest;
+use super::request::ProcessRequest;
 use super::signals::frame::{self, Delivery, Format};
 use super::signals::restart::{Interrupted, Resumed, resume, resumed};
 use super::signals::{Action, Cause, Delivered, Disposition, Info, Signal, SignalSet};

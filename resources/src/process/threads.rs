@@ -20,7 +20,7 @@ use vortex_units::{Cycles, Frames};
 
 use super::delivery::interruption;
 use super::direct::Effect;
-use super::resource::ProcessRequest;
+use super::request::ProcessRequest;
 use super::signals::{Cause, Stack};
 use super::stub::{self, Prepared};
 use super::thread::Thread;
