@@ -116,6 +116,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             return None;
         }
         let slot = self.slots.next();
+        let is_own = matches!(parent, Parent::Activity);
         let parent = self.attach(slot, &entry, parent)?;
         let resource = entry.make(self.id);
         self.slots.insert(Slot {
@@ -130,6 +131,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             told: false,
             delayed: false,
             parent,
+            is_activitys_own: is_own,
         });
         if self.by_instance.len() <= instance.index() {
             self.by_instance.resize(instance.index() + 1, NOBODY);
@@ -243,17 +245,13 @@ impl<M: Message, P: Machine> Core<M, P> {
         let client = self.holder(slot, activity);
         let Some(entry) = self.slots.get_mut(slot) else { return };
         let Some(holder) = entry.clients.holder_mut(client) else { return };
-        let was_empty = holder.enqueue(parcel, at_head);
-        let run_on = was_empty
-            && !at_head
-            && self.serving == Some(activity)
-            && self.follow_up.is_none()
+        holder.enqueue(parcel, at_head);
+        let follows = self.serving == Some(activity)
+            && !holder.told
             && !entry.suspended
-            && self.ledger.last() < self.run_on_until
-            && entry.clients.is_ready(client);
-        if run_on {
-            self.follow_up = Some((slot, client));
-        } else {
+            && entry.clients.is_ready(client)
+            && self.turn.follow(activity, entry, (slot, client), self.ledger.last());
+        if !follows {
             self.tell_inlined(slot, client);
         }
     }

@@ -93,7 +93,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// A rejected request returns to the head of its queue; what the scope names is
     /// suspended, unless it was resumed since the handler looked (law 7).
     fn reject(&mut self, slot: usize, client: ClientId, parcel: Sealed<M>, rejection: Rejection) {
-        self.account_chain();
+        self.account_turn();
         let now = self.ledger.last();
         let Some(entry) = self.slots.get_mut(slot) else { return };
         if entry.instance.gate.epoch() == rejection.epoch {
