@@ -141,9 +141,7 @@ impl<M: Message> Context<'_, M> {
         if self.room == 0 {
             return Err(SendError::FanOut);
         }
-        if let (Some(dependency), Some(affinity)) =
-            (labels.dependency_label(), labels.affinity_label())
-        {
+        if let Some((dependency, affinity)) = labels.to_fix() {
             self.grid
                 .bindings
                 .fix(self.as_sender, activity, dependency, affinity)

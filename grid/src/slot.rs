@@ -17,7 +17,7 @@ use vortex_queues::Fifo;
 use vortex_units::{ActivityId, Bytes, Cycles, InstanceId, Requests};
 
 use crate::instance::Instance;
-use crate::labels::Labels;
+use crate::labels::{Dependency, Labels};
 use crate::message::Message;
 use crate::policy::{
     ClientId, QueueRef, Queues, Record, RecordKind, Reordering, RequestView, SchedulerCore,
@@ -85,7 +85,7 @@ pub(crate) struct Holder<M> {
 pub(crate) struct HeldLabel {
     pub activity: ActivityId,
     pub sender: InstanceId,
-    pub dependency: u64,
+    pub dependency: Dependency,
 }
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;

@@ -56,9 +56,9 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     /// Delivers one request or control request, here or elsewhere.
-    pub(super) fn deliver(&mut self, parcel: Sealed<M>) {
+    pub(super) fn deliver(&mut self, mut parcel: Sealed<M>) {
         match parcel.kind {
-            Kind::Request => match self.place_of(&parcel) {
+            Kind::Request => match self.place_of(&mut parcel) {
                 Place::Here(slot) => {
                     if parcel.labels.dependency_label().is_some() && self.post.arrived() {
                         // What other cores have sent before this goes before it.
@@ -258,7 +258,7 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     /// Where a request is to run, by its labels and the bindings.
     #[inline]
-    fn place_of(&mut self, parcel: &Sealed<M>) -> Place {
+    fn place_of(&mut self, parcel: &mut Sealed<M>) -> Place {
         let label = Label {
             instance: parcel.to,
             activity: parcel.activity,
@@ -278,6 +278,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         if bound.core != self.id {
             return Place::There(bound.core);
         }
+        parcel.may_move = bound.expires.is_some();
         if !bound.settled {
             // This core will hold it, as it does what arrives from others.
             return Place::There(self.id);

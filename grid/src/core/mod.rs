@@ -307,8 +307,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             return refuse(self, Refused::NoSuchInstance);
         }
         let sender = InstanceId::OUTSIDE;
-        if let (Some(dependency), Some(affinity)) =
-            (labels.dependency_label(), labels.affinity_label())
+        if let Some((dependency, affinity)) = labels.to_fix()
             && self.grid.bindings.fix(sender, activity, dependency, affinity).is_err()
         {
             return refuse(self, Refused::LabelConflict);

@@ -247,7 +247,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         // What was charged when an interrupt ended user mode is of this run too.
         let span = span + ::core::mem::take(&mut self.user_span);
         self.ring.note(activity, span);
-        if let Some(affinity) = parcel.labels.affinity_label() {
+        if first_time && let Some(affinity) = parcel.labels.affinity_label() {
             self.grid.bindings.ran(affinity, self.id);
         }
         if let Some(trigger) = answered {
