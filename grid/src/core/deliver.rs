@@ -31,6 +31,14 @@ impl<M: Message, P: Machine> Core<M, P> {
         while let Some(parcel) = self.desk.outbox.pop_front() {
             self.deliver(parcel);
         }
+        if ::core::mem::take(&mut self.desk.notes.more) {
+            self.do_rest();
+        }
+    }
+
+    /// What else the handler has left to be done.
+    #[inline(never)]
+    fn do_rest(&mut self) {
         while let Some((due, parcel)) = self.desk.timers.pop() {
             self.set_timer(due, super::Due::Request(parcel));
         }
@@ -246,7 +254,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         let Some(entry) = self.slots.get_mut(slot) else { return };
         let Some(holder) = entry.clients.holder_mut(client) else { return };
         holder.enqueue(parcel, at_head);
-        let follows = self.serving == Some(activity)
+        let follows = self.following == Some(activity)
             && !holder.told
             && !entry.suspended
             && entry.clients.is_ready(client)

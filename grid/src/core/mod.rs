@@ -179,8 +179,8 @@ pub struct Core<M: Message, P: Machine> {
     entered: Option<(usize, ClientId, Sealed<M>)>,
     /// What a thread has run before an interrupt, not yet in its schedulers' records.
     user_span: Cycles,
-    /// The activity whose request is being served.
-    serving: Option<ActivityId>,
+    /// The activity whose request has just been served, where what it sends may run on.
+    following: Option<ActivityId>,
     suspended_slots: Vec<usize>,
     /// Labels rejected with their own scope.
     rejected_labels: Vec<(usize, HeldLabel)>,
@@ -244,7 +244,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             turn: turn::Turn::new(),
             entered: None,
             user_span: Cycles::ZERO,
-            serving: None,
+            following: None,
             suspended_slots: Vec::new(),
             rejected_labels: Vec::new(),
             lent: None,

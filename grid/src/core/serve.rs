@@ -134,7 +134,12 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     #[inline]
-    pub(super) fn serve_one(&mut self, slot: usize, client: ClientId, named: Option<QueueRef>) -> Served {
+    pub(super) fn serve_one(
+        &mut self,
+        slot: usize,
+        client: ClientId,
+        named: Option<QueueRef>,
+    ) -> Served {
         let Some(entry) = self.slots.get_mut(slot) else { return Served::Nothing };
         if entry.suspended {
             return Served::Nothing;
@@ -286,10 +291,10 @@ impl<M: Message, P: Machine> Core<M, P> {
         if activity == ActivityId::INFRASTRUCTURE {
             self.settle_notes(slot, record);
         }
-        self.serving = Some(activity);
+        self.following = (!self.run_on.is_zero()).then_some(activity);
         let entering = self.finish(slot, client, parcel, left);
         self.send_out();
-        self.serving = None;
+        self.following = None;
         match entering {
             Some(limit) => Served::Entering(limit),
             None => Served::Ran,

@@ -228,7 +228,8 @@ impl<M: Message, P: Machine> Core<M, P> {
     pub(super) fn account_turn(&mut self) {
         for index in 0..self.turn.served.count {
             let Some(&(slot, client)) = self.turn.served.all.get(index) else { break };
-            let holder = self.slots.get_mut(slot).and_then(|entry| entry.clients.holder_mut(client));
+            let holder =
+                self.slots.get_mut(slot).and_then(|entry| entry.clients.holder_mut(client));
             let Some(holder) = holder.filter(|holder| holder.owes) else { continue };
             let nothing = Record::new(RecordKind::BASIC);
             let mut record = ::core::mem::replace(&mut holder.owed, nothing);
