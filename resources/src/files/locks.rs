@@ -4,7 +4,8 @@ use vortex_abi::linux::general::{F_GETLK, F_OFD_GETLK, F_OFD_SETLKW, F_SETLKW};
 use vortex_abi::{Errno, Fd};
 use vortex_files::{FLOCK, LockOwner, Locked};
 
-use super::resource::{Done, FileCall, FileSystem};
+use super::request::FileCall;
+use super::resource::{Done, FileSystem};
 
 /// How far a chain of waiting processes is followed, as on Linux.
 const CHAIN: usize = 10;

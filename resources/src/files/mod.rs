@@ -3,17 +3,28 @@
 //! All files are at home on one core: the resource is configured for one, and owns them.
 
 mod calls;
+mod changes;
+mod control;
 mod image;
 mod images;
 mod locks;
+mod mapping;
+mod named;
+mod pieces;
+mod poll;
 mod proc;
+mod request;
 mod residence;
 mod resource;
 mod select;
 mod streams;
+mod tables;
 mod terminal;
+mod times;
 mod waits;
+mod waking;
 
-pub(crate) use calls::timespec;
 pub use image::{Image, Pages};
-pub use resource::{FileCall, FileRequest, FileSystem, FilesId};
+pub use request::{FileCall, FileRequest, FilesId};
+pub use resource::FileSystem;
+pub(crate) use times::timespec;

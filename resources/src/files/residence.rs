@@ -3,7 +3,8 @@
 use vortex_abi::Errno;
 use vortex_machine::{PAGE, USER_END};
 
-use super::resource::{Done, FileCall, FileSystem};
+use super::request::FileCall;
+use super::resource::{Done, FileSystem};
 use crate::memory::{AddressSpace, Backing};
 
 const PAGE_U64: u64 = PAGE as u64;

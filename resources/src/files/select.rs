@@ -9,8 +9,9 @@ use vortex_abi::{Errno, Files};
 use vortex_grid::Context;
 use vortex_units::Nanos;
 
-use super::calls::timespec;
-use super::resource::{Done, FileCall, FileSystem};
+use super::request::FileCall;
+use super::resource::{Done, FileSystem};
+use super::times::timespec;
 use crate::Mail;
 use crate::memory::Pinned;
 use crate::process::Select;

@@ -5,7 +5,8 @@ use vortex_files::{Dev, Fd, Object, OpenId, Outcome as Moved, Side, Sink, Source
 use vortex_grid::Context;
 use vortex_units::Bytes;
 
-use super::resource::{Done, FileCall, FileSystem};
+use super::request::FileCall;
+use super::resource::{Done, FileSystem};
 use crate::Mail;
 use crate::memory::Pinned;
 use crate::process::signals::Signal;

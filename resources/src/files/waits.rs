@@ -15,7 +15,7 @@ use vortex_files::WaitKey;
 use vortex_grid::{Context, Kept};
 use vortex_units::Cycles;
 
-use super::resource::FileCall;
+use super::request::FileCall;
 use crate::process::Pid;
 use crate::{Answer, Mail};
 

@@ -14,9 +14,8 @@ use vortex_machine::PAGE;
 
 use super::limit_calls;
 use super::processes::{Pid, Process, ThreadState};
-use super::resource::{
-    Child, Cx, Extra, Next, ProcessCall, ProcessRequest, Processes, Record, reply,
-};
+use super::request::{Child, Extra, ProcessCall, ProcessRequest};
+use super::resource::{Cx, Next, Processes, Record, reply};
 use super::rlimits::Limited;
 use super::signals::Stack;
 use super::thread::Thread;

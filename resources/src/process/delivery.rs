@@ -6,7 +6,7 @@ use vortex_grid::{At, Continuation, Labels, Outcome, Scope};
 use vortex_machine::{Access, Fault, FaultKind};
 
 use super::direct::timespec;
-use super::resource::ProcessRequest;
+use super::request::ProcessRequest;
 use super::signals::frame::{self, Delivery, Format};
 use super::signals::restart::{Interrupted, Resumed, resume, resumed};
 use super::signals::{Action, Cause, Delivered, Disposition, Info, Signal, SignalSet};
@@ -262,7 +262,9 @@ impl Threads {
         match error {
             FaultError::Unmapped => self.raise(ready, Cause::SEGV_MAPERR, fault.address, cx),
             FaultError::Forbidden => self.raise(ready, Cause::SEGV_ACCERR, fault.address, cx),
-            FaultError::Beyond => self.raise(ready, Cause::BUS_ADRERR, fault.address, cx),
+            FaultError::Beyond | FaultError::Device => {
+                self.raise(ready, Cause::BUS_ADRERR, fault.address, cx)
+            }
             FaultError::NoMemory => {
                 note_no_memory(thread);
                 self.kill(ready, Signal::KILL.number(), cx)

@@ -8,7 +8,7 @@ use vortex_machine::Access;
 
 use super::futex::Key;
 use super::futex::robust::{Death, Walk, Word, death};
-use super::resource::ProcessRequest;
+use super::request::ProcessRequest;
 use super::thread::Thread;
 use super::threads::{Cx, FAULTS, Next, ThreadReady, Threads};
 use crate::memory::{Unpinned, pin};

@@ -11,7 +11,8 @@ use vortex_units::ActivityId;
 
 use super::begin::base_name;
 use super::processes::Process;
-use super::resource::{Cx, Extra, Next, ProcessCall, ProcessRequest, Processes, reply};
+use super::request::{Extra, ProcessCall, ProcessRequest};
+use super::resource::{Cx, Next, Processes, reply};
 use super::rlimits::Rlimits;
 use super::waiting::For;
 use crate::files::{FileRequest, Image};

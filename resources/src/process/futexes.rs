@@ -16,7 +16,8 @@ use vortex_units::{Cycles, Nanos};
 
 use super::direct::clock_of;
 use super::futex::{Key, Operation, Requeue, Wake};
-use super::resource::{Cx, Extra, Next, ProcessCall, Processes, reply};
+use super::request::{Extra, ProcessCall};
+use super::resource::{Cx, Next, Processes, reply};
 use super::waiting::For;
 use crate::files::timespec;
 

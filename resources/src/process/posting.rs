@@ -9,7 +9,8 @@ use vortex_grid::{Labels, Outcome};
 use vortex_units::Cycles;
 
 use super::processes::{Pid, Process, ThreadState};
-use super::resource::{Cx, Next, ProcessCall, ProcessRequest, Processes, reply};
+use super::request::{ProcessCall, ProcessRequest};
+use super::resource::{Cx, Next, Processes, reply};
 use super::signals::{Ended, Info, Signal, SignalSet};
 
 /// Processes that are signalled in one run.

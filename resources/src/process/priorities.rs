@@ -10,7 +10,8 @@ use vortex_abi::Errno;
 use vortex_abi::linux::general::{PRIO_PGRP, PRIO_PROCESS, PRIO_USER};
 
 use super::processes::Process;
-use super::resource::{ProcessCall, Processes};
+use super::request::ProcessCall;
+use super::resource::Processes;
 
 impl Processes {
     /// Calls for each process that these arguments mean.

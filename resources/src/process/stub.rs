@@ -14,7 +14,7 @@ use vortex_units::{CoreId, Cycles, Nanos};
 
 use super::direct::{self, Effect};
 use super::operands::{Operands, Unready};
-use super::resource::{Child, Exec, Extra, ProcessCall};
+use super::request::{Child, Exec, Extra, ProcessCall};
 use super::selecting::Select;
 use super::signals::SignalSet;
 use super::thread::Thread;

@@ -16,7 +16,8 @@ use vortex_units::{Cycles, Nanos};
 
 use super::direct::{clock_of, timespec as to_timespec};
 use super::processes::{Pid, Process, ThreadState};
-use super::resource::{Cx, Next, ProcessCall, ProcessRequest, Processes};
+use super::request::{ProcessCall, ProcessRequest};
+use super::resource::{Cx, Next, Processes};
 use super::signals::{Info, Signal};
 use crate::files::timespec;
 

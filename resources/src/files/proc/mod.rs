@@ -16,7 +16,8 @@ use vortex_files::{Fd, OpenId, ProcEntry, ProcKind, ProcLink, ProcSource};
 use vortex_units::Cycles;
 
 use self::process::Task;
-use super::resource::{Files, FilesId};
+use super::request::FilesId;
+use super::tables::Files;
 use crate::System;
 use crate::process::{Pid, Process, ThreadState};
 

@@ -1,0 +1,101 @@
+//! Files that are run or mapped.
+
+use alloc::sync::{Arc, Weak};
+
+use vortex_abi as abi;
+use vortex_abi::Errno;
+use vortex_files::{At as PathAt, Caller, Fd, Object, OpenId, Root};
+
+use super::calls::Cx;
+use super::image::Image;
+use super::images::Images;
+use super::request::FilesId;
+use super::resource::FileSystem;
+use crate::memory::{Backing, Mapping, Shared};
+use crate::process::Process;
+
+impl FileSystem {
+    /// The pages of a file that is to be run.
+    pub(super) fn image(
+        &mut self,
+        id: FilesId,
+        process: Option<&Process>,
+        path: &[u8],
+        cx: &Cx<'_>,
+    ) -> Result<Image, Errno> {
+        let mut images = core::mem::take(&mut self.images);
+        let asks = process.map(|process| (process, process.pid));
+        let image = self.with_files(id, asks, cx, |root, caller, effects| {
+            let open = root.open_executable(caller, PathAt::cwd(path), 0)?;
+            let image = Self::pages(&mut images, root, caller, open, path);
+            let running = root.node(open).and_then(|node| root.run(&node));
+            root.close(open, effects);
+            Ok(image?.run_as(running?))
+        });
+        self.images = images;
+        image
+    }
+
+    /// What a descriptor is for `mmap`: its file as it is now.
+    pub(super) fn mapping(
+        &mut self,
+        id: FilesId,
+        fd: abi::Fd,
+        shared: bool,
+        write: bool,
+        cx: &Cx<'_>,
+    ) -> Result<Mapping, Errno> {
+        let mut known = core::mem::take(&mut self.shared);
+        let mut images = core::mem::take(&mut self.images);
+        let mapping = self.with_files(id, None, cx, |root, caller, _| {
+            let open = caller.table.get(Fd::new(fd.0))?;
+            let object = root.object(open)?;
+            let (reads, writes) = root.rights(open)?;
+            if object == Object::Other && !reads && !writes {
+                return Err(Errno::EBADF);
+            }
+            if !reads || write && !writes {
+                return Err(Errno::EACCES);
+            }
+            if object != Object::File {
+                return Err(Errno::ENODEV);
+            }
+            if !shared {
+                let image = Arc::new(Self::pages(&mut images, root, caller, open, b"")?);
+                return Ok(Mapping { backing: Backing::Mapped(image, 0), may_write: true });
+            }
+            let node = root.node(open)?;
+            let number = root.attributes(caller, &node)?.number;
+            let memory = match known.get(&number).and_then(Weak::upgrade) {
+                Some(memory) => memory,
+                None => {
+                    let memory =
+                        Arc::new(Shared::of(Self::pages(&mut images, root, caller, open, b"")?));
+                    root.overlay(&node, memory.clone())?;
+                    known.retain(|_, memory| memory.strong_count() > 0);
+                    known.insert(number, Arc::downgrade(&memory));
+                    memory
+                }
+            };
+            Ok(Mapping { backing: Backing::Shared(memory, 0), may_write: writes })
+        });
+        self.shared = known;
+        self.images = images;
+        mapping
+    }
+
+    /// An open file as it is now.
+    fn pages(
+        images: &mut Images,
+        root: &Root,
+        caller: &Caller<'_>,
+        open: OpenId,
+        path: &[u8],
+    ) -> Result<Image, Errno> {
+        let node = root.node(open)?;
+        let size = root.attributes(caller, &node)?.size;
+        let pages = images.of(root, &node, size)?;
+        let found = root.path_of_open(open).unwrap_or_else(|_| path.to_vec());
+        Ok(Image::new(path.to_vec(), found, pages))
+    }
+}

@@ -1,0 +1,144 @@
+//! Calls on names, and on what open files are.
+
+use vortex_abi::linux::general::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW};
+use vortex_abi::{Errno, Files};
+use vortex_files::{At, Fd, Object, Stamp};
+
+use super::calls::{CWD, Cx, Result, done, fd};
+use super::request::FileCall;
+use super::resource::{Done, FileSystem};
+use super::streams::Cursor;
+use super::times::times_of;
+
+impl FileSystem {
+    /// Calls on names, and on what open files are.
+    pub(super) fn named(&mut self, call: &FileCall, cx: &Cx<'_>) -> Result {
+        let path = |operand| call.operands.string(operand);
+        match call.call {
+            Files::Stat { .. } => self.stat(call, CWD, 0, 1, cx),
+            Files::Lstat { .. } => self.stat(call, CWD, AT_SYMLINK_NOFOLLOW, 1, cx),
+            Files::Newfstatat { directory, flags, .. } => {
+                self.stat(call, fd(directory), flags, 1, cx)
+            }
+            Files::Fstat { fd, .. } => {
+                let open = self.open_of(call, fd)?;
+                let attributes =
+                    self.with(call, cx, |root, caller, _| root.stat_open(caller, open))?;
+                call.operands.give(0, &attributes.stat_bytes()).map(done)
+            }
+            Files::Statx { directory, flags, .. } => {
+                let at = At::new(fd(directory), path(0)?);
+                let attributes =
+                    self.with(call, cx, |root, caller, _| root.stat(caller, at, flags))?;
+                call.operands.give(1, &attributes.statx_bytes()).map(done)
+            }
+            Files::Statfs { .. } => {
+                let path = path(0)?;
+                let told = self.with(call, cx, |root, caller, _| root.statfs(caller, path))?;
+                call.operands.give(1, &told.bytes()).map(done)
+            }
+            Files::Fstatfs { fd, .. } => {
+                let open = self.open_of(call, fd)?;
+                let told = self.root.statfs_open(open)?;
+                call.operands.give(0, &told.bytes()).map(done)
+            }
+            Files::Getdents64 { fd, .. } => {
+                let open = self.open_of(call, fd)?;
+                let mut sink = Cursor { buffer: call.operands.buffer(0)?, at: 0 };
+                let bytes =
+                    self.with(call, cx, |root, caller, _| root.list(caller, open, &mut sink))?;
+                Ok(Done::Value(bytes as u64))
+            }
+            Files::Getcwd { size, .. } => {
+                let files = self.files.get(&call.files).ok_or(Errno::EBADF)?;
+                let mut path = self.root.getcwd(&files.place)?;
+                path.push(0);
+                if path.len() as u64 > size {
+                    return Err(Errno::ERANGE);
+                }
+                call.operands.give(0, &path)?;
+                Ok(Done::Value(path.len() as u64))
+            }
+            Files::Readlink { .. } => self.readlink(call, CWD, cx),
+            Files::Readlinkat { directory, .. } => self.readlink(call, fd(directory), cx),
+            Files::Chdir { .. } => {
+                let path = path(0)?;
+                let node =
+                    self.with(call, cx, |root, caller, _| root.find_directory(caller, path))?;
+                self.enter(call, node)
+            }
+            Files::Fchdir { fd: at } => {
+                let node = self
+                    .with(call, cx, |root, caller, _| root.find_open_directory(caller, fd(at)))?;
+                self.enter(call, node)
+            }
+            Files::Umask { mask } => {
+                let files = self.files.get_mut(&call.files).ok_or(Errno::EBADF)?;
+                Ok(Done::Value(u64::from(files.place.set_umask(mask))))
+            }
+            Files::Fsync { fd } | Files::Fdatasync { fd } => {
+                let open = self.open_of(call, fd)?;
+                match self.root.object(open)? {
+                    Object::File | Object::Directory => Ok(Done::Value(0)),
+                    _ => Err(Errno::EINVAL),
+                }
+            }
+            Files::Sendfile { to, from, count, .. } => self.sendfile(call, to, from, count, cx),
+            Files::Utime { times, .. } | Files::Utimes { times, .. } => {
+                self.utimens(call, CWD, true, times.is_some(), 0, cx)
+            }
+            Files::Utimensat { directory, path: named, times, flags } => {
+                self.utimens(call, fd(directory), named.is_some(), times.is_some(), flags, cx)
+            }
+            _ => self.change(call, cx),
+        }
+    }
+
+    fn stat(
+        &mut self,
+        call: &FileCall,
+        directory: Fd,
+        flags: u32,
+        operand: usize,
+        cx: &Cx<'_>,
+    ) -> Result {
+        let at = At::new(directory, call.operands.string(0)?);
+        let attributes = self.with(call, cx, |root, caller, _| root.stat(caller, at, flags))?;
+        call.operands.give(operand, &attributes.stat_bytes()).map(done)
+    }
+
+    fn readlink(&mut self, call: &FileCall, directory: Fd, cx: &Cx<'_>) -> Result {
+        let at = At::new(directory, call.operands.string(0)?);
+        let buffer = call.operands.buffer(1)?;
+        if buffer.is_empty() {
+            return Err(Errno::EINVAL);
+        }
+        let text = self.with(call, cx, |root, caller, _| root.readlink(caller, at))?;
+        Ok(Done::Value(buffer.write(0, &text) as u64))
+    }
+
+    fn enter(&mut self, call: &FileCall, node: vortex_files::Node) -> Result {
+        let files = self.files.get_mut(&call.files).ok_or(Errno::EBADF)?;
+        self.root.enter(&mut files.place, node, &mut self.effects);
+        Ok(Done::Value(0))
+    }
+
+    fn utimens(
+        &mut self,
+        call: &FileCall,
+        directory: Fd,
+        named: bool,
+        given: bool,
+        flags: u32,
+        cx: &Cx<'_>,
+    ) -> Result {
+        let times = if given { times_of(call)? } else { [Stamp::Now; 2] };
+        let (path, flags) = if named {
+            (call.operands.string(0)?, flags)
+        } else {
+            (&b""[..], flags | AT_EMPTY_PATH)
+        };
+        let at = At::new(directory, path);
+        self.with(call, cx, |root, caller, _| root.utimens(caller, at, times, flags)).map(done)
+    }
+}

@@ -1,0 +1,103 @@
+//! Calls that are done a piece at a time: random bytes, room for a file, and a copy from one
+//! file to another.
+
+use vortex_abi::Errno;
+
+use super::calls::{Cx, Result};
+use super::request::FileCall;
+use super::resource::{Done, FileSystem};
+
+/// Random bytes made in one run.
+const RANDOM_PIECE: usize = 1024;
+
+impl FileSystem {
+    /// getrandom(2), a piece at a time.
+    pub(super) fn random(&self, call: &mut FileCall, flags: u32) -> Result {
+        const NONBLOCK: u32 = 1;
+        const RANDOM: u32 = 2;
+        const INSECURE: u32 = 4;
+        let both = RANDOM | INSECURE;
+        if flags & !(NONBLOCK | both) != 0 || flags & both == both {
+            return Err(Errno::EINVAL);
+        }
+        let buffer = call.operands.buffer(0)?;
+        let end = buffer.len().min(call.done.saturating_add(RANDOM_PIECE));
+        let mut piece = [0; 64];
+        while call.done < end {
+            let part = piece.get_mut(..(end - call.done).min(64)).unwrap_or_default();
+            self.system.random.lock().fill(part);
+            call.done += buffer.write(call.done, part);
+        }
+        Ok(if end < buffer.len() { Done::More } else { Done::Value(end as u64) })
+    }
+
+    /// fallocate(2), a step at a time.
+    pub(super) fn allocate(
+        &mut self,
+        call: &mut FileCall,
+        fd: vortex_abi::Fd,
+        mode: u32,
+        (offset, length): (i64, i64),
+        cx: &Cx<'_>,
+    ) -> Result {
+        let open = self.open_of(call, fd)?;
+        let done = call.done as i64;
+        let rest = (offset.saturating_add(done), length.saturating_sub(done));
+        let more = self
+            .with(call, cx, |root, caller, _| root.allocate(caller, open, mode, rest.0, rest.1))?;
+        call.done = call.done.saturating_add(usize::try_from(more).unwrap_or(usize::MAX));
+        Ok(if more == 0 || call.done as i64 >= length { Done::Value(0) } else { Done::More })
+    }
+
+    /// Copies through the kernel, a page at a time.
+    pub(super) fn sendfile(
+        &mut self,
+        call: &FileCall,
+        to: vortex_abi::Fd,
+        from: vortex_abi::Fd,
+        count: u64,
+        cx: &Cx<'_>,
+    ) -> Result {
+        let (to, from) = (self.open_of(call, to)?, self.open_of(call, from)?);
+        let offset = match call.operands.buffer(0) {
+            Ok(_) => Some(i64::from_le_bytes(call.operands.bytes_of::<8>(0)?)),
+            Err(_) => None,
+        };
+        let most = usize::try_from(count).unwrap_or(usize::MAX).min(vortex_machine::PAGE);
+        let mut collected = vortex_files::Collect::new(most);
+        let system = self.system.clone();
+        let read = self.with(call, cx, |root, caller, effects| {
+            let mut random = |bytes: &mut [u8]| system.random.lock().fill(bytes);
+            root.read(caller, from, offset, &mut collected, &mut random, effects)
+        })?;
+        let vortex_files::Outcome::Done(_) = read else { return Err(Errno::EINVAL) };
+        let bytes = collected.into_bytes();
+        let mut source = &bytes[..];
+        let written = self.with(call, cx, |root, caller, effects| {
+            root.write(caller, to, None, &mut source, effects)
+        })?;
+        let moved = match written {
+            vortex_files::Outcome::Done(moved) => moved,
+            vortex_files::Outcome::Device(_) => {
+                self.terminal.write(&bytes);
+                bytes.len()
+            }
+            vortex_files::Outcome::WouldBlock(key) => {
+                if offset.is_none() {
+                    let back = -(bytes.len() as i64);
+                    let _ = self.root.seek(from, back, 1);
+                }
+                return Ok(Done::Wait([key].into(), None));
+            }
+            vortex_files::Outcome::External(_) => return Err(Errno::EINVAL),
+        };
+        match offset {
+            Some(offset) => call.operands.give(0, &(offset + moved as i64).to_le_bytes())?,
+            None if moved < bytes.len() => {
+                let _ = self.root.seek(from, moved as i64 - bytes.len() as i64, 1);
+            }
+            None => {}
+        }
+        Ok(Done::Value(moved as u64))
+    }
+}

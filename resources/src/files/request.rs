@@ -1,0 +1,118 @@
+//! What the file resource is asked for.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use vortex_abi as abi;
+use vortex_files::OpenId;
+use vortex_units::{Bytes, Cycles};
+
+use crate::process::{Operands, Pid, Process, ThreadState};
+
+/// Names the descriptors and the place of one process, or of several that share them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FilesId(pub u64);
+
+/// A system call, as the stub prepares it.
+pub struct FileCall {
+    /// Which.
+    pub call: abi::Files,
+    /// What it works on.
+    pub operands: Operands,
+    /// Whose it is.
+    pub thread: Arc<ThreadState>,
+    /// Whose descriptors.
+    pub files: FilesId,
+    /// Until when it waits, if it was made before.
+    pub deadline: Option<Cycles>,
+    /// Whether that time is over.
+    pub expired: bool,
+    /// Bytes already written.
+    pub(super) done: usize,
+    /// What it has opened, and waits for the other end of.
+    pub(super) opening: Option<OpenId>,
+}
+
+impl FileCall {
+    /// A call made for the first time, or again.
+    #[must_use]
+    pub fn new(
+        call: abi::Files,
+        operands: Operands,
+        thread: Arc<ThreadState>,
+        files: FilesId,
+    ) -> Self {
+        Self {
+            call,
+            operands,
+            thread,
+            files,
+            deadline: None,
+            expired: false,
+            done: 0,
+            opening: None,
+        }
+    }
+}
+
+impl FileCall {
+    /// The call itself, where it has opened what others see. Its path is not wanted again.
+    pub(super) fn go_on_here(&mut self) -> Option<Box<Self>> {
+        let opening = Some(self.opening.take()?);
+        let operands = Operands::default();
+        let whole = Self::new(self.call, operands, self.thread.clone(), self.files);
+        Some(Box::new(Self { opening, ..whole }))
+    }
+}
+
+/// To the file resource.
+pub enum FileRequest {
+    /// A system call.
+    Call(Box<FileCall>),
+    /// New descriptors, the console as the first three.
+    New,
+    /// A copy for a child, or one more user of the same.
+    Fork {
+        /// Of which.
+        from: FilesId,
+        /// Descriptors are shared (`CLONE_FILES`).
+        share: bool,
+    },
+    /// A user of these descriptors has ended.
+    Drop(FilesId),
+    /// A program takes another's place: what is to be closed then is.
+    Exec(FilesId),
+    /// A file to be run, by this process.
+    Image(FilesId, Option<Arc<Process>>, Vec<u8>),
+    /// A file to be mapped.
+    Map {
+        /// By whose descriptors.
+        files: FilesId,
+        /// Which.
+        fd: abi::Fd,
+        /// As one memory of all who map it so.
+        shared: bool,
+        /// What is written is to reach the file.
+        write: bool,
+    },
+    /// A signal ends this thread's wait.
+    Cancel(Pid),
+    /// A wait's time is over.
+    Timeout(Pid, u64),
+    /// Something was typed at the console.
+    Input,
+    /// Contents of files that were removed are still to be freed.
+    Reap,
+    /// Frames of files that nobody has mapped are wanted back (§3.2).
+    GiveBack,
+}
+
+impl FileRequest {
+    pub(crate) fn size(&self) -> Bytes {
+        match self {
+            Self::Call(call) => Bytes::new(call.operands.bytes() as u64),
+            _ => Bytes::ZERO,
+        }
+    }
+}

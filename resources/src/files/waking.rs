@@ -1,0 +1,121 @@
+//! Calls that wait: how they are kept, and what they are told.
+
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use vortex_abi::Errno;
+use vortex_files::WaitKey;
+use vortex_grid::{Labels, Outcome};
+use vortex_units::Cycles;
+
+use super::calls::Cx;
+use super::request::{FileCall, FileRequest};
+use super::resource::{Done, FileSystem, Next};
+use super::waits::Over;
+use crate::Answer;
+use crate::process::Pid;
+
+impl FileSystem {
+    /// Keeps a call that would block. Whoever sets the thread's flag first and sends the
+    /// cancellation then is seen either here or by the cancellation.
+    pub(super) fn wait(
+        &mut self,
+        call: &mut FileCall,
+        keys: Vec<WaitKey>,
+        deadline: Option<Cycles>,
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        let tid = call.thread.tid;
+        if call.thread.interrupted.load(Ordering::Acquire) {
+            self.lock_waits.remove(&tid);
+            return Outcome::Reply(self.interrupted(call, deadline));
+        }
+        let Some(kept) = cx.keep() else {
+            self.lock_waits.remove(&tid);
+            return Outcome::Reply(Answer::Call(Err(Errno::ENOMEM)));
+        };
+        let begun = (call.go_on_here(), call.done);
+        let number = self.waits.add(tid, kept, keys, deadline, begun);
+        if let (Some(deadline), Some(own)) = (deadline, self.own()) {
+            let left = self.system.clock.until(deadline, cx.now());
+            let request = FileRequest::Timeout(tid, number);
+            if cx.after(left, own, Labels::NONE, request).is_err() {
+                self.cancel(tid, cx);
+            }
+        }
+        Outcome::Kept
+    }
+
+    /// What a call whose wait is ended by a signal answers.
+    fn interrupted(&mut self, call: &FileCall, deadline: Option<Cycles>) -> Answer {
+        if let Some(open) = call.opening {
+            self.root.close(open, &mut self.effects);
+        }
+        match call.done {
+            0 => Answer::Interrupted(deadline),
+            done => Answer::Call(Ok(done as u64)),
+        }
+    }
+
+    /// Ends a thread's wait for a signal's sake.
+    pub(super) fn cancel(&mut self, tid: Pid, cx: &mut Cx<'_>) {
+        let Some(over) = self.end_wait(tid) else { return };
+        let answer = match (over.begun, over.done) {
+            (Some(call), _) => self.interrupted(&call, over.deadline),
+            (None, 0) => Answer::Interrupted(over.deadline),
+            (None, done) => Answer::Call(Ok(done as u64)),
+        };
+        let _ = cx.answer(over.kept, Some(answer));
+    }
+
+    /// Takes away what is known of a thread's wait, if it has one: it is to be answered.
+    fn end_wait(&mut self, tid: Pid) -> Option<Over> {
+        self.lock_waits.remove(&tid);
+        self.waits.remove(tid)
+    }
+
+    /// Wakes all for whom something has changed, and those for whom these change something.
+    pub(super) fn wake_all(&mut self, cx: &mut Cx<'_>) {
+        loop {
+            let wakes = self.effects.wakes().to_vec();
+            self.effects.clear();
+            if wakes.is_empty() {
+                return;
+            }
+            for key in wakes {
+                self.wake(key, cx);
+            }
+        }
+    }
+
+    /// Lets all who wait for this try again.
+    pub(super) fn wake(&mut self, key: WaitKey, cx: &mut Cx<'_>) {
+        for tid in self.waits.waiting(key) {
+            let Some(over) = self.end_wait(tid) else { continue };
+            let Some(mut call) = over.begun else {
+                let answer = match over.done {
+                    0 => Answer::Again(over.deadline, false),
+                    done => Answer::GoOn(done as u64),
+                };
+                let _ = cx.answer(over.kept, Some(answer));
+                continue;
+            };
+            let done = loop {
+                match self.perform(&mut call, cx) {
+                    Ok(Done::More) => {}
+                    done => break done,
+                }
+            };
+            let result = match done {
+                Ok(Done::Wait(keys, deadline)) => {
+                    self.waits.add(tid, over.kept, keys, deadline, (Some(call), 0));
+                    continue;
+                }
+                Ok(Done::Value(value)) => Ok(value),
+                Ok(Done::More) => Ok(call.done as u64),
+                Err(error) => Err(error),
+            };
+            let _ = cx.answer(over.kept, Some(Answer::Call(result)));
+        }
+    }
+}

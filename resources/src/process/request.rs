@@ -1,0 +1,98 @@
+//! What the process resource is asked for.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use vortex_abi as abi;
+use vortex_machine::UserContext;
+use vortex_units::Cycles;
+
+use super::begin::Start;
+use super::futex::Key;
+use super::futexes::Waking;
+use super::operands::Operands;
+use super::processes::{Pid, Process, ThreadState};
+use super::signals::{Info, Signal, SignalSet, Stack};
+use super::timers::TimerId;
+use crate::files::Image;
+use crate::memory::AddressSpace;
+
+/// What some calls bring beside operands.
+pub enum Extra {
+    /// Nothing.
+    None,
+    /// What a child gets of its parent's thread.
+    Child(Box<Child>),
+    /// What a program is begun with.
+    Exec(Box<Exec>),
+    /// How far a futex's wake has come.
+    Futex(Waking),
+}
+
+/// What a program is begun with.
+#[derive(Default)]
+pub struct Exec {
+    /// Its arguments.
+    pub arguments: Vec<Vec<u8>>,
+    /// Its environment.
+    pub environment: Vec<Vec<u8>>,
+    /// How many interpreters of scripts were put before the arguments.
+    pub depth: u32,
+    /// The program, while the interpreter that it wants to be loaded by is asked for.
+    pub program: Option<Box<Image>>,
+}
+
+/// What a child gets of its parent's thread.
+pub struct Child {
+    /// Its registers.
+    pub context: UserContext,
+    /// What it blocks.
+    pub blocked: SignalSet,
+    /// Its stack for handlers.
+    pub stack: Stack,
+}
+
+/// A system call, as the stub prepares it.
+pub struct ProcessCall {
+    /// Which.
+    pub call: abi::Process,
+    /// What it works on.
+    pub operands: Operands,
+    /// Whose it is.
+    pub thread: Arc<ThreadState>,
+    /// Its memory.
+    pub space: Arc<AddressSpace>,
+    /// Until when it waits, if it was made before.
+    pub deadline: Option<Cycles>,
+    /// Whether that time is over.
+    pub expired: bool,
+    /// What else it brings.
+    pub extra: Extra,
+}
+
+/// To PR.
+pub enum ProcessRequest {
+    /// Begin a process with a program.
+    Start(Box<Start>),
+    /// A system call.
+    Call(Box<ProcessCall>),
+    /// A thread has ended; futexes there are to be woken.
+    Ended(Arc<ThreadState>, Vec<Key>),
+    /// All threads of a process must look up from what they do.
+    Interrupt(Arc<Process>, usize),
+    /// A wait's time is over.
+    Timeout(Pid, u64),
+    /// A timer's time has come.
+    Timer(TimerId, u64),
+    /// A process's alarm rings.
+    Alarm(Pid, u64),
+    /// A signal to many processes.
+    Post(Vec<Arc<Process>>, Info),
+    /// A key of the terminal signals this process group; all processes if it has none.
+    Key(i32, Signal),
+    /// A thread has found this process stopped.
+    Stopped(Arc<Process>),
+    /// A process has used so much time that something is due.
+    Used(Arc<Process>),
+}
