@@ -67,6 +67,8 @@ pub(crate) struct Notes {
     pub memory: Frames,
     pub causer: Option<ActivityId>,
     pub tokens: u32,
+    /// It leaves more to be done than what it has sent.
+    pub more: bool,
 }
 
 /// Consumption of an infrastructure run whose causer is not known yet: a part of that run,
@@ -141,9 +143,7 @@ impl<M: Message> Context<'_, M> {
         if self.room == 0 {
             return Err(SendError::FanOut);
         }
-        if let (Some(dependency), Some(affinity)) =
-            (labels.dependency_label(), labels.affinity_label())
-        {
+        if let Some((dependency, affinity)) = labels.to_fix() {
             self.grid
                 .bindings
                 .fix(self.as_sender, activity, dependency, affinity)
@@ -260,6 +260,7 @@ impl<M: Message> Context<'_, M> {
     /// dropped.
     pub fn cancel(&mut self, trigger: Trigger) {
         self.desk.cancelled.push(trigger);
+        self.desk.notes.more = true;
     }
 
     /// Sends a request to be delivered after so long.
@@ -281,6 +282,7 @@ impl<M: Message> Context<'_, M> {
             self.write(to.instance(), self.activity, labels, wrap_request::<M, R>(request))?;
         let due = self.now + self.grid.frequency.cycles(span);
         self.desk.timers.push((due, parcel));
+        self.desk.notes.more = true;
         Ok(())
     }
 
@@ -353,6 +355,7 @@ impl<M: Message> Context<'_, M> {
                 && post.call_attention(self.now, self.activity)
             {
                 self.desk.pokes.push(*core);
+                self.desk.notes.more = true;
             }
         }
     }
@@ -365,6 +368,7 @@ impl<M: Message> Context<'_, M> {
             && post.claim_poke(self.activity)
         {
             self.desk.pokes.push(core);
+            self.desk.notes.more = true;
         }
     }
 
@@ -387,6 +391,7 @@ impl<M: Message> Context<'_, M> {
     /// Removes an instance of a family when this run has ended: see [`Grid::remove`].
     pub fn remove<R>(&mut self, port: Port<R>) {
         self.desk.removed.push(port.instance());
+        self.desk.notes.more = true;
     }
 
     /// Adds bytes moved to this run's basic record.
@@ -404,6 +409,7 @@ impl<M: Message> Context<'_, M> {
     /// it, on this core, for the request's activity.
     pub fn record_later(&mut self, kept: &Kept<M>, record: Record) {
         self.desk.later.push((kept.instance(), kept.activity(), record));
+        self.desk.notes.more = true;
     }
 
     /// Adds frames to this run's basic record. To be called where frames are allocated, not
@@ -476,6 +482,7 @@ impl<M: Message> Context<'_, M> {
         }
         if let Some(ticket) = kept.redeem() {
             self.desk.answers.push((ticket, reply.map(M::wrap)));
+            self.desk.notes.more = true;
         }
         Ok(())
     }

@@ -51,7 +51,7 @@ pub use cooperative::{Cooperative, Task, Threads};
 pub use instance::{InstanceSpec, Parent};
 pub use kept::Kept;
 pub use kind::Family;
-pub use labels::Labels;
+pub use labels::{Dependency, Labels};
 pub use ledger::{Imbalance, Ledger};
 pub use machine::{Frequency, Machine};
 pub use message::{Carries, MESSAGE_LIMIT, Message, Port};

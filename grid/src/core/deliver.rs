@@ -31,6 +31,14 @@ impl<M: Message, P: Machine> Core<M, P> {
         while let Some(parcel) = self.desk.outbox.pop_front() {
             self.deliver(parcel);
         }
+        if ::core::mem::take(&mut self.desk.notes.more) {
+            self.do_rest();
+        }
+    }
+
+    /// What else the handler has left to be done.
+    #[inline(never)]
+    fn do_rest(&mut self) {
         while let Some((due, parcel)) = self.desk.timers.pop() {
             self.set_timer(due, super::Due::Request(parcel));
         }
@@ -56,9 +64,9 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     /// Delivers one request or control request, here or elsewhere.
-    pub(super) fn deliver(&mut self, parcel: Sealed<M>) {
+    pub(super) fn deliver(&mut self, mut parcel: Sealed<M>) {
         match parcel.kind {
-            Kind::Request => match self.place_of(&parcel) {
+            Kind::Request => match self.place_of(&mut parcel) {
                 Place::Here(slot) => {
                     if parcel.labels.dependency_label().is_some() && self.post.arrived() {
                         // What other cores have sent before this goes before it.
@@ -116,6 +124,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             return None;
         }
         let slot = self.slots.next();
+        let is_own = matches!(parent, Parent::Activity);
         let parent = self.attach(slot, &entry, parent)?;
         let resource = entry.make(self.id);
         self.slots.insert(Slot {
@@ -130,6 +139,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             told: false,
             delayed: false,
             parent,
+            is_activitys_own: is_own,
         });
         if self.by_instance.len() <= instance.index() {
             self.by_instance.resize(instance.index() + 1, NOBODY);
@@ -243,24 +253,20 @@ impl<M: Message, P: Machine> Core<M, P> {
         let client = self.holder(slot, activity);
         let Some(entry) = self.slots.get_mut(slot) else { return };
         let Some(holder) = entry.clients.holder_mut(client) else { return };
-        let was_empty = holder.enqueue(parcel, at_head);
-        let run_on = was_empty
-            && !at_head
-            && self.serving == Some(activity)
-            && self.follow_up.is_none()
+        holder.enqueue(parcel, at_head);
+        let follows = self.following == Some(activity)
+            && !holder.told
             && !entry.suspended
-            && self.ledger.last() < self.run_on_until
-            && entry.clients.is_ready(client);
-        if run_on {
-            self.follow_up = Some((slot, client));
-        } else {
+            && entry.clients.is_ready(client)
+            && self.turn.follow(activity, entry, (slot, client), self.ledger.last());
+        if !follows {
             self.tell_inlined(slot, client);
         }
     }
 
     /// Where a request is to run, by its labels and the bindings.
     #[inline]
-    fn place_of(&mut self, parcel: &Sealed<M>) -> Place {
+    fn place_of(&mut self, parcel: &mut Sealed<M>) -> Place {
         let label = Label {
             instance: parcel.to,
             activity: parcel.activity,
@@ -280,6 +286,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         if bound.core != self.id {
             return Place::There(bound.core);
         }
+        parcel.may_move = bound.expires.is_some();
         if !bound.settled {
             // This core will hold it, as it does what arrives from others.
             return Place::There(self.id);

@@ -6,6 +6,7 @@ use crate::sync::Ordering;
 use vortex_units::ActivityId;
 
 use super::{Core, Due};
+use crate::labels::Dependency;
 use crate::machine::Machine;
 use crate::message::{Message, Port};
 use crate::policy::ClientId;
@@ -191,7 +192,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     /// Resumes one dependency label of an activity, or all of them and what was set aside.
-    fn resume_labels(&mut self, slot: usize, activity: ActivityId, only: Option<u64>) {
+    fn resume_labels(&mut self, slot: usize, activity: ActivityId, only: Option<Dependency>) {
         let mut index = 0;
         while let Some(&(of, label)) = self.rejected_labels.get(index) {
             if of == slot

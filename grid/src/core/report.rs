@@ -130,6 +130,7 @@ fn reports_of<M: Message>(slot: &Slot<M>) -> impl Iterator<Item = ClientReport> 
 impl<M: Message, P: Machine> Core<M, P> {
     /// Takes a sample. Reads the clock, so that the sample is complete up to now.
     pub fn report(&mut self) -> CoreReport {
+        self.account_turn();
         let now = self.machine.now();
         let open = match &self.entered {
             Some((_, _, parcel)) => {

@@ -15,7 +15,7 @@ use vortex_grid::{Kept, Labels, Outcome};
 use vortex_units::{Cycles, Nanos};
 
 use super::direct::clock_of;
-use super::futex::{FutexTable, Key, Requeue, Requeued, WaiterId, Wake, Woken};
+use super::futex::{FutexTable, Key, Requeue, WaiterId, Wake};
 use super::limit_calls::usage;
 use super::processes::{Pid, Process, ThreadState};
 use super::request::{ProcessCall, ProcessRequest};
@@ -85,23 +85,18 @@ impl Waits {
 
     /// One step of a wake: how many it was, and what is left to do.
     pub fn wake(&mut self, wake: Wake, cx: &mut Cx<'_>) -> (u64, Option<Wake>) {
-        let Woken { waiters, rest } = self.futexes.wake(wake);
-        (self.finish_all(waiters, cx), rest)
+        let Self { by_thread, futexes, .. } = self;
+        let mut woken = 0;
+        let rest = futexes.wake(wake, |tid| woken += end_futex(by_thread, tid, cx));
+        (woken, rest)
     }
 
     /// One step of a requeue: how many were woken or moved, and what is left to do.
     pub fn requeue(&mut self, requeue: Requeue, cx: &mut Cx<'_>) -> (u64, Option<Requeue>) {
-        let Requeued { waiters, moved, rest } = self.futexes.requeue(requeue);
-        (self.finish_all(waiters, cx) + u64::from(moved), rest)
-    }
-
-    /// Those who do not wait for a futex any more go on.
-    fn finish_all(&mut self, waiters: Vec<Pid>, cx: &mut Cx<'_>) -> u64 {
-        let woken = waiters.len() as u64;
-        for tid in waiters {
-            self.finish(tid, Answer::Call(Ok(0)), cx);
-        }
-        woken
+        let Self { by_thread, futexes, .. } = self;
+        let mut woken = 0;
+        let (moved, rest) = futexes.requeue(requeue, |tid| woken += end_futex(by_thread, tid, cx));
+        (woken + u64::from(moved), rest)
     }
 
     /// This process has one thread only: an execve(2) that waits for that goes on.
@@ -121,6 +116,14 @@ impl Waits {
             self.finish(tid, Answer::Again(None, false), cx);
         }
     }
+}
+
+/// A thread does not wait for a futex any more: it goes on, and counts as one.
+fn end_futex(by_thread: &mut BTreeMap<Pid, Wait>, tid: Pid, cx: &mut Cx<'_>) -> u64 {
+    if let Some(wait) = by_thread.remove(&tid) {
+        let _ = cx.answer(wait.kept, Some(Answer::Call(Ok(0))));
+    }
+    1
 }
 
 /// What there is of a process's children.
