@@ -1,4 +1,4 @@
-//! Uses memory: `hog swap | churn | touch | forks`, and for a time `hog steady | thrash | maps |
+//! Uses memory: `hog swap | churn | touch | reread | forks`, and for a time `hog steady | thrash | maps |
 //! bomb`. What it says does not depend on time,
 //! so that it can be judged; on a host without limits it comes to its end too.
 
@@ -14,6 +14,7 @@ const USAGE: &str = "\
 usage: hog swap [--pages P] [--rounds N]     write P pages, N times, and find them all again
        hog churn [--pages P] [--rounds N]    map and touch P pages and drop them, N times
        hog touch [--pages P]                 a child touches P pages
+       hog reread [--pages P]                a child writes P pages and reads them
        hog forks [--most N]                  a child forks until it is refused, or N times
        hog steady [--pages P] [--seconds S] [--threads N] [--after MS]
                                              use P pages, and nothing but them
@@ -36,6 +37,7 @@ fn main() {
         Some("swap") => swap(pages, rounds),
         Some("churn") => churn(pages, rounds),
         Some("touch") => touch(pages),
+        Some("reread") => reread(pages),
         Some("forks") => forks(most),
         Some("steady") => timed::steady(pages, seconds, threads, after),
         Some("thrash") => timed::thrash(pages, seconds),
@@ -98,6 +100,20 @@ fn touch(pages: usize) {
     let region = Region::anonymous(PAGE, BOTH);
     region.put(0, 7);
     say!("touch: the parent has memory: {}", region.get(0) == 7);
+}
+
+/// A child writes pages and reads them again; the parent goes on, and so does another child,
+/// whatever becomes of the first.
+fn reread(pages: usize) {
+    let child = |pages: usize| {
+        proc::outcome(|| {
+            let region = Region::anonymous(pages * PAGE, BOTH);
+            (0..pages).for_each(|page| region.put(page * PAGE, page as u8));
+            i32::from(!(0..pages).all(|page| region.get(page * PAGE) == page as u8))
+        })
+    };
+    say!("reread: the child: {}", child(pages));
+    say!("reread: a small child: {}", child(pages / 16));
 }
 
 /// A child forks until it is refused, and its children end by themselves. It may itself be
