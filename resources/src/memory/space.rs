@@ -37,6 +37,8 @@ pub struct AddressSpace {
     pub regions: Mutex<Regions>,
     /// Its pages that are with the swap resource.
     pub away: Away,
+    /// Faults that were mended.
+    pub faults: Faults,
     /// From where on its pages' use is looked at next.
     pub(super) looked: AtomicU64,
     /// How often regions were changed.
@@ -64,6 +66,7 @@ impl AddressSpace {
             space,
             regions: Mutex::new(Regions::default()),
             away: Away::default(),
+            faults: Faults::default(),
             looked: AtomicU64::new(0),
             layout: AtomicU64::new(0),
             mappings: Mutex::default(),
@@ -145,6 +148,33 @@ impl AddressSpace {
     #[must_use]
     pub fn has(&self, page: u64, access: Access) -> bool {
         self.space.pin(page, access).is_some()
+    }
+}
+
+/// How many faults were mended (getrusage(2)).
+#[derive(Debug, Default)]
+pub struct Faults {
+    minor: AtomicU64,
+    major: AtomicU64,
+}
+
+impl Faults {
+    pub(super) fn count(&self, major: bool) {
+        let counter = if major { &self.major } else { &self.minor };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Those of pages in memory, or of none, and those of pages that had left it.
+    #[must_use]
+    pub fn get(&self) -> (u64, u64) {
+        (self.minor.load(Ordering::Relaxed), self.major.load(Ordering::Relaxed))
+    }
+
+    /// A program takes another's place: what that had counts on.
+    pub fn go_on(&self, before: &Self) {
+        let (minor, major) = before.get();
+        self.minor.fetch_add(minor, Ordering::Relaxed);
+        self.major.fetch_add(major, Ordering::Relaxed);
     }
 }
 

@@ -152,13 +152,17 @@ pub fn make(
             const RUSAGE_CHILDREN: i32 = -1;
             const RUSAGE_THREAD: i32 = 1;
             let process = thread.process();
+            let faults = match who {
+                RUSAGE_CHILDREN => (0, 0),
+                _ => thread.space.faults.get(),
+            };
             let used = match who {
                 0 => Cycles::new(process.used.load(Ordering::Relaxed)),
                 RUSAGE_CHILDREN => Cycles::new(process.used_by_children.load(Ordering::Relaxed)),
                 RUSAGE_THREAD => thread.state.used(),
                 _ => return Err(Unready::Error(Errno::EINVAL)),
             };
-            give(0, &usage(system.clock.nanos(used), 0))
+            give(0, &usage(system.clock.nanos(used), faults))
         }
         Direct::Times { times } => {
             let operands = times.is_some().then_some(&operands);

@@ -175,7 +175,9 @@ impl Processes {
         self.timers.drop_all(process.pid);
         let old = {
             program.space.users.fetch_add(1, Ordering::AcqRel);
-            core::mem::replace(&mut *process.space.lock(), program.space.clone())
+            let before = core::mem::replace(&mut *process.space.lock(), program.space.clone());
+            program.space.faults.go_on(&before.faults);
+            before
         };
         self.leave_memory(&old, process.pid, cx);
         if let Some(ports) = self.system.ports.get() {

@@ -24,6 +24,7 @@ mod request;
 mod resource;
 mod rlimits;
 mod selecting;
+mod shrinking;
 pub mod signals;
 mod stub;
 mod thread;

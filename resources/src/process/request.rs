@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use vortex_abi as abi;
 use vortex_machine::UserContext;
-use vortex_units::Cycles;
+
+use vortex_units::{ActivityId, Cycles};
 
 use super::begin::Start;
 use super::futex::Key;
@@ -93,6 +94,9 @@ pub enum ProcessRequest {
     Key(i32, Signal),
     /// A thread has found this process stopped.
     Stopped(Arc<Process>),
+    /// There is no memory to be had, and this activity has more than it should: its largest
+    /// process ends. Answered is whether one does.
+    Shrink(ActivityId),
     /// A process has used so much time that something is due.
     Used(Arc<Process>),
 }

@@ -125,6 +125,9 @@ impl Resource<Mail> for Processes {
                 self.used(&process, cx);
                 Outcome::Done
             }
+            ProcessRequest::Shrink(activity) => {
+                Outcome::Reply(Answer::Shrunk(self.shrink(*activity, cx)))
+            }
             ProcessRequest::Timeout(tid, number) => {
                 self.waits.expire(*tid, *number, cx);
                 Outcome::Done

@@ -264,7 +264,7 @@ impl Processes {
             Found::Changed(child, status) => {
                 let used = self.take_report(call, child, false);
                 let told = status.to_le_bytes();
-                let usage = usage(self.system.clock.nanos(used), 0);
+                let usage = usage(self.system.clock.nanos(used), (0, 0));
                 // Where they have no place the child is taken all the same.
                 let P::Wait4 { status, usage: used, .. } = call.call else {
                     return reply(Err(Errno::EINVAL));
