@@ -109,6 +109,8 @@ pub(crate) struct Slot<M: Message> {
     pub parent: (usize, ClientId),
     /// It is one of its activity's own, beneath that one's client: a thread resource.
     pub is_activitys_own: bool,
+    /// Whether its scheduler may be passed over within a turn.
+    pub runs_on: bool,
 }
 
 impl<M> Holder<M> {

@@ -125,6 +125,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
         let slot = self.slots.next();
         let is_own = matches!(parent, Parent::Activity);
+        let runs_on = entry.scheduler.allows_run_on();
         let parent = self.attach(slot, &entry, parent)?;
         let resource = entry.make(self.id);
         self.slots.insert(Slot {
@@ -140,6 +141,8 @@ impl<M: Message, P: Machine> Core<M, P> {
             delayed: false,
             parent,
             is_activitys_own: is_own,
+            // One activity's own has one client only.
+            runs_on: parent.0 == 0 && (is_own || runs_on),
         });
         if self.by_instance.len() <= instance.index() {
             self.by_instance.resize(instance.index() + 1, NOBODY);

@@ -114,9 +114,10 @@ impl Turn {
         self.contested |= self.of != Some(activity);
     }
 
-    /// Notes what is to follow, if it may. In its own turn an activity goes on in any resource.
-    /// In others' turns, as a resource's that serves all activities, its threads do not: when
-    /// those run its own client decides. Nor is the choice of a bus passed over.
+    /// Notes what is to follow, if it may. In its own turn an activity goes on in any resource
+    /// whose scheduler shares out processor time. In others' turns, as a resource's that serves
+    /// all activities, its threads do not: when those run its own client decides. Nor is the
+    /// choice of a bus passed over.
     #[inline]
     pub fn follow<M: Message>(
         &mut self,
@@ -126,7 +127,7 @@ impl Turn {
         now: Cycles,
     ) -> bool {
         now < self.until
-            && entry.parent.0 == 0
+            && entry.runs_on
             && (self.of == Some(activity) || !entry.is_activitys_own)
             && self.follow_ups.add(place)
     }
@@ -197,7 +198,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                 let more = entry.clients.holder(client).is_some_and(|holder| {
                     holder.activity == of && holder.queued > 0 && !holder.told
                 });
-                more && !entry.suspended && entry.clients.is_ready(client)
+                more && entry.runs_on && !entry.suspended && entry.clients.is_ready(client)
             })
         })
     }

@@ -28,6 +28,14 @@ pub trait Scheduler: Send + Sync {
 
     /// Decides what core should handle this affinity label, and for how long.
     fn load_share(&self, question: &LoadShare<'_>) -> Binding;
+
+    /// Whether what follows within a turn (run-on) may be served without asking this
+    /// scheduler again. Only where it shares out processor time in proportion, as the
+    /// multiplexor does that gave the turn: what else it counts, and any other order, is its
+    /// own to decide. (Not of Table 3.)
+    fn allows_run_on(&self) -> bool {
+        false
+    }
 }
 
 /// What a scheduler keeps for one core, and the decisions it makes there.

@@ -15,3 +15,4 @@ mod requests;
 mod stopped;
 mod support;
 mod threads;
+mod turns;

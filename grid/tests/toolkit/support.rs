@@ -64,6 +64,10 @@ impl Scheduler for First {
     fn load_share(&self, question: &LoadShare<'_>) -> Binding {
         (self.0)(question)
     }
+
+    fn allows_run_on(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Default)]

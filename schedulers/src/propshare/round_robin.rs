@@ -30,7 +30,7 @@ use alloc::boxed::Box;
 
 use vortex_grid::policy::{
     Binding, Choice, ClientId, ClientParams, ClientStatistics, Direction, InitError, LoadShare,
-    Params, Queues, Readiness, Record, RecordKind, Scheduler, SchedulerCore,
+    Metric, Params, Queues, Readiness, Record, RecordKind, Scheduler, SchedulerCore,
 };
 use vortex_units::{CoreId, Cycles};
 
@@ -57,6 +57,10 @@ impl Scheduler for RoundRobin {
 
     fn load_share(&self, question: &LoadShare<'_>) -> Binding {
         self.0.load_share(question)
+    }
+
+    fn allows_run_on(&self) -> bool {
+        self.0.metric == Metric::Cycles
     }
 }
 
