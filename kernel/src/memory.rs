@@ -30,7 +30,7 @@ pub fn multiplex(config: &Config, boot: &Boot) -> Result<(), Failure> {
         kernel: config.machine.reserve,
         cores: boot.cores,
         policy,
-        reclaimable: if swaps { &[Use::Page] } else { &[] },
+        reclaimable: if swaps { &[Use::File, Use::Page] } else { &[Use::File] },
     })
     .map_err(|error| Failure::Memory(format!("{error}")))
 }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use vortex_abi as abi;
 use vortex_files::OpenId;
+use vortex_memory::Order;
 use vortex_units::{Bytes, Cycles};
 
 use crate::process::{Operands, Pid, Process, ThreadState};
@@ -106,6 +107,8 @@ pub enum FileRequest {
     Reap,
     /// Frames of files that nobody has mapped are wanted back (§3.2).
     GiveBack,
+    /// The frame of a file's page is asked back, which no space shows any more.
+    Reclaim(Order),
 }
 
 impl FileRequest {

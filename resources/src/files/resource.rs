@@ -101,11 +101,15 @@ impl Resource<Mail> for FileSystem {
             }
             FileRequest::GiveBack => {
                 // A file in each run: it may have many pages.
-                if self.images.give_back() {
+                if self.images.give_back(cx.activity()) {
                     Outcome::Continue(At::beginning())
                 } else {
                     Outcome::Reply(Answer::Call(Ok(0)))
                 }
+            }
+            FileRequest::Reclaim(order) => {
+                self.give_up(*order, cx);
+                Outcome::Done
             }
             FileRequest::Reap => {
                 if self.root.reap(64) {

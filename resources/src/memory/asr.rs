@@ -13,8 +13,9 @@ use vortex_units::Frames;
 
 use super::calls;
 use super::faults::poke;
+use super::file_orders::ReclaimFile;
 use super::orders::Reclaim;
-use super::pages::{clear, populate, share, show, sweep};
+use super::pages::{clear, populate, show, sweep};
 use super::regions::Backing;
 use super::remap;
 use super::space::AddressSpace;
@@ -55,6 +56,8 @@ pub enum MemoryRequest {
         at: u64,
         /// The page that both will write to next: the thread's stack.
         hot: u64,
+        /// How often it has waited for memory.
+        waited: u8,
     },
     /// The space has no user any more: its frames are given back.
     Release {
@@ -65,6 +68,8 @@ pub enum MemoryRequest {
     },
     /// A frame of a page is asked back.
     Reclaim(Reclaim),
+    /// A frame of a file's page is asked back, which spaces show.
+    ReclaimFile(ReclaimFile),
 }
 
 /// How far a call has come.
@@ -123,10 +128,6 @@ pub struct AddressSpaces {
 
 type Left = Outcome<Mail, AddressSpaces>;
 
-/// A copy that has come so far has all pages that were in tables; from there on pages count
-/// that are with the swap resource.
-const KEPT: u64 = 1 << 63;
-
 /// The file resource has told what is to be mapped.
 struct HasFile;
 
@@ -159,67 +160,15 @@ impl Resource<Mail> for AddressSpaces {
                     None => self.call(space, *call, stage, None, cx),
                 }
             }
-            MemoryRequest::Copy { from, to, at, hot } => self.copy(from, to, at, *hot, cx),
+            MemoryRequest::Copy { .. } => self.copy(request, cx),
             MemoryRequest::Release { space, at } => release(space, at),
             MemoryRequest::Reclaim(order) => self.reclaim(order, cx),
+            MemoryRequest::ReclaimFile(order) => self.reclaim_file(order, cx),
         }
     }
 }
 
 impl AddressSpaces {
-    /// Copies a slice of a space (fork).
-    fn copy(
-        &self,
-        from: &Arc<AddressSpace>,
-        to: &mut Option<Arc<AddressSpace>>,
-        at: &mut u64,
-        hot: u64,
-        cx: &mut Context<'_, Mail>,
-    ) -> Left {
-        let failed = || Outcome::Reply(Answer::Space(Err(Errno::ENOMEM)));
-        let space = match to {
-            Some(space) => space.clone(),
-            None => {
-                let Some(space) = AddressSpace::new(from.space.owner()) else { return failed() };
-                *space.regions.lock() = from.regions.lock().forked();
-                *space.heap.lock() = *from.heap.lock();
-                *space.arguments.lock() = *from.arguments.lock();
-                from.bounds.copy_to(&space.bounds);
-                if !space.bill_mappings_as(from) {
-                    return failed();
-                }
-                *to = Some(space.clone());
-                space
-            }
-        };
-        match share(from, &space, *at, hot) {
-            Ok(Some(next)) => *at = next,
-            Ok(None) => {
-                if let Some(next) = from.away.copy_to(&space, at.saturating_sub(KEPT)) {
-                    *at = KEPT + next;
-                    return Outcome::Continue(At::beginning());
-                }
-                // Until no thread of the parent writes to what is shared now, the child
-                // does not begin.
-                *at = u64::MAX;
-                if from.space.is_current() {
-                    return Outcome::Reply(Answer::Space(Ok(space)));
-                }
-                poke(from, cx);
-            }
-            Err(_) => {
-                // What was copied so far goes a slice at a time, too.
-                if let (Some(space), Some(ports)) = (to.take(), self.system.ports.get()) {
-                    let labels = Labels::flow(space.number);
-                    let release = MemoryRequest::Release { space, at: 0 };
-                    let _ = cx.send(ports.memory, labels, release);
-                }
-                return failed();
-            }
-        }
-        Outcome::Continue(At::beginning())
-    }
-
     fn ask_file(&self, files: FilesId, file: calls::File, cx: &mut Context<'_, Mail>) -> Left {
         let failed = || Outcome::Reply(Answer::Call(Err(Errno::EAGAIN)));
         let Some(ports) = self.system.ports.get() else { return failed() };

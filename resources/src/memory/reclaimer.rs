@@ -22,7 +22,9 @@ use vortex_memory::{Answer as Given, Cookie, Multiplexor, Order, Step, WaitError
 use vortex_units::ActivityId;
 
 use super::asr::MemoryRequest;
+use super::file_orders::ReclaimFile;
 use super::orders::Reclaim;
+use crate::files::FileRequest;
 use crate::{Answer, Mail, System};
 
 /// Steps in one run: each looks at no more than 256 frames.
@@ -58,7 +60,7 @@ type Left = Outcome<Mail, Reclaimer>;
 type Cx<'a> = Context<'a, Mail>;
 
 /// Tells the multiplexor's resource that something has changed, if that is anything to it.
-pub(super) fn go(system: &System, causer: ActivityId, cx: &mut Context<'_, Mail>) {
+pub(crate) fn go(system: &System, causer: ActivityId, cx: &mut Context<'_, Mail>) {
     let due = vortex_machine::multiplexor().is_some_and(Multiplexor::is_due);
     if due && let Some(ports) = system.ports.get() {
         // Room for it is declared by all who send it.
@@ -204,15 +206,19 @@ impl Reclaimer {
     fn pass(&self, memory: &Multiplexor, order: Order, cx: &mut Cx<'_>) {
         cx.bill_run(order.bill);
         let Some(ports) = self.system.ports.get() else { return };
-        let request = || MemoryRequest::Reclaim(Reclaim::new(order));
-        let sent = if order.to != Use::Page.resource() {
-            false
-        } else if order.bill == order.place
-            && cx.send_for(order.bill, ports.memory, Labels::NONE, request()).is_ok()
-        {
-            true
+        let own = order.bill == order.place;
+        // As the giver's request, or where that cannot be as the infrastructure's.
+        let sent = if order.to == Use::File.resource() {
+            let request = || FileRequest::Reclaim(order);
+            own && cx.send_for(order.bill, ports.files, Labels::NONE, request()).is_ok()
+                || cx.send(ports.files, Labels::NONE, request()).is_ok()
         } else {
-            cx.send(ports.memory, Labels::NONE, request()).is_ok()
+            let request = || match order.to == Use::Mapping.resource() {
+                true => MemoryRequest::ReclaimFile(ReclaimFile::new(order)),
+                false => MemoryRequest::Reclaim(Reclaim::new(order)),
+            };
+            own && cx.send_for(order.bill, ports.memory, Labels::NONE, request()).is_ok()
+                || cx.send(ports.memory, Labels::NONE, request()).is_ok()
         };
         if !sent {
             let _ended = memory.answer(order.id, Given::Refused);

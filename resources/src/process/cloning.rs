@@ -110,7 +110,11 @@ impl Processes {
             Extra::Child(child) => child.context.registers().rsp & !(PAGE as u64 - 1),
             _ => 0,
         };
-        match cx.request(ports.memory, labels, MemoryRequest::Copy { from, to: None, at: 0, hot }) {
+        match cx.request(
+            ports.memory,
+            labels,
+            MemoryRequest::Copy { from, to: None, at: 0, hot, waited: 0 },
+        ) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasSpace>()),
             Err(_) => reply(Err(Errno::EAGAIN)),
         }

@@ -15,10 +15,16 @@ use crate::proof::{Extent, Verdict};
 const TEMPLATE: &str = "experiments/budgets/machine.xml";
 const LIMIT: Duration = Duration::from_secs(150);
 /// The activities, and the frames that each may have at most.
-const HARD: [(&str, u64); 5] =
-    [("steady", 4096), ("churn", 2048), ("touch", 2048), ("swap", 512), ("forks", 4096)];
+const HARD: [(&str, u64); 6] = [
+    ("steady", 4096),
+    ("churn", 2048),
+    ("touch", 2048),
+    ("swap", 512),
+    ("file", 768),
+    ("forks", 4096),
+];
 /// What the programs must say.
-const SAID: [&str; 11] = [
+const SAID: [&str; 14] = [
     "steady: good",
     "churn: 30 rounds of 30",
     "touch: the child: killed by SIGKILL",
@@ -27,6 +33,9 @@ const SAID: [&str; 11] = [
     "swap: the child: exit 0",
     "swap: dropped: true",
     "swap: moved: true",
+    "file: 3 rounds of 3",
+    "file: the child: exit 0",
+    "file: then pages of its own: true",
     "forks: then another child: exit 3",
     "swap: 0 pages left: all back",
     "memory: ledger whole",
@@ -139,6 +148,9 @@ mod tests {
         memory of steady: 3100 frames at most, 9 of files, 0 left: all back\r\n\
         memory of churn: 1600 frames at most, 0 of files, 0 left: all back\r\n\
         memory of touch: 2048 frames at most, 0 of files, 0 left: all back\r\n\
+        file: 3 rounds of 3\r\nfile: the child: exit 0\r\n\
+        file: then pages of its own: true\r\n\
+        memory of file: 768 frames at most, 700 of files, 0 left: all back\r\n\
         memory of forks: 4096 frames at most, 0 of files, 0 left: all back\r\n";
 
     #[test]
