@@ -52,14 +52,21 @@ pub(crate) struct Desk<M> {
     pub answers: Vec<(Ticket, Option<M>)>,
     /// Kept requests that go on, and where.
     pub resumed: Vec<(Ticket, Option<Resume<M>>)>,
-    /// Instances to be removed.
-    pub removed: Vec<InstanceId>,
+    /// What is to be no more.
+    pub removed: Vec<Removed>,
     /// Cores to be woken.
     pub pokes: Vec<CoreId>,
     pub cancelled: Vec<Trigger>,
     /// Activities whose debt has reached its cap, and the slot whose scheduler says so.
     pub refused: Vec<(usize, ActivityId)>,
     pub notes: Notes,
+}
+
+/// What a handler has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Removed {
+    Instance(InstanceId),
+    Activity(ActivityId),
 }
 
 /// What a handler says of its own run.
@@ -381,10 +388,14 @@ impl<M: Message> Context<'_, M> {
         self.grid.bear(family)
     }
 
-    /// An affinity label of this activity will not be used at an instance any more: it is
-    /// bound to no core, and does not count there. What was sent with it must have ended.
-    pub fn unbind<R>(&mut self, at: Port<R>, affinity: u64) {
-        let label = Label { instance: at.instance(), activity: self.activity, affinity };
+    /// An affinity label of an activity will not be used at an instance any more: it is
+    /// bound to no core, and does not count there. What was sent with it must have ended. It
+    /// may be of another part of the same activity, or its whole's.
+    pub fn unbind<R>(&mut self, at: Port<R>, activity: ActivityId, affinity: u64) {
+        if self.grid.activities().root(activity) != self.root() {
+            return;
+        }
+        let label = Label { instance: at.instance(), activity, affinity };
         if let Some(core) = self.grid.bindings.remove(label) {
             self.grid.uncount(label, core);
         }
@@ -392,7 +403,7 @@ impl<M: Message> Context<'_, M> {
 
     /// Removes an instance of a family when this run has ended: see [`Grid::remove`].
     pub fn remove<R>(&mut self, port: Port<R>) {
-        self.desk.removed.push(port.instance());
+        self.desk.removed.push(Removed::Instance(port.instance()));
         self.desk.notes.more = true;
     }
 
