@@ -18,7 +18,7 @@ use crate::message::{Carries, Message, Port, wrap_request};
 use crate::policy::Record;
 use crate::pool::Pool;
 use crate::request::{Envelope, Kind, ReplyError, Sealed, Trigger};
-use crate::resource::{Rejection, Resource, Scope};
+use crate::resource::{At, Rejection, Resource, Resume, Scope};
 use crate::shared::Grid;
 use crate::triggers::Triggers;
 
@@ -50,14 +50,23 @@ pub(crate) struct Desk<M> {
     pub kept: Keeping<M>,
     pub keeping: Option<Ticket>,
     pub answers: Vec<(Ticket, Option<M>)>,
-    /// Instances to be removed.
-    pub removed: Vec<InstanceId>,
+    /// Kept requests that go on, and where.
+    pub resumed: Vec<(Ticket, Option<Resume<M>>)>,
+    /// What is to be no more.
+    pub removed: Vec<Removed>,
     /// Cores to be woken.
     pub pokes: Vec<CoreId>,
     pub cancelled: Vec<Trigger>,
     /// Activities whose debt has reached its cap, and the slot whose scheduler says so.
     pub refused: Vec<(usize, ActivityId)>,
     pub notes: Notes,
+}
+
+/// What a handler has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Removed {
+    Instance(InstanceId),
+    Activity(ActivityId),
 }
 
 /// What a handler says of its own run.
@@ -379,10 +388,14 @@ impl<M: Message> Context<'_, M> {
         self.grid.bear(family)
     }
 
-    /// An affinity label of this activity will not be used at an instance any more: it is
-    /// bound to no core, and does not count there. What was sent with it must have ended.
-    pub fn unbind<R>(&mut self, at: Port<R>, affinity: u64) {
-        let label = Label { instance: at.instance(), activity: self.activity, affinity };
+    /// An affinity label of an activity will not be used at an instance any more: it is
+    /// bound to no core, and does not count there. What was sent with it must have ended. It
+    /// may be of another part of the same activity, or its whole's.
+    pub fn unbind<R>(&mut self, at: Port<R>, activity: ActivityId, affinity: u64) {
+        if self.grid.activities().root(activity) != self.root() {
+            return;
+        }
+        let label = Label { instance: at.instance(), activity, affinity };
         if let Some(core) = self.grid.bindings.remove(label) {
             self.grid.uncount(label, core);
         }
@@ -390,7 +403,7 @@ impl<M: Message> Context<'_, M> {
 
     /// Removes an instance of a family when this run has ended: see [`Grid::remove`].
     pub fn remove<R>(&mut self, port: Port<R>) {
-        self.desk.removed.push(port.instance());
+        self.desk.removed.push(Removed::Instance(port.instance()));
         self.desk.notes.more = true;
     }
 
@@ -482,6 +495,27 @@ impl<M: Message> Context<'_, M> {
         }
         if let Some(ticket) = kept.redeem() {
             self.desk.answers.push((ticket, reply.map(M::wrap)));
+            self.desk.notes.more = true;
+        }
+        Ok(())
+    }
+
+    /// Lets a request that this resource has kept on this core go on: from the head of its
+    /// queue, when the schedulers let it, on the bill of its own activity. Whoever finds that
+    /// what it waited for has come does not do its work for it.
+    ///
+    /// # Errors
+    /// Gives back what was kept on another core, or by another resource.
+    pub fn go_on<R>(&mut self, kept: Kept<M>, at: At<M, R>) -> Result<(), Kept<M>>
+    where
+        M: Carries<R::Request> + Carries<R::Reply>,
+        R: Resource<M>,
+    {
+        if kept.core() != self.core || kept.instance() != self.instance {
+            return Err(kept);
+        }
+        if let Some(ticket) = kept.redeem() {
+            self.desk.resumed.push((ticket, at.into_resume()));
             self.desk.notes.more = true;
         }
         Ok(())

@@ -30,6 +30,7 @@ mod machine;
 mod message;
 #[cfg(all(test, loom))]
 mod models;
+mod parts;
 mod pool;
 mod post;
 mod request;
@@ -55,6 +56,7 @@ pub use labels::{Dependency, Labels};
 pub use ledger::{Imbalance, Ledger};
 pub use machine::{Frequency, Machine};
 pub use message::{Carries, MESSAGE_LIMIT, Message, Port};
+pub use parts::{Part, Undivided};
 pub use post::CoreState;
 pub use request::{ReplyError, Trigger, request_size};
 pub use resource::{At, Continuation, Outcome, Rejection, Resource, Scope};

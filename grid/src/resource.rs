@@ -3,6 +3,7 @@
 use ::core::any::Any;
 use ::core::marker::PhantomData;
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 use vortex_units::Cycles;
 
@@ -91,6 +92,10 @@ where
     #[must_use]
     pub const fn routine<C: Continuation<M, R>>() -> Self {
         Self(Some(resume_at::<M, R, C>), PhantomData)
+    }
+
+    pub(crate) fn into_resume(self) -> Option<Resume<M>> {
+        self.0
     }
 }
 
@@ -197,4 +202,4 @@ where
 
 /// Makes the instance of a resource that serves one core.
 pub(crate) type Factory<M> =
-    Box<dyn Fn(vortex_units::CoreId) -> Box<dyn ErasedResource<M>> + Send + Sync>;
+    Arc<dyn Fn(vortex_units::CoreId) -> Box<dyn ErasedResource<M>> + Send + Sync>;

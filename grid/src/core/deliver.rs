@@ -6,11 +6,12 @@ use vortex_units::{ActivityId, CoreId, InstanceId};
 
 use super::Core;
 use crate::binding::{Bound, Label};
+use crate::context::Removed;
 use crate::instance::{Instance, Parent};
 use crate::level::{Child, Level};
 use crate::machine::Machine;
 use crate::message::Message;
-use crate::policy::ClientId;
+use crate::policy::{ClientId, ClientParams};
 use crate::request::{Kind, ReplyError, Sealed};
 use crate::slot::{Clients, Slot};
 
@@ -52,14 +53,33 @@ impl<M: Message, P: Machine> Core<M, P> {
             let woken = self.desk.triggers.fire(trigger, Err(ReplyError::Cancelled));
             self.unblock(woken);
         }
-        while let Some(instance) = self.desk.removed.pop() {
-            self.grid.retire(instance);
+        while let Some(removed) = self.desk.removed.pop() {
+            self.end_what(removed);
         }
         while let Some(core) = self.desk.pokes.pop() {
             self.machine.poke(core);
         }
         while let Some((ticket, reply)) = self.desk.answers.pop() {
             self.answer(ticket, reply.ok_or(ReplyError::Unanswered));
+        }
+        // The last first, so that at the heads of their queues they are in their order.
+        while let Some((ticket, resume)) = self.desk.resumed.pop() {
+            self.go_on_with(ticket, resume);
+        }
+    }
+
+    #[cold]
+    fn end_what(&mut self, removed: Removed) {
+        match removed {
+            Removed::Instance(instance) => {
+                self.grid.retire(instance);
+            }
+            Removed::Activity(activity) => {
+                let (now, grid) = (self.ledger.last(), self.grid.clone());
+                let whole = grid.activities().part_of(activity).map(|(whole, _)| whole);
+                grid.kill(activity, now, |core| self.machine.poke(core));
+                self.worked_for_whole(whole);
+            }
         }
     }
 
@@ -166,8 +186,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                 Some((0, level.add(Child::Slot(slot), &standing.into())))
             }
             Parent::Activity => {
-                let class = crate::activity::MULTIPLEXOR;
-                let params = self.grid.activities().params(instance.owner, class, self.id);
+                let params = self.own_params(instance.owner);
                 let multiplexor = self.levels.first_mut()?;
                 let client = multiplexor.add_activity(&params);
                 multiplexor.join(client);
@@ -212,15 +231,17 @@ impl<M: Message, P: Machine> Core<M, P> {
     #[cold]
     fn make_holder(&mut self, slot: usize, activity: ActivityId) -> ClientId {
         let Some(entry) = self.slots.get_mut(slot) else { return ClientId::new(NONE) };
-        let params = self.grid.activities().params(activity, entry.instance.class, self.id);
+        let all = self.grid.activities();
+        let mut params = all.params(activity, entry.instance.class, self.id);
+        params.beside = all.part_of(activity).and_then(|(whole, _)| entry.clients.find(whole));
         let client = entry.clients.add(activity);
         entry.scheduler.add_client(client, &params);
+        let params = self.own_params(activity);
         if self.charge_through
             && activity != ActivityId::INFRASTRUCTURE
             && let Some(multiplexor) = self.levels.first_mut()
+            && let Some(entry) = self.slots.get_mut(slot)
         {
-            let class = crate::activity::MULTIPLEXOR;
-            let params = self.grid.activities().params(activity, class, self.id);
             let own = multiplexor.add_activity(&params);
             // The choice of a bus is not passed over; an activity's own instances are its
             // client's already.
@@ -231,6 +252,15 @@ impl<M: Message, P: Machine> Core<M, P> {
             }
         }
         client
+    }
+
+    /// What an activity's own client at the multiplexor is to have.
+    pub(super) fn own_params(&self, activity: ActivityId) -> ClientParams {
+        let all = self.grid.activities();
+        let multiplexor = self.levels.first();
+        let whole = all.part_of(activity).map(|(whole, _)| whole);
+        let beside = whole.zip(multiplexor).and_then(|(whole, above)| above.client_of(whole));
+        ClientParams { beside, ..all.params(activity, crate::activity::MULTIPLEXOR, self.id) }
     }
 
     /// Puts a request that was sent here into its queue: its wait begins.

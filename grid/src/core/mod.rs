@@ -215,6 +215,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                 kept: Keeping::new(),
                 keeping: None,
                 answers: Vec::new(),
+                resumed: Vec::new(),
                 removed: Vec::new(),
                 pokes: Vec::new(),
                 cancelled: Vec::new(),

@@ -7,6 +7,7 @@ mod cooperative;
 mod isolation;
 mod laws;
 mod orders;
+mod parts;
 mod poked;
 mod policies;
 mod probe;

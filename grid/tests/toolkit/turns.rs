@@ -74,6 +74,10 @@ impl SchedulerCore for ResourcesFirstCore {
         self.part(client).remove_client(client);
     }
 
+    fn client_reweighed(&mut self, _: ClientId, _: &ClientParams, _: Cycles) {}
+
+    fn client_inherits(&mut self, _: ClientId, _: ClientId, _: Cycles) {}
+
     fn schedule(&mut self, now: Cycles, queues: &mut dyn Queues) -> Option<Choice> {
         self.theirs.schedule(now, queues).or_else(|| self.others.schedule(now, queues))
     }

@@ -188,7 +188,7 @@ impl FileSystem {
             Some(view) => view,
             None => &NoProc,
         };
-        let owner = Owner::new(cx.activity().index() as u64);
+        let owner = Owner::new(cx.root().index() as u64);
         let largest = process.map_or(u64::MAX, |process| process.limits.soft(Limited::FileSize));
         let caller = Caller { table: &files.table, place: &files.place, proc, owner, largest, now };
         operation(&mut self.root, &caller, &mut self.effects)

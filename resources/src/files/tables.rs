@@ -17,7 +17,7 @@ pub(super) struct Files {
 impl FileSystem {
     pub(super) fn fresh(&mut self, cx: &Cx<'_>) -> Result<FilesId, Errno> {
         let now = self.time(cx.now());
-        let owner = Owner::new(cx.activity().index() as u64);
+        let owner = Owner::new(cx.root().index() as u64);
         let mut files =
             Files { table: Table::new(USUAL_LIMIT), place: self.root.place(), users: 1 };
         let caller = Caller {

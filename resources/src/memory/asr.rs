@@ -2,7 +2,8 @@
 //! was, or shared; faults, copy on write, shootdown.
 //!
 //! Requests of one space have its number as their label: so they are served in order, on
-//! one core.
+//! one core, as far as they are of one activity. Of several activities (some of the process's
+//! threads are bound to sub-activities) one is served at a time.
 
 use alloc::sync::Arc;
 
@@ -72,6 +73,19 @@ pub enum MemoryRequest {
     ReclaimFile(ReclaimFile),
 }
 
+impl MemoryRequest {
+    /// The space that it is about, if it is to have that for itself.
+    fn space(&self) -> Option<&AddressSpace> {
+        match self {
+            Self::Fault { space, .. }
+            | Self::Call { space, .. }
+            | Self::Release { space, .. }
+            | Self::Copy { from: space, .. } => Some(space),
+            Self::Reclaim(_) => None,
+        }
+    }
+}
+
 /// How far a call has come.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Stage {
@@ -138,11 +152,12 @@ impl Continuation<Mail, AddressSpaces> for HasFile {
         cx: &mut Context<'_, Mail>,
     ) -> Left {
         let MemoryRequest::Call { space, call, stage, .. } = request else { return Outcome::Done };
-        match cx.reply::<Answer>() {
+        let left = match cx.reply::<Answer>() {
             Ok(Some(Answer::Mapped(Ok(file)))) => spaces.call(space, *call, stage, Some(file), cx),
             Ok(Some(Answer::Mapped(Err(error)))) => Outcome::Reply(Answer::Call(Err(error))),
             _ => Outcome::Reply(Answer::Call(Err(Errno::EAGAIN))),
-        }
+        };
+        served(request, left)
     }
 }
 
@@ -152,6 +167,24 @@ impl Resource<Mail> for AddressSpaces {
     const FAN_OUT: u32 = 2;
 
     fn handle(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
+        if request.space().is_some_and(|space| !space.enter(cx.activity())) {
+            return Outcome::Continue(At::beginning());
+        }
+        let left = self.serve(request, cx);
+        served(request, left)
+    }
+}
+
+/// Whether it has ended or goes on, its space is left or stays taken.
+pub(super) fn served(request: &MemoryRequest, left: Left) -> Left {
+    if let Outcome::Done | Outcome::Reply(_) = left {
+        request.space().inspect(|space| space.leave());
+    }
+    left
+}
+
+impl AddressSpaces {
+    fn serve(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
         match request {
             MemoryRequest::Fault { .. } => self.fault(request, cx),
             MemoryRequest::Call { space, files, call, stage } => {

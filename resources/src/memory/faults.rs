@@ -13,7 +13,7 @@ use vortex_grid::{At, Context, Continuation, Labels, Outcome};
 use vortex_machine::{Access, with_earmarks};
 use vortex_units::Frames;
 
-use super::asr::{AddressSpaces, FaultError, MemoryRequest};
+use super::asr::{AddressSpaces, FaultError, MemoryRequest, served};
 use super::mend::{By, Mend, mend};
 use super::reclaimer::{ReclaimRequest, go};
 use super::space::AddressSpace;
@@ -39,7 +39,8 @@ impl Continuation<Mail, AddressSpaces> for HasBack {
             return Outcome::Done;
         };
         let mended = mend_for(space, *address, *access, cx);
-        spaces.mended(request, mended, cx)
+        let left = spaces.mended(request, mended, cx);
+        served(request, left)
     }
 }
 
@@ -65,7 +66,8 @@ impl Continuation<Mail, AddressSpaces> for HasRoom {
         };
         // What was not needed of it is others'.
         go(&spaces.system, cx.activity(), cx);
-        spaces.mended(request, mended, cx)
+        let left = spaces.mended(request, mended, cx);
+        served(request, left)
     }
 }
 
@@ -84,11 +86,13 @@ impl Continuation<Mail, AddressSpaces> for Shrunk {
             return Outcome::Done;
         };
         let mended = mend_for(space, *address, *access, cx);
-        if ends {
+        let left = if ends {
             *waited = 0;
-            return spaces.mended(request, mended, cx);
-        }
-        Outcome::Reply(Answer::Fault(mended))
+            spaces.mended(request, mended, cx)
+        } else {
+            Outcome::Reply(Answer::Fault(mended))
+        };
+        served(request, left)
     }
 }
 
@@ -162,7 +166,7 @@ impl AddressSpaces {
         }
         if mended == Err(FaultError::NoMemory)
             && let Some(memory) = vortex_machine::multiplexor()
-            && let Some(over) = memory.in_the_way(cx.activity())
+            && let Some(over) = memory.in_the_way(cx.root())
             && let Some(ports) = self.system.ports.get()
             && let Ok(ends) = cx.request(ports.process, Labels::NONE, ProcessRequest::Shrink(over))
         {

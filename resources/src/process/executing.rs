@@ -59,8 +59,11 @@ impl Processes {
         if process.count.load(Ordering::Acquire) > 1 {
             // First the other threads end.
             for thread in process.threads.lock().iter() {
-                let other = thread.tid != call.thread.tid;
-                thread.doomed.store(other, Ordering::Release);
+                if thread.tid == call.thread.tid {
+                    thread.doomed.store(false, Ordering::SeqCst);
+                } else {
+                    thread.doom();
+                }
             }
             if let Some(ports) = self.system.ports.get() {
                 let _ = cx.send(
@@ -173,6 +176,7 @@ impl Processes {
         *process.running.lock() = running;
         process.actions.lock().after_exec();
         self.timers.drop_all(process.pid);
+        self.close_subactivities(process.pid, cx);
         let old = {
             program.space.users.fetch_add(1, Ordering::AcqRel);
             let before = core::mem::replace(&mut *process.space.lock(), program.space.clone());

@@ -12,6 +12,7 @@ use super::processes::{Pid, Process, ThreadState};
 use super::request::{ProcessCall, ProcessRequest};
 use super::resource::{Cx, Next, Processes, reply};
 use super::signals::{Ended, Info, Signal, SignalSet};
+use super::subactivities::resume;
 
 /// Processes that are signalled in one run.
 const SLICE: usize = 3;
@@ -198,7 +199,7 @@ impl Processes {
         if !process.go_on() {
             return;
         }
-        cx.resume_everywhere(process.own);
+        resume(process, cx);
         if say {
             self.changed(process, Ended::Continued, cx);
         }

@@ -14,6 +14,7 @@ use super::futex::Key;
 use super::futexes::Waking;
 use super::operands::Operands;
 use super::processes::{Pid, Process, ThreadState};
+use super::seat::Seat;
 use super::signals::{Info, Signal, SignalSet, Stack};
 use super::timers::TimerId;
 use crate::files::Image;
@@ -94,6 +95,8 @@ pub enum ProcessRequest {
     Key(i32, Signal),
     /// A thread has found this process stopped.
     Stopped(Arc<Process>),
+    /// A thread has left its seat for another.
+    Left(Option<Arc<Seat>>),
     /// There is no memory to be had, and this activity has more than it should: its largest
     /// process ends. Answered is whether one does.
     Shrink(ActivityId),

@@ -11,10 +11,12 @@ use vortex_grid::{At, Context, Labels, Outcome, Resource};
 use vortex_units::{Cycles, Nanos};
 
 use super::futex::Wake;
+use super::limits::Limits;
 use super::posting::Alarm;
 use super::processes::{Pid, Process, ThreadState};
 use super::request::{ProcessCall, ProcessRequest};
 use super::signals::Info;
+use super::subactivities::{SubActivity, resume};
 use super::timers::Timers;
 use super::waiting::{For, Waits};
 use crate::files::FileRequest;
@@ -45,6 +47,8 @@ pub struct Processes {
     pub(super) alarms: BTreeMap<Pid, Alarm>,
     pub(super) alarm_number: u64,
     pub(super) timers: Timers,
+    /// By their handles.
+    pub(super) subactivities: BTreeMap<u64, SubActivity>,
     last: i32,
 }
 
@@ -83,7 +87,7 @@ impl Resource<Mail> for Processes {
             ProcessRequest::Interrupt(process, done) => {
                 if *done == 0 && process.is_ending() && process.go_on() {
                     // It was stopped, and a thread that runs yet has ended it.
-                    cx.resume_everywhere(process.own);
+                    resume(process, cx);
                 }
                 let threads: Vec<_> =
                     process.threads.lock().iter().skip(*done).take(SLICE).cloned().collect();
@@ -125,6 +129,14 @@ impl Resource<Mail> for Processes {
                 self.used(&process, cx);
                 Outcome::Done
             }
+            ProcessRequest::Left(seat) => {
+                if let Some(seat) = seat.take() {
+                    let activity = seat.activity;
+                    drop(seat);
+                    self.review(activity, cx);
+                }
+                Outcome::Done
+            }
             ProcessRequest::Shrink(activity) => {
                 Outcome::Reply(Answer::Shrunk(self.shrink(*activity, cx)))
             }
@@ -147,6 +159,7 @@ impl Processes {
             alarms: BTreeMap::new(),
             alarm_number: 0,
             timers: Timers::default(),
+            subactivities: BTreeMap::new(),
             last: 0,
         }
     }
@@ -218,6 +231,15 @@ impl Processes {
                 let sent = self.queue(call, (pid, Some(tid), signal), cx);
                 reply(sent)
             }
+            P::SubactivityCreate { share, processes, threads, requests } => {
+                let most = |limit| (limit != 0).then_some(limit);
+                let limits = Limits { processes: most(processes), threads: most(threads) };
+                reply(self.create_subactivity(call, (share, requests), limits, cx))
+            }
+            P::SubactivityBind { handle, thread } => {
+                reply(self.bind_thread(call, handle, thread, cx))
+            }
+            P::SubactivityClose { handle } => reply(self.close_subactivity(call, handle, cx)),
             P::RtSigtimedwait { .. } => {
                 let deadline = call.deadline;
                 self.wait(call, For::default(), deadline, cx)
