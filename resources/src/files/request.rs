@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use vortex_abi as abi;
 use vortex_files::OpenId;
 use vortex_memory::Order;
-use vortex_units::{Bytes, Cycles};
+use vortex_units::{ActivityId, Bytes, Cycles};
 
 use crate::process::{Operands, Pid, Process, ThreadState};
 
@@ -105,8 +105,9 @@ pub enum FileRequest {
     Input,
     /// Contents of files that were removed are still to be freed.
     Reap,
-    /// Frames of files that nobody has mapped are wanted back (§3.2).
-    GiveBack,
+    /// Frames of files that this activity alone had mapped, and has no more, are wanted back
+    /// (§3.2).
+    GiveBack(ActivityId),
     /// The frame of a file's page is asked back, which no space shows any more.
     Reclaim(Order),
 }

@@ -99,9 +99,9 @@ impl Resource<Mail> for FileSystem {
                     Outcome::Done
                 }
             }
-            FileRequest::GiveBack => {
+            FileRequest::GiveBack(of) => {
                 // A file in each run: it may have many pages.
-                if self.images.give_back(cx.activity()) {
+                if self.images.give_back(*of) {
                     Outcome::Continue(At::beginning())
                 } else {
                     Outcome::Reply(Answer::Call(Ok(0)))

@@ -81,7 +81,7 @@ impl MemoryRequest {
             | Self::Call { space, .. }
             | Self::Release { space, .. }
             | Self::Copy { from: space, .. } => Some(space),
-            Self::Reclaim(_) => None,
+            Self::Reclaim(_) | Self::ReclaimFile(_) => None,
         }
     }
 }

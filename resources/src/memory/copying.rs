@@ -7,7 +7,7 @@ use vortex_abi::Errno;
 use vortex_grid::{At, Context, Continuation, Labels, Outcome};
 use vortex_machine::with_earmarks;
 
-use super::asr::{AddressSpaces, MemoryRequest};
+use super::asr::{AddressSpaces, MemoryRequest, served};
 use super::faults::{WAITS, poke};
 use super::pages::share;
 use super::reclaimer::{ReclaimRequest, go};
@@ -47,7 +47,8 @@ impl Continuation<Mail, AddressSpaces> for HasRoom {
             _ => copy(request),
         };
         go(&spaces.system, cx.activity(), cx);
-        spaces.copied(request, done, cx)
+        let left = spaces.copied(request, done, cx);
+        served(request, left)
     }
 }
 
@@ -109,8 +110,11 @@ impl AddressSpaces {
             Done::NoMemory => {
                 if let Some(&frames) = WAITS.get(usize::from(*waited))
                     && let Some(ports) = self.system.ports.get()
-                    && let Ok(room) =
-                        cx.request(ports.reclaimer, Labels::NONE, ReclaimRequest::Wait(frames))
+                    && let Ok(room) = cx.request(
+                        ports.reclaimer,
+                        Labels::NONE,
+                        ReclaimRequest::Wait(from.space.owner(), frames),
+                    )
                 {
                     *waited += 1;
                     return Outcome::Pending(room, At::routine::<HasRoom>());

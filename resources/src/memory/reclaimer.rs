@@ -36,8 +36,8 @@ pub enum ReclaimRequest {
     Drive,
     /// There is nothing to be done now.
     Park,
-    /// An activity was rejected: it waits for so many frames.
-    Wait(u8),
+    /// This activity was rejected: who asks waits for so many frames of it.
+    Wait(ActivityId, u8),
     /// Something has changed: what is to be done for that is on this activity's bill.
     Go(ActivityId),
 }
@@ -47,7 +47,7 @@ pub struct Reclaimer {
     system: Arc<System>,
     waiting: BTreeMap<u64, Kept<Mail>>,
     /// Those for whom the multiplexor has no place yet, in the order of their coming.
-    late: VecDeque<(Kept<Mail>, u8)>,
+    late: VecDeque<(Kept<Mail>, ActivityId, u8)>,
     next: u64,
     parked: Option<Kept<Mail>>,
     /// Something has changed since the last step.
@@ -84,13 +84,13 @@ impl Resource<Mail> for Reclaimer {
                 self.parked = cx.keep();
                 if self.parked.is_some() { Outcome::Kept } else { Outcome::Done }
             }
-            ReclaimRequest::Wait(frames) => {
+            ReclaimRequest::Wait(owner, frames) => {
                 if self.late.try_reserve(1).is_err() {
                     return Outcome::Reply(Answer::Room(None));
                 }
                 let Some(kept) = cx.keep() else { return Outcome::Reply(Answer::Room(None)) };
                 self.wake(cx.activity(), cx);
-                self.late.push_back((kept, *frames));
+                self.late.push_back((kept, *owner, *frames));
                 Outcome::Kept
             }
             ReclaimRequest::Go(causer) => {
@@ -139,14 +139,12 @@ impl Reclaimer {
 
     /// Those who have come wait at the multiplexor, as many as it has places for.
     fn enter(&mut self, memory: &Multiplexor, cx: &mut Cx<'_>) {
-        while let Some((kept, frames)) = self.late.pop_front() {
+        while let Some((kept, owner, frames)) = self.late.pop_front() {
             self.next += 1;
-            // A part's memory is its whole's.
-            let account = Use::Page.account(cx.activities().root(kept.activity()));
-            match memory.wait(account, Cookie(self.next), usize::from(frames)) {
+            match memory.wait(Use::Page.account(owner), Cookie(self.next), usize::from(frames)) {
                 Ok(_) => drop(self.waiting.insert(self.next, kept)),
                 Err(WaitError::Full) => {
-                    self.late.push_front((kept, frames));
+                    self.late.push_front((kept, owner, frames));
                     return;
                 }
                 Err(_) => drop(cx.answer(kept, Some(Answer::Room(None)))),
