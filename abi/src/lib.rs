@@ -13,7 +13,7 @@ mod errno;
 pub mod performance;
 mod span;
 
-pub use calls::{Call, DECLARED, Declared, Direct, Files, Memory, Monitor, Process, decode};
+pub use calls::{Call, DECLARED, Declared, Direct, Files, Memory, Monitor, Process, decode, name};
 pub use errno::Errno;
 pub use linux_raw_sys as linux;
 pub use span::{Fd, In, InOut, Iov, IovIn, IovOut, Operand, Out, Path, Span};

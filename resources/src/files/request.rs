@@ -109,6 +109,23 @@ pub enum FileRequest {
 }
 
 impl FileRequest {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Call(call) => call.call.name(),
+            Self::New => "new",
+            Self::Fork { .. } => "fork",
+            Self::Drop(_) => "drop",
+            Self::Exec(_) => "exec",
+            Self::Image(..) => "image",
+            Self::Map { .. } => "map",
+            Self::Cancel(_) => "cancel",
+            Self::Timeout(..) => "timeout",
+            Self::Input => "input",
+            Self::Reap => "reap",
+            Self::GiveBack => "give back",
+        }
+    }
+
     pub(crate) fn size(&self) -> Bytes {
         match self {
             Self::Call(call) => Bytes::new(call.operands.bytes() as u64),

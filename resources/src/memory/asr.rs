@@ -62,6 +62,17 @@ pub enum MemoryRequest {
     },
 }
 
+impl MemoryRequest {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Fault { .. } => "fault",
+            Self::Call { call, .. } => call.name(),
+            Self::Copy { .. } => "copy",
+            Self::Release { .. } => "release",
+        }
+    }
+}
+
 /// How far a call has come.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Stage {

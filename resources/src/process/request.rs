@@ -96,3 +96,21 @@ pub enum ProcessRequest {
     /// A process has used so much time that something is due.
     Used(Arc<Process>),
 }
+
+impl ProcessRequest {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "start",
+            Self::Call(call) => call.call.name(),
+            Self::Ended(..) => "ended",
+            Self::Interrupt(..) => "interrupt",
+            Self::Timeout(..) => "timeout",
+            Self::Timer(..) => "timer",
+            Self::Alarm(..) => "alarm",
+            Self::Post(..) => "post",
+            Self::Key(..) => "key",
+            Self::Stopped(_) => "stopped",
+            Self::Used(_) => "used",
+        }
+    }
+}

@@ -13,7 +13,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
-use vortex_abi::{Errno, Span};
+use vortex_abi::{self as abi, Errno, Span};
 use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource};
 use vortex_machine::{Access, Exit, Fault, FaultKind, UserContext};
 use vortex_units::{Cycles, Frames};
@@ -47,18 +47,25 @@ pub struct ThreadReady {
     left_at: Cycles,
     /// Direct calls since it was dispatched.
     calls: u32,
+    /// The call that it made last, by its number.
+    asked: u64,
 }
 
 impl ThreadReady {
     /// A request for this thread's resource.
     #[must_use]
     pub fn new(thread: Box<Thread>) -> Self {
-        Self { thread: Some(thread), exit: None, left_at: Cycles::ZERO, calls: 0 }
+        Self { thread: Some(thread), exit: None, left_at: Cycles::ZERO, calls: 0, asked: u64::MAX }
     }
 
     /// The thread that is to enter user mode.
     pub fn thread(&mut self) -> Option<&mut Thread> {
         self.thread.as_deref_mut()
+    }
+
+    /// What it is about: the call that its thread has made last.
+    pub(crate) fn name(&self) -> &'static str {
+        abi::name(self.asked).unwrap_or("no call")
     }
 
     /// Says how the thread has left and when, and how long it ran.
@@ -271,6 +278,7 @@ impl Threads {
             return self.end(ready, cx);
         }
         let Some(ports) = self.system.ports.get() else { return Outcome::Done };
+        ready.asked = thread.context.registers().rax;
         let (now, core) = (cx.now().max(ready.left_at), cx.core());
         let mut prepared = stub::prepare(thread, &self.system, now, core);
         for _ in 0..MENDS {
