@@ -1,13 +1,14 @@
 //! Memory in the hands of the memory multiplexor: how it begins, and what must be back at
 //! the end.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
 
 use vortex_config::{Activity, Config};
-use vortex_machine::{Boot, Use};
+use vortex_machine::{Boot, Use, Wanted};
 use vortex_memory::Budget;
-use vortex_resources::memory::Volume;
+use vortex_resources::memory::{RamDisk, Volume};
 use vortex_units::{ActivityId, Frames};
 
 use crate::assemble::{Failure, Shared};
@@ -19,8 +20,15 @@ const RESERVE: Frames = Frames::new(64);
 /// Hands over what the kernel has not taken for itself; the configuration's reserve is set
 /// aside for its heap.
 pub fn multiplex(config: &Config, boot: &Boot) -> Result<(), Failure> {
-    vortex_machine::multiplex(RESERVE, config.machine.reserve, boot.cores)
-        .map_err(|error| Failure::Memory(format!("{error}")))
+    let swaps = !config.machine.swap.is_zero();
+    vortex_machine::multiplex(&Wanted {
+        reserve: RESERVE,
+        kernel: config.machine.reserve,
+        cores: boot.cores,
+        policy: vortex_memory::policy::DEFAULT,
+        reclaimable: if swaps { &[Use::Page] } else { &[] },
+    })
+    .map_err(|error| Failure::Memory(format!("{error}")))
 }
 
 /// Opens an activity's account.
@@ -39,7 +47,9 @@ pub fn volume(config: &Config) -> Result<Option<Arc<Volume>>, Failure> {
     if pages.is_zero() {
         return Ok(None);
     }
-    let volume = Volume::new(pages, config.activities.len().saturating_sub(1));
+    let activities = config.activities.len().saturating_sub(1);
+    let device = RamDisk::new(pages);
+    let volume = device.and_then(|device| Volume::new(Box::new(device), activities));
     let short = || Failure::Memory(format!("there is no room for a swap volume of {pages}"));
     volume.map(Some).ok_or_else(short)
 }
@@ -62,7 +72,7 @@ pub fn report(shared: &Shared) -> bool {
     for (name, activity) in shared.names.iter().skip(1) {
         let Ok(most) = memory.most(*activity) else { continue };
         let left = |of: Use| memory.used(of.account(*activity)).unwrap_or_default().get();
-        let lost = left(Use::Page) + left(Use::Table);
+        let lost = left(Use::Page) + left(Use::Table) + left(Use::Shared);
         let verdict = if lost == 0 { "all back" } else { "FRAMES LOST" };
         let files = left(Use::File);
         print(format_args!(
@@ -71,6 +81,11 @@ pub fn report(shared: &Shared) -> bool {
         ));
         whole &= lost == 0;
     }
+    let orders = memory.orders();
+    print(format_args!(
+        "reclamation: {} frames given back, {} refused, {} failed\n",
+        orders.given, orders.refused, orders.failed
+    ));
     if let Some(volume) = shared.system.swap.get() {
         let kept = volume.used();
         let verdict = if kept == 0 { "all back" } else { "PAGES LOST" };

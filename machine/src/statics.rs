@@ -22,6 +22,9 @@ pub(crate) static FREE: Mutex<FreeFrames> = Mutex::new(FreeFrames::none());
 /// Who may have a frame; from when the kernel has read its configuration.
 pub(crate) static MEMORY: Once<vortex_memory::Multiplexor> = Once::new();
 
+/// For whom each core works who has waited for memory: one more than its number.
+pub(crate) static SERVED: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
+
 /// How many hold each frame, written once at boot.
 pub(crate) static COUNTS: Once<Counts> = Once::new();
 

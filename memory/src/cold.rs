@@ -24,6 +24,20 @@ pub(crate) const WANTED: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WaiterId(pub(crate) u32);
 
+impl WaiterId {
+    /// Its number, which is not zero but once in four thousand million.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The waiter of this number.
+    #[must_use]
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+}
+
 /// Names an order. One that has ended names nothing any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OrderId {
@@ -62,6 +76,17 @@ pub enum Answer {
     Failed,
     /// A call or a device works on it: the order is repeated when its pins are gone.
     Pinned,
+}
+
+/// How orders have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Orders {
+    /// With the frame.
+    pub given: u64,
+    /// The resource has kept it.
+    pub refused: u64,
+    /// A device has failed.
+    pub failed: u64,
 }
 
 /// The order has ended: the frame was freed, or its waiter has left.
@@ -158,8 +183,7 @@ pub(crate) struct Cold {
     pub hand: u32,
     pub search: Option<Search>,
     pub policy: &'static dyn Policy,
-    /// Orders that ended with a device's failure.
-    pub failed: u64,
+    pub counts: Orders,
 }
 
 impl Cold {
@@ -175,7 +199,7 @@ impl Cold {
             hand: 0,
             search: None,
             policy,
-            failed: 0,
+            counts: Orders::default(),
         })
     }
 

@@ -54,7 +54,11 @@ impl Multiplexor {
         let record = self.record(frame).filter(|record| record.has(USED)).ok_or(not_held)?;
         if record.has(LINKED) {
             // Whoever shares it has counted handles too, and they are gone.
-            self.free(&mut self.cold.lock(), frame, record);
+            let cold = &mut *self.cold.lock();
+            match cold.order_of(frame).map(|(place, _)| place) {
+                Some(place) => self.complete(cold, place),
+                None => self.free(cold, frame, record),
+            }
             return Ok(Left::Freed);
         }
         let activity = self.accounts.name(record.owner()).ok_or(not_held)?;

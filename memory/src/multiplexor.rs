@@ -8,6 +8,7 @@ use spin::Mutex;
 use vortex_units::{ActivityId, CoreId, Frames};
 
 use crate::account::{Accounts, Budget, Entry, OpenError, Standing};
+use crate::blocks::Blocks;
 use crate::buddy::{Buddy, OF_HUGE};
 use crate::cold::Cold;
 use crate::magazine::Magazine;
@@ -69,6 +70,7 @@ const MOMENTS: u32 = 64;
 /// The memory multiplexor.
 pub struct Multiplexor {
     pub(crate) records: Vec<Record>,
+    pub(crate) blocks: Blocks,
     pub(crate) accounts: Accounts,
     pub(crate) pool: Mutex<Buddy>,
     pub(crate) magazines: Vec<Mutex<Magazine>>,
@@ -104,6 +106,7 @@ impl Multiplexor {
         magazines.resize_with(usize::from(spec.cores), || Mutex::new(Magazine::new()));
         let multiplexor = Self {
             records,
+            blocks: Blocks::new(frames).ok_or(none)?,
             accounts: Accounts::new(spec.activities as usize).ok_or(none)?,
             pool: Mutex::new(pool),
             magazines,
@@ -208,6 +211,7 @@ impl Multiplexor {
         if let Some(record) = self.record(frame) {
             record.begin(activity.index() as u32, resource, cookie, 0, era);
         }
+        self.blocks.mark(frame, activity.index() as u32);
         entry.add(resource, 1);
         Ok(frame)
     }
@@ -351,6 +355,18 @@ impl Multiplexor {
     pub fn inform(&self, frame: FrameId, seen: Information) {
         if let Some(record) = self.record(frame) {
             record.inform(seen);
+        }
+    }
+
+    /// The resource that has the frame wants it to be called so from now on. Nothing is
+    /// changed where another has it.
+    #[inline]
+    pub fn rename(&self, frame: FrameId, of: ResourceId, cookie: Cookie) {
+        if let Some(record) = self.record(frame)
+            && record.has(crate::record::USED)
+            && record.resource() == Some(of)
+        {
+            record.cookie.store(cookie.0, Ordering::Relaxed);
         }
     }
 

@@ -21,10 +21,12 @@
 
 use core::sync::atomic::Ordering;
 
+use vortex_units::ActivityId;
+
 use crate::Multiplexor;
 use crate::cold::{
-    Answer, Cold, Order, OrderId, Ordered, Phase, Stale, Step, WAITERS, WANTED, WaitError, Waiter,
-    WaiterId,
+    Answer, Cold, Order, OrderId, Ordered, Orders, Phase, Stale, Step, WAITERS, WANTED, WaitError,
+    Waiter, WaiterId,
 };
 use crate::links::Link;
 use crate::names::{Account, Cookie, FrameId};
@@ -67,10 +69,41 @@ impl Multiplexor {
 
     /// Takes a frame that is earmarked for this waiter.
     pub fn allocate_earmarked(&self, waiter: WaiterId, cookie: Cookie) -> Option<FrameId> {
+        self.take_earmarked(waiter, None, cookie)
+    }
+
+    /// The same for this account, if it is the waiter's activity's: whatever it waited for,
+    /// the frame is that resource's.
+    pub fn allocate_earmarked_for(
+        &self,
+        waiter: WaiterId,
+        account: Account,
+        cookie: Cookie,
+    ) -> Option<FrameId> {
+        self.take_earmarked(waiter, Some(account), cookie)
+    }
+
+    fn take_earmarked(
+        &self,
+        waiter: WaiterId,
+        account: Option<Account>,
+        cookie: Cookie,
+    ) -> Option<FrameId> {
         let cold = &mut *self.cold.lock();
-        let places = &mut cold.waiter(waiter)?.earmarks;
-        let frame = places.iter_mut().find_map(Option::take)?;
+        let waiter = cold.waiter(waiter)?;
+        let waited = waiter.account;
+        if account.is_some_and(|account| account.activity != waited.activity) {
+            return None;
+        }
+        let frame = waiter.earmarks.iter_mut().find_map(Option::take)?;
         let record = self.record(frame)?;
+        if let Some(account) = account
+            && let Ok(entry) = self.accounts.find(waited.activity)
+        {
+            entry.subtract(waited.resource, 1);
+            entry.add(account.resource, 1);
+            record.belong(account.resource);
+        }
         record.cookie.store(cookie.0, Ordering::Relaxed);
         record.clear(EARMARKED);
         Some(frame)
@@ -90,6 +123,33 @@ impl Multiplexor {
             }
         }
         Step::Idle
+    }
+
+    /// Whether a step would find anything to do: who only waits for orders that are under way
+    /// needs none.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        let cold = &*self.cold.lock();
+        // Others come when there is a place at the multiplexor.
+        if cold.waiters.len() + 1 >= WAITERS {
+            return true;
+        }
+        let mut orders = cold.orders.iter().flatten();
+        orders.any(|order| order.phase == Phase::Unparked)
+            || cold.waiters.iter().filter(|waiter| !waiter.told).any(|waiter| {
+                let (sent, _) = cold.under_way(waiter.id);
+                let missing = waiter.wanted - waiter.has();
+                missing == 0 || sent < missing && !waiter.exhausted
+            })
+    }
+
+    /// The activity that has waited longest of those that were not told to go on: on its bill
+    /// is the search for what it is to get.
+    #[must_use]
+    pub fn first_waiting(&self) -> Option<ActivityId> {
+        let cold = self.cold.lock();
+        let waiter = cold.waiters.iter().find(|waiter| !waiter.told)?;
+        Some(waiter.account.activity)
     }
 
     /// The resource that an order was sent to has given up its references; who is next.
@@ -126,17 +186,18 @@ impl Multiplexor {
             }
             Answer::Refused | Answer::Failed => {
                 record.refused.store(cold.last_waiter, Ordering::Relaxed);
-                cold.failed += u64::from(answer == Answer::Failed);
+                cold.counts.failed += u64::from(answer == Answer::Failed);
+                cold.counts.refused += u64::from(answer == Answer::Refused);
                 self.withdraw(cold, usize::from(id.place));
             }
         }
         Ok(())
     }
 
-    /// Orders that ended with a device's failure.
+    /// How orders have ended so far.
     #[must_use]
-    pub fn failures(&self) -> u64 {
-        self.cold.lock().failed
+    pub fn orders(&self) -> Orders {
+        self.cold.lock().counts
     }
 
     /// An order whose frame's pins are gone.
@@ -217,6 +278,7 @@ impl Multiplexor {
             return false;
         };
         record.begin(activity.index() as u32, resource, waiter.token, EARMARKED, 0);
+        self.blocks.mark(frame, activity.index() as u32);
         entry.add(resource, 1);
         waiter.earmark(frame)
     }
@@ -279,6 +341,7 @@ impl Multiplexor {
     pub(crate) fn complete(&self, cold: &mut Cold, place: usize) {
         let Some(order) = cold.orders.get_mut(place).and_then(Option::take) else { return };
         let Some(record) = self.record(order.frame) else { return };
+        cold.counts.given += 1;
         let mut grants = self.release(cold, record);
         let wanting = cold.waiter(order.waiter).filter(|waiter| waiter.has() < waiter.wanted);
         let earmarked = wanting.is_some_and(|waiter| {
@@ -295,6 +358,7 @@ impl Multiplexor {
             grants -= spent;
             let token = waiter.token;
             record.begin(activity.index() as u32, resource, token, EARMARKED, 0);
+            self.blocks.mark(order.frame, activity.index() as u32);
             entry.add(resource, 1);
             waiter.earmark(order.frame)
         });

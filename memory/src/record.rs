@@ -107,6 +107,13 @@ impl Record {
         ResourceId::new((self.state() >> RESOURCE) as u8)
     }
 
+    /// From now on it is this resource's.
+    pub fn belong(&self, to: ResourceId) {
+        let update =
+            |state: u32| Some(state & !(0xff << RESOURCE) | u32::from(to.number()) << RESOURCE);
+        let _always = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, update);
+    }
+
     /// Recency of use: the higher, the later. Each aging halves it.
     pub fn recency(&self) -> u8 {
         (self.state() >> AGE) as u8

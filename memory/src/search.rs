@@ -2,13 +2,15 @@
 //! candidates the one that the policy would take first.
 //!
 //! # Bound
-//! A slice looks at 256 frames. A search goes round once for each rank of the policy, and
+//! A slice looks at 256 frames, or passes over as many blocks of 64 in which those who are to
+//! give have none; a block that is entered is looked at once more as a whole. A search goes round once for each rank of the policy, and
 //! there are no more ranks than activities.
 
 use core::sync::atomic::Ordering;
 
 use crate::Multiplexor;
 use crate::account::Entry;
+use crate::blocks::{FRAMES, bit};
 use crate::cold::{Cold, Waiter, WaiterId};
 use crate::links::Link;
 use crate::names::FrameId;
@@ -39,6 +41,8 @@ pub(crate) struct Search {
     waiter: WaiterId,
     own: bool,
     rank: u64,
+    /// The bits of those who have this rank (`blocks.rs`).
+    wanted: u64,
     visited: u32,
     seen: u32,
     best: Option<(u64, FrameId)>,
@@ -71,7 +75,8 @@ impl Multiplexor {
         let begun = going_on.or_else(|| {
             let rank = self.next_rank(cold.policy, &seeker, None)?;
             let (visited, seen, best, pinned, later) = (0, 0, None, None, false);
-            Some(Search { waiter: id, own, rank, visited, seen, best, pinned, later })
+            let wanted = self.wanted(cold.policy, &seeker, rank);
+            Some(Search { waiter: id, own, rank, wanted, visited, seen, best, pinned, later })
         });
         let Some(mut search) = begun else { return Some(Found::Nothing) };
         let found = self.slice(cold, &seeker, &mut search);
@@ -102,6 +107,15 @@ impl Multiplexor {
                     return search.pinned.map_or(none, Found::Pinned);
                 };
                 (search.rank, search.visited) = (rank, 0);
+                search.wanted = self.wanted(cold.policy, seeker, rank);
+            }
+            if cold.hand.is_multiple_of(FRAMES)
+                && !self.blocks.may_have(&self.records, cold.hand, search.wanted)
+            {
+                let passed = FRAMES.min(all - cold.hand);
+                cold.hand = if cold.hand + passed < all { cold.hand + passed } else { 0 };
+                search.visited += passed;
+                continue;
             }
             let frame = FrameId::new(cold.hand);
             cold.hand = if cold.hand + 1 < all { cold.hand + 1 } else { 0 };
@@ -172,6 +186,16 @@ impl Multiplexor {
             (true, false) => Taking::Later,
             (true, true) => Taking::Yes,
         }
+    }
+
+    /// The bits of those whose frames help this seeker, at this rank or a higher one.
+    fn wanted(&self, policy: &dyn Policy, seeker: &Seeker, rank: u64) -> u64 {
+        if seeker.own {
+            return bit(seeker.place);
+        }
+        let ranked = |entry: &Entry| entry.charged() > 0 && policy.rank(&entry.standing()) >= rank;
+        let places = (0..).zip(self.accounts.iter()).filter(|(_, entry)| ranked(entry));
+        places.fold(0, |all, (place, _)| all | bit(place))
     }
 
     /// The highest rank below this one of any activity that could give.

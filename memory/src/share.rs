@@ -46,6 +46,7 @@ impl Multiplexor {
             self.available.fetch_add(entry.refund(1), Ordering::AcqRel);
             return Err(rejected(Why::Links));
         }
+        self.blocks.mark(frame, place);
         entry.add(resource, 1);
         Ok(())
     }
@@ -74,6 +75,7 @@ impl Multiplexor {
         if !cold.links.push(record, Link::Sharer(place, 1)) {
             return Err(rejected(Why::Links));
         }
+        self.blocks.mark(frame, place);
         // The charge stays; what it was for changes.
         let entry = self.accounts.find(activity)?;
         let given = self.record(earmark);

@@ -5,10 +5,11 @@ use alloc::sync::Arc;
 
 use vortex_abi::Errno;
 use vortex_grid::{Message, carries};
+use vortex_memory::WaiterId;
 use vortex_units::{Bytes, Cycles};
 
 use crate::files::{FileRequest, FilesId, Image};
-use crate::memory::{AddressSpace, FaultError, Mapping, MemoryRequest, Program};
+use crate::memory::{AddressSpace, FaultError, Mapping, MemoryRequest, Program, ReclaimRequest};
 use crate::monitor::MonitorRequest;
 use crate::process::{ProcessRequest, ThreadDone, ThreadReady};
 
@@ -26,6 +27,8 @@ pub enum Answer {
     Interrupted(Option<Cycles>),
     /// A fault is mended, or is the thread's own.
     Fault(Result<(), FaultError>),
+    /// Memory is earmarked for this waiter, or there is none to be had.
+    Room(Option<WaiterId>),
     /// A space was copied.
     Space(Result<Arc<AddressSpace>, Errno>),
     /// Descriptors were made or copied.
@@ -45,6 +48,7 @@ pub enum Mail {
     ThreadDone(ThreadDone),
     Process(ProcessRequest),
     Memory(MemoryRequest),
+    Reclaim(ReclaimRequest),
     File(FileRequest),
     Monitor(MonitorRequest),
     Answer(Answer),
@@ -72,5 +76,5 @@ impl Message for Mail {
 
 carries!(
     Mail: Thread(ThreadReady), ThreadDone(ThreadDone), Process(ProcessRequest),
-    Memory(MemoryRequest), File(FileRequest), Monitor(MonitorRequest), Answer(Answer),
+    Memory(MemoryRequest), Reclaim(ReclaimRequest), File(FileRequest), Monitor(MonitorRequest), Answer(Answer),
 );

@@ -12,7 +12,7 @@ use vortex_units::{ActivityId, Cycles, Micros, Nanos};
 
 use crate::Mail;
 use crate::files::FileSystem;
-use crate::memory::{AddressSpaces, Volume};
+use crate::memory::{AddressSpaces, Reclaimer, Volume};
 use crate::monitor::Monitor;
 use crate::process::{Allowance, Processes, Threads};
 use crate::process::{Random, Registry, Thread};
@@ -24,6 +24,8 @@ pub struct Ports {
     pub process: Port<Processes>,
     /// ASR.
     pub memory: Port<AddressSpaces>,
+    /// The memory multiplexor.
+    pub reclaimer: Port<Reclaimer>,
     /// Files.
     pub files: Port<FileSystem>,
     /// The monitor.

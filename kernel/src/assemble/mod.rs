@@ -20,7 +20,7 @@ use vortex_files::{Counted, Owner, Root, Time};
 use vortex_grid::{Core, CoreSpec, Frequency, Grid, GridSpec, Sampling};
 use vortex_machine::{Boot, Cpu};
 use vortex_resources::files::FileSystem;
-use vortex_resources::memory::AddressSpaces;
+use vortex_resources::memory::{AddressSpaces, Reclaimer};
 use vortex_resources::monitor::{Monitor, Samples};
 use vortex_resources::process::{Allowance, Limits, Processes, Random, Registry, SEED};
 use vortex_resources::quota::Quota;
@@ -157,6 +157,10 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
         memory: grid.add(spec(&config, frequency, "resource.asr", 2)?, {
             let system = system.clone();
             move |_| AddressSpaces { system: system.clone() }
+        }),
+        reclaimer: grid.add(home(spec(&config, frequency, "resource.memory", 5)?), {
+            let system = system.clone();
+            move |_| Reclaimer::new(system.clone())
         }),
         files: grid.add(home(spec(&config, frequency, "resource.file", 3)?), {
             let system = system.clone();

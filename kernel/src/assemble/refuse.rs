@@ -7,8 +7,14 @@ use vortex_config::Config;
 use super::Failure;
 
 /// The resources that there are.
-const RESOURCES: [&str; 5] =
-    ["resource.thread", "resource.process", "resource.asr", "resource.file", "resource.monitor"];
+const RESOURCES: [&str; 6] = [
+    "resource.thread",
+    "resource.process",
+    "resource.asr",
+    "resource.memory",
+    "resource.file",
+    "resource.monitor",
+];
 
 /// Refuses what a configuration asks for and this kernel does not do.
 pub(super) fn refuse(config: &Config) -> Result<(), Failure> {
@@ -18,17 +24,6 @@ pub(super) fn refuse(config: &Config) -> Result<(), Failure> {
         return Err(Failure::NotOffered(format!(
             "{}: this kernel has no such resource",
             unknown.resource
-        )));
-    }
-    // One that the hard limit comes before says nothing.
-    let soft = config.activities.iter().find(|activity| {
-        let vortex_config::MemoryBudget { soft, hard, .. } = activity.memory;
-        soft.is_some_and(|soft| hard.is_none_or(|hard| soft < hard))
-    });
-    if let Some(activity) = soft {
-        return Err(Failure::NotOffered(format!(
-            "{}: soft limits of memory are not enforced yet",
-            activity.name
         )));
     }
     // What the kernel has for itself is the machine's reserve.

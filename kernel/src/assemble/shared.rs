@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use spin::Mutex;
 use vortex_config::Config;
 use vortex_grid::{Core, Grid, Labels};
+use vortex_resources::memory::ReclaimRequest;
 use vortex_resources::monitor::Samples;
 use vortex_resources::process::{ProcessRequest, Start};
 use vortex_resources::{Mail, System};
@@ -84,6 +85,15 @@ impl Shared {
             return;
         }
         let Some(ports) = self.system.ports.get() else { return };
+        let drive = core.root(
+            ActivityId::INFRASTRUCTURE,
+            ports.reclaimer,
+            Labels::NONE,
+            ReclaimRequest::Drive,
+        );
+        if drive.is_err() {
+            crate::console::print(format_args!("vortex: nothing is reclaimed\n"));
+        }
         let mut start = self.start.lock();
         // Counted before they begin: so long as there is one, the machine is not done.
         self.system.processes.fetch_add(start.len() as u32, Ordering::AcqRel);

@@ -14,6 +14,7 @@
 use core::ptr;
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 
+use vortex_memory::FrameId;
 use vortex_units::{ActivityId, Frames};
 
 use super::multiplexed::{self, Use};
@@ -190,6 +191,19 @@ impl Frame {
     #[must_use]
     pub fn share_with(&self, activity: ActivityId) -> bool {
         multiplexed::share(self.0, activity)
+    }
+
+    /// How many handles a frame has, page tables included.
+    #[must_use]
+    pub fn handles(number: FrameId) -> u32 {
+        let count = Counts::of(u64::from(number.get()) * PAGE_U64);
+        count.map_or(0, |count| count.load(Ordering::Acquire))
+    }
+
+    /// Its name at the multiplexor.
+    #[must_use]
+    pub fn id(&self) -> FrameId {
+        FrameId::new((self.0 / PAGE_U64) as u32)
     }
 
     /// Whether this handle is the only one, page tables included.

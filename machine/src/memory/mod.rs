@@ -17,8 +17,8 @@ pub(crate) use kernel_map::{
     STACK_AREA, STACK_SIZE, STACK_STRIDE, build as build_kernel_map, image_end,
 };
 pub(crate) use magazines::{Magazines, of_core as magazines_of};
-pub use multiplexed::{Use, multiplex, multiplexor};
-pub use space::{Look, Space};
+pub use multiplexed::{Use, Wanted, multiplex, multiplexor, with_earmarks};
+pub use space::{Look, Seen, Space, Withdrawn, page_of};
 pub use table::{Access, MapError, USER_END};
 
 /// Where all physical memory, and the devices below 4 GiB, are mapped.

@@ -4,8 +4,11 @@
 //! beginning of its heap. What it keeps for the multiplexor's tables and does not need for
 //! them is the heap's next memory.
 
+use core::sync::atomic::Ordering;
+
+use vortex_memory::policy::Policy;
 use vortex_memory::{
-    Account, Cookie, FrameId, Multiplexor, Rejected, ResourceId, Spec, SpecError, Why,
+    Account, Cookie, FrameId, Multiplexor, Rejected, ResourceId, Spec, SpecError, WaiterId, Why,
 };
 use vortex_units::{ActivityId, Frames};
 
@@ -34,11 +37,14 @@ pub enum Use {
     Heap,
     /// What is set aside for pages that left memory (SR).
     Swap,
+    /// A page of memory that several processes share.
+    Shared,
 }
 
 impl Use {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 5] = [Self::Page, Self::Table, Self::File, Self::Heap, Self::Swap];
+    pub const ALL: [Self; 6] =
+        [Self::Page, Self::Table, Self::File, Self::Heap, Self::Swap, Self::Shared];
 
     /// The multiplexor's name for it.
     #[must_use]
@@ -53,11 +59,26 @@ impl Use {
     }
 }
 
+/// How memory is to be multiplexed.
+pub struct Wanted<'a> {
+    /// Kept so that reclamation never fails.
+    pub reserve: Frames,
+    /// Set aside for the kernel's heap.
+    pub kernel: Frames,
+    /// How many cores there are.
+    pub cores: u16,
+    /// Whose frame goes first.
+    pub policy: &'static dyn Policy,
+    /// Frames of which use can be asked back.
+    pub reclaimable: &'a [Use],
+}
+
 /// Hands memory over to a multiplexor. Once, on the first core, before programs run.
 ///
 /// # Errors
 /// [`SpecError`]; then memory is as before.
-pub fn multiplex(reserve: Frames, kernel: Frames, cores: u16) -> Result<(), SpecError> {
+pub fn multiplex(wanted: &Wanted<'_>) -> Result<(), SpecError> {
+    let &Wanted { reserve, kernel, cores, policy, reclaimable } = wanted;
     let top = super::frames::top();
     let kept = Frames::new((top * EACH + BESIDE).div_ceil(PAGE_U64));
     let ranges = statics::FREE.lock().hand_over(kept);
@@ -67,8 +88,8 @@ pub fn multiplex(reserve: Frames, kernel: Frames, cores: u16) -> Result<(), Spec
         kernel,
         activities: 256,
         cores,
-        reclaimable: 0,
-        policy: vortex_memory::policy::DEFAULT,
+        reclaimable: reclaimable.iter().fold(0, |all, of| all | 1 << of.resource().index()),
+        policy,
         links: (top / SHARED) as u32,
     });
     match made {
@@ -93,8 +114,39 @@ pub fn multiplexor() -> Option<&'static Multiplexor> {
 #[inline]
 pub(super) fn allocate(owner: ActivityId, of: Use) -> Option<u64> {
     let Some(memory) = statics::MEMORY.get() else { return statics::FREE.lock().take() };
-    let frame = memory.allocate(this_core(), of.account(owner), Cookie(0)).ok()?;
+    let core = this_core();
+    let frame = match memory.allocate(core, of.account(owner), Cookie(0)) {
+        Ok(frame) => frame,
+        Err(_) => earmarked(memory, of.account(owner))?,
+    };
     Some(u64::from(frame.get()) * PAGE_U64)
+}
+
+/// A frame that is earmarked for whom this core works for, if it does.
+#[cold]
+fn earmarked(memory: &Multiplexor, account: Account) -> Option<FrameId> {
+    let number = statics::SERVED.get(this_core().index())?.load(Ordering::Relaxed);
+    let waiter = WaiterId::new(u32::try_from(number.checked_sub(1)?).ok()?);
+    memory.allocate_earmarked_for(waiter, account, Cookie(0))
+}
+
+/// Does something for one that has waited for memory: where its activity gets no frame, it
+/// is one of those that are earmarked for it.
+pub fn with_earmarks<T>(waiter: WaiterId, work: impl FnOnce() -> T) -> T {
+    let place = statics::SERVED.get(this_core().index());
+    let set = |number| place.inspect(|place| place.store(number, Ordering::Relaxed));
+    set(u64::from(waiter.get()) + 1);
+    let done = work();
+    set(0);
+    done
+}
+
+/// Names the frame of a page for whoever has to find it when it is asked back.
+#[inline]
+pub(super) fn name(frame: FrameId, name: u64) {
+    if let Some(memory) = statics::MEMORY.get() {
+        memory.rename(frame, Use::Page.resource(), Cookie(name));
+    }
 }
 
 /// The frame is nobody's any more. False if it was given out before there was a

@@ -20,14 +20,19 @@ use vortex_units::{ActivityId, CoreId};
 
 use super::range::{Batch, MOST};
 use super::table::{Access, Entry, MapError, Table};
-use super::{Frame, Freed, PAGE};
+use super::{Frame, Freed, PAGE, multiplexed};
 use crate::cpu::MAX_CORES;
 use crate::statics;
+
+mod leave;
+
+pub use leave::{Seen, Withdrawn, page_of};
 
 /// An address space. Changes are short, and each locks for itself.
 pub struct Space {
     root: u64,
     owner: ActivityId,
+    number: u64,
     inner: Mutex<Inner>,
     generation: AtomicU64,
     /// The generation with which each core is in user mode; zero if it is not.
@@ -54,14 +59,16 @@ pub struct Look {
 
 impl Space {
     /// An empty one, whose tables are for this activity; `None` where there is no frame for
-    /// its root.
+    /// its root. Its pages' frames are named at the multiplexor by its number and theirs
+    /// ([`page_of`]).
     #[must_use]
-    pub fn new(owner: ActivityId) -> Option<Self> {
+    pub fn new(owner: ActivityId, number: u64) -> Option<Self> {
         let table = Table::new(statics::kernel_root.load(Ordering::Relaxed), owner)?;
         let cores = statics::PLATFORM.get().map_or(MAX_CORES, |platform| platform.cores.len());
         Some(Self {
             root: table.root(),
             owner,
+            number,
             inner: Mutex::new(Inner { table, limbo: Vec::new() }),
             generation: AtomicU64::new(1),
             inside: [const { AtomicU64::new(0) }; MAX_CORES],
@@ -99,6 +106,7 @@ impl Space {
                 && Table::read(leaf, at).is_none()
                 && let Some(frame) = place.take()
             {
+                multiplexed::name(frame.id(), self.name(at));
                 inner.table.write(leaf, at, Entry::NONE, Entry::of(frame, access));
             }
             at += PAGE as u64;
@@ -126,6 +134,7 @@ impl Space {
         if !holds() || !inner.table.get(page).is_of(found) {
             return Ok(false);
         }
+        multiplexed::name(frame.id(), self.name(page));
         let before = inner.table.map(page, Entry::of(frame, access))?;
         self.retire(inner, before.into_frame().into_iter(), &mut freed);
         Ok(true)
@@ -158,46 +167,6 @@ impl Space {
         });
         if !batch.is_empty() {
             self.retire(inner, batch.frames(), &mut freed);
-        }
-        next
-    }
-
-    /// Takes frames that are nowhere else away from pages that a program may write, no more
-    /// than this of a bounded number of pages. They are handed over with their pages: until
-    /// [`Space::is_current`] says so, cores may still change them. Where to go on, if not at
-    /// the end.
-    #[must_use]
-    pub fn withdraw(
-        &self,
-        at: u64,
-        end: u64,
-        most: usize,
-        mut each: impl FnMut(u64, Frame),
-    ) -> Option<u64> {
-        let mut batch = Batch::new();
-        let mut last = None;
-        let next = {
-            let inner = &mut *self.inner.lock();
-            let mut count = 0;
-            let next = inner.table.visit(at, end, |page, entry| {
-                if count >= most || !entry.is_sole() {
-                    return entry;
-                }
-                count += 1;
-                last = Some(page);
-                batch.push(page, entry);
-                Entry::NONE
-            });
-            if count > 0 {
-                self.advance();
-            }
-            // What was passed over because it was enough comes first next time.
-            if count >= most { last.map(|page| page + PAGE as u64) } else { next }
-        };
-        for (page, entry) in batch.drain() {
-            if let Some(frame) = entry.into_frame() {
-                each(page, frame);
-            }
         }
         next
     }

@@ -8,7 +8,9 @@
 
 use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
+use core::sync::atomic::{AtomicU64, Ordering};
 
+use vortex_memory::FrameId;
 use vortex_units::ActivityId;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
@@ -112,6 +114,26 @@ impl Entry {
     /// Whether the frame has no other handle.
     pub fn is_sole(self) -> bool {
         self.borrow().is_sole()
+    }
+
+    /// The name of its frame; `None` if it has none.
+    pub fn id(self) -> Option<FrameId> {
+        (!self.is_none()).then(|| self.borrow().id())
+    }
+
+    /// Whether this frame is its.
+    pub fn is_at(self, frame: FrameId) -> bool {
+        self.id() == Some(frame)
+    }
+
+    /// Whether a program has used the page since that was forgotten.
+    pub fn is_accessed(self) -> bool {
+        self.0 & Flags::ACCESSED.bits() != 0
+    }
+
+    /// Whether a program has written to the page since it is there.
+    pub fn is_modified(self) -> bool {
+        self.0 & Flags::DIRTY.bits() != 0
     }
 
     /// A handle of its frame more.
@@ -231,6 +253,16 @@ impl Table {
         unsafe { place.write_volatile(entry.0) };
         self.pages += u64::from(!entry.is_none());
         self.pages -= u64::from(!before.is_none());
+    }
+
+    /// Forgets that a page was used.
+    pub fn forget_access(&mut self, page: u64) {
+        let Ok(leaf) = self.leaf(page) else { return };
+        let place = pointer::<u64>(leaf + page / PAGE_U64 % ENTRIES * 8);
+        // SAFETY: an aligned entry of a leaf table of this one, which processors change
+        // atomically too.
+        let entry = unsafe { AtomicU64::from_ptr(place) };
+        entry.fetch_and(!Flags::ACCESSED.bits(), Ordering::Relaxed);
     }
 
     /// How many pages have a frame.

@@ -8,12 +8,14 @@ use alloc::sync::Arc;
 
 use vortex_abi::{self as abi, Errno};
 use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource};
-use vortex_machine::Access;
+use vortex_machine::{Access, with_earmarks};
 use vortex_units::Frames;
 
 use super::calls;
 use super::mend::{By, Mend, mend};
+use super::orders::Reclaim;
 use super::pages::{clear, populate, share, show, sweep};
+use super::reclaimer::{ReclaimRequest, go};
 use super::regions::Backing;
 use super::remap;
 use super::space::AddressSpace;
@@ -30,6 +32,8 @@ pub enum MemoryRequest {
         address: u64,
         /// For what.
         access: Access,
+        /// How often it has waited for memory.
+        waited: u8,
     },
     /// A system call.
     Call {
@@ -60,6 +64,8 @@ pub enum MemoryRequest {
         /// From where on.
         at: u64,
     },
+    /// A frame of a page is asked back.
+    Reclaim(Reclaim),
 }
 
 impl MemoryRequest {
@@ -115,6 +121,8 @@ pub enum FaultError {
     Forbidden,
     /// Behind the end of a file (`BUS_ADRERR`).
     Beyond,
+    /// The swap volume's device cannot read it (`BUS_ADRERR`).
+    Device,
     /// Memory has run out.
     NoMemory,
 }
@@ -126,6 +134,12 @@ pub struct AddressSpaces {
 }
 
 type Left = Outcome<Mail, AddressSpaces>;
+
+/// A copy that has come so far has all pages that were in tables; from there on pages count
+/// that are with the swap resource.
+const KEPT: u64 = 1 << 63;
+/// How many frames a fault waits for, the first time and after.
+const WAITS: [u8; 4] = [8, 4, 4, 1];
 
 /// The file resource has told what is to be mapped.
 struct HasFile;
@@ -148,11 +162,11 @@ impl Continuation<Mail, AddressSpaces> for HasFile {
 impl Resource<Mail> for AddressSpaces {
     type Request = MemoryRequest;
     type Reply = Answer;
-    const FAN_OUT: u32 = 1;
+    const FAN_OUT: u32 = 2;
 
     fn handle(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
         match request {
-            MemoryRequest::Fault { space, address, access } => {
+            MemoryRequest::Fault { space, address, access, .. } => {
                 let mended = mend_for(space, *address, *access, cx);
                 let short = mended == Err(FaultError::NoMemory);
                 if short && let Some(left) = self.ask_back(cx) {
@@ -168,6 +182,7 @@ impl Resource<Mail> for AddressSpaces {
             }
             MemoryRequest::Copy { from, to, at, hot } => self.copy(from, to, at, *hot, cx),
             MemoryRequest::Release { space, at } => release(space, at),
+            MemoryRequest::Reclaim(order) => self.reclaim(order, cx),
         }
     }
 }
@@ -181,26 +196,37 @@ impl Continuation<Mail, AddressSpaces> for HasBack {
         request: &mut MemoryRequest,
         cx: &mut Context<'_, Mail>,
     ) -> Left {
-        spaces.mend_or_swap(request, cx)
+        let MemoryRequest::Fault { space, address, access, .. } = request else {
+            return Outcome::Done;
+        };
+        let mended = mend_for(space, *address, *access, cx);
+        spaces.mended(request, mended, cx)
     }
 }
 
-/// Pages have been taken out of the tables, to make room.
-struct Leaving;
+/// What was waited for is there, or there is nothing to be had.
+struct HasRoom;
 
-impl Continuation<Mail, AddressSpaces> for Leaving {
+impl Continuation<Mail, AddressSpaces> for HasRoom {
     fn resume(
         spaces: &mut AddressSpaces,
         request: &mut MemoryRequest,
         cx: &mut Context<'_, Mail>,
     ) -> Left {
-        let MemoryRequest::Fault { space, .. } = request else { return Outcome::Done };
-        if !space.space.is_current() {
-            poke(space, cx);
-            return Outcome::Continue(At::routine::<Leaving>());
-        }
-        space.away.write();
-        spaces.mend_or_swap(request, cx)
+        let MemoryRequest::Fault { space, address, access, .. } = request else {
+            return Outcome::Done;
+        };
+        let mended = match cx.reply::<Answer>() {
+            Ok(Some(Answer::Room(Some(waiter)))) => {
+                let mended = with_earmarks(waiter, || mend_for(space, *address, *access, cx));
+                vortex_machine::multiplexor().inspect(|memory| memory.give_up(waiter));
+                mended
+            }
+            _ => mend_for(space, *address, *access, cx),
+        };
+        // What was not needed of it is others'.
+        go(&spaces.system, cx.activity(), cx);
+        spaces.mended(request, mended, cx)
     }
 }
 
@@ -226,7 +252,7 @@ fn mend_for(
 
 /// Makes the cores that may still use what was taken from a space look: on the bill of
 /// whoever has it taken.
-fn poke(space: &AddressSpace, cx: &mut Context<'_, Mail>) {
+pub(super) fn poke(space: &AddressSpace, cx: &mut Context<'_, Mail>) {
     for core in space.space.behind() {
         cx.poke(core);
     }
@@ -261,10 +287,13 @@ impl AddressSpaces {
         match share(from, &space, *at, hot) {
             Ok(Some(next)) => *at = next,
             Ok(None) => {
-                from.away.copy_to(&space.away);
+                if let Some(next) = from.away.copy_to(&space, at.saturating_sub(KEPT)) {
+                    *at = KEPT + next;
+                    return Outcome::Continue(At::beginning());
+                }
                 // Until no thread of the parent writes to what is shared now, the child
                 // does not begin.
-                *at = vortex_machine::USER_END;
+                *at = u64::MAX;
                 if from.space.is_current() {
                     return Outcome::Reply(Answer::Space(Ok(space)));
                 }
@@ -291,17 +320,23 @@ impl AddressSpaces {
         Some(Outcome::Pending(trigger, At::routine::<HasBack>()))
     }
 
-    /// Mends a fault; where there is no memory for it, pages of the space make room.
-    fn mend_or_swap(&self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
-        let MemoryRequest::Fault { space, address, access } = request else {
-            return Outcome::Done;
-        };
-        let mended = mend_for(space, *address, *access, cx);
+    /// A fault is mended, or waits for memory: for a page and its tables and some more, and
+    /// where that cannot be had for less.
+    fn mended(
+        &self,
+        request: &mut MemoryRequest,
+        mended: Result<(), FaultError>,
+        cx: &mut Context<'_, Mail>,
+    ) -> Left {
+        let MemoryRequest::Fault { waited, .. } = request else { return Outcome::Done };
         if mended == Err(FaultError::NoMemory)
-            && let Some(volume) = self.system.swap.get()
-            && space.away.leave(space, volume)
+            && let Some(ports) = self.system.ports.get()
+            && let Some(&frames) = WAITS.get(usize::from(*waited))
+            && let Ok(room) =
+                cx.request(ports.reclaimer, Labels::NONE, ReclaimRequest::Wait(frames))
         {
-            return Outcome::Continue(At::routine::<Leaving>());
+            *waited += 1;
+            return Outcome::Pending(room, At::routine::<HasRoom>());
         }
         Outcome::Reply(Answer::Fault(mended))
     }

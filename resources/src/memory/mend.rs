@@ -10,6 +10,7 @@ use vortex_units::ActivityId;
 use super::asr::FaultError;
 use super::regions::{Backing, Region};
 use super::space::{AddressSpace, Layout};
+use super::swap::ReadError;
 use crate::files::Image;
 
 const PAGE_U64: u64 = PAGE as u64;
@@ -121,10 +122,15 @@ impl Fault<'_> {
     fn away(&self, by: By) -> Result<Mend, FaultError> {
         let place = self.space.away.place(self.page).filter(|_| by == By::Asr);
         let Some(place) = place else { return Ok(Mend::Late) };
-        let frame = place.read(self.owner()).ok_or(FaultError::NoMemory)?;
+        let frame = match place.read(self.owner()) {
+            Ok(frame) => frame,
+            Err(ReadError::NotYet) => return Ok(Mend::Late),
+            Err(ReadError::NoMemory) => return Err(FaultError::NoMemory),
+            Err(ReadError::Device) => return Err(FaultError::Device),
+        };
         let back = self.put(self.page, &mut [Some(frame)], self.region.access, 1)?;
         if back != Mend::Late {
-            self.space.away.forget(self.page);
+            self.space.away.forget(self.page, &place);
         }
         Ok(back)
     }

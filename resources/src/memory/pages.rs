@@ -18,12 +18,16 @@ pub(super) fn sweep(
     end: u64,
     access: Option<Access>,
 ) -> Option<u64> {
-    if access.is_none() && !space.away.discard(at, end) {
-        return Some(at);
-    }
     for _ in 0..SLICE {
         let next = match access {
-            None => space.space.unmap(at, end),
+            None => {
+                let next = space.space.unmap(at, end);
+                // In this order: a page may leave the tables for there meanwhile.
+                if !space.away.discard(at, next.unwrap_or(end)) {
+                    return Some(at);
+                }
+                next
+            }
             Some(access) => {
                 let (_, region) = space.region(at)?;
                 let stop = region.end.min(end);

@@ -5,7 +5,8 @@
 //! pages. Who looks a region up elsewhere puts a page there only if nothing was changed
 //! since, which it asks under the tables' lock ([`Layout`]).
 
-use alloc::sync::Arc;
+use alloc::collections::BTreeMap;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -22,6 +23,10 @@ use crate::quota::Held;
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
+/// All spaces, by their activity's place and their number: a frame that is asked back is
+/// named by its space.
+static SPACES: Mutex<BTreeMap<(usize, u64), Weak<AddressSpace>>> = Mutex::new(BTreeMap::new());
+
 /// An address space.
 pub struct AddressSpace {
     /// Names it: the affinity label of its requests at ASR.
@@ -32,6 +37,8 @@ pub struct AddressSpace {
     pub regions: Mutex<Regions>,
     /// Its pages that are with the swap resource.
     pub away: Away,
+    /// From where on its pages' use is looked at next.
+    pub(super) looked: AtomicU64,
     /// How often regions were changed.
     layout: AtomicU64,
     /// Its regions, on its activity's bill.
@@ -50,19 +57,37 @@ impl AddressSpace {
     /// An empty one, on this activity's bill; `None` where memory has run out.
     #[must_use]
     pub fn new(owner: ActivityId) -> Option<Arc<Self>> {
-        let space = Arc::new(Space::new(owner)?);
-        Some(Arc::new(Self {
-            number: NEXT.fetch_add(1, Ordering::Relaxed),
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let space = Arc::new(Space::new(owner, number)?);
+        let new = Arc::new(Self {
+            number,
             space,
             regions: Mutex::new(Regions::default()),
             away: Away::default(),
+            looked: AtomicU64::new(0),
             layout: AtomicU64::new(0),
             mappings: Mutex::default(),
             users: AtomicU32::new(0),
             heap: Mutex::new((0, 0)),
             arguments: Mutex::new(Span::new(0, 0)),
             bounds: Bounds::default(),
-        }))
+        });
+        SPACES.lock().insert((owner.index(), number), Arc::downgrade(&new));
+        Some(new)
+    }
+
+    /// The space of an activity with this number, if it is still there.
+    #[must_use]
+    pub(super) fn of(owner: ActivityId, number: u64) -> Option<Arc<Self>> {
+        SPACES.lock().get(&(owner.index(), number))?.upgrade()
+    }
+
+    /// The first space of an activity with this number or a higher one.
+    #[must_use]
+    pub(super) fn first(owner: ActivityId, number: u64) -> Option<Arc<Self>> {
+        let all = SPACES.lock();
+        let own = all.range((owner.index(), number)..=(owner.index(), u64::MAX));
+        own.filter_map(|(_, space)| space.upgrade()).next()
     }
 
     /// The region of an address, and where it begins.
@@ -120,6 +145,12 @@ impl AddressSpace {
     #[must_use]
     pub fn has(&self, page: u64, access: Access) -> bool {
         self.space.pin(page, access).is_some()
+    }
+}
+
+impl Drop for AddressSpace {
+    fn drop(&mut self) {
+        SPACES.lock().remove(&(self.space.owner().index(), self.number));
     }
 }
 

@@ -1,23 +1,48 @@
-//! The swap resource's volume (SR, §3.2), first version: frames of memory set aside at boot,
-//! outside of every budget. What is kept there cannot be made again from elsewhere.
+//! The swap resource's volume (SR, §3.2): what is kept there cannot be made again from
+//! elsewhere.
 //!
 //! # Invariants
-//! - A place is free, or one [`Place`] names it; its contents do not change while it is
-//!   named, so that a fork's copies share it.
+//! - A place is free, or one [`Place`] names it; its contents do not change once they are
+//!   written, so that a fork's copies share it.
 //! - An activity has no more places than its part: who swaps does not keep others from it.
+//! - What the device will not take stays in memory, with its place: nothing is lost by a
+//!   failed write. A failed read concerns who reads.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::fmt;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use spin::Mutex;
-use vortex_machine::{Frame, Use};
-use vortex_units::{ActivityId, Frames};
+use vortex_machine::Frame;
+use vortex_units::ActivityId;
+
+/// What pages are written to: blocks of a page's size.
+pub trait Device: Send + Sync {
+    /// How many blocks there are.
+    fn blocks(&self) -> u32;
+
+    /// Fills a frame with what a block has.
+    ///
+    /// # Errors
+    /// [`DeviceError`]; the frame may have been changed.
+    fn read(&self, block: u32, into: &Frame) -> Result<(), DeviceError>;
+
+    /// Writes a frame to a block.
+    ///
+    /// # Errors
+    /// [`DeviceError`]; the block may have been changed.
+    fn write(&self, block: u32, from: &Frame) -> Result<(), DeviceError>;
+}
+
+/// The device could not do it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceError;
 
 /// The volume.
-#[derive(Debug, Default)]
 pub struct Volume {
-    frames: Vec<Frame>,
+    device: Box<dyn Device>,
     free: Mutex<Vec<u32>>,
     /// Places in use, by activity.
     used: Vec<AtomicU32>,
@@ -30,25 +55,35 @@ pub struct Place {
     volume: Arc<Volume>,
     number: u32,
     owner: usize,
+    written: AtomicBool,
+    /// What the device would not take.
+    left: Mutex<Option<Frame>>,
+}
+
+/// Why a page that is kept cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// It is still on its way to the device.
+    NotYet,
+    /// The activity gets no frame for it.
+    NoMemory,
+    /// The device has failed.
+    Device,
 }
 
 impl Volume {
-    /// One of so many pages, for so many activities beside the infrastructure; `None` where
-    /// memory has not so many.
+    /// One on this device, for so many activities beside the infrastructure; `None` where the
+    /// heap has no room for its lists.
     #[must_use]
-    pub fn new(pages: Frames, activities: usize) -> Option<Arc<Self>> {
-        let pages = u32::try_from(pages.get()).ok()?;
-        let (mut frames, mut free, mut used) = (Vec::new(), Vec::new(), Vec::new());
-        frames.try_reserve_exact(pages as usize).ok()?;
-        free.try_reserve_exact(pages as usize).ok()?;
+    pub fn new(device: Box<dyn Device>, activities: usize) -> Option<Arc<Self>> {
+        let blocks = device.blocks();
+        let (mut free, mut used) = (Vec::new(), Vec::new());
+        free.try_reserve_exact(blocks as usize).ok()?;
         used.try_reserve_exact(activities + 1).ok()?;
-        for number in 0..pages {
-            frames.push(Frame::zeroed_for(ActivityId::INFRASTRUCTURE, Use::Swap)?);
-            free.push(number);
-        }
+        free.extend((0..blocks).rev());
         used.resize_with(activities + 1, AtomicU32::default);
-        let part = pages / u32::try_from(activities.max(1)).ok()?;
-        Some(Arc::new(Self { frames, free: Mutex::new(free), used, part }))
+        let part = blocks / u32::try_from(activities.max(1)).ok()?;
+        Some(Arc::new(Self { device, free: Mutex::new(free), used, part }))
     }
 
     /// A place for a page of an activity; `None` where its part is used up.
@@ -59,12 +94,25 @@ impl Volume {
         let update = |now: u32| (now < self.part).then_some(now + 1);
         used.fetch_update(Ordering::AcqRel, Ordering::Acquire, update).ok()?;
         match self.free.lock().pop() {
-            Some(number) => Some(Place { volume: self.clone(), number, owner }),
+            Some(number) => Some(Place {
+                volume: self.clone(),
+                number,
+                owner,
+                written: AtomicBool::new(false),
+                left: Mutex::new(None),
+            }),
             None => {
                 used.fetch_sub(1, Ordering::AcqRel);
                 None
             }
         }
+    }
+
+    /// Whether an activity has a place left.
+    #[must_use]
+    pub fn has_room(&self, activity: ActivityId) -> bool {
+        let used = self.used.get(activity.index());
+        used.is_some_and(|used| used.load(Ordering::Acquire) < self.part)
     }
 
     /// Pages that are kept.
@@ -75,17 +123,32 @@ impl Volume {
 }
 
 impl Place {
-    /// Keeps a page's contents. Before anybody else has the place.
-    pub fn write(&self, page: &Frame) {
-        if let Some(frame) = self.volume.frames.get(self.number as usize) {
-            frame.copy_from(page);
+    /// Keeps a page's contents, which nobody can change any more. Before anybody else has
+    /// the place. Whether the frame is free then; else it is kept itself.
+    #[must_use]
+    pub fn write(&self, page: Frame) -> bool {
+        let taken = self.volume.device.write(self.number, &page).is_ok();
+        if !taken {
+            *self.left.lock() = Some(page);
         }
+        self.written.store(true, Ordering::Release);
+        taken
     }
 
-    /// The contents, in a frame of the activity; `None` where it gets none.
-    #[must_use]
-    pub fn read(&self, owner: ActivityId) -> Option<Frame> {
-        Frame::copy_of(self.volume.frames.get(self.number as usize)?, owner)
+    /// The contents, in a frame of the activity.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn read(&self, owner: ActivityId) -> Result<Frame, ReadError> {
+        if !self.written.load(Ordering::Acquire) {
+            return Err(ReadError::NotYet);
+        }
+        if let Some(left) = &*self.left.lock() {
+            return Frame::copy_of(left, owner).ok_or(ReadError::NoMemory);
+        }
+        let frame = Frame::zeroed(owner).ok_or(ReadError::NoMemory)?;
+        self.volume.device.read(self.number, &frame).map_err(|_| ReadError::Device)?;
+        Ok(frame)
     }
 }
 
@@ -96,5 +159,11 @@ impl Drop for Place {
         }
         // There is room: it was taken out.
         self.volume.free.lock().push(self.number);
+    }
+}
+
+impl fmt::Debug for Volume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Volume({} blocks, {} used)", self.device.blocks(), self.used())
     }
 }

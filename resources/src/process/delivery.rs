@@ -262,7 +262,9 @@ impl Threads {
         match error {
             FaultError::Unmapped => self.raise(ready, Cause::SEGV_MAPERR, fault.address, cx),
             FaultError::Forbidden => self.raise(ready, Cause::SEGV_ACCERR, fault.address, cx),
-            FaultError::Beyond => self.raise(ready, Cause::BUS_ADRERR, fault.address, cx),
+            FaultError::Beyond | FaultError::Device => {
+                self.raise(ready, Cause::BUS_ADRERR, fault.address, cx)
+            }
             FaultError::NoMemory => {
                 note_no_memory(thread);
                 self.kill(ready, Signal::KILL.number(), cx)

@@ -425,7 +425,8 @@ impl Threads {
         vortex_machine::save_vectors(&mut thread.context);
         let space = thread.space.clone();
         let labels = Labels::flow(space.number);
-        match cx.request(ports.memory, labels, MemoryRequest::Fault { space, address, access }) {
+        let request = MemoryRequest::Fault { space, address, access, waited: 0 };
+        match cx.request(ports.memory, labels, request) {
             Ok(trigger) => Outcome::Pending(trigger, at),
             Err(_) => self.kill(ready, SIGKILL, cx),
         }

@@ -1,0 +1,182 @@
+//! Orders of the memory multiplexor, as ASR serves them: a page is taken out of the space, or
+//! the family of spaces, that has it, and written to the swap volume; then its frame is free.
+//!
+//! ```text
+//!  New ─┬─ the space alone has it ──────────────────► Gathering ──► written, given back
+//!       └─ others have it too ──► Counting ──┬─ all ──────▲
+//!                                            └─ not all: a call, or nobody: refused
+//! ```
+//!
+//! An order concerns a frame by the name of a page: what was there when it was named may have
+//! gone, or moved; then it is refused. It is served at any time beside all else that ASR does
+//! to the space, so all of it is looked at again under the tables' lock (`away.rs`).
+
+use alloc::sync::Arc;
+
+use vortex_grid::{At, Context, Outcome};
+use vortex_machine::{Frame, Withdrawn, page_of};
+use vortex_memory::{Answer as Given, Information, Multiplexor, Order};
+use vortex_units::ActivityId;
+
+use super::asr::{AddressSpaces, poke};
+use super::reclaimer::go;
+use super::space::AddressSpace;
+use super::swap::Place;
+use crate::Mail;
+
+/// Spaces that are looked at in one run.
+const SLICE: usize = 16;
+
+/// An order, and how far it has come.
+pub struct Reclaim {
+    order: Order,
+    step: Step,
+    /// The frame, once it is out of a space.
+    held: Option<Frame>,
+    /// Where its contents go.
+    place: Option<Arc<Place>>,
+    /// The space that it was taken out of last: some cores may still reach it there.
+    left: Option<Arc<AddressSpace>>,
+}
+
+enum Step {
+    New,
+    /// Spaces with a lower number are counted: so many have it.
+    Counting(u64, u32),
+    /// It was taken out of those with a lower number.
+    Gathering(u64),
+}
+
+impl Reclaim {
+    /// One that has not begun.
+    #[must_use]
+    pub fn new(order: Order) -> Self {
+        Self { order, step: Step::New, held: None, place: None, left: None }
+    }
+}
+
+/// What is done with an order in a run.
+enum Done {
+    /// Not all.
+    Again,
+    /// The frame is free: the multiplexor knows.
+    Back,
+    Answer(Given),
+}
+
+impl AddressSpaces {
+    /// Serves an order for a slice: on the bill of whoever gives.
+    pub(super) fn reclaim(
+        &self,
+        reclaim: &mut Reclaim,
+        cx: &mut Context<'_, Mail>,
+    ) -> Outcome<Mail, Self> {
+        if cx.activity() == ActivityId::INFRASTRUCTURE {
+            cx.bill_run(reclaim.order.bill);
+        }
+        let Some(memory) = vortex_machine::multiplexor() else { return Outcome::Done };
+        if let Some(space) = &reclaim.left {
+            if !space.space.is_current() {
+                poke(space, cx);
+                return Outcome::Continue(At::beginning());
+            }
+            reclaim.left = None;
+        }
+        match self.take(memory, reclaim) {
+            Done::Again => return Outcome::Continue(At::beginning()),
+            Done::Back => {}
+            // One that has ended meanwhile is nobody's.
+            Done::Answer(answer) => {
+                let _ended = memory.answer(reclaim.order.id, answer);
+            }
+        }
+        go(&self.system, reclaim.order.bill, cx);
+        Outcome::Done
+    }
+
+    fn take(&self, memory: &Multiplexor, reclaim: &mut Reclaim) -> Done {
+        let Order { id, frame, cookie, bill, .. } = reclaim.order;
+        let (number, page) = page_of(cookie.0);
+        let refused = Done::Answer(Given::Refused);
+        match reclaim.step {
+            Step::New => {
+                if memory.waiter_of(id).is_err() {
+                    return refused;
+                }
+                let space = AddressSpace::of(bill, number);
+                space.as_ref().inspect(|space| look_through(memory, space));
+                let alone = Frame::handles(frame) == 1;
+                reclaim.step = if alone { Step::Gathering(number) } else { Step::Counting(0, 0) };
+                let has = space.is_some_and(|space| space.space.has(page, frame));
+                if alone && (!has || !self.place(reclaim)) { refused } else { Done::Again }
+            }
+            Step::Counting(from, mut count) => {
+                let mut next = from;
+                for _ in 0..SLICE {
+                    let Some(space) = AddressSpace::first(bill, next) else {
+                        let all = count > 0 && count == Frame::handles(frame);
+                        reclaim.step = Step::Gathering(0);
+                        return if all && self.place(reclaim) { Done::Again } else { refused };
+                    };
+                    count += u32::from(space.space.has(page, frame));
+                    next = space.number.saturating_add(1);
+                }
+                reclaim.step = Step::Counting(next, count);
+                Done::Again
+            }
+            Step::Gathering(from) => gather(reclaim, from),
+        }
+    }
+
+    /// A place for the page. False where there is none.
+    fn place(&self, reclaim: &mut Reclaim) -> bool {
+        let place = self.system.swap.get().and_then(|volume| volume.place(reclaim.order.bill));
+        reclaim.place = place.map(Arc::new);
+        reclaim.place.is_some()
+    }
+}
+
+/// Takes the page out of the next space that has it; writes it, when none has it any more.
+fn gather(reclaim: &mut Reclaim, from: u64) -> Done {
+    let Order { frame, cookie, bill, .. } = reclaim.order;
+    let refused = Done::Answer(Given::Refused);
+    let Some(place) = &reclaim.place else { return refused };
+    if reclaim.held.as_ref().is_some_and(Frame::is_sole)
+        && let Some(held) = reclaim.held.take()
+    {
+        // A frame that is dropped goes where it was ordered to.
+        return if place.write(held) { Done::Back } else { Done::Answer(Given::Failed) };
+    }
+    let (_, page) = page_of(cookie.0);
+    let mut next = from;
+    for _ in 0..SLICE {
+        let Some(space) = AddressSpace::first(bill, next) else {
+            // Whoever still has it is at work on it: its call, or a fault that is looked at.
+            reclaim.step = Step::Gathering(0);
+            return if reclaim.held.is_some() { Done::Again } else { refused };
+        };
+        next = space.number.saturating_add(1);
+        match space.away.leave(&space, page, frame, place) {
+            Withdrawn::Taken(taken) => {
+                reclaim.held = Some(taken);
+                reclaim.left = Some(space);
+                break;
+            }
+            Withdrawn::Busy if reclaim.held.is_none() => return refused,
+            Withdrawn::Busy | Withdrawn::Gone => {}
+        }
+    }
+    reclaim.step = Step::Gathering(next);
+    Done::Again
+}
+
+/// Tells the multiplexor how a slice of a space's pages was used (§3.2: information records).
+fn look_through(memory: &Multiplexor, space: &AddressSpace) {
+    use core::sync::atomic::Ordering::Relaxed;
+    let at = space.looked.load(Relaxed);
+    let next = space.space.look_through(at, vortex_machine::USER_END, |seen| {
+        let (accessed, modified) = (seen.accessed, seen.modified);
+        memory.inform(seen.frame, Information { accessed, modified });
+    });
+    space.looked.store(next.unwrap_or(0), Relaxed);
+}
