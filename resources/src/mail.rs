@@ -62,6 +62,7 @@ impl Message for Mail {
             Self::Memory(request) => request.name(),
             Self::File(request) => request.name(),
             Self::Monitor(_) => "sample",
+            Self::Reclaim(_) => "reclaim",
             Self::ThreadDone(_) | Self::Answer(_) => "",
         }
     }

@@ -75,6 +75,7 @@ impl MemoryRequest {
             Self::Call { call, .. } => call.name(),
             Self::Copy { .. } => "copy",
             Self::Release { .. } => "release",
+            Self::Reclaim(_) => "reclaim",
         }
     }
 }
