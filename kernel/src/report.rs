@@ -82,6 +82,8 @@ pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
         if let Some(stretches) = &shared.stretches {
             stretches.tell();
         }
+        // Nobody is left to free what was given up last.
+        while vortex_resources::free_some() {}
         // Both are told, whatever the first says.
         let (frames, objects) = (memory::report(shared), objects(shared));
         let status = match (frames, objects) {

@@ -27,7 +27,7 @@ pub const ENTRY_COST: u64 = 128;
 /// What an open file costs.
 pub const OPEN_COST: u64 = 256;
 /// Pages freed at once where they stand in the way of a call.
-const REAP_AT_ONCE: usize = 64;
+const REAP_AT_ONCE: usize = 16;
 
 /// Who calls, and what of the world the call may see.
 #[derive(Clone, Copy)]
@@ -161,6 +161,12 @@ impl Root {
         false
     }
 
+    /// Whether there is anything to be freed.
+    #[must_use]
+    pub fn has_doomed(&self) -> bool {
+        !self.doomed.is_empty()
+    }
+
     /// Bytes of files that are gone and not yet freed.
     pub(crate) fn doomed(&self) -> u64 {
         let pages = self.doomed.iter().fold(0_u64, |sum, c| sum.saturating_add(c.pages()));
@@ -199,6 +205,20 @@ impl Root {
         match node {
             Node::Inode(id) => match &self.inode(*id)?.body {
                 Body::File(contents) => contents.current(index),
+                _ => Err(Errno::ENODEV),
+            },
+            Node::Proc(_) => Err(Errno::ENODEV),
+        }
+    }
+
+    /// The first page of a regular file that is no hole, from this one on, and its number.
+    ///
+    /// # Errors
+    /// `ENODEV` where the node is no regular file.
+    pub fn next_page(&self, node: &Node, from: u64) -> Result<Option<(u64, Page)>, Errno> {
+        match node {
+            Node::Inode(id) => match &self.inode(*id)?.body {
+                Body::File(contents) => contents.next(from),
                 _ => Err(Errno::ENODEV),
             },
             Node::Proc(_) => Err(Errno::ENODEV),

@@ -83,8 +83,17 @@ pub enum FileRequest {
     Drop(FilesId),
     /// A program takes another's place: what is to be closed then is.
     Exec(FilesId),
-    /// A file to be run, by this process.
-    Image(FilesId, Option<Arc<Process>>, Vec<u8>),
+    /// A file to be run.
+    Image {
+        /// By whose descriptors.
+        files: FilesId,
+        /// By this process.
+        process: Option<Arc<Process>>,
+        /// Which.
+        path: Vec<u8>,
+        /// Open, while its pages are being listed.
+        open: Option<OpenId>,
+    },
     /// A file to be mapped.
     Map {
         /// By whose descriptors.
@@ -116,7 +125,7 @@ impl FileRequest {
             Self::Fork { .. } => "fork",
             Self::Drop(_) => "drop",
             Self::Exec(_) => "exec",
-            Self::Image(..) => "image",
+            Self::Image { .. } => "image",
             Self::Map { .. } => "map",
             Self::Cancel(_) => "cancel",
             Self::Timeout(..) => "timeout",

@@ -18,6 +18,7 @@ use super::request::{FileCall, FileRequest, FilesId};
 use super::tables::Files;
 use super::terminal::Terminal;
 use super::waits::Waits;
+use crate::graves::free_some;
 use crate::memory::Shared;
 use crate::process::signals::Signal;
 use crate::process::{INFINITY, Limited, Pid, Process, ProcessRequest};
@@ -39,7 +40,12 @@ pub struct FileSystem {
     pub(super) images: Images,
     own: Option<Port<FileSystem>>,
     pub(super) last: u64,
+    /// A request is on its way that frees what was given up.
+    reaping: bool,
 }
+
+/// Pages of files that are gone, freed in one run.
+const REAPED: usize = 32;
 
 /// How a call ended, or that it waits.
 pub(super) enum Done {
@@ -77,12 +83,17 @@ impl Resource<Mail> for FileSystem {
                 }
                 Outcome::Done
             }
-            FileRequest::Image(files, process, path) => {
-                let image = self.image(*files, process.as_deref(), path, cx);
-                Outcome::Reply(Answer::Image(image.map(Box::new)))
+            FileRequest::Image { files, process, path, open } => {
+                match self.image(*files, process.as_deref(), path, open, cx).transpose() {
+                    Some(image) => Outcome::Reply(Answer::Image(image.map(Box::new))),
+                    None => Outcome::Continue(At::beginning()),
+                }
             }
             FileRequest::Map { files, fd, shared, write } => {
-                Outcome::Reply(Answer::Mapped(self.mapping(*files, *fd, *shared, *write, cx)))
+                match self.mapping(*files, *fd, *shared, *write, cx).transpose() {
+                    Some(mapping) => Outcome::Reply(Answer::Mapped(mapping)),
+                    None => Outcome::Continue(At::beginning()),
+                }
             }
             FileRequest::Cancel(tid) => {
                 self.cancel(*tid, cx);
@@ -108,13 +119,18 @@ impl Resource<Mail> for FileSystem {
                 }
             }
             FileRequest::Reap => {
-                if self.root.reap(64) {
-                    Outcome::Continue(At::beginning())
-                } else {
-                    Outcome::Done
+                // Both, whatever the first says.
+                let (contents, rest) = (self.root.reap(REAPED), free_some());
+                if contents || rest {
+                    return Outcome::Continue(At::beginning());
                 }
+                self.reaping = false;
+                return Outcome::Done;
             }
         };
+        if self.root.has_doomed() && !self.reaping {
+            self.reap(cx);
+        }
         self.wake_all(cx);
         next
     }
@@ -136,6 +152,7 @@ impl FileSystem {
             images: Images::default(),
             own: None,
             last: 0,
+            reaping: false,
         }
     }
 
@@ -215,6 +232,15 @@ impl FileSystem {
         files.table.set_limit(u32::try_from(most).unwrap_or(u32::MAX));
         Ok(files)
     }
+    /// Contents of files are gone: they are freed in further runs, on the bill of whom they
+    /// were given up for.
+    #[cold]
+    fn reap(&mut self, cx: &mut Cx<'_>) {
+        if let Some(own) = self.own() {
+            self.reaping = cx.send(own, Labels::NONE, FileRequest::Reap).is_ok();
+        }
+    }
+
     /// Takes what the console's device has; true if there may be more.
     fn input(&mut self, cx: &mut Cx<'_>) -> bool {
         let mut bytes = [0; 64];

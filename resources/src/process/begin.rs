@@ -189,7 +189,11 @@ impl Processes {
     fn ask_for(&mut self, start: &Start, path: Vec<u8>, cx: &mut Cx<'_>) -> Next {
         let Some(ports) = self.system.ports.get() else { return Outcome::Done };
         let Some(files) = start.files else { return Outcome::Done };
-        match cx.request(ports.files, Labels::NONE, FileRequest::Image(files, None, path)) {
+        match cx.request(
+            ports.files,
+            Labels::NONE,
+            FileRequest::Image { files, process: None, path, open: None },
+        ) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasImage>()),
             Err(_) => self.not_started(start, Errno::EAGAIN),
         }

@@ -81,8 +81,9 @@ impl Processes {
 
     fn ask_image(&mut self, call: &ProcessCall, path: Vec<u8>, cx: &mut Cx<'_>) -> Next {
         let Some(ports) = self.system.ports.get() else { return reply(Err(Errno::EAGAIN)) };
-        let request =
-            FileRequest::Image(call.thread.process.files, Some(call.thread.process.clone()), path);
+        let process = call.thread.process.clone();
+        let files = process.files;
+        let request = FileRequest::Image { files, process: Some(process), path, open: None };
         match cx.request(ports.files, Labels::NONE, request) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasImage>()),
             Err(_) => reply(Err(Errno::EAGAIN)),
