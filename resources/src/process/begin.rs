@@ -21,7 +21,7 @@ use super::signals::{Actions, Pending};
 use super::thread::Thread;
 use super::threads::{ThreadReady, Threads};
 use crate::files::{FileRequest, FilesId, Image};
-use crate::memory::{AddressSpace, Program, interpreter};
+use crate::memory::{AddressSpace, Loading, Program, Words, interpreter};
 use crate::quota::Quota;
 use crate::{Answer, Mail};
 
@@ -36,13 +36,15 @@ pub struct Start {
     pub(super) files: Option<FilesId>,
     /// The program, while the interpreter that it wants to be loaded by is asked for.
     pub(super) program: Option<Box<Image>>,
+    /// It, while its stack is being written; and its file, which nobody may write meanwhile.
+    pub(super) loading: Option<(Box<Loading>, Option<Arc<()>>)>,
 }
 
 impl Start {
     /// A service's program.
     #[must_use]
     pub fn new(path: Vec<u8>, arguments: Vec<Vec<u8>>, environment: Vec<Vec<u8>>) -> Self {
-        Self { path, arguments, environment, files: None, program: None }
+        Self { path, arguments, environment, files: None, program: None, loading: None }
     }
 }
 
@@ -82,12 +84,36 @@ impl Continuation<Mail, Processes> for HasImage {
             },
         };
         let running = image.running.take();
-        let strings = (&start.arguments[..], &start.environment[..]);
         let owner = cx.activity();
-        let program = match processes.load(*image, loader, strings, owner, None) {
-            Ok(program) => program,
-            Err(error) => return processes.not_started(start, error),
+        let loading = Words::of(&start.arguments, &start.environment)
+            .map_err(errno)
+            .and_then(|words| processes.load(*image, loader, words, owner, None));
+        match loading {
+            Ok(loading) => {
+                start.loading = Some((Box::new(loading), running));
+                Outcome::Continue(At::routine::<Filled>())
+            }
+            Err(error) => processes.not_started(start, error),
+        }
+    }
+}
+
+/// More of the stack is to be written.
+struct Filled;
+
+impl Continuation<Mail, Processes> for Filled {
+    fn resume(processes: &mut Processes, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
+        let ProcessRequest::Start(start) = request else { return Outcome::Done };
+        let Some((loading, running)) = &mut start.loading else { return Outcome::Done };
+        let program = match loading.go_on() {
+            Ok(None) => return Outcome::Continue(At::routine::<Filled>()),
+            Ok(Some(program)) => program,
+            Err(error) => {
+                processes.give_back(loading.space(), cx);
+                return processes.not_started(start, errno(error));
+            }
         };
+        let running = running.take();
         let Some(files) = start.files else { return Outcome::Done };
         let pid = processes.number();
         let name = (base_name(&start.path), start.path.clone());

@@ -10,13 +10,13 @@ use vortex_grid::{At, Continuation, Labels, Outcome};
 use vortex_units::ActivityId;
 
 use super::begin::base_name;
-use super::processes::Process;
-use super::request::{Extra, ProcessCall, ProcessRequest};
+use super::processes::{Pid, Process};
+use super::request::{Exec, Extra, ProcessCall, ProcessRequest, Taking};
 use super::resource::{Cx, Next, Processes, reply};
 use super::rlimits::Rlimits;
 use super::waiting::For;
 use crate::files::{FileRequest, Image};
-use crate::memory::{Given, LoadError, Program, interpreter, load};
+use crate::memory::{AddressSpace, Given, LoadError, Loading, Strings, Words, interpreter, load};
 use crate::{Answer, Mail};
 
 /// Scripts that are interpreters of scripts, at most.
@@ -90,15 +90,15 @@ impl Processes {
         }
     }
 
-    /// Loads a program with a key for its own random numbers.
+    /// Loads a program with a key for its own random numbers; its stack is only begun.
     pub(super) fn load(
         &mut self,
         image: Image,
         interpreter: Option<Image>,
-        (arguments, environment): (&[Vec<u8>], &[Vec<u8>]),
+        words: Words,
         owner: ActivityId,
         process: Option<&Process>,
-    ) -> Result<Program, Errno> {
+    ) -> Result<Loading, Errno> {
         let own = Rlimits::default();
         let limits = process.map_or(&own, |process| &process.limits);
         let fixed = !self.system.randomize || process.is_some_and(Process::is_fixed);
@@ -110,7 +110,7 @@ impl Processes {
         let places = if fixed { None } else { Some(&mut word as &mut dyn FnMut() -> u64) };
         let (image, interpreter) = (Arc::new(image), interpreter.map(Arc::new));
         let (path, interpreter) = (&image.path, interpreter.as_ref());
-        let given = Given { arguments, environment, key, places, limits, owner };
+        let given = Given { words, key, places, limits, owner };
         load(&image, interpreter, path, given).map_err(errno)
     }
 
@@ -118,7 +118,7 @@ impl Processes {
     fn found(&mut self, call: &mut ProcessCall, image: Box<Image>, cx: &mut Cx<'_>) -> Next {
         let Extra::Exec(exec) = &mut call.extra else { return reply(Err(Errno::EINVAL)) };
         if let Some(program) = exec.program.take() {
-            return self.take_place(call, *program, Some(*image), cx);
+            return self.take_place(call, *program, Some(*image));
         }
         match script(&image) {
             None => {}
@@ -128,18 +128,18 @@ impl Processes {
                 if exec.depth > DEPTH {
                     return reply(Err(Errno::ELOOP));
                 }
-                let mut all = Vec::new();
-                all.push(name.clone());
-                all.extend(argument);
-                all.push(image.path);
-                all.extend(exec.arguments.drain(..).skip(1));
-                exec.arguments = all;
+                let mut before = Vec::new();
+                before.push(name.clone());
+                before.extend(argument);
+                before.push(image.path);
+                before.extend(exec.before.drain(..).skip(1));
+                exec.before = before;
                 return self.ask_image(call, name, cx);
             }
         }
         match interpreter(&image) {
             Err(error) => reply(Err(errno(error))),
-            Ok(None) => self.take_place(call, *image, None, cx),
+            Ok(None) => self.take_place(call, *image, None),
             Ok(Some(path)) => {
                 exec.program = Some(image);
                 self.ask_image(call, path, cx)
@@ -147,12 +147,12 @@ impl Processes {
         }
     }
 
+    /// The program is loaded; its stack is written in further runs.
     fn take_place(
         &mut self,
         call: &mut ProcessCall,
         mut image: Image,
         interpreter: Option<Image>,
-        cx: &mut Cx<'_>,
     ) -> Next {
         let Extra::Exec(exec) = core::mem::replace(&mut call.extra, Extra::None) else {
             return reply(Err(Errno::EINVAL));
@@ -161,13 +161,38 @@ impl Processes {
         let process = call.thread.process.clone();
         // The process has it, not its pages: they go when there is time for it.
         let running = image.running.take();
-        let strings = (&exec.arguments[..], &exec.environment[..]);
-        let loaded = self.load(image, interpreter, strings, process.activity, Some(&process));
-        let program = match loaded {
-            Ok(program) => program,
-            Err(error) => return reply(Err(error)),
+        let Exec { mut words, before, .. } = *exec;
+        if !before.is_empty() {
+            match Strings::of(before.iter().map(Vec::as_slice)) {
+                Ok(before) => words.before = Some(before),
+                Err(_) => return reply(Err(Errno::ENOMEM)),
+            }
+        }
+        match self.load(image, interpreter, words, process.activity, Some(&process)) {
+            Ok(loading) => {
+                call.extra = Extra::Load(Box::new(Taking { loading, name, running }));
+                Outcome::Continue(At::routine::<Filled>())
+            }
+            Err(error) => reply(Err(error)),
+        }
+    }
+
+    /// More of the stack is written; when all is, the program takes the process's place.
+    fn fill(&mut self, call: &mut ProcessCall, cx: &mut Cx<'_>) -> Next {
+        let Extra::Load(taking) = &mut call.extra else { return reply(Err(Errno::EINVAL)) };
+        let program = match taking.loading.go_on() {
+            Ok(None) => return Outcome::Continue(At::routine::<Filled>()),
+            Ok(Some(program)) => program,
+            Err(error) => {
+                self.give_back(taking.loading.space(), cx);
+                return reply(Err(errno(error)));
+            }
         };
+        let name = core::mem::take(&mut taking.name);
+        let running = taking.running.take();
+        let process = call.thread.process.clone();
         if let Err(error) = self.bill_mappings(&program.space, process.activity) {
+            self.give_back(&program.space, cx);
             return reply(Err(error));
         }
         *process.program.lock() = name;
@@ -183,6 +208,22 @@ impl Processes {
             let _ = cx.send(ports.files, Labels::NONE, FileRequest::Exec(process.files));
         }
         Outcome::Reply(Answer::Program(Ok(Box::new(program))))
+    }
+
+    /// Memory of a program that does not begin.
+    pub(super) fn give_back(&mut self, space: &Arc<AddressSpace>, cx: &mut Cx<'_>) {
+        space.users.fetch_add(1, Ordering::AcqRel);
+        self.leave_memory(space, Pid(0), cx);
+    }
+}
+
+/// More of the stack is to be written.
+struct Filled;
+
+impl Continuation<Mail, Processes> for Filled {
+    fn resume(processes: &mut Processes, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
+        let ProcessRequest::Call(call) = request else { return Outcome::Done };
+        processes.fill(call, cx)
     }
 }
 

@@ -9,6 +9,7 @@ mod ending;
 mod executing;
 pub mod futex;
 mod futexes;
+mod gathering;
 mod groups;
 mod intervals;
 mod leaving;

@@ -16,7 +16,7 @@ use super::processes::{Pid, Process, ThreadState};
 use super::signals::{Info, Signal, SignalSet, Stack};
 use super::timers::TimerId;
 use crate::files::Image;
-use crate::memory::AddressSpace;
+use crate::memory::{AddressSpace, Loading, Words};
 
 /// What some calls bring beside operands.
 pub enum Extra {
@@ -28,19 +28,32 @@ pub enum Extra {
     Exec(Box<Exec>),
     /// How far a futex's wake has come.
     Futex(Waking),
+    /// A program whose stack is being written.
+    Load(Box<Taking>),
 }
 
 /// What a program is begun with.
 #[derive(Default)]
 pub struct Exec {
-    /// Its arguments.
-    pub arguments: Vec<Vec<u8>>,
-    /// Its environment.
-    pub environment: Vec<Vec<u8>>,
+    /// Its arguments and its environment.
+    pub words: Words,
+    /// The interpreter of a script, its argument, and the script: they come first, in place of
+    /// the first argument.
+    pub before: Vec<Vec<u8>>,
     /// How many interpreters of scripts were put before the arguments.
     pub depth: u32,
     /// The program, while the interpreter that it wants to be loaded by is asked for.
     pub program: Option<Box<Image>>,
+}
+
+/// A program that takes another's place.
+pub struct Taking {
+    /// It.
+    pub(super) loading: Loading,
+    /// Its name and path.
+    pub(super) name: (Vec<u8>, Vec<u8>),
+    /// Its file, which nobody may write meanwhile.
+    pub(super) running: Option<Arc<()>>,
 }
 
 /// What a child gets of its parent's thread.

@@ -194,6 +194,15 @@ impl Continuation<Mail, Threads> for Mended {
     }
 }
 
+/// More of a call is to be prepared.
+struct CallMore;
+
+impl Continuation<Mail, Threads> for CallMore {
+    fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
+        threads.call(ready, cx)
+    }
+}
+
 /// A page that a call needs is there, or will not be.
 struct CallMended;
 
@@ -286,6 +295,11 @@ impl Threads {
             let Prepared::Fault(address, access) = prepared else { break };
             let Some(given) = mend_here(&thread.space, address, access) else { break };
             cx.allocated(Frames::new(given));
+            if thread.gathering.is_some() {
+                // It goes on where it was, with a run of its own.
+                prepared = Prepared::More;
+                break;
+            }
             prepared = stub::prepare(thread, &self.system, now, core);
         }
         if thread.restored.is_some() && thread.has_signal() {
@@ -305,6 +319,10 @@ impl Threads {
             Prepared::Returned => {
                 thread.settle();
                 return self.run(ready, cx);
+            }
+            Prepared::More => {
+                vortex_machine::save_vectors(&mut thread.context);
+                return Outcome::Continue(At::routine::<CallMore>());
             }
             Prepared::Bad => return self.raise(ready, Cause::PROTECTION, 0, cx),
             Prepared::Fault(address, access) => {
@@ -383,6 +401,7 @@ impl Threads {
                 (done, result) => Ok(done.saturating_add(result.unwrap_or(0))),
             };
             thread.settle();
+            thread.gathering = None;
             if let Some(blocked) = thread.restored.take() {
                 thread.block(blocked);
             }
