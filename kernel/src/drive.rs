@@ -150,6 +150,9 @@ fn enter(core: &mut GridCore, cpu: &mut Cpu, limit: Cycles, shared: &Shared) -> 
     if let Some(ready) = core.entered::<ThreadReady>() {
         ready.left(exit, used, began + used);
     }
+    if let Some(times) = shared.system.idle.get(cpu.id().index()) {
+        times.ran(used);
+    }
     if exit == Exit::Interrupted {
         core.interrupted(cpu.left_at());
     }

@@ -85,7 +85,7 @@ pub use open::Opened;
 pub use page::{PAGE, Page};
 pub use place::Place;
 pub use poll::Polled;
-pub use proc::{NoProc, ProcEntry, ProcKind, ProcLink, ProcSource};
+pub use proc::{NoProc, ProcEntry, ProcKind, ProcLink, ProcName, ProcSource, ProcText};
 pub use root::{Caller, ENTRY_COST, NODE_COST, OPEN_COST, Root};
 pub use slab::Key;
 pub use stat::{Attributes, FileSystem};

@@ -84,6 +84,15 @@ impl Table {
         })
     }
 
+    /// The same from a number on.
+    pub fn iter_from(&self, from: Fd) -> impl Iterator<Item = (Fd, OpenId)> {
+        let from = usize::try_from(from.get()).unwrap_or(0);
+        let rest = self.slots.iter().enumerate().skip(from);
+        rest.filter_map(|(index, slot)| {
+            Some((Fd::new(i32::try_from(index).ok()?), slot.as_ref()?.open))
+        })
+    }
+
     /// Whether so many more descriptors may be made: asked before a file is opened for one.
     ///
     /// # Errors

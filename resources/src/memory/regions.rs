@@ -224,9 +224,13 @@ impl Regions {
         self.count().saturating_add(more as usize) <= MOST
     }
 
-    /// All, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, Region)> + '_ {
-        self.by_start.iter().map(|(&start, region)| (start, region.clone()))
+    /// So many, in order, from an address on, and where the next begins.
+    #[must_use]
+    pub fn some_from(&self, from: u64, most: usize) -> (Vec<(u64, Region)>, Option<u64>) {
+        let mut rest = self.by_start.range(from..);
+        let some = rest.by_ref().take(most).map(|(&start, region)| (start, region.clone()));
+        let some = some.collect();
+        (some, rest.next().map(|(&start, _)| start))
     }
 
     /// Whether there can be regions in this range.

@@ -58,16 +58,11 @@ impl Processes {
         let process = call.thread.process.clone();
         if process.count.load(Ordering::Acquire) > 1 {
             // First the other threads end.
-            for thread in process.threads.lock().iter() {
-                let other = thread.tid != call.thread.tid;
-                thread.doomed.store(other, Ordering::Release);
-            }
+            call.thread.doomed.store(false, Ordering::Release);
             if let Some(ports) = self.system.ports.get() {
-                let _ = cx.send(
-                    ports.process,
-                    Labels::NONE,
-                    ProcessRequest::Interrupt(process.clone(), 0),
-                );
+                let others =
+                    ProcessRequest::Interrupt(process.clone(), Pid(0), Some(call.thread.tid));
+                let _ = cx.send(ports.process, Labels::NONE, others);
             }
             call.thread.interrupted.store(false, Ordering::SeqCst);
             let alone = For { alone_in: Some(process.pid), ..For::default() };

@@ -20,7 +20,7 @@ impl Processes {
         cx: &mut Cx<'_>,
     ) -> Option<Arc<Process>> {
         let process = thread.process.clone();
-        process.threads.lock().retain(|other| other.tid != thread.tid);
+        process.threads.lock().remove(thread.tid);
         // It does not count any more where it was bound.
         cx.unbind(process.own, thread.tid.0 as u64);
         let left = process.count.fetch_sub(1, Ordering::AcqRel) - 1;
@@ -29,7 +29,8 @@ impl Processes {
                 // An execve(2) may wait to be alone.
                 self.waits.alone(process.pid, cx);
             }
-            return process.is_ending().then_some(process);
+            let first = process.is_ending() && !process.told.swap(true, Ordering::AcqRel);
+            return first.then_some(process);
         }
         // Its last thread's request has ended: nothing is there any more.
         cx.remove(process.own);

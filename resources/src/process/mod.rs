@@ -27,6 +27,7 @@ mod rlimits;
 mod selecting;
 pub mod signals;
 mod stub;
+mod tasks;
 mod thread;
 mod threads;
 mod timers;

@@ -14,7 +14,9 @@ use super::resource::{Cx, Next, Processes, reply};
 use super::signals::{Ended, Info, Signal, SignalSet};
 
 /// Processes that are signalled in one run.
-const SLICE: usize = 3;
+const SLICE: usize = 2;
+/// Threads that are looked at in one.
+const THREADS: usize = 64;
 
 /// A process's alarm.
 pub(super) struct Alarm {
@@ -128,9 +130,7 @@ impl Processes {
     }
 
     fn find_thread(&self, tid: Pid) -> Option<Arc<ThreadState>> {
-        let of = |process: &Arc<Process>| {
-            process.threads.lock().iter().find(|thread| thread.tid == tid).cloned()
-        };
+        let of = |process: &Arc<Process>| process.threads.lock().get(tid);
         // Mostly the number is the process's own.
         let first = self.records.get(&tid).and_then(|record| of(&record.process));
         first.or_else(|| self.records.values().find_map(|record| of(&record.process)))
@@ -159,7 +159,7 @@ impl Processes {
         cx: &mut Cx<'_>,
     ) -> Result<(), Errno> {
         let signal = info.signal;
-        let threads: Vec<_> = process.threads.lock().clone();
+        let threads = process.threads.lock().from(Pid(0), THREADS);
         let undone = SignalSet::undone_by(signal);
         if !undone.is_empty() {
             process.pending.lock().discard(undone);
@@ -171,14 +171,14 @@ impl Processes {
             self.go_on(process, signal == Signal::CONT, cx);
         }
         if signal == Signal::KILL {
-            if process.end(signal.number()) {
+            if process.end(signal.number()) && !process.told.swap(true, Ordering::AcqRel) {
                 self.interrupt_all(process, cx);
             }
             return Ok(());
         }
         let takes = |thread: &&Arc<ThreadState>| thread.takes(signal);
-        let taker = thread.or_else(|| threads.iter().find(takes)).or_else(|| threads.first());
-        let Some(taker) = taker else { return Ok(()) };
+        let found = thread.or_else(|| threads.iter().find(takes));
+        let Some(taker) = found.or_else(|| threads.first()) else { return Ok(()) };
         if process.actions.lock().discards(signal, taker.blocked()) {
             return Ok(());
         }
@@ -190,7 +190,41 @@ impl Processes {
             let taker = taker.clone();
             self.interrupt(&taker, cx);
         }
+        if threads.len() == THREADS
+            && (thread.is_none() && found.is_none() || !undone.is_empty())
+            && let (Some(last), Some(ports)) = (threads.last(), self.system.ports.get())
+        {
+            let rest = Pid(last.tid.0.saturating_add(1));
+            let look = ProcessRequest::Look(process.clone(), signal, rest);
+            let _ = cx.send(ports.process, Labels::NONE, look);
+        }
         Ok(())
+    }
+
+    /// Looks at more threads of a process to which a signal was sent: what it undoes is
+    /// discarded, and as long as it waits for any of them, the first that takes it looks up.
+    /// From where on the next are to be looked at.
+    pub(super) fn look(
+        &mut self,
+        process: &Process,
+        signal: Signal,
+        from: Pid,
+        cx: &mut Cx<'_>,
+    ) -> Option<Pid> {
+        let undone = SignalSet::undone_by(signal);
+        let threads = process.threads.lock().from(from, THREADS);
+        let waits = process.pending.lock().set().contains(signal);
+        if !undone.is_empty() {
+            threads.iter().for_each(|thread| thread.pending.lock().discard(undone));
+        } else if !waits {
+            return None;
+        }
+        let taker = threads.iter().find(|thread| waits && thread.takes(signal));
+        if let Some(taker) = taker {
+            self.interrupt(taker, cx);
+        }
+        let over = threads.len() < THREADS || taker.is_some() && undone.is_empty();
+        threads.last().filter(|_| !over).map(|last| Pid(last.tid.0.saturating_add(1)))
     }
 
     /// A stopped process goes on.
@@ -240,8 +274,8 @@ impl Processes {
 
     fn interrupt_all(&mut self, process: &Arc<Process>, cx: &mut Cx<'_>) {
         if let Some(ports) = self.system.ports.get() {
-            let _ =
-                cx.send(ports.process, Labels::NONE, ProcessRequest::Interrupt(process.clone(), 0));
+            let all = ProcessRequest::Interrupt(process.clone(), Pid(0), None);
+            let _ = cx.send(ports.process, Labels::NONE, all);
         }
     }
 

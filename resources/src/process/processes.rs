@@ -12,6 +12,7 @@ use super::Threads;
 use super::cpu_timers::CpuTimers;
 use super::rlimits::Rlimits;
 use super::signals::{Actions, Info, Pending, Signal, SignalSet};
+use super::tasks::Tasks;
 use crate::files::FilesId;
 use crate::memory::AddressSpace;
 use crate::quota::Quota;
@@ -37,11 +38,13 @@ pub struct Process {
     /// Its descriptors.
     pub files: FilesId,
     /// Its threads that have not ended.
-    pub threads: Mutex<Vec<Arc<ThreadState>>>,
+    pub threads: Mutex<Tasks>,
     /// How many.
     pub count: AtomicU32,
     /// It is ending: its threads do not return to user mode.
     pub ending: AtomicBool,
+    /// All its threads are told to end.
+    pub told: AtomicBool,
     /// How it ended, as wait(2) reports it.
     pub status: AtomicI32,
     /// The bill of the real-time signals that wait in it.
@@ -214,7 +217,7 @@ impl ThreadState {
             used: AtomicU64::new(0),
             running: AtomicU16::new(0),
         });
-        state.process.threads.lock().push(state.clone());
+        state.process.threads.lock().add(state.clone());
         state.process.count.fetch_add(1, Ordering::AcqRel);
         state
     }

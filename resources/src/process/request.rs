@@ -92,8 +92,11 @@ pub enum ProcessRequest {
     Call(Box<ProcessCall>),
     /// A thread has ended; futexes there are to be woken.
     Ended(Arc<ThreadState>, Vec<Key>),
-    /// All threads of a process must look up from what they do.
-    Interrupt(Arc<Process>, usize),
+    /// All threads of a process, from a number on, must look up from what they do. If one is
+    /// named, that goes on, and the others end.
+    Interrupt(Arc<Process>, Pid, Option<Pid>),
+    /// A signal was sent to a process of many threads: those from a number on are looked at.
+    Look(Arc<Process>, Signal, Pid),
     /// A wait's time is over.
     Timeout(Pid, u64),
     /// A timer's time has come.
@@ -117,6 +120,7 @@ impl ProcessRequest {
             Self::Call(call) => call.call.name(),
             Self::Ended(..) => "ended",
             Self::Interrupt(..) => "interrupt",
+            Self::Look(..) => "look",
             Self::Timeout(..) => "timeout",
             Self::Timer(..) => "timer",
             Self::Alarm(..) => "alarm",

@@ -3,7 +3,6 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use vortex_abi::{self as abi, Errno};
@@ -54,7 +53,7 @@ pub(super) type Cx<'a> = Context<'a, Mail>;
 impl Resource<Mail> for Processes {
     type Request = ProcessRequest;
     type Reply = Answer;
-    const FAN_OUT: u32 = 8;
+    const FAN_OUT: u32 = 10;
 
     fn handle(&mut self, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
         match request {
@@ -74,27 +73,39 @@ impl Resource<Mail> for Processes {
                 let thread = thread.clone();
                 match self.ended(&thread, cx) {
                     Some(process) => {
-                        *request = ProcessRequest::Interrupt(process, 0);
+                        *request = ProcessRequest::Interrupt(process, Pid(0), None);
                         Outcome::Continue(At::beginning())
                     }
                     None => Outcome::Done,
                 }
             }
-            ProcessRequest::Interrupt(process, done) => {
-                if *done == 0 && process.is_ending() && process.go_on() {
+            ProcessRequest::Interrupt(process, from, spared) => {
+                if from.0 == 0 && process.is_ending() && process.go_on() {
                     // It was stopped, and a thread that runs yet has ended it.
                     cx.resume_everywhere(process.own);
                 }
-                let threads: Vec<_> =
-                    process.threads.lock().iter().skip(*done).take(SLICE).cloned().collect();
-                for thread in &threads {
+                let threads = process.threads.lock().from(*from, SLICE);
+                for thread in threads.iter().filter(|thread| Some(thread.tid) != *spared) {
+                    if spared.is_some() {
+                        thread.doomed.store(true, Ordering::Release);
+                    }
                     self.interrupt(thread, cx);
                 }
-                *done += threads.len();
-                if threads.len() == SLICE {
-                    Outcome::Continue(At::beginning())
-                } else {
-                    Outcome::Done
+                match threads.last() {
+                    Some(last) if threads.len() == SLICE => {
+                        *from = Pid(last.tid.0.saturating_add(1));
+                        Outcome::Continue(At::beginning())
+                    }
+                    _ => Outcome::Done,
+                }
+            }
+            ProcessRequest::Look(process, signal, from) => {
+                match self.look(&process.clone(), *signal, *from, cx) {
+                    Some(next) => {
+                        *from = next;
+                        Outcome::Continue(At::beginning())
+                    }
+                    None => Outcome::Done,
                 }
             }
             ProcessRequest::Timer(id, number) => self.expire_timer(*id, *number, cx),

@@ -137,8 +137,7 @@ impl Processes {
                 SIGEV_NONE => (None, None),
                 SIGEV_SIGNAL => (Some((signal()?, value)), None),
                 SIGEV_THREAD_ID => {
-                    let threads = call.thread.process.threads.lock();
-                    let thread = threads.iter().find(|thread| thread.tid == Pid(tid)).cloned();
+                    let thread = call.thread.process.threads.lock().get(Pid(tid));
                     (Some((signal()?, value)), Some(thread.ok_or(Errno::EINVAL)?))
                 }
                 _ => return Err(Errno::EINVAL),
