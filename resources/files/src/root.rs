@@ -28,6 +28,8 @@ pub const ENTRY_COST: u64 = 128;
 pub const OPEN_COST: u64 = 256;
 /// Pages freed at once where they stand in the way of a call.
 const REAP_AT_ONCE: usize = 16;
+/// Objects that go at once with the last that held them.
+const SETTLED: usize = 16;
 
 /// Who calls, and what of the world the call may see.
 #[derive(Clone, Copy)]
@@ -58,6 +60,8 @@ pub struct Root {
     /// The files that programs run, by their numbers, as long as anybody has them so.
     pub(crate) running: BTreeMap<u64, Weak<()>>,
     doomed: Vec<Contents>,
+    /// Objects that nothing may refer to any more.
+    unsettled: Vec<InodeId>,
     last_number: u64,
 }
 
@@ -98,6 +102,7 @@ impl Root {
             locks: BTreeMap::new(),
             running: BTreeMap::new(),
             doomed: Vec::new(),
+            unsettled: Vec::new(),
             last_number: 1,
         })
     }
@@ -152,6 +157,11 @@ impl Root {
     /// called when there is time: large files are not freed by the call that ends them.
     pub fn reap(&mut self, pages: usize) -> bool {
         let mut budget = pages;
+        if let Some(id) = self.unsettled.pop() {
+            // No object of the caller's own is in a chain of folders.
+            self.settle(id);
+            return self.has_doomed();
+        }
         while let Some(contents) = self.doomed.last_mut() {
             if contents.reap(&mut budget, &mut self.accounts) {
                 return true;
@@ -164,7 +174,7 @@ impl Root {
     /// Whether there is anything to be freed.
     #[must_use]
     pub fn has_doomed(&self) -> bool {
-        !self.doomed.is_empty()
+        !self.doomed.is_empty() || !self.unsettled.is_empty()
     }
 
     /// Bytes of files that are gone and not yet freed.
@@ -373,7 +383,14 @@ impl Root {
     pub(crate) fn settle(&mut self, id: InodeId) -> Option<u64> {
         let mut tag = None;
         let mut next = Some(id);
+        let mut left = SETTLED;
         while let Some(id) = next.take() {
+            if left == 0 {
+                // A chain of folders that were removed: the others go as contents do.
+                self.unsettled.push(id);
+                break;
+            }
+            left = left.saturating_sub(1);
             let inode = self.inodes.get(id)?;
             if inode.links > 0 || inode.holds > 0 {
                 break;

@@ -5,9 +5,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use vortex_abi as abi;
-use vortex_files::OpenId;
+use vortex_files::{OpenId, Table};
 use vortex_units::{Bytes, Cycles};
 
+use super::tables::Files;
 use crate::process::{Operands, Pid, Process, ThreadState};
 
 /// Names the descriptors and the place of one process, or of several that share them.
@@ -78,11 +79,17 @@ pub enum FileRequest {
         from: FilesId,
         /// Descriptors are shared (`CLONE_FILES`).
         share: bool,
+        /// What is copied so far.
+        copy: Option<Box<Table>>,
     },
     /// A user of these descriptors has ended.
     Drop(FilesId),
-    /// A program takes another's place: what is to be closed then is.
-    Exec(FilesId),
+    /// Descriptors of nobody's any more.
+    Dispose(Option<Box<Files>>),
+    /// A program takes another's place: what is to be closed then is, from a descriptor on.
+    Exec(FilesId, usize),
+    /// There are still some to be woken.
+    Wake,
     /// A file to be run.
     Image {
         /// By whose descriptors.
@@ -124,7 +131,9 @@ impl FileRequest {
             Self::New => "new",
             Self::Fork { .. } => "fork",
             Self::Drop(_) => "drop",
-            Self::Exec(_) => "exec",
+            Self::Dispose(_) => "dispose",
+            Self::Exec(..) => "exec",
+            Self::Wake => "wake",
             Self::Image { .. } => "image",
             Self::Map { .. } => "map",
             Self::Cancel(_) => "cancel",

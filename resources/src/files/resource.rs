@@ -1,7 +1,7 @@
 //! The file resource: owns the root file system and every process's descriptors.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -12,7 +12,7 @@ use vortex_grid::{At, Context, Labels, Outcome, Port, Resource};
 use vortex_units::Cycles;
 
 use super::images::Images;
-use super::locks::LockWait;
+use super::locks::LockWaits;
 use super::proc::ProcView;
 use super::request::{FileCall, FileRequest, FilesId};
 use super::tables::Files;
@@ -32,7 +32,7 @@ pub struct FileSystem {
     pub(super) effects: Effects,
     pub(super) terminal: Terminal,
     /// Who waits for whose lock.
-    pub(super) lock_waits: BTreeMap<Pid, LockWait>,
+    pub(super) lock_waits: LockWaits,
     pub(super) system: Arc<System>,
     /// The memory of files that are mapped to be shared, by their inodes' numbers.
     pub(super) shared: BTreeMap<u64, Weak<Shared>>,
@@ -42,6 +42,12 @@ pub struct FileSystem {
     pub(super) last: u64,
     /// A request is on its way that frees what was given up.
     reaping: bool,
+    /// For what there are still some to be woken, of those whose waits are not after one.
+    pub(super) waking: VecDeque<(WaitKey, u64)>,
+    /// A request is on its way that wakes them.
+    pub(super) wakes: bool,
+    /// Tables of descriptors that are being copied: nothing is changed in them meanwhile.
+    pub(super) frozen: u32,
 }
 
 /// Pages of files that are gone, freed in one run.
@@ -63,24 +69,42 @@ type Cx<'a> = Context<'a, Mail>;
 impl Resource<Mail> for FileSystem {
     type Request = FileRequest;
     type Reply = Answer;
-    const FAN_OUT: u32 = 2;
+    const FAN_OUT: u32 = 4;
 
     fn handle(&mut self, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
         let next = match request {
             FileRequest::Call(call) => self.call(call, cx),
             FileRequest::New => Outcome::Reply(Answer::Files(self.fresh(cx))),
-            FileRequest::Fork { from, share } => {
-                Outcome::Reply(Answer::Files(self.fork(*from, *share)))
-            }
-            FileRequest::Drop(files) => {
-                self.release(*files);
-                self.system.open.store(self.root.counted_in_all(), Ordering::Relaxed);
-                Outcome::Done
-            }
-            FileRequest::Exec(files) => {
-                if let Some(files) = self.files.get_mut(files) {
-                    files.table.sweep(&mut self.root, &mut self.effects);
+            FileRequest::Fork { from, share, copy } => {
+                match self.fork(*from, *share, copy).transpose() {
+                    Some(files) => Outcome::Reply(Answer::Files(files)),
+                    None => Outcome::Continue(At::beginning()),
                 }
+            }
+            FileRequest::Drop(files) => match self.release(*files) {
+                Some(gone) => {
+                    *request = FileRequest::Dispose(Some(Box::new(gone)));
+                    Outcome::Continue(At::beginning())
+                }
+                None => Outcome::Done,
+            },
+            FileRequest::Dispose(gone) => {
+                if self.dispose(gone) {
+                    Outcome::Continue(At::beginning())
+                } else {
+                    self.system.open.store(self.root.counted_in_all(), Ordering::Relaxed);
+                    Outcome::Done
+                }
+            }
+            FileRequest::Exec(files, at) => match self.sweep(*files, *at) {
+                Some(next) => {
+                    *at = next;
+                    Outcome::Continue(At::beginning())
+                }
+                None => Outcome::Reply(Answer::Call(Ok(0))),
+            },
+            FileRequest::Wake => {
+                self.wakes = false;
                 Outcome::Done
             }
             FileRequest::Image { files, process, path, open } => {
@@ -146,13 +170,16 @@ impl FileSystem {
             waits: Waits::default(),
             effects: Effects::new(),
             terminal: Terminal::default(),
-            lock_waits: BTreeMap::new(),
+            lock_waits: LockWaits::default(),
             system,
             shared: BTreeMap::new(),
             images: Images::default(),
             own: None,
             last: 0,
             reaping: false,
+            waking: VecDeque::new(),
+            wakes: false,
+            frozen: 0,
         }
     }
 
@@ -251,7 +278,7 @@ impl FileSystem {
             let _ = cx.send(ports.process, Labels::NONE, request);
         }
         if self.terminal.is_readable() {
-            self.wake(super::streams::CONSOLE, cx);
+            self.wake_for(super::streams::CONSOLE);
         }
         count == bytes.len()
     }

@@ -45,7 +45,8 @@ pub(super) struct Over {
 #[derive(Default)]
 pub struct Waits {
     by_thread: BTreeMap<Pid, Wait>,
-    by_key: BTreeMap<WaitKey, Vec<Pid>>,
+    /// Who waits for what, in the order of their waits' numbers.
+    by_key: BTreeMap<(WaitKey, u64), Pid>,
     number: u64,
 }
 
@@ -61,7 +62,7 @@ impl Waits {
     ) -> u64 {
         self.number += 1;
         for key in &keys {
-            self.by_key.entry(*key).or_default().push(tid);
+            self.by_key.insert((*key, self.number), tid);
         }
         self.by_thread.insert(tid, Wait { kept, keys, deadline, begun, done, number: self.number });
         self.number
@@ -71,21 +72,22 @@ impl Waits {
     pub(super) fn remove(&mut self, tid: Pid) -> Option<Over> {
         let wait = self.by_thread.remove(&tid)?;
         for key in &wait.keys {
-            if let Some(waiting) = self.by_key.get_mut(key) {
-                waiting.retain(|&other| other != tid);
-                if waiting.is_empty() {
-                    self.by_key.remove(key);
-                }
-            }
+            self.by_key.remove(&(*key, wait.number));
         }
         let Wait { kept, deadline, begun, done, .. } = wait;
         Some(Over { kept, deadline, begun, done })
     }
 
-    /// Who waits for this.
+    /// The number of the wait that was begun last.
     #[must_use]
-    pub fn waiting(&self, key: WaitKey) -> Vec<Pid> {
-        self.by_key.get(&key).cloned().unwrap_or_default()
+    pub fn last(&self) -> u64 {
+        self.number
+    }
+
+    /// Who has waited longest for this, of those whose waits are not after one.
+    #[must_use]
+    pub fn first(&self, key: WaitKey, last: u64) -> Option<Pid> {
+        self.by_key.range((key, 0)..=(key, last)).next().map(|(_, &tid)| tid)
     }
 
     /// A wait's time is over, if it is still the same.

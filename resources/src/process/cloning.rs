@@ -120,7 +120,7 @@ impl Processes {
     fn copy_files(&mut self, call: &ProcessCall, cx: &mut Cx<'_>) -> Next {
         let Some(ports) = self.system.ports.get() else { return reply(Err(Errno::EAGAIN)) };
         let share = Wanted::of(call).has(CLONE_FILES);
-        let request = FileRequest::Fork { from: call.thread.process.files, share };
+        let request = FileRequest::Fork { from: call.thread.process.files, share, copy: None };
         match cx.request(ports.files, Labels::NONE, request) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasFiles>()),
             Err(_) => self.not_made(call, None, Errno::EAGAIN, cx),

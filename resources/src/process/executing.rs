@@ -165,7 +165,8 @@ impl Processes {
         }
         match self.load(image, interpreter, words, process.activity, Some(&process)) {
             Ok(loading) => {
-                call.extra = Extra::Load(Box::new(Taking { loading, name, running }));
+                call.extra =
+                    Extra::Load(Box::new(Taking { loading, program: None, name, running }));
                 Outcome::Continue(At::routine::<Filled>())
             }
             Err(error) => reply(Err(error)),
@@ -183,13 +184,30 @@ impl Processes {
                 return reply(Err(errno(error)));
             }
         };
-        let name = core::mem::take(&mut taking.name);
-        let running = taking.running.take();
-        let process = call.thread.process.clone();
+        let process = &call.thread.process;
         if let Err(error) = self.bill_mappings(&program.space, process.activity) {
             self.give_back(&program.space, cx);
             return reply(Err(error));
         }
+        // From here on it is the process's program; but first what it is not to have is closed.
+        let swept = self.system.ports.get().and_then(|ports| {
+            cx.request(ports.files, Labels::NONE, FileRequest::Exec(process.files, 0)).ok()
+        });
+        taking.program = Some(program);
+        match swept {
+            Some(trigger) => Outcome::Pending(trigger, At::routine::<Swept>()),
+            None => self.begin_program(call, cx),
+        }
+    }
+
+    /// The program takes the process's place.
+    fn begin_program(&mut self, call: &mut ProcessCall, cx: &mut Cx<'_>) -> Next {
+        let Extra::Load(taking) = core::mem::replace(&mut call.extra, Extra::None) else {
+            return reply(Err(Errno::EINVAL));
+        };
+        let Taking { program, name, running, .. } = *taking;
+        let Some(program) = program else { return reply(Err(Errno::EINVAL)) };
+        let process = call.thread.process.clone();
         *process.program.lock() = name;
         *process.running.lock() = running;
         process.actions.lock().after_exec();
@@ -199,9 +217,6 @@ impl Processes {
             core::mem::replace(&mut *process.space.lock(), program.space.clone())
         };
         self.leave_memory(&old, process.pid, cx);
-        if let Some(ports) = self.system.ports.get() {
-            let _ = cx.send(ports.files, Labels::NONE, FileRequest::Exec(process.files));
-        }
         Outcome::Reply(Answer::Program(Ok(Box::new(program))))
     }
 
@@ -209,6 +224,16 @@ impl Processes {
     pub(super) fn give_back(&mut self, space: &Arc<AddressSpace>, cx: &mut Cx<'_>) {
         space.users.fetch_add(1, Ordering::AcqRel);
         self.leave_memory(space, Pid(0), cx);
+    }
+}
+
+/// What the program is not to have is closed.
+struct Swept;
+
+impl Continuation<Mail, Processes> for Swept {
+    fn resume(processes: &mut Processes, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
+        let ProcessRequest::Call(call) = request else { return Outcome::Done };
+        processes.begin_program(call, cx)
     }
 }
 

@@ -16,7 +16,7 @@ use super::processes::{Pid, Process, ThreadState};
 use super::signals::{Info, Signal, SignalSet, Stack};
 use super::timers::TimerId;
 use crate::files::Image;
-use crate::memory::{AddressSpace, Loading, Words};
+use crate::memory::{AddressSpace, Loading, Program, Words};
 
 /// What some calls bring beside operands.
 pub enum Extra {
@@ -50,6 +50,8 @@ pub struct Exec {
 pub struct Taking {
     /// It.
     pub(super) loading: Loading,
+    /// It, when its stack is written.
+    pub(super) program: Option<Program>,
     /// Its name and path.
     pub(super) name: (Vec<u8>, Vec<u8>),
     /// Its file, which nobody may write meanwhile.
