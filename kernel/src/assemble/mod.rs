@@ -190,6 +190,7 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
         Allowance {
             activity: *id,
             limits: Limits { processes, threads },
+            threads: Arc::default(),
             mappings: Quota::new(mappings),
             signals: Quota::new(signals),
         }

@@ -68,6 +68,7 @@ mod table;
 mod time;
 mod wait;
 mod walk;
+mod walks;
 
 pub use accounts::{Counted, Owner};
 pub use contents::Overlay;
@@ -93,6 +94,7 @@ pub use table::{Table, USUAL_LIMIT};
 pub use time::{Stamp, Time};
 pub use vortex_abi::Errno;
 pub use wait::{Effects, Outcome, Side, WaitKey};
+pub use walks::Walks;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use linux_raw_sys::general as abi;
 
 use crate::accounts::{Accounts, Counted};
@@ -17,7 +18,7 @@ use crate::inode::{Body, Inode, InodeId};
 use crate::lock::Locks;
 use crate::node::Node;
 use crate::slab::Slab;
-use crate::{Errno, Owner, Page, Place, ProcSource, Table, Time};
+use crate::{Errno, Owner, Page, Place, ProcSource, Table, Time, Walks};
 use vortex_units::Bytes;
 
 /// What an object costs beside its contents.
@@ -44,6 +45,8 @@ pub struct Caller<'a> {
     pub owner: Owner,
     /// How large files may become by it (`RLIMIT_FSIZE`).
     pub largest: u64,
+    /// How far the walks of its call have come; nothing where they are not to be suspended.
+    pub walks: Option<&'a RefCell<Walks>>,
     /// The time.
     pub now: Time,
 }

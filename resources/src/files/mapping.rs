@@ -1,10 +1,11 @@
 //! Files that are run or mapped.
 
 use alloc::sync::{Arc, Weak};
+use core::cell::RefCell;
 
 use vortex_abi as abi;
 use vortex_abi::Errno;
-use vortex_files::{At as PathAt, Caller, Fd, Object, OpenId, Root};
+use vortex_files::{At as PathAt, Caller, Fd, Object, OpenId, Root, Walks};
 
 use super::calls::Cx;
 use super::image::Image;
@@ -22,12 +23,12 @@ impl FileSystem {
         id: FilesId,
         process: Option<&Process>,
         path: &[u8],
-        kept: &mut Option<OpenId>,
+        (walks, kept): (&RefCell<Walks>, &mut Option<OpenId>),
         cx: &Cx<'_>,
     ) -> Result<Option<Image>, Errno> {
         let mut images = core::mem::take(&mut self.images);
         let asks = process.map(|process| (process, process.pid));
-        let image = self.with_files(id, asks, cx, |root, caller, effects| {
+        let image = self.with_files(id, asks, Some(walks), cx, |root, caller, effects| {
             let open = match kept.take() {
                 Some(open) => open,
                 None => root.open_executable(caller, PathAt::cwd(path), 0)?,
@@ -58,7 +59,7 @@ impl FileSystem {
     ) -> Result<Option<Mapping>, Errno> {
         let mut known = core::mem::take(&mut self.shared);
         let mut images = core::mem::take(&mut self.images);
-        let mapping = self.with_files(id, None, cx, |root, caller, _| {
+        let mapping = self.with_files(id, None, None, cx, |root, caller, _| {
             let open = caller.table.get(Fd::new(fd.0))?;
             let object = root.object(open)?;
             let (reads, writes) = root.rights(open)?;

@@ -3,9 +3,10 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 
 use vortex_abi as abi;
-use vortex_files::{OpenId, Table};
+use vortex_files::{OpenId, Table, Walks};
 use vortex_units::{Bytes, Cycles};
 
 use super::tables::Files;
@@ -33,6 +34,8 @@ pub struct FileCall {
     pub(super) done: usize,
     /// What it has opened, and waits for the other end of.
     pub(super) opening: Option<OpenId>,
+    /// How far its walks have come.
+    pub(super) walks: RefCell<Walks>,
 }
 
 impl FileCall {
@@ -53,6 +56,7 @@ impl FileCall {
             expired: false,
             done: 0,
             opening: None,
+            walks: RefCell::default(),
         }
     }
 }
@@ -98,6 +102,8 @@ pub enum FileRequest {
         process: Option<Arc<Process>>,
         /// Which.
         path: Vec<u8>,
+        /// How far the walk to it has come.
+        walks: Box<RefCell<Walks>>,
         /// Open, while its pages are being listed.
         open: Option<OpenId>,
     },

@@ -4,10 +4,11 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::sync::atomic::Ordering;
 
 use vortex_abi::Errno;
-use vortex_files::{Caller, Effects, NoProc, Owner, ProcSource, Root, Time, WaitKey};
+use vortex_files::{Caller, Effects, NoProc, Owner, ProcSource, Root, Time, WaitKey, Walks};
 use vortex_grid::{At, Context, Labels, Outcome, Port, Resource};
 use vortex_units::Cycles;
 
@@ -107,8 +108,13 @@ impl Resource<Mail> for FileSystem {
                 self.wakes = false;
                 Outcome::Done
             }
-            FileRequest::Image { files, process, path, open } => {
-                match self.image(*files, process.as_deref(), path, open, cx).transpose() {
+            FileRequest::Image { files, process, path, walks, open } => {
+                walks.get_mut().begin();
+                let image = self.image(*files, process.as_deref(), path, (walks, open), cx);
+                match image.transpose() {
+                    Some(Err(_)) if walks.get_mut().is_suspended() => {
+                        Outcome::Continue(At::beginning())
+                    }
                     Some(image) => Outcome::Reply(Answer::Image(image.map(Box::new))),
                     None => Outcome::Continue(At::beginning()),
                 }
@@ -203,7 +209,7 @@ impl FileSystem {
         operation: impl FnOnce(&mut Root, &Caller<'_>, &mut Effects) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
         let asks = Some((&*call.thread.process, call.thread.tid));
-        self.with_files(call.files, asks, cx, operation)
+        self.with_files(call.files, asks, Some(&call.walks), cx, operation)
     }
 
     /// The same for these descriptors; `/proc` is empty without a process.
@@ -211,6 +217,7 @@ impl FileSystem {
         &mut self,
         files: FilesId,
         asks: Option<(&Process, Pid)>,
+        walks: Option<&RefCell<Walks>>,
         cx: &Cx<'_>,
         operation: impl FnOnce(&mut Root, &Caller<'_>, &mut Effects) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
@@ -230,12 +237,18 @@ impl FileSystem {
         };
         let owner = Owner::new(cx.activity().index() as u64);
         let largest = process.map_or(u64::MAX, |process| process.limits.soft(Limited::FileSize));
-        let caller = Caller { table: &files.table, place: &files.place, proc, owner, largest, now };
+        let (table, place) = (&files.table, &files.place);
+        let caller = Caller { table, place, proc, owner, largest, walks, now };
         operation(&mut self.root, &caller, &mut self.effects)
     }
 
     fn call(&mut self, call: &mut FileCall, cx: &mut Cx<'_>) -> Next {
-        match self.perform(call, cx) {
+        call.walks.get_mut().begin();
+        let done = self.perform(call, cx);
+        if call.walks.get_mut().is_suspended() {
+            return Outcome::Continue(At::beginning());
+        }
+        match done {
             Ok(Done::Value(value)) => Outcome::Reply(Answer::Call(Ok(value))),
             Err(error) => Outcome::Reply(Answer::Call(Err(Self::failed(call, error)))),
             Ok(Done::More) => Outcome::Continue(At::beginning()),
@@ -274,7 +287,7 @@ impl FileSystem {
         let count = vortex_machine::console_read(&mut bytes);
         let interrupt = self.terminal.typed(bytes.get(..count).unwrap_or_default());
         if interrupt && let Some(ports) = self.system.ports.get() {
-            let request = ProcessRequest::Key(self.terminal.foreground, Signal::INT);
+            let request = ProcessRequest::Key(self.terminal.foreground, Signal::INT, Pid(0));
             let _ = cx.send(ports.process, Labels::NONE, request);
         }
         if self.terminal.is_readable() {

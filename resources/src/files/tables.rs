@@ -34,6 +34,7 @@ impl FileSystem {
             proc: &NoProc,
             owner,
             largest: u64::MAX,
+            walks: None,
             now,
         };
         let at = PathAt::cwd(b"/dev/console");

@@ -14,8 +14,9 @@ use vortex_units::{ActivityId, Cycles};
 use super::cpu_timers::CpuTimers;
 use super::executing::errno;
 use super::processes::{Pid, Process, ThreadState};
+use super::records::Record;
 use super::request::ProcessRequest;
-use super::resource::{Cx, Next, Processes, Record};
+use super::resource::{Cx, Next, Processes};
 use super::rlimits::Rlimits;
 use super::signals::{Actions, Pending};
 use super::thread::Thread;
@@ -132,7 +133,7 @@ impl Continuation<Mail, Processes> for Filled {
         match processes.begin(Arc::new(process), &program, cx) {
             Ok(()) => Outcome::Done,
             Err(error) => {
-                processes.records.remove(&pid);
+                processes.records.remove(pid);
                 cx.remove(own);
                 processes.not_started(start, error)
             }
@@ -160,8 +161,10 @@ impl Processes {
         space.users.fetch_add(1, Ordering::AcqRel);
         let allowance = self.system.allowance(activity);
         let signals = allowance.map_or_else(|| Quota::new(None), |all| all.signals.clone());
+        let all_threads = allowance.map_or_else(Arc::default, |all| all.threads.clone());
         Process {
             signals,
+            all_threads,
             pid,
             activity,
             own,
@@ -219,7 +222,7 @@ impl Processes {
         match cx.request(
             ports.files,
             Labels::NONE,
-            FileRequest::Image { files, process: None, path, open: None },
+            FileRequest::Image { files, process: None, path, walks: Box::default(), open: None },
         ) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasImage>()),
             Err(_) => self.not_started(start, Errno::EAGAIN),
@@ -244,13 +247,7 @@ impl Processes {
         let context = UserContext::new(program.entry, program.stack).ok_or(Errno::ENOMEM)?;
         let state = ThreadState::new(process.pid, process.clone());
         let thread = Thread::new(state, context);
-        let record = Record {
-            process: process.clone(),
-            parent: Pid(0),
-            zombie: false,
-            report: None,
-            borrowed_from: None,
-        };
+        let record = Record::new(process.clone(), Pid(0), None);
         self.records.insert(process.pid, record);
         self.system.registry.add(process.clone());
         self.ready(thread, cx)
@@ -273,8 +270,10 @@ impl Processes {
         thread: alloc::boxed::Box<Thread>,
         cx: &mut Cx<'_>,
     ) -> Result<(), Errno> {
-        let own = thread.process().own;
-        let labels = Labels::affinity(thread.state.tid.0 as u64);
-        cx.send(own, labels, ThreadReady::new(thread)).map_err(|_| Errno::EAGAIN)
+        let (own, state) = (thread.process().own, thread.state.clone());
+        let labels = Labels::affinity(state.tid.0 as u64);
+        cx.send(own, labels, ThreadReady::new(thread)).map_err(|_| Errno::EAGAIN)?;
+        self.threads.insert(state.tid, state);
+        Ok(())
     }
 }

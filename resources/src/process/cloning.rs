@@ -14,8 +14,9 @@ use vortex_machine::PAGE;
 
 use super::limit_calls;
 use super::processes::{Pid, Process, ThreadState};
+use super::records::Record;
 use super::request::{Child, Extra, ProcessCall, ProcessRequest};
-use super::resource::{Cx, Next, Processes, Record, reply};
+use super::resource::{Cx, Next, Processes, reply};
 use super::rlimits::Limited;
 use super::signals::Stack;
 use super::thread::Thread;
@@ -231,20 +232,11 @@ impl Processes {
         Self::dress(&mut thread, call, &wanted, pid);
         let vfork = wanted.has(CLONE_VFORK);
         let borrowed_from = vfork.then_some(call.thread.tid);
-        self.records.insert(
-            pid,
-            Record {
-                process: process.clone(),
-                parent: parent.pid,
-                zombie: false,
-                report: None,
-                borrowed_from,
-            },
-        );
+        self.records.insert(pid, Record::new(process.clone(), parent.pid, borrowed_from));
         self.system.registry.add(process);
         self.system.processes.fetch_add(1, Ordering::AcqRel);
         if let Err(error) = self.ready(thread, cx) {
-            self.records.remove(&pid);
+            self.records.remove(pid);
             self.system.registry.remove(pid);
             self.system.processes.fetch_sub(1, Ordering::AcqRel);
             call.space.users.fetch_sub(1, Ordering::AcqRel);

@@ -21,6 +21,8 @@ use crate::{Answer, Mail};
 
 /// Scripts that are interpreters of scripts, at most.
 const DEPTH: u32 = 4;
+/// Timers that go in one run.
+const TIMERS: usize = 16;
 
 struct HasImage;
 
@@ -78,7 +80,13 @@ impl Processes {
         let Some(ports) = self.system.ports.get() else { return reply(Err(Errno::EAGAIN)) };
         let process = call.thread.process.clone();
         let files = process.files;
-        let request = FileRequest::Image { files, process: Some(process), path, open: None };
+        let request = FileRequest::Image {
+            files,
+            process: Some(process),
+            path,
+            walks: Box::default(),
+            open: None,
+        };
         match cx.request(ports.files, Labels::NONE, request) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasImage>()),
             Err(_) => reply(Err(Errno::EAGAIN)),
@@ -202,6 +210,9 @@ impl Processes {
 
     /// The program takes the process's place.
     fn begin_program(&mut self, call: &mut ProcessCall, cx: &mut Cx<'_>) -> Next {
+        if self.timers.drop_some(call.thread.process.pid, TIMERS) {
+            return Outcome::Continue(At::routine::<Swept>());
+        }
         let Extra::Load(taking) = core::mem::replace(&mut call.extra, Extra::None) else {
             return reply(Err(Errno::EINVAL));
         };
@@ -211,7 +222,6 @@ impl Processes {
         *process.program.lock() = name;
         *process.running.lock() = running;
         process.actions.lock().after_exec();
-        self.timers.drop_all(process.pid);
         let old = {
             program.space.users.fetch_add(1, Ordering::AcqRel);
             core::mem::replace(&mut *process.space.lock(), program.space.clone())

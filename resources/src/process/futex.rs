@@ -25,7 +25,9 @@ use vortex_abi::Errno;
 pub use operation::Operation;
 
 /// So many waiters are looked at in one call.
-pub const STEP: usize = 64;
+pub const STEP: usize = 24;
+/// And so many are woken: each is an answer to be delivered.
+pub const WOKEN: usize = 6;
 
 /// Which word is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -175,10 +177,15 @@ impl<W> FutexTable<W> {
     /// Wakes.
     #[must_use]
     pub fn wake(&mut self, mut wake: Wake) -> Woken<W> {
+        let end = wake.span.end.unwrap_or(self.next);
         let (turns, rest) = self.turns(wake.key, wake.span);
-        let mut waiters = Vec::new();
+        let (mut waiters, mut rest) = (Vec::new(), rest);
         for turn in turns {
             if wake.left == 0 {
+                break;
+            }
+            if waiters.len() == WOKEN {
+                rest = Some(Span { from: turn, end: Some(end) });
                 break;
             }
             if self.bitset(wake.key, turn) & wake.bitset != 0 {
@@ -194,9 +201,15 @@ impl<W> FutexTable<W> {
     #[must_use]
     pub fn requeue(&mut self, mut requeue: Requeue) -> Requeued<W> {
         let Requeue { from, to, .. } = requeue;
+        let end = requeue.span.end.unwrap_or(self.next);
         let (turns, rest) = self.turns(from, requeue.span);
         let (mut waiters, mut moved) = (Vec::new(), 0);
+        let mut rest = rest;
         for turn in turns {
+            if requeue.wake > 0 && waiters.len() == WOKEN {
+                rest = Some(Span { from: turn, end: Some(end) });
+                break;
+            }
             if requeue.wake > 0 {
                 waiters.extend(self.remove(from, turn));
                 requeue.wake -= 1;

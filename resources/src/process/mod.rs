@@ -20,6 +20,7 @@ mod posting;
 mod priorities;
 mod processes;
 mod random;
+mod records;
 mod registry;
 mod request;
 mod resource;

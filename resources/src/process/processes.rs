@@ -47,6 +47,8 @@ pub struct Process {
     pub told: AtomicBool,
     /// How it ended, as wait(2) reports it.
     pub status: AtomicI32,
+    /// How many threads all processes of its activity have.
+    pub all_threads: Arc<AtomicU32>,
     /// The bill of the real-time signals that wait in it.
     pub signals: Arc<Quota>,
     /// Its program's name and path.
@@ -219,6 +221,7 @@ impl ThreadState {
         });
         state.process.threads.lock().add(state.clone());
         state.process.count.fetch_add(1, Ordering::AcqRel);
+        state.process.all_threads.fetch_add(1, Ordering::AcqRel);
         state
     }
 

@@ -13,7 +13,7 @@ use super::futex::Key;
 use super::futexes::Waking;
 use super::operands::Operands;
 use super::processes::{Pid, Process, ThreadState};
-use super::signals::{Info, Signal, SignalSet, Stack};
+use super::signals::{Signal, SignalSet, Stack};
 use super::timers::TimerId;
 use crate::files::Image;
 use crate::memory::{AddressSpace, Loading, Program, Words};
@@ -30,6 +30,8 @@ pub enum Extra {
     Futex(Waking),
     /// A program whose stack is being written.
     Load(Box<Taking>),
+    /// Processes that are gone over.
+    Scan(Scan),
 }
 
 /// What a program is begun with.
@@ -44,6 +46,21 @@ pub struct Exec {
     pub depth: u32,
     /// The program, while the interpreter that it wants to be loaded by is asked for.
     pub program: Option<Box<Image>>,
+}
+
+/// How far some processes are gone over.
+#[derive(Clone, Copy, Default)]
+pub struct Scan {
+    /// The number of the next.
+    pub(super) from: i32,
+    /// Some were meant.
+    pub(super) any: bool,
+    /// It was done for some.
+    pub(super) done: bool,
+    /// It may not be done for some.
+    pub(super) refused: bool,
+    /// The least niceness.
+    pub(super) nice: i32,
 }
 
 /// A program that takes another's place.
@@ -86,6 +103,16 @@ pub struct ProcessCall {
     pub extra: Extra,
 }
 
+impl ProcessCall {
+    /// How far it has gone over processes.
+    pub(super) fn scan(&self) -> Scan {
+        match self.extra {
+            Extra::Scan(scan) => scan,
+            _ => Scan { nice: 19, ..Scan::default() },
+        }
+    }
+}
+
 /// To PR.
 pub enum ProcessRequest {
     /// Begin a process with a program.
@@ -105,10 +132,13 @@ pub enum ProcessRequest {
     Timer(TimerId, u64),
     /// A process's alarm rings.
     Alarm(Pid, u64),
-    /// A signal to many processes.
-    Post(Vec<Arc<Process>>, Info),
-    /// A key of the terminal signals this process group; all processes if it has none.
-    Key(i32, Signal),
+    /// A process has ended: its children and its timers are still to be seen to.
+    Orphans(Pid),
+    /// Threads of this process, from one on, wait for a child, and one has changed its state.
+    Changed(Pid, Pid),
+    /// A key of the terminal signals the processes of this group, from a number on; all if there
+    /// is none.
+    Key(i32, Signal, Pid),
     /// A thread has found this process stopped.
     Stopped(Arc<Process>),
     /// A process has used so much time that something is due.
@@ -126,7 +156,8 @@ impl ProcessRequest {
             Self::Timeout(..) => "timeout",
             Self::Timer(..) => "timer",
             Self::Alarm(..) => "alarm",
-            Self::Post(..) => "post",
+            Self::Orphans(_) => "orphans",
+            Self::Changed(..) => "changed",
             Self::Key(..) => "key",
             Self::Stopped(_) => "stopped",
             Self::Used(_) => "used",

@@ -52,10 +52,10 @@ fn a_long_wake_goes_on_and_passes_over_who_comes_after() {
         table.wait(key(0), 1, number).unwrap();
     }
     let first = table.wake(Wake::new(key(0), i32::MAX, 1).unwrap());
-    assert_eq!(first.waiters.len(), STEP);
+    assert_eq!(first.waiters.len(), WOKEN);
     table.wait(key(0), 1, 1000).unwrap();
     let rest = wake_all(&mut table, first.rest.unwrap());
-    assert_eq!(rest, (STEP..STEP * 2 + 1).collect::<Vec<_>>());
+    assert_eq!(rest, (WOKEN..STEP * 2 + 1).collect::<Vec<_>>());
     assert_eq!(table.len(), 1);
 }
 
