@@ -85,22 +85,13 @@ fn generate(calls: &[Call]) -> String {
     code += "}\n\n/// The call of this number with these arguments; `None` if there is none.\n";
     code += "#[must_use]\npub fn decode(number: u64, a: &[u64; 6]) -> Option<Call> {\nlet _ = a;\nSome(match number {\n";
     for call in calls {
-        let _ = write!(
-            code,
-            "{} => Call::{target}({target}::{}",
-            call.number,
-            camel(&call.name),
-            target = camel(&call.to)
-        );
-        let arguments: Vec<_> = call.arguments.iter().map(|text| argument(call, text)).collect();
-        if !arguments.is_empty() {
-            code += " { ";
-            for (place, argument) in arguments.iter().enumerate() {
-                let _ = write!(code, "{}: {}, ", argument.name, value(call, &arguments, place));
-            }
-            code += "}";
-        }
-        code += "),\n";
+        let target = camel(&call.to);
+        let _ = writeln!(code, "{} => Call::{target}({}),", call.number, decoded(call));
+    }
+    code += "_ => return None,\n})\n}\n\n/// The same, of those that are functions.\n";
+    code += "#[must_use]\npub fn decode_direct(number: u64, a: &[u64; 6]) -> Option<Direct> {\nlet _ = a;\nSome(match number {\n";
+    for call in calls.iter().filter(|call| call.to == "direct") {
+        let _ = writeln!(code, "{} => {},", call.number, decoded(call));
     }
     code += "_ => return None,\n})\n}\n\n/// All declarations, by number.\npub const DECLARED: &[Declared] = &[\n";
     let mut sorted: Vec<_> = calls.iter().collect();
@@ -131,6 +122,20 @@ fn names(code: &mut String, target: &str, calls: &[&Call]) {
         let _ = writeln!(code, "Self::{}{fields} => {:?},", camel(&call.name), call.name);
     }
     code.push_str("}\n}\n}\n");
+}
+
+/// The variant of a call, from its arguments.
+fn decoded(call: &Call) -> String {
+    let mut code = format!("{}::{}", camel(&call.to), camel(&call.name));
+    let arguments: Vec<_> = call.arguments.iter().map(|text| argument(call, text)).collect();
+    if !arguments.is_empty() {
+        code += " { ";
+        for (place, argument) in arguments.iter().enumerate() {
+            let _ = write!(code, "{}: {}, ", argument.name, value(call, &arguments, place));
+        }
+        code += "}";
+    }
+    code
 }
 
 /// What the stub has to copy and to pin, in the order of the arguments.

@@ -13,7 +13,9 @@ mod errno;
 pub mod performance;
 mod span;
 
-pub use calls::{Call, DECLARED, Declared, Direct, Files, Memory, Monitor, Process, decode, name};
+pub use calls::{
+    Call, DECLARED, Declared, Direct, Files, Memory, Monitor, Process, decode, decode_direct, name,
+};
 pub use errno::Errno;
 pub use linux_raw_sys as linux;
 pub use span::{Fd, In, InOut, Iov, IovIn, IovOut, Operand, Out, Path, Span};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand};
 
-pub use experiment::{Attacks, Cpu, Experiment, Which};
+pub use experiment::{Attacks, Cpu, Experiment, MemoryAttacks, Which};
 pub use run::Run;
 
 /// What the words after `./vortex` may be.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use vortex_config::{Config, Flaw, Known, KnownPolicy, parse_with};
+use vortex_config::{Config, Flaw, Known, KnownPolicy, KnownReclamation, parse_with};
 
 use crate::failure::Failure;
 
@@ -49,7 +49,11 @@ fn known() -> Known {
         work_conserving: policy.work_conserving,
         parameters: policy.parameters.iter().map(|&name| name.into()).collect(),
     });
-    Known { policies: policies.collect(), ..Known::default() }
+    let reclamations = vortex_memory::policy::POLICIES.iter().map(|policy| KnownReclamation {
+        name: policy.name().into(),
+        uses_soft: policy.uses_soft(),
+    });
+    Known { policies: policies.collect(), reclamations: reclamations.collect(), ..Known::default() }
 }
 
 fn not_text(bytes: &[u8], valid: usize) -> Flaw {
@@ -77,5 +81,7 @@ mod tests {
     #[test]
     fn the_reader_knows_the_policies_that_are_compiled_in() {
         assert_eq!(known().policies.len(), vortex_schedulers::POLICIES.len());
+        // What the kernel's own reader knows is what is compiled in.
+        assert_eq!(known().reclamations, Known::default().reclamations);
     }
 }

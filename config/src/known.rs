@@ -26,6 +26,17 @@ pub struct Known {
     pub policies: Vec<KnownPolicy>,
     /// The resources, as `resource.tcp`.
     pub resources: Vec<String>,
+    /// The memory multiplexor's policies; the first is what is done where nothing is said.
+    pub reclamations: Vec<KnownReclamation>,
+}
+
+/// A policy of reclamation as the configuration has to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownReclamation {
+    /// Its name in the dotted form.
+    pub name: String,
+    /// Whether soft limits of memory mean anything to it.
+    pub uses_soft: bool,
 }
 
 /// The resources of the paper: figures 7 and 12, tables 1 and 2.
@@ -51,6 +62,10 @@ const RESOURCES: &[&str] = &[
     "resource.interrupt",
 ];
 
+/// Whose memory goes first (`memory/src/policy`).
+const RECLAMATIONS: &[(&str, bool)] =
+    &[("reclaim.over-budget", true), ("reclaim.lru", false), ("reclaim.fifo", false)];
+
 impl KnownPolicy {
     /// A work-conserving policy without parameters of its own.
     #[must_use]
@@ -71,6 +86,10 @@ impl Default for Known {
             ]
             .into(),
             resources: RESOURCES.iter().map(ToString::to_string).collect(),
+            reclamations: RECLAMATIONS
+                .iter()
+                .map(|&(name, uses_soft)| KnownReclamation { name: name.into(), uses_soft })
+                .collect(),
         }
     }
 }

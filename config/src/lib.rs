@@ -27,7 +27,7 @@ pub use analyse::{
     Analysis, Fraction, Guarantee, LISTED, Level, Note, NoteKind, Reason, Scope, analyse,
 };
 pub use flaw::{Flaw, Place, Warning};
-pub use known::{Known, KnownPolicy};
+pub use known::{Known, KnownPolicy, KnownReclamation};
 pub use lookup::THREAD;
 pub use read::{parse, parse_with};
 pub use types::*;

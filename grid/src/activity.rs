@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use spin::Mutex;
 use vortex_units::{ActivityId, CoreId, Cycles, Share};
 
+use crate::parts::Root;
 use crate::policy::ClientParams;
 
 /// What an activity is entitled to, as the configuration says it.
@@ -117,15 +118,20 @@ const ZOMBIE: u32 = 2;
 const CLOSING: u32 = 3;
 const OPENING: u32 = 4;
 
-struct Place {
+pub(crate) struct Place {
     state: AtomicU32,
     generation: AtomicU32,
     /// Nodes in use, on all cores.
     nodes: AtomicU32,
-    limit: AtomicU32,
+    pub(crate) limit: AtomicU32,
+    /// Cores that have closed their accounts.
+    closed: AtomicU32,
     /// Bytes of the kernel's heap that are held for it.
     held: AtomicU64,
-    entitlement: Mutex<Option<Arc<Entitlement>>>,
+    /// What it is entitled to, less what its parts are.
+    pub(crate) entitlement: Mutex<Option<Arc<Entitlement>>>,
+    /// What it is a part of, and what parts it has.
+    pub(crate) root: Root,
     /// Cycles received on each core, published by that core for load sharing.
     received: Box<[AtomicU64]>,
 }
@@ -135,6 +141,8 @@ pub struct Activities {
     places: Box<[Place]>,
     /// Where to begin to look for a free place: likely there is none before it.
     free_from: AtomicU32,
+    /// Held while an entitlement is divided or made whole: rare, and short.
+    pub(crate) dividing: Mutex<()>,
 }
 
 impl Activities {
@@ -145,12 +153,14 @@ impl Activities {
                 generation: AtomicU32::new(0),
                 nodes: AtomicU32::new(0),
                 limit: AtomicU32::new(0),
+                closed: AtomicU32::new(0),
                 held: AtomicU64::new(0),
                 entitlement: Mutex::new(None),
+                root: Root::default(),
                 received: (0..cores).map(|_| AtomicU64::new(0)).collect(),
             })
             .collect();
-        let table = Self { places, free_from: AtomicU32::new(1) };
+        let table = Self { places, free_from: AtomicU32::new(1), dividing: Mutex::new(()) };
         table.occupy(0, infrastructure);
         table
     }
@@ -159,7 +169,10 @@ impl Activities {
         let Some(place) = self.places.get(index) else { return };
         place.limit.store(entitlement.nodes, Ordering::Relaxed);
         place.held.store(0, Ordering::Relaxed);
-        *place.entitlement.lock() = Some(Arc::new(entitlement));
+        place.closed.store(0, Ordering::Relaxed);
+        let entitlement = Arc::new(entitlement);
+        place.root.begin(entitlement.clone());
+        *place.entitlement.lock() = Some(entitlement);
         for received in &place.received {
             received.store(0, Ordering::Relaxed);
         }
@@ -207,7 +220,7 @@ impl Activities {
         Some(ActivityId::new(index, place.generation.load(Ordering::Relaxed)))
     }
 
-    fn place(&self, activity: ActivityId) -> Option<&Place> {
+    pub(crate) fn place(&self, activity: ActivityId) -> Option<&Place> {
         let place = self.places.get(activity.index())?;
         (place.generation.load(Ordering::Relaxed) == activity.generation()
             && place.state.load(Ordering::Acquire) != FREE)
@@ -255,21 +268,16 @@ impl Activities {
     /// nobody any more.
     pub(crate) fn closed(&self, activity: ActivityId, cores: u32) -> bool {
         let Some(place) = self.place(activity) else { return false };
-        if place.limit.fetch_add(1, Ordering::AcqRel) + 1 < cores {
+        if place.closed.fetch_add(1, Ordering::AcqRel) + 1 < cores {
             return false;
         }
+        self.make_whole(activity);
         *place.entitlement.lock() = None;
+        place.root.end();
         place.generation.fetch_add(1, Ordering::Relaxed);
         place.state.store(FREE, Ordering::Release);
         self.free_from.fetch_min(activity.index() as u32, Ordering::Relaxed);
         true
-    }
-
-    /// From here on the limit counts the cores that have closed their accounts.
-    pub(crate) fn begin_closing(&self, activity: ActivityId) {
-        if let Some(place) = self.place(activity) {
-            place.limit.store(0, Ordering::Release);
-        }
     }
 
     /// Takes a node on the activity's bill as a root; only roots are refused.
@@ -375,6 +383,7 @@ impl Activities {
                 activity,
                 share: entitlement.share_at(class, core),
                 priority: entitlement.priority_at(class, core),
+                beside: None,
             },
             None => ClientParams { activity, ..ClientParams::default() },
         }

@@ -50,14 +50,21 @@ pub(crate) struct Desk<M> {
     pub kept: Keeping<M>,
     pub keeping: Option<Ticket>,
     pub answers: Vec<(Ticket, Option<M>)>,
-    /// Instances to be removed.
-    pub removed: Vec<InstanceId>,
+    /// What is to be no more.
+    pub removed: Vec<Removed>,
     /// Cores to be woken.
     pub pokes: Vec<CoreId>,
     pub cancelled: Vec<Trigger>,
     /// Activities whose debt has reached its cap, and the slot whose scheduler says so.
     pub refused: Vec<(usize, ActivityId)>,
     pub notes: Notes,
+}
+
+/// What a handler has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Removed {
+    Instance(InstanceId),
+    Activity(ActivityId),
 }
 
 /// What a handler says of its own run.
@@ -67,6 +74,8 @@ pub(crate) struct Notes {
     pub memory: Frames,
     pub causer: Option<ActivityId>,
     pub tokens: u32,
+    /// It leaves more to be done than what it has sent.
+    pub more: bool,
 }
 
 /// Consumption of an infrastructure run whose causer is not known yet: a part of that run,
@@ -141,9 +150,7 @@ impl<M: Message> Context<'_, M> {
         if self.room == 0 {
             return Err(SendError::FanOut);
         }
-        if let (Some(dependency), Some(affinity)) =
-            (labels.dependency_label(), labels.affinity_label())
-        {
+        if let Some((dependency, affinity)) = labels.to_fix() {
             self.grid
                 .bindings
                 .fix(self.as_sender, activity, dependency, affinity)
@@ -260,6 +267,7 @@ impl<M: Message> Context<'_, M> {
     /// dropped.
     pub fn cancel(&mut self, trigger: Trigger) {
         self.desk.cancelled.push(trigger);
+        self.desk.notes.more = true;
     }
 
     /// Sends a request to be delivered after so long.
@@ -281,6 +289,7 @@ impl<M: Message> Context<'_, M> {
             self.write(to.instance(), self.activity, labels, wrap_request::<M, R>(request))?;
         let due = self.now + self.grid.frequency.cycles(span);
         self.desk.timers.push((due, parcel));
+        self.desk.notes.more = true;
         Ok(())
     }
 
@@ -353,6 +362,7 @@ impl<M: Message> Context<'_, M> {
                 && post.call_attention(self.now, self.activity)
             {
                 self.desk.pokes.push(*core);
+                self.desk.notes.more = true;
             }
         }
     }
@@ -365,6 +375,7 @@ impl<M: Message> Context<'_, M> {
             && post.claim_poke(self.activity)
         {
             self.desk.pokes.push(core);
+            self.desk.notes.more = true;
         }
     }
 
@@ -375,10 +386,14 @@ impl<M: Message> Context<'_, M> {
         self.grid.bear(family)
     }
 
-    /// An affinity label of this activity will not be used at an instance any more: it is
-    /// bound to no core, and does not count there. What was sent with it must have ended.
-    pub fn unbind<R>(&mut self, at: Port<R>, affinity: u64) {
-        let label = Label { instance: at.instance(), activity: self.activity, affinity };
+    /// An affinity label of an activity will not be used at an instance any more: it is
+    /// bound to no core, and does not count there. What was sent with it must have ended. It
+    /// may be of another part of the same activity, or its whole's.
+    pub fn unbind<R>(&mut self, at: Port<R>, activity: ActivityId, affinity: u64) {
+        if self.grid.activities().root(activity) != self.root() {
+            return;
+        }
+        let label = Label { instance: at.instance(), activity, affinity };
         if let Some(core) = self.grid.bindings.remove(label) {
             self.grid.uncount(label, core);
         }
@@ -386,7 +401,8 @@ impl<M: Message> Context<'_, M> {
 
     /// Removes an instance of a family when this run has ended: see [`Grid::remove`].
     pub fn remove<R>(&mut self, port: Port<R>) {
-        self.desk.removed.push(port.instance());
+        self.desk.removed.push(Removed::Instance(port.instance()));
+        self.desk.notes.more = true;
     }
 
     /// Adds bytes moved to this run's basic record.
@@ -404,6 +420,7 @@ impl<M: Message> Context<'_, M> {
     /// it, on this core, for the request's activity.
     pub fn record_later(&mut self, kept: &Kept<M>, record: Record) {
         self.desk.later.push((kept.instance(), kept.activity(), record));
+        self.desk.notes.more = true;
     }
 
     /// Adds frames to this run's basic record. To be called where frames are allocated, not
@@ -476,6 +493,7 @@ impl<M: Message> Context<'_, M> {
         }
         if let Some(ticket) = kept.redeem() {
             self.desk.answers.push((ticket, reply.map(M::wrap)));
+            self.desk.notes.more = true;
         }
         Ok(())
     }

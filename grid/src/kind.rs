@@ -64,7 +64,21 @@ impl<M: Message> Kind<M> {
             batch: spec.batch.max(1),
             mortal,
             bound,
-            factory: Box::new(move |core| Box::new(Typed(make(core)))),
+            factory: Arc::new(move |core| Box::new(Typed(make(core)))),
+        }
+    }
+
+    /// The same for another owner: what its instances send, and are reported under, is one.
+    pub fn branch(&self, owner: ActivityId) -> Self {
+        Self {
+            name: self.name.clone(),
+            scheduler: self.scheduler.clone(),
+            cores: self.cores.clone(),
+            parents: self.parents.clone(),
+            bound: self.bound.clone(),
+            factory: self.factory.clone(),
+            owner,
+            ..*self
         }
     }
 

@@ -14,6 +14,14 @@ pub struct Labels {
     present: Present,
 }
 
+/// A dependency label. Those of flows are apart from the others: a flow's is never found with
+/// another affinity label than its own number, so nobody has to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Dependency {
+    number: u64,
+    is_flow: bool,
+}
+
 /// Which of the two labels there are: flat, because every queued request holds one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Present {
@@ -21,6 +29,7 @@ enum Present {
     Neither,
     Affinity,
     Both,
+    Flow,
 }
 
 impl Labels {
@@ -43,18 +52,29 @@ impl Labels {
         Self { dependency, affinity, present: Present::Both }
     }
 
-    /// One number for both.
+    /// One number for both. Its order is its own: a request that is [`Self::ordered`] by the
+    /// same number is not of the flow.
     #[must_use]
     pub const fn flow(label: u64) -> Self {
-        Self::ordered(label, label)
+        Self { dependency: label, affinity: label, present: Present::Flow }
     }
 
     /// The dependency label.
     #[must_use]
-    pub const fn dependency_label(self) -> Option<u64> {
+    pub const fn dependency_label(self) -> Option<Dependency> {
         match self.present {
-            Present::Both => Some(self.dependency),
+            Present::Both => Some(Dependency { number: self.dependency, is_flow: false }),
+            Present::Flow => Some(Dependency { number: self.dependency, is_flow: true }),
             Present::Neither | Present::Affinity => None,
+        }
+    }
+
+    /// A dependency label and the affinity label that it is to fix, where that is not fixed
+    /// by what they are.
+    pub(crate) const fn to_fix(self) -> Option<(u64, u64)> {
+        match self.present {
+            Present::Both => Some((self.dependency, self.affinity)),
+            Present::Neither | Present::Affinity | Present::Flow => None,
         }
     }
 
@@ -63,7 +83,7 @@ impl Labels {
     pub const fn affinity_label(self) -> Option<u64> {
         match self.present {
             Present::Neither => None,
-            Present::Affinity | Present::Both => Some(self.affinity),
+            Present::Affinity | Present::Both | Present::Flow => Some(self.affinity),
         }
     }
 }

@@ -109,6 +109,13 @@ impl Ledger {
         }
     }
 
+    /// The same for a part of another activity: what it used is on that one's bill.
+    pub(crate) fn hand_on(&mut self, part: ActivityId, whole: ActivityId) {
+        let used = self.used(part);
+        self.transfer(part, whole, used);
+        self.close(part);
+    }
+
     /// What an activity, infrastructure included, has used.
     #[must_use]
     pub fn used(&self, activity: ActivityId) -> Cycles {

@@ -62,6 +62,7 @@ impl<M> Pool<M> {
         parcel.answered = None;
         parcel.resume = None;
         parcel.begun = false;
+        parcel.may_move = false;
         parcel.scratch = 0;
         if Arc::ptr_eq(&parcel.home, &self.home) {
             // The newest first: it is the one in the cache.

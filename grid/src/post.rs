@@ -61,6 +61,8 @@ pub(crate) struct Post<M> {
     pub graveyard: Mutex<Vec<Ticket>>,
     /// Activities that are gone, whose accounts the core has to close.
     pub departed: Mutex<Vec<ActivityId>>,
+    /// Activities whose entitlement was divided, or is whole again.
+    reweighed: Mutex<Vec<ActivityId>>,
     /// Instances that were removed and of which the core has a part, and whether there are
     /// any. No reason to wake it, or to take it from a thread.
     retired: Mutex<Vec<Retired>>,
@@ -82,6 +84,7 @@ impl<M> Post<M> {
             utilization: AtomicU32::new(0),
             graveyard: Mutex::new(Vec::new()),
             departed: Mutex::new(Vec::new()),
+            reweighed: Mutex::new(Vec::new()),
             retired: Mutex::new(Vec::new()),
             has_retired: AtomicBool::new(false),
         }
@@ -143,6 +146,22 @@ impl<M> Post<M> {
         let mut retired = self.retired.lock();
         self.has_retired.store(false, Ordering::Relaxed);
         ::core::mem::take(&mut *retired)
+    }
+
+    /// The core is to tell its policies what an activity is entitled to now, before it lets
+    /// anything more run. No reason to wake it, or to take it from a thread.
+    pub fn reweigh(&self, activity: ActivityId) {
+        let mut all = self.reweighed.lock();
+        if !all.contains(&activity) {
+            all.push(activity);
+        }
+        drop(all);
+        self.attention.store(true, Ordering::Release);
+    }
+
+    /// Takes one of those of which that is to be told.
+    pub fn take_reweighed(&self) -> Option<ActivityId> {
+        self.reweighed.lock().pop()
     }
 
     fn wants_poke(&self, now: Cycles, causer: ActivityId) -> bool {

@@ -79,6 +79,8 @@ pub(crate) struct Envelope<M> {
     pub scratch: u32,
     /// It has run before and is not finished: its core must finish it.
     pub begun: bool,
+    /// Its label's binding expires: once begun it is counted, so that the label stays.
+    pub may_move: bool,
     /// Where it goes on, if not at the beginning.
     pub resume: Option<Resume<M>>,
     /// The core of whose pool this node is, and whose triggers it names.
@@ -100,6 +102,7 @@ impl<M> Envelope<M> {
             answered: None,
             scratch: 0,
             begun: false,
+            may_move: false,
             resume: None,
             home,
         }

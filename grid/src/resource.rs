@@ -3,6 +3,7 @@
 use ::core::any::Any;
 use ::core::marker::PhantomData;
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 use vortex_units::Cycles;
 
@@ -197,4 +198,4 @@ where
 
 /// Makes the instance of a resource that serves one core.
 pub(crate) type Factory<M> =
-    Box<dyn Fn(vortex_units::CoreId) -> Box<dyn ErasedResource<M>> + Send + Sync>;
+    Arc<dyn Fn(vortex_units::CoreId) -> Box<dyn ErasedResource<M>> + Send + Sync>;

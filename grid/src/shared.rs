@@ -242,12 +242,30 @@ impl<M: Message> Grid<M> {
     /// Refuses an activity new roots; it is gone when its last request has ended and every
     /// core has closed its accounts ([`Activities::is_gone`]). Calls `poke` for each core
     /// that has to be woken.
-    pub fn kill(&self, activity: ActivityId, now: Cycles, poke: impl FnMut(CoreId)) -> bool {
+    /// Its parts go with it.
+    pub fn kill(&self, activity: ActivityId, now: Cycles, mut poke: impl FnMut(CoreId)) -> bool {
         let was_alive = self.activities.kill(activity);
-        if was_alive && self.activities.nodes(activity) == 0 {
+        if !was_alive {
+            return false;
+        }
+        if let Some((whole, _)) = self.activities.part_of(activity) {
+            self.activities.dwindle(activity);
+            self.reweigh(activity);
+            self.reweigh(whole);
+        }
+        for part in self.activities.parts_of(activity) {
+            self.kill_one(part, now, &mut poke);
+        }
+        self.kill_one(activity, now, &mut poke);
+        true
+    }
+
+    /// Ends one that is refused new roots, as soon as it can be.
+    fn kill_one(&self, activity: ActivityId, now: Cycles, poke: &mut impl FnMut(CoreId)) {
+        self.activities.kill(activity);
+        if self.activities.nodes(activity) == 0 {
             self.reap(activity, now, poke);
         }
-        was_alive
     }
 
     /// Tells all cores to close the accounts of a zombie whose last request has ended.
@@ -255,7 +273,6 @@ impl<M: Message> Grid<M> {
         if !self.activities.reap(activity) {
             return;
         }
-        self.activities.begin_closing(activity);
         for instance in self.directory.owned_by(activity) {
             // Its cores are told of the activity itself.
             let _ = instance.life.close();

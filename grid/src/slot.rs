@@ -17,9 +17,11 @@ use vortex_queues::Fifo;
 use vortex_units::{ActivityId, Bytes, Cycles, InstanceId, Requests};
 
 use crate::instance::Instance;
-use crate::labels::Labels;
+use crate::labels::{Dependency, Labels};
 use crate::message::Message;
-use crate::policy::{ClientId, QueueRef, Queues, Reordering, RequestView, SchedulerCore};
+use crate::policy::{
+    ClientId, QueueRef, Queues, Record, RecordKind, Reordering, RequestView, SchedulerCore,
+};
 use crate::request::{Envelope, Sealed};
 use crate::resource::ErasedResource;
 
@@ -87,6 +89,9 @@ pub(crate) struct Holder<M> {
     /// It may once send beyond its room, having waited for it.
     pub overdraft: bool,
     pub usage: Usage,
+    /// What it has used in this turn and no scheduler has been told of, if anything.
+    pub owed: Record,
+    pub owes: bool,
 }
 
 /// A dependency label whose next request must wait.
@@ -94,7 +99,7 @@ pub(crate) struct Holder<M> {
 pub(crate) struct HeldLabel {
     pub activity: ActivityId,
     pub sender: InstanceId,
-    pub dependency: u64,
+    pub dependency: Dependency,
 }
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
@@ -116,6 +121,10 @@ pub(crate) struct Slot<M: Message> {
     /// A timer will ask its scheduler again.
     pub delayed: bool,
     pub parent: (usize, ClientId),
+    /// It is one of its activity's own, beneath that one's client: a thread resource.
+    pub is_activitys_own: bool,
+    /// Whether its scheduler may be passed over within a turn.
+    pub runs_on: bool,
 }
 
 impl<M> Holder<M> {
@@ -222,6 +231,8 @@ impl<M: Message> Clients<M> {
             starved: false,
             overdraft: false,
             usage: Usage::default(),
+            owed: Record::new(RecordKind::BASIC),
+            owes: false,
         };
         let client = match self.free.pop() {
             Some(client) => client,

@@ -20,12 +20,15 @@ const RESERVE: Frames = Frames::new(64);
 /// Hands over what the kernel has not taken for itself; the configuration's reserve is set
 /// aside for its heap.
 pub fn multiplex(config: &Config, boot: &Boot) -> Result<(), Failure> {
+    let policy = vortex_memory::policy::named(&config.reclamation).ok_or_else(|| {
+        Failure::NotOffered(format!("the memory multiplexor's algorithm {}", config.reclamation))
+    })?;
     let swaps = !config.machine.swap.is_zero();
     vortex_machine::multiplex(&Wanted {
         reserve: RESERVE,
         kernel: config.machine.reserve,
         cores: boot.cores,
-        policy: vortex_memory::policy::DEFAULT,
+        policy,
         reclaimable: if swaps { &[Use::Page] } else { &[] },
     })
     .map_err(|error| Failure::Memory(format!("{error}")))

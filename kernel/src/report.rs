@@ -2,6 +2,7 @@
 //! core, with its ledger's verdict, and then a table of the activities. Integers alone: the
 //! kernel has no floating point.
 
+use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::Ordering;
@@ -10,7 +11,7 @@ use vortex_grid::Core;
 use vortex_machine::Status;
 use vortex_resources::Mail;
 use vortex_resources::process::Allowance;
-use vortex_units::Cycles;
+use vortex_units::{ActivityId, Cycles};
 
 use crate::assemble::Shared;
 use crate::clock::Clock;
@@ -70,8 +71,12 @@ pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
     bill.host += ledger.host_time();
     bill.departed += ledger.departed();
     bill.used.resize(shared.names.len(), Cycles::ZERO);
+    let all = shared.activities();
     for (sum, (_, activity)) in bill.used.iter_mut().zip(&shared.names) {
-        *sum += ledger.used(*activity);
+        // With its parts' that are not quite gone yet.
+        let living = (0..all.capacity()).filter_map(|at| all.at(at));
+        let own = living.filter(|part| all.root(*part) == *activity);
+        *sum += own.map(|part| ledger.used(part)).sum::<Cycles>();
     }
     if let Some(next) = shared.hand_on() {
         drop(bill);
@@ -100,7 +105,8 @@ fn table(bill: &Bill, shared: &Shared) {
     let all = bill.elapsed.get();
     let entitled: u64 = shared.shares.iter().flatten().sum();
     print(format_args!("{:<20} {:>9} {:>20} {:>9}\n", "activity", "entitled", "cycles", "of all"));
-    for (((name, _), share), used) in shared.names.iter().zip(&shared.shares).zip(&bill.used) {
+    for (((name, activity), share), used) in shared.names.iter().zip(&shared.shares).zip(&bill.used)
+    {
         let used = used.get();
         print(format_args!("{name:<20} "));
         match share {
@@ -108,6 +114,7 @@ fn table(bill: &Bill, shared: &Shared) {
             None => print(format_args!("{:>9}", "-")),
         }
         print(format_args!(" {used:>20} {:>9}\n", PerCent(used, all)));
+        parts(name, *activity, all, shared);
     }
     let rest = [("departed", bill.departed), ("hypervisor", bill.host), ("idle", bill.idle)];
     for (name, cycles) in rest {
@@ -116,6 +123,17 @@ fn table(bill: &Bill, shared: &Shared) {
             let part = PerCent(cycles, all);
             print(format_args!("{name:<20} {:>9} {cycles:>20} {part:>9}\n", "-"));
         }
+    }
+}
+
+/// What of it the activity's parts had that are gone: the last few of them, and the others.
+fn parts(name: &str, activity: ActivityId, all: u64, shared: &Shared) {
+    let (gone, others) = shared.activities().gone_parts(activity);
+    let others = (!others.is_zero()).then(|| (format!("{name}/…"), others));
+    let gone = gone.into_iter().map(|(part, used)| (format!("{name}/{part}"), used));
+    for (name, used) in others.into_iter().chain(gone) {
+        let used = used.get();
+        print(format_args!("  {name:<18} {:>9} {used:>20} {:>9}\n", "-", PerCent(used, all)));
     }
 }
 

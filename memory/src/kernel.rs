@@ -8,6 +8,7 @@ use vortex_units::{ActivityId, CoreId, Frames};
 use crate::Multiplexor;
 use crate::account::Entry;
 use crate::buddy::HIGHEST;
+use crate::cold::WANTED;
 use crate::names::{Account, Cookie, FrameId, Rejected, Why};
 use crate::record::{KERNEL, LINKED, Left, USED};
 
@@ -86,6 +87,21 @@ impl Multiplexor {
     pub fn counters(&self) -> (Frames, Frames) {
         let cached: u64 = self.magazines.iter().map(|magazine| magazine.lock().frames()).sum();
         (self.total, Frames::new(self.pool.lock().free() + cached))
+    }
+
+    /// Who is to give way to an activity for which nothing can be reclaimed: whoever is
+    /// furthest beyond its soft limit. `None` if nobody is, or that is itself, or if what
+    /// stands in its way is its own hard limit.
+    #[must_use]
+    pub fn in_the_way(&self, of: ActivityId) -> Option<ActivityId> {
+        let standing = self.standing(of).ok()?;
+        let few = Frames::new(WANTED as u64);
+        if standing.budget.hard.is_some_and(|hard| standing.charged.saturating_add(few) > hard) {
+            return None;
+        }
+        let over = self.accounts.iter().map(|entry| entry.standing().over());
+        let (place, over) = (0..).zip(over).max_by_key(|&(_, over)| over)?;
+        self.accounts.name(place).filter(|&other| !over.is_zero() && other != of)
     }
 
     /// What all activities but the infrastructure are charged.

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! # Bounds
-//! - Waiters are served in the order of their coming. As long as one waits for memory to be
+//! - Waiters are served in the order of their coming, those within their soft limits before the
+//!   others. As long as one waits for memory to be
 //!   less low, nobody else is given what is available but within its minimum.
 //! - A waiter has no more orders under way than frames that it still wants, all together no
 //!   more than 64.
@@ -115,11 +116,18 @@ impl Multiplexor {
         if let Some(order) = self.repeat(cold) {
             return Step::Order(order);
         }
-        let mut place = 0;
-        while place < cold.waiters.len() {
-            match self.serve(cold, place) {
-                Some(step) => return step,
-                None => place += 1,
+        // First those within their soft limits: nobody waits for the orders of who has too much.
+        for beyond in [false, true] {
+            let mut place = 0;
+            while let Some(waiter) = cold.waiters.get(place) {
+                let entry = self.accounts.find(waiter.account.activity);
+                let is_beyond = entry.is_ok_and(|entry| !entry.standing().over().is_zero());
+                if is_beyond == beyond
+                    && let Some(step) = self.serve(cold, place)
+                {
+                    return step;
+                }
+                place += 1;
             }
         }
         Step::Idle

@@ -144,6 +144,26 @@ fn first_come_first_served_and_nobody_overtakes() {
 }
 
 #[test]
+fn who_has_too_much_holds_up_nobody() {
+    let world = World::new(9, "reclaim.over-budget", &[(0, Some(2), None), (0, Some(9), None)]);
+    world.take(1, 8);
+    world.take(2, 1);
+    let greedy = world.wait(1, 1);
+    let modest = world.wait(2, 1);
+    let first = world.order();
+    assert_eq!((first.bill, first.place), (activity(1), activity(2)), "though it came later");
+    let second = world.order();
+    assert_eq!((second.bill, second.place), (activity(1), activity(1)));
+    world.0.answer(second.id, Answer::Refused).unwrap();
+    world.0.leave(CORE, second.frame, activity(1)).unwrap();
+    assert_eq!(world.step(), Step::Ready(modest, activity(2), Cookie(2)), "of what is freed");
+    world.0.give_up(modest);
+    world.0.give_up(greedy);
+    world.0.answer(first.id, Answer::GivenBack).unwrap();
+    world.0.ledger().unwrap();
+}
+
+#[test]
 fn one_at_its_own_limit_stands_in_nobodys_way() {
     let world = World::new(10, "reclaim.over-budget", &[(0, None, Some(3)), (0, None, None)]);
     world.take(1, 3);

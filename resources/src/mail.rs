@@ -29,6 +29,8 @@ pub enum Answer {
     Fault(Result<(), FaultError>),
     /// Memory is earmarked for this waiter, or there is none to be had.
     Room(Option<WaiterId>),
+    /// Whether a process of an activity that has too much memory ends.
+    Shrunk(bool),
     /// A space was copied.
     Space(Result<Arc<AddressSpace>, Errno>),
     /// Descriptors were made or copied.

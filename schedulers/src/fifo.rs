@@ -60,6 +60,17 @@ impl SchedulerCore for FifoCore {
         self.clients.remove(client);
     }
 
+    fn client_reweighed(&mut self, _: ClientId, _: &ClientParams, _: Cycles) {
+        // There are no shares here to change.
+    }
+
+    fn client_inherits(&mut self, client: ClientId, from: ClientId, _: Cycles) {
+        let Some(mut gone) = self.clients.get_mut(from).map(core::mem::take) else { return };
+        if let Some(tally) = self.clients.get_mut(client) {
+            tally.take_in(&mut gone);
+        }
+    }
+
     fn schedule(&mut self, _: Cycles, _: &mut dyn Queues) -> Option<Choice> {
         self.line.pop().map(Choice::of)
     }

@@ -33,6 +33,15 @@ impl Tally {
         }
     }
 
+    /// Takes in what another was told, which then was told nothing.
+    pub(crate) fn take_in(&mut self, other: &mut Self) {
+        let Self { charged, cycles, memory, requests } = core::mem::take(other);
+        self.charged = self.charged.wrapping_add(charged);
+        self.cycles = Cycles::new(self.cycles.get().wrapping_add(cycles.get()));
+        self.memory = Frames::new(self.memory.get().wrapping_add(memory.get()));
+        self.requests = Requests::new(self.requests.get().wrapping_add(requests.get()));
+    }
+
     #[cold]
     fn note_credit(&mut self, record: &Record, amount: u64) {
         self.charged = self.charged.wrapping_sub(i128::from(amount));

@@ -33,6 +33,25 @@ impl Rig {
         self.core.add_client(ClientId::new(id), &params);
     }
 
+    /// A part of another client.
+    pub(crate) fn add_beside(&mut self, id: u32, share: u32, whole: u32) {
+        let share = Share::from_hundredths(share).unwrap();
+        let beside = Some(ClientId::new(whole));
+        let params = ClientParams { share, beside, ..ClientParams::default() };
+        self.core.add_client(ClientId::new(id), &params);
+    }
+
+    pub(crate) fn reweigh(&mut self, id: u32, share: u32) {
+        let share = Share::from_hundredths(share).unwrap();
+        let params = ClientParams { share, ..ClientParams::default() };
+        self.core.client_reweighed(ClientId::new(id), &params, Cycles::new(self.now));
+    }
+
+    pub(crate) fn inherit(&mut self, id: u32, from: u32) {
+        let (id, from) = (ClientId::new(id), ClientId::new(from));
+        self.core.client_inherits(id, from, Cycles::new(self.now));
+    }
+
     pub(crate) fn ready(&mut self, id: u32) {
         self.core.client_ready(ClientId::new(id), Cycles::new(self.now));
     }

@@ -20,6 +20,8 @@ pub enum Which {
     Cpu(Cpu),
     /// Does a fork bomb, or another storm, take anything from its neighbours? (§3.4)
     Attacks(Attacks),
+    /// Does who uses more memory than it may take anything from its neighbours? (§3.2)
+    Memory(MemoryAttacks),
 }
 
 /// Arguments of `experiment cpu`.
@@ -69,6 +71,26 @@ pub struct Attacks {
     pub accel: Wish,
     /// Only these attacks.
     #[arg(long, value_name = "ATTACK", value_delimiter = ',', value_parser = ["forkbomb", "threadstorm", "threadops", "signalstorm", "callstorm", "objects", "meddle"])]
+    pub only: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `experiment memory`.
+#[derive(Debug, Arguments)]
+pub struct MemoryAttacks {
+    /// Samples of each attack, one a second.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub seconds: u32,
+    /// How many cores; not said: as many as this host has.
+    #[arg(long, value_name = "N")]
+    pub cores: Option<Cores>,
+    /// What executes the machine's instructions.
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
+    pub accel: Wish,
+    /// Only these attacks, beside a run without any.
+    #[arg(long, value_name = "ATTACK", value_delimiter = ',', value_parser = ["thrash", "fill", "maps", "bomb"])]
     pub only: Vec<String>,
     /// Print JSON.
     #[arg(long)]

@@ -241,6 +241,17 @@ fn budget(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, config: &Config) -> 
     let memory = reader.open(node, &["minimum", "soft", "hard"], &[]);
     let [minimum, soft, hard] = ["minimum", "soft", "hard"]
         .map(|name| memory.get(name).and_then(|field| reader.frames(field)));
+    let policy = reader.known.reclamations.iter().find(|known| known.name == config.reclamation);
+    if let Some(field) = memory.get("soft")
+        && let Some(policy) = policy.filter(|policy| !policy.uses_soft)
+    {
+        let what = format!("{} ignores 'soft'", policy.name);
+        let others = reader.known.reclamations.iter().filter(|known| known.uses_soft);
+        let others: Vec<_> = others.map(|known| known.name.as_str()).collect();
+        let others = others.join(", ");
+        let right = format!("no soft limit, or a memory multiplexor with any: {others}");
+        reader.flaw(field.place, what, right);
+    }
     let least = minimum.unwrap_or(Frames::ZERO);
     let middle = soft.unwrap_or(least);
     if least > middle || middle > hard.unwrap_or(middle) || least > hard.unwrap_or(least) {

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use roxmltree::Node;
-use vortex_units::{CoreId, Micros};
+use vortex_units::CoreId;
 
 use super::element::{Field, Fields, Reader, TEXT};
 use super::value::anything;
@@ -57,14 +57,14 @@ pub(super) fn multiplexors(
                 }
             }
         });
-        let run_on = fields.get("runon").and_then(|f| reader.micros(f)).unwrap_or(Micros::ZERO);
+        let run_on = fields.get("runon").and_then(|f| reader.micros(f));
         found.push(Multiplexor {
             tag: tag.map(|tag| tag.text).unwrap_or_default(),
             core: core.unwrap_or(CoreId::new(0)),
             algorithm,
             metric,
             shares,
-            run_on,
+            run_on: run_on.unwrap_or(shares.run_on()),
             params,
             place: fields.place,
         });

@@ -35,6 +35,7 @@ impl Tags {
 const PARTS: &[&str] = &[
     "machine",
     "cpumultiplexor",
+    "memorymultiplexor",
     "scheduler",
     "resourcescheduler",
     "activity",
@@ -46,6 +47,12 @@ const PARTS: &[&str] = &[
 pub(super) fn whole(reader: &mut Reader<'_>, root: Node<'_, '_>) -> Config {
     let mut config = Config {
         machine: Machine::default(),
+        reclamation: reader
+            .known
+            .reclamations
+            .first()
+            .map(|first| first.name.clone())
+            .unwrap_or_default(),
         multiplexors: Vec::new(),
         schedulers: Vec::new(),
         resources: Vec::new(),
@@ -61,7 +68,7 @@ pub(super) fn whole(reader: &mut Reader<'_>, root: Node<'_, '_>) -> Config {
         return config;
     }
     let parts = reader.open(root, &[], PARTS);
-    for name in ["machine", "infrastructure", "simulation"] {
+    for name in ["machine", "memorymultiplexor", "infrastructure", "simulation"] {
         for node in parts.all(name).skip(1) {
             let place = reader.place(node.range().start);
             reader.flaw(place, format!("there is a second <{name}>"), "it once");
@@ -70,6 +77,9 @@ pub(super) fn whole(reader: &mut Reader<'_>, root: Node<'_, '_>) -> Config {
     let mut tags = Tags::default();
     if let Some(node) = parts.all("machine").next() {
         config.machine = machine(reader, node);
+    }
+    if let Some(node) = parts.all("memorymultiplexor").next() {
+        config.reclamation = reclamation(reader, node);
     }
     let nodes = parts.all("cpumultiplexor").collect::<Vec<_>>();
     config.multiplexors = super::schedulers::multiplexors(reader, &mut tags, &nodes);
@@ -86,6 +96,19 @@ pub(super) fn whole(reader: &mut Reader<'_>, root: Node<'_, '_>) -> Config {
         config.simulation = super::simulation::simulation(reader, node, &config);
     }
     config
+}
+
+fn reclamation(reader: &mut Reader<'_>, node: Node<'_, '_>) -> String {
+    let fields = reader.open(node, &["algorithm"], &[]);
+    let Some(field) = reader.need(&fields, "algorithm") else { return String::new() };
+    let name = field.text.replace(' ', ".");
+    let known = reader.known;
+    if !known.reclamations.iter().any(|policy| policy.name == name) {
+        let dotted = Field { place: field.place, text: name.clone() };
+        let names = known.reclamations.iter().map(|policy| policy.name.as_str());
+        reader.unknown(&dotted, "algorithm of the memory multiplexor", names);
+    }
+    name
 }
 
 fn machine(reader: &mut Reader<'_>, node: Node<'_, '_>) -> Machine {

@@ -15,6 +15,7 @@ pub use simulation::{
     Arrivals, Device, Pattern, SimSend, SimulatedResource, Simulation, Span, Step, Workload,
 };
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::Warning;
@@ -64,6 +65,9 @@ impl SchedulerIndex {
 pub struct Config {
     /// The machine: what the file says of it, or the defaults.
     pub machine: Machine,
+    /// `<memorymultiplexor algorithm/>`: by which policy the memory multiplexor takes memory
+    /// back. That which is known first if not written.
+    pub reclamation: String,
     /// The CPU multiplexors, one a core, ascending by core. At least one.
     pub multiplexors: Vec<Multiplexor>,
     /// Schedulers that stand between resource schedulers and multiplexors (§3.1: "a

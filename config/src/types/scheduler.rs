@@ -59,6 +59,19 @@ pub enum ShareForm {
     Paper,
 }
 
+impl ShareForm {
+    /// The run-on quantum where none is written. With charge-through it is what a thread in
+    /// user mode has before others' wishes interrupt it, so that its calls are served as part
+    /// of the turn that it has anyway; the paper has no run-on.
+    #[must_use]
+    pub const fn run_on(self) -> Micros {
+        match self {
+            Self::ChargeThrough => Micros::new(200),
+            Self::Paper => Micros::ZERO,
+        }
+    }
+}
+
 /// A CPU multiplexor: the scheduler at the root of one core.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Multiplexor {
@@ -73,7 +86,7 @@ pub struct Multiplexor {
     /// The form of CPU share.
     pub shares: ShareForm,
     /// `<runon>`: for how long follow-ups of the same core and activity may be dispatched
-    /// without asking the schedulers again. Zero (never) if not written.
+    /// without asking the schedulers again; [`ShareForm::run_on`] if not written.
     pub run_on: Micros,
     /// The policy's own entries.
     pub params: Vec<Parameter>,

@@ -23,5 +23,8 @@ pub mod system_call {}
 #[doc = include_str!("calls.md")]
 pub mod calls {}
 
+#[doc = include_str!("subactivities.md")]
+pub mod subactivities {}
+
 #[doc = include_str!("performance.md")]
 pub mod performance {}

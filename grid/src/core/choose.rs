@@ -62,14 +62,21 @@ impl<M: Message, P: Machine> Core<M, P> {
             let slots = &self.slots;
             let level = self.levels.get_mut(index)?;
             match level.children.get_mut(client.index()) {
-                Some(Child::Slot(slot)) => return Some(*slot),
+                Some(Child::Slot(slot)) => {
+                    if index == 0 {
+                        self.turn.belongs_to(None);
+                    }
+                    return Some(*slot);
+                }
                 Some(Child::Level(below)) => {
+                    self.turn.belongs_to(None);
                     index = *below;
                     if let Some(level) = self.levels.get_mut(index) {
                         level.told = false;
                     }
                 }
-                Some(Child::Activity { ready, last, waiting, .. }) => {
+                Some(Child::Activity { ready, last, waiting, activity, .. }) => {
+                    self.turn.belongs_to(Some(*activity));
                     if let Some(slot) = ready.pop_front() {
                         if last.0 != slot {
                             *last = (slot, now + self.run_on);
@@ -105,6 +112,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         let Some(holder) = entry.clients.holder_mut(client) else { return };
         if !holder.told {
             holder.told = true;
+            self.turn.told(holder.activity);
             entry.scheduler.client_ready(client, now);
             if let Some(own) = holder.own.filter(|_| holder.lends)
                 && let Some(multiplexor) = self.levels.first_mut()

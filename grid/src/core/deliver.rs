@@ -6,11 +6,12 @@ use vortex_units::{ActivityId, CoreId, InstanceId};
 
 use super::Core;
 use crate::binding::{Bound, Label};
+use crate::context::Removed;
 use crate::instance::{Instance, Parent};
 use crate::level::{Child, Level};
 use crate::machine::Machine;
 use crate::message::Message;
-use crate::policy::ClientId;
+use crate::policy::{ClientId, ClientParams};
 use crate::request::{Kind, ReplyError, Sealed};
 use crate::slot::{Clients, Slot};
 
@@ -31,6 +32,14 @@ impl<M: Message, P: Machine> Core<M, P> {
         while let Some(parcel) = self.desk.outbox.pop_front() {
             self.deliver(parcel);
         }
+        if ::core::mem::take(&mut self.desk.notes.more) {
+            self.do_rest();
+        }
+    }
+
+    /// What else the handler has left to be done.
+    #[inline(never)]
+    fn do_rest(&mut self) {
         while let Some((due, parcel)) = self.desk.timers.pop() {
             self.set_timer(due, super::Due::Request(parcel));
         }
@@ -44,8 +53,8 @@ impl<M: Message, P: Machine> Core<M, P> {
             let woken = self.desk.triggers.fire(trigger, Err(ReplyError::Cancelled));
             self.unblock(woken);
         }
-        while let Some(instance) = self.desk.removed.pop() {
-            self.grid.retire(instance);
+        while let Some(removed) = self.desk.removed.pop() {
+            self.end_what(removed);
         }
         while let Some(core) = self.desk.pokes.pop() {
             self.machine.poke(core);
@@ -55,10 +64,25 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
     }
 
+    #[cold]
+    fn end_what(&mut self, removed: Removed) {
+        match removed {
+            Removed::Instance(instance) => {
+                self.grid.retire(instance);
+            }
+            Removed::Activity(activity) => {
+                let (now, grid) = (self.ledger.last(), self.grid.clone());
+                let whole = grid.activities().part_of(activity).map(|(whole, _)| whole);
+                grid.kill(activity, now, |core| self.machine.poke(core));
+                self.worked_for_whole(whole);
+            }
+        }
+    }
+
     /// Delivers one request or control request, here or elsewhere.
-    pub(super) fn deliver(&mut self, parcel: Sealed<M>) {
+    pub(super) fn deliver(&mut self, mut parcel: Sealed<M>) {
         match parcel.kind {
-            Kind::Request => match self.place_of(&parcel) {
+            Kind::Request => match self.place_of(&mut parcel) {
                 Place::Here(slot) => {
                     if parcel.labels.dependency_label().is_some() && self.post.arrived() {
                         // What other cores have sent before this goes before it.
@@ -116,6 +140,8 @@ impl<M: Message, P: Machine> Core<M, P> {
             return None;
         }
         let slot = self.slots.next();
+        let is_own = matches!(parent, Parent::Activity);
+        let runs_on = entry.scheduler.allows_run_on();
         let parent = self.attach(slot, &entry, parent)?;
         let resource = entry.make(self.id);
         self.slots.insert(Slot {
@@ -130,6 +156,9 @@ impl<M: Message, P: Machine> Core<M, P> {
             told: false,
             delayed: false,
             parent,
+            is_activitys_own: is_own,
+            // One activity's own has one client only.
+            runs_on: parent.0 == 0 && (is_own || runs_on),
         });
         if self.by_instance.len() <= instance.index() {
             self.by_instance.resize(instance.index() + 1, NOBODY);
@@ -153,8 +182,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                 Some((0, level.add(Child::Slot(slot), &standing.into())))
             }
             Parent::Activity => {
-                let class = crate::activity::MULTIPLEXOR;
-                let params = self.grid.activities().params(instance.owner, class, self.id);
+                let params = self.own_params(instance.owner);
                 let multiplexor = self.levels.first_mut()?;
                 let client = multiplexor.add_activity(&params);
                 multiplexor.join(client);
@@ -199,15 +227,17 @@ impl<M: Message, P: Machine> Core<M, P> {
     #[cold]
     fn make_holder(&mut self, slot: usize, activity: ActivityId) -> ClientId {
         let Some(entry) = self.slots.get_mut(slot) else { return ClientId::new(NONE) };
-        let params = self.grid.activities().params(activity, entry.instance.class, self.id);
+        let all = self.grid.activities();
+        let mut params = all.params(activity, entry.instance.class, self.id);
+        params.beside = all.part_of(activity).and_then(|(whole, _)| entry.clients.find(whole));
         let client = entry.clients.add(activity);
         entry.scheduler.add_client(client, &params);
+        let params = self.own_params(activity);
         if self.charge_through
             && activity != ActivityId::INFRASTRUCTURE
             && let Some(multiplexor) = self.levels.first_mut()
+            && let Some(entry) = self.slots.get_mut(slot)
         {
-            let class = crate::activity::MULTIPLEXOR;
-            let params = self.grid.activities().params(activity, class, self.id);
             let own = multiplexor.add_activity(&params);
             // The choice of a bus is not passed over; an activity's own instances are its
             // client's already.
@@ -218,6 +248,15 @@ impl<M: Message, P: Machine> Core<M, P> {
             }
         }
         client
+    }
+
+    /// What an activity's own client at the multiplexor is to have.
+    pub(super) fn own_params(&self, activity: ActivityId) -> ClientParams {
+        let all = self.grid.activities();
+        let multiplexor = self.levels.first();
+        let whole = all.part_of(activity).map(|(whole, _)| whole);
+        let beside = whole.zip(multiplexor).and_then(|(whole, above)| above.client_of(whole));
+        ClientParams { beside, ..all.params(activity, crate::activity::MULTIPLEXOR, self.id) }
     }
 
     /// Puts a request that was sent here into its queue: its wait begins.
@@ -243,24 +282,20 @@ impl<M: Message, P: Machine> Core<M, P> {
         let client = self.holder(slot, activity);
         let Some(entry) = self.slots.get_mut(slot) else { return };
         let Some(holder) = entry.clients.holder_mut(client) else { return };
-        let was_empty = holder.enqueue(parcel, at_head);
-        let run_on = was_empty
-            && !at_head
-            && self.serving == Some(activity)
-            && self.follow_up.is_none()
+        holder.enqueue(parcel, at_head);
+        let follows = self.following == Some(activity)
+            && !holder.told
             && !entry.suspended
-            && self.ledger.last() < self.run_on_until
-            && entry.clients.is_ready(client);
-        if run_on {
-            self.follow_up = Some((slot, client));
-        } else {
+            && entry.clients.is_ready(client)
+            && self.turn.follow(activity, entry, (slot, client), self.ledger.last());
+        if !follows {
             self.tell_inlined(slot, client);
         }
     }
 
     /// Where a request is to run, by its labels and the bindings.
     #[inline]
-    fn place_of(&mut self, parcel: &Sealed<M>) -> Place {
+    fn place_of(&mut self, parcel: &mut Sealed<M>) -> Place {
         let label = Label {
             instance: parcel.to,
             activity: parcel.activity,
@@ -280,6 +315,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         if bound.core != self.id {
             return Place::There(bound.core);
         }
+        parcel.may_move = bound.expires.is_some();
         if !bound.settled {
             // This core will hold it, as it does what arrives from others.
             return Place::There(self.id);

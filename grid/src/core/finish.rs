@@ -66,13 +66,10 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     /// From now on this core must finish the request, whatever becomes of its label's
     /// binding.
+    #[inline]
     fn begin(&mut self, parcel: &mut Sealed<M>) {
-        if parcel.begun {
-            return;
-        }
-        parcel.begun = true;
-        if let Some(label) = label_of(parcel) {
-            *self.begun.entry(label).or_insert(0) += 1;
+        if !::core::mem::replace(&mut parcel.begun, true) && parcel.may_move {
+            self.count_begun(parcel);
         }
     }
 
@@ -93,7 +90,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// A rejected request returns to the head of its queue; what the scope names is
     /// suspended, unless it was resumed since the handler looked (law 7).
     fn reject(&mut self, slot: usize, client: ClientId, parcel: Sealed<M>, rejection: Rejection) {
-        self.account_chain();
+        self.account_turn();
         let now = self.ledger.last();
         let Some(entry) = self.slots.get_mut(slot) else { return };
         if entry.instance.gate.epoch() == rejection.epoch {
@@ -131,9 +128,7 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     /// A request has ended. Its answer, if anyone waits for one, travels in its own node.
     pub(super) fn end(&mut self, mut parcel: Sealed<M>, answer: Result<M, ReplyError>) {
-        if parcel.begun || parcel.labels.dependency_label().is_some() {
-            self.end_label(&mut parcel);
-        }
+        self.end_label(&mut parcel);
         if parcel.trigger.is_none() {
             self.recycle(parcel);
         } else {
@@ -142,12 +137,24 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     /// Its labels have one request less to wait for.
+    #[inline]
     fn end_label(&mut self, parcel: &mut Sealed<M>) {
-        if let Some(dependency) = parcel.labels.dependency_label() {
+        if let Some((dependency, _)) = parcel.labels.to_fix() {
             self.grid.bindings.unfix(parcel.from, parcel.activity, dependency);
         }
-        if ::core::mem::take(&mut parcel.begun)
-            && let Some(label) = label_of(parcel)
+        if ::core::mem::take(&mut parcel.begun) && parcel.may_move {
+            self.uncount_begun(parcel);
+        }
+    }
+
+    fn count_begun(&mut self, parcel: &Sealed<M>) {
+        if let Some(label) = label_of(parcel) {
+            *self.begun.entry(label).or_insert(0) += 1;
+        }
+    }
+
+    fn uncount_begun(&mut self, parcel: &Sealed<M>) {
+        if let Some(label) = label_of(parcel)
             && let Some(count) = self.begun.get_mut(&label)
         {
             *count -= 1;

@@ -6,6 +6,7 @@ use crate::sync::Ordering;
 use vortex_units::ActivityId;
 
 use super::{Core, Due};
+use crate::labels::Dependency;
 use crate::machine::Machine;
 use crate::message::{Message, Port};
 use crate::policy::ClientId;
@@ -147,6 +148,9 @@ impl<M: Message, P: Machine> Core<M, P> {
                 index += 1;
             }
         }
+        while let Some(activity) = self.post.take_reweighed() {
+            self.reweigh(activity);
+        }
         loop {
             let departed = self.post.departed.lock().pop();
             let Some(activity) = departed else { break };
@@ -191,7 +195,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     /// Resumes one dependency label of an activity, or all of them and what was set aside.
-    fn resume_labels(&mut self, slot: usize, activity: ActivityId, only: Option<u64>) {
+    fn resume_labels(&mut self, slot: usize, activity: ActivityId, only: Option<Dependency>) {
         let mut index = 0;
         while let Some(&(of, label)) = self.rejected_labels.get(index) {
             if of == slot
@@ -269,9 +273,45 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     #[cold]
     fn reap(&mut self, activity: ActivityId) {
-        let now = self.ledger.last();
-        let grid = self.grid.clone();
+        let (now, grid) = (self.ledger.last(), self.grid.clone());
+        let whole = grid.activities().part_of(activity).map(|(whole, _)| whole);
         grid.reap(activity, now, |core| self.machine.poke(core));
+        self.worked_for_whole(whole);
+    }
+
+    /// What was done since the last reading was for a part of this activity that ends: it is
+    /// on the whole's bill.
+    pub(super) fn worked_for_whole(&mut self, whole: Option<ActivityId>) {
+        if let Some(whole) = whole.filter(|whole| self.grid.activities().takes_bills(*whole)) {
+            self.worked_for(whole);
+        }
+    }
+
+    /// Tells this core's policies what an activity is entitled to now: on its own bill.
+    fn reweigh(&mut self, activity: ActivityId) {
+        self.account_turn();
+        let (now, core, grid) = (self.ledger.last(), self.id, self.grid.clone());
+        if let Some((whole, _)) = grid.activities().part_of(activity)
+            && !grid.activities().is_alive(activity)
+        {
+            self.bequeath(activity, whole);
+        }
+        let params = |class| grid.activities().params(activity, class, core);
+        for slot in self.slots.iter_mut() {
+            if let Some(client) = slot.clients.find(activity) {
+                let params = params(slot.instance.class);
+                slot.scheduler.client_reweighed(client, &params, now);
+            }
+        }
+        if let Some(multiplexor) = self.levels.first_mut()
+            && let Some(client) = multiplexor.client_of(activity)
+        {
+            let params = params(crate::activity::MULTIPLEXOR);
+            multiplexor.scheduler.client_reweighed(client, &params, now);
+        }
+        if grid.activities().takes_bills(activity) {
+            self.worked_for(activity);
+        }
     }
 
     /// The instances of a dead activity's own are dead: others' requests there are refused.
@@ -281,9 +321,42 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
     }
 
+    /// A part of an activity is ending, or gone: what it is ahead of its entitlement here, and
+    /// was charged, is its whole's from now on.
+    fn bequeath(&mut self, part: ActivityId, whole: ActivityId) {
+        let now = self.ledger.last();
+        for slot in self.slots.places_of(|slot| slot.clients.find(part).is_some()) {
+            let mortal = self.slots.get(slot).is_none_or(|entry| entry.instance.mortal);
+            if mortal {
+                continue;
+            }
+            let heir = self.holder(slot, whole);
+            let Some(entry) = self.slots.get_mut(slot) else { continue };
+            let Some(client) = entry.clients.find(part) else { continue };
+            entry.scheduler.client_inherits(heir, client, now);
+            let used = entry.clients.holder_mut(client);
+            let used = used.map(|holder| ::core::mem::take(&mut holder.usage));
+            if let (Some(used), Some(holder)) = (used, entry.clients.holder_mut(heir)) {
+                holder.usage.add(&used);
+            }
+        }
+        let params = self.own_params(whole);
+        if let Some(multiplexor) = self.levels.first_mut()
+            && let Some(client) = multiplexor.client_of(part)
+        {
+            let heir = multiplexor.add_activity(&params);
+            multiplexor.scheduler.client_inherits(heir, client, now);
+        }
+    }
+
     /// Closes this core's accounts of an activity that is gone: the ledger shows zero.
     fn close(&mut self, activity: ActivityId) {
+        let whole = self.grid.activities().part_of(activity).map(|(whole, _)| whole);
+        let whole = whole.filter(|whole| self.grid.activities().takes_bills(*whole));
         self.bury(activity);
+        if let Some(whole) = whole {
+            self.bequeath(activity, whole);
+        }
         for slot in self.slots.iter_mut() {
             if let Some(client) = slot.clients.find(activity) {
                 slot.scheduler.remove_client(client);
@@ -293,8 +366,18 @@ impl<M: Message, P: Machine> Core<M, P> {
         for level in &mut self.levels {
             level.remove_activity(activity);
         }
-        self.past.forget(activity);
-        self.ledger.close(activity);
+        match whole {
+            Some(whole) => {
+                self.past.bequeath(activity, whole);
+                self.grid.activities().hand_on(activity, self.ledger.used(activity));
+                self.ledger.hand_on(activity, whole);
+                self.grid.activities().publish(whole, self.id, self.ledger.used(whole));
+            }
+            None => {
+                self.past.forget(activity);
+                self.ledger.close(activity);
+            }
+        }
         self.cache.retain(|label, _| label.activity != activity);
         let cores = u32::try_from(self.grid.cores()).unwrap_or(u32::MAX);
         let owned = self.grid.directory.owned_by(activity);
@@ -303,6 +386,10 @@ impl<M: Message, P: Machine> Core<M, P> {
             for instance in owned {
                 let _ = self.grid.directory.free(instance.id);
             }
+            if let Some(whole) = whole {
+                self.grid.reweigh(whole);
+            }
         }
+        self.worked_for_whole(whole);
     }
 }

@@ -17,6 +17,7 @@ mod rebind;
 mod removal;
 mod report;
 mod serve;
+mod turn;
 mod utilization;
 
 use ::core::cmp::Ordering as Compare;
@@ -140,15 +141,6 @@ struct OpenRun {
     parts: u32,
 }
 
-/// What the follow-ups of a chain have used so far, not yet told to their schedulers.
-#[derive(Clone, Copy)]
-struct Chain {
-    slot: usize,
-    client: ClientId,
-    activity: ActivityId,
-    record: crate::policy::Record,
-}
-
 /// One core of a grid.
 pub struct Core<M: Message, P: Machine> {
     id: CoreId,
@@ -183,19 +175,15 @@ pub struct Core<M: Message, P: Machine> {
     starved: Vec<(usize, ClientId)>,
     open_runs: Map<u32, OpenRun>,
     run: u32,
-    follow_up: Option<(usize, ClientId)>,
-    /// A follow-up is being served: what it uses is told with the others' of its chain.
-    running_on: bool,
-    chain: Option<Chain>,
+    turn: turn::Turn,
     entered: Option<(usize, ClientId, Sealed<M>)>,
     /// What a thread has run before an interrupt, not yet in its schedulers' records.
     user_span: Cycles,
-    /// The activity whose request is being served.
-    serving: Option<ActivityId>,
+    /// The activity whose request has just been served, where what it sends may run on.
+    following: Option<ActivityId>,
     suspended_slots: Vec<usize>,
     /// Labels rejected with their own scope.
     rejected_labels: Vec<(usize, HeldLabel)>,
-    run_on_until: Cycles,
     /// The multiplexor's client whose turn a resource has been lent.
     lent: Option<ClientId>,
     utilization: utilization::Utilization,
@@ -253,15 +241,12 @@ impl<M: Message, P: Machine> Core<M, P> {
             starved: Vec::new(),
             open_runs: Map::default(),
             run: 0,
-            follow_up: None,
-            running_on: false,
-            chain: None,
+            turn: turn::Turn::new(),
             entered: None,
             user_span: Cycles::ZERO,
-            serving: None,
+            following: None,
             suspended_slots: Vec::new(),
             rejected_labels: Vec::new(),
-            run_on_until: Cycles::ZERO,
             lent: None,
             utilization: utilization::Utilization::new(start, grid.frequency),
         })
@@ -322,8 +307,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             return refuse(self, Refused::NoSuchInstance);
         }
         let sender = InstanceId::OUTSIDE;
-        if let (Some(dependency), Some(affinity)) =
-            (labels.dependency_label(), labels.affinity_label())
+        if let Some((dependency, affinity)) = labels.to_fix()
             && self.grid.bindings.fix(sender, activity, dependency, affinity).is_err()
         {
             return refuse(self, Refused::LabelConflict);

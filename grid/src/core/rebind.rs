@@ -159,7 +159,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     /// A request has come from another core.
-    pub(super) fn arrive(&mut self, parcel: Sealed<M>) {
+    pub(super) fn arrive(&mut self, mut parcel: Sealed<M>) {
         let Some(slot) = self.slot(parcel.to) else {
             // Not configured here: the sender's copy was of another time.
             self.forward(parcel);
@@ -171,7 +171,12 @@ impl<M: Message, P: Machine> Core<M, P> {
         };
         let label = Label { instance: parcel.to, activity: parcel.activity, affinity };
         let now = self.ledger.last();
-        if self.cache.get(&label).is_some_and(|b| b.core == self.id && !b.expired(now)) {
+        parcel.may_move = true;
+        if let Some(bound) = self.cache.get(&label)
+            && bound.core == self.id
+            && !bound.expired(now)
+        {
+            parcel.may_move = bound.expires.is_some();
             self.enqueue(slot, parcel, false);
             return;
         }

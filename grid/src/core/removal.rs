@@ -51,7 +51,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.rejected_labels.retain(|(of, _)| *of != slot);
         self.starved.retain(|(of, _)| *of != slot);
         self.desk.refused.retain(|(of, _)| *of != slot);
-        self.follow_up = self.follow_up.filter(|(of, _)| *of != slot);
+        self.turn.forget(slot);
         let mut refused: Fifo<_> = Fifo::new();
         refused.append(&mut entry.aside);
         for holder in entry.clients.holders.iter_mut().flatten() {

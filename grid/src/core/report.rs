@@ -91,16 +91,31 @@ impl Past {
             return;
         }
         for report in reports_of(slot) {
-            match self.0.entry((report.instance, report.activity.index())) {
-                Entry::Vacant(place) => {
-                    place.insert(report);
-                }
-                Entry::Occupied(mut place) => {
-                    let sum = place.get_mut();
-                    sum.usage.add(&report.usage);
-                    sum.queued += report.queued;
-                    sum.statistics.add(&report.statistics);
-                }
+            self.put(report);
+        }
+    }
+
+    fn put(&mut self, report: ClientReport) {
+        match self.0.entry((report.instance, report.activity.index())) {
+            Entry::Vacant(place) => {
+                place.insert(report);
+            }
+            Entry::Occupied(mut place) => {
+                let sum = place.get_mut();
+                sum.usage.add(&report.usage);
+                sum.queued += report.queued;
+                sum.statistics.add(&report.statistics);
+            }
+        }
+    }
+
+    /// A part of an activity is gone: what it used, the whole has used.
+    pub fn bequeath(&mut self, part: ActivityId, whole: ActivityId) {
+        let keys: Vec<_> =
+            self.0.iter().filter(|(_, r)| r.activity == part).map(|(key, _)| *key).collect();
+        for key in keys {
+            if let Some(report) = self.0.remove(&key) {
+                self.put(ClientReport { activity: whole, ..report });
             }
         }
     }
@@ -130,6 +145,7 @@ fn reports_of<M: Message>(slot: &Slot<M>) -> impl Iterator<Item = ClientReport> 
 impl<M: Message, P: Machine> Core<M, P> {
     /// Takes a sample. Reads the clock, so that the sample is complete up to now.
     pub fn report(&mut self) -> CoreReport {
+        self.account_turn();
         let now = self.machine.now();
         let open = match &self.entered {
             Some((_, _, parcel)) => {

@@ -2,7 +2,7 @@
 
 use vortex_units::{ActivityId, Cycles, Micros, Requests};
 
-use super::{Chain, Core, Due, OpenRun, Step};
+use super::{Core, Due, OpenRun, Step};
 use crate::context::{Context, Notes};
 use crate::machine::Machine;
 use crate::message::{Carries, Message};
@@ -18,7 +18,7 @@ const OPEN_RUNS: usize = 16_384;
 const STALE: u32 = 1 << 20;
 
 /// How serving one request went.
-enum Served {
+pub(super) enum Served {
     /// It ran.
     Ran,
     /// There was none that may run, or it may not run now.
@@ -30,7 +30,7 @@ enum Served {
 impl<M: Message, P: Machine> Core<M, P> {
     /// Executes what the schedulers chose, and what follows on within the quantum.
     pub(super) fn serve(&mut self, slot: usize, choice: Choice) -> Step {
-        self.run_on_until = self.ledger.last() + self.run_on;
+        self.begin_turn();
         let batch = self.slots.get(slot).map_or(1, |entry| entry.instance.batch);
         for _ in 0..choice.batch.max(batch) {
             match self.serve_one(slot, choice.client, choice.queue) {
@@ -39,22 +39,8 @@ impl<M: Message, P: Machine> Core<M, P> {
                 Served::Entering(limit) => return self.announce_entry(limit),
             }
         }
-        self.settle(slot, choice.client);
-        while let Some((slot, client)) = self.follow_up.take() {
-            if self.ledger.last() >= self.run_on_until {
-                self.tell(slot, client);
-                break;
-            }
-            self.running_on = true;
-            let served = self.serve_one(slot, client, None);
-            self.running_on = false;
-            if let Served::Entering(limit) = served {
-                return self.announce_entry(limit);
-            }
-            self.settle(slot, client);
-        }
-        self.account_chain();
-        Step::Ran
+        self.settle_unheld(slot, choice.client);
+        self.go_on()
     }
 
     /// A thread has left user mode, at this time: its request goes on at once (law 5's one
@@ -63,24 +49,26 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.post.enter_boundary();
         self.post.wake();
         let since = at.max(self.ledger.last());
+        if self.is_wanted() {
+            self.turn.close();
+        }
         let step = match self.entered.take() {
-            None => Step::Ran,
+            None => self.go_on(),
             Some((slot, _, parcel)) if !self.is_of(slot, &parcel) => {
                 // Its instance was removed meanwhile.
                 self.refuse(parcel);
-                Step::Ran
+                self.go_on()
             }
             Some((slot, _, parcel)) if !self.has_nodes_for(slot) => {
                 // No memory for what its handler may send: it goes on when there is.
                 self.enqueue(slot, parcel, true);
-                Step::Ran
+                self.go_on()
             }
             Some((slot, client, parcel)) => match self.run(slot, client, parcel, since) {
                 Served::Entering(limit) => self.announce_entry(limit),
                 Served::Ran | Served::Nothing => {
-                    self.settle(slot, client);
-                    self.tell_follow_up();
-                    Step::Ran
+                    self.settle_unheld(slot, client);
+                    self.go_on()
                 }
             },
         };
@@ -108,6 +96,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         let (span, total) = self.ledger.charge(activity, at.max(self.ledger.last()));
         self.grid.activities().publish(activity, self.id, total);
         self.user_span = span;
+        self.turn.close();
         let poker = self.post.take_poker().filter(|&who| self.grid.activities().takes_bills(who));
         self.worked_for(poker.unwrap_or(ActivityId::INFRASTRUCTURE));
     }
@@ -121,9 +110,8 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.desk.pool.reserve(fan_out)
     }
 
-    fn announce_entry(&mut self, limit: Cycles) -> Step {
-        self.account_chain();
-        self.tell_follow_up();
+    pub(super) fn announce_entry(&mut self, limit: Cycles) -> Step {
+        let limit = self.limit_of_turn(limit);
         let patience = self.ledger.last() + self.patience;
         let limit = match self.next_due() {
             Some(due) => limit.min(due.saturating_sub(self.ledger.last()).max(Cycles::new(1))),
@@ -137,16 +125,9 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
     }
 
-    /// A follow-up that is not run on is left to the schedulers.
-    fn tell_follow_up(&mut self) {
-        if let Some((slot, client)) = self.follow_up.take() {
-            self.tell(slot, client);
-        }
-    }
-
     /// Both schedulers learn whether the client, and the slot, have more to do.
     #[inline]
-    fn settle(&mut self, slot: usize, client: ClientId) {
+    pub(super) fn settle(&mut self, slot: usize, client: ClientId) {
         let holder = self.slots.get(slot).and_then(|entry| entry.clients.holder(client));
         if holder.is_some_and(|holder| holder.queued > 0 && !holder.told) {
             self.tell(slot, client);
@@ -154,8 +135,13 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.settle_above(slot);
     }
 
-    #[inline(always)]
-    fn serve_one(&mut self, slot: usize, client: ClientId, named: Option<QueueRef>) -> Served {
+    #[inline]
+    pub(super) fn serve_one(
+        &mut self,
+        slot: usize,
+        client: ClientId,
+        named: Option<QueueRef>,
+    ) -> Served {
         let Some(entry) = self.slots.get_mut(slot) else { return Served::Nothing };
         if entry.suspended {
             return Served::Nothing;
@@ -211,7 +197,7 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     /// The client has no room for what its request may send: it waits, nobody else.
     fn starve(&mut self, slot: usize, client: ClientId) {
-        self.account_chain();
+        self.account_turn();
         let now = self.ledger.last();
         if let Some(entry) = self.slots.get_mut(slot) {
             entry.scheduler.client_suspended(client, now);
@@ -275,7 +261,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         // What was charged when an interrupt ended user mode is of this run too.
         let span = span + ::core::mem::take(&mut self.user_span);
         self.ring.note(activity, span);
-        if let Some(affinity) = parcel.labels.affinity_label() {
+        if first_time && let Some(affinity) = parcel.labels.affinity_label() {
             self.grid.bindings.ran(affinity, self.id);
         }
         if let Some(trigger) = answered {
@@ -289,6 +275,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         // A rejected request has not been served; its wait goes on.
         let served = first_time && !matches!(left, Left::Rejected(_));
         record.requests = Requests::new(u64::from(served));
+        let held = !self.run_on.is_zero() && self.turn.hold((slot, client));
         if let Some(holder) = entry.clients.holder_mut(client) {
             let usage = &mut holder.usage;
             usage.runs += record.requests;
@@ -302,42 +289,28 @@ impl<M: Message, P: Machine> Core<M, P> {
             if ran > usage.longest_run {
                 usage.note_longest(ran, parcel.body.as_ref());
             }
+            if held {
+                holder.owed.absorb(&record);
+                holder.owes = true;
+            }
         }
-        if self.running_on && self.desk.records.is_empty() {
-            self.chain_up(Chain { slot, client, activity, record });
-        } else {
+        if !held {
             self.account(slot, client, activity, &mut record);
         }
-        self.settle_notes(slot, activity, record);
+        if !self.desk.records.is_empty() {
+            self.account_turn();
+            self.account_extras(slot, client);
+        }
+        if activity == ActivityId::INFRASTRUCTURE {
+            self.settle_notes(slot, record);
+        }
+        self.following = (!self.run_on.is_zero()).then_some(activity);
         let entering = self.finish(slot, client, parcel, left);
-        self.serving = Some(activity);
         self.send_out();
-        self.serving = None;
+        self.following = None;
         match entering {
             Some(limit) => Served::Entering(limit),
             None => Served::Ran,
-        }
-    }
-
-    /// Adds what a follow-up has used to its chain.
-    #[inline]
-    fn chain_up(&mut self, link: Chain) {
-        let of = |chain: &Chain| (chain.slot, chain.client, chain.activity);
-        match &mut self.chain {
-            Some(chain) if of(chain) == of(&link) => chain.record.absorb(&link.record),
-            _ => {
-                self.account_chain();
-                self.chain = Some(link);
-            }
-        }
-    }
-
-    /// Tells the schedulers what a chain of follow-ups has used, before they decide again and
-    /// before anything else is said of its client.
-    #[inline]
-    pub(super) fn account_chain(&mut self) {
-        if let Some(Chain { slot, client, activity, mut record }) = self.chain.take() {
-            self.account(slot, client, activity, &mut record);
         }
     }
 
@@ -362,9 +335,6 @@ impl<M: Message, P: Machine> Core<M, P> {
                 Some(next) => (index, above) = next,
                 None => break,
             }
-        }
-        if !self.desk.records.is_empty() {
-            self.account_extras(slot, client);
         }
         if self.charge_through {
             self.charge_through(own, activity, above, record);
@@ -446,12 +416,9 @@ impl<M: Message, P: Machine> Core<M, P> {
         })
     }
 
-    /// What the handler said of its run: who caused it, or that this will be said later.
-    fn settle_notes(&mut self, slot: usize, activity: ActivityId, record: Record) {
+    /// What the handler said of an infrastructure run: who caused it, or that this will be said later.
+    fn settle_notes(&mut self, slot: usize, record: Record) {
         let notes = self.desk.notes;
-        if activity != ActivityId::INFRASTRUCTURE {
-            return;
-        }
         if let Some(causer) = notes.causer {
             self.bill_back(slot, &record, causer);
         } else if notes.tokens > 0 {
@@ -463,7 +430,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// Moves consumption from infrastructure to its causer, in the ledger and in the
     /// metric of the scheduler that dispatched it, so that its next decision changes.
     pub(super) fn bill_back(&mut self, slot: usize, record: &Record, causer: ActivityId) {
-        self.account_chain();
+        self.account_turn();
         if causer == ActivityId::INFRASTRUCTURE || !self.grid.activities().takes_bills(causer) {
             return;
         }

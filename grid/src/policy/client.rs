@@ -42,6 +42,9 @@ pub struct ClientParams {
     /// For policies with priorities: lower runs first, as in POSIX `nice`. Others ignore it;
     /// the configuration refuses it for them.
     pub priority: u32,
+    /// The client of the activity of which this one's is a part, where that has one here:
+    /// what that one is ahead of its entitlement, this one is from the beginning.
+    pub beside: Option<ClientId>,
 }
 
 impl Default for ClientParams {
@@ -53,7 +56,7 @@ impl Default for ClientParams {
 /// A client that holds its standing for many.
 impl From<Standing> for ClientParams {
     fn from(Standing { share, priority }: Standing) -> Self {
-        Self { activity: ActivityId::INFRASTRUCTURE, share, priority }
+        Self { activity: ActivityId::INFRASTRUCTURE, share, priority, beside: None }
     }
 }
 

@@ -4,6 +4,7 @@
 use vortex_units::{Bytes, Cycles, InstanceId};
 
 use super::ClientId;
+use crate::labels::Dependency;
 
 /// A queue beneath a client; valid until the next call that is not on [`Queues`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct RequestView {
     /// When it was queued.
     pub queued_at: Cycles,
     /// Its dependency label, if it has one.
-    pub dependency: Option<u64>,
+    pub dependency: Option<Dependency>,
     /// Where on the device it is about, for policies that order by position; zero for
     /// messages without a position.
     pub position: u64,

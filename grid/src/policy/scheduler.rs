@@ -1,4 +1,4 @@
-//! The scheduler interface: the eleven functions of Table 3, under their names.
+//! The scheduler interface: the eleven functions of Table 3, under their names, and two more.
 
 use alloc::boxed::Box;
 
@@ -28,6 +28,14 @@ pub trait Scheduler: Send + Sync {
 
     /// Decides what core should handle this affinity label, and for how long.
     fn load_share(&self, question: &LoadShare<'_>) -> Binding;
+
+    /// Whether what follows within a turn (run-on) may be served without asking this
+    /// scheduler again. Only where it shares out processor time in proportion, as the
+    /// multiplexor does that gave the turn: what else it counts, and any other order, is its
+    /// own to decide. (Not of Table 3.)
+    fn allows_run_on(&self) -> bool {
+        false
+    }
 }
 
 /// What a scheduler keeps for one core, and the decisions it makes there.
@@ -44,6 +52,17 @@ pub trait SchedulerCore: Send {
 
     /// Unregisters a client; its identifier may then be given to another.
     fn remove_client(&mut self, client: ClientId);
+
+    /// A client's entitlement has changed: a part of its activity has come (less), or gone
+    /// (more). With less, it is ahead by the same time as before, for the part's client begins
+    /// there too ([`ClientParams::beside`]); with more, by the same consumption. Being behind
+    /// must not become worth more. Beside Table 3, which knows no such change.
+    fn client_reweighed(&mut self, client: ClientId, params: &ClientParams, now: Cycles);
+
+    /// A part of the client's activity ends: what the part's client, `from`, is ahead of its
+    /// entitlement, this one is from now on, and what was charged to it was charged to this
+    /// one. Beside Table 3.
+    fn client_inherits(&mut self, client: ClientId, from: ClientId, now: Cycles);
 
     /// Emits a scheduling decision: a client that is ready, or `None` if none is or the
     /// scheduler wants to wait. The client chosen is then no longer ready.

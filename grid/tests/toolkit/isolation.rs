@@ -113,6 +113,12 @@ impl SchedulerCore for BatchCore {
     fn remove_client(&mut self, c: ClientId) {
         self.0.remove_client(c)
     }
+    fn client_reweighed(&mut self, c: ClientId, p: &ClientParams, now: Cycles) {
+        self.0.client_reweighed(c, p, now)
+    }
+    fn client_inherits(&mut self, c: ClientId, from: ClientId, now: Cycles) {
+        self.0.client_inherits(c, from, now)
+    }
     fn schedule(&mut self, now: Cycles, q: &mut dyn Queues) -> Option<Choice> {
         self.0.schedule(now, q).map(|c| Choice { batch: 4, ..c })
     }

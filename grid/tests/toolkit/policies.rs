@@ -151,6 +151,12 @@ impl SchedulerCore for MeddlerCore {
     fn remove_client(&mut self, client: ClientId) {
         self.0.remove_client(client);
     }
+    fn client_reweighed(&mut self, client: ClientId, params: &ClientParams, now: Cycles) {
+        self.0.client_reweighed(client, params, now);
+    }
+    fn client_inherits(&mut self, client: ClientId, from: ClientId, now: Cycles) {
+        self.0.client_inherits(client, from, now);
+    }
     fn schedule(&mut self, now: Cycles, queues: &mut dyn Queues) -> Option<Choice> {
         let choice = self.0.schedule(now, &mut NoQueues)?;
         (self.3)(queues, choice.client);

@@ -38,6 +38,11 @@ pub enum Act {
     Poke(CoreId),
     /// Unbind this label there.
     Unbind(Port<Probe>, u64),
+    /// Tell this probe to do that, on the bill of another part of the same activity; whether
+    /// that is taken.
+    Within(ActivityId, Port<Probe>, bool, Vec<Act>),
+    /// End an activity.
+    End(ActivityId),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,7 +209,16 @@ impl Probe {
                 }
                 Act::Bill(causer) => cx.bill_run(causer),
                 Act::Poke(core) => cx.poke(core),
-                Act::Unbind(at, affinity) => cx.unbind(at, affinity),
+                Act::Within(activity, to, taken, acts) => {
+                    let id = self.next.fetch_add(1, Ordering::Relaxed);
+                    let sent = cx.send_within(activity, to, Labels::NONE, Job { id, acts });
+                    assert_eq!(sent.is_ok(), taken, "{sent:?}");
+                }
+                Act::End(activity) => cx.end(activity),
+                Act::Unbind(at, affinity) => {
+                    let own = cx.activity();
+                    cx.unbind(at, own, affinity);
+                }
             }
         }
         self.note(job.id, What::Finished, cx);

@@ -64,6 +64,10 @@ impl Scheduler for First {
     fn load_share(&self, question: &LoadShare<'_>) -> Binding {
         (self.0)(question)
     }
+
+    fn allows_run_on(&self) -> bool {
+        true
+    }
 }
 
 #[derive(Default)]
@@ -82,6 +86,12 @@ impl SchedulerCore for FirstCore {
 
     fn remove_client(&mut self, client: ClientId) {
         self.ready.retain(|&c| c != client);
+    }
+
+    fn client_reweighed(&mut self, _: ClientId, _: &ClientParams, _: Cycles) {}
+
+    fn client_inherits(&mut self, client: ClientId, from: ClientId, _: Cycles) {
+        self.charged[client.index()] += std::mem::take(&mut self.charged[from.index()]);
     }
 
     fn schedule(&mut self, _: Cycles, _: &mut dyn Queues) -> Option<Choice> {
@@ -333,6 +343,7 @@ pub fn reversed(acts: Vec<Act>) -> Vec<Act> {
             Act::Ask(to, labels, acts) => Act::Ask(to, labels, reversed(acts)),
             Act::Tell(to, labels, acts) => Act::Tell(to, labels, reversed(acts)),
             Act::Later(span, to, acts) => Act::Later(span, to, reversed(acts)),
+            Act::Within(of, to, taken, acts) => Act::Within(of, to, taken, reversed(acts)),
             other => other,
         })
         .collect();

@@ -41,6 +41,8 @@ const PATIENCE: Micros = Micros::new(200);
 /// Requests that an activity may have queued where the configuration does not say: enough
 /// for the threads that most programs have.
 const NODES: u32 = 16_384;
+/// Places for an activity and its parts.
+const PLACES: usize = 16;
 /// What a thread takes of them at most: itself, its call, that call's own request, a timer.
 const NODES_OF_A_THREAD: u32 = 4;
 
@@ -100,7 +102,8 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
     let frequency = Frequency::megahertz(boot.megahertz());
     let grid = Grid::new(GridSpec {
         cores: config.multiplexors.iter().map(|mux| mux.core.get() + 1).max().unwrap_or(1),
-        activities: 256,
+        // Nobody's parts take another's places.
+        activities: u32::try_from(config.activities.len() * PLACES).unwrap_or(u32::MAX).max(256),
         infrastructure: vortex_assembly::entitlement(&config, 0),
         frequency,
         buses: Vec::new(),

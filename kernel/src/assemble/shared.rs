@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use spin::Mutex;
 use vortex_config::Config;
-use vortex_grid::{Core, Grid, Labels};
+use vortex_grid::{Activities, Core, Grid, Labels};
 use vortex_resources::memory::ReclaimRequest;
 use vortex_resources::monitor::Samples;
 use vortex_resources::process::{ProcessRequest, Start};
@@ -72,6 +72,11 @@ impl Shared {
             turn: AtomicU32::new(0),
             cores: config.multiplexors.iter().map(|mux| mux.core).collect(),
         }
+    }
+
+    /// All activities, and their parts.
+    pub fn activities(&self) -> &Activities {
+        self.grid.activities()
     }
 
     /// Bytes of the heap that are held for thread resources of processes.

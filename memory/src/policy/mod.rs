@@ -28,6 +28,11 @@ pub trait Policy: Send + Sync {
     /// Its name in the configuration.
     fn name(&self) -> &'static str;
 
+    /// Whether soft limits mean anything to it.
+    fn uses_soft(&self) -> bool {
+        false
+    }
+
     /// How much an activity is the one to give: those with the highest rank give first.
     fn rank(&self, standing: &Standing) -> u64;
 

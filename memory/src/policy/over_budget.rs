@@ -24,6 +24,10 @@ impl Policy for OverBudget {
         "reclaim.over-budget"
     }
 
+    fn uses_soft(&self) -> bool {
+        true
+    }
+
     fn rank(&self, standing: &Standing) -> u64 {
         standing.over().get()
     }

@@ -25,7 +25,7 @@ fn over_budget_ranks_by_what_is_beyond_the_soft_limit() {
     let far = policy.rank(&standing(500, Some(100)));
     let near = policy.rank(&standing(900, Some(800)));
     let within = policy.rank(&standing(900, Some(900)));
-    assert!(far > near && near > within);
+    assert!(policy.uses_soft() && far > near && near > within);
     assert_eq!(within, policy.rank(&standing(10_000, None)), "no soft limit is none exceeded");
     assert!(policy.key(&OLD) < policy.key(&NEW));
 }
@@ -34,6 +34,7 @@ fn over_budget_ranks_by_what_is_beyond_the_soft_limit() {
 fn lru_and_fifo_know_no_budget() {
     for name in ["reclaim.lru", "reclaim.fifo"] {
         let policy = named(name).unwrap();
+        assert!(!policy.uses_soft());
         assert_eq!(policy.rank(&standing(500, Some(1))), policy.rank(&standing(1, None)));
     }
     let (lru, fifo) = (named("reclaim.lru").unwrap(), named("reclaim.fifo").unwrap());

@@ -96,7 +96,7 @@ impl FileSystem {
     /// Calls on descriptors.
     fn descriptor(&mut self, call: &FileCall, cx: &Cx<'_>) -> Result {
         let now = self.time(cx.now());
-        let owner = Owner::new(cx.activity().index() as u64);
+        let owner = Owner::new(cx.root().index() as u64);
         self.limited(call)?;
         let (root, effects) = (&mut self.root, &mut self.effects);
         let table = &mut self.files.get_mut(&call.files).ok_or(Errno::EBADF)?.table;

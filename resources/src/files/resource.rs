@@ -235,7 +235,7 @@ impl FileSystem {
             Some(view) => view,
             None => &NoProc,
         };
-        let owner = Owner::new(cx.activity().index() as u64);
+        let owner = Owner::new(cx.root().index() as u64);
         let largest = process.map_or(u64::MAX, |process| process.limits.soft(Limited::FileSize));
         let (table, place) = (&files.table, &files.place);
         let caller = Caller { table, place, proc, owner, largest, walks, now };

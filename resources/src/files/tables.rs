@@ -25,7 +25,7 @@ pub struct Files {
 impl FileSystem {
     pub(super) fn fresh(&mut self, cx: &Cx<'_>) -> Result<FilesId, Errno> {
         let now = self.time(cx.now());
-        let owner = Owner::new(cx.activity().index() as u64);
+        let owner = Owner::new(cx.root().index() as u64);
         let mut files =
             Files { table: Table::new(USUAL_LIMIT), place: self.root.place(), users: 1, frozen: 0 };
         let caller = Caller {

@@ -2,20 +2,20 @@
 //! was, or shared; faults, copy on write, shootdown.
 //!
 //! Requests of one space have its number as their label: so they are served in order, on
-//! one core.
+//! one core, as far as they are of one activity. Of several activities (some of the process's
+//! threads are bound to sub-activities) one is served at a time.
 
 use alloc::sync::Arc;
 
 use vortex_abi::{self as abi, Errno};
 use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource};
-use vortex_machine::{Access, with_earmarks};
+use vortex_machine::Access;
 use vortex_units::Frames;
 
 use super::calls;
-use super::mend::{By, Mend, mend};
+use super::faults::poke;
 use super::orders::Reclaim;
 use super::pages::{clear, populate, share, show, sweep};
-use super::reclaimer::{ReclaimRequest, go};
 use super::regions::Backing;
 use super::remap;
 use super::space::AddressSpace;
@@ -81,6 +81,17 @@ impl MemoryRequest {
             Self::Reclaim(_) => "reclaim",
         }
     }
+
+    /// The space that it is about, if it is to have that for itself.
+    fn space(&self) -> Option<&AddressSpace> {
+        match self {
+            Self::Fault { space, .. }
+            | Self::Call { space, .. }
+            | Self::Release { space, .. }
+            | Self::Copy { from: space, .. } => Some(space),
+            Self::Reclaim(_) => None,
+        }
+    }
 }
 
 /// How far a call has come.
@@ -142,8 +153,6 @@ type Left = Outcome<Mail, AddressSpaces>;
 /// A copy that has come so far has all pages that were in tables; from there on pages count
 /// that are with the swap resource.
 const KEPT: u64 = 1 << 63;
-/// How many frames a fault waits for, the first time and after.
-const WAITS: [u8; 4] = [8, 4, 4, 1];
 
 /// The file resource has told what is to be mapped.
 struct HasFile;
@@ -155,11 +164,12 @@ impl Continuation<Mail, AddressSpaces> for HasFile {
         cx: &mut Context<'_, Mail>,
     ) -> Left {
         let MemoryRequest::Call { space, call, stage, .. } = request else { return Outcome::Done };
-        match cx.reply::<Answer>() {
+        let left = match cx.reply::<Answer>() {
             Ok(Some(Answer::Mapped(Ok(file)))) => spaces.call(space, *call, stage, Some(file), cx),
             Ok(Some(Answer::Mapped(Err(error)))) => Outcome::Reply(Answer::Call(Err(error))),
             _ => Outcome::Reply(Answer::Call(Err(Errno::EAGAIN))),
-        }
+        };
+        served(request, left)
     }
 }
 
@@ -169,15 +179,26 @@ impl Resource<Mail> for AddressSpaces {
     const FAN_OUT: u32 = 2;
 
     fn handle(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
+        if request.space().is_some_and(|space| !space.enter(cx.activity())) {
+            return Outcome::Continue(At::beginning());
+        }
+        let left = self.serve(request, cx);
+        served(request, left)
+    }
+}
+
+/// Whether it has ended or goes on, its space is left or stays taken.
+pub(super) fn served(request: &MemoryRequest, left: Left) -> Left {
+    if let Outcome::Done | Outcome::Reply(_) = left {
+        request.space().inspect(|space| space.leave());
+    }
+    left
+}
+
+impl AddressSpaces {
+    fn serve(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
         match request {
-            MemoryRequest::Fault { space, address, access, .. } => {
-                let mended = mend_for(space, *address, *access, cx);
-                let short = mended == Err(FaultError::NoMemory);
-                if short && let Some(left) = self.ask_back(cx) {
-                    return left;
-                }
-                Outcome::Reply(Answer::Fault(mended))
-            }
+            MemoryRequest::Fault { .. } => self.fault(request, cx),
             MemoryRequest::Call { space, files, call, stage } => {
                 match calls::file_of(call, stage) {
                     Some(file) => self.ask_file(*files, file, cx),
@@ -194,77 +215,6 @@ impl Resource<Mail> for AddressSpaces {
             MemoryRequest::Release { space, at } => release(space, at),
             MemoryRequest::Reclaim(order) => self.reclaim(order, cx),
         }
-    }
-}
-
-/// The files' frames that nobody needed have been given back.
-struct HasBack;
-
-impl Continuation<Mail, AddressSpaces> for HasBack {
-    fn resume(
-        spaces: &mut AddressSpaces,
-        request: &mut MemoryRequest,
-        cx: &mut Context<'_, Mail>,
-    ) -> Left {
-        let MemoryRequest::Fault { space, address, access, .. } = request else {
-            return Outcome::Done;
-        };
-        let mended = mend_for(space, *address, *access, cx);
-        spaces.mended(request, mended, cx)
-    }
-}
-
-/// What was waited for is there, or there is nothing to be had.
-struct HasRoom;
-
-impl Continuation<Mail, AddressSpaces> for HasRoom {
-    fn resume(
-        spaces: &mut AddressSpaces,
-        request: &mut MemoryRequest,
-        cx: &mut Context<'_, Mail>,
-    ) -> Left {
-        let MemoryRequest::Fault { space, address, access, .. } = request else {
-            return Outcome::Done;
-        };
-        let mended = match cx.reply::<Answer>() {
-            Ok(Some(Answer::Room(Some(waiter)))) => {
-                let mended = with_earmarks(waiter, || mend_for(space, *address, *access, cx));
-                vortex_machine::multiplexor().inspect(|memory| memory.give_up(waiter));
-                mended
-            }
-            _ => mend_for(space, *address, *access, cx),
-        };
-        // What was not needed of it is others'.
-        go(&spaces.system, cx.activity(), cx);
-        spaces.mended(request, mended, cx)
-    }
-}
-
-/// Mends a fault on request.
-fn mend_for(
-    space: &AddressSpace,
-    address: u64,
-    access: Access,
-    cx: &mut Context<'_, Mail>,
-) -> Result<(), FaultError> {
-    match mend(space, address, access, By::Asr)? {
-        Mend::Done(given) => cx.allocated(Frames::new(given)),
-        // The thread touches it again, and faults again if it must.
-        Mend::Late => {}
-    }
-    if !space.space.is_current() {
-        // A copy took the place of a shared frame: other threads of the process must not
-        // see the old one.
-        poke(space, cx);
-    }
-    Ok(())
-}
-
-/// Makes the cores that may still use what was taken from a space look: on the bill of
-/// whoever has it taken.
-pub(super) fn poke(space: &AddressSpace, cx: &mut Context<'_, Mail>) {
-    for core in space.space.behind() {
-        cx.poke(core);
     }
 }
 
@@ -291,7 +241,10 @@ impl AddressSpaces {
             }
         };
         let Some(at) = *regions else { return Ok(space) };
-        *regions = from.regions.lock().fork_some(at, &mut space.regions.lock());
+        // Nobody else knows of it: it has no regions meanwhile, so that no lock is held twice.
+        let mut copied = core::mem::take(&mut *space.regions.lock());
+        *regions = from.regions.lock().fork_some(at, &mut copied);
+        *space.regions.lock() = copied;
         if regions.is_some() {
             return Err(Outcome::Continue(At::beginning()));
         }
@@ -337,35 +290,6 @@ impl AddressSpaces {
             let _ = cx.send(ports.memory, labels, MemoryRequest::Release { space, at: 0 });
         }
         Outcome::Reply(Answer::Space(Err(Errno::ENOMEM)))
-    }
-
-    /// An activity gets no more memory: what is only kept in case it is wanted again goes
-    /// first. `None` where that cannot be asked for.
-    fn ask_back(&self, cx: &mut Context<'_, Mail>) -> Option<Left> {
-        let ports = self.system.ports.get()?;
-        let trigger = cx.request(ports.files, Labels::NONE, FileRequest::GiveBack).ok()?;
-        Some(Outcome::Pending(trigger, At::routine::<HasBack>()))
-    }
-
-    /// A fault is mended, or waits for memory: for a page and its tables and some more, and
-    /// where that cannot be had for less.
-    fn mended(
-        &self,
-        request: &mut MemoryRequest,
-        mended: Result<(), FaultError>,
-        cx: &mut Context<'_, Mail>,
-    ) -> Left {
-        let MemoryRequest::Fault { waited, .. } = request else { return Outcome::Done };
-        if mended == Err(FaultError::NoMemory)
-            && let Some(ports) = self.system.ports.get()
-            && let Some(&frames) = WAITS.get(usize::from(*waited))
-            && let Ok(room) =
-                cx.request(ports.reclaimer, Labels::NONE, ReclaimRequest::Wait(frames))
-        {
-            *waited += 1;
-            return Outcome::Pending(room, At::routine::<HasRoom>());
-        }
-        Outcome::Reply(Answer::Fault(mended))
     }
 
     fn ask_file(&self, files: FilesId, file: calls::File, cx: &mut Context<'_, Mail>) -> Left {

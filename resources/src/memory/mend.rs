@@ -62,13 +62,17 @@ pub fn mend(
     }
     let fault = Fault { space, layout, start, region: &region, page };
     let may_change = by != By::Thread { alone: false };
-    match space.space.look(page) {
-        Some(look) if look.access.allows(access) => Ok(Mend::Done(0)),
-        Some(look) if may_change => fault.present(&look, access),
-        Some(_) => Ok(Mend::Late),
-        None if space.away.has(page) => fault.away(by),
-        None => fault.absent(access),
+    let (mended, major) = match space.space.look(page) {
+        Some(look) if look.access.allows(access) => return Ok(Mend::Done(0)),
+        Some(look) if may_change => (fault.present(&look, access), false),
+        Some(_) => return Ok(Mend::Late),
+        None if space.away.has(page) => (fault.away(by), true),
+        None => (fault.absent(access), false),
+    };
+    if matches!(mended, Ok(Mend::Done(_))) {
+        space.faults.count(major);
     }
+    mended
 }
 
 /// Mends a fault in the run of the thread that has it, if that disturbs nobody: what is put

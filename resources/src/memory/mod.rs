@@ -6,6 +6,7 @@ mod away;
 mod bounds;
 mod calls;
 mod executable;
+mod faults;
 mod layout;
 mod mappings;
 mod maps;

@@ -18,7 +18,8 @@ use vortex_machine::{Frame, Withdrawn, page_of};
 use vortex_memory::{Answer as Given, Information, Multiplexor, Order};
 use vortex_units::ActivityId;
 
-use super::asr::{AddressSpaces, poke};
+use super::asr::AddressSpaces;
+use super::faults::poke;
 use super::reclaimer::go;
 use super::space::AddressSpace;
 use super::swap::Place;

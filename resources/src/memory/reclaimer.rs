@@ -139,7 +139,8 @@ impl Reclaimer {
     fn enter(&mut self, memory: &Multiplexor, cx: &mut Cx<'_>) {
         while let Some((kept, frames)) = self.late.pop_front() {
             self.next += 1;
-            let account = Use::Page.account(kept.activity());
+            // A part's memory is its whole's.
+            let account = Use::Page.account(cx.activities().root(kept.activity()));
             match memory.wait(account, Cookie(self.next), usize::from(frames)) {
                 Ok(_) => drop(self.waiting.insert(self.next, kept)),
                 Err(WaitError::Full) => {

@@ -33,10 +33,14 @@ pub struct AddressSpace {
     pub number: u64,
     /// The machine's tables.
     pub space: Arc<Space>,
+    /// Which activity's requests ASR serves, if it is about one; zero if not.
+    turn: AtomicU64,
     /// What may be where. Changed by ASR only; a leaf lock for those who read elsewhere.
     pub regions: Mutex<Regions>,
     /// Its pages that are with the swap resource.
     pub away: Away,
+    /// Faults that were mended.
+    pub faults: Faults,
     /// From where on its pages' use is looked at next.
     pub(super) looked: AtomicU64,
     /// How often regions were changed.
@@ -62,8 +66,10 @@ impl AddressSpace {
         let new = Arc::new(Self {
             number,
             space,
+            turn: AtomicU64::new(0),
             regions: Mutex::new(Regions::default()),
             away: Away::default(),
+            faults: Faults::default(),
             looked: AtomicU64::new(0),
             layout: AtomicU64::new(0),
             mappings: Mutex::default(),
@@ -88,6 +94,22 @@ impl AddressSpace {
         let all = SPACES.lock();
         let own = all.range((owner.index(), number)..=(owner.index(), u64::MAX));
         own.filter_map(|(_, space)| space.upgrade()).next()
+    }
+
+    /// A request of this activity is to be served, or goes on. False while one of another
+    /// activity is: requests have their order within their activity only, and a process has
+    /// threads in several when some are bound to sub-activities.
+    #[must_use]
+    pub(super) fn enter(&self, activity: ActivityId) -> bool {
+        let own = (activity.index() as u64) << 32 | u64::from(activity.generation());
+        let own = own.wrapping_add(1);
+        let taken = self.turn.compare_exchange(0, own, Ordering::Acquire, Ordering::Relaxed);
+        taken.is_ok() || taken == Err(own)
+    }
+
+    /// It has been served.
+    pub(super) fn leave(&self) {
+        self.turn.store(0, Ordering::Release);
     }
 
     /// The region of an address, and where it begins.
@@ -145,6 +167,33 @@ impl AddressSpace {
     #[must_use]
     pub fn has(&self, page: u64, access: Access) -> bool {
         self.space.pin(page, access).is_some()
+    }
+}
+
+/// How many faults were mended (getrusage(2)).
+#[derive(Debug, Default)]
+pub struct Faults {
+    minor: AtomicU64,
+    major: AtomicU64,
+}
+
+impl Faults {
+    pub(super) fn count(&self, major: bool) {
+        let counter = if major { &self.major } else { &self.minor };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Those of pages in memory, or of none, and those of pages that had left it.
+    #[must_use]
+    pub fn get(&self) -> (u64, u64) {
+        (self.minor.load(Ordering::Relaxed), self.major.load(Ordering::Relaxed))
+    }
+
+    /// A program takes another's place: what that had counts on.
+    pub fn go_on(&self, before: &Self) {
+        let (minor, major) = before.get();
+        self.minor.fetch_add(minor, Ordering::Relaxed);
+        self.major.fetch_add(major, Ordering::Relaxed);
     }
 }
 

@@ -2,13 +2,14 @@
 //! core, whose counter stamps a sample.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use vortex_abi::Errno;
 use vortex_abi::performance::{self, Core, Kind, Sample};
-use vortex_grid::{At, Context, Frequency, Outcome, Resource};
+use vortex_grid::{Activities, At, Context, Frequency, Outcome, Resource};
 use vortex_units::{ActivityId, Cycles, Micros};
 
 use super::samples::Samples;
@@ -59,7 +60,7 @@ impl Resource<Mail> for Monitor {
             return Outcome::Continue(At::beginning());
         };
         let result = match self.samples.all(number) {
-            Some(parts) => self.answer(&call.operands, &parts, cx.activity()),
+            Some(parts) => self.answer(&call.operands, &parts, cx),
             None if cx.now() < until => return Outcome::Continue(At::beginning()),
             None => Err(Errno::EAGAIN),
         };
@@ -93,18 +94,28 @@ impl Monitor {
         &self,
         operands: &Operands,
         parts: &[Arc<Core>],
-        activity: ActivityId,
+        cx: &Context<'_, Mail>,
     ) -> Result<u64, Errno> {
         let buffer = operands.buffer(0)?;
-        let whole = self.observers.contains(&activity);
-        let own = number(activity);
-        let cores = parts.iter().map(|part| if whole { Core::clone(part) } else { of(part, own) });
-        let names = self.names.iter().map(|(activity, name)| (number(*activity), name.clone()));
+        // A part's own data are those of all that it is a part of.
+        let root = cx.root();
+        let whole = self.observers.contains(&root);
+        let all = cx.activities();
+        let living: Vec<ActivityId> = (0..all.capacity()).filter_map(|at| all.at(at)).collect();
+        let own: Vec<u32> = living
+            .iter()
+            .filter(|activity| whole || all.root(**activity) == root)
+            .map(|activity| number(*activity))
+            .collect();
+        let cores = parts.iter().map(|part| if whole { Core::clone(part) } else { of(part, &own) });
+        let names = living
+            .iter()
+            .filter_map(|activity| Some((number(*activity), self.name(*activity, all)?)));
         let sample = Sample {
             whole,
             stamp: parts.first().map_or(0, |first| first.stamp),
             megahertz: u32::try_from(self.frequency.as_megahertz()).unwrap_or(u32::MAX),
-            names: names.filter(|(number, _)| whole || *number == own).collect(),
+            names: names.filter(|(number, _)| own.contains(number)).collect(),
             cores: cores.collect(),
         };
         let bytes = performance::encode(&sample);
@@ -116,20 +127,33 @@ impl Monitor {
     }
 }
 
+impl Monitor {
+    /// What an activity is called; a part by its number beside its whole's name.
+    fn name(&self, activity: ActivityId, all: &Activities) -> Option<String> {
+        let named = |wanted| {
+            self.names.iter().find(|(activity, _)| *activity == wanted).map(|(_, name)| name)
+        };
+        match all.part_of(activity) {
+            Some((whole, ordinal)) => Some(format!("{}/{ordinal}", named(whole)?)),
+            None => named(activity).cloned(),
+        }
+    }
+}
+
 fn number(activity: ActivityId) -> u32 {
     u32::try_from(activity.index()).unwrap_or(u32::MAX)
 }
 
-/// What of a core's part is an activity's own.
-fn of(part: &Core, activity: u32) -> Core {
+/// What of a core's part is these activities' own.
+fn of(part: &Core, activities: &[u32]) -> Core {
     let own = |client: &&performance::Client| {
-        client.kind != Kind::Resource && client.activity == activity
+        client.kind != Kind::Resource && activities.contains(&client.activity)
     };
     Core {
         number: part.number,
         stamp: part.stamp,
         elapsed: part.elapsed,
-        used: part.used.iter().filter(|(of, _)| *of == activity).copied().collect(),
+        used: part.used.iter().filter(|(of, _)| activities.contains(of)).copied().collect(),
         clients: part.clients.iter().filter(own).cloned().collect(),
         ..Core::default()
     }
@@ -163,11 +187,11 @@ mod tests {
                 client(Kind::Holder, 2),
             ],
         };
-        let own = of(&part, 2);
+        let own = of(&part, &[2]);
         assert_eq!((own.stamp, own.elapsed, own.idle, own.departed), (5, 100, 0, 0));
         assert_eq!(own.used, [(2, 10)]);
         assert!(own.clients.iter().all(|client| client.activity == 2));
         assert_eq!(own.clients.len(), 2);
-        assert!(of(&part, 0).clients.is_empty(), "a resource is nobody's own");
+        assert!(of(&part, &[0]).clients.is_empty(), "a resource is nobody's own");
     }
 }

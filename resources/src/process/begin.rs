@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use spin::Mutex;
 use vortex_abi::Errno;
-use vortex_grid::{At, Continuation, Labels, Outcome, Port};
+use vortex_grid::{At, Continuation, Labels, Outcome};
 use vortex_machine::UserContext;
 use vortex_units::{ActivityId, Cycles};
 
@@ -18,9 +18,10 @@ use super::records::Record;
 use super::request::ProcessRequest;
 use super::resource::{Cx, Next, Processes};
 use super::rlimits::Rlimits;
+use super::seat::Seat;
 use super::signals::{Actions, Pending};
 use super::thread::Thread;
-use super::threads::{ThreadReady, Threads};
+use super::threads::ThreadReady;
 use crate::files::{FileRequest, FilesId, Image};
 use crate::memory::{AddressSpace, Loading, Program, Words, interpreter};
 use crate::quota::Quota;
@@ -127,8 +128,14 @@ impl Continuation<Mail, Processes> for Filled {
             cx.remove(own);
             return processes.not_started(start, error);
         }
-        let process =
-            processes.new_process((pid, own), (Pid(0), pid.0), cx.activity(), space, files, name);
+        let process = processes.new_process(
+            (pid, Seat::new(cx.activity(), own)),
+            (Pid(0), pid.0),
+            cx.activity(),
+            space,
+            files,
+            name,
+        );
         let process = Process { began: cx.now(), running: Mutex::new(running), ..process };
         match processes.begin(Arc::new(process), &program, cx) {
             Ok(()) => Outcome::Done,
@@ -151,7 +158,7 @@ impl Processes {
     /// A process without threads.
     pub(super) fn new_process(
         &self,
-        (pid, own): (Pid, Port<Threads>),
+        (pid, seat): (Pid, Arc<Seat>),
         (parent, group): (Pid, i32),
         activity: ActivityId,
         space: Arc<AddressSpace>,
@@ -167,7 +174,10 @@ impl Processes {
             all_threads,
             pid,
             activity,
-            own,
+            own: seat.port,
+            base: seat.activity,
+            seat,
+            homes: Mutex::new(Vec::new()),
             parent: AtomicI32::new(parent.0),
             group: AtomicI32::new(group),
             space: Mutex::new(space),
@@ -245,23 +255,13 @@ impl Processes {
         cx: &mut Cx<'_>,
     ) -> Result<(), Errno> {
         let context = UserContext::new(program.entry, program.stack).ok_or(Errno::ENOMEM)?;
-        let state = ThreadState::new(process.pid, process.clone());
-        let thread = Thread::new(state, context);
+        let seat = process.seat.clone();
+        let state = ThreadState::new(process.pid, process.clone(), seat.clone());
+        let thread = Thread::new(state, seat, context);
         let record = Record::new(process.clone(), Pid(0), None);
         self.records.insert(process.pid, record);
         self.system.registry.add(process.clone());
         self.ready(thread, cx)
-    }
-
-    /// A thread resource for a new process (§4.2); it goes when the last thread has ended.
-    pub(super) fn thread_resource(
-        &self,
-        activity: ActivityId,
-        cx: &mut Cx<'_>,
-    ) -> Result<Port<Threads>, Errno> {
-        let ports = self.system.ports.get().ok_or(Errno::EAGAIN)?;
-        let family = ports.threads_of(activity).ok_or(Errno::EAGAIN)?;
-        cx.bear(family).ok_or(Errno::EAGAIN)
     }
 
     /// Lets a new thread run.
@@ -270,9 +270,11 @@ impl Processes {
         thread: alloc::boxed::Box<Thread>,
         cx: &mut Cx<'_>,
     ) -> Result<(), Errno> {
-        let (own, state) = (thread.process().own, thread.state.clone());
+        let (activity, port) = (thread.seat.activity, thread.seat.port);
+        let state = thread.state.clone();
         let labels = Labels::affinity(state.tid.0 as u64);
-        cx.send(own, labels, ThreadReady::new(thread)).map_err(|_| Errno::EAGAIN)?;
+        cx.send_within(activity, port, labels, ThreadReady::new(thread))
+            .map_err(|_| Errno::EAGAIN)?;
         self.threads.insert(state.tid, state);
         Ok(())
     }

@@ -18,6 +18,7 @@ use super::records::Record;
 use super::request::{Child, Extra, ProcessCall, ProcessRequest};
 use super::resource::{Cx, Next, Processes, reply};
 use super::rlimits::Limited;
+use super::seat::Seat;
 use super::signals::Stack;
 use super::thread::Thread;
 use super::waiting::For;
@@ -167,8 +168,8 @@ impl Processes {
     }
 
     /// A thread with what it has inherited.
-    fn thread_of(state: Arc<ThreadState>, child: Child) -> Box<Thread> {
-        let mut thread = Thread::new(state, child.context);
+    fn thread_of(state: Arc<ThreadState>, seat: Arc<Seat>, child: Child) -> Box<Thread> {
+        let mut thread = Thread::new(state, seat, child.context);
         thread.block(child.blocked);
         thread.stack = child.stack;
         thread
@@ -196,11 +197,21 @@ impl Processes {
         if process.is_ending() {
             return Err(Errno::EAGAIN);
         }
+        // It is bound as its maker is.
+        let seat = self.seat_beside(&call.thread)?;
         let child = Self::inherited(call, wanted)?;
         let tid = self.number();
-        let mut thread = Self::thread_of(ThreadState::new(tid, process), child);
+        let state = ThreadState::new(tid, process.clone(), seat.clone());
+        let activity = seat.activity;
+        let mut thread = Self::thread_of(state, seat, child);
         Self::dress(&mut thread, call, wanted, tid);
-        self.ready(thread, cx)?;
+        if let Err(error) = self.ready(thread, cx) {
+            process.threads.lock().remove(tid);
+            process.all_threads.fetch_sub(1, Ordering::AcqRel);
+            process.count.fetch_sub(1, Ordering::AcqRel);
+            return Err(error);
+        }
+        self.count_bound(&process, activity, true);
         Ok(tid.0 as u64)
     }
 
@@ -213,12 +224,17 @@ impl Processes {
         let wanted = Wanted::of(call);
         let parent = call.thread.process.clone();
         let child = Self::inherited(call, &wanted)?;
-        let own = self.thread_resource(parent.activity, cx)?;
+        // It is begun where the thread is bound that makes it.
+        let base = call.thread.seat.lock().as_ref().map_or(parent.base, |seat| seat.activity);
+        if !self.takes_process(base) {
+            return Err(Errno::EAGAIN);
+        }
+        let own = self.thread_resource(base, cx)?;
         let pid = self.number();
         let space: Arc<AddressSpace> = call.space.clone();
         let group = parent.group.load(Ordering::Relaxed);
         let process = self.new_process(
-            (pid, own),
+            (pid, Seat::new(base, own)),
             (parent.pid, group),
             parent.activity,
             space,
@@ -228,19 +244,24 @@ impl Processes {
         let process = Process { began: cx.now(), ..process.inheriting(&parent) };
         let process = Arc::new(process);
         limit_calls::watch(&process, &self.system);
-        let mut thread = Self::thread_of(ThreadState::new(pid, process.clone()), child);
+        let seat = self.seat_in(&process, base, own).unwrap_or_else(|_| process.seat.clone());
+        let state = ThreadState::new(pid, process.clone(), seat.clone());
+        let mut thread = Self::thread_of(state, seat, child);
         Self::dress(&mut thread, call, &wanted, pid);
         let vfork = wanted.has(CLONE_VFORK);
         let borrowed_from = vfork.then_some(call.thread.tid);
         self.records.insert(pid, Record::new(process.clone(), parent.pid, borrowed_from));
-        self.system.registry.add(process);
+        self.system.registry.add(process.clone());
         self.system.processes.fetch_add(1, Ordering::AcqRel);
+        self.count_process(base, true);
         if let Err(error) = self.ready(thread, cx) {
             self.records.remove(pid);
+            process.all_threads.fetch_sub(1, Ordering::AcqRel);
             self.system.registry.remove(pid);
             self.system.processes.fetch_sub(1, Ordering::AcqRel);
             call.space.users.fetch_sub(1, Ordering::AcqRel);
             cx.remove(own);
+            self.count_process(base, false);
             return Err(error);
         }
         // A vfork's parent goes on when the child has left its memory.

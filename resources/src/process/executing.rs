@@ -222,9 +222,12 @@ impl Processes {
         *process.program.lock() = name;
         *process.running.lock() = running;
         process.actions.lock().after_exec();
+        self.close_subactivities(process.pid, cx);
         let old = {
             program.space.users.fetch_add(1, Ordering::AcqRel);
-            core::mem::replace(&mut *process.space.lock(), program.space.clone())
+            let before = core::mem::replace(&mut *process.space.lock(), program.space.clone());
+            program.space.faults.go_on(&before.faults);
+            before
         };
         self.leave_memory(&old, process.pid, cx);
         Outcome::Reply(Answer::Program(Ok(Box::new(program))))

@@ -18,7 +18,6 @@ pub mod robust;
 mod tests;
 
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 
 use vortex_abi::Errno;
 
@@ -109,26 +108,6 @@ struct Span {
 
 const WHOLE: Span = Span { from: 0, end: None };
 
-/// What a wake has done.
-#[derive(Debug)]
-pub struct Woken<W> {
-    /// Those who wait no more, in their order.
-    pub waiters: Vec<W>,
-    /// What is left to do, with the next call.
-    pub rest: Option<Wake>,
-}
-
-/// What a requeue has done.
-#[derive(Debug)]
-pub struct Requeued<W> {
-    /// Those who wait no more, in their order.
-    pub waiters: Vec<W>,
-    /// How many others wait for the second word now.
-    pub moved: u32,
-    /// What is left to do, with the next call.
-    pub rest: Option<Requeue>,
-}
-
 impl Wake {
     /// Wakes so many of those who wait with one of these bits. As on Linux, none or fewer is
     /// one.
@@ -174,56 +153,64 @@ impl<W> FutexTable<W> {
         self.waiters.remove(&place).map(|waiter| waiter.waiter)
     }
 
-    /// Wakes.
+    /// Wakes; gives those who wait no more to `woken`, in their order. Returns what is left to
+    /// do, with the next call.
     #[must_use]
-    pub fn wake(&mut self, mut wake: Wake) -> Woken<W> {
+    pub fn wake(&mut self, mut wake: Wake, mut woken: impl FnMut(W)) -> Option<Wake> {
         let end = wake.span.end.unwrap_or(self.next);
-        let (turns, rest) = self.turns(wake.key, wake.span);
-        let (mut waiters, mut rest) = (Vec::new(), rest);
-        for turn in turns {
+        let (mut from, mut count) = (wake.span.from, 0);
+        for _ in 0..STEP {
             if wake.left == 0 {
+                return None;
+            }
+            if count == WOKEN {
                 break;
             }
-            if waiters.len() == WOKEN {
-                rest = Some(Span { from: turn, end: Some(end) });
-                break;
-            }
-            if self.bitset(wake.key, turn) & wake.bitset != 0 {
-                waiters.extend(self.remove(wake.key, turn));
+            let (turn, bitset) = self.next_of(wake.key, from, end)?;
+            from = turn + 1;
+            if bitset & wake.bitset != 0 {
+                self.remove(wake.key, turn).map(&mut woken);
+                count += 1;
                 wake.left -= 1;
             }
         }
-        let rest = rest.filter(|_| wake.left > 0).map(|span| Wake { span, ..wake });
-        Woken { waiters, rest }
+        let more = wake.left > 0 && self.next_of(wake.key, from, end).is_some();
+        more.then_some(Wake { span: Span { from, end: Some(end) }, ..wake })
     }
 
-    /// Wakes some, and lets others wait for another word.
+    /// Wakes some, giving them to `woken`, and lets others wait for another word. Returns how
+    /// many wait there now, and what is left to do, with the next call.
     #[must_use]
-    pub fn requeue(&mut self, mut requeue: Requeue) -> Requeued<W> {
-        let Requeue { from, to, .. } = requeue;
-        let end = requeue.span.end.unwrap_or(self.next);
-        let (turns, rest) = self.turns(from, requeue.span);
-        let (mut waiters, mut moved) = (Vec::new(), 0);
-        let mut rest = rest;
-        for turn in turns {
-            if requeue.wake > 0 && waiters.len() == WOKEN {
-                rest = Some(Span { from: turn, end: Some(end) });
+    pub fn requeue(
+        &mut self,
+        mut requeue: Requeue,
+        mut woken: impl FnMut(W),
+    ) -> (u32, Option<Requeue>) {
+        let Requeue { from: key, to, span, .. } = requeue;
+        let end = span.end.unwrap_or(self.next);
+        let (mut from, mut moved, mut count) = (span.from, 0, 0);
+        for _ in 0..STEP {
+            if requeue.wake == 0 && requeue.moves == 0 {
+                return (moved, None);
+            }
+            if requeue.wake > 0 && count == WOKEN {
                 break;
             }
+            let Some((turn, _)) = self.next_of(key, from, end) else { return (moved, None) };
+            from = turn + 1;
             if requeue.wake > 0 {
-                waiters.extend(self.remove(from, turn));
+                self.remove(key, turn).map(&mut woken);
                 requeue.wake -= 1;
-            } else if requeue.moves > 0 {
-                self.move_to(from, turn, to);
+                count += 1;
+            } else {
+                self.move_to(key, turn, to);
                 requeue.moves -= 1;
                 moved += 1;
-            } else {
-                break;
             }
         }
-        let more = requeue.wake > 0 || requeue.moves > 0;
-        let rest = rest.filter(|_| more).map(|span| Requeue { span, ..requeue });
-        Requeued { waiters, moved, rest }
+        let more =
+            (requeue.wake > 0 || requeue.moves > 0) && self.next_of(key, from, end).is_some();
+        (moved, more.then_some(Requeue { span: Span { from, end: Some(end) }, ..requeue }))
     }
 
     /// How many wait.
@@ -244,20 +231,13 @@ impl<W> FutexTable<W> {
         turn
     }
 
-    /// The next turns of a span, and what is left of it, if not all.
-    fn turns(&self, key: Key, span: Span) -> (Vec<Turn>, Option<Span>) {
-        let end = span.end.unwrap_or(self.next);
-        if span.from >= end {
-            return (Vec::new(), None);
+    /// The first who waits for a word in these turns, and its bits.
+    fn next_of(&self, key: Key, from: Turn, end: Turn) -> Option<(Turn, u32)> {
+        if from >= end {
+            return None;
         }
-        let range = self.waiters.range((key, span.from)..(key, end));
-        let mut turns: Vec<Turn> = range.map(|((_, turn), _)| *turn).take(STEP + 1).collect();
-        let over = if turns.len() > STEP { turns.pop() } else { None };
-        (turns, over.map(|from| Span { from, end: Some(end) }))
-    }
-
-    fn bitset(&self, key: Key, turn: Turn) -> u32 {
-        self.waiters.get(&(key, turn)).map_or(0, |waiter| waiter.bitset)
+        let first = self.waiters.range((key, from)..(key, end)).next();
+        first.map(|((_, turn), waiter)| (*turn, waiter.bitset))
     }
 
     fn remove(&mut self, key: Key, turn: Turn) -> Option<W> {

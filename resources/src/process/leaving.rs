@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use vortex_grid::Labels;
+use vortex_units::ActivityId;
 
 use super::processes::{Pid, Process, ThreadState};
 use super::records::Record;
@@ -28,8 +29,7 @@ impl Processes {
         process.threads.lock().remove(thread.tid);
         process.all_threads.fetch_sub(1, Ordering::AcqRel);
         self.threads.remove(&thread.tid);
-        // It does not count any more where it was bound.
-        cx.unbind(process.own, thread.tid.0 as u64);
+        self.give_up_seat(thread, cx);
         let left = process.count.fetch_sub(1, Ordering::AcqRel) - 1;
         if left > 0 {
             if left == 1 {
@@ -41,9 +41,11 @@ impl Processes {
             return first.then_some(ProcessRequest::Interrupt(process, Pid(0), None));
         }
         // Its last thread's request has ended: nothing is there any more.
-        cx.remove(process.own);
+        self.give_up_homes(&process, cx);
         let ports = self.system.ports.get()?;
-        let _ = cx.send(ports.files, Labels::NONE, FileRequest::Drop(process.files));
+        let bill = bill(process.activity, cx);
+        let files = FileRequest::Drop(process.files);
+        let _ = cx.send_within(bill, ports.files, Labels::NONE, files);
         self.leave_memory(&process.memory(), process.pid, cx);
         self.alarms.remove(&process.pid);
         drop(process.running.lock().take());
@@ -103,8 +105,15 @@ impl Processes {
         }
         let Some(ports) = self.system.ports.get() else { return };
         let labels = Labels::flow(space.number);
-        // Its frames are given back by ASR, a slice at a time.
-        let _ =
-            cx.send(ports.memory, labels, MemoryRequest::Release { space: space.clone(), at: 0 });
+        // Its frames are given back by ASR, a slice at a time, on the bill that they are on.
+        let bill = bill(space.space.owner(), cx);
+        let release = MemoryRequest::Release { space: space.clone(), at: 0 };
+        let _ = cx.send_within(bill, ports.memory, labels, release);
     }
+}
+
+/// On whose bill that is done which is to be done for this activity: a sub-activity that ends
+/// does not wait for it. Where there is no room, on the caller's.
+fn bill(activity: ActivityId, cx: &Cx<'_>) -> ActivityId {
+    if cx.admits(activity) { activity } else { cx.activity() }
 }

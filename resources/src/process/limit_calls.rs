@@ -79,7 +79,7 @@ pub(super) fn prlimit(
 }
 
 /// A `struct rusage`: time in user mode, and pages that were brought in.
-pub(super) fn usage(used: Nanos, faults: u64) -> [u8; 144] {
+pub(super) fn usage(used: Nanos, (minor, major): (u64, u64)) -> [u8; 144] {
     let mut bytes = [0; 144];
     let mut put = |at: usize, value: u64| {
         if let Some(place) = bytes.get_mut(at..at + 8) {
@@ -88,7 +88,8 @@ pub(super) fn usage(used: Nanos, faults: u64) -> [u8; 144] {
     };
     put(0, used.get() / 1_000_000_000);
     put(8, used.get() % 1_000_000_000 / 1_000);
-    put(64, faults);
+    put(64, minor);
+    put(72, major);
     bytes
 }
 

@@ -12,6 +12,7 @@ use super::records::Record;
 use super::request::{Extra, ProcessCall, ProcessRequest, Scan};
 use super::resource::{Cx, Next, Processes, reply};
 use super::signals::{Ended, Info, Signal, SignalSet};
+use super::subactivities::resume;
 
 /// Processes that are signalled in one run.
 pub(super) const SLICE: usize = 2;
@@ -234,7 +235,7 @@ impl Processes {
         if !process.go_on() {
             return;
         }
-        cx.resume_everywhere(process.own);
+        resume(process, cx);
         if say {
             self.changed(process, Ended::Continued, cx);
         }

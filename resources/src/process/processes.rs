@@ -11,6 +11,7 @@ use vortex_units::{ActivityId, CoreId, Cycles};
 use super::Threads;
 use super::cpu_timers::CpuTimers;
 use super::rlimits::Rlimits;
+use super::seat::Seat;
 use super::signals::{Actions, Info, Pending, Signal, SignalSet};
 use super::tasks::Tasks;
 use crate::files::FilesId;
@@ -29,6 +30,13 @@ pub struct Process {
     pub activity: ActivityId,
     /// Its thread resource: there as long as it has threads.
     pub own: Port<Threads>,
+    /// On whose bill its threads run that are not bound elsewhere: its activity's, or that of
+    /// the sub-activity that it was begun in.
+    pub base: ActivityId,
+    /// Where they run.
+    pub seat: Arc<Seat>,
+    /// Its thread resources in sub-activities, to which threads of it are or were bound.
+    pub homes: Mutex<Vec<Arc<Seat>>>,
     /// Its parent's number; zero for one without.
     pub parent: AtomicI32,
     /// The number of its process group.
@@ -191,6 +199,10 @@ pub struct ThreadState {
     pub interrupted: AtomicBool,
     /// It ends, though its process does not: another thread has called execve(2).
     pub doomed: AtomicBool,
+    /// It does not go on where it is: it ends so, or has another seat.
+    pub turned: AtomicBool,
+    /// Its seat, until it has ended. Changed by PR alone.
+    pub seat: Mutex<Option<Arc<Seat>>>,
     /// Signals that wait for it alone.
     pub pending: Mutex<Pending>,
     /// What it blocks, as its control block has it.
@@ -206,13 +218,15 @@ pub struct ThreadState {
 impl ThreadState {
     /// A thread of a process.
     #[must_use]
-    pub fn new(tid: Pid, process: Arc<Process>) -> Arc<Self> {
+    pub fn new(tid: Pid, process: Arc<Process>, seat: Arc<Seat>) -> Arc<Self> {
         let pending = Mutex::new(Pending::of(process.signals.clone()));
         let state = Arc::new(Self {
             tid,
             process,
             interrupted: AtomicBool::new(false),
             doomed: AtomicBool::new(false),
+            turned: AtomicBool::new(false),
+            seat: Mutex::new(Some(seat)),
             pending,
             blocked: AtomicU64::new(0),
             taking: AtomicU64::new(0),
@@ -234,6 +248,12 @@ impl ThreadState {
     #[must_use]
     pub fn core(&self) -> Option<CoreId> {
         self.running.load(Ordering::SeqCst).checked_sub(1).map(CoreId::new)
+    }
+
+    /// It ends, though its process does not.
+    pub fn doom(&self) {
+        self.doomed.store(true, Ordering::SeqCst);
+        self.turned.store(true, Ordering::SeqCst);
     }
 
     /// What it blocks.

@@ -154,6 +154,11 @@ impl Records {
         self.all.get_mut(&pid)?.borrowed_from.take()
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Record> {
+        self.all.values()
+    }
+
     /// How many an activity has.
     pub fn count(&self, activity: ActivityId) -> u32 {
         self.counts.get(&activity.index()).copied().unwrap_or(0)

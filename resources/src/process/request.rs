@@ -6,13 +6,15 @@ use alloc::vec::Vec;
 
 use vortex_abi as abi;
 use vortex_machine::UserContext;
-use vortex_units::Cycles;
+
+use vortex_units::{ActivityId, Cycles};
 
 use super::begin::Start;
 use super::futex::Key;
 use super::futexes::Waking;
 use super::operands::Operands;
 use super::processes::{Pid, Process, ThreadState};
+use super::seat::Seat;
 use super::signals::{Signal, SignalSet, Stack};
 use super::timers::TimerId;
 use crate::files::Image;
@@ -141,6 +143,11 @@ pub enum ProcessRequest {
     Key(i32, Signal, Pid),
     /// A thread has found this process stopped.
     Stopped(Arc<Process>),
+    /// A thread has left its seat for another.
+    Left(Option<Arc<Seat>>),
+    /// There is no memory to be had, and this activity has more than it should: its largest
+    /// process ends. Answered is whether one does.
+    Shrink(ActivityId),
     /// A process has used so much time that something is due.
     Used(Arc<Process>),
 }
@@ -160,6 +167,8 @@ impl ProcessRequest {
             Self::Changed(..) => "changed",
             Self::Key(..) => "key",
             Self::Stopped(_) => "stopped",
+            Self::Left(_) => "left",
+            Self::Shrink(_) => "shrink",
             Self::Used(_) => "used",
         }
     }

@@ -10,11 +10,13 @@ use vortex_grid::{At, Context, Labels, Outcome, Resource};
 use vortex_units::{Cycles, Nanos};
 
 use super::futex::Wake;
+use super::limits::Limits;
 use super::posting::{self, Alarm};
 use super::processes::{Pid, Process, ThreadState};
 use super::records::Records;
 use super::request::{ProcessCall, ProcessRequest};
 use super::signals::Info;
+use super::subactivities::{SubActivity, resume};
 use super::timers::Timers;
 use super::waiting::{For, Waits};
 use crate::files::FileRequest;
@@ -35,6 +37,8 @@ pub struct Processes {
     pub(super) alarms: BTreeMap<Pid, Alarm>,
     pub(super) alarm_number: u64,
     pub(super) timers: Timers,
+    /// By their handles.
+    pub(super) subactivities: BTreeMap<u64, SubActivity>,
     last: i32,
 }
 
@@ -89,12 +93,12 @@ impl Resource<Mail> for Processes {
             ProcessRequest::Interrupt(process, from, spared) => {
                 if from.0 == 0 && process.is_ending() && process.go_on() {
                     // It was stopped, and a thread that runs yet has ended it.
-                    cx.resume_everywhere(process.own);
+                    resume(process, cx);
                 }
                 let threads = process.threads.lock().from(*from, SLICE);
                 for thread in threads.iter().filter(|thread| Some(thread.tid) != *spared) {
                     if spared.is_some() {
-                        thread.doomed.store(true, Ordering::Release);
+                        thread.doom();
                     }
                     self.interrupt(thread, cx);
                 }
@@ -142,6 +146,17 @@ impl Resource<Mail> for Processes {
                 self.used(&process, cx);
                 Outcome::Done
             }
+            ProcessRequest::Left(seat) => {
+                if let Some(seat) = seat.take() {
+                    let activity = seat.activity;
+                    drop(seat);
+                    self.review(activity, cx);
+                }
+                Outcome::Done
+            }
+            ProcessRequest::Shrink(activity) => {
+                Outcome::Reply(Answer::Shrunk(self.shrink(*activity, cx)))
+            }
             ProcessRequest::Timeout(tid, number) => {
                 self.waits.expire(*tid, *number, cx);
                 Outcome::Done
@@ -162,6 +177,7 @@ impl Processes {
             alarms: BTreeMap::new(),
             alarm_number: 0,
             timers: Timers::default(),
+            subactivities: BTreeMap::new(),
             last: 0,
         }
     }
@@ -232,6 +248,15 @@ impl Processes {
                 let sent = self.queue(call, (pid, Some(tid), signal), cx);
                 reply(sent)
             }
+            P::SubactivityCreate { share, processes, threads, requests } => {
+                let most = |limit| (limit != 0).then_some(limit);
+                let limits = Limits { processes: most(processes), threads: most(threads) };
+                reply(self.create_subactivity(call, (share, requests), limits, cx))
+            }
+            P::SubactivityBind { handle, thread } => {
+                reply(self.bind_thread(call, handle, thread, cx))
+            }
+            P::SubactivityClose { handle } => reply(self.close_subactivity(call, handle, cx)),
             P::RtSigtimedwait { .. } => {
                 let deadline = call.deadline;
                 self.wait(call, For::default(), deadline, cx)

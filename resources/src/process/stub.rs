@@ -108,7 +108,10 @@ pub fn make_directly(
     core: CoreId,
 ) -> Option<Result<u64, Errno>> {
     let (number, arguments) = asked(thread);
-    let Call::Direct(call) = abi::decode(number, &arguments)? else { return None };
+    let call = abi::decode_direct(number, &arguments)?;
+    if let Some(own) = direct::own_number(thread, &call) {
+        return Some(Ok(own));
+    }
     if direct::changes_course(&call) {
         return None;
     }

@@ -13,6 +13,7 @@ use vortex_units::{CoreId, Cycles, Frames};
 use super::ending::Ending;
 use super::gathering::Gathering;
 use super::processes::{Process, ThreadState};
+use super::seat::Seat;
 use super::signals::frame::Trap;
 use super::signals::restart::Interrupted;
 use super::signals::{Action, Info, SignalSet, Stack};
@@ -25,6 +26,8 @@ use crate::memory::{AddressSpace, mend_here};
 pub struct Thread {
     /// What others see of it.
     pub state: Arc<ThreadState>,
+    /// Where it runs.
+    pub seat: Arc<Seat>,
     /// Its registers.
     pub context: UserContext,
     /// Its process's memory.
@@ -75,10 +78,11 @@ pub struct Thread {
 impl Thread {
     /// A thread of a process.
     #[must_use]
-    pub fn new(state: Arc<ThreadState>, context: UserContext) -> Box<Self> {
+    pub fn new(state: Arc<ThreadState>, seat: Arc<Seat>, context: UserContext) -> Box<Self> {
         let space = state.process.memory();
         Box::new(Self {
             state,
+            seat,
             context,
             space,
             slice: Cycles::ZERO,

@@ -219,9 +219,12 @@ impl Threads {
     /// Lets the thread enter user mode, unless it is to end.
     pub(super) fn run(&mut self, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
         let Some(thread) = &mut ready.thread else { return Outcome::Done };
-        if thread.process().is_ending() || thread.state.doomed.load(Ordering::Acquire) {
-            return self.end(ready, cx);
+        if (thread.process().is_ending() || thread.state.turned.load(Ordering::Acquire))
+            && let Some(next) = self.turn(ready, cx)
+        {
+            return next;
         }
+        let Some(thread) = &mut ready.thread else { return Outcome::Done };
         // First the flag, then the look: what comes in between is seen, or sets the flag.
         thread.state.interrupted.store(false, Ordering::SeqCst);
         if thread.process().is_due()
@@ -275,7 +278,7 @@ impl Threads {
         vortex_machine::save_vectors(&mut thread.context);
         let labels = Labels::affinity(thread.state.tid.0 as u64);
         // Room for it was reserved: it is a declared send, and has no dependency label.
-        let own = thread.process().own;
+        let own = thread.seat.port;
         let _ = cx.send(own, labels, ThreadReady::new(thread));
         Outcome::Done
     }

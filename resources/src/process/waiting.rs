@@ -15,7 +15,7 @@ use vortex_grid::{Kept, Labels, Outcome};
 use vortex_units::{Cycles, Nanos};
 
 use super::direct::clock_of;
-use super::futex::{FutexTable, Key, Requeue, Requeued, WaiterId, Wake, Woken};
+use super::futex::{FutexTable, Key, Requeue, WaiterId, Wake};
 use super::limit_calls::usage;
 use super::processes::{Pid, ThreadState};
 use super::records::Record;
@@ -96,23 +96,18 @@ impl Waits {
 
     /// One step of a wake: how many it was, and what is left to do.
     pub fn wake(&mut self, wake: Wake, cx: &mut Cx<'_>) -> (u64, Option<Wake>) {
-        let Woken { waiters, rest } = self.futexes.wake(wake);
-        (self.finish_all(waiters, cx), rest)
+        let Self { by_thread, futexes, .. } = self;
+        let mut woken = 0;
+        let rest = futexes.wake(wake, |tid| woken += end_futex(by_thread, tid, cx));
+        (woken, rest)
     }
 
     /// One step of a requeue: how many were woken or moved, and what is left to do.
     pub fn requeue(&mut self, requeue: Requeue, cx: &mut Cx<'_>) -> (u64, Option<Requeue>) {
-        let Requeued { waiters, moved, rest } = self.futexes.requeue(requeue);
-        (self.finish_all(waiters, cx) + u64::from(moved), rest)
-    }
-
-    /// Those who do not wait for a futex any more go on.
-    fn finish_all(&mut self, waiters: Vec<Pid>, cx: &mut Cx<'_>) -> u64 {
-        let woken = waiters.len() as u64;
-        for tid in waiters {
-            self.finish(tid, Answer::Call(Ok(0)), cx);
-        }
-        woken
+        let Self { by_thread, futexes, .. } = self;
+        let mut woken = 0;
+        let (moved, rest) = futexes.requeue(requeue, |tid| woken += end_futex(by_thread, tid, cx));
+        (woken + u64::from(moved), rest)
     }
 
     /// This process has one thread only: an execve(2) that waits for that goes on.
@@ -132,6 +127,14 @@ impl Waits {
         }
         some.get(WOKEN).copied()
     }
+}
+
+/// A thread does not wait for a futex any more: it goes on, and counts as one.
+fn end_futex(by_thread: &mut BTreeMap<Pid, Wait>, tid: Pid, cx: &mut Cx<'_>) -> u64 {
+    if let Some(wait) = by_thread.remove(&tid) {
+        let _ = cx.answer(wait.kept, Some(Answer::Call(Ok(0))));
+    }
+    1
 }
 
 /// Threads that wait for children, woken in one run.
@@ -289,7 +292,7 @@ impl Processes {
             Found::Changed(child, status) => {
                 let used = self.take_report(call, child, false);
                 let told = status.to_le_bytes();
-                let usage = usage(self.system.clock.nanos(used), 0);
+                let usage = usage(self.system.clock.nanos(used), (0, 0));
                 // Where they have no place the child is taken all the same.
                 let P::Wait4 { status, usage: used, .. } = call.call else {
                     return reply(Err(Errno::EINVAL));

@@ -24,6 +24,19 @@ fn a_suspended_client_returns_at_the_end() {
 }
 
 #[test]
+fn a_part_changes_no_order_and_its_count_comes_back() {
+    let mut rig = Rig::new("fifo", 0, &[100, 100]);
+    rig.add_beside(2, 50, 0);
+    (0..3).for_each(|id| rig.ready(id));
+    rig.reweigh(0, 50);
+    assert_eq!(rig.run(6, &[1, 2, 3]), [0, 1, 2, 0, 1, 2]);
+    rig.inherit(0, 2);
+    assert_eq!((rig.told(0).charged, rig.told(2).charged), (8, 0));
+    rig.inherit(9, 0);
+    assert_eq!(rig.told(9).charged, 0, "of nobody");
+}
+
+#[test]
 fn counts_and_credits() {
     let mut rig = Rig::new("fifo", 0, &[100]);
     rig.charge(0, 70);

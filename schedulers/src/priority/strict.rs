@@ -90,6 +90,22 @@ impl SchedulerCore for StrictCore {
         self.clients.remove(client);
     }
 
+    fn client_reweighed(&mut self, id: ClientId, params: &ClientParams, _: Cycles) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        if core::mem::replace(&mut client.priority, params.priority) != params.priority
+            && core::mem::take(&mut client.ready)
+        {
+            self.client_ready(id, Cycles::ZERO);
+        }
+    }
+
+    fn client_inherits(&mut self, client: ClientId, from: ClientId, _: Cycles) {
+        let gone = self.clients.get_mut(from).map(|from| core::mem::take(&mut from.tally));
+        if let (Some(mut gone), Some(client)) = (gone, self.clients.get_mut(client)) {
+            client.tally.take_in(&mut gone);
+        }
+    }
+
     fn schedule(&mut self, _: Cycles, _: &mut dyn Queues) -> Option<Choice> {
         let client = self.ready.first()?.id();
         self.forget(client);

@@ -25,18 +25,21 @@
 //!   loses what it was still allowed. A suspended one's debt waits for it.
 //! - `THROUGH` and `BILLED_BACK` charges are capped, at `debt_cap` of the client's part of
 //!   the whole capacity, and the rest is forgiven; credits undo debt but allow no more.
+//! - A client divided from another begins with as many rounds of debt as that one has; made
+//!   whole again, that one inherits what is left of it, up to the same cap.
 
 use alloc::boxed::Box;
 
 use vortex_grid::policy::{
     Binding, Choice, ClientId, ClientParams, ClientStatistics, Direction, InitError, LoadShare,
-    Params, Queues, Readiness, Record, RecordKind, Scheduler, SchedulerCore,
+    Metric, Params, Queues, Readiness, Record, RecordKind, Scheduler, SchedulerCore,
 };
 use vortex_units::{CoreId, Cycles};
 
 use crate::common::Common;
 
 mod client;
+mod parts;
 mod ring;
 #[cfg(test)]
 mod tests;
@@ -58,11 +61,23 @@ impl Scheduler for RoundRobin {
     fn load_share(&self, question: &LoadShare<'_>) -> Binding {
         self.0.load_share(question)
     }
+
+    fn allows_run_on(&self) -> bool {
+        self.0.metric == Metric::Cycles
+    }
 }
 
 impl SchedulerCore for Ring {
     fn add_client(&mut self, client: ClientId, params: &ClientParams) {
-        self.add(client, params.share.hundredths());
+        self.add(client, params.share.hundredths(), params.beside);
+    }
+
+    fn client_reweighed(&mut self, client: ClientId, params: &ClientParams, _: Cycles) {
+        self.reweigh(client, params.share.hundredths());
+    }
+
+    fn client_inherits(&mut self, client: ClientId, from: ClientId, _: Cycles) {
+        self.inherit(client, from);
     }
 
     fn remove_client(&mut self, client: ClientId) {

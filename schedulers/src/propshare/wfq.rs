@@ -59,13 +59,17 @@
 //!   small shares would be cheap.
 //! - A credit takes a tag back, never behind V. V does not go back either: it is held until
 //!   charges of as much have passed, so that service moved between clients counts once.
-//! - A removed client's debt goes with it.
+//! - A removed client's debt goes with it, unless another inherits it.
+//! - A client *divided* from another begins at that one's tag where that is ahead of V, so
+//!   that both together are ahead by the consumption by which the one was; being behind is
+//!   not divided. Made whole again it inherits what the part is ahead, as far as the cap on
+//!   debt goes; what it was ahead or behind itself stays the same consumption ([`parts`]).
 
 use alloc::boxed::Box;
 
 use vortex_grid::policy::{
     Binding, Choice, ClientId, ClientParams, ClientStatistics, Direction, InitError, LoadShare,
-    Params, Queues, Readiness, Record, RecordKind, Scheduler, SchedulerCore,
+    Metric, Params, Queues, Readiness, Record, RecordKind, Scheduler, SchedulerCore,
 };
 use vortex_units::{CoreId, Cycles};
 
@@ -77,6 +81,7 @@ mod clock;
 mod core_state;
 mod decision;
 mod few;
+mod parts;
 #[cfg(test)]
 mod tests;
 
@@ -101,11 +106,23 @@ impl Scheduler for Wfq {
     fn load_share(&self, question: &LoadShare<'_>) -> Binding {
         self.0.load_share(question)
     }
+
+    fn allows_run_on(&self) -> bool {
+        self.0.metric == Metric::Cycles
+    }
 }
 
 impl SchedulerCore for WfqCore {
     fn add_client(&mut self, client: ClientId, params: &ClientParams) {
-        self.add(client, u64::from(params.share.hundredths()));
+        self.add(client, u64::from(params.share.hundredths()), params.beside);
+    }
+
+    fn client_reweighed(&mut self, client: ClientId, params: &ClientParams, _: Cycles) {
+        self.reweigh(client, u64::from(params.share.hundredths()));
+    }
+
+    fn client_inherits(&mut self, client: ClientId, from: ClientId, _: Cycles) {
+        self.inherit(client, from);
     }
 
     fn remove_client(&mut self, client: ClientId) {

@@ -13,7 +13,7 @@ pub const ALL: &[Work] = &[
     ("getppid", "the call getppid", |count| (0..count).for_each(|_| drop_it(proc::parent()))),
     ("gettid", "the call gettid", |count| (0..count).for_each(|_| drop_it(proc::tid()))),
     ("null-write", "a byte to /dev/null", null_write),
-    ("yield", "two threads that yield to each other: a yield", yields),
+    ("yield", "two threads that yield to each other: there and back", yields),
     ("switch", "two threads in turn by futex: there and back", switches),
     ("fork", "fork, exit, wait", |count| (0..count).for_each(|_| reap(proc::child(|| 0)))),
     ("exec", "fork, exec of this program, exit, wait", execs),

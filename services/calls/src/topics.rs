@@ -23,6 +23,7 @@ mod restarts;
 mod selects;
 mod signals;
 mod stops;
+mod subactivities;
 mod system;
 mod threads;
 mod timers;
@@ -62,6 +63,7 @@ pub fn all() -> impl Iterator<Item = &'static Test> {
         places::TESTS,
         devices::TESTS,
         vectors::TESTS,
+        subactivities::TESTS,
     ]
     .into_iter()
     .flatten()

@@ -1,18 +1,26 @@
-//! Uses memory: `hog swap | churn | touch | forks | steady`. What it says does not depend on time,
+//! Uses memory: `hog swap | churn | touch | forks`, and for a time `hog steady | thrash | maps |
+//! bomb`. What it says does not depend on time,
 //! so that it can be judged; on a host without limits it comes to its end too.
+
+mod timed;
 
 use std::time::Duration;
 
 use vortex_guest::args::Args;
 use vortex_guest::mem::{ANONYMOUS, BOTH, PAGE, Region};
-use vortex_guest::{proc, say, sig, time};
+use vortex_guest::{proc, say, time};
 
 const USAGE: &str = "\
 usage: hog swap [--pages P] [--rounds N]     write P pages, N times, and find them all again
        hog churn [--pages P] [--rounds N]    map and touch P pages and drop them, N times
        hog touch [--pages P]                 a child touches P pages
        hog forks [--most N]                  a child forks until it is refused, or N times
-       hog steady [--pages P] [--seconds S]  use P pages, and nothing but them";
+       hog steady [--pages P] [--seconds S] [--threads N] [--after MS]
+                                             use P pages, and nothing but them
+       hog thrash [--pages P] [--seconds S]  write P pages and find them again
+       hog maps [--pages P] [--seconds S]    map and touch P pages and drop them
+       hog bomb [--pages P] [--seconds S]    fork children of P pages until it is refused
+those for a time rest for --rest MS before they say how it was";
 
 fn main() {
     let mut args = Args::new(USAGE);
@@ -21,12 +29,18 @@ fn main() {
     let rounds = args.number("--rounds").unwrap_or(20);
     let most = args.number("--most").unwrap_or(2_000);
     let seconds = args.number("--seconds").unwrap_or(3);
+    let threads = args.number("--threads").unwrap_or(1);
+    let after = args.number("--after").unwrap_or(0);
+    timed::rest(args.number("--rest").unwrap_or(0));
     match what.as_deref() {
         Some("swap") => swap(pages, rounds),
         Some("churn") => churn(pages, rounds),
         Some("touch") => touch(pages),
         Some("forks") => forks(most),
-        Some("steady") => steady(pages, seconds),
+        Some("steady") => timed::steady(pages, seconds, threads, after),
+        Some("thrash") => timed::thrash(pages, seconds),
+        Some("maps") => timed::maps(pages, seconds),
+        Some("bomb") => timed::bomb(pages, seconds),
         _ => args.wrong("what?"),
     }
     args.end();
@@ -113,21 +127,4 @@ fn forks(most: u64) {
     time::pause(Duration::from_secs(5));
     let how = proc::outcome(|| 3);
     say!("forks: then another child: {how}");
-}
-
-/// Uses the same pages again and again.
-fn steady(pages: usize, seconds: u64) {
-    sig::reset();
-    let region = Region::anonymous(pages * PAGE, BOTH);
-    let end = time::now() + Duration::from_secs(seconds);
-    let (mut round, mut good) = (0_u8, true);
-    while time::now() < end {
-        let before = round;
-        round = round.wrapping_add(1);
-        for page in 0..pages {
-            good &= region.get(page * PAGE) == before;
-            region.put(page * PAGE, round);
-        }
-    }
-    say!("steady: {}", if good { "good" } else { "BAD" });
 }

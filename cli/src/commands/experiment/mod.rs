@@ -4,6 +4,7 @@
 mod attacks;
 pub mod budgets;
 pub mod cpu;
+mod memory;
 mod samples;
 pub mod stage;
 
@@ -17,5 +18,6 @@ pub fn run(arguments: &Experiment) -> Result<ExitCode, Failure> {
     match &arguments.which {
         Which::Attacks(arguments) => attacks::run(arguments),
         Which::Cpu(arguments) => cpu::run(arguments),
+        Which::Memory(arguments) => memory::run(arguments),
     }
 }

@@ -1,3 +1,5 @@
+use alloc::vec::Vec;
+
 use proptest::prelude::*;
 
 use super::robust::{Death, LIMIT, Walk, Word, death};
@@ -17,10 +19,9 @@ fn key(number: u8) -> Key {
 fn wake_all<W>(table: &mut FutexTable<W>, wake: Wake) -> Vec<W> {
     let (mut all, mut next) = (Vec::new(), Some(wake));
     while let Some(wake) = next {
-        let woken = table.wake(wake);
-        assert!(woken.waiters.len() <= STEP);
-        all.extend(woken.waiters);
-        next = woken.rest;
+        let before = all.len();
+        next = table.wake(wake, |waiter| all.push(waiter));
+        assert!(all.len() - before <= STEP);
     }
     all
 }
@@ -28,11 +29,11 @@ fn wake_all<W>(table: &mut FutexTable<W>, wake: Wake) -> Vec<W> {
 fn requeue_all<W>(table: &mut FutexTable<W>, requeue: Requeue) -> (Vec<W>, u32) {
     let (mut all, mut moved, mut next) = (Vec::new(), 0, Some(requeue));
     while let Some(requeue) = next {
-        let done = table.requeue(requeue);
-        assert!(done.waiters.len() + done.moved as usize <= STEP);
-        all.extend(done.waiters);
-        moved += done.moved;
-        next = done.rest;
+        let before = all.len();
+        let (more, rest) = table.requeue(requeue, |waiter| all.push(waiter));
+        assert!(all.len() - before + more as usize <= STEP);
+        moved += more;
+        next = rest;
     }
     (all, moved)
 }
@@ -51,10 +52,11 @@ fn a_long_wake_goes_on_and_passes_over_who_comes_after() {
     for number in 0..STEP * 2 + 1 {
         table.wait(key(0), 1, number).unwrap();
     }
-    let first = table.wake(Wake::new(key(0), i32::MAX, 1).unwrap());
-    assert_eq!(first.waiters.len(), WOKEN);
+    let mut first = 0;
+    let rest = table.wake(Wake::new(key(0), i32::MAX, 1).unwrap(), |_| first += 1);
+    assert_eq!(first, WOKEN);
     table.wait(key(0), 1, 1000).unwrap();
-    let rest = wake_all(&mut table, first.rest.unwrap());
+    let rest = wake_all(&mut table, rest.unwrap());
     assert_eq!(rest, (WOKEN..STEP * 2 + 1).collect::<Vec<_>>());
     assert_eq!(table.len(), 1);
 }

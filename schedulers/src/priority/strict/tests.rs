@@ -40,3 +40,24 @@ fn the_removed_are_gone() {
     rig.ready(1);
     assert_eq!((rig.next(), rig.next()), (Some(1), None));
 }
+
+#[test]
+fn a_part_has_its_wholes_priority_and_its_count_comes_back() {
+    let mut rig = Rig::new("priority.strict", 0, &[]);
+    rig.add(0, 100, 1);
+    rig.add(1, 100, 2);
+    rig.add(2, 50, 1);
+    (0..3).for_each(|id| rig.ready(id));
+    assert_eq!(rig.run(4, &[1, 2, 3]), [0, 2, 0, 2]);
+    // Another priority is at once the one by which it waits.
+    let last = vortex_grid::policy::ClientParams { priority: 3, ..Default::default() };
+    rig.core.client_reweighed(
+        vortex_grid::policy::ClientId::new(2),
+        &last,
+        vortex_units::Cycles::ZERO,
+    );
+    rig.suspend(0);
+    assert_eq!(rig.run(2, &[1, 2, 3]), [1, 1]);
+    rig.inherit(0, 2);
+    assert_eq!((rig.told(0).charged, rig.told(2).charged), (8, 0));
+}

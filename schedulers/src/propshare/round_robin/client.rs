@@ -45,6 +45,21 @@ impl Client {
         }
     }
 
+    /// Gives it another weight; with more, what it used too much, or has left, stays the same
+    /// consumption. Says what it had.
+    pub(super) fn reweigh(&mut self, share: u32) -> u64 {
+        let (before, weight) = (self.weight, u64::from(share));
+        let inverse = Inverse::of(weight);
+        if weight > before {
+            let (debt, left) = (self.debt(), self.allowed.since(self.used));
+            let debt = inverse.of_amount_up(debt.at_weight(before));
+            self.used = self.allowed.plus(debt);
+            self.used = self.used.minus(inverse.of_amount(left.at_weight(before)));
+        }
+        (self.weight, self.inverse) = (weight, inverse);
+        before
+    }
+
     /// Whether it has something of its turn left.
     pub(super) fn has_left(&self) -> bool {
         self.used < self.allowed

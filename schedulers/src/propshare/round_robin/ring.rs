@@ -18,9 +18,9 @@ pub(super) struct Ring {
     pub(super) metric: Metric,
     debt_cap: u64,
     pub(super) ceiling: Virtual,
-    registered: u64,
+    pub(super) registered: u64,
     /// How many clients have each share, to know the smallest.
-    shares: BTreeMap<u32, u32>,
+    pub(super) shares: BTreeMap<u32, u32>,
     smallest: Inverse,
     longest: u64,
     pub(super) round: u64,
@@ -28,7 +28,7 @@ pub(super) struct Ring {
     turn: Option<ClientId>,
     pub(super) ready: usize,
     line: Line,
-    parked: Heap,
+    pub(super) parked: Heap,
     pub(super) clients: Table<Client>,
 }
 
@@ -61,29 +61,37 @@ impl Ring {
         self.longest = self.longest.max(amount);
     }
 
-    pub(super) fn add(&mut self, id: ClientId, share: u32) {
+    pub(super) fn add(&mut self, id: ClientId, share: u32, beside: Option<ClientId>) {
         self.remove(id);
         self.line.admit(id);
         self.parked.admit(id);
         self.clients.insert(id, Client::new(share, self.round));
         *self.shares.entry(share).or_insert(0) += 1;
         self.register(self.registered + u64::from(share));
+        if let Some(whole) = beside {
+            self.begin_beside(id, whole);
+        }
     }
 
     pub(super) fn remove(&mut self, id: ClientId) {
         self.suspend(id);
         let Some(client) = self.clients.remove(id) else { return };
-        let share = u32::try_from(client.weight).unwrap_or(u32::MAX);
+        self.drop_share(client.weight);
+        self.register(self.registered.saturating_sub(client.weight));
+    }
+
+    /// One client less has this share.
+    pub(super) fn drop_share(&mut self, weight: u64) {
+        let share = u32::try_from(weight).unwrap_or(u32::MAX);
         if let Some(count) = self.shares.get_mut(&share) {
             *count -= 1;
             if *count == 0 {
                 self.shares.remove(&share);
             }
         }
-        self.register(self.registered.saturating_sub(client.weight));
     }
 
-    fn register(&mut self, weight: u64) {
+    pub(super) fn register(&mut self, weight: u64) {
         self.registered = weight;
         self.ceiling = Inverse::of(weight).of_amount(self.debt_cap);
         let smallest = self.shares.first_key_value().map_or(1, |(share, _)| *share);
@@ -220,7 +228,7 @@ impl Ring {
     }
 
     /// Takes a client out of the line for as many rounds as its debt takes to wear off.
-    fn park(&mut self, id: ClientId) {
+    pub(super) fn park(&mut self, id: ClientId) {
         let (round, turn) = (self.round, self.turn_length());
         if let Some(client) = self.clients.get_mut(id) {
             let rounds = client.debt().spans_of(turn).saturating_add(1);

@@ -58,6 +58,20 @@ impl Client {
         }
     }
 
+    /// Gives it another weight; with more, what it is ahead or behind stays the same
+    /// consumption (what it is behind, at most). Says what it had.
+    pub(super) fn reweigh(&mut self, weight: u64, now: Virtual) -> u64 {
+        let (present, before) = (self.present(now), self.weight);
+        let inverse = Inverse::of(weight);
+        if weight > before {
+            let (ahead, behind) = (self.tag.since(present), present.since(self.tag));
+            let ahead = inverse.of_amount_up(ahead.at_weight(before));
+            self.tag = present.plus(ahead).minus(inverse.of_amount(behind.at_weight(before)));
+        }
+        (self.weight, self.inverse) = (weight, inverse);
+        before
+    }
+
     /// What of virtual time it is ahead of, or behind: V, unless it is frozen.
     #[inline]
     pub(super) fn present(&self, now: Virtual) -> Virtual {

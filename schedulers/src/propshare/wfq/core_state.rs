@@ -33,7 +33,7 @@ pub(super) struct WfqCore {
     /// How far ahead of V a charge from elsewhere may take a tag.
     pub(super) ceiling: Virtual,
     /// The weight of all clients, ready or not.
-    registered: u64,
+    pub(super) registered: u64,
     pub(super) clients: Table<Client>,
     /// More are ready than `few` is for: they are in heaps.
     pub(super) crowded: bool,
@@ -64,13 +64,16 @@ impl WfqCore {
         }
     }
 
-    pub(super) fn add(&mut self, id: ClientId, weight: u64) {
+    pub(super) fn add(&mut self, id: ClientId, weight: u64, beside: Option<ClientId>) {
         self.remove(id);
         self.eligible.admit(id);
         self.ahead.admit(id);
         self.owing.admit(id);
         self.clients.insert(id, Client::new(weight, self.clock.now()));
         self.register(self.registered + weight);
+        if let Some(whole) = beside {
+            self.begin_beside(id, whole);
+        }
     }
 
     pub(super) fn remove(&mut self, id: ClientId) {
@@ -80,7 +83,7 @@ impl WfqCore {
         }
     }
 
-    fn register(&mut self, weight: u64) {
+    pub(super) fn register(&mut self, weight: u64) {
         self.registered = weight;
         self.ceiling = Inverse::of(weight).of_amount(self.debt_cap);
     }

@@ -223,3 +223,65 @@ fn service_moved_between_clients_moves_virtual_time_once() {
     core.charge(ClientId::new(0), 2, true);
     assert!(core.clock.now() > now);
 }
+
+/// One that divides itself has with its part what it had alone, and has it again at the end;
+/// the other does not notice.
+#[test]
+fn a_part_has_its_part_and_no_more() {
+    let mut rig = rig(&[5_000, 5_000]);
+    let lengths = [100, 130, 90];
+    let used = |rig: &Rig| [0, 1, 2].map(|id| rig.told(id).charged);
+    let since = |rig: &Rig, before: [i128; 3]| {
+        let now = used(rig);
+        [0, 1, 2].map(|id| now[id] - before[id])
+    };
+    rig.run(1_000, &lengths);
+    rig.reweigh(0, 1_250);
+    rig.add_beside(2, 3_750, 0);
+    rig.ready(2);
+    let before = used(&rig);
+    rig.run(10_000, &lengths);
+    let each = since(&rig, before);
+    let sum: i128 = each.iter().sum();
+    for (used, wanted) in each.iter().zip([125, 500, 375]) {
+        assert!((used * 1_000 / sum - wanted).abs() <= 3, "{each:?}");
+    }
+    rig.suspend(2);
+    let (whole, part) = (rig.told(0).charged, rig.told(2).charged);
+    rig.inherit(0, 2);
+    assert_eq!((rig.told(0).charged, rig.told(2).charged), (whole + part, 0));
+    rig.core.remove_client(ClientId::new(2));
+    rig.reweigh(0, 5_000);
+    let before = used(&rig);
+    rig.run(10_000, &lengths);
+    let each = since(&rig, before);
+    assert!((each[0] * 1_000 / (each[0] + each[1]) - 500).abs() <= 3, "{each:?}");
+}
+
+/// Dividing oneself is no way out of debt, nor is ending a part that has some.
+#[test]
+fn debt_is_divided_and_comes_back() {
+    let mut rig = rig(&[5_000, 5_000]);
+    let lengths = [100, 100, 100];
+    rig.run(100, &lengths);
+    rig.bill(0, 40_000);
+    let debt = rig.told(0).debt;
+    assert!(debt > 19_000);
+    rig.reweigh(0, 2_500);
+    rig.add_beside(2, 2_500, 0);
+    rig.ready(2);
+    assert!(
+        rig.told(0).debt.abs_diff(debt / 2) <= 200 && rig.told(2).debt.abs_diff(debt / 2) <= 200
+    );
+    // Both wait until it is worn off: the other has all meanwhile.
+    let chosen = rig.run(300, &lengths);
+    assert!(chosen[2..].iter().all(|id| *id == 1), "{chosen:?}");
+    rig.bill(2, 30_000);
+    rig.bill(0, 30_000);
+    let debts = rig.told(0).debt + rig.told(2).debt;
+    rig.suspend(2);
+    rig.inherit(0, 2);
+    rig.core.remove_client(ClientId::new(2));
+    rig.reweigh(0, 5_000);
+    assert!(rig.told(0).debt.abs_diff(debts) <= 200, "{} of {debts}", rig.told(0).debt);
+}

@@ -44,7 +44,7 @@ const fn measured(name: &'static str, count: u32, what: &'static str) -> Measure
 const ALL: &[Measured] = &[
     measured("getppid", 5_000, "the null call, direct"),
     Measured { has_goal: false, ..measured("null-write", 1_000, "the null call, as a request") },
-    measured("yield", 1_000, "a yield to another thread"),
+    measured("yield", 1_000, "a yield to another thread, and back"),
     measured("switch", 500, "two threads in turn by futex, there and back"),
     measured("pipe", 500, "a byte to another process and back"),
     measured("fork", 50, "fork, exit, wait"),

@@ -13,6 +13,9 @@ enum Step {
     Bill(u32, u64),
     Credit(u32, u64),
     Remove(u32),
+    Reweigh(u32, u32),
+    Beside(u32, u32),
+    Inherit(u32, u32),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -24,7 +27,10 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(length, again, late)| Step::Serve { length, again, late }),
         1 => (id.clone(), 1..3_000_u64).prop_map(|(id, n)| Step::Bill(id, n)),
         1 => (id.clone(), 1..3_000_u64).prop_map(|(id, n)| Step::Credit(id, n)),
-        1 => id.prop_map(Step::Remove),
+        1 => id.clone().prop_map(Step::Remove),
+        1 => (id.clone(), 1..10_000_u32).prop_map(|(id, share)| Step::Reweigh(id, share)),
+        1 => (id.clone(), id.clone()).prop_map(|(id, whole)| Step::Beside(id, whole)),
+        1 => (id.clone(), id).prop_map(|(id, from)| Step::Inherit(id, from)),
     ]
 }
 
@@ -99,6 +105,61 @@ proptest! {
                     add(&mut core, id);
                     ready[id as usize] = false;
                 }
+                Step::Reweigh(id, share) => {
+                    let id = ClientId::new(id);
+                    let lag = |core: &WfqCore| {
+                        let client = core.clients.get(id).unwrap();
+                        let present = client.present(core.clock.now());
+                        let (ahead, behind) =
+                            (client.tag.since(present), present.since(client.tag));
+                        let empty = client.state == State::Empty;
+                        let behind = if empty { 0 } else { behind.at_weight(client.weight) };
+                        (ahead, ahead.at_weight(client.weight), behind)
+                    };
+                    let (time, amount, behind) = lag(&core);
+                    let weight = core.clients.get(id).unwrap().weight;
+                    let share = Share::from_hundredths(share).unwrap();
+                    let params = ClientParams { share, ..ClientParams::default() };
+                    core.client_reweighed(id, &params, Cycles::ZERO);
+                    let (time_now, amount_now, behind_now) = lag(&core);
+                    prop_assert!(behind_now <= behind, "being behind is worth no more");
+                    if u64::from(share.hundredths()) > weight {
+                        prop_assert!(amount_now.abs_diff(amount) <= 1);
+                    } else {
+                        prop_assert_eq!(time_now, time);
+                    }
+                }
+                Step::Beside(id, whole) if id != whole => {
+                    let share = Share::from_hundredths(shares[id as usize]).unwrap();
+                    let beside = Some(ClientId::new(whole));
+                    let params = ClientParams { share, beside, ..ClientParams::default() };
+                    core.remove_client(ClientId::new(id));
+                    core.add_client(ClientId::new(id), &params);
+                    ready[id as usize] = false;
+                    let ahead = |id| {
+                        let client = core.clients.get(ClientId::new(id)).unwrap();
+                        client.tag.since(client.present(core.clock.now()))
+                    };
+                    prop_assert_eq!(ahead(id), ahead(whole));
+                }
+                Step::Inherit(id, from) if id != from => {
+                    let ahead = |core: &WfqCore, id| {
+                        let client = core.clients.get(ClientId::new(id)).unwrap();
+                        let present = client.present(core.clock.now());
+                        client.tag.since(present).at_weight(client.weight)
+                    };
+                    let sum = ahead(&core, id) + ahead(&core, from);
+                    let forgiven = |core: &WfqCore| core.clients.get(ClientId::new(id)).unwrap().forgiven;
+                    let charged = |core: &WfqCore, id| core.client_statistics(ClientId::new(id)).charged;
+                    let (before, told) = (forgiven(&core), charged(&core, id) + charged(&core, from));
+                    core.client_inherits(ClientId::new(id), ClientId::new(from), Cycles::ZERO);
+                    prop_assert_eq!(ahead(&core, from), 0);
+                    prop_assert_eq!(charged(&core, id), told);
+                    // Who was behind has used a part of it to come up.
+                    let now = ahead(&core, id) + forgiven(&core) - before;
+                    prop_assert!(now <= sum + 2);
+                }
+                Step::Beside(..) | Step::Inherit(..) => {}
                 Step::Bill(id, amount) => {
                     let record = charge(amount, RecordKind::BILLED_BACK);
                     let tag = core.clients.get(ClientId::new(id)).map(|c| c.tag);

@@ -1,0 +1,177 @@
+//! Faults, as ASR serves them: a page is made at once, or waits for memory.
+//!
+//! ```text
+//!  fault ──► mended ───────────────────────────────────────────────► answered
+//!    │ no memory                                                        ▲
+//!    ├──► files that nobody has mapped are forgotten ──► mended ────────┤
+//!    ├──► waits at the memory multiplexor, a few times ──► mended ──────┤
+//!    ├──► who is beyond its soft limit ends, it waits again ────────────┤
+//!    └──► there is none ────────────────────────────────────────────────┘
+//! ```
+
+use vortex_grid::{At, Context, Continuation, Labels, Outcome};
+use vortex_machine::{Access, with_earmarks};
+use vortex_units::Frames;
+
+use super::asr::{AddressSpaces, FaultError, MemoryRequest, served};
+use super::mend::{By, Mend, mend};
+use super::reclaimer::{ReclaimRequest, go};
+use super::space::AddressSpace;
+use crate::files::FileRequest;
+use crate::process::ProcessRequest;
+use crate::{Answer, Mail};
+
+type Left = Outcome<Mail, AddressSpaces>;
+
+/// How many frames a fault waits for, the first time and after.
+const WAITS: [u8; 4] = [8, 4, 4, 1];
+
+/// The files' frames that nobody needed have been given back.
+struct HasBack;
+
+impl Continuation<Mail, AddressSpaces> for HasBack {
+    fn resume(
+        spaces: &mut AddressSpaces,
+        request: &mut MemoryRequest,
+        cx: &mut Context<'_, Mail>,
+    ) -> Left {
+        let MemoryRequest::Fault { space, address, access, .. } = request else {
+            return Outcome::Done;
+        };
+        let mended = mend_for(space, *address, *access, cx);
+        let left = spaces.mended(request, mended, cx);
+        served(request, left)
+    }
+}
+
+/// What was waited for is there, or there is nothing to be had.
+struct HasRoom;
+
+impl Continuation<Mail, AddressSpaces> for HasRoom {
+    fn resume(
+        spaces: &mut AddressSpaces,
+        request: &mut MemoryRequest,
+        cx: &mut Context<'_, Mail>,
+    ) -> Left {
+        let MemoryRequest::Fault { space, address, access, .. } = request else {
+            return Outcome::Done;
+        };
+        let mended = match cx.reply::<Answer>() {
+            Ok(Some(Answer::Room(Some(waiter)))) => {
+                let mended = with_earmarks(waiter, || mend_for(space, *address, *access, cx));
+                vortex_machine::multiplexor().inspect(|memory| memory.give_up(waiter));
+                mended
+            }
+            _ => mend_for(space, *address, *access, cx),
+        };
+        // What was not needed of it is others'.
+        go(&spaces.system, cx.activity(), cx);
+        let left = spaces.mended(request, mended, cx);
+        served(request, left)
+    }
+}
+
+/// Another activity had more than it should, and a process of it ends: what that had comes
+/// back by and by.
+struct Shrunk;
+
+impl Continuation<Mail, AddressSpaces> for Shrunk {
+    fn resume(
+        spaces: &mut AddressSpaces,
+        request: &mut MemoryRequest,
+        cx: &mut Context<'_, Mail>,
+    ) -> Left {
+        let ends = matches!(cx.reply::<Answer>(), Ok(Some(Answer::Shrunk(true))));
+        let MemoryRequest::Fault { space, address, access, waited } = request else {
+            return Outcome::Done;
+        };
+        let mended = mend_for(space, *address, *access, cx);
+        let left = if ends {
+            *waited = 0;
+            spaces.mended(request, mended, cx)
+        } else {
+            Outcome::Reply(Answer::Fault(mended))
+        };
+        served(request, left)
+    }
+}
+
+/// Mends a fault on request.
+fn mend_for(
+    space: &AddressSpace,
+    address: u64,
+    access: Access,
+    cx: &mut Context<'_, Mail>,
+) -> Result<(), FaultError> {
+    match mend(space, address, access, By::Asr)? {
+        Mend::Done(given) => cx.allocated(Frames::new(given)),
+        // The thread touches it again, and faults again if it must.
+        Mend::Late => {}
+    }
+    if !space.space.is_current() {
+        // A copy took the place of a shared frame: other threads of the process must not
+        // see the old one.
+        poke(space, cx);
+    }
+    Ok(())
+}
+
+/// Makes the cores that may still use what was taken from a space look: on the bill of
+/// whoever has it taken.
+pub(super) fn poke(space: &AddressSpace, cx: &mut Context<'_, Mail>) {
+    for core in space.space.behind() {
+        cx.poke(core);
+    }
+}
+
+impl AddressSpaces {
+    /// Mends a fault from its beginning.
+    pub(super) fn fault(&self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
+        let MemoryRequest::Fault { space, address, access, .. } = request else {
+            return Outcome::Done;
+        };
+        let mended = mend_for(space, *address, *access, cx);
+        let short = mended == Err(FaultError::NoMemory);
+        if short && let Some(left) = self.ask_back(cx) {
+            return left;
+        }
+        Outcome::Reply(Answer::Fault(mended))
+    }
+
+    /// An activity gets no more memory: what is only kept in case it is wanted again goes
+    /// first. `None` where that cannot be asked for.
+    fn ask_back(&self, cx: &mut Context<'_, Mail>) -> Option<Left> {
+        let ports = self.system.ports.get()?;
+        let trigger = cx.request(ports.files, Labels::NONE, FileRequest::GiveBack).ok()?;
+        Some(Outcome::Pending(trigger, At::routine::<HasBack>()))
+    }
+
+    /// A fault is mended, or waits for memory: for a page and its tables and some more, and
+    /// where that cannot be had for less.
+    fn mended(
+        &self,
+        request: &mut MemoryRequest,
+        mended: Result<(), FaultError>,
+        cx: &mut Context<'_, Mail>,
+    ) -> Left {
+        let MemoryRequest::Fault { waited, .. } = request else { return Outcome::Done };
+        if mended == Err(FaultError::NoMemory)
+            && let Some(ports) = self.system.ports.get()
+            && let Some(&frames) = WAITS.get(usize::from(*waited))
+            && let Ok(room) =
+                cx.request(ports.reclaimer, Labels::NONE, ReclaimRequest::Wait(frames))
+        {
+            *waited += 1;
+            return Outcome::Pending(room, At::routine::<HasRoom>());
+        }
+        if mended == Err(FaultError::NoMemory)
+            && let Some(memory) = vortex_machine::multiplexor()
+            && let Some(over) = memory.in_the_way(cx.root())
+            && let Some(ports) = self.system.ports.get()
+            && let Ok(ends) = cx.request(ports.process, Labels::NONE, ProcessRequest::Shrink(over))
+        {
+            return Outcome::Pending(ends, At::routine::<Shrunk>());
+        }
+        Outcome::Reply(Answer::Fault(mended))
+    }
+}
