@@ -9,6 +9,7 @@ use vortex_abi as abi;
 use vortex_files::{OpenId, Table, Walks};
 use vortex_units::{Bytes, Cycles};
 
+use super::poll::Polling;
 use super::tables::Files;
 use crate::process::{Operands, Pid, Process, ThreadState};
 
@@ -36,6 +37,8 @@ pub struct FileCall {
     pub(super) opening: Option<OpenId>,
     /// How far its walks have come.
     pub(super) walks: RefCell<Walks>,
+    /// How far it has looked at many descriptors.
+    pub(super) polling: Option<Box<Polling>>,
 }
 
 impl FileCall {
@@ -57,6 +60,7 @@ impl FileCall {
             done: 0,
             opening: None,
             walks: RefCell::default(),
+            polling: None,
         }
     }
 }
@@ -92,6 +96,8 @@ pub enum FileRequest {
     Dispose(Option<Box<Files>>),
     /// A program takes another's place: what is to be closed then is, from a descriptor on.
     Exec(FilesId, usize),
+    /// What waits were for that are over is still to be forgotten.
+    Forget,
     /// There are still some to be woken.
     Wake,
     /// A file to be run.
@@ -139,6 +145,7 @@ impl FileRequest {
             Self::Drop(_) => "drop",
             Self::Dispose(_) => "dispose",
             Self::Exec(..) => "exec",
+            Self::Forget => "forget",
             Self::Wake => "wake",
             Self::Image { .. } => "image",
             Self::Map { .. } => "map",

@@ -47,6 +47,8 @@ pub struct FileSystem {
     pub(super) waking: VecDeque<(WaitKey, u64)>,
     /// A request is on its way that wakes them.
     pub(super) wakes: bool,
+    /// A request is on its way that forgets what waits were for that are over.
+    forgets: bool,
     /// Tables of descriptors that are being copied: nothing is changed in them meanwhile.
     pub(super) frozen: u32,
 }
@@ -60,6 +62,8 @@ pub(super) enum Done {
     Value(u64),
     /// It waits for one of these, at most until then.
     Wait(Vec<WaitKey>, Option<Cycles>),
+    /// It waits for what it watches, at most until then.
+    Watched(Option<Cycles>),
     /// A piece of it is done: it goes on.
     More,
 }
@@ -70,7 +74,7 @@ type Cx<'a> = Context<'a, Mail>;
 impl Resource<Mail> for FileSystem {
     type Request = FileRequest;
     type Reply = Answer;
-    const FAN_OUT: u32 = 4;
+    const FAN_OUT: u32 = 5;
 
     fn handle(&mut self, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
         let next = match request {
@@ -104,6 +108,13 @@ impl Resource<Mail> for FileSystem {
                 }
                 None => Outcome::Reply(Answer::Call(Ok(0))),
             },
+            FileRequest::Forget => {
+                if self.waits.forget_some() {
+                    return Outcome::Continue(At::beginning());
+                }
+                self.forgets = false;
+                return Outcome::Done;
+            }
             FileRequest::Wake => {
                 self.wakes = false;
                 Outcome::Done
@@ -162,6 +173,9 @@ impl Resource<Mail> for FileSystem {
             self.reap(cx);
         }
         self.wake_all(cx);
+        if self.waits.has_over() && !self.forgets {
+            self.forget(cx);
+        }
         next
     }
 }
@@ -186,6 +200,7 @@ impl FileSystem {
             waking: VecDeque::new(),
             wakes: false,
             frozen: 0,
+            forgets: false,
         }
     }
 
@@ -252,7 +267,8 @@ impl FileSystem {
             Ok(Done::Value(value)) => Outcome::Reply(Answer::Call(Ok(value))),
             Err(error) => Outcome::Reply(Answer::Call(Err(Self::failed(call, error)))),
             Ok(Done::More) => Outcome::Continue(At::beginning()),
-            Ok(Done::Wait(keys, deadline)) => self.wait(call, keys, deadline, cx),
+            Ok(Done::Wait(keys, deadline)) => self.wait(call, Some(keys), deadline, cx),
+            Ok(Done::Watched(deadline)) => self.wait(call, None, deadline, cx),
         }
     }
 
@@ -278,6 +294,14 @@ impl FileSystem {
     fn reap(&mut self, cx: &mut Cx<'_>) {
         if let Some(own) = self.own() {
             self.reaping = cx.send(own, Labels::NONE, FileRequest::Reap).is_ok();
+        }
+    }
+
+    /// A wait for much is over.
+    #[cold]
+    fn forget(&mut self, cx: &mut Cx<'_>) {
+        if let Some(own) = self.own() {
+            self.forgets = cx.send(own, Labels::NONE, FileRequest::Forget).is_ok();
         }
     }
 

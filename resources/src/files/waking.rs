@@ -11,31 +11,38 @@ use vortex_units::Cycles;
 use super::calls::Cx;
 use super::request::{FileCall, FileRequest};
 use super::resource::{Done, FileSystem, Next};
-use super::waits::Over;
+use super::waits::{Looked, Over};
 use crate::Answer;
 use crate::process::Pid;
 
 impl FileSystem {
-    /// Keeps a call that would block. Whoever sets the thread's flag first and sends the
+    /// Keeps a call that would block, for these, or for what it watches. Whoever sets the thread's flag first and sends the
     /// cancellation then is seen either here or by the cancellation.
     pub(super) fn wait(
         &mut self,
         call: &mut FileCall,
-        keys: Vec<WaitKey>,
+        keys: Option<Vec<WaitKey>>,
         deadline: Option<Cycles>,
         cx: &mut Cx<'_>,
     ) -> Next {
         let tid = call.thread.tid;
         if call.thread.interrupted.load(Ordering::Acquire) {
             self.lock_waits.remove(tid);
+            self.waits.end_watch(tid);
             return Outcome::Reply(self.interrupted(call, deadline));
         }
         let Some(kept) = cx.keep() else {
             self.lock_waits.remove(tid);
+            self.waits.end_watch(tid);
             return Outcome::Reply(Answer::Call(Err(Errno::ENOMEM)));
         };
-        let begun = (call.go_on_here(), call.done);
-        let number = self.waits.add(tid, kept, keys, deadline, begun);
+        let number = match keys {
+            Some(keys) => {
+                let begun = (call.go_on_here(), call.done);
+                self.waits.add(tid, kept, keys, deadline, begun)
+            }
+            None => self.waits.keep_watch(tid, kept, deadline),
+        };
         if let (Some(deadline), Some(own)) = (deadline, self.own()) {
             let left = self.system.clock.until(deadline, cx.now());
             let request = FileRequest::Timeout(tid, number);
@@ -81,8 +88,9 @@ impl FileSystem {
         for _ in 0..SLICE {
             let Some(&(key, last)) = self.waking.front() else { return };
             match self.waits.first(key, last) {
-                Some(tid) => self.wake(tid, cx),
-                None => drop(self.waking.pop_front()),
+                Looked::Waits(tid) => self.wake(tid, cx),
+                Looked::Other => {}
+                Looked::Nobody => drop(self.waking.pop_front()),
             }
             self.note_wakes();
         }
@@ -99,7 +107,7 @@ impl FileSystem {
         let last = self.waits.last();
         for &key in self.effects.wakes() {
             let known = self.waking.back() == Some(&(key, last));
-            if !known && self.waits.first(key, last).is_some() {
+            if !known && self.waits.has(key) {
                 self.waking.push_back((key, last));
             }
         }
@@ -129,7 +137,7 @@ impl FileSystem {
                 return;
             }
             Ok(Done::Value(value)) => Ok(value),
-            Ok(Done::More) => Ok(call.done as u64),
+            Ok(Done::More | Done::Watched(_)) => Ok(call.done as u64),
             Err(error) => Err(error),
         };
         let _ = cx.answer(over.kept, Some(Answer::Call(result)));
