@@ -14,6 +14,8 @@ use vortex_files::Page;
 use vortex_machine::{Frame, PAGE, Use};
 use vortex_units::ActivityId;
 
+use crate::graves::give_up;
+
 const PAGE_U64: u64 = PAGE as u64;
 
 /// The pages of a file; those that it has none for are zeros. Pages that the file changes
@@ -21,7 +23,7 @@ const PAGE_U64: u64 = PAGE as u64;
 #[derive(Default)]
 pub struct Pages {
     size: u64,
-    pages: Vec<Option<Page>>,
+    pages: BTreeMap<u64, Page>,
     mapped: Mutex<Mapped>,
 }
 
@@ -48,7 +50,7 @@ pub struct Image {
 impl Pages {
     /// The pages of a file of this size.
     #[must_use]
-    pub fn new(size: u64, pages: Vec<Option<Page>>) -> Self {
+    pub fn new(size: u64, pages: BTreeMap<u64, Page>) -> Self {
         Self { size, pages, mapped: Mutex::default() }
     }
 
@@ -59,7 +61,14 @@ impl Pages {
     }
 
     fn page(&self, index: u64) -> Option<&Page> {
-        self.pages.get(usize::try_from(index).ok()?)?.as_ref()
+        self.pages.get(&index)
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        let frames = core::mem::take(&mut self.mapped.get_mut().frames);
+        give_up(core::mem::take(&mut self.pages), frames);
     }
 }
 

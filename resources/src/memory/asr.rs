@@ -20,6 +20,7 @@ use super::regions::Backing;
 use super::remap;
 use super::space::AddressSpace;
 use crate::files::{FileRequest, FilesId};
+use crate::graves::free_some;
 use crate::{Answer, Mail, System};
 
 /// To ASR.
@@ -52,7 +53,9 @@ pub enum MemoryRequest {
         from: Arc<AddressSpace>,
         /// What is made so far.
         to: Option<Arc<AddressSpace>>,
-        /// From where on.
+        /// From where on regions are still to be copied; nothing when they are.
+        regions: Option<u64>,
+        /// From where on pages are.
         at: u64,
         /// The page that both will write to next: the thread's stack.
         hot: u64,
@@ -69,6 +72,16 @@ pub enum MemoryRequest {
 }
 
 impl MemoryRequest {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Fault { .. } => "fault",
+            Self::Call { call, .. } => call.name(),
+            Self::Copy { .. } => "copy",
+            Self::Release { .. } => "release",
+            Self::Reclaim(_) => "reclaim",
+        }
+    }
+
     /// The space that it is about, if it is to have that for itself.
     fn space(&self) -> Option<&AddressSpace> {
         match self {
@@ -192,7 +205,13 @@ impl AddressSpaces {
                     None => self.call(space, *call, stage, None, cx),
                 }
             }
-            MemoryRequest::Copy { from, to, at, hot } => self.copy(from, to, at, *hot, cx),
+            MemoryRequest::Copy { from, to, regions, at, hot } => {
+                let space = match self.copy_regions(from, to, regions, cx) {
+                    Ok(space) => space,
+                    Err(left) => return left,
+                };
+                self.copy_pages(from, &space, at, *hot, cx)
+            }
             MemoryRequest::Release { space, at } => release(space, at),
             MemoryRequest::Reclaim(order) => self.reclaim(order, cx),
         }
@@ -200,35 +219,54 @@ impl AddressSpaces {
 }
 
 impl AddressSpaces {
-    /// Copies a slice of a space (fork).
-    fn copy(
+    /// Copies a slice of a space's regions (fork): the copy, when it has all of them.
+    fn copy_regions(
         &self,
         from: &Arc<AddressSpace>,
         to: &mut Option<Arc<AddressSpace>>,
-        at: &mut u64,
-        hot: u64,
+        regions: &mut Option<u64>,
         cx: &mut Context<'_, Mail>,
-    ) -> Left {
-        let failed = || Outcome::Reply(Answer::Space(Err(Errno::ENOMEM)));
+    ) -> Result<Arc<AddressSpace>, Left> {
         let space = match to {
             Some(space) => space.clone(),
             None => {
-                let Some(space) = AddressSpace::new(from.space.owner()) else { return failed() };
-                *space.regions.lock() = from.regions.lock().forked();
+                let Some(space) = AddressSpace::new(from.space.owner()) else {
+                    return Err(Outcome::Reply(Answer::Space(Err(Errno::ENOMEM))));
+                };
                 *space.heap.lock() = *from.heap.lock();
                 *space.arguments.lock() = *from.arguments.lock();
                 from.bounds.copy_to(&space.bounds);
-                if !space.bill_mappings_as(from) {
-                    return failed();
-                }
                 *to = Some(space.clone());
                 space
             }
         };
-        match share(from, &space, *at, hot) {
+        let Some(at) = *regions else { return Ok(space) };
+        // Nobody else knows of it: it has no regions meanwhile, so that no lock is held twice.
+        let mut copied = core::mem::take(&mut *space.regions.lock());
+        *regions = from.regions.lock().fork_some(at, &mut copied);
+        *space.regions.lock() = copied;
+        if regions.is_some() {
+            return Err(Outcome::Continue(At::beginning()));
+        }
+        if !space.bill_mappings_as(from) {
+            return Err(self.not_copied(space, cx));
+        }
+        Ok(space)
+    }
+
+    /// Copies a slice of its pages.
+    fn copy_pages(
+        &self,
+        from: &Arc<AddressSpace>,
+        space: &Arc<AddressSpace>,
+        at: &mut u64,
+        hot: u64,
+        cx: &mut Context<'_, Mail>,
+    ) -> Left {
+        match share(from, space, *at, hot) {
             Ok(Some(next)) => *at = next,
             Ok(None) => {
-                if let Some(next) = from.away.copy_to(&space, at.saturating_sub(KEPT)) {
+                if let Some(next) = from.away.copy_to(space, at.saturating_sub(KEPT)) {
                     *at = KEPT + next;
                     return Outcome::Continue(At::beginning());
                 }
@@ -236,21 +274,22 @@ impl AddressSpaces {
                 // does not begin.
                 *at = u64::MAX;
                 if from.space.is_current() {
-                    return Outcome::Reply(Answer::Space(Ok(space)));
+                    return Outcome::Reply(Answer::Space(Ok(space.clone())));
                 }
                 poke(from, cx);
             }
-            Err(_) => {
-                // What was copied so far goes a slice at a time, too.
-                if let (Some(space), Some(ports)) = (to.take(), self.system.ports.get()) {
-                    let labels = Labels::flow(space.number);
-                    let release = MemoryRequest::Release { space, at: 0 };
-                    let _ = cx.send(ports.memory, labels, release);
-                }
-                return failed();
-            }
+            Err(_) => return self.not_copied(space.clone(), cx),
         }
         Outcome::Continue(At::beginning())
+    }
+
+    /// What was copied so far goes a slice at a time, too.
+    fn not_copied(&self, space: Arc<AddressSpace>, cx: &mut Context<'_, Mail>) -> Left {
+        if let Some(ports) = self.system.ports.get() {
+            let labels = Labels::flow(space.number);
+            let _ = cx.send(ports.memory, labels, MemoryRequest::Release { space, at: 0 });
+        }
+        Outcome::Reply(Answer::Space(Err(Errno::ENOMEM)))
     }
 
     fn ask_file(&self, files: FilesId, file: calls::File, cx: &mut Context<'_, Mail>) -> Left {
@@ -327,6 +366,7 @@ impl AddressSpaces {
         }
         if let Stage::Settling(answer) = *stage
             && space.space.is_current()
+            && !free_some()
         {
             match calls::wanted(&call, answer) {
                 Some((end, access)) => *stage = Stage::Populating(answer, end, access, answer),
