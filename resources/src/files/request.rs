@@ -11,6 +11,7 @@ use vortex_units::{Bytes, Cycles};
 
 use super::poll::Polling;
 use super::tables::Files;
+use super::waits::Then;
 use crate::process::{Operands, Pid, Process, ThreadState};
 
 /// Names the descriptors and the place of one process, or of several that share them.
@@ -66,12 +67,22 @@ impl FileCall {
 }
 
 impl FileCall {
-    /// The call itself, where it has opened what others see. Its path is not wanted again.
-    pub(super) fn go_on_here(&mut self) -> Option<Box<Self>> {
-        let opening = Some(self.opening.take()?);
-        let operands = Operands::default();
-        let whole = Self::new(self.call, operands, self.thread.clone(), self.files);
-        Some(Box::new(Self { opening, ..whole }))
+    /// What becomes of it after a wait. One that has opened what others see goes on itself; its
+    /// path is not wanted again.
+    pub(super) fn then(&mut self) -> Then {
+        if let Some(opening) = self.opening.take() {
+            let operands = Operands::default();
+            let whole = Self::new(self.call, operands, self.thread.clone(), self.files);
+            return Then::Here(Box::new(Self { opening: Some(opening), ..whole }));
+        }
+        use abi::Files as F;
+        match (self.call, self.done) {
+            (F::Read { .. } | F::Readv { .. } | F::Write { .. } | F::Writev { .. }, 0) => {
+                Then::GoesOn
+            }
+            (_, 0) => Then::Again,
+            (_, done) => Then::Rest(done),
+        }
     }
 }
 
