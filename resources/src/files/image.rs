@@ -17,6 +17,8 @@ use vortex_machine::{Frame, PAGE, Use};
 use vortex_memory::{Cookie, FrameId};
 use vortex_units::ActivityId;
 
+use crate::graves::give_up;
+
 const PAGE_U64: u64 = PAGE as u64;
 
 /// The pages of a file; those that it has none for are zeros. Pages that the file changes
@@ -26,7 +28,7 @@ pub struct Pages {
     size: u64,
     /// Names it at the memory multiplexor: zero until a page of it is mapped.
     number: AtomicU64,
-    pages: Vec<Option<Page>>,
+    pages: BTreeMap<u64, Page>,
     mapped: Mutex<Mapped>,
 }
 
@@ -62,7 +64,7 @@ pub struct Image {
 impl Pages {
     /// The pages of a file of this size.
     #[must_use]
-    pub fn new(size: u64, pages: Vec<Option<Page>>) -> Self {
+    pub fn new(size: u64, pages: BTreeMap<u64, Page>) -> Self {
         Self { size, number: AtomicU64::new(0), pages, mapped: Mutex::default() }
     }
 
@@ -102,7 +104,18 @@ impl Pages {
     }
 
     fn page(&self, index: u64) -> Option<&Page> {
-        self.pages.get(usize::try_from(index).ok()?)?.as_ref()
+        self.pages.get(&index)
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        let number = *self.number.get_mut();
+        if number != 0 {
+            FILES.lock().remove(&number);
+        }
+        let frames = core::mem::take(&mut self.mapped.get_mut().frames);
+        give_up(core::mem::take(&mut self.pages), frames);
     }
 }
 
@@ -212,15 +225,6 @@ impl Image {
             at += length as u64;
         }
         done
-    }
-}
-
-impl Drop for Pages {
-    fn drop(&mut self) {
-        let number = *self.number.get_mut();
-        if number != 0 {
-            FILES.lock().remove(&number);
-        }
     }
 }
 

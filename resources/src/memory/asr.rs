@@ -21,6 +21,7 @@ use super::regions::Backing;
 use super::remap;
 use super::space::AddressSpace;
 use crate::files::{FileRequest, FilesId};
+use crate::graves::free_some;
 use crate::{Answer, Mail, System};
 
 /// To ASR.
@@ -53,7 +54,9 @@ pub enum MemoryRequest {
         from: Arc<AddressSpace>,
         /// What is made so far.
         to: Option<Arc<AddressSpace>>,
-        /// From where on.
+        /// From where on regions are still to be copied; nothing when they are.
+        regions: Option<u64>,
+        /// From where on pages are.
         at: u64,
         /// The page that both will write to next: the thread's stack.
         hot: u64,
@@ -74,6 +77,17 @@ pub enum MemoryRequest {
 }
 
 impl MemoryRequest {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Fault { .. } => "fault",
+            Self::Call { call, .. } => call.name(),
+            Self::Copy { .. } => "copy",
+            Self::Release { .. } => "release",
+            Self::Reclaim(_) => "reclaim",
+            Self::ReclaimFile(_) => "reclaim a file's",
+        }
+    }
+
     /// The space that it is about, if it is to have that for itself.
     fn space(&self) -> Option<&AddressSpace> {
         match self {
@@ -276,6 +290,7 @@ impl AddressSpaces {
         }
         if let Stage::Settling(answer) = *stage
             && space.space.is_current()
+            && !free_some()
         {
             match calls::wanted(&call, answer) {
                 Some((end, access)) => *stage = Stage::Populating(answer, end, access, answer),

@@ -52,26 +52,37 @@ impl Continuation<Mail, AddressSpaces> for HasRoom {
     }
 }
 
-/// Copies a slice. What was copied before memory ran out is copied again: it is the same.
+/// Copies a slice, of the regions first and then of the pages. What was copied before memory
+/// ran out is copied again: it is the same.
 fn copy(request: &mut MemoryRequest) -> Done {
-    let MemoryRequest::Copy { from, to, at, hot, .. } = request else { return Done::Refused };
+    let MemoryRequest::Copy { from, to, regions, at, hot, .. } = request else {
+        return Done::Refused;
+    };
     let space = match to {
         Some(space) => space.clone(),
         None => {
             let Some(space) = AddressSpace::new(from.space.owner()) else {
                 return Done::NoMemory;
             };
-            *space.regions.lock() = from.regions.lock().forked();
             *space.heap.lock() = *from.heap.lock();
             *space.arguments.lock() = *from.arguments.lock();
             from.bounds.copy_to(&space.bounds);
-            if !space.bill_mappings_as(from) {
-                return Done::Refused;
-            }
             *to = Some(space.clone());
             space
         }
     };
+    if let Some(from_here) = *regions {
+        // Nobody else knows of it: it has no regions meanwhile, so that no lock is held twice.
+        let mut copied = core::mem::take(&mut *space.regions.lock());
+        *regions = from.regions.lock().fork_some(from_here, &mut copied);
+        *space.regions.lock() = copied;
+        if regions.is_some() {
+            return Done::Slice;
+        }
+        if !space.bill_mappings_as(from) {
+            return Done::Refused;
+        }
+    }
     match share(from, &space, *at, *hot) {
         Ok(Some(next)) => *at = next,
         Ok(None) => match from.away.copy_to(&space, at.saturating_sub(KEPT)) {

@@ -16,6 +16,7 @@ use vortex_units::ActivityId;
 
 use super::mend::from_file;
 use crate::files::Image;
+use crate::graves::give_up;
 
 const PAGE_U64: u64 = PAGE as u64;
 
@@ -92,6 +93,10 @@ impl Overlay for Shared {
         frame.map(|frame| frame.read(within, bytes)).is_some()
     }
 
+    fn next(&self, page: u64) -> Option<u64> {
+        self.inner.lock().frames.range(page..).next().map(|(&page, _)| page)
+    }
+
     fn write(&self, page: u64, within: usize, bytes: &[u8]) {
         // Without memory the file has the bytes, and who maps the page later does not.
         if let Some(frame) = self.inner.lock().frame(page, ActivityId::INFRASTRUCTURE) {
@@ -109,7 +114,13 @@ impl Overlay for Shared {
             let within = (size % PAGE_U64) as usize;
             last.clear(within, PAGE - within);
         }
-        drop(cut);
+        give_up(BTreeMap::new(), cut);
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        give_up(BTreeMap::new(), core::mem::take(&mut self.inner.get_mut().frames));
     }
 }
 
