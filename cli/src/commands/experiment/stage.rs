@@ -31,6 +31,15 @@ pub struct Stage {
     pub cores: Cores,
 }
 
+/// What a machine has beside our programs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// Further words on the kernel's command line.
+    pub words: &'a [&'a str],
+    /// Programs of the host, each at its path, with the libraries that they need.
+    pub host: &'a [&'a str],
+}
+
 /// The template's text with its values: lines with `{core}` once for each core.
 pub fn fill(template: &str, cores: Cores, values: &BTreeMap<&str, u32>) -> String {
     let mut text = String::new();
@@ -66,17 +75,17 @@ impl Stage {
         limit: Duration,
         last: Option<&str>,
     ) -> Result<String, Failure> {
-        self.run_with(config_text, programs, limit, last, &[])
+        self.run_with(config_text, programs, limit, last, Beside::default())
     }
 
-    /// The same with these further words on the kernel's command line.
+    /// The same with what there is beside.
     pub fn run_with(
         &self,
         config_text: &str,
         programs: &[&str],
         limit: Duration,
         last: Option<&str>,
-        words: &[&str],
+        beside: Beside<'_>,
     ) -> Result<String, Failure> {
         let root = home::root()?;
         if let Err(flaws) = config_file::parse(config_text.as_bytes()) {
@@ -91,9 +100,15 @@ impl Stage {
             let path = GuestPath::root().follow(&format!("/bin/{name}"));
             image::take(&mut tree, &folder.join(name), &path)?;
         }
+        for host in beside.host {
+            image::take(&mut tree, Path::new(host), &GuestPath::root().follow(host))?;
+        }
         let mut needs = Programs::into(&mut tree);
         for name in programs {
             needs.add(&format!("/bin/{name}"), "the experiment")?;
+        }
+        for host in beside.host {
+            needs.add(host, "the experiment")?;
         }
         needs.finish()?;
         let kernel = kernel::build(&root)?;
@@ -106,7 +121,7 @@ impl Stage {
             kernel,
             image: Some(file.path().to_path_buf()),
             words: iter::once(format!("config={CONFIG}"))
-                .chain(words.iter().map(ToString::to_string))
+                .chain(beside.words.iter().map(ToString::to_string))
                 .collect(),
             devices: Vec::new(),
         };
