@@ -282,7 +282,7 @@ fn a_thread_is_not_entered_beyond_a_contested_turn() {
         set.world.root(0, set.a, set.thread, Labels::NONE, vec![release, Act::Enter]).unwrap();
         let entered = set.enter();
         assert_eq!(entered < Cycles::new(700), contested, "entered for {entered:?}");
-        let _ = set.world.cores[0].leave();
+        let _ = set.world.cores[0].leave(Cycles::ZERO);
         set.world.settle();
         set.all_is_told();
     }
@@ -299,7 +299,7 @@ fn a_resource_that_is_resumed_contests_the_turn() {
     set.world.root(0, set.a, set.thread, Labels::NONE, acts).unwrap();
     let entered = set.enter();
     assert!(entered < Cycles::new(700), "entered for {entered:?} while b waits");
-    let _ = set.world.cores[0].leave();
+    let _ = set.world.cores[0].leave(Cycles::ZERO);
     set.world.settle();
     set.all_is_told();
 }
@@ -319,9 +319,9 @@ fn a_thread_does_not_go_back_to_user_mode_when_a_contested_turn_is_over() {
         if over {
             set.world.clock.0.fetch_add(800, std::sync::atomic::Ordering::Relaxed);
         }
-        let Step::Enter(limit) = set.world.cores[0].leave() else { panic!("not entered again") };
+        let Step::Enter(limit) = set.world.cores[0].leave(Cycles::ZERO) else { panic!("not entered again") };
         assert_eq!(limit == Cycles::new(1), over, "entered again for {limit:?}");
-        let _ = set.world.cores[0].leave();
+        let _ = set.world.cores[0].leave(Cycles::ZERO);
         set.world.settle();
         set.all_is_told();
     }
@@ -340,7 +340,7 @@ fn an_interrupt_ends_the_turn() {
             let now = core.ledger().last();
             core.interrupted(now);
         }
-        let _ = core.leave();
+        let _ = core.leave(Cycles::ZERO);
         set.world.settle();
         let first = set.world.order(What::Finished)[0];
         assert_eq!(first == other, interrupted);
@@ -355,8 +355,8 @@ fn what_is_owed_is_told_before_a_sample() {
     set.world.cores[0].root(set.a, set.thread, Labels::NONE, job).unwrap();
     assert!(matches!(set.world.cores[0].step(), Step::Enter(_)));
     set.all_is_told();
-    assert!(matches!(set.world.cores[0].leave(), Step::Enter(_)));
+    assert!(matches!(set.world.cores[0].leave(Cycles::ZERO), Step::Enter(_)));
     set.all_is_told();
-    let _ = set.world.cores[0].leave();
+    let _ = set.world.cores[0].leave(Cycles::ZERO);
     set.world.settle();
 }
