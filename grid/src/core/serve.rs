@@ -59,11 +59,14 @@ impl<M: Message, P: Machine> Core<M, P> {
             None => self.go_on(),
             Some((slot, _, parcel)) if !self.is_of(slot, &parcel) => {
                 // Its instance was removed meanwhile.
+                self.user_span = Cycles::ZERO;
+                self.worked_for(parcel.activity);
                 self.refuse(parcel);
                 self.go_on()
             }
-            Some((slot, _, parcel)) if !self.has_nodes_for(slot) => {
+            Some((slot, client, parcel)) if !self.has_nodes_for(slot) => {
                 // No memory for what its handler may send: it goes on when there is.
+                self.book_stay(slot, client, parcel.activity);
                 self.enqueue(slot, parcel, true);
                 self.go_on()
             }
