@@ -319,7 +319,9 @@ fn a_thread_does_not_go_back_to_user_mode_when_a_contested_turn_is_over() {
         if over {
             set.world.clock.0.fetch_add(800, std::sync::atomic::Ordering::Relaxed);
         }
-        let Step::Enter(limit) = set.world.cores[0].leave(Cycles::ZERO) else { panic!("not entered again") };
+        let Step::Enter(limit) = set.world.cores[0].leave(Cycles::ZERO) else {
+            panic!("not entered again")
+        };
         assert_eq!(limit == Cycles::new(1), over, "entered again for {limit:?}");
         let _ = set.world.cores[0].leave(Cycles::ZERO);
         set.world.settle();
