@@ -8,7 +8,7 @@
 use alloc::sync::Arc;
 
 use vortex_abi::{self as abi, Errno};
-use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource};
+use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource, Scope};
 use vortex_machine::Access;
 use vortex_units::Frames;
 
@@ -156,33 +156,45 @@ impl Continuation<Mail, AddressSpaces> for HasFile {
             Ok(Some(Answer::Mapped(Err(error)))) => Outcome::Reply(Answer::Call(Err(error))),
             _ => Outcome::Reply(Answer::Call(Err(Errno::EAGAIN))),
         };
-        served(request, left)
+        spaces.served(request, left, cx)
     }
 }
 
 impl Resource<Mail> for AddressSpaces {
     type Request = MemoryRequest;
     type Reply = Answer;
-    const FAN_OUT: u32 = 2;
+    const FAN_OUT: u32 = 3;
 
     fn handle(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
-        if request.space().is_some_and(|space| !space.enter(cx.activity())) {
-            return Outcome::Continue(At::beginning());
+        let (activity, core) = (cx.activity(), cx.core());
+        if request.space().is_some_and(|space| !space.turn.enter(activity, core)) {
+            return Outcome::Rejected(cx.rejection(Scope::Label));
         }
         let left = self.serve(request, cx);
-        served(request, left)
+        self.served(request, left, cx)
     }
-}
-
-/// Whether it has ended or goes on, its space is left or stays taken.
-pub(super) fn served(request: &MemoryRequest, left: Left) -> Left {
-    if let Outcome::Done | Outcome::Reply(_) = left {
-        request.space().inspect(|space| space.leave());
-    }
-    left
 }
 
 impl AddressSpaces {
+    /// Whether it has ended or goes on, its space is left or stays taken.
+    pub(super) fn served(
+        &self,
+        request: &MemoryRequest,
+        left: Left,
+        cx: &mut Context<'_, Mail>,
+    ) -> Left {
+        if let Outcome::Done | Outcome::Reply(_) = left
+            && let Some(space) = request.space()
+            && let Some((activity, core)) = space.turn.leave()
+            && let Some(ports) = self.system.ports.get()
+        {
+            // Room for it was reserved: it is the last of the declared sends.
+            let labels = Labels::flow(space.number);
+            let _ = cx.resume(ports.memory, Scope::Label, activity, labels, core);
+        }
+        left
+    }
+
     fn serve(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
         match request {
             MemoryRequest::Fault { .. } => self.fault(request, cx),

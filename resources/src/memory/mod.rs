@@ -22,6 +22,7 @@ mod segments;
 mod shared;
 mod space;
 mod swap;
+mod turn;
 
 pub use asr::{AddressSpaces, FaultError, Mapping, MemoryRequest, Stage};
 pub use bounds::Bounds;

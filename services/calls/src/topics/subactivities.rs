@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use libc::{SIGCONT, SIGKILL, SIGSTOP, SIGUSR1};
 use vortex_abi::performance::{self, Sample};
+use vortex_guest::mem::{BOTH, PAGE, Region};
 use vortex_guest::{Errno, Res, proc, say, sig, sys, time};
 
 use super::exec::ME;
@@ -20,6 +21,7 @@ crate::tests!("subactivities":
     "ended" => ended,
     "signals" => signals,
     "many" => many,
+    "memory" => memory,
 );
 
 const CREATE: i64 = 22017;
@@ -448,4 +450,45 @@ fn many() {
             say!("whole again: {}", whole_again());
         },
     );
+}
+
+/// Maps, fills, looks at and takes away memory; how often something was not as it was left.
+fn map_and_look(own: u8, rounds: u32) -> u32 {
+    const PAGES: usize = 24;
+    let mut wrong = 0;
+    for round in 0..rounds {
+        let region = Region::anonymous(PAGES * PAGE, BOTH);
+        let value = own.wrapping_add(round as u8).max(1);
+        let pages = || (0..PAGES).map(|page| page * PAGE);
+        pages().for_each(|at| region.put(at, value));
+        if round % 3 == 0 {
+            wrong += u32::from(region.protect(0, region.length(), libc::PROT_READ).is_err());
+        }
+        wrong += pages().filter(|at| region.get(*at) != value).count() as u32;
+        wrong += u32::from(region.unmap(0, region.length()).is_err());
+    }
+    wrong
+}
+
+fn memory() {
+    observe(&["all as it was left: true", "children too: true", "closed: true"], || {
+        let parts = [made(300), made(300)];
+        let work = |place: u8, handle: u64| {
+            std::thread::spawn(move || {
+                let bound = handle == 0 || bind(handle, 0).is_ok();
+                if bound { map_and_look(place * 37, 250) } else { 1 }
+            })
+        };
+        let handles = [parts[0], parts[1], 0, parts[0], parts[1]];
+        let threads: Vec<_> = (1..).zip(handles).map(|(place, part)| work(place, part)).collect();
+        // Meanwhile the space is copied.
+        let mut children = true;
+        for _ in 0..10 {
+            children &= proc::outcome(|| map_and_look(7, 3) as i32) == "exit 0";
+        }
+        let wrong: u32 = threads.into_iter().map(|thread| thread.join().unwrap_or(1)).sum();
+        say!("all as it was left: {}", wrong == 0);
+        say!("children too: {children}");
+        say!("closed: {}", parts.into_iter().all(|part| close(part).is_ok()));
+    });
 }
