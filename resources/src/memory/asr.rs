@@ -2,8 +2,8 @@
 //! was, or shared; faults, copy on write, shootdown.
 //!
 //! Requests of one space have its number as their label: so they are served in order, on
-//! one core, as far as they are of one activity. Of several activities (some of the process's
-//! threads are bound to sub-activities) one is served at a time.
+//! one core, as far as they are of one sender and activity. Of the others (forks, and threads
+//! that are bound to sub-activities) one is served at a time (`turn.rs`).
 
 use alloc::sync::Arc;
 
@@ -19,6 +19,7 @@ use super::pages::{clear, populate, share, show, sweep};
 use super::regions::Backing;
 use super::remap;
 use super::space::AddressSpace;
+use super::turn::Order;
 use crate::files::{FileRequest, FilesId};
 use crate::{Answer, Mail, System};
 
@@ -166,8 +167,8 @@ impl Resource<Mail> for AddressSpaces {
     const FAN_OUT: u32 = 3;
 
     fn handle(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
-        let (activity, core) = (cx.activity(), cx.core());
-        if request.space().is_some_and(|space| !space.turn.enter(activity, core)) {
+        let (order, core) = (Order(cx.activity(), cx.sender()), cx.core());
+        if request.space().is_some_and(|space| !space.turn.enter(order, core)) {
             return Outcome::Rejected(cx.rejection(Scope::Label));
         }
         let left = self.serve(request, cx);

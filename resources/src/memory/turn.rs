@@ -1,9 +1,10 @@
 //! Whose requests ASR serves for a space.
 //!
-//! Requests for a space have its number as their label, so those of one activity are served
-//! in order. A process has threads in several activities when some are bound to
-//! sub-activities: of these one has the space at a time, from a request's first run to its
-//! answer, and who comes meanwhile waits in its queue.
+//! Requests for a space have its number as their label, so those of one sender and activity
+//! are served in order. There are others: forks are PR's requests, and a process has threads
+//! in several activities when some are bound to sub-activities. Of these one has the space at
+//! a time, from a request's first run to its answer, and who comes meanwhile waits in its
+//! queue.
 //!
 //! # Invariants
 //! - Who waits first says so and then looks whether the space is free; who leaves it first
@@ -15,7 +16,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use spin::Mutex;
-use vortex_units::{ActivityId, CoreId};
+use vortex_units::{ActivityId, CoreId, InstanceId};
 
 /// One that waits: its activity, and the core on which its request is.
 pub type Waiting = (ActivityId, CoreId);
@@ -23,23 +24,30 @@ pub type Waiting = (ActivityId, CoreId);
 /// Whose turn it is.
 #[derive(Default)]
 pub struct Turn {
-    /// The activity that has the space, packed, and one; zero if none has.
+    /// Whose request has the space ([`Order`]); zero if none has.
     owner: AtomicU64,
     /// Whether any wait.
     waited: AtomicBool,
     waiting: Mutex<Vec<Waiting>>,
 }
 
-fn packed(activity: ActivityId) -> u64 {
-    ((activity.index() as u64) << 32 | u64::from(activity.generation())).wrapping_add(1)
+/// Of a sender's requests for an activity at most one is being served, by its label.
+#[derive(Clone, Copy, Debug)]
+pub struct Order(pub ActivityId, pub InstanceId);
+
+impl Order {
+    /// As one number, not zero. In an activity's place there is one at a time.
+    fn packed(self) -> u64 {
+        ((self.0.index() as u64) << 32 | u64::from(self.1.get())).wrapping_add(1)
+    }
 }
 
 impl Turn {
-    /// A request of this activity is to be served, or goes on. False if it has to wait: then
-    /// [`Self::leave`] names it, once.
+    /// A request is to be served, or goes on. False if it has to wait: then
+    /// [`Self::leave`] names its activity, once.
     #[must_use]
-    pub fn enter(&self, activity: ActivityId, core: CoreId) -> bool {
-        self.take(packed(activity)) || self.wait(activity, core)
+    pub fn enter(&self, order: Order, core: CoreId) -> bool {
+        self.take(order.packed()) || self.wait(order, core)
     }
 
     fn take(&self, own: u64) -> bool {
@@ -48,15 +56,16 @@ impl Turn {
     }
 
     #[cold]
-    fn wait(&self, activity: ActivityId, core: CoreId) -> bool {
+    fn wait(&self, order: Order, core: CoreId) -> bool {
         let mut waiting = self.waiting.lock();
         self.waited.store(true, Ordering::SeqCst);
-        if self.take(packed(activity)) {
+        if self.take(order.packed()) {
             self.waited.store(!waiting.is_empty(), Ordering::SeqCst);
             return true;
         }
-        if !waiting.contains(&(activity, core)) {
-            waiting.push((activity, core));
+        let entry = (order.0, core);
+        if !waiting.contains(&entry) {
+            waiting.push(entry);
         }
         false
     }
@@ -87,26 +96,27 @@ mod tests {
 
     use super::*;
 
-    const fn activity(index: u32) -> ActivityId {
-        ActivityId::new(index, 0)
+    const fn order(activity: u32, sender: u16) -> Order {
+        Order(ActivityId::new(activity, 0), InstanceId::new(sender))
     }
 
     #[test]
     fn one_has_it_and_the_others_go_on_one_after_the_other() {
         let (turn, core) = (Turn::default(), CoreId::new(1));
-        assert!(turn.enter(activity(0), core) && turn.enter(activity(0), core));
-        assert!(!turn.enter(activity(2), core) && !turn.enter(activity(3), core));
-        assert!(!turn.enter(activity(2), core), "it is noted once");
-        assert!(!turn.enter(ActivityId::new(0, 1), core), "another in the same place");
-        assert_eq!(turn.leave(), Some((activity(2), core)));
+        let (own, other, third) = (order(0, 0), order(2, 0), order(3, 0));
+        assert!(turn.enter(own, core) && turn.enter(own, core));
+        assert!(!turn.enter(other, core) && !turn.enter(third, core));
+        assert!(!turn.enter(other, core), "it is noted once");
+        assert!(!turn.enter(order(0, 1), core), "another sender's has no order with it");
+        assert_eq!(turn.leave(), Some((other.0, core)));
         // Another comes before it.
-        assert!(turn.enter(activity(0), core) && !turn.enter(activity(2), core));
-        assert_eq!(turn.leave(), Some((activity(3), core)));
-        assert!(turn.enter(activity(3), core));
-        assert_eq!(turn.leave(), Some((ActivityId::new(0, 1), core)));
-        assert!(turn.enter(ActivityId::new(0, 1), core));
-        assert_eq!(turn.leave(), Some((activity(2), core)));
-        assert!(turn.enter(activity(2), core));
+        assert!(turn.enter(own, core) && !turn.enter(other, core));
+        assert_eq!(turn.leave(), Some((third.0, core)));
+        assert!(turn.enter(third, core));
+        assert_eq!(turn.leave(), Some((own.0, core)));
+        assert!(turn.enter(order(0, 1), core));
+        assert_eq!(turn.leave(), Some((other.0, core)));
+        assert!(turn.enter(other, core));
         assert_eq!(turn.leave(), None);
     }
 
@@ -125,7 +135,7 @@ mod tests {
                 let (turn, inside, wake) = (turn.clone(), inside.clone(), wake.clone());
                 thread::spawn(move || {
                     for _ in 0..ROUNDS {
-                        while !turn.enter(activity(own), CoreId::new(own as u16)) {
+                        while !turn.enter(order(own, 0), CoreId::new(own as u16)) {
                             woken.recv().unwrap();
                         }
                         assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);

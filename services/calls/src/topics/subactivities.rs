@@ -476,7 +476,7 @@ fn memory() {
         let work = |place: u8, handle: u64| {
             std::thread::spawn(move || {
                 let bound = handle == 0 || bind(handle, 0).is_ok();
-                if bound { map_and_look(place * 37, 250) } else { 1 }
+                if bound { map_and_look(place * 37, 250) } else { 10_000 }
             })
         };
         let handles = [parts[0], parts[1], 0, parts[0], parts[1]];
@@ -486,7 +486,12 @@ fn memory() {
         for _ in 0..10 {
             children &= proc::outcome(|| map_and_look(7, 3) as i32) == "exit 0";
         }
-        let wrong: u32 = threads.into_iter().map(|thread| thread.join().unwrap_or(1)).sum();
+        let wrong: Vec<u32> =
+            threads.into_iter().map(|thread| thread.join().unwrap_or(20_000)).collect();
+        if wrong.iter().any(|wrong| *wrong > 0) {
+            say!("of each thread: {wrong:?}");
+        }
+        let wrong: u32 = wrong.into_iter().sum();
         say!("all as it was left: {}", wrong == 0);
         say!("children too: {children}");
         say!("closed: {}", parts.into_iter().all(|part| close(part).is_ok()));
