@@ -75,6 +75,7 @@ fn generate(calls: &[Call]) -> String {
             code += ",\n";
         }
         code += "}\n";
+        names(&mut code, target, calls);
         operands(&mut code, target, calls);
     }
     code += "/// A system call, decoded.\n#[derive(Clone, Copy, Debug, PartialEq, Eq)]\npub enum Call {\n";
@@ -107,6 +108,20 @@ fn generate(calls: &[Call]) -> String {
     }
     code += "];\n";
     code
+}
+
+/// What each call is called.
+fn names(code: &mut String, target: &str, calls: &[&Call]) {
+    let _ = writeln!(
+        code,
+        "impl {} {{\n/// Its name.\n#[must_use]\npub fn name(&self) -> &'static str {{\nmatch *self {{",
+        camel(target)
+    );
+    for call in calls {
+        let fields = if call.arguments.is_empty() { "" } else { " { .. }" };
+        let _ = writeln!(code, "Self::{}{fields} => {:?},", camel(&call.name), call.name);
+    }
+    code.push_str("}\n}\n}\n");
 }
 
 /// The variant of a call, from its arguments.

@@ -19,3 +19,10 @@ pub struct Declared {
 }
 
 include!(concat!(env!("OUT_DIR"), "/calls.rs"));
+
+/// What the call of this number is called, if there is one.
+#[must_use]
+pub fn name(number: u64) -> Option<&'static str> {
+    let place = DECLARED.binary_search_by_key(&number, |call| u64::from(call.number)).ok()?;
+    DECLARED.get(place).map(|call| call.name)
+}

@@ -22,6 +22,11 @@ pub trait Message: Send + Sized + 'static {
         Bytes::ZERO
     }
 
+    /// What it asks for, for people: under what its longest run is told.
+    fn name(&self) -> &'static str {
+        ""
+    }
+
     /// Takes in a later message of the same sender and activity, so that both are served
     /// as one (adjacent disk blocks, §4.5). Gives it back where that cannot be.
     ///

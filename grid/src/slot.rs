@@ -38,6 +38,10 @@ pub struct Usage {
     pub waited: Cycles,
     /// The longest of those times.
     pub longest_wait: Cycles,
+    /// The longest run of a handler (law 5): without what a thread ran in user mode.
+    pub longest_run: Cycles,
+    /// What the request of that run was called ([`Message::name`]).
+    pub longest_of: &'static str,
 }
 
 impl Usage {
@@ -48,6 +52,16 @@ impl Usage {
         self.bytes += other.bytes;
         self.waited += other.waited;
         self.longest_wait = self.longest_wait.max(other.longest_wait);
+        if other.longest_run > self.longest_run {
+            (self.longest_run, self.longest_of) = (other.longest_run, other.longest_of);
+        }
+    }
+
+    /// A run was longer than all before it.
+    #[cold]
+    pub(crate) fn note_longest<M: Message>(&mut self, ran: Cycles, body: Option<&M>) {
+        self.longest_run = ran;
+        self.longest_of = body.map_or("", Message::name);
     }
 }
 

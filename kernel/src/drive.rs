@@ -5,7 +5,7 @@ use core::convert::Infallible;
 use core::sync::atomic::Ordering;
 
 use vortex_grid::{Core, Labels, Step};
-use vortex_machine::{Cpu, Exit, Fault, Program, Space, UserContext};
+use vortex_machine::{Cpu, Exit, Fault, Poker, Program, Space, UserContext};
 use vortex_resources::files::FileRequest;
 use vortex_resources::process::{Thread, ThreadReady};
 use vortex_resources::{Mail, System};
@@ -13,6 +13,7 @@ use vortex_units::{ActivityId, CoreId, Cycles};
 
 use crate::assemble::Shared;
 use crate::clock::Clock;
+use crate::runs::Stretches;
 use crate::{report, sample};
 
 type GridCore = Core<Mail, Clock>;
@@ -24,6 +25,7 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
         cpu.poll();
         take_interrupts(&mut core, &mut cpu, shared);
         sample::give(&mut core, shared);
+        let began = core.ledger().last();
         let mut step = core.step();
         loop {
             match step {
@@ -37,6 +39,10 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
                     }
                     if shared.is_turn(core.id()) {
                         report::give(&mut core, shared);
+                    }
+                    if let Some(stretches) = &shared.stretches {
+                        let span = cpu.now().saturating_sub(began);
+                        stretches.note("a core that goes to sleep", span);
                     }
                     let idle = shared.system.idle.get(core.id().index());
                     idle.inspect(|idle| idle.sleeps(cpu.now()));
@@ -74,6 +80,16 @@ struct Running<'a> {
     thread: &'a mut Thread,
     system: &'a System,
     core: CoreId,
+    stretches: Option<(&'a Stretches, Poker)>,
+}
+
+impl Running<'_> {
+    /// What was done for it in its own run was this long.
+    fn note(&self, what: &'static str, since: Cycles) {
+        if let Some((stretches, clock)) = &self.stretches {
+            stretches.note(what, clock.now().saturating_sub(since));
+        }
+    }
 }
 
 impl Program for Running<'_> {
@@ -87,12 +103,21 @@ impl Program for Running<'_> {
 
     /// A direct call does not end the thread's run (§3.4).
     fn call(&mut self, at: Cycles) -> bool {
-        self.thread.call_directly(self.system, at, self.core)
+        let number = self.thread.context.registers().rax;
+        let done = self.thread.call_directly(self.system, at, self.core);
+        if done && self.stretches.is_some() {
+            self.note(vortex_abi::name(number).unwrap_or("no call"), at);
+        }
+        done
     }
 
     /// Nor does a fault that disturbs nobody (decision 0070).
-    fn mend(&mut self, fault: &Fault) -> bool {
-        self.thread.mend_directly(fault)
+    fn mend(&mut self, fault: &Fault, at: Cycles) -> bool {
+        let done = self.thread.mend_directly(fault);
+        if done {
+            self.note("fault", at);
+        }
+        done
     }
 }
 
@@ -112,7 +137,8 @@ fn enter(core: &mut GridCore, cpu: &mut Cpu, limit: Cycles, shared: &Shared) -> 
             break;
         };
         thread.state.set_running(Some(cpu.id()));
-        let mut running = Running { thread, system: &shared.system, core: cpu.id() };
+        let stretches = shared.stretches.as_ref().map(|stretches| (stretches, cpu.poker()));
+        let mut running = Running { thread, system: &shared.system, core: cpu.id(), stretches };
         exit = cpu.enter(&mut running, stretch);
         running.thread.state.set_running(None);
         used = cpu.now().saturating_sub(began);
@@ -124,8 +150,11 @@ fn enter(core: &mut GridCore, cpu: &mut Cpu, limit: Cycles, shared: &Shared) -> 
     if let Some(ready) = core.entered::<ThreadReady>() {
         ready.left(exit, used, began + used);
     }
+    if let Some(times) = shared.system.idle.get(cpu.id().index()) {
+        times.ran(used);
+    }
     if exit == Exit::Interrupted {
         core.interrupted(cpu.left_at());
     }
-    core.leave()
+    core.leave(cpu.left_at().max(began))
 }

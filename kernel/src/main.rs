@@ -11,6 +11,7 @@ mod defaults;
 mod drive;
 mod memory;
 mod report;
+mod runs;
 mod sample;
 
 use alloc::sync::Arc;

@@ -16,7 +16,7 @@ use vortex_units::{ActivityId, Cycles};
 use crate::assemble::Shared;
 use crate::clock::Clock;
 use crate::console::print;
-use crate::memory;
+use crate::{memory, runs};
 
 /// How the machine ends where objects are left that nobody has any more.
 const OBJECTS_LEFT: u8 = 4;
@@ -48,7 +48,11 @@ impl fmt::Display for PerCent {
 
 /// Prints this core's account, and ends the machine after the last.
 pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
-    let clients = core.report().clients.len();
+    let clients = core.report().clients;
+    if shared.stretches.is_some() {
+        runs::tell(&clients);
+    }
+    let clients = clients.len();
     let ledger = core.ledger();
     let elapsed = ledger.elapsed();
     print(format_args!(
@@ -80,6 +84,11 @@ pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
     } else {
         table(&bill, shared);
         boot(shared);
+        if let Some(stretches) = &shared.stretches {
+            stretches.tell();
+        }
+        // Nobody is left to free what was given up last.
+        while vortex_resources::free_some() {}
         // Both are told, whatever the first says.
         let (frames, objects) = (memory::report(shared), objects(shared));
         let status = match (frames, objects) {

@@ -8,6 +8,7 @@
 extern crate alloc;
 
 pub mod files;
+mod graves;
 mod mail;
 pub mod memory;
 pub mod monitor;
@@ -15,5 +16,6 @@ pub mod process;
 pub mod quota;
 mod system;
 
+pub use graves::free_some;
 pub use mail::{Answer, Mail};
 pub use system::{Idle, Ports, System, WallClock};

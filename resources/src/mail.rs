@@ -57,6 +57,18 @@ pub enum Mail {
 }
 
 impl Message for Mail {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Thread(ready) => ready.name(),
+            Self::Process(request) => request.name(),
+            Self::Memory(request) => request.name(),
+            Self::File(request) => request.name(),
+            Self::Monitor(_) => "sample",
+            Self::Reclaim(_) => "reclaim",
+            Self::ThreadDone(_) | Self::Answer(_) => "",
+        }
+    }
+
     fn size(&self) -> Bytes {
         match self {
             Self::File(request) => request.size(),

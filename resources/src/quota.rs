@@ -74,7 +74,12 @@ impl Held {
 
     /// One less.
     pub fn give(&mut self) {
-        let _ = self.set(self.count.saturating_sub(1));
+        self.give_some(1);
+    }
+
+    /// So many less.
+    pub fn give_some(&mut self, fewer: u32) {
+        let _ = self.set(self.count.saturating_sub(fewer));
     }
 
     /// Holds so many from now on. False, with nothing changed, if there is no room.

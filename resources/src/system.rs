@@ -93,6 +93,8 @@ pub struct Idle {
     total: AtomicU64,
     /// Since when it sleeps; zero if it does not.
     since: AtomicU64,
+    /// How long it has been in user mode.
+    user: AtomicU64,
 }
 
 impl Idle {
@@ -105,6 +107,18 @@ impl Idle {
     pub fn wakes(&self, now: Cycles) {
         let since = self.since.swap(0, Ordering::Relaxed);
         self.total.fetch_add(now.get().saturating_sub(since), Ordering::Relaxed);
+    }
+
+    /// A thread of its has run so long in user mode. Said by the core itself.
+    pub fn ran(&self, span: Cycles) {
+        let before = self.user.load(Ordering::Relaxed);
+        self.user.store(before.saturating_add(span.get()), Ordering::Relaxed);
+    }
+
+    /// How long it has been in user mode.
+    #[must_use]
+    pub fn user(&self) -> Cycles {
+        Cycles::new(self.user.load(Ordering::Relaxed))
     }
 
     /// For how long until now.

@@ -43,10 +43,12 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.go_on()
     }
 
-    /// A thread has left user mode: its request goes on at once (law 5's one exception).
-    pub fn leave(&mut self) -> Step {
+    /// A thread has left user mode, at this time: its request goes on at once (law 5's one
+    /// exception, which ends with that time).
+    pub fn leave(&mut self, at: Cycles) -> Step {
         self.post.enter_boundary();
         self.post.wake();
+        let since = at.max(self.ledger.last());
         if self.is_wanted() {
             self.turn.close();
         }
@@ -62,7 +64,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                 self.enqueue(slot, parcel, true);
                 self.go_on()
             }
-            Some((slot, client, parcel)) => match self.run(slot, client, parcel) {
+            Some((slot, client, parcel)) => match self.run(slot, client, parcel, since) {
                 Served::Entering(limit) => self.announce_entry(limit),
                 Served::Ran | Served::Nothing => {
                     self.settle_unheld(slot, client);
@@ -156,7 +158,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             return self.serve_overdrawn(slot, client, named);
         }
         match entry.clients.take(client, named) {
-            Some(parcel) => self.run(slot, client, parcel),
+            Some(parcel) => self.run(slot, client, parcel, self.ledger.last()),
             None => Served::Nothing,
         }
     }
@@ -188,7 +190,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                 self.end(parcel, Err(crate::request::ReplyError::NoRoom));
                 Served::Ran
             }
-            Some(parcel) => self.run(slot, client, parcel),
+            Some(parcel) => self.run(slot, client, parcel, self.ledger.last()),
             None => Served::Nothing,
         }
     }
@@ -211,8 +213,15 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.starved.push((slot, client));
     }
 
-    /// Lets the handler run, and does all that follows from it.
-    fn run(&mut self, slot: usize, client: ClientId, mut parcel: Sealed<M>) -> Served {
+    /// Lets the handler run, and does all that follows from it. What is bounded (law 5) has
+    /// gone on since the last reading, or since its thread left user mode.
+    fn run(
+        &mut self,
+        slot: usize,
+        client: ClientId,
+        mut parcel: Sealed<M>,
+        since: Cycles,
+    ) -> Served {
         let Some(entry) = self.slots.get_mut(slot) else { return Served::Nothing };
         let began = self.ledger.last();
         let activity = parcel.activity;
@@ -275,6 +284,10 @@ impl<M: Message, P: Machine> Core<M, P> {
             if served {
                 usage.waited += waited;
                 usage.longest_wait = usage.longest_wait.max(waited);
+            }
+            let ran = now.saturating_sub(since);
+            if ran > usage.longest_run {
+                usage.note_longest(ran, parcel.body.as_ref());
             }
             if held {
                 holder.owed.absorb(&record);

@@ -35,7 +35,7 @@ fn come(world: &mut World) -> Step {
     let left_at = Cycles::new(world.clock.0.load(Ordering::Relaxed));
     world.clock.0.fetch_add(INTERRUPT, Ordering::Relaxed);
     world.cores[1].interrupted(left_at);
-    world.cores[1].leave()
+    world.cores[1].leave(Cycles::ZERO)
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Pair {
         while let Step::Enter(_) = step {
             let id = self.world.cores[0].entered::<Job>().unwrap().id;
             self.world.clock.0.fetch_add(span(id), Ordering::Relaxed);
-            step = self.world.cores[0].leave();
+            step = self.world.cores[0].leave(Cycles::ZERO);
         }
     }
 

@@ -277,7 +277,7 @@ impl World {
         }
         if self.entered[core] {
             self.entered[core] = false;
-            let step = self.cores[core].leave();
+            let step = self.cores[core].leave(Cycles::ZERO);
             self.entered[core] = matches!(step, Step::Enter(_));
             return true;
         }

@@ -212,7 +212,7 @@ fn a_thread_is_not_entered_beyond_a_contested_turn() {
             }
         };
         assert_eq!(entered < Cycles::new(700), contested, "entered for {entered:?}");
-        let _ = set.world.cores[0].leave();
+        let _ = set.world.cores[0].leave(Cycles::ZERO);
         set.world.settle();
         set.all_is_told();
     }
@@ -231,7 +231,7 @@ fn an_interrupt_ends_the_turn() {
             let now = core.ledger().last();
             core.interrupted(now);
         }
-        let _ = core.leave();
+        let _ = core.leave(Cycles::ZERO);
         set.world.settle();
         let first = set.world.order(What::Finished)[0];
         assert_eq!(first == other, interrupted);
@@ -246,8 +246,8 @@ fn what_is_owed_is_told_before_a_sample() {
     set.world.cores[0].root(set.a, set.thread, Labels::NONE, job).unwrap();
     assert!(matches!(set.world.cores[0].step(), Step::Enter(_)));
     set.all_is_told();
-    assert!(matches!(set.world.cores[0].leave(), Step::Enter(_)));
+    assert!(matches!(set.world.cores[0].leave(Cycles::ZERO), Step::Enter(_)));
     set.all_is_told();
-    let _ = set.world.cores[0].leave();
+    let _ = set.world.cores[0].leave(Cycles::ZERO);
     set.world.settle();
 }

@@ -141,7 +141,7 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
         names.push((activity.name.clone(), id));
         threads.push((id, add_threads(&config, &grid, &system, frequency, id, index)?));
     }
-    if let Some(volume) = memory::volume(&config)? {
+    if let Some(volume) = memory::volume(&config, boot)? {
         system.swap.call_once(|| volume);
     }
     let start = services(&config, &names);
@@ -193,14 +193,15 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
         Allowance {
             activity: *id,
             limits: Limits { processes, threads },
+            threads: Arc::default(),
             mappings: Quota::new(mappings),
             signals: Quota::new(signals),
         }
     });
     system.limits.call_once(|| limits.collect());
-    let (patience, debug_exit) = (frequency.cycles(PATIENCE), boot.debug_exit());
-    let shared =
-        Shared::new(system, &config, names, samples, (patience, debug_exit), (grid.clone(), start));
+    let runs = boot.command_line.get("runs") == Some("told");
+    let ends = (frequency.cycles(PATIENCE), boot.debug_exit(), runs);
+    let shared = Shared::new(system, &config, names, samples, ends, (grid.clone(), start));
     let shared = Arc::new(shared);
     Ok(Built { shared, config, grid, frequency })
 }

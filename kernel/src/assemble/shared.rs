@@ -17,6 +17,7 @@ use vortex_units::{ActivityId, CoreId, Cycles};
 
 use crate::clock::Clock;
 use crate::report::Bill;
+use crate::runs::Stretches;
 
 /// What the cores share beside the grid.
 pub struct Shared {
@@ -31,6 +32,8 @@ pub struct Shared {
     pub first: AtomicU64,
     pub samples: Arc<Samples>,
     pub debug_exit: bool,
+    /// The longest stretches of the kernel's, if they are to be told.
+    pub stretches: Option<Stretches>,
     grid: Arc<Grid<Mail>>,
     start: Mutex<Vec<(ActivityId, Start)>>,
     begun: AtomicBool,
@@ -46,7 +49,7 @@ impl Shared {
         config: &Config,
         names: Vec<(String, ActivityId)>,
         samples: Arc<Samples>,
-        (patience, debug_exit): (Cycles, bool),
+        (patience, debug_exit, runs): (Cycles, bool, bool),
         (grid, start): (Arc<Grid<Mail>>, Vec<(ActivityId, Start)>),
     ) -> Self {
         let share =
@@ -61,6 +64,7 @@ impl Shared {
             first: AtomicU64::new(0),
             samples,
             debug_exit,
+            stretches: runs.then(Stretches::default),
             grid,
             start: Mutex::new(start),
             begun: AtomicBool::new(false),

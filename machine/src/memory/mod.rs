@@ -3,6 +3,7 @@
 mod frames;
 mod heap;
 mod kernel_map;
+mod leftover;
 mod magazines;
 mod multiplexed;
 mod range;
@@ -16,8 +17,10 @@ pub use heap::heap_counters;
 pub(crate) use kernel_map::{
     STACK_AREA, STACK_SIZE, STACK_STRIDE, build as build_kernel_map, image_end,
 };
+pub use leftover::free_tables;
 pub(crate) use magazines::{Magazines, of_core as magazines_of};
 pub use multiplexed::{Use, Wanted, multiplex, multiplexor, with_earmarks};
+pub use range::Work;
 pub use space::{Look, Seen, Space, Withdrawn, page_of};
 pub use table::{Access, MapError, USER_END};
 

@@ -8,10 +8,40 @@ const PAGE_U64: u64 = PAGE as u64;
 /// What one leaf table maps.
 const LEAF: u64 = ENTRIES * PAGE_U64;
 
-/// The most pages whose frames are worked on under one lock.
-pub(super) const MOST: usize = 64;
-/// The most lines and holes that are passed over.
+/// The most pages whose frames are worked on in one run.
+pub(super) const MOST: usize = 96;
+/// The most lines and holes that are passed over in one.
 const LOOKS: usize = 256;
+/// What it weighs, beside the pages, to come to one more leaf table: a copy needs one too.
+const TABLE: usize = 15;
+/// And what, beside the looks, to come to one more range.
+const RANGE: usize = 8;
+
+/// How much may still be done in one run of a handler (law 5).
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    pages: usize,
+    looks: usize,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self { pages: MOST, looks: LOOKS }
+    }
+}
+
+impl Work {
+    /// Nothing more: the rest is another run's.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.pages == 0 || self.looks == 0
+    }
+
+    /// Another range is begun.
+    pub fn begin_range(&mut self) {
+        self.looks = self.looks.saturating_sub(RANGE);
+    }
+}
 
 /// Entries that were taken out, or are to be put in, with their pages.
 #[derive(Debug)]
@@ -25,7 +55,7 @@ impl Batch {
         Self { entries: [(0, Entry::NONE); MOST], count: 0 }
     }
 
-    /// Takes one in more: a visit of [`MOST`] pages has room for all.
+    /// Takes one in more: a run's work of [`MOST`] pages has room for all.
     pub fn push(&mut self, page: u64, entry: Entry) {
         if let Some(place) = self.entries.get_mut(self.count) {
             *place = (page, entry);
@@ -50,41 +80,44 @@ impl Batch {
 }
 
 impl Table {
-    /// Hands the pages that have frames to `each`, which says what becomes of their entry;
-    /// after [`MOST`] pages, or [`LOOKS`] lines without any, it stops. Where to go on, if not
-    /// at the end.
+    /// Hands the pages that have frames to `each`, which says what becomes of their entry, as
+    /// far as the work goes. Where to go on, if not at the end.
     pub(super) fn visit(
         &mut self,
         at: u64,
         end: u64,
+        work: &mut Work,
         mut each: impl FnMut(u64, Entry) -> Entry,
     ) -> Option<u64> {
         let (mut at, end) = (at, end.min(USER_END));
-        let (mut left, mut looks) = (MOST, LOOKS);
         while at < end {
+            if work.is_done() {
+                return Some(at);
+            }
             let leaf = match self.leaf(at) {
                 Ok(leaf) => leaf,
-                Err(_) if looks == 0 => return Some(at),
                 Err(next) => {
-                    looks -= 1;
+                    work.looks -= 1;
                     at = next;
                     continue;
                 }
             };
             let stop = end.min((at / LEAF + 1) * LEAF);
+            let mut weight = TABLE + 1;
             while at < stop {
-                if left == 0 || looks == 0 {
+                if work.is_done() {
                     return Some(at);
                 }
                 let index = at / PAGE_U64 % ENTRIES;
                 if index.is_multiple_of(LINE) && is_empty(leaf, index) {
-                    looks -= 1;
+                    work.looks -= 1;
                     at += LINE * PAGE_U64;
                     continue;
                 }
                 let entry = Self::read(leaf, at);
                 if !entry.is_none() {
-                    left -= 1;
+                    work.pages = work.pages.saturating_sub(weight);
+                    weight = 1;
                     let after = each(at, entry);
                     if after != entry {
                         self.write(leaf, at, entry, after);

@@ -18,7 +18,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use spin::Mutex;
 use vortex_units::{ActivityId, CoreId};
 
-use super::range::{Batch, MOST};
+use super::range::{Batch, MOST, Work};
 use super::table::{Access, Entry, MapError, Table};
 use super::{Frame, Freed, PAGE, multiplexed};
 use crate::cpu::MAX_CORES;
@@ -151,9 +151,9 @@ impl Space {
         }
     }
 
-    /// Takes frames of pages away, a bounded number. Where to go on, if not at the end.
+    /// Takes frames of pages away, as far as the work goes. Where to go on, if not at the end.
     #[must_use]
-    pub fn unmap(&self, at: u64, end: u64) -> Option<u64> {
+    pub fn unmap(&self, at: u64, end: u64, work: &mut Work) -> Option<u64> {
         let mut freed = Freed::default();
         let mut batch = Batch::new();
         let inner = &mut *self.inner.lock();
@@ -161,7 +161,7 @@ impl Space {
             // Tried again, when somebody else has left some memory.
             return Some(at);
         }
-        let next = inner.table.visit(at, end, |page, entry| {
+        let next = inner.table.visit(at, end, work, |page, entry| {
             batch.push(page, entry);
             Entry::NONE
         });
@@ -177,14 +177,20 @@ impl Space {
         self.inner.lock().table.pages()
     }
 
-    /// Changes the rights of pages that have frames, a bounded number; where the pages are
-    /// private, those whose frame is elsewhere too do not become writable. Where to go on,
+    /// Changes the rights of pages that have frames, as far as the work goes; where the pages
+    /// are private, those whose frame is elsewhere too do not become writable. Where to go on,
     /// if not at the end.
     #[must_use]
-    pub fn protect(&self, at: u64, end: u64, access: Access, private: bool) -> Option<u64> {
+    pub fn protect(
+        &self,
+        at: u64,
+        end: u64,
+        (access, private): (Access, bool),
+        work: &mut Work,
+    ) -> Option<u64> {
         let inner = &mut *self.inner.lock();
         let mut narrowed = false;
-        let next = inner.table.visit(at, end, |_, entry| {
+        let next = inner.table.visit(at, end, work, |_, entry| {
             let kept = private && access == Access::Write && !entry.is_sole();
             let now = if kept { Access::Read } else { access };
             narrowed |= !now.allows(entry.access());
@@ -196,19 +202,25 @@ impl Space {
         next
     }
 
-    /// Shows a bounded number of private pages to a copy of this space, which nobody uses
+    /// Shows private pages, as many as the work allows, to a copy of this space, which nobody uses
     /// yet: neither of both may write to them from then on, but for frames that a call
     /// writes to now. Of these, and of the page `hot`, the copy gets copies at once. Where
     /// to go on, if not at the end.
     ///
     /// # Errors
     /// [`MapError`]; some pages may be shown then.
-    pub fn share(&self, copy: &Self, at: u64, end: u64, hot: u64) -> Result<Option<u64>, MapError> {
+    pub fn share(
+        &self,
+        copy: &Self,
+        (at, end): (u64, u64),
+        hot: u64,
+        work: &mut Work,
+    ) -> Result<Option<u64>, MapError> {
         let mut batch = Batch::new();
         let next = {
             let inner = &mut *self.inner.lock();
             let mut narrowed = false;
-            let next = inner.table.visit(at, end, |page, entry| {
+            let next = inner.table.visit(at, end, work, |page, entry| {
                 let writable = entry.access() == Access::Write;
                 let copied = writable && (page == hot || !entry.is_sole());
                 let shown = if writable && !copied { entry.with(Access::Read) } else { entry };
@@ -234,14 +246,20 @@ impl Space {
         Ok(next)
     }
 
-    /// Shows a bounded number of pages at another place of the same space too, where nothing
-    /// is. Where to go on, if not at the end.
+    /// Shows pages, as many as the work allows, at another place of the same space too, where
+    /// nothing is. Where to go on, if not at the end.
     ///
     /// # Errors
     /// [`MapError`]; some pages may be shown then.
-    pub fn show(&self, at: u64, end: u64, distance: i64) -> Result<Option<u64>, MapError> {
+    pub fn show(
+        &self,
+        at: u64,
+        end: u64,
+        distance: i64,
+        work: &mut Work,
+    ) -> Result<Option<u64>, MapError> {
         let mut batch = Batch::new();
-        let next = self.inner.lock().table.visit(at, end, |page, entry| {
+        let next = self.inner.lock().table.visit(at, end, work, |page, entry| {
             core::mem::forget(entry.frame());
             batch.push(page.wrapping_add_signed(distance), entry);
             entry
@@ -338,19 +356,24 @@ impl Space {
         self.generation.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    /// Whether every core has all changes, and frees what waited for that.
+    /// Whether every core has all changes, and what waited for that is free: which frees a
+    /// bounded number of frames.
     #[must_use]
     pub fn is_current(&self) -> bool {
         let generation = self.generation.load(Ordering::SeqCst);
         let oldest = self.oldest();
         let mut freed = Freed::default();
         let mut inner = self.inner.lock();
+        let mut left = 0;
         if !inner.limbo.is_empty() {
+            // Those that were put there last first: what is left need not be moved.
             let split = inner.limbo.partition_point(|(made, _)| *made <= oldest);
-            inner.limbo.drain(..split).for_each(|(_, frame)| freed.add(frame));
+            let from = split.saturating_sub(MOST);
+            inner.limbo.drain(from..split).for_each(|(_, frame)| freed.add(frame));
+            left = from;
         }
         drop(inner);
-        oldest >= generation
+        oldest >= generation && left == 0
     }
 
     fn inside(&self) -> impl Iterator<Item = &AtomicU64> {

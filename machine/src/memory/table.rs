@@ -15,7 +15,8 @@ use vortex_units::ActivityId;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use super::multiplexed::Use;
-use super::{Frame, Freed, PAGE, pointer};
+use super::range::Work;
+use super::{Frame, Freed, PAGE, leftover, pointer};
 
 /// The first address that no program can have: the lower half, less its last page, so that
 /// no instruction ends at the hole (SYSRET).
@@ -299,7 +300,7 @@ impl Drop for Table {
         while self.pages > 0 {
             // Nobody uses the tables any more: what is left of pages goes at once.
             let before = self.pages;
-            let _ = self.visit(0, USER_END, |_, entry| {
+            let _ = self.visit(0, USER_END, &mut Work::default(), |_, entry| {
                 entry.into_frame().into_iter().for_each(|frame| freed.add(frame));
                 Entry::NONE
             });
@@ -307,10 +308,8 @@ impl Drop for Table {
                 break;
             }
         }
-        for &table in &self.tables {
-            // SAFETY: an entry owned it, which is in a table that is no more.
-            freed.add(unsafe { Frame::from_entry(table) });
-        }
+        drop(freed);
+        leftover::take(core::mem::take(&mut self.tables));
     }
 }
 

@@ -90,9 +90,9 @@ pub trait Program {
     /// state, the bases of its segments and its space stay loaded meanwhile.
     fn call(&mut self, at: Cycles) -> bool;
 
-    /// It has faulted. True if the cause is mended: then it goes on at once, with its space as
-    /// it is by then.
-    fn mend(&mut self, fault: &Fault) -> bool;
+    /// It has faulted, at this time. True if the cause is mended: then it goes on at once, with
+    /// its space as it is by then.
+    fn mend(&mut self, fault: &Fault, at: Cycles) -> bool;
 }
 
 impl Cpu {
@@ -119,7 +119,9 @@ impl Cpu {
             let exit = self.stay(program, until);
             program.space().leave(self.area.core.index());
             match exit {
-                Exit::Fault(fault) if program.mend(&fault) => self.load(program.space()),
+                Exit::Fault(fault) if program.mend(&fault, self.left_at()) => {
+                    self.load(program.space())
+                }
                 _ => {
                     self.save_bases(program.context());
                     return exit;

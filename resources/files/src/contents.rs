@@ -28,6 +28,9 @@ pub trait Overlay: Send + Sync {
     /// Copies out of a page from this place on; false where there is no such page.
     fn read(&self, page: u64, within: usize, bytes: &mut [u8]) -> bool;
 
+    /// The first page that there is from this one on.
+    fn next(&self, page: u64) -> Option<u64>;
+
     /// Copies into a page from this place on.
     fn write(&self, page: u64, within: usize, bytes: &[u8]);
 
@@ -85,6 +88,14 @@ impl Contents {
             }
         }
         Ok(self.page(index).cloned())
+    }
+
+    /// The first page that there is from this one on, as it is now; with its number.
+    pub fn next(&self, from: u64) -> Result<Option<(u64, Page)>, Errno> {
+        let own = self.pages.range(from..).next().map(|(&index, _)| index);
+        let over = self.overlay.as_ref().and_then(|overlay| overlay.next(from));
+        let Some(index) = own.into_iter().chain(over).min() else { return Ok(None) };
+        Ok(self.current(index)?.map(|page| (index, page)))
     }
 
     fn page(&self, index: u64) -> Option<&Page> {

@@ -11,7 +11,7 @@ use crate::node::Node;
 use crate::root::{OPEN_COST, Root};
 use crate::slab::Key;
 use crate::wait::Side;
-use crate::{Dev, Effects, Errno, Owner, WaitKey};
+use crate::{Dev, Effects, Errno, Owner, ProcText, WaitKey};
 
 /// An open file, named by [`OpenId`]: an object, how it may be used, and a position.
 ///
@@ -26,7 +26,7 @@ pub struct Description {
     pub(crate) users: u32,
     pub(crate) owner: Owner,
     /// What was read of an entry of `/proc`.
-    pub(crate) text: Option<Vec<u8>>,
+    pub(crate) text: Option<(u64, ProcText)>,
     /// The partner's number of opens that an open of a FIFO waits to see changed.
     pub(crate) awaits: Option<u64>,
     /// The number of writers' opens of a FIFO when this was opened without any: until it

@@ -283,11 +283,24 @@ impl Root {
         }
         let at = self.place_in(id, offset)?;
         let description = self.description_mut(id)?;
-        if at == 0 || description.text.is_none() {
-            description.text = Some(caller.proc.read(path).ok_or(Errno::EINVAL)?);
+        let made = description.text.take().filter(|(begin, _)| at != 0 && at >= *begin);
+        let (begin, text) = match made {
+            Some((begin, text)) => {
+                let end = begin.saturating_add(text.bytes.len() as u64);
+                match text.next.filter(|_| at >= end) {
+                    Some(next) => (end, caller.proc.read(path, next).unwrap_or_default()),
+                    None => (begin, text),
+                }
+            }
+            None => (0, caller.proc.read(path, 0).ok_or(Errno::EINVAL)?),
+        };
+        let within = usize::try_from(at.saturating_sub(begin)).unwrap_or(usize::MAX);
+        let more = text.next.is_some() && within >= text.bytes.len();
+        let (_, text) = description.text.insert((begin, text));
+        if more {
+            return Ok(Outcome::More);
         }
-        let text = description.text.as_deref().unwrap_or_default();
-        let rest = text.get(usize::try_from(at).unwrap_or(usize::MAX)..).unwrap_or_default();
+        let rest = text.bytes.get(within..).unwrap_or_default();
         let count = rest.len().min(sink.room()).min(WINDOW);
         sink.put(rest.get(..count).unwrap_or_default())?;
         if offset.is_none() {

@@ -68,6 +68,7 @@ mod table;
 mod time;
 mod wait;
 mod walk;
+mod walks;
 
 pub use accounts::{Counted, Owner};
 pub use contents::Overlay;
@@ -85,7 +86,7 @@ pub use open::Opened;
 pub use page::{PAGE, Page};
 pub use place::Place;
 pub use poll::Polled;
-pub use proc::{NoProc, ProcEntry, ProcKind, ProcLink, ProcSource};
+pub use proc::{NoProc, ProcEntry, ProcKind, ProcLink, ProcName, ProcSource, ProcText};
 pub use root::{Caller, ENTRY_COST, NODE_COST, OPEN_COST, Root};
 pub use slab::Key;
 pub use stat::{Attributes, FileSystem};
@@ -93,6 +94,7 @@ pub use table::{Table, USUAL_LIMIT};
 pub use time::{Stamp, Time};
 pub use vortex_abi::Errno;
 pub use wait::{Effects, Outcome, Side, WaitKey};
+pub use walks::Walks;
 
 #[cfg(test)]
 mod tests;

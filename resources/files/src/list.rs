@@ -1,6 +1,5 @@
 //! `getdents64`.
 
-use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 
 use crate::Errno;
@@ -10,6 +9,7 @@ use crate::encode::{DIRENT_NAME, dirent};
 use crate::inode::{Inode, entry_kind};
 use crate::moving::{Sink, WINDOW};
 use crate::node::Node;
+use crate::proc::ProcName;
 use crate::root::{Caller, Root};
 use crate::stat::{proc_mode, proc_number};
 use crate::walk::{NAME_MAX, join};
@@ -119,25 +119,30 @@ impl Root {
         Ok(())
     }
 
-    /// `/proc` is listed by counting: what the kernel adds or takes away meanwhile may be
-    /// missed or seen twice.
+    /// What the kernel adds to `/proc` or takes away meanwhile may be missed.
     fn list_proc(&self, caller: &Caller, path: &[u8], listing: &mut Listing) -> Result<(), Errno> {
-        let mut entries: Vec<(Vec<u8>, u64, u8)> = Vec::new();
         let directory = entry_kind(abi::S_IFDIR);
-        entries.push((b".".to_vec(), proc_number(path), directory));
-        let above = self.parent(&Node::Proc(path.into()))?;
-        entries.push((b"..".to_vec(), self.attributes(caller, &above)?.number, directory));
-        for (name, kind) in caller.proc.list(path) {
-            let number = proc_number(&join(path, &name));
-            entries.push((name, number, entry_kind(proc_mode(kind))));
+        if listing.offset == 0 && !listing.put(b".", proc_number(path), directory, 1)? {
+            return Ok(());
         }
-        let skip = usize::try_from(listing.offset).unwrap_or(usize::MAX);
-        for (name, number, kind) in entries.iter().skip(skip).take(MOST_ENTRIES) {
-            let next = listing.offset.saturating_add(1);
-            if name.len() <= NAME_MAX && !listing.put(name, *number, *kind, next)? {
+        if listing.offset == 1 {
+            let above = self.parent(&Node::Proc(path.into()))?;
+            let number = self.attributes(caller, &above)?.number;
+            if !listing.put(b"..", number, directory, ABOVE)? {
+                return Ok(());
+            }
+        }
+        let from = listing.offset.saturating_sub(ABOVE);
+        for ProcName { name, kind, next } in caller.proc.list(path, from) {
+            let number = proc_number(&join(path, &name));
+            let (kind, next) = (entry_kind(proc_mode(kind)), next.saturating_add(ABOVE));
+            if name.len() <= NAME_MAX && !listing.put(&name, number, kind, next)? {
                 break;
             }
         }
         Ok(())
     }
 }
+
+/// The offset behind `.` and `..`.
+const ABOVE: u64 = 2;

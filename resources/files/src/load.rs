@@ -84,8 +84,15 @@ impl Root {
         let table = Table::default();
         let mut place = root.place();
         place.set_umask(0);
-        let caller =
-            Caller { table: &table, place: &place, proc: &NoProc, owner, largest: u64::MAX, now };
+        let caller = Caller {
+            table: &table,
+            place: &place,
+            proc: &NoProc,
+            owner,
+            largest: u64::MAX,
+            walks: None,
+            now,
+        };
         if !archive.is_empty() {
             root.unpack(&caller, archive)?;
         }

@@ -26,6 +26,34 @@ pub struct ProcEntry {
     pub permissions: u32,
 }
 
+/// A name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcName {
+    /// It.
+    pub name: Vec<u8>,
+    /// What it names.
+    pub kind: ProcKind,
+    /// The place behind it.
+    pub next: u64,
+}
+
+/// A piece of a file's contents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcText {
+    /// Its bytes: not none, if another piece follows.
+    pub bytes: Vec<u8>,
+    /// The place of the next piece, if there is one.
+    pub next: Option<u64>,
+}
+
+impl ProcText {
+    /// All of a file's contents.
+    #[must_use]
+    pub fn whole(bytes: Vec<u8>) -> Self {
+        Self { bytes, next: None }
+    }
+}
+
 /// Where a symbolic link of `/proc` leads.
 #[derive(Clone, Debug)]
 pub struct ProcLink {
@@ -43,12 +71,13 @@ pub trait ProcSource {
     /// What is at this path, if anything.
     fn entry(&self, path: &[u8]) -> Option<ProcEntry>;
 
-    /// The names in a directory, with their kinds, in an order that stays.
-    fn list(&self, path: &[u8]) -> Vec<(Vec<u8>, ProcKind)>;
+    /// Some of the names in a directory, in an order that stays: from a place on, which is zero
+    /// at the beginning, as many as are made in one run.
+    fn list(&self, path: &[u8], from: u64) -> Vec<ProcName>;
 
-    /// The contents of a file. They are read once for an open file, when it is read at its
-    /// beginning.
-    fn read(&self, path: &[u8]) -> Option<Vec<u8>>;
+    /// A piece of a file's contents, from a place on, which is zero at the beginning. As many
+    /// are made as are read, one behind the other; what changes meanwhile may be in them or not.
+    fn read(&self, path: &[u8], from: u64) -> Option<ProcText>;
 
     /// Where a link leads.
     fn link(&self, path: &[u8]) -> Option<ProcLink>;
@@ -79,11 +108,11 @@ impl ProcSource for NoProc {
         path.is_empty().then_some(ProcEntry { kind: ProcKind::Directory, permissions: 0o555 })
     }
 
-    fn list(&self, _: &[u8]) -> Vec<(Vec<u8>, ProcKind)> {
+    fn list(&self, _: &[u8], _: u64) -> Vec<ProcName> {
         Vec::new()
     }
 
-    fn read(&self, _: &[u8]) -> Option<Vec<u8>> {
+    fn read(&self, _: &[u8], _: u64) -> Option<ProcText> {
         None
     }
 

@@ -7,6 +7,7 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use linux_raw_sys::general as abi;
 
 use crate::accounts::{Accounts, Counted};
@@ -17,7 +18,7 @@ use crate::inode::{Body, Inode, InodeId};
 use crate::lock::Locks;
 use crate::node::Node;
 use crate::slab::Slab;
-use crate::{Errno, Owner, Page, Place, ProcSource, Table, Time};
+use crate::{Errno, Owner, Page, Place, ProcSource, Table, Time, Walks};
 use vortex_units::Bytes;
 
 /// What an object costs beside its contents.
@@ -27,7 +28,9 @@ pub const ENTRY_COST: u64 = 128;
 /// What an open file costs.
 pub const OPEN_COST: u64 = 256;
 /// Pages freed at once where they stand in the way of a call.
-const REAP_AT_ONCE: usize = 64;
+const REAP_AT_ONCE: usize = 16;
+/// Objects that go at once with the last that held them.
+const SETTLED: usize = 16;
 
 /// Who calls, and what of the world the call may see.
 #[derive(Clone, Copy)]
@@ -42,6 +45,8 @@ pub struct Caller<'a> {
     pub owner: Owner,
     /// How large files may become by it (`RLIMIT_FSIZE`).
     pub largest: u64,
+    /// How far the walks of its call have come; nothing where they are not to be suspended.
+    pub walks: Option<&'a RefCell<Walks>>,
     /// The time.
     pub now: Time,
 }
@@ -58,6 +63,8 @@ pub struct Root {
     /// The files that programs run, by their numbers, as long as anybody has them so.
     pub(crate) running: BTreeMap<u64, Weak<()>>,
     doomed: Vec<Contents>,
+    /// Objects that nothing may refer to any more.
+    unsettled: Vec<InodeId>,
     last_number: u64,
 }
 
@@ -98,6 +105,7 @@ impl Root {
             locks: BTreeMap::new(),
             running: BTreeMap::new(),
             doomed: Vec::new(),
+            unsettled: Vec::new(),
             last_number: 1,
         })
     }
@@ -152,6 +160,11 @@ impl Root {
     /// called when there is time: large files are not freed by the call that ends them.
     pub fn reap(&mut self, pages: usize) -> bool {
         let mut budget = pages;
+        if let Some(id) = self.unsettled.pop() {
+            // No object of the caller's own is in a chain of folders.
+            self.settle(id);
+            return self.has_doomed();
+        }
         while let Some(contents) = self.doomed.last_mut() {
             if contents.reap(&mut budget, &mut self.accounts) {
                 return true;
@@ -159,6 +172,12 @@ impl Root {
             self.doomed.pop();
         }
         false
+    }
+
+    /// Whether there is anything to be freed.
+    #[must_use]
+    pub fn has_doomed(&self) -> bool {
+        !self.doomed.is_empty() || !self.unsettled.is_empty()
     }
 
     /// Bytes of files that are gone and not yet freed.
@@ -199,6 +218,20 @@ impl Root {
         match node {
             Node::Inode(id) => match &self.inode(*id)?.body {
                 Body::File(contents) => contents.current(index),
+                _ => Err(Errno::ENODEV),
+            },
+            Node::Proc(_) => Err(Errno::ENODEV),
+        }
+    }
+
+    /// The first page of a regular file that is no hole, from this one on, and its number.
+    ///
+    /// # Errors
+    /// `ENODEV` where the node is no regular file.
+    pub fn next_page(&self, node: &Node, from: u64) -> Result<Option<(u64, Page)>, Errno> {
+        match node {
+            Node::Inode(id) => match &self.inode(*id)?.body {
+                Body::File(contents) => contents.next(from),
                 _ => Err(Errno::ENODEV),
             },
             Node::Proc(_) => Err(Errno::ENODEV),
@@ -353,7 +386,14 @@ impl Root {
     pub(crate) fn settle(&mut self, id: InodeId) -> Option<u64> {
         let mut tag = None;
         let mut next = Some(id);
+        let mut left = SETTLED;
         while let Some(id) = next.take() {
+            if left == 0 {
+                // A chain of folders that were removed: the others go as contents do.
+                self.unsettled.push(id);
+                break;
+            }
+            left = left.saturating_sub(1);
             let inode = self.inodes.get(id)?;
             if inode.links > 0 || inode.holds > 0 {
                 break;

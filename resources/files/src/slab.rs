@@ -61,43 +61,65 @@ struct Place<T> {
     value: Option<T>,
 }
 
+/// Places that lie together: the table grows by so many, and none is ever moved.
+const PIECE: usize = 64;
+
 /// The table.
 pub(crate) struct Slab<T> {
-    places: Vec<Place<T>>,
+    pieces: Vec<Vec<Place<T>>>,
+    /// Places that were ever used.
+    used: usize,
     free: Vec<u32>,
 }
 
 impl<T> Slab<T> {
     pub const fn new() -> Self {
-        Self { places: Vec::new(), free: Vec::new() }
+        Self { pieces: Vec::new(), used: 0, free: Vec::new() }
     }
 
     pub fn insert(&mut self, value: T) -> Result<Key<T>, Errno> {
         if let Some(index) = self.free.pop()
-            && let Some(place) = self.places.get_mut(index as usize)
+            && let Some(place) = self.place_mut(index)
         {
             place.value = Some(value);
             return Ok(Key::new(index, place.generation));
         }
-        let index = u32::try_from(self.places.len()).map_err(|_| Errno::ENFILE)?;
-        self.places.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        self.free.try_reserve(self.places.len().saturating_add(1)).map_err(|_| Errno::ENOMEM)?;
-        self.places.push(Place { generation: 0, value: Some(value) });
+        let index = u32::try_from(self.used).map_err(|_| Errno::ENFILE)?;
+        self.free.try_reserve(self.used.saturating_add(1)).map_err(|_| Errno::ENOMEM)?;
+        if self.used.is_multiple_of(PIECE) {
+            let mut piece = Vec::new();
+            piece.try_reserve_exact(PIECE).map_err(|_| Errno::ENOMEM)?;
+            self.pieces.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            self.pieces.push(piece);
+        }
+        let piece = self.pieces.last_mut().ok_or(Errno::ENOMEM)?;
+        piece.push(Place { generation: 0, value: Some(value) });
+        self.used = self.used.saturating_add(1);
         Ok(Key::new(index, 0))
     }
 
+    fn place(&self, index: u32) -> Option<&Place<T>> {
+        let index = index as usize;
+        self.pieces.get(index / PIECE)?.get(index % PIECE)
+    }
+
+    fn place_mut(&mut self, index: u32) -> Option<&mut Place<T>> {
+        let index = index as usize;
+        self.pieces.get_mut(index / PIECE)?.get_mut(index % PIECE)
+    }
+
     pub fn get(&self, key: Key<T>) -> Option<&T> {
-        let place = self.places.get(key.index as usize)?;
+        let place = self.place(key.index)?;
         if place.generation == key.generation { place.value.as_ref() } else { None }
     }
 
     pub fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
-        let place = self.places.get_mut(key.index as usize)?;
+        let place = self.place_mut(key.index)?;
         if place.generation == key.generation { place.value.as_mut() } else { None }
     }
 
     pub fn remove(&mut self, key: Key<T>) -> Option<T> {
-        let place = self.places.get_mut(key.index as usize)?;
+        let place = self.place_mut(key.index)?;
         if place.generation != key.generation {
             return None;
         }
@@ -108,6 +130,6 @@ impl<T> Slab<T> {
     }
 
     pub fn len(&self) -> usize {
-        self.places.len().saturating_sub(self.free.len())
+        self.used.saturating_sub(self.free.len())
     }
 }

@@ -18,6 +18,9 @@ pub const USUAL_LIMIT: u32 = 1024;
 const CLOSE_RANGE_UNSHARE: u32 = 1 << 1;
 const CLOSE_RANGE_CLOEXEC: u32 = 1 << 2;
 
+/// Numbers that are looked at in one call of those that go on.
+const LOOKS: usize = 1024;
+
 #[derive(Clone, Copy)]
 struct Slot {
     open: OpenId,
@@ -80,6 +83,15 @@ impl Table {
     /// The descriptors in use, in order, with what they refer to.
     pub fn iter(&self) -> impl Iterator<Item = (Fd, OpenId)> {
         self.slots.iter().enumerate().filter_map(|(index, slot)| {
+            Some((Fd::new(i32::try_from(index).ok()?), slot.as_ref()?.open))
+        })
+    }
+
+    /// The same from a number on.
+    pub fn iter_from(&self, from: Fd) -> impl Iterator<Item = (Fd, OpenId)> {
+        let from = usize::try_from(from.get()).unwrap_or(0);
+        let rest = self.slots.iter().enumerate().skip(from);
+        rest.filter_map(|(index, slot)| {
             Some((Fd::new(i32::try_from(index).ok()?), slot.as_ref()?.open))
         })
     }
@@ -199,27 +211,52 @@ impl Table {
         Ok(())
     }
 
-    /// Closes the descriptors for which this holds.
+    /// Closes the descriptors for which this holds, from a place on and before another, at most
+    /// so many. Where to go on, if not done.
     fn close_where(
         &mut self,
         root: &mut Root,
+        (from, end): (usize, usize),
+        most: usize,
         effects: &mut Effects,
-        mut holds: impl FnMut(usize, bool) -> bool,
-    ) {
-        for (index, place) in self.slots.iter_mut().enumerate() {
+        mut holds: impl FnMut(bool) -> bool,
+    ) -> Option<usize> {
+        let end = end.min(self.slots.len());
+        let mut closed = 0_usize;
+        for index in from..end {
+            if closed >= most || index.saturating_sub(from) >= LOOKS {
+                return Some(index);
+            }
+            let Some(place) = self.slots.get_mut(index) else { break };
             if let Some(slot) = *place
-                && holds(index, slot.close_on_exec)
+                && holds(slot.close_on_exec)
             {
                 *place = None;
+                closed = closed.saturating_add(1);
                 self.lowest = self.lowest.min(index);
                 root.leave(slot.open, self.owner, effects);
             }
         }
+        None
+    }
+
+    /// What `execve` closes, from a place on, at most so many. Where to go on, if not done.
+    pub fn sweep_some(
+        &mut self,
+        root: &mut Root,
+        from: usize,
+        most: usize,
+        effects: &mut Effects,
+    ) -> Option<usize> {
+        self.close_where(root, (from, usize::MAX), most, effects, |close_on_exec| close_on_exec)
     }
 
     /// What `execve` closes.
     pub fn sweep(&mut self, root: &mut Root, effects: &mut Effects) {
-        self.close_where(root, effects, |_, close_on_exec| close_on_exec);
+        let mut at = 0;
+        while let Some(next) = self.sweep_some(root, at, usize::MAX, effects) {
+            at = next;
+        }
     }
 
     /// What the end of a process closes: all, in slices of at most `most` descriptors;
@@ -241,48 +278,64 @@ impl Table {
         while self.close_some(root, usize::MAX, effects) {}
     }
 
-    /// `close_range`, with `CLOSE_RANGE_CLOEXEC`; `CLOSE_RANGE_UNSHARE` is the caller's to
-    /// do before.
+    /// `close_range`, with `CLOSE_RANGE_CLOEXEC`, from a place on, at most so many;
+    /// `CLOSE_RANGE_UNSHARE` is the caller's to do before. Where to go on, if not done.
     ///
     /// # Errors
     /// `EINVAL` for an empty range or unknown flags.
     pub fn close_range(
         &mut self,
         root: &mut Root,
-        first: u32,
-        last: u32,
+        (first, last): (u32, u32),
+        from: usize,
         flags: u32,
+        most: usize,
         effects: &mut Effects,
-    ) -> Result<(), Errno> {
+    ) -> Result<Option<usize>, Errno> {
         if first > last || flags & !(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE) != 0 {
             return Err(Errno::EINVAL);
         }
-        let range = first as usize..=last as usize;
+        let end = (last as usize).saturating_add(1);
         if flags & CLOSE_RANGE_CLOEXEC == 0 {
-            self.close_where(root, effects, |index, _| range.contains(&index));
-            return Ok(());
+            return Ok(self.close_where(root, (from, end), most, effects, |_| true));
         }
-        for (index, slot) in self.slots.iter_mut().enumerate() {
-            if let Some(slot) = slot
-                && range.contains(&index)
-            {
-                slot.close_on_exec = true;
-            }
-        }
-        Ok(())
+        let stop = end.min(from.saturating_add(LOOKS));
+        let slots = self.slots.iter_mut().take(stop).skip(from);
+        slots.flatten().for_each(|slot| slot.close_on_exec = true);
+        Ok((stop < end.min(self.slots.len())).then_some(stop))
     }
 
-    /// A copy for a new process: the open files are shared, the numbers are not.
+    /// An empty table with the same limit, for [`Table::copy_some`].
+    #[must_use]
+    pub fn like(&self) -> Self {
+        Self::new(self.limit)
+    }
+
+    /// Copies some more for a new process: the open files are shared, the numbers are not.
+    /// True if there are more; this one is not to be changed meanwhile.
+    ///
+    /// # Errors
+    /// `ENOMEM`, with nothing copied at the first call.
+    pub fn copy_some(&self, root: &mut Root, copy: &mut Self, most: usize) -> Result<bool, Errno> {
+        let from = copy.slots.len();
+        if from == 0 {
+            copy.slots.try_reserve_exact(self.slots.len()).map_err(|_| Errno::ENOMEM)?;
+        }
+        for slot in self.slots.iter().skip(from).take(most) {
+            copy.slots.push(slot.filter(|slot| root.share(slot.open).is_ok()));
+        }
+        copy.lowest = self.lowest;
+        Ok(copy.slots.len() < self.slots.len())
+    }
+
+    /// A copy for a new process, at once.
     ///
     /// # Errors
     /// `ENOMEM`.
     pub fn fork(&self, root: &mut Root) -> Result<Self, Errno> {
-        let mut slots = Vec::new();
-        slots.try_reserve_exact(self.slots.len()).map_err(|_| Errno::ENOMEM)?;
-        for slot in &self.slots {
-            slots.push(slot.filter(|slot| root.share(slot.open).is_ok()));
-        }
-        Ok(Self { slots, limit: self.limit, lowest: self.lowest, owner: 0 })
+        let mut copy = self.like();
+        while self.copy_some(root, &mut copy, usize::MAX)? {}
+        Ok(copy)
     }
 
     /// `F_GETFD`.

@@ -86,4 +86,6 @@ pub enum Outcome {
     Device(crate::Dev),
     /// The object is the caller's own, with this tag.
     External(u64),
+    /// Nothing yet, for it is more than is done at once: call again.
+    More,
 }

@@ -15,6 +15,7 @@ use crate::inode::Body;
 use crate::node::{At, Fd, Node};
 use crate::proc::ProcKind;
 use crate::root::{Caller, Root};
+use crate::walks::Begin;
 
 /// The longest name.
 pub(crate) const NAME_MAX: usize = abi::NAME_MAX as usize;
@@ -51,6 +52,7 @@ pub(crate) enum Last {
 }
 
 /// Where a path led.
+#[derive(Clone)]
 pub(crate) struct Found {
     /// The directory of the last component.
     pub parent: Node,
@@ -101,6 +103,28 @@ impl Component {
     }
 }
 
+impl<'a> Text<'a> {
+    fn owned(self) -> Text<'static> {
+        Text { bytes: Cow::Owned(self.bytes.into_owned()), at: self.at }
+    }
+}
+
+/// How far a walk has come.
+pub(crate) struct Progress {
+    here: Node,
+    texts: Vec<Text<'static>>,
+    slash: bool,
+    links: u32,
+    last: Last,
+    steps: u32,
+}
+
+/// What came of a walk, or where it is to go on.
+enum Walked {
+    To(Found),
+    Half(Progress),
+}
+
 impl Root {
     /// What a path names; nothing there is `ENOENT`.
     pub(crate) fn find(&self, caller: &Caller, at: At, tail: Tail) -> Result<Node, Errno> {
@@ -124,26 +148,72 @@ impl Root {
         Ok(self.description(caller.table.get(dir)?)?.node.clone())
     }
 
+    /// Walks. Where the caller's walks say that it is enough for one run, the error means
+    /// nothing: the call is made again.
     pub(crate) fn walk(&self, caller: &Caller, at: At, tail: Tail) -> Result<Found, Errno> {
-        if at.path.len() >= PATH_MAX {
-            return Err(Errno::ENAMETOOLONG);
-        }
-        let mut here = match at.path.first() {
-            None => return Err(Errno::ENOENT),
-            Some(b'/') => self.top(),
-            Some(_) => self.start(caller, at.dir)?,
+        let begin = caller.walks.and_then(|walks| Some(walks.try_borrow_mut().ok()?.next()));
+        let (from, again) = match begin {
+            Some(Begin::Not(found)) => return Ok(found),
+            Some(Begin::From(progress)) => (Some(progress), true),
+            Some(Begin::New) | None => (None, false),
         };
-        let mut texts = Vec::new();
-        texts.push(Text { bytes: Cow::Borrowed(at.path), at: 0 });
-        let mut slash = false;
-        let mut links = 0_u32;
-        let mut last = Last::Top;
-        for _ in 0..MOST_STEPS {
+        let walked = self.go_on(caller, at, tail, from)?;
+        let walks = caller.walks.and_then(|walks| walks.try_borrow_mut().ok());
+        match (walked, walks) {
+            (Walked::To(found), Some(mut walks)) => {
+                if again {
+                    walks.done(&found);
+                }
+                Ok(found)
+            }
+            (Walked::To(found), None) => Ok(found),
+            (Walked::Half(progress), walks) => {
+                if let Some(mut walks) = walks {
+                    walks.suspend(progress);
+                }
+                Err(Errno::EAGAIN)
+            }
+        }
+    }
+
+    fn go_on(
+        &self,
+        caller: &Caller,
+        at: At,
+        tail: Tail,
+        from: Option<Progress>,
+    ) -> Result<Walked, Errno> {
+        let (mut here, mut texts, mut slash, mut links, mut last, begun) = match from {
+            Some(Progress { here, texts, slash, links, last, steps }) => {
+                let texts: Vec<Text<'_>> = texts;
+                (here, texts, slash, links, last, steps)
+            }
+            None => {
+                if at.path.len() >= PATH_MAX {
+                    return Err(Errno::ENAMETOOLONG);
+                }
+                let here = match at.path.first() {
+                    None => return Err(Errno::ENOENT),
+                    Some(b'/') => self.top(),
+                    Some(_) => self.start(caller, at.dir)?,
+                };
+                let texts = Vec::from([Text { bytes: Cow::Borrowed(at.path), at: 0 }]);
+                (here, texts, false, 0_u32, Last::Top, 0)
+            }
+        };
+        let to = |found| Ok(Walked::To(found));
+        for steps in begun..MOST_STEPS {
+            if let Some(walks) = caller.walks
+                && walks.try_borrow_mut().is_ok_and(|mut walks| !walks.step())
+            {
+                let texts = texts.into_iter().map(Text::owned).collect();
+                return Ok(Walked::Half(Progress { here, texts, slash, links, last, steps }));
+            }
             if !self.is_directory(caller, &here) {
                 return Err(Errno::ENOTDIR);
             }
             let Some(component) = next_component(&mut texts) else {
-                return Ok(Found { parent: here.clone(), last, target: Some(here), slash });
+                return to(Found { parent: here.clone(), last, target: Some(here), slash });
             };
             if let Ok(name @ (b"." | b"..")) = component.name() {
                 if name.len() == 2 {
@@ -160,14 +230,14 @@ impl Root {
                 Ok(name) => name,
                 Err(_) if is_last && tail == Tail::Name => {
                     let last = Last::TooLong;
-                    return Ok(Found { parent: here, last, target: None, slash });
+                    return to(Found { parent: here, last, target: None, slash });
                 }
                 Err(error) => return Err(error),
             };
             let target = self.child(caller, &here, name)?;
             let Some(node) = target else {
                 if is_last {
-                    return Ok(Found {
+                    return to(Found {
                         parent: here,
                         last: Last::Name(name.into()),
                         target,
@@ -192,7 +262,7 @@ impl Root {
                     last = Last::Top;
                     if let Some(jump) = link.jump {
                         if is_last && !slash {
-                            return Ok(Found { parent: here, last, target: Some(jump), slash });
+                            return to(Found { parent: here, last, target: Some(jump), slash });
                         }
                         here = jump;
                     } else {
@@ -212,7 +282,7 @@ impl Root {
                         target: Some(node),
                         slash,
                     };
-                    return if whole { Ok(found) } else { Err(Errno::ENOTDIR) };
+                    return if whole { to(found) } else { Err(Errno::ENOTDIR) };
                 }
                 None => here = node,
             }

@@ -28,6 +28,9 @@ pub(super) fn done(_: ()) -> Done {
 impl FileSystem {
     /// Makes a call.
     pub(super) fn perform(&mut self, call: &mut FileCall, cx: &mut Cx<'_>) -> Result {
+        if self.is_frozen(call.files) {
+            return Ok(Done::More);
+        }
         match call.call {
             Files::Read { fd, .. } => self.read(call, fd, 0, None, cx),
             Files::Readv { fd, .. } => self.read(call, fd, 0, None, cx),
@@ -66,6 +69,9 @@ impl FileSystem {
             }
             Files::Mincore { address, length, .. } => Self::residence(call, address, length),
             Files::Getrandom { flags, .. } => self.random(call, flags),
+            Files::CloseRange { first, last, flags } => {
+                self.close_range(call, (first, last), flags)
+            }
             Files::Flock { fd, operation } => self.lock_whole(call, fd, operation as u32),
             Files::Ioctl { fd, request, .. } => self.ioctl(call, fd, request),
             Files::Fallocate { fd, mode, offset, length } => {
@@ -77,7 +83,6 @@ impl FileSystem {
                 | Files::Dup2 { .. }
                 | Files::Dup3 { .. }
                 | Files::Fcntl { .. }
-                | Files::CloseRange { .. }
                 | Files::Pipe { .. }
                 | Files::Pipe2 { .. }
                 | Files::Eventfd { .. }
@@ -108,9 +113,6 @@ impl FileSystem {
             Files::Fcntl { fd: at, request, argument } => {
                 let value = root.fcntl(table, fd(at), request, argument, effects)?;
                 Ok(Done::Value(u64::from(value)))
-            }
-            Files::CloseRange { first, last, flags } => {
-                table.close_range(root, first, last, flags, effects).map(done)
             }
             Files::Pipe { .. } | Files::Pipe2 { .. } => {
                 let flags = if let Files::Pipe2 { flags, .. } = call.call { flags } else { 0 };

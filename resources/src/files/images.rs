@@ -1,21 +1,37 @@
 //! The files that were run or mapped last, by pages: so long as a file is not changed, all
 //! who run or map it have the same frames.
 
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use vortex_files::{Errno, Node, Root};
+use vortex_files::{Errno, Node, Page, Root};
+use vortex_units::ActivityId;
 
 use super::image::Pages;
 
 /// How many files are remembered beside those that are in use.
 const MOST: usize = 64;
+/// Pages that are listed in one run.
+const SLICE: usize = 16;
 
 /// It.
 #[derive(Default)]
 pub(super) struct Images {
     /// The last used comes last.
     known: Vec<Known>,
+    /// Files whose pages are being listed, for whoever asks for them first and for all who do
+    /// meanwhile.
+    listings: BTreeMap<u64, Listing>,
+}
+
+/// How far a file's pages are listed. What is written meanwhile may be seen or not, as what is
+/// written to a file that is mapped.
+struct Listing {
+    changes: Option<u64>,
+    size: u64,
+    pages: BTreeMap<u64, Page>,
+    next: u64,
 }
 
 struct Known {
@@ -27,11 +43,12 @@ struct Known {
 }
 
 impl Images {
-    /// A file of this size as it is now.
+    /// A file of this size as it is now; `None` where it has more pages than are listed in one
+    /// run: then it is to be asked for again.
     ///
     /// # Errors
     /// `ENODEV` where it is no regular file, and `ENOMEM`.
-    pub fn of(&mut self, root: &Root, node: &Node, size: u64) -> Result<Arc<Pages>, Errno> {
+    pub fn of(&mut self, root: &Root, node: &Node, size: u64) -> Result<Option<Arc<Pages>>, Errno> {
         let Node::Inode(id) = node else { return Err(Errno::ENODEV) };
         let (key, changes) = (id.to_bits(), root.changes(node)?);
         let place = self.known.iter().rposition(|known| known.key == key);
@@ -41,34 +58,49 @@ impl Images {
         {
             let pages = known.pages.clone();
             self.known.push(known);
-            return Ok(pages);
+            return Ok(Some(pages));
         }
-        let pages = Arc::new(Self::read(root, node, size)?);
+        let new = || Listing { changes, size, pages: BTreeMap::new(), next: 0 };
+        let mut listing = self.listings.remove(&key).unwrap_or_else(new);
+        if !listing.go_on(root, node)? {
+            self.listings.insert(key, listing);
+            return Ok(None);
+        }
+        let Listing { changes, size, pages, .. } = listing;
+        let pages = Arc::new(Pages::new(size, pages));
         if let Some(changes) = changes {
             if self.known.len() >= MOST {
                 self.known.remove(0);
             }
             self.known.push(Known { key, changes, pages: pages.clone() });
         }
-        Ok(pages)
+        Ok(Some(pages))
     }
 
-    /// Forgets the file that was used longest ago of those that nobody has mapped; its frames
-    /// are given back. False if there is none.
-    pub fn give_back(&mut self) -> bool {
-        let is_free = |known: &Known| Arc::strong_count(&known.pages) == 1;
+    /// Forgets the file that was used longest ago of those that nobody has mapped, and that
+    /// nobody but this activity ever had; its frames are given back. False if there is none.
+    pub fn give_back(&mut self, activity: ActivityId) -> bool {
+        let is_free = |known: &Known| {
+            Arc::strong_count(&known.pages) == 1 && known.pages.sharers() == [activity]
+        };
         let place = self.known.iter().position(is_free);
         place.map(|place| self.known.remove(place)).is_some()
     }
+}
 
-    fn read(root: &Root, node: &Node, size: u64) -> Result<Pages, Errno> {
-        let count = usize::try_from(size.div_ceil(vortex_machine::PAGE as u64))
-            .map_err(|_| Errno::EFBIG)?;
-        let mut pages = Vec::new();
-        pages.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-        for index in 0..count {
-            pages.push(root.page(node, index as u64)?);
+impl Listing {
+    /// Lists some more pages. True if that were all.
+    fn go_on(&mut self, root: &Root, node: &Node) -> Result<bool, Errno> {
+        let end = self.size.div_ceil(vortex_machine::PAGE as u64);
+        for _ in 0..SLICE {
+            match root.next_page(node, self.next)? {
+                Some((index, page)) if index < end => {
+                    self.pages.insert(index, page);
+                    self.next = index.saturating_add(1);
+                }
+                _ => return Ok(true),
+            }
         }
-        Ok(Pages::new(size, pages))
+        Ok(false)
     }
 }

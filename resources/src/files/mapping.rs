@@ -1,10 +1,11 @@
 //! Files that are run or mapped.
 
 use alloc::sync::{Arc, Weak};
+use core::cell::RefCell;
 
 use vortex_abi as abi;
 use vortex_abi::Errno;
-use vortex_files::{At as PathAt, Caller, Fd, Object, OpenId, Root};
+use vortex_files::{At as PathAt, Caller, Fd, Object, OpenId, Root, Walks};
 
 use super::calls::Cx;
 use super::image::Image;
@@ -15,28 +16,39 @@ use crate::memory::{Backing, Mapping, Shared};
 use crate::process::Process;
 
 impl FileSystem {
-    /// The pages of a file that is to be run.
+    /// The pages of a file that is to be run; `None` where it has more than are listed in one
+    /// run: then it stays open meanwhile.
     pub(super) fn image(
         &mut self,
         id: FilesId,
         process: Option<&Process>,
         path: &[u8],
+        (walks, kept): (&RefCell<Walks>, &mut Option<OpenId>),
         cx: &Cx<'_>,
-    ) -> Result<Image, Errno> {
+    ) -> Result<Option<Image>, Errno> {
         let mut images = core::mem::take(&mut self.images);
         let asks = process.map(|process| (process, process.pid));
-        let image = self.with_files(id, asks, cx, |root, caller, effects| {
-            let open = root.open_executable(caller, PathAt::cwd(path), 0)?;
+        let image = self.with_files(id, asks, Some(walks), cx, |root, caller, effects| {
+            let open = match kept.take() {
+                Some(open) => open,
+                None => root.open_executable(caller, PathAt::cwd(path), 0)?,
+            };
             let image = Self::pages(&mut images, root, caller, open, path);
+            if matches!(image, Ok(None)) {
+                *kept = Some(open);
+                return Ok(None);
+            }
             let running = root.node(open).and_then(|node| root.run(&node));
             root.close(open, effects);
-            Ok(image?.run_as(running?))
+            let running = running?;
+            Ok(image?.map(|image| image.run_as(running)))
         });
         self.images = images;
         image
     }
 
-    /// What a descriptor is for `mmap`: its file as it is now.
+    /// What a descriptor is for `mmap`: its file as it is now; `None` where it has more pages
+    /// than are listed in one run.
     pub(super) fn mapping(
         &mut self,
         id: FilesId,
@@ -44,10 +56,10 @@ impl FileSystem {
         shared: bool,
         write: bool,
         cx: &Cx<'_>,
-    ) -> Result<Mapping, Errno> {
+    ) -> Result<Option<Mapping>, Errno> {
         let mut known = core::mem::take(&mut self.shared);
         let mut images = core::mem::take(&mut self.images);
-        let mapping = self.with_files(id, None, cx, |root, caller, _| {
+        let mapping = self.with_files(id, None, None, cx, |root, caller, _| {
             let open = caller.table.get(Fd::new(fd.0))?;
             let object = root.object(open)?;
             let (reads, writes) = root.rights(open)?;
@@ -61,23 +73,26 @@ impl FileSystem {
                 return Err(Errno::ENODEV);
             }
             if !shared {
-                let image = Arc::new(Self::pages(&mut images, root, caller, open, b"")?);
-                return Ok(Mapping { backing: Backing::Mapped(image, 0), may_write: true });
+                let image = Self::pages(&mut images, root, caller, open, b"")?.map(Arc::new);
+                return Ok(image
+                    .map(|image| Mapping { backing: Backing::Mapped(image, 0), may_write: true }));
             }
             let node = root.node(open)?;
             let number = root.attributes(caller, &node)?.number;
             let memory = match known.get(&number).and_then(Weak::upgrade) {
                 Some(memory) => memory,
                 None => {
-                    let memory =
-                        Arc::new(Shared::of(Self::pages(&mut images, root, caller, open, b"")?));
+                    let Some(pages) = Self::pages(&mut images, root, caller, open, b"")? else {
+                        return Ok(None);
+                    };
+                    let memory = Arc::new(Shared::of(pages));
                     root.overlay(&node, memory.clone())?;
                     known.retain(|_, memory| memory.strong_count() > 0);
                     known.insert(number, Arc::downgrade(&memory));
                     memory
                 }
             };
-            Ok(Mapping { backing: Backing::Shared(memory, 0), may_write: writes })
+            Ok(Some(Mapping { backing: Backing::Shared(memory, 0), may_write: writes }))
         });
         self.shared = known;
         self.images = images;
@@ -91,11 +106,11 @@ impl FileSystem {
         caller: &Caller<'_>,
         open: OpenId,
         path: &[u8],
-    ) -> Result<Image, Errno> {
+    ) -> Result<Option<Image>, Errno> {
         let node = root.node(open)?;
         let size = root.attributes(caller, &node)?.size;
-        let pages = images.of(root, &node, size)?;
+        let Some(pages) = images.of(root, &node, size)? else { return Ok(None) };
         let found = root.path_of_open(open).unwrap_or_else(|_| path.to_vec());
-        Ok(Image::new(path.to_vec(), found, pages))
+        Ok(Some(Image::new(path.to_vec(), found, pages)))
     }
 }

@@ -70,7 +70,11 @@ impl FileSystem {
             let mut random = |bytes: &mut [u8]| system.random.lock().fill(bytes);
             root.read(caller, from, offset, &mut collected, &mut random, effects)
         })?;
-        let vortex_files::Outcome::Done(_) = read else { return Err(Errno::EINVAL) };
+        match read {
+            vortex_files::Outcome::Done(_) => {}
+            vortex_files::Outcome::More => return Ok(Done::More),
+            _ => return Err(Errno::EINVAL),
+        }
         let bytes = collected.into_bytes();
         let mut source = &bytes[..];
         let written = self.with(call, cx, |root, caller, effects| {
@@ -89,7 +93,9 @@ impl FileSystem {
                 }
                 return Ok(Done::Wait([key].into(), None));
             }
-            vortex_files::Outcome::External(_) => return Err(Errno::EINVAL),
+            vortex_files::Outcome::External(_) | vortex_files::Outcome::More => {
+                return Err(Errno::EINVAL);
+            }
         };
         match offset {
             Some(offset) => call.operands.give(0, &(offset + moved as i64).to_le_bytes())?,

@@ -3,11 +3,16 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 
 use vortex_abi as abi;
-use vortex_files::OpenId;
-use vortex_units::{Bytes, Cycles};
+use vortex_files::{OpenId, Table, Walks};
+use vortex_memory::Order;
+use vortex_units::{ActivityId, Bytes, Cycles};
 
+use super::poll::Polling;
+use super::tables::Files;
+use super::waits::Then;
 use crate::process::{Operands, Pid, Process, ThreadState};
 
 /// Names the descriptors and the place of one process, or of several that share them.
@@ -32,6 +37,10 @@ pub struct FileCall {
     pub(super) done: usize,
     /// What it has opened, and waits for the other end of.
     pub(super) opening: Option<OpenId>,
+    /// How far its walks have come.
+    pub(super) walks: RefCell<Walks>,
+    /// How far it has looked at many descriptors.
+    pub(super) polling: Option<Box<Polling>>,
 }
 
 impl FileCall {
@@ -52,17 +61,29 @@ impl FileCall {
             expired: false,
             done: 0,
             opening: None,
+            walks: RefCell::default(),
+            polling: None,
         }
     }
 }
 
 impl FileCall {
-    /// The call itself, where it has opened what others see. Its path is not wanted again.
-    pub(super) fn go_on_here(&mut self) -> Option<Box<Self>> {
-        let opening = Some(self.opening.take()?);
-        let operands = Operands::default();
-        let whole = Self::new(self.call, operands, self.thread.clone(), self.files);
-        Some(Box::new(Self { opening, ..whole }))
+    /// What becomes of it after a wait. One that has opened what others see goes on itself; its
+    /// path is not wanted again.
+    pub(super) fn then(&mut self) -> Then {
+        if let Some(opening) = self.opening.take() {
+            let operands = Operands::default();
+            let whole = Self::new(self.call, operands, self.thread.clone(), self.files);
+            return Then::Here(Box::new(Self { opening: Some(opening), ..whole }));
+        }
+        use abi::Files as F;
+        match (self.call, self.done) {
+            (F::Read { .. } | F::Readv { .. } | F::Write { .. } | F::Writev { .. }, 0) => {
+                Then::GoesOn
+            }
+            (_, 0) => Then::Again,
+            (_, done) => Then::Rest(done),
+        }
     }
 }
 
@@ -78,13 +99,32 @@ pub enum FileRequest {
         from: FilesId,
         /// Descriptors are shared (`CLONE_FILES`).
         share: bool,
+        /// What is copied so far.
+        copy: Option<Box<Table>>,
     },
     /// A user of these descriptors has ended.
     Drop(FilesId),
-    /// A program takes another's place: what is to be closed then is.
-    Exec(FilesId),
-    /// A file to be run, by this process.
-    Image(FilesId, Option<Arc<Process>>, Vec<u8>),
+    /// Descriptors of nobody's any more.
+    Dispose(Option<Box<Files>>),
+    /// A program takes another's place: what is to be closed then is, from a descriptor on.
+    Exec(FilesId, usize),
+    /// What waits were for that are over is still to be forgotten.
+    Forget,
+    /// There are still some to be woken.
+    Wake,
+    /// A file to be run.
+    Image {
+        /// By whose descriptors.
+        files: FilesId,
+        /// By this process.
+        process: Option<Arc<Process>>,
+        /// Which.
+        path: Vec<u8>,
+        /// How far the walk to it has come.
+        walks: Box<RefCell<Walks>>,
+        /// Open, while its pages are being listed.
+        open: Option<OpenId>,
+    },
     /// A file to be mapped.
     Map {
         /// By whose descriptors.
@@ -104,11 +144,35 @@ pub enum FileRequest {
     Input,
     /// Contents of files that were removed are still to be freed.
     Reap,
-    /// Frames of files that nobody has mapped are wanted back (§3.2).
-    GiveBack,
+    /// Frames of files that this activity alone had mapped, and has no more, are wanted back
+    /// (§3.2).
+    GiveBack(ActivityId),
+    /// The frame of a file's page is asked back, which no space shows any more.
+    Reclaim(Order),
 }
 
 impl FileRequest {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Call(call) => call.call.name(),
+            Self::New => "new",
+            Self::Fork { .. } => "fork",
+            Self::Drop(_) => "drop",
+            Self::Dispose(_) => "dispose",
+            Self::Exec(..) => "exec",
+            Self::Forget => "forget",
+            Self::Wake => "wake",
+            Self::Image { .. } => "image",
+            Self::Map { .. } => "map",
+            Self::Cancel(_) => "cancel",
+            Self::Timeout(..) => "timeout",
+            Self::Input => "input",
+            Self::Reap => "reap",
+            Self::GiveBack(_) => "give back",
+            Self::Reclaim(_) => "reclaim",
+        }
+    }
+
     pub(crate) fn size(&self) -> Bytes {
         match self {
             Self::Call(call) => Bytes::new(call.operands.bytes() as u64),

@@ -1,23 +1,25 @@
 //! The file resource: owns the root file system and every process's descriptors.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
+use core::cell::RefCell;
 use core::sync::atomic::Ordering;
 
 use vortex_abi::Errno;
-use vortex_files::{Caller, Effects, NoProc, Owner, ProcSource, Root, Time, WaitKey};
+use vortex_files::{Caller, Effects, NoProc, Owner, ProcSource, Root, Time, WaitKey, Walks};
 use vortex_grid::{At, Context, Labels, Outcome, Port, Resource};
 use vortex_units::Cycles;
 
 use super::images::Images;
-use super::locks::LockWait;
+use super::locks::LockWaits;
 use super::proc::ProcView;
 use super::request::{FileCall, FileRequest, FilesId};
 use super::tables::Files;
 use super::terminal::Terminal;
 use super::waits::Waits;
+use crate::graves::free_some;
 use crate::memory::Shared;
 use crate::process::signals::Signal;
 use crate::process::{INFINITY, Limited, Pid, Process, ProcessRequest};
@@ -31,7 +33,7 @@ pub struct FileSystem {
     pub(super) effects: Effects,
     pub(super) terminal: Terminal,
     /// Who waits for whose lock.
-    pub(super) lock_waits: BTreeMap<Pid, LockWait>,
+    pub(super) lock_waits: LockWaits,
     pub(super) system: Arc<System>,
     /// The memory of files that are mapped to be shared, by their inodes' numbers.
     pub(super) shared: BTreeMap<u64, Weak<Shared>>,
@@ -39,7 +41,20 @@ pub struct FileSystem {
     pub(super) images: Images,
     own: Option<Port<FileSystem>>,
     pub(super) last: u64,
+    /// A request is on its way that frees what was given up.
+    reaping: bool,
+    /// For what there are still some to be woken, of those whose waits are not after one.
+    pub(super) waking: VecDeque<(WaitKey, u64)>,
+    /// A request is on its way that wakes them.
+    pub(super) wakes: bool,
+    /// A request is on its way that forgets what waits were for that are over.
+    forgets: bool,
+    /// Tables of descriptors that are being copied: nothing is changed in them meanwhile.
+    pub(super) frozen: u32,
 }
+
+/// Pages of files that are gone, freed in one run.
+const REAPED: usize = 32;
 
 /// How a call ended, or that it waits.
 pub(super) enum Done {
@@ -47,6 +62,8 @@ pub(super) enum Done {
     Value(u64),
     /// It waits for one of these, at most until then.
     Wait(Vec<WaitKey>, Option<Cycles>),
+    /// It waits for what it watches, at most until then.
+    Watched(Option<Cycles>),
     /// A piece of it is done: it goes on.
     More,
 }
@@ -57,32 +74,67 @@ type Cx<'a> = Context<'a, Mail>;
 impl Resource<Mail> for FileSystem {
     type Request = FileRequest;
     type Reply = Answer;
-    const FAN_OUT: u32 = 2;
+    const FAN_OUT: u32 = 5;
 
     fn handle(&mut self, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
         let next = match request {
             FileRequest::Call(call) => self.call(call, cx),
             FileRequest::New => Outcome::Reply(Answer::Files(self.fresh(cx))),
-            FileRequest::Fork { from, share } => {
-                Outcome::Reply(Answer::Files(self.fork(*from, *share)))
-            }
-            FileRequest::Drop(files) => {
-                self.release(*files);
-                self.system.open.store(self.root.counted_in_all(), Ordering::Relaxed);
-                Outcome::Done
-            }
-            FileRequest::Exec(files) => {
-                if let Some(files) = self.files.get_mut(files) {
-                    files.table.sweep(&mut self.root, &mut self.effects);
+            FileRequest::Fork { from, share, copy } => {
+                match self.fork(*from, *share, copy).transpose() {
+                    Some(files) => Outcome::Reply(Answer::Files(files)),
+                    None => Outcome::Continue(At::beginning()),
                 }
+            }
+            FileRequest::Drop(files) => match self.release(*files) {
+                Some(gone) => {
+                    *request = FileRequest::Dispose(Some(Box::new(gone)));
+                    Outcome::Continue(At::beginning())
+                }
+                None => Outcome::Done,
+            },
+            FileRequest::Dispose(gone) => {
+                if self.dispose(gone) {
+                    Outcome::Continue(At::beginning())
+                } else {
+                    self.system.open.store(self.root.counted_in_all(), Ordering::Relaxed);
+                    Outcome::Done
+                }
+            }
+            FileRequest::Exec(files, at) => match self.sweep(*files, *at) {
+                Some(next) => {
+                    *at = next;
+                    Outcome::Continue(At::beginning())
+                }
+                None => Outcome::Reply(Answer::Call(Ok(0))),
+            },
+            FileRequest::Forget => {
+                if self.waits.forget_some() {
+                    return Outcome::Continue(At::beginning());
+                }
+                self.forgets = false;
+                return Outcome::Done;
+            }
+            FileRequest::Wake => {
+                self.wakes = false;
                 Outcome::Done
             }
-            FileRequest::Image(files, process, path) => {
-                let image = self.image(*files, process.as_deref(), path, cx);
-                Outcome::Reply(Answer::Image(image.map(Box::new)))
+            FileRequest::Image { files, process, path, walks, open } => {
+                walks.get_mut().begin();
+                let image = self.image(*files, process.as_deref(), path, (walks, open), cx);
+                match image.transpose() {
+                    Some(Err(_)) if walks.get_mut().is_suspended() => {
+                        Outcome::Continue(At::beginning())
+                    }
+                    Some(image) => Outcome::Reply(Answer::Image(image.map(Box::new))),
+                    None => Outcome::Continue(At::beginning()),
+                }
             }
             FileRequest::Map { files, fd, shared, write } => {
-                Outcome::Reply(Answer::Mapped(self.mapping(*files, *fd, *shared, *write, cx)))
+                match self.mapping(*files, *fd, *shared, *write, cx).transpose() {
+                    Some(mapping) => Outcome::Reply(Answer::Mapped(mapping)),
+                    None => Outcome::Continue(At::beginning()),
+                }
             }
             FileRequest::Cancel(tid) => {
                 self.cancel(*tid, cx);
@@ -99,23 +151,35 @@ impl Resource<Mail> for FileSystem {
                     Outcome::Done
                 }
             }
-            FileRequest::GiveBack => {
+            FileRequest::GiveBack(of) => {
                 // A file in each run: it may have many pages.
-                if self.images.give_back() {
+                if self.images.give_back(*of) {
                     Outcome::Continue(At::beginning())
                 } else {
                     Outcome::Reply(Answer::Call(Ok(0)))
                 }
             }
+            FileRequest::Reclaim(order) => {
+                self.give_up(*order, cx);
+                Outcome::Done
+            }
             FileRequest::Reap => {
-                if self.root.reap(64) {
-                    Outcome::Continue(At::beginning())
-                } else {
-                    Outcome::Done
+                // Both, whatever the first says.
+                let (contents, rest) = (self.root.reap(REAPED), free_some());
+                if contents || rest {
+                    return Outcome::Continue(At::beginning());
                 }
+                self.reaping = false;
+                return Outcome::Done;
             }
         };
+        if self.root.has_doomed() && !self.reaping {
+            self.reap(cx);
+        }
         self.wake_all(cx);
+        if self.waits.has_over() && !self.forgets {
+            self.forget(cx);
+        }
         next
     }
 }
@@ -130,12 +194,17 @@ impl FileSystem {
             waits: Waits::default(),
             effects: Effects::new(),
             terminal: Terminal::default(),
-            lock_waits: BTreeMap::new(),
+            lock_waits: LockWaits::default(),
             system,
             shared: BTreeMap::new(),
             images: Images::default(),
             own: None,
             last: 0,
+            reaping: false,
+            waking: VecDeque::new(),
+            wakes: false,
+            frozen: 0,
+            forgets: false,
         }
     }
 
@@ -159,7 +228,7 @@ impl FileSystem {
         operation: impl FnOnce(&mut Root, &Caller<'_>, &mut Effects) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
         let asks = Some((&*call.thread.process, call.thread.tid));
-        self.with_files(call.files, asks, cx, operation)
+        self.with_files(call.files, asks, Some(&call.walks), cx, operation)
     }
 
     /// The same for these descriptors; `/proc` is empty without a process.
@@ -167,6 +236,7 @@ impl FileSystem {
         &mut self,
         files: FilesId,
         asks: Option<(&Process, Pid)>,
+        walks: Option<&RefCell<Walks>>,
         cx: &Cx<'_>,
         operation: impl FnOnce(&mut Root, &Caller<'_>, &mut Effects) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
@@ -186,16 +256,23 @@ impl FileSystem {
         };
         let owner = Owner::new(cx.root().index() as u64);
         let largest = process.map_or(u64::MAX, |process| process.limits.soft(Limited::FileSize));
-        let caller = Caller { table: &files.table, place: &files.place, proc, owner, largest, now };
+        let (table, place) = (&files.table, &files.place);
+        let caller = Caller { table, place, proc, owner, largest, walks, now };
         operation(&mut self.root, &caller, &mut self.effects)
     }
 
     fn call(&mut self, call: &mut FileCall, cx: &mut Cx<'_>) -> Next {
-        match self.perform(call, cx) {
+        call.walks.get_mut().begin();
+        let done = self.perform(call, cx);
+        if call.walks.get_mut().is_suspended() {
+            return Outcome::Continue(At::beginning());
+        }
+        match done {
             Ok(Done::Value(value)) => Outcome::Reply(Answer::Call(Ok(value))),
             Err(error) => Outcome::Reply(Answer::Call(Err(Self::failed(call, error)))),
             Ok(Done::More) => Outcome::Continue(At::beginning()),
-            Ok(Done::Wait(keys, deadline)) => self.wait(call, keys, deadline, cx),
+            Ok(Done::Wait(keys, deadline)) => self.wait(call, Some(keys), deadline, cx),
+            Ok(Done::Watched(deadline)) => self.wait(call, None, deadline, cx),
         }
     }
 
@@ -215,17 +292,34 @@ impl FileSystem {
         files.table.set_limit(u32::try_from(most).unwrap_or(u32::MAX));
         Ok(files)
     }
+    /// Contents of files are gone: they are freed in further runs, on the bill of whom they
+    /// were given up for.
+    #[cold]
+    fn reap(&mut self, cx: &mut Cx<'_>) {
+        if let Some(own) = self.own() {
+            self.reaping = cx.send(own, Labels::NONE, FileRequest::Reap).is_ok();
+        }
+    }
+
+    /// A wait for much is over.
+    #[cold]
+    fn forget(&mut self, cx: &mut Cx<'_>) {
+        if let Some(own) = self.own() {
+            self.forgets = cx.send(own, Labels::NONE, FileRequest::Forget).is_ok();
+        }
+    }
+
     /// Takes what the console's device has; true if there may be more.
     fn input(&mut self, cx: &mut Cx<'_>) -> bool {
         let mut bytes = [0; 64];
         let count = vortex_machine::console_read(&mut bytes);
         let interrupt = self.terminal.typed(bytes.get(..count).unwrap_or_default());
         if interrupt && let Some(ports) = self.system.ports.get() {
-            let request = ProcessRequest::Key(self.terminal.foreground, Signal::INT);
+            let request = ProcessRequest::Key(self.terminal.foreground, Signal::INT, Pid(0));
             let _ = cx.send(ports.process, Labels::NONE, request);
         }
         if self.terminal.is_readable() {
-            self.wake(super::streams::CONSOLE, cx);
+            self.wake_for(super::streams::CONSOLE);
         }
         count == bytes.len()
     }

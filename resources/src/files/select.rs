@@ -1,7 +1,5 @@
 //! select(2): the sets of descriptors, and the time that is left.
 
-use alloc::vec::Vec;
-
 use vortex_abi::linux::general::{
     POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDNORM, POLLWRNORM,
 };
@@ -9,6 +7,7 @@ use vortex_abi::{Errno, Files};
 use vortex_grid::Context;
 use vortex_units::Nanos;
 
+use super::poll::{Polling, SLICE};
 use super::request::FileCall;
 use super::resource::{Done, FileSystem};
 use super::times::timespec;
@@ -32,53 +31,35 @@ impl FileSystem {
     /// select(2) and pselect6(2).
     pub(super) fn select(
         &mut self,
-        call: &FileCall,
+        call: &mut FileCall,
         select: &Select,
         cx: &Context<'_, Mail>,
     ) -> Result<Done, Errno> {
         let limit = self.time_limit(call)?;
-        let sets = call.operands.buffer(0)?;
         let most = self.limited(call)?.table.limit();
         let (count, bytes) = (select.count.min(most), select.bytes());
-        let mut keys = Vec::new();
-        let (mut ready, mut answer) = (0, Vec::new());
         let words = (count as usize).div_ceil(64);
-        for at in 0..words {
-            let mut place = 0;
-            let wanted = select.has().map(|has| {
-                let bits = if has { word(sets, place, bytes, at) } else { 0 };
-                place += usize::from(has);
-                bits & below(count as usize - at * 64)
-            });
-            let mut happened = [0; 3];
-            let mut left = wanted.iter().fold(0, |all, bits| all | bits);
-            while left != 0 {
-                let bit = left.trailing_zeros();
-                left &= left - 1;
-                let asked = |set: u64| set >> bit & 1 != 0;
-                let events = EVENTS.iter().zip(wanted).filter(|(_, set)| asked(*set));
-                let events = events.fold(0, |all, (events, _)| all | events);
-                let number = at as i32 * 64 + bit as i32;
-                let polled = self.poll_one(call, number, events, &mut keys);
-                if polled & POLLNVAL != 0 {
-                    return Err(Errno::EBADF);
-                }
-                for ((place, events), wanted) in happened.iter_mut().zip(EVENTS).zip(wanted) {
-                    let so = asked(wanted) && polled & events != 0;
-                    *place |= u64::from(so) << bit;
-                    ready += u64::from(so);
+        let mut polling = self.go_on_polling(call, words > 1);
+        let mut looked = 0;
+        while polling.at < words && looked < SLICE {
+            match self.select_word(call, select, (count, bytes), &mut polling) {
+                Ok(some) => looked += some + 1,
+                Err(error) => {
+                    self.waits.end_watch(call.thread.tid);
+                    return Err(error);
                 }
             }
-            answer.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-            answer.push(happened);
+        }
+        if polling.at < words {
+            return Ok(self.polled_some(call, polling));
+        }
+        let (ready, answer) = (polling.ready, core::mem::take(&mut polling.found));
+        if let Some(waits) = self.polled(call, polling, limit, cx) {
+            return Ok(waits);
         }
         let deadline =
             call.deadline.or_else(|| Some(self.system.clock.after(cx.now(), Nanos::new(limit?))));
-        if ready == 0 && limit != Some(0) && !call.expired {
-            keys.sort_unstable();
-            keys.dedup();
-            return Ok(Done::Wait(keys, deadline));
-        }
+        let sets = call.operands.buffer(0)?;
         let mut place = 0;
         for (set, has) in select.has().into_iter().enumerate() {
             for (at, happened) in answer.iter().enumerate().filter(|_| has) {
@@ -101,6 +82,47 @@ impl FileSystem {
             call.operands.give(1, &time)?;
         }
         Ok(Done::Value(ready))
+    }
+
+    /// Looks at the descriptors of one word of the sets; how many there were.
+    fn select_word(
+        &mut self,
+        call: &FileCall,
+        select: &Select,
+        (count, bytes): (u32, usize),
+        polling: &mut Polling,
+    ) -> Result<usize, Errno> {
+        let (sets, at) = (call.operands.buffer(0)?, polling.at);
+        let mut place = 0;
+        let wanted = select.has().map(|has| {
+            let bits = if has { word(sets, place, bytes, at) } else { 0 };
+            place += usize::from(has);
+            bits & below(count as usize - at * 64)
+        });
+        let mut happened = [0; 3];
+        let mut left = wanted.iter().fold(0, |all, bits| all | bits);
+        let looked = left.count_ones() as usize;
+        while left != 0 {
+            let bit = left.trailing_zeros();
+            left &= left - 1;
+            let asked = |set: u64| set >> bit & 1 != 0;
+            let events = EVENTS.iter().zip(wanted).filter(|(_, set)| asked(*set));
+            let events = events.fold(0, |all, (events, _)| all | events);
+            let number = at as i32 * 64 + bit as i32;
+            let polled = self.poll_one(call, number, events, &mut polling.keys);
+            if polled & POLLNVAL != 0 {
+                return Err(Errno::EBADF);
+            }
+            for ((place, events), wanted) in happened.iter_mut().zip(EVENTS).zip(wanted) {
+                let so = asked(wanted) && polled & events != 0;
+                *place |= u64::from(so) << bit;
+                polling.ready += u64::from(so);
+            }
+        }
+        polling.found.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        polling.found.push(happened);
+        polling.at += 1;
+        Ok(looked)
     }
 
     /// The call's time in nanoseconds, if it has one.

@@ -86,6 +86,7 @@ impl FileSystem {
             Moved::WouldBlock(key) => Ok(Done::Wait([key].into(), None)),
             Moved::Device(_) => Ok(self.read_console(buffer)),
             Moved::External(_) => Err(Errno::EINVAL),
+            Moved::More => Ok(Done::More),
         }
     }
 
@@ -159,7 +160,7 @@ impl FileSystem {
                 self.terminal.write(bytes.get(..count).unwrap_or_default());
                 count
             }
-            Ok(Moved::External(_)) => return Err(Errno::EINVAL),
+            Ok(Moved::External(_) | Moved::More) => return Err(Errno::EINVAL),
             Err(error) => {
                 if error == Errno::EPIPE {
                     call.thread.raise(Signal::PIPE);

@@ -14,13 +14,15 @@ use vortex_units::Frames;
 
 use super::calls;
 use super::faults::poke;
+use super::file_orders::ReclaimFile;
 use super::orders::Reclaim;
-use super::pages::{clear, populate, share, show, sweep};
+use super::pages::{clear, populate, show, sweep};
 use super::regions::Backing;
 use super::remap;
 use super::space::AddressSpace;
 use super::turn::Order;
 use crate::files::{FileRequest, FilesId};
+use crate::graves::free_some;
 use crate::{Answer, Mail, System};
 
 /// To ASR.
@@ -53,10 +55,14 @@ pub enum MemoryRequest {
         from: Arc<AddressSpace>,
         /// What is made so far.
         to: Option<Arc<AddressSpace>>,
-        /// From where on.
+        /// From where on regions are still to be copied; nothing when they are.
+        regions: Option<u64>,
+        /// From where on pages are.
         at: u64,
         /// The page that both will write to next: the thread's stack.
         hot: u64,
+        /// How often it has waited for memory.
+        waited: u8,
     },
     /// The space has no user any more: its frames are given back.
     Release {
@@ -67,9 +73,22 @@ pub enum MemoryRequest {
     },
     /// A frame of a page is asked back.
     Reclaim(Reclaim),
+    /// A frame of a file's page is asked back, which spaces show.
+    ReclaimFile(ReclaimFile),
 }
 
 impl MemoryRequest {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Fault { .. } => "fault",
+            Self::Call { call, .. } => call.name(),
+            Self::Copy { .. } => "copy",
+            Self::Release { .. } => "release",
+            Self::Reclaim(_) => "reclaim",
+            Self::ReclaimFile(_) => "reclaim a file's",
+        }
+    }
+
     /// The space that it is about, if it is to have that for itself.
     fn space(&self) -> Option<&AddressSpace> {
         match self {
@@ -77,7 +96,7 @@ impl MemoryRequest {
             | Self::Call { space, .. }
             | Self::Release { space, .. }
             | Self::Copy { from: space, .. } => Some(space),
-            Self::Reclaim(_) => None,
+            Self::Reclaim(_) | Self::ReclaimFile(_) => None,
         }
     }
 }
@@ -137,10 +156,6 @@ pub struct AddressSpaces {
 }
 
 type Left = Outcome<Mail, AddressSpaces>;
-
-/// A copy that has come so far has all pages that were in tables; from there on pages count
-/// that are with the swap resource.
-const KEPT: u64 = 1 << 63;
 
 /// The file resource has told what is to be mapped.
 struct HasFile;
@@ -205,67 +220,15 @@ impl AddressSpaces {
                     None => self.call(space, *call, stage, None, cx),
                 }
             }
-            MemoryRequest::Copy { from, to, at, hot } => self.copy(from, to, at, *hot, cx),
+            MemoryRequest::Copy { .. } => self.copy(request, cx),
             MemoryRequest::Release { space, at } => release(space, at),
             MemoryRequest::Reclaim(order) => self.reclaim(order, cx),
+            MemoryRequest::ReclaimFile(order) => self.reclaim_file(order, cx),
         }
     }
 }
 
 impl AddressSpaces {
-    /// Copies a slice of a space (fork).
-    fn copy(
-        &self,
-        from: &Arc<AddressSpace>,
-        to: &mut Option<Arc<AddressSpace>>,
-        at: &mut u64,
-        hot: u64,
-        cx: &mut Context<'_, Mail>,
-    ) -> Left {
-        let failed = || Outcome::Reply(Answer::Space(Err(Errno::ENOMEM)));
-        let space = match to {
-            Some(space) => space.clone(),
-            None => {
-                let Some(space) = AddressSpace::new(from.space.owner()) else { return failed() };
-                *space.regions.lock() = from.regions.lock().forked();
-                *space.heap.lock() = *from.heap.lock();
-                *space.arguments.lock() = *from.arguments.lock();
-                from.bounds.copy_to(&space.bounds);
-                if !space.bill_mappings_as(from) {
-                    return failed();
-                }
-                *to = Some(space.clone());
-                space
-            }
-        };
-        match share(from, &space, *at, hot) {
-            Ok(Some(next)) => *at = next,
-            Ok(None) => {
-                if let Some(next) = from.away.copy_to(&space, at.saturating_sub(KEPT)) {
-                    *at = KEPT + next;
-                    return Outcome::Continue(At::beginning());
-                }
-                // Until no thread of the parent writes to what is shared now, the child
-                // does not begin.
-                *at = u64::MAX;
-                if from.space.is_current() {
-                    return Outcome::Reply(Answer::Space(Ok(space)));
-                }
-                poke(from, cx);
-            }
-            Err(_) => {
-                // What was copied so far goes a slice at a time, too.
-                if let (Some(space), Some(ports)) = (to.take(), self.system.ports.get()) {
-                    let labels = Labels::flow(space.number);
-                    let release = MemoryRequest::Release { space, at: 0 };
-                    let _ = cx.send(ports.memory, labels, release);
-                }
-                return failed();
-            }
-        }
-        Outcome::Continue(At::beginning())
-    }
-
     fn ask_file(&self, files: FilesId, file: calls::File, cx: &mut Context<'_, Mail>) -> Left {
         let failed = || Outcome::Reply(Answer::Call(Err(Errno::EAGAIN)));
         let Some(ports) = self.system.ports.get() else { return failed() };
@@ -340,6 +303,7 @@ impl AddressSpaces {
         }
         if let Stage::Settling(answer) = *stage
             && space.space.is_current()
+            && !free_some()
         {
             match calls::wanted(&call, answer) {
                 Some((end, access)) => *stage = Stage::Populating(answer, end, access, answer),

@@ -2,12 +2,10 @@
 //! loads their libraries, at fixed places or position-independent.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
-use vortex_abi::Span;
 use vortex_abi::linux::auxvec::{
-    AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP, AT_NULL,
-    AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_RANDOM, AT_SECURE, AT_UID,
+    AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_FLAGS, AT_GID, AT_HWCAP, AT_PAGESZ, AT_PHDR,
+    AT_PHENT, AT_PHNUM, AT_SECURE, AT_UID,
 };
 use vortex_machine::PAGE;
 use vortex_units::ActivityId;
@@ -16,15 +14,20 @@ use super::layout::Layout;
 use super::regions::Region;
 use super::segments::{self, Place};
 use super::space::AddressSpace;
+use super::start::{self, Stack, Words};
 use crate::files::Image;
 use crate::process::{Limited, Rlimits};
 
 const PAGE_U64: u64 = PAGE as u64;
-/// How much arguments and environment are at most, as on Linux: a quarter of the stack, but so
-/// much always, and no more than the other.
-const STRINGS: (u64, u64) = (128 << 10, 6 << 20);
 /// The smallest and the largest stack, whatever its limit.
-const STACK: (u64, u64) = (STRINGS.0 + (64 << 10), 1 << 30);
+const STACK: (u64, u64) = (start::MOST.0 + (64 << 10), 1 << 30);
+
+/// A program whose stack is still being written.
+pub struct Loading {
+    space: Arc<AddressSpace>,
+    entry: u64,
+    stack: Stack,
+}
 
 /// A program, ready to begin.
 pub struct Program {
@@ -53,10 +56,8 @@ pub enum LoadError {
 
 /// What a program finds as it begins, and what it is given.
 pub struct Given<'a> {
-    /// Its arguments.
-    pub arguments: &'a [Vec<u8>],
-    /// Its environment.
-    pub environment: &'a [Vec<u8>],
+    /// Its arguments and its environment.
+    pub words: Words,
     /// Bytes for its own use.
     pub key: [u8; 16],
     /// Where its places come from, if they are not to be always the same.
@@ -67,7 +68,7 @@ pub struct Given<'a> {
     pub owner: ActivityId,
 }
 
-/// Loads a program, and the interpreter that it wants, if any, and builds its stack.
+/// Loads a program, and the interpreter that it wants, if any, and begins its stack.
 ///
 /// # Errors
 /// [`LoadError`]; nothing is left behind.
@@ -76,8 +77,8 @@ pub fn load(
     interpreter: Option<&Arc<Image>>,
     path: &[u8],
     given: Given<'_>,
-) -> Result<Program, LoadError> {
-    let Given { arguments, environment, key, places, limits, owner } = given;
+) -> Result<Loading, LoadError> {
+    let Given { words, key, places, limits, owner } = given;
     let space = AddressSpace::new(owner).ok_or(LoadError::NoMemory)?;
     let most = limits.soft(Limited::Stack).clamp(STACK.0, STACK.1).next_multiple_of(PAGE_U64);
     let layout = places.map_or(Layout::FIXED, |word| Layout::random(most, word));
@@ -127,89 +128,26 @@ pub fn load(
         (AT_HWCAP, 0),
     ];
     let top = (layout.stack_top - layout.stack_skip, most / 4);
-    let stack = build_stack(&space, path, (arguments, environment), key, &auxiliary, top)?;
-    Ok(Program { space, entry: first.map_or(program.entry, |first| first.entry), stack })
+    let stack = Stack::new(words, &space, path, key, &auxiliary, top)?;
+    Ok(Loading { space, entry: first.map_or(program.entry, |first| first.entry), stack })
 }
 
-/// Builds the first stack: strings, vectors, the auxiliary vector (System V ABI, 3.4.1).
-fn build_stack(
-    space: &AddressSpace,
-    path: &[u8],
-    (arguments, environment): (&[Vec<u8>], &[Vec<u8>]),
-    random: [u8; 16],
-    auxiliary: &[(u32, u64)],
-    (top, most): (u64, u64),
-) -> Result<u64, LoadError> {
-    let strings = arguments.iter().chain(environment);
-    let size: usize = strings.map(|string| string.len() + 9).sum::<usize>() + path.len() + 1;
-    if size as u64 > most.clamp(STRINGS.0, STRINGS.1) {
-        return Err(LoadError::Arguments);
-    }
-    let mut strings = Strings::new(size + random.len(), top - 8)?;
-    let name = strings.put(path, true);
-    let environment = strings.put_all(environment)?;
-    let first = strings.at;
-    let given = strings.put_all(arguments)?;
-    let length = first - strings.at;
-    *space.arguments.lock() = Span::new(strings.at, length);
-    let random = strings.put(&random, false);
-    let mut words = Vec::new();
-    let count = given.len() + environment.len() + 2 * auxiliary.len() + 9;
-    words.try_reserve_exact(count).map_err(|_| LoadError::NoMemory)?;
-    words.push(given.len() as u64);
-    words.extend(given);
-    words.push(0);
-    words.extend(environment);
-    words.push(0);
-    let more = [(AT_RANDOM, random), (AT_EXECFN, name), (AT_NULL, 0)];
-    words.extend(auxiliary.iter().chain(&more).flat_map(|&(key, value)| [u64::from(key), value]));
-    let stack = (random - 8 * words.len() as u64) & !15;
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(8 * words.len()).map_err(|_| LoadError::NoMemory)?;
-    bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
-    let filled = space.fill(strings.at, strings.bytes()) && space.fill(stack, &bytes);
-    if filled { Ok(stack) } else { Err(LoadError::NoMemory) }
-}
-
-/// What lies at the end of the stack, made from its end on.
-struct Strings {
-    bytes: Vec<u8>,
-    /// Where in `bytes` the last one that was put begins.
-    begin: usize,
-    /// And where that will be.
-    at: u64,
-}
-
-impl Strings {
-    /// Room for so many bytes, up to this place.
-    fn new(size: usize, at: u64) -> Result<Self, LoadError> {
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(size).map_err(|_| LoadError::NoMemory)?;
-        bytes.resize(size, 0);
-        Ok(Self { bytes, begin: size, at })
-    }
-
-    /// Puts bytes before the others; where they will be.
-    fn put(&mut self, bytes: &[u8], zero: bool) -> u64 {
-        let length = bytes.len() + usize::from(zero);
-        self.begin = self.begin.saturating_sub(length);
-        self.at -= length as u64;
-        if let Some(place) = self.bytes.get_mut(self.begin..self.begin + bytes.len()) {
-            place.copy_from_slice(bytes);
+impl Loading {
+    /// Writes some more of the stack: the program, when it is ready to begin.
+    ///
+    /// # Errors
+    /// [`LoadError::NoMemory`].
+    pub fn go_on(&mut self) -> Result<Option<Program>, LoadError> {
+        if !self.stack.go_on(&self.space)? {
+            return Ok(None);
         }
-        self.at
+        let (entry, stack) = (self.entry, self.stack.stack);
+        Ok(Some(Program { space: self.space.clone(), entry, stack }))
     }
 
-    /// Puts strings: as on Linux, the first has the lowest address.
-    fn put_all(&mut self, strings: &[Vec<u8>]) -> Result<Vec<u64>, LoadError> {
-        let mut places = Vec::new();
-        places.try_reserve_exact(strings.len()).map_err(|_| LoadError::NoMemory)?;
-        places.extend(strings.iter().rev().map(|string| self.put(string, true)));
-        places.reverse();
-        Ok(places)
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(self.begin..).unwrap_or_default()
+    /// Its memory, where it is not to begin: to be given back.
+    #[must_use]
+    pub fn space(&self) -> &Arc<AddressSpace> {
+        &self.space
     }
 }

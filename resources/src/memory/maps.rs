@@ -8,19 +8,20 @@ use vortex_machine::Access;
 use super::regions::{Backing, Region};
 use super::space::AddressSpace;
 
-/// The most regions that are shown: what is made in one run is bounded.
-const MOST: usize = 1024;
+/// Regions that are shown in one run.
+const SLICE: usize = 12;
 
-/// A line for each region.
+/// A line for each region, some of them, from an address on; and the address of the next.
 #[must_use]
-pub fn maps(space: &AddressSpace) -> String {
+pub fn maps(space: &AddressSpace, from: u64) -> (String, Option<u64>) {
     let (heap, top) = (*space.heap.lock(), space.bounds.top());
     let mut text = String::new();
-    for (start, region) in space.regions.lock().iter().take(MOST) {
+    let (some, next) = space.regions.lock().some_from(from, SLICE);
+    for (start, region) in some {
         // Writing to a string does not fail.
         let _ = line(&mut text, start, &region, heap, top);
     }
-    text
+    (text, next)
 }
 
 fn line(

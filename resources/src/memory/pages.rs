@@ -2,14 +2,19 @@
 
 use core::convert::Infallible;
 
-use vortex_machine::{Access, MapError, PAGE};
+use vortex_machine::{Access, MapError, PAGE, Work};
 
 use super::mend::{By, Mend, mend};
 use super::regions::Region;
 use super::space::AddressSpace;
+use crate::graves::free_some;
 
-/// Batches of pages, or regions with fewer, worked on in one run.
+/// Regions looked at in one run.
 const SLICE: usize = 16;
+/// Pages that are made in one.
+const MADE: usize = 8;
+/// Regions that are taken away in one.
+const TAKEN: usize = 32;
 
 /// Takes pages away, or changes their rights, a slice at a time. Where to go on, if not done.
 pub(super) fn sweep(
@@ -18,24 +23,22 @@ pub(super) fn sweep(
     end: u64,
     access: Option<Access>,
 ) -> Option<u64> {
+    let mut work = Work::default();
+    let Some(access) = access else {
+        if !space.away.discard(at, end) {
+            return Some(at);
+        }
+        return space.space.unmap(at, end, &mut work);
+    };
     for _ in 0..SLICE {
-        let next = match access {
-            None => {
-                let next = space.space.unmap(at, end);
-                // In this order: a page may leave the tables for there meanwhile.
-                if !space.away.discard(at, next.unwrap_or(end)) {
-                    return Some(at);
-                }
-                next
-            }
-            Some(access) => {
-                let (_, region) = space.region(at)?;
-                let stop = region.end.min(end);
-                let next = space.space.protect(at, stop, access, !region.shared);
-                next.or((stop < end).then_some(stop))
-            }
-        };
-        at = next?;
+        let (_, region) = space.region(at)?;
+        let stop = region.end.min(end);
+        work.begin_range();
+        let next = space.space.protect(at, stop, (access, !region.shared), &mut work);
+        if next.is_some() || stop >= end {
+            return next;
+        }
+        at = stop;
     }
     Some(at)
 }
@@ -46,37 +49,42 @@ fn each_range<E>(
     space: &AddressSpace,
     at: u64,
     is_meant: impl Fn(&Region) -> bool,
-    mut work: impl FnMut(u64, u64) -> Result<Option<u64>, E>,
+    mut each: impl FnMut(u64, u64, &mut Work) -> Result<Option<u64>, E>,
 ) -> Result<Option<u64>, E> {
     let mut ranges = [(0, 0); SLICE];
-    let count = space.regions.lock().ranges(at, is_meant, &mut ranges);
-    let mut steps = 0;
+    let (count, next) = space.regions.lock().ranges(at, is_meant, &mut ranges);
+    let mut work = Work::default();
     for &(start, end) in ranges.iter().take(count) {
-        let mut at = start;
-        while let Some(next) = work(at, end)? {
-            at = next;
-            steps += 1;
-            if steps >= SLICE {
-                return Ok(Some(at));
-            }
+        if work.is_done() {
+            return Ok(Some(start));
         }
-        steps += 1;
-        if steps >= SLICE {
-            return Ok(Some(end));
+        work.begin_range();
+        if let Some(at) = each(start, end, &mut work)? {
+            return Ok(Some(at));
         }
     }
-    Ok(None)
+    Ok(next)
 }
 
-/// Takes away all pages of a space that nobody uses, a slice at a time. Where to go on, if
-/// not done.
+/// Takes away all pages of a space that nobody uses, and then its regions, a slice at a time.
+/// Where to go on, if not done.
 pub(super) fn clear(space: &AddressSpace, at: u64) -> Option<u64> {
     if !space.away.discard(0, u64::MAX) {
         return Some(at);
     }
-    let unmap = |at, end| Ok::<_, Infallible>(space.space.unmap(at, end));
-    each_range(space, at, |_| true, unmap).unwrap_or_default()
+    if at < GONE {
+        let unmap =
+            |at, end, work: &mut Work| Ok::<_, Infallible>(space.space.unmap(at, end, work));
+        return Some(each_range(space, at, |_| true, unmap).unwrap_or_default().unwrap_or(GONE));
+    }
+    let taken = space.regions.lock().take_some(TAKEN);
+    let more = !taken.is_empty();
+    drop(taken);
+    (more || free_some()).then_some(GONE)
 }
+
+/// Where a space is cleared of all pages: behind all of them.
+const GONE: u64 = u64::MAX;
 
 /// Shows a slice of the pages that a fork copies to the copy; where to go on, if not done.
 /// The page `hot` is copied at once: both will write to it next.
@@ -86,7 +94,7 @@ pub(super) fn share(
     at: u64,
     hot: u64,
 ) -> Result<Option<u64>, MapError> {
-    let share = |at, end| from.space.share(&to.space, at, end, hot);
+    let share = |at, end, work: &mut Work| from.space.share(&to.space, (at, end), hot, work);
     each_range(to, at, Region::is_own, share)
 }
 
@@ -99,7 +107,7 @@ pub(super) fn populate(
     access: Access,
 ) -> (Option<u64>, u64) {
     let mut given = 0;
-    for _ in 0..SLICE {
+    for _ in 0..MADE {
         if at >= end {
             break;
         }
@@ -115,15 +123,9 @@ pub(super) fn populate(
 /// Shows a slice of pages at another place too; where to go on, if not done.
 pub(super) fn show(
     space: &AddressSpace,
-    mut at: u64,
+    at: u64,
     end: u64,
     distance: i64,
 ) -> Result<Option<u64>, MapError> {
-    for _ in 0..SLICE {
-        match space.space.show(at, end, distance)? {
-            Some(next) => at = next,
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(at))
+    space.space.show(at, end, distance, &mut Work::default())
 }

@@ -7,6 +7,7 @@ use vortex_abi::Span;
 use vortex_machine::{Access, Frame, PAGE, USER_END};
 
 use super::space::AddressSpace;
+use super::strings::zero_in;
 
 const PAGE_U64: u64 = PAGE as u64;
 
@@ -151,7 +152,7 @@ pub fn read_string(
         let pinned = pin(space, Span::new(at, length), Access::Read)?;
         let read = pinned.read(0, &mut piece);
         let bytes = piece.get(..read).unwrap_or_default();
-        let end = bytes.iter().position(|&byte| byte == 0);
+        let end = zero_in(bytes);
         let text = bytes.get(..end.unwrap_or(read)).unwrap_or_default();
         string.try_reserve(text.len()).map_err(|_| Unpinned::NoMemory)?;
         string.extend_from_slice(text);

@@ -6,17 +6,22 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use vortex_machine::{Access, PAGE, USER_END};
 
 use super::shared::Shared;
-use crate::files::Image;
+use crate::files::{Image, Pages};
 
 const PAGE_U64: u64 = PAGE as u64;
 /// Nothing is mapped below: a null pointer faults.
 const LOWEST: u64 = 0x1_0000;
 /// The most regions that a process has, as Linux's `vm.max_map_count`.
 const MOST: usize = 65_530;
+/// Regions that are looked at in one run.
+const LOOKS: usize = 64;
+/// Regions that a fork copies in one run.
+const COPIED: usize = 32;
 
 /// Where a region's contents come from.
 #[derive(Clone, Debug)]
@@ -143,6 +148,20 @@ impl Region {
         }
     }
 
+    /// Which page of a region that begins there shows this page of a file.
+    fn shows(&self, start: u64, pages: &Arc<Pages>, index: u64) -> Option<u64> {
+        let (image, from) = match &self.backing {
+            Backing::File(image, _, from) => (image, *from),
+            Backing::Mapped(image, from) => (image, i64::try_from(*from).ok()?),
+            Backing::Anonymous | Backing::Shared(..) => return None,
+        };
+        let at = i64::try_from(index.checked_mul(PAGE_U64)?).ok()?;
+        let within = u64::try_from(at.checked_sub(from)?).ok()?;
+        let page = start.checked_add(within)?;
+        let shows = within.is_multiple_of(PAGE_U64) && page < self.end;
+        (shows && image.is_of(pages)).then_some(page)
+    }
+
     /// Whether a fork has to copy its pages: all others come again from where they came.
     #[must_use]
     pub fn is_own(&self) -> bool {
@@ -166,23 +185,28 @@ impl Regions {
     }
 
     /// The ranges of those of which this is true, from an address on, as many as there is
-    /// room for: each from that address, or its beginning, to its end.
+    /// room for: each from that address, or its beginning, to its end. A bounded number is
+    /// looked at; how many are meant, and where to go on, if those were not all.
     pub fn ranges(
         &self,
         address: u64,
         mut is_meant: impl FnMut(&Region) -> bool,
         room: &mut [(u64, u64)],
-    ) -> usize {
+    ) -> (usize, Option<u64>) {
         let first = self.by_start.range(..=address).next_back();
         let first = first.filter(|(_, region)| region.end > address).map(|(&start, _)| start);
-        let meant = self.by_start.range(first.unwrap_or(address)..);
-        let meant = meant.filter(|(_, region)| is_meant(region));
         let mut count = 0;
-        for (place, (&start, region)) in room.iter_mut().zip(meant) {
-            *place = (start.max(address), region.end);
-            count += 1;
+        let looked = self.by_start.range(first.unwrap_or(address)..);
+        for (looks, (&start, region)) in looked.enumerate() {
+            let Some(place) = room.get_mut(count).filter(|_| looks < LOOKS) else {
+                return (count, Some(start.max(address)));
+            };
+            if is_meant(region) {
+                *place = (start.max(address), region.end);
+                count += 1;
+            }
         }
-        count
+        (count, None)
     }
 
     /// The range of the first private region of an address or behind it that a program may
@@ -193,6 +217,30 @@ impl Regions {
         let all = before.into_iter().chain(self.by_start.range(address.saturating_add(1)..));
         let mut all = all.filter(|(_, region)| region.end > address && !region.shared);
         all.next().map(|(&start, region)| (start, region.end))
+    }
+
+    /// The first page from an address on that shows a page of a file, of no more than so many
+    /// regions; and where to go on, if those or the page were not the last.
+    #[must_use]
+    pub fn showing(
+        &self,
+        pages: &Arc<Pages>,
+        index: u64,
+        from: u64,
+        most: usize,
+    ) -> (Option<u64>, Option<u64>) {
+        let before = self.by_start.range(..=from).next_back();
+        let first = before.filter(|(_, region)| region.end > from).map_or(from, |(&at, _)| at);
+        for (count, (&start, region)) in self.by_start.range(first..).enumerate() {
+            if count >= most {
+                return (None, Some(start));
+            }
+            let page = region.shows(start, pages, index);
+            if let Some(page) = page.filter(|&page| page >= from) {
+                return (Some(page), Some(page.saturating_add(PAGE_U64)));
+            }
+        }
+        (None, None)
     }
 
     /// A page of the region that begins there was written.
@@ -214,9 +262,13 @@ impl Regions {
         self.count().saturating_add(more as usize) <= MOST
     }
 
-    /// All, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, Region)> + '_ {
-        self.by_start.iter().map(|(&start, region)| (start, region.clone()))
+    /// So many, in order, from an address on, and where the next begins.
+    #[must_use]
+    pub fn some_from(&self, from: u64, most: usize) -> (Vec<(u64, Region)>, Option<u64>) {
+        let mut rest = self.by_start.range(from..);
+        let some = rest.by_ref().take(most).map(|(&start, region)| (start, region.clone()));
+        let some = some.collect();
+        (some, rest.next().map(|(&start, _)| start))
     }
 
     /// Whether there can be regions in this range.
@@ -299,15 +351,29 @@ impl Regions {
         }
     }
 
-    /// Those that a fork's child has.
-    #[must_use]
-    pub fn forked(&self) -> Self {
-        let mut copy = self.clone();
-        let left = self.by_start.iter().filter(|(_, region)| region.forked == Forked::Left);
-        for (&start, region) in left {
-            copy.remove(start, region.end);
+    /// Copies some of those that a fork's child has, from an address on. Where to go on, if
+    /// those were not all.
+    pub fn fork_some(&self, from: u64, copy: &mut Self) -> Option<u64> {
+        let mut rest = self.by_start.range(from..);
+        for (&start, region) in rest.by_ref().take(COPIED) {
+            if region.forked != Forked::Left {
+                copy.bytes.add(start, region);
+                copy.by_start.insert(start, region.clone());
+            }
         }
-        copy
+        rest.next().map(|(&start, _)| start)
+    }
+
+    /// Takes some away, of a space that nobody uses any more.
+    pub fn take_some(&mut self, most: usize) -> Vec<Region> {
+        let mut taken = Vec::new();
+        while taken.len() < most
+            && let Some((start, region)) = self.by_start.pop_last()
+        {
+            self.bytes.take(start, &region);
+            taken.push(region);
+        }
+        taken
     }
 
     /// Whether all between these addresses belongs to regions of which this is true.

@@ -16,6 +16,7 @@ use vortex_units::ActivityId;
 
 use super::mend::from_file;
 use crate::files::Image;
+use crate::graves::give_up;
 
 const PAGE_U64: u64 = PAGE as u64;
 
@@ -78,7 +79,7 @@ impl Inner {
         }
         let at = i64::try_from(page.checked_mul(PAGE_U64)?).ok()?;
         let frame = match &self.file {
-            Some(file) => from_file(&file.image, file.valid, at, owner, Use::File)?,
+            Some(file) => from_file(&file.image, file.valid, at, owner, Use::Shared)?,
             None => Frame::zeroed_for(owner, Use::Shared)?,
         };
         self.frames.insert(page, frame.clone());
@@ -90,6 +91,10 @@ impl Overlay for Shared {
     fn read(&self, page: u64, within: usize, bytes: &mut [u8]) -> bool {
         let frame = self.inner.lock().frames.get(&page).cloned();
         frame.map(|frame| frame.read(within, bytes)).is_some()
+    }
+
+    fn next(&self, page: u64) -> Option<u64> {
+        self.inner.lock().frames.range(page..).next().map(|(&page, _)| page)
     }
 
     fn write(&self, page: u64, within: usize, bytes: &[u8]) {
@@ -109,7 +114,13 @@ impl Overlay for Shared {
             let within = (size % PAGE_U64) as usize;
             last.clear(within, PAGE - within);
         }
-        drop(cut);
+        give_up(BTreeMap::new(), cut);
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        give_up(BTreeMap::new(), core::mem::take(&mut self.inner.get_mut().frames));
     }
 }
 

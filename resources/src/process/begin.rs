@@ -14,15 +14,16 @@ use vortex_units::{ActivityId, Cycles};
 use super::cpu_timers::CpuTimers;
 use super::executing::errno;
 use super::processes::{Pid, Process, ThreadState};
+use super::records::Record;
 use super::request::ProcessRequest;
-use super::resource::{Cx, Next, Processes, Record};
+use super::resource::{Cx, Next, Processes};
 use super::rlimits::Rlimits;
 use super::seat::Seat;
 use super::signals::{Actions, Pending};
 use super::thread::Thread;
 use super::threads::ThreadReady;
 use crate::files::{FileRequest, FilesId, Image};
-use crate::memory::{AddressSpace, Program, interpreter};
+use crate::memory::{AddressSpace, Loading, Program, Words, interpreter};
 use crate::quota::Quota;
 use crate::{Answer, Mail};
 
@@ -37,13 +38,15 @@ pub struct Start {
     pub(super) files: Option<FilesId>,
     /// The program, while the interpreter that it wants to be loaded by is asked for.
     pub(super) program: Option<Box<Image>>,
+    /// It, while its stack is being written; and its file, which nobody may write meanwhile.
+    pub(super) loading: Option<(Box<Loading>, Option<Arc<()>>)>,
 }
 
 impl Start {
     /// A service's program.
     #[must_use]
     pub fn new(path: Vec<u8>, arguments: Vec<Vec<u8>>, environment: Vec<Vec<u8>>) -> Self {
-        Self { path, arguments, environment, files: None, program: None }
+        Self { path, arguments, environment, files: None, program: None, loading: None }
     }
 }
 
@@ -83,12 +86,36 @@ impl Continuation<Mail, Processes> for HasImage {
             },
         };
         let running = image.running.take();
-        let strings = (&start.arguments[..], &start.environment[..]);
         let owner = cx.activity();
-        let program = match processes.load(*image, loader, strings, owner, None) {
-            Ok(program) => program,
-            Err(error) => return processes.not_started(start, error),
+        let loading = Words::of(&start.arguments, &start.environment)
+            .map_err(errno)
+            .and_then(|words| processes.load(*image, loader, words, owner, None));
+        match loading {
+            Ok(loading) => {
+                start.loading = Some((Box::new(loading), running));
+                Outcome::Continue(At::routine::<Filled>())
+            }
+            Err(error) => processes.not_started(start, error),
+        }
+    }
+}
+
+/// More of the stack is to be written.
+struct Filled;
+
+impl Continuation<Mail, Processes> for Filled {
+    fn resume(processes: &mut Processes, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
+        let ProcessRequest::Start(start) = request else { return Outcome::Done };
+        let Some((loading, running)) = &mut start.loading else { return Outcome::Done };
+        let program = match loading.go_on() {
+            Ok(None) => return Outcome::Continue(At::routine::<Filled>()),
+            Ok(Some(program)) => program,
+            Err(error) => {
+                processes.give_back(loading.space(), cx);
+                return processes.not_started(start, errno(error));
+            }
         };
+        let running = running.take();
         let Some(files) = start.files else { return Outcome::Done };
         let pid = processes.number();
         let name = (base_name(&start.path), start.path.clone());
@@ -113,7 +140,7 @@ impl Continuation<Mail, Processes> for HasImage {
         match processes.begin(Arc::new(process), &program, cx) {
             Ok(()) => Outcome::Done,
             Err(error) => {
-                processes.records.remove(&pid);
+                processes.records.remove(pid);
                 cx.remove(own);
                 processes.not_started(start, error)
             }
@@ -141,8 +168,10 @@ impl Processes {
         space.users.fetch_add(1, Ordering::AcqRel);
         let allowance = self.system.allowance(activity);
         let signals = allowance.map_or_else(|| Quota::new(None), |all| all.signals.clone());
+        let all_threads = allowance.map_or_else(Arc::default, |all| all.threads.clone());
         Process {
             signals,
+            all_threads,
             pid,
             activity,
             own: seat.port,
@@ -153,9 +182,10 @@ impl Processes {
             group: AtomicI32::new(group),
             space: Mutex::new(space),
             files,
-            threads: Mutex::new(Vec::new()),
+            threads: Mutex::default(),
             count: AtomicU32::new(0),
             ending: AtomicBool::new(false),
+            told: AtomicBool::new(false),
             status: AtomicI32::new(0),
             program: Mutex::new(program),
             actions: Mutex::new(Actions::default()),
@@ -199,7 +229,11 @@ impl Processes {
     fn ask_for(&mut self, start: &Start, path: Vec<u8>, cx: &mut Cx<'_>) -> Next {
         let Some(ports) = self.system.ports.get() else { return Outcome::Done };
         let Some(files) = start.files else { return Outcome::Done };
-        match cx.request(ports.files, Labels::NONE, FileRequest::Image(files, None, path)) {
+        match cx.request(
+            ports.files,
+            Labels::NONE,
+            FileRequest::Image { files, process: None, path, walks: Box::default(), open: None },
+        ) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasImage>()),
             Err(_) => self.not_started(start, Errno::EAGAIN),
         }
@@ -224,13 +258,7 @@ impl Processes {
         let seat = process.seat.clone();
         let state = ThreadState::new(process.pid, process.clone(), seat.clone());
         let thread = Thread::new(state, seat, context);
-        let record = Record {
-            process: process.clone(),
-            parent: Pid(0),
-            zombie: false,
-            report: None,
-            borrowed_from: None,
-        };
+        let record = Record::new(process.clone(), Pid(0), None);
         self.records.insert(process.pid, record);
         self.system.registry.add(process.clone());
         self.ready(thread, cx)
@@ -243,7 +271,11 @@ impl Processes {
         cx: &mut Cx<'_>,
     ) -> Result<(), Errno> {
         let (activity, port) = (thread.seat.activity, thread.seat.port);
-        let labels = Labels::affinity(thread.state.tid.0 as u64);
-        cx.send_within(activity, port, labels, ThreadReady::new(thread)).map_err(|_| Errno::EAGAIN)
+        let state = thread.state.clone();
+        let labels = Labels::affinity(state.tid.0 as u64);
+        cx.send_within(activity, port, labels, ThreadReady::new(thread))
+            .map_err(|_| Errno::EAGAIN)?;
+        self.threads.insert(state.tid, state);
+        Ok(())
     }
 }

@@ -14,8 +14,9 @@ use vortex_machine::PAGE;
 
 use super::limit_calls;
 use super::processes::{Pid, Process, ThreadState};
+use super::records::Record;
 use super::request::{Child, Extra, ProcessCall, ProcessRequest};
-use super::resource::{Cx, Next, Processes, Record, reply};
+use super::resource::{Cx, Next, Processes, reply};
 use super::rlimits::Limited;
 use super::seat::Seat;
 use super::signals::Stack;
@@ -111,7 +112,8 @@ impl Processes {
             Extra::Child(child) => child.context.registers().rsp & !(PAGE as u64 - 1),
             _ => 0,
         };
-        match cx.request(ports.memory, labels, MemoryRequest::Copy { from, to: None, at: 0, hot }) {
+        let copy = MemoryRequest::Copy { from, to: None, regions: Some(0), at: 0, hot, waited: 0 };
+        match cx.request(ports.memory, labels, copy) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasSpace>()),
             Err(_) => reply(Err(Errno::EAGAIN)),
         }
@@ -120,7 +122,7 @@ impl Processes {
     fn copy_files(&mut self, call: &ProcessCall, cx: &mut Cx<'_>) -> Next {
         let Some(ports) = self.system.ports.get() else { return reply(Err(Errno::EAGAIN)) };
         let share = Wanted::of(call).has(CLONE_FILES);
-        let request = FileRequest::Fork { from: call.thread.process.files, share };
+        let request = FileRequest::Fork { from: call.thread.process.files, share, copy: None };
         match cx.request(ports.files, Labels::NONE, request) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasFiles>()),
             Err(_) => self.not_made(call, None, Errno::EAGAIN, cx),
@@ -204,7 +206,8 @@ impl Processes {
         let mut thread = Self::thread_of(state, seat, child);
         Self::dress(&mut thread, call, wanted, tid);
         if let Err(error) = self.ready(thread, cx) {
-            process.threads.lock().retain(|other| other.tid != tid);
+            process.threads.lock().remove(tid);
+            process.all_threads.fetch_sub(1, Ordering::AcqRel);
             process.count.fetch_sub(1, Ordering::AcqRel);
             return Err(error);
         }
@@ -247,21 +250,13 @@ impl Processes {
         Self::dress(&mut thread, call, &wanted, pid);
         let vfork = wanted.has(CLONE_VFORK);
         let borrowed_from = vfork.then_some(call.thread.tid);
-        self.records.insert(
-            pid,
-            Record {
-                process: process.clone(),
-                parent: parent.pid,
-                zombie: false,
-                report: None,
-                borrowed_from,
-            },
-        );
-        self.system.registry.add(process);
+        self.records.insert(pid, Record::new(process.clone(), parent.pid, borrowed_from));
+        self.system.registry.add(process.clone());
         self.system.processes.fetch_add(1, Ordering::AcqRel);
         self.count_process(base, true);
         if let Err(error) = self.ready(thread, cx) {
-            self.records.remove(&pid);
+            self.records.remove(pid);
+            process.all_threads.fetch_sub(1, Ordering::AcqRel);
             self.system.registry.remove(pid);
             self.system.processes.fetch_sub(1, Ordering::AcqRel);
             call.space.users.fetch_sub(1, Ordering::AcqRel);

@@ -13,6 +13,7 @@ use vortex_units::{CoreId, Cycles, Nanos};
 use super::delivery::format;
 use super::limit_calls::{self, prlimit, process_of, set_limit, usage};
 use super::operands::{Operands, Unready};
+use super::processes::Pid;
 use super::rlimits::Pair;
 use super::signals::frame::{ReturnError, parse_return};
 use super::signals::{Action, How, Signal, SignalSet, Stack};
@@ -317,7 +318,7 @@ fn sysinfo(system: &System, now: Cycles) -> [u8; 112] {
 /// Whether there is a thread with this number: one of the caller's process, or the first of
 /// another.
 fn thread_exists(thread: &Thread, system: &System, pid: i32) -> Result<(), Errno> {
-    let own = || thread.process().threads.lock().iter().any(|thread| thread.tid.0 == pid);
+    let own = || thread.process().threads.lock().get(Pid(pid)).is_some();
     if pid == 0 || own() {
         return Ok(());
     }
@@ -422,9 +423,7 @@ fn set_action(
         drop(actions);
         if !discarded.is_empty() {
             process.pending.lock().discard(discarded);
-            for thread in process.threads.lock().iter() {
-                thread.pending.lock().discard(discarded);
-            }
+            process.threads.lock().each(|thread| thread.pending.lock().discard(discarded));
         }
     }
     if old { operands.give(1, &before.to_bytes()).map(|()| 0) } else { Ok(0) }

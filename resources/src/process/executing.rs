@@ -10,17 +10,19 @@ use vortex_grid::{At, Continuation, Labels, Outcome};
 use vortex_units::ActivityId;
 
 use super::begin::base_name;
-use super::processes::Process;
-use super::request::{Extra, ProcessCall, ProcessRequest};
+use super::processes::{Pid, Process};
+use super::request::{Exec, Extra, ProcessCall, ProcessRequest, Taking};
 use super::resource::{Cx, Next, Processes, reply};
 use super::rlimits::Rlimits;
 use super::waiting::For;
 use crate::files::{FileRequest, Image};
-use crate::memory::{Given, LoadError, Program, interpreter, load};
+use crate::memory::{AddressSpace, Given, LoadError, Loading, Strings, Words, interpreter, load};
 use crate::{Answer, Mail};
 
 /// Scripts that are interpreters of scripts, at most.
 const DEPTH: u32 = 4;
+/// Timers that go in one run.
+const TIMERS: usize = 16;
 
 struct HasImage;
 
@@ -58,19 +60,11 @@ impl Processes {
         let process = call.thread.process.clone();
         if process.count.load(Ordering::Acquire) > 1 {
             // First the other threads end.
-            for thread in process.threads.lock().iter() {
-                if thread.tid == call.thread.tid {
-                    thread.doomed.store(false, Ordering::SeqCst);
-                } else {
-                    thread.doom();
-                }
-            }
+            call.thread.doomed.store(false, Ordering::Release);
             if let Some(ports) = self.system.ports.get() {
-                let _ = cx.send(
-                    ports.process,
-                    Labels::NONE,
-                    ProcessRequest::Interrupt(process.clone(), 0),
-                );
+                let others =
+                    ProcessRequest::Interrupt(process.clone(), Pid(0), Some(call.thread.tid));
+                let _ = cx.send(ports.process, Labels::NONE, others);
             }
             call.thread.interrupted.store(false, Ordering::SeqCst);
             let alone = For { alone_in: Some(process.pid), ..For::default() };
@@ -84,23 +78,30 @@ impl Processes {
 
     fn ask_image(&mut self, call: &ProcessCall, path: Vec<u8>, cx: &mut Cx<'_>) -> Next {
         let Some(ports) = self.system.ports.get() else { return reply(Err(Errno::EAGAIN)) };
-        let request =
-            FileRequest::Image(call.thread.process.files, Some(call.thread.process.clone()), path);
+        let process = call.thread.process.clone();
+        let files = process.files;
+        let request = FileRequest::Image {
+            files,
+            process: Some(process),
+            path,
+            walks: Box::default(),
+            open: None,
+        };
         match cx.request(ports.files, Labels::NONE, request) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasImage>()),
             Err(_) => reply(Err(Errno::EAGAIN)),
         }
     }
 
-    /// Loads a program with a key for its own random numbers.
+    /// Loads a program with a key for its own random numbers; its stack is only begun.
     pub(super) fn load(
         &mut self,
         image: Image,
         interpreter: Option<Image>,
-        (arguments, environment): (&[Vec<u8>], &[Vec<u8>]),
+        words: Words,
         owner: ActivityId,
         process: Option<&Process>,
-    ) -> Result<Program, Errno> {
+    ) -> Result<Loading, Errno> {
         let own = Rlimits::default();
         let limits = process.map_or(&own, |process| &process.limits);
         let fixed = !self.system.randomize || process.is_some_and(Process::is_fixed);
@@ -112,7 +113,7 @@ impl Processes {
         let places = if fixed { None } else { Some(&mut word as &mut dyn FnMut() -> u64) };
         let (image, interpreter) = (Arc::new(image), interpreter.map(Arc::new));
         let (path, interpreter) = (&image.path, interpreter.as_ref());
-        let given = Given { arguments, environment, key, places, limits, owner };
+        let given = Given { words, key, places, limits, owner };
         load(&image, interpreter, path, given).map_err(errno)
     }
 
@@ -120,7 +121,7 @@ impl Processes {
     fn found(&mut self, call: &mut ProcessCall, image: Box<Image>, cx: &mut Cx<'_>) -> Next {
         let Extra::Exec(exec) = &mut call.extra else { return reply(Err(Errno::EINVAL)) };
         if let Some(program) = exec.program.take() {
-            return self.take_place(call, *program, Some(*image), cx);
+            return self.take_place(call, *program, Some(*image));
         }
         match script(&image) {
             None => {}
@@ -130,18 +131,18 @@ impl Processes {
                 if exec.depth > DEPTH {
                     return reply(Err(Errno::ELOOP));
                 }
-                let mut all = Vec::new();
-                all.push(name.clone());
-                all.extend(argument);
-                all.push(image.path);
-                all.extend(exec.arguments.drain(..).skip(1));
-                exec.arguments = all;
+                let mut before = Vec::new();
+                before.push(name.clone());
+                before.extend(argument);
+                before.push(image.path);
+                before.extend(exec.before.drain(..).skip(1));
+                exec.before = before;
                 return self.ask_image(call, name, cx);
             }
         }
         match interpreter(&image) {
             Err(error) => reply(Err(errno(error))),
-            Ok(None) => self.take_place(call, *image, None, cx),
+            Ok(None) => self.take_place(call, *image, None),
             Ok(Some(path)) => {
                 exec.program = Some(image);
                 self.ask_image(call, path, cx)
@@ -149,12 +150,12 @@ impl Processes {
         }
     }
 
+    /// The program is loaded; its stack is written in further runs.
     fn take_place(
         &mut self,
         call: &mut ProcessCall,
         mut image: Image,
         interpreter: Option<Image>,
-        cx: &mut Cx<'_>,
     ) -> Next {
         let Extra::Exec(exec) = core::mem::replace(&mut call.extra, Extra::None) else {
             return reply(Err(Errno::EINVAL));
@@ -163,19 +164,64 @@ impl Processes {
         let process = call.thread.process.clone();
         // The process has it, not its pages: they go when there is time for it.
         let running = image.running.take();
-        let strings = (&exec.arguments[..], &exec.environment[..]);
-        let loaded = self.load(image, interpreter, strings, process.activity, Some(&process));
-        let program = match loaded {
-            Ok(program) => program,
-            Err(error) => return reply(Err(error)),
+        let Exec { mut words, before, .. } = *exec;
+        if !before.is_empty() {
+            match Strings::of(before.iter().map(Vec::as_slice)) {
+                Ok(before) => words.before = Some(before),
+                Err(_) => return reply(Err(Errno::ENOMEM)),
+            }
+        }
+        match self.load(image, interpreter, words, process.activity, Some(&process)) {
+            Ok(loading) => {
+                call.extra =
+                    Extra::Load(Box::new(Taking { loading, program: None, name, running }));
+                Outcome::Continue(At::routine::<Filled>())
+            }
+            Err(error) => reply(Err(error)),
+        }
+    }
+
+    /// More of the stack is written; when all is, the program takes the process's place.
+    fn fill(&mut self, call: &mut ProcessCall, cx: &mut Cx<'_>) -> Next {
+        let Extra::Load(taking) = &mut call.extra else { return reply(Err(Errno::EINVAL)) };
+        let program = match taking.loading.go_on() {
+            Ok(None) => return Outcome::Continue(At::routine::<Filled>()),
+            Ok(Some(program)) => program,
+            Err(error) => {
+                self.give_back(taking.loading.space(), cx);
+                return reply(Err(errno(error)));
+            }
         };
+        let process = &call.thread.process;
         if let Err(error) = self.bill_mappings(&program.space, process.activity) {
+            self.give_back(&program.space, cx);
             return reply(Err(error));
         }
+        // From here on it is the process's program; but first what it is not to have is closed.
+        let swept = self.system.ports.get().and_then(|ports| {
+            cx.request(ports.files, Labels::NONE, FileRequest::Exec(process.files, 0)).ok()
+        });
+        taking.program = Some(program);
+        match swept {
+            Some(trigger) => Outcome::Pending(trigger, At::routine::<Swept>()),
+            None => self.begin_program(call, cx),
+        }
+    }
+
+    /// The program takes the process's place.
+    fn begin_program(&mut self, call: &mut ProcessCall, cx: &mut Cx<'_>) -> Next {
+        if self.timers.drop_some(call.thread.process.pid, TIMERS) {
+            return Outcome::Continue(At::routine::<Swept>());
+        }
+        let Extra::Load(taking) = core::mem::replace(&mut call.extra, Extra::None) else {
+            return reply(Err(Errno::EINVAL));
+        };
+        let Taking { program, name, running, .. } = *taking;
+        let Some(program) = program else { return reply(Err(Errno::EINVAL)) };
+        let process = call.thread.process.clone();
         *process.program.lock() = name;
         *process.running.lock() = running;
         process.actions.lock().after_exec();
-        self.timers.drop_all(process.pid);
         self.close_subactivities(process.pid, cx);
         let old = {
             program.space.users.fetch_add(1, Ordering::AcqRel);
@@ -184,10 +230,33 @@ impl Processes {
             before
         };
         self.leave_memory(&old, process.pid, cx);
-        if let Some(ports) = self.system.ports.get() {
-            let _ = cx.send(ports.files, Labels::NONE, FileRequest::Exec(process.files));
-        }
         Outcome::Reply(Answer::Program(Ok(Box::new(program))))
+    }
+
+    /// Memory of a program that does not begin.
+    pub(super) fn give_back(&mut self, space: &Arc<AddressSpace>, cx: &mut Cx<'_>) {
+        space.users.fetch_add(1, Ordering::AcqRel);
+        self.leave_memory(space, Pid(0), cx);
+    }
+}
+
+/// What the program is not to have is closed.
+struct Swept;
+
+impl Continuation<Mail, Processes> for Swept {
+    fn resume(processes: &mut Processes, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
+        let ProcessRequest::Call(call) = request else { return Outcome::Done };
+        processes.begin_program(call, cx)
+    }
+}
+
+/// More of the stack is to be written.
+struct Filled;
+
+impl Continuation<Mail, Processes> for Filled {
+    fn resume(processes: &mut Processes, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
+        let ProcessRequest::Call(call) = request else { return Outcome::Done };
+        processes.fill(call, cx)
     }
 }
 

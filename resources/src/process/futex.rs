@@ -24,7 +24,9 @@ use vortex_abi::Errno;
 pub use operation::Operation;
 
 /// So many waiters are looked at in one call.
-pub const STEP: usize = 64;
+pub const STEP: usize = 24;
+/// And so many are woken: each is an answer to be delivered.
+pub const WOKEN: usize = 6;
 
 /// Which word is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -156,15 +158,19 @@ impl<W> FutexTable<W> {
     #[must_use]
     pub fn wake(&mut self, mut wake: Wake, mut woken: impl FnMut(W)) -> Option<Wake> {
         let end = wake.span.end.unwrap_or(self.next);
-        let mut from = wake.span.from;
+        let (mut from, mut count) = (wake.span.from, 0);
         for _ in 0..STEP {
             if wake.left == 0 {
                 return None;
+            }
+            if count == WOKEN {
+                break;
             }
             let (turn, bitset) = self.next_of(wake.key, from, end)?;
             from = turn + 1;
             if bitset & wake.bitset != 0 {
                 self.remove(wake.key, turn).map(&mut woken);
+                count += 1;
                 wake.left -= 1;
             }
         }
@@ -182,16 +188,20 @@ impl<W> FutexTable<W> {
     ) -> (u32, Option<Requeue>) {
         let Requeue { from: key, to, span, .. } = requeue;
         let end = span.end.unwrap_or(self.next);
-        let (mut from, mut moved) = (span.from, 0);
+        let (mut from, mut moved, mut count) = (span.from, 0, 0);
         for _ in 0..STEP {
             if requeue.wake == 0 && requeue.moves == 0 {
                 return (moved, None);
+            }
+            if requeue.wake > 0 && count == WOKEN {
+                break;
             }
             let Some((turn, _)) = self.next_of(key, from, end) else { return (moved, None) };
             from = turn + 1;
             if requeue.wake > 0 {
                 self.remove(key, turn).map(&mut woken);
                 requeue.wake -= 1;
+                count += 1;
             } else {
                 self.move_to(key, turn, to);
                 requeue.moves -= 1;

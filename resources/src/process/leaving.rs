@@ -7,21 +7,28 @@ use vortex_grid::Labels;
 use vortex_units::ActivityId;
 
 use super::processes::{Pid, Process, ThreadState};
+use super::records::Record;
+use super::request::ProcessRequest;
 use super::resource::{Cx, Processes};
 use super::signals::{Ended, Signal};
 use crate::Answer;
 use crate::files::FileRequest;
 use crate::memory::{AddressSpace, MemoryRequest};
 
+/// Children, and timers, that go in one run.
+const SLICE: usize = 8;
+
 impl Processes {
-    /// A thread has ended. Returns the process if others of it must be told to.
+    /// A thread has ended: what is to be done for that in further runs.
     pub(super) fn ended(
         &mut self,
         thread: &Arc<ThreadState>,
         cx: &mut Cx<'_>,
-    ) -> Option<Arc<Process>> {
+    ) -> Option<ProcessRequest> {
         let process = thread.process.clone();
-        process.threads.lock().retain(|other| other.tid != thread.tid);
+        process.threads.lock().remove(thread.tid);
+        process.all_threads.fetch_sub(1, Ordering::AcqRel);
+        self.threads.remove(&thread.tid);
         self.give_up_seat(thread, cx);
         let left = process.count.fetch_sub(1, Ordering::AcqRel) - 1;
         if left > 0 {
@@ -29,7 +36,9 @@ impl Processes {
                 // An execve(2) may wait to be alone.
                 self.waits.alone(process.pid, cx);
             }
-            return process.is_ending().then_some(process);
+            let first = process.is_ending() && !process.told.swap(true, Ordering::AcqRel);
+            // The others of it are told to.
+            return first.then_some(ProcessRequest::Interrupt(process, Pid(0), None));
         }
         // Its last thread's request has ended: nothing is there any more.
         self.give_up_homes(&process, cx);
@@ -39,37 +48,33 @@ impl Processes {
         let _ = cx.send_within(bill, ports.files, Labels::NONE, files);
         self.leave_memory(&process.memory(), process.pid, cx);
         self.alarms.remove(&process.pid);
-        self.timers.drop_all(process.pid);
         drop(process.running.lock().take());
-        self.orphan_children(process.pid);
         self.bury(&process, cx);
-        if self.system.processes.fetch_sub(1, Ordering::AcqRel) == 1 {
+        Some(ProcessRequest::Orphans(process.pid))
+    }
+
+    /// The children of an ended process are nobody's; those that have ended are forgotten. Its
+    /// timers go. True if there are more.
+    pub(super) fn orphan_some(&mut self, pid: Pid, cx: &mut Cx<'_>) -> bool {
+        let mut more = self.timers.drop_some(pid, SLICE);
+        for _ in 0..SLICE {
+            let Some(child) = self.records.child(pid) else { break };
+            self.records.set_parent(child, Pid(0));
+            if self.records.get(child).is_some_and(Record::is_zombie) {
+                self.forget(child);
+            }
+        }
+        more |= self.records.has_child(pid, None);
+        if !more && self.system.processes.fetch_sub(1, Ordering::AcqRel) == 1 {
             // The machine may have nothing more to do: its first core looks.
             cx.poke(vortex_units::CoreId::new(0));
         }
-        None
-    }
-
-    /// The children of an ended process are nobody's; those that have ended are forgotten.
-    fn orphan_children(&mut self, pid: Pid) {
-        let registry = &self.system.registry;
-        self.records.retain(|&child, record| {
-            let orphan = record.parent == pid;
-            if orphan {
-                record.parent = Pid(0);
-                record.process.parent.store(1, Ordering::Relaxed);
-            }
-            let gone = orphan && record.zombie;
-            if gone {
-                registry.remove(child);
-            }
-            !gone
-        });
+        more
     }
 
     /// Nobody waits for this process any more.
     pub(super) fn forget(&mut self, pid: Pid) {
-        self.records.remove(&pid);
+        self.records.remove(pid);
         self.system.registry.remove(pid);
     }
 
@@ -80,12 +85,10 @@ impl Processes {
             Some(signal) => Ended::Killed(signal),
             None => Ended::Exited((status >> 8) as u8),
         };
-        let parent = self.records.get(&process.pid).map_or(Pid(0), |record| record.parent);
-        let wants = self.records.get(&parent);
+        let parent = self.records.get(process.pid).map_or(Pid(0), Record::parent);
+        let wants = self.records.get(parent);
         let wants = wants.is_some_and(|record| !record.process.actions.lock().forgets_children());
-        if let Some(record) = self.records.get_mut(&process.pid) {
-            record.zombie = true;
-        }
+        self.records.bury(process.pid);
         self.changed(process, how, cx);
         if !wants {
             self.forget(process.pid);
@@ -94,9 +97,7 @@ impl Processes {
 
     /// A process does not use its memory any more.
     pub(super) fn leave_memory(&mut self, space: &Arc<AddressSpace>, pid: Pid, cx: &mut Cx<'_>) {
-        if let Some(waiting) =
-            self.records.get_mut(&pid).and_then(|record| record.borrowed_from.take())
-        {
+        if let Some(waiting) = self.records.take_borrower(pid) {
             self.waits.finish(waiting, Answer::Call(Ok(pid.0 as u64)), cx);
         }
         if space.users.fetch_sub(1, Ordering::AcqRel) > 1 {

@@ -4,7 +4,7 @@
 //! same time are not yet counted, so an activity may be beyond its limit by as many.
 
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use vortex_units::ActivityId;
 
@@ -27,6 +27,8 @@ pub struct Allowance {
     pub activity: ActivityId,
     /// Processes and threads.
     pub limits: Limits,
+    /// How many threads there are.
+    pub threads: Arc<AtomicU32>,
     /// Regions of their memory.
     pub mappings: Arc<Quota>,
     /// Real-time signals that wait.
@@ -55,17 +57,10 @@ impl Processes {
     /// `own` is the caller's `RLIMIT_NPROC`: as Linux counts a user's threads, all of the
     /// activity count.
     pub(super) fn may_grow(&self, activity: ActivityId, own: u64, process: bool) -> bool {
-        let limits = self.system.allowance(activity).map(|allowance| allowance.limits);
-        let limits = limits.unwrap_or_default();
-        if limits == Limits::default() && own == u64::MAX {
-            return true;
-        }
-        let counted = self.records.values().filter(|record| record.process.activity == activity);
-        let (processes, threads) = counted.fold((0_u32, 0_u32), |(processes, threads), record| {
-            let more = record.process.count.load(Ordering::Acquire);
-            (processes.saturating_add(1), threads.saturating_add(more))
-        });
-        u64::from(threads) < own && limits.allow(processes, threads, process)
+        let Some(allowance) = self.system.allowance(activity) else { return true };
+        let threads = allowance.threads.load(Ordering::Acquire);
+        let processes = self.records.count(activity);
+        u64::from(threads) < own && allowance.limits.allow(processes, threads, process)
     }
 }
 

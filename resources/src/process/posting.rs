@@ -1,21 +1,25 @@
 //! Signals on their way to a process: what PR does when one is sent.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use vortex_abi::Errno;
-use vortex_grid::{Labels, Outcome};
+use vortex_grid::{At, Labels, Outcome};
 use vortex_units::Cycles;
 
 use super::processes::{Pid, Process, ThreadState};
-use super::request::{ProcessCall, ProcessRequest};
+use super::records::Record;
+use super::request::{Extra, ProcessCall, ProcessRequest, Scan};
 use super::resource::{Cx, Next, Processes, reply};
 use super::signals::{Ended, Info, Signal, SignalSet};
 use super::subactivities::resume;
 
 /// Processes that are signalled in one run.
-const SLICE: usize = 3;
+pub(super) const SLICE: usize = 2;
+/// Processes that are looked at in one.
+const LOOKED: usize = 64;
+/// Threads that are looked at in one.
+const THREADS: usize = 64;
 
 /// A process's alarm.
 pub(super) struct Alarm {
@@ -32,10 +36,11 @@ fn signal_of(number: i32) -> Result<Option<Signal>, Errno> {
 }
 
 impl Processes {
-    /// kill(2): to one process, to a group, or to all.
+    /// kill(2): to one process, to a group, or to all. Those that are made meanwhile have higher
+    /// numbers, and are come to.
     pub(super) fn kill(
         &mut self,
-        call: &ProcessCall,
+        call: &mut ProcessCall,
         pid: i32,
         number: i32,
         cx: &mut Cx<'_>,
@@ -45,28 +50,43 @@ impl Processes {
             Err(error) => return reply(Err(error)),
         };
         let own = &call.thread.process;
-        let group = if pid == 0 { own.group.load(Ordering::Relaxed) } else { -pid };
-        let meant = |process: &Process| match pid {
-            1.. => process.pid.0 == pid,
-            -1 => process.pid != own.pid && process.pid.0 != 1,
-            _ => process.group.load(Ordering::Relaxed) == group,
+        let group = match pid {
+            1.. | -1 => None,
+            0 => Some(own.group.load(Ordering::Relaxed)),
+            _ => Some(pid.wrapping_neg()),
         };
-        let mut any = false;
-        let targets: Vec<_> = self
-            .records
-            .values()
-            .filter(|record| meant(&record.process))
-            .inspect(|_| any = true)
-            .filter(|record| own.may_change(&record.process))
-            .map(|record| record.process.clone())
-            .collect();
-        if targets.is_empty() {
-            return reply(Err(if any { Errno::EPERM } else { Errno::ESRCH }));
+        let mut scan = call.scan();
+        let some = match pid {
+            1.. => self.records.process(Pid(pid)).into_iter().collect(),
+            _ => self.records.from(group, Pid(scan.from), LOOKED),
+        };
+        let (all, mut posted) = (some.len() < LOOKED, 0);
+        for process in &some {
+            if posted >= SLICE {
+                break;
+            }
+            scan.from = process.pid.0.saturating_add(1);
+            if pid == -1 && (process.pid == own.pid || process.pid.0 == 1) {
+                continue;
+            }
+            scan.any = true;
+            if own.may_change(process) {
+                scan.done = true;
+                if let Some(signal) = signal {
+                    posted += 1;
+                    let _ = self.post(process, Info::user(signal, own.pid, 0), None, cx);
+                }
+            }
         }
-        let Some(signal) = signal else { return reply(Ok(0)) };
-        let info = Info::user(signal, own.pid, 0);
-        self.post_all(targets, info, cx);
-        reply(Ok(0))
+        if pid <= 0 && (!all || posted >= SLICE) {
+            call.extra = Extra::Scan(scan);
+            return Outcome::Continue(At::beginning());
+        }
+        reply(match scan {
+            Scan { done: true, .. } => Ok(0),
+            Scan { any: true, .. } => Err(Errno::EPERM),
+            _ => Err(Errno::ESRCH),
+        })
     }
 
     /// tkill(2) and tgkill(2).
@@ -111,7 +131,7 @@ impl Processes {
         let own = pid == call.thread.process.pid.0;
         let bytes = call.operands.bytes_of::<128>(0)?;
         let signal = signal_of(number)?;
-        let process = self.records.get(&Pid(pid)).map(|record| record.process.clone());
+        let process = self.records.process(Pid(pid));
         let process = process.ok_or(Errno::ESRCH)?;
         let thread = match tid {
             Some(tid) => Some(self.find_thread(Pid(tid)).ok_or(Errno::ESRCH)?),
@@ -129,25 +149,7 @@ impl Processes {
     }
 
     fn find_thread(&self, tid: Pid) -> Option<Arc<ThreadState>> {
-        let of = |process: &Arc<Process>| {
-            process.threads.lock().iter().find(|thread| thread.tid == tid).cloned()
-        };
-        // Mostly the number is the process's own.
-        let first = self.records.get(&tid).and_then(|record| of(&record.process));
-        first.or_else(|| self.records.values().find_map(|record| of(&record.process)))
-    }
-
-    /// Sends to several: some now, the rest in further runs.
-    pub(super) fn post_all(&mut self, mut targets: Vec<Arc<Process>>, info: Info, cx: &mut Cx<'_>) {
-        let rest = targets.split_off(targets.len().min(SLICE));
-        for process in &targets {
-            let _ = self.post(process, info, None, cx);
-        }
-        if !rest.is_empty()
-            && let Some(ports) = self.system.ports.get()
-        {
-            let _ = cx.send(ports.process, Labels::NONE, ProcessRequest::Post(rest, info));
-        }
+        self.threads.get(&tid).cloned()
     }
 
     /// Lets a signal wait at a process, or at one of its threads, and makes a thread that
@@ -160,7 +162,7 @@ impl Processes {
         cx: &mut Cx<'_>,
     ) -> Result<(), Errno> {
         let signal = info.signal;
-        let threads: Vec<_> = process.threads.lock().clone();
+        let threads = process.threads.lock().from(Pid(0), THREADS);
         let undone = SignalSet::undone_by(signal);
         if !undone.is_empty() {
             process.pending.lock().discard(undone);
@@ -172,14 +174,14 @@ impl Processes {
             self.go_on(process, signal == Signal::CONT, cx);
         }
         if signal == Signal::KILL {
-            if process.end(signal.number()) {
+            if process.end(signal.number()) && !process.told.swap(true, Ordering::AcqRel) {
                 self.interrupt_all(process, cx);
             }
             return Ok(());
         }
         let takes = |thread: &&Arc<ThreadState>| thread.takes(signal);
-        let taker = thread.or_else(|| threads.iter().find(takes)).or_else(|| threads.first());
-        let Some(taker) = taker else { return Ok(()) };
+        let found = thread.or_else(|| threads.iter().find(takes));
+        let Some(taker) = found.or_else(|| threads.first()) else { return Ok(()) };
         if process.actions.lock().discards(signal, taker.blocked()) {
             return Ok(());
         }
@@ -191,7 +193,41 @@ impl Processes {
             let taker = taker.clone();
             self.interrupt(&taker, cx);
         }
+        if threads.len() == THREADS
+            && (thread.is_none() && found.is_none() || !undone.is_empty())
+            && let (Some(last), Some(ports)) = (threads.last(), self.system.ports.get())
+        {
+            let rest = Pid(last.tid.0.saturating_add(1));
+            let look = ProcessRequest::Look(process.clone(), signal, rest);
+            let _ = cx.send(ports.process, Labels::NONE, look);
+        }
         Ok(())
+    }
+
+    /// Looks at more threads of a process to which a signal was sent: what it undoes is
+    /// discarded, and as long as it waits for any of them, the first that takes it looks up.
+    /// From where on the next are to be looked at.
+    pub(super) fn look(
+        &mut self,
+        process: &Process,
+        signal: Signal,
+        from: Pid,
+        cx: &mut Cx<'_>,
+    ) -> Option<Pid> {
+        let undone = SignalSet::undone_by(signal);
+        let threads = process.threads.lock().from(from, THREADS);
+        let waits = process.pending.lock().set().contains(signal);
+        if !undone.is_empty() {
+            threads.iter().for_each(|thread| thread.pending.lock().discard(undone));
+        } else if !waits {
+            return None;
+        }
+        let taker = threads.iter().find(|thread| waits && thread.takes(signal));
+        if let Some(taker) = taker {
+            self.interrupt(taker, cx);
+        }
+        let over = threads.len() < THREADS || taker.is_some() && undone.is_empty();
+        threads.last().filter(|_| !over).map(|last| Pid(last.tid.0.saturating_add(1)))
     }
 
     /// A stopped process goes on.
@@ -220,17 +256,20 @@ impl Processes {
 
     /// A child's state has changed: its parent learns of it.
     pub(super) fn changed(&mut self, process: &Arc<Process>, how: Ended, cx: &mut Cx<'_>) {
-        let Some(record) = self.records.get_mut(&process.pid) else { return };
-        record.report = match how {
+        let report = match how {
             Ended::Stopped(signal) => Some((0x7f | signal.number() << 8, false)),
             Ended::Continued => Some((0xffff, true)),
             _ => None,
         };
-        let parent = record.parent;
-        self.waits.child_changed(parent, cx);
-        let Some(parent) = self.records.get(&parent).map(|record| record.process.clone()) else {
-            return;
-        };
+        self.records.set_report(process.pid, report);
+        let Some(parent) = self.records.get(process.pid).map(Record::parent) else { return };
+        if let Some(next) = self.waits.child_changed(parent, Pid(0), cx)
+            && let Some(ports) = self.system.ports.get()
+        {
+            let rest = ProcessRequest::Changed(parent, next);
+            let _ = cx.send(ports.process, Labels::NONE, rest);
+        }
+        let Some(parent) = self.records.process(parent) else { return };
         let quiet = matches!(how, Ended::Stopped(_) | Ended::Continued)
             && parent.actions.lock().get(Signal::CHLD).has(super::signals::Action::NOCLDSTOP);
         if !quiet {
@@ -241,8 +280,8 @@ impl Processes {
 
     fn interrupt_all(&mut self, process: &Arc<Process>, cx: &mut Cx<'_>) {
         if let Some(ports) = self.system.ports.get() {
-            let _ =
-                cx.send(ports.process, Labels::NONE, ProcessRequest::Interrupt(process.clone(), 0));
+            let all = ProcessRequest::Interrupt(process.clone(), Pid(0), None);
+            let _ = cx.send(ports.process, Labels::NONE, all);
         }
     }
 
@@ -288,7 +327,7 @@ impl Processes {
         };
         let interval = alarm.interval;
         self.alarms.remove(&pid);
-        if let Some(process) = self.records.get(&pid).map(|record| record.process.clone()) {
+        if let Some(process) = self.records.process(pid) {
             if !interval.is_zero() {
                 self.ring_at(pid, cx.now() + interval, interval, cx);
             }

@@ -13,6 +13,7 @@ use super::cpu_timers::CpuTimers;
 use super::rlimits::Rlimits;
 use super::seat::Seat;
 use super::signals::{Actions, Info, Pending, Signal, SignalSet};
+use super::tasks::Tasks;
 use crate::files::FilesId;
 use crate::memory::AddressSpace;
 use crate::quota::Quota;
@@ -45,13 +46,17 @@ pub struct Process {
     /// Its descriptors.
     pub files: FilesId,
     /// Its threads that have not ended.
-    pub threads: Mutex<Vec<Arc<ThreadState>>>,
+    pub threads: Mutex<Tasks>,
     /// How many.
     pub count: AtomicU32,
     /// It is ending: its threads do not return to user mode.
     pub ending: AtomicBool,
+    /// All its threads are told to end.
+    pub told: AtomicBool,
     /// How it ended, as wait(2) reports it.
     pub status: AtomicI32,
+    /// How many threads all processes of its activity have.
+    pub all_threads: Arc<AtomicU32>,
     /// The bill of the real-time signals that wait in it.
     pub signals: Arc<Quota>,
     /// Its program's name and path.
@@ -228,8 +233,9 @@ impl ThreadState {
             used: AtomicU64::new(0),
             running: AtomicU16::new(0),
         });
-        state.process.threads.lock().push(state.clone());
+        state.process.threads.lock().add(state.clone());
         state.process.count.fetch_add(1, Ordering::AcqRel);
+        state.process.all_threads.fetch_add(1, Ordering::AcqRel);
         state
     }
 

@@ -15,10 +15,10 @@ use super::futexes::Waking;
 use super::operands::Operands;
 use super::processes::{Pid, Process, ThreadState};
 use super::seat::Seat;
-use super::signals::{Info, Signal, SignalSet, Stack};
+use super::signals::{Signal, SignalSet, Stack};
 use super::timers::TimerId;
 use crate::files::Image;
-use crate::memory::AddressSpace;
+use crate::memory::{AddressSpace, Loading, Program, Words};
 
 /// What some calls bring beside operands.
 pub enum Extra {
@@ -30,19 +30,51 @@ pub enum Extra {
     Exec(Box<Exec>),
     /// How far a futex's wake has come.
     Futex(Waking),
+    /// A program whose stack is being written.
+    Load(Box<Taking>),
+    /// Processes that are gone over.
+    Scan(Scan),
 }
 
 /// What a program is begun with.
 #[derive(Default)]
 pub struct Exec {
-    /// Its arguments.
-    pub arguments: Vec<Vec<u8>>,
-    /// Its environment.
-    pub environment: Vec<Vec<u8>>,
+    /// Its arguments and its environment.
+    pub words: Words,
+    /// The interpreter of a script, its argument, and the script: they come first, in place of
+    /// the first argument.
+    pub before: Vec<Vec<u8>>,
     /// How many interpreters of scripts were put before the arguments.
     pub depth: u32,
     /// The program, while the interpreter that it wants to be loaded by is asked for.
     pub program: Option<Box<Image>>,
+}
+
+/// How far some processes are gone over.
+#[derive(Clone, Copy, Default)]
+pub struct Scan {
+    /// The number of the next.
+    pub(super) from: i32,
+    /// Some were meant.
+    pub(super) any: bool,
+    /// It was done for some.
+    pub(super) done: bool,
+    /// It may not be done for some.
+    pub(super) refused: bool,
+    /// The least niceness.
+    pub(super) nice: i32,
+}
+
+/// A program that takes another's place.
+pub struct Taking {
+    /// It.
+    pub(super) loading: Loading,
+    /// It, when its stack is written.
+    pub(super) program: Option<Program>,
+    /// Its name and path.
+    pub(super) name: (Vec<u8>, Vec<u8>),
+    /// Its file, which nobody may write meanwhile.
+    pub(super) running: Option<Arc<()>>,
 }
 
 /// What a child gets of its parent's thread.
@@ -73,6 +105,16 @@ pub struct ProcessCall {
     pub extra: Extra,
 }
 
+impl ProcessCall {
+    /// How far it has gone over processes.
+    pub(super) fn scan(&self) -> Scan {
+        match self.extra {
+            Extra::Scan(scan) => scan,
+            _ => Scan { nice: 19, ..Scan::default() },
+        }
+    }
+}
+
 /// To PR.
 pub enum ProcessRequest {
     /// Begin a process with a program.
@@ -81,18 +123,24 @@ pub enum ProcessRequest {
     Call(Box<ProcessCall>),
     /// A thread has ended; futexes there are to be woken.
     Ended(Arc<ThreadState>, Vec<Key>),
-    /// All threads of a process must look up from what they do.
-    Interrupt(Arc<Process>, usize),
+    /// All threads of a process, from a number on, must look up from what they do. If one is
+    /// named, that goes on, and the others end.
+    Interrupt(Arc<Process>, Pid, Option<Pid>),
+    /// A signal was sent to a process of many threads: those from a number on are looked at.
+    Look(Arc<Process>, Signal, Pid),
     /// A wait's time is over.
     Timeout(Pid, u64),
     /// A timer's time has come.
     Timer(TimerId, u64),
     /// A process's alarm rings.
     Alarm(Pid, u64),
-    /// A signal to many processes.
-    Post(Vec<Arc<Process>>, Info),
-    /// A key of the terminal signals this process group; all processes if it has none.
-    Key(i32, Signal),
+    /// A process has ended: its children and its timers are still to be seen to.
+    Orphans(Pid),
+    /// Threads of this process, from one on, wait for a child, and one has changed its state.
+    Changed(Pid, Pid),
+    /// A key of the terminal signals the processes of this group, from a number on; all if there
+    /// is none.
+    Key(i32, Signal, Pid),
     /// A thread has found this process stopped.
     Stopped(Arc<Process>),
     /// A thread has left its seat for another.
@@ -102,4 +150,26 @@ pub enum ProcessRequest {
     Shrink(ActivityId),
     /// A process has used so much time that something is due.
     Used(Arc<Process>),
+}
+
+impl ProcessRequest {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Start(_) => "start",
+            Self::Call(call) => call.call.name(),
+            Self::Ended(..) => "ended",
+            Self::Interrupt(..) => "interrupt",
+            Self::Look(..) => "look",
+            Self::Timeout(..) => "timeout",
+            Self::Timer(..) => "timer",
+            Self::Alarm(..) => "alarm",
+            Self::Orphans(_) => "orphans",
+            Self::Changed(..) => "changed",
+            Self::Key(..) => "key",
+            Self::Stopped(_) => "stopped",
+            Self::Left(_) => "left",
+            Self::Shrink(_) => "shrink",
+            Self::Used(_) => "used",
+        }
+    }
 }

@@ -3,7 +3,6 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use vortex_abi::{self as abi, Errno};
@@ -12,8 +11,9 @@ use vortex_units::{Cycles, Nanos};
 
 use super::futex::Wake;
 use super::limits::Limits;
-use super::posting::Alarm;
+use super::posting::{self, Alarm};
 use super::processes::{Pid, Process, ThreadState};
+use super::records::Records;
 use super::request::{ProcessCall, ProcessRequest};
 use super::signals::Info;
 use super::subactivities::{SubActivity, resume};
@@ -27,22 +27,12 @@ const SLICE: usize = 6;
 /// Numbers wrap here, as Linux's `pid_max` on 64 bits.
 pub const PID_MAX: i32 = 4_194_304;
 
-/// A process, alive or not yet waited for.
-pub(super) struct Record {
-    pub process: Arc<Process>,
-    pub parent: Pid,
-    pub zombie: bool,
-    /// A stop or a going on that the parent has not waited for: its status, and whether it
-    /// goes on.
-    pub report: Option<(i32, bool)>,
-    /// The thread that waits until this process leaves its memory (vfork).
-    pub borrowed_from: Option<Pid>,
-}
-
 /// The resource.
 pub struct Processes {
     pub(super) system: Arc<System>,
-    pub(super) records: BTreeMap<Pid, Record>,
+    pub(super) records: Records,
+    /// All threads, by their numbers.
+    pub(super) threads: BTreeMap<Pid, Arc<ThreadState>>,
     pub(super) waits: Waits,
     pub(super) alarms: BTreeMap<Pid, Alarm>,
     pub(super) alarm_number: u64,
@@ -58,7 +48,7 @@ pub(super) type Cx<'a> = Context<'a, Mail>;
 impl Resource<Mail> for Processes {
     type Request = ProcessRequest;
     type Reply = Answer;
-    const FAN_OUT: u32 = 8;
+    const FAN_OUT: u32 = 10;
 
     fn handle(&mut self, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
         match request {
@@ -77,47 +67,74 @@ impl Resource<Mail> for Processes {
                 }
                 let thread = thread.clone();
                 match self.ended(&thread, cx) {
-                    Some(process) => {
-                        *request = ProcessRequest::Interrupt(process, 0);
+                    Some(rest) => {
+                        *request = rest;
                         Outcome::Continue(At::beginning())
                     }
                     None => Outcome::Done,
                 }
             }
-            ProcessRequest::Interrupt(process, done) => {
-                if *done == 0 && process.is_ending() && process.go_on() {
-                    // It was stopped, and a thread that runs yet has ended it.
-                    resume(process, cx);
-                }
-                let threads: Vec<_> =
-                    process.threads.lock().iter().skip(*done).take(SLICE).cloned().collect();
-                for thread in &threads {
-                    self.interrupt(thread, cx);
-                }
-                *done += threads.len();
-                if threads.len() == SLICE {
+            ProcessRequest::Orphans(pid) => {
+                if self.orphan_some(*pid, cx) {
                     Outcome::Continue(At::beginning())
                 } else {
                     Outcome::Done
                 }
             }
+            ProcessRequest::Changed(parent, from) => {
+                match self.waits.child_changed(*parent, *from, cx) {
+                    Some(next) => {
+                        *from = next;
+                        Outcome::Continue(At::beginning())
+                    }
+                    None => Outcome::Done,
+                }
+            }
+            ProcessRequest::Interrupt(process, from, spared) => {
+                if from.0 == 0 && process.is_ending() && process.go_on() {
+                    // It was stopped, and a thread that runs yet has ended it.
+                    resume(process, cx);
+                }
+                let threads = process.threads.lock().from(*from, SLICE);
+                for thread in threads.iter().filter(|thread| Some(thread.tid) != *spared) {
+                    if spared.is_some() {
+                        thread.doom();
+                    }
+                    self.interrupt(thread, cx);
+                }
+                match threads.last() {
+                    Some(last) if threads.len() == SLICE => {
+                        *from = Pid(last.tid.0.saturating_add(1));
+                        Outcome::Continue(At::beginning())
+                    }
+                    _ => Outcome::Done,
+                }
+            }
+            ProcessRequest::Look(process, signal, from) => {
+                match self.look(&process.clone(), *signal, *from, cx) {
+                    Some(next) => {
+                        *from = next;
+                        Outcome::Continue(At::beginning())
+                    }
+                    None => Outcome::Done,
+                }
+            }
             ProcessRequest::Timer(id, number) => self.expire_timer(*id, *number, cx),
             ProcessRequest::Alarm(pid, number) => self.ring(*pid, *number, cx),
-            ProcessRequest::Post(targets, info) => {
-                let (targets, info) = (core::mem::take(targets), *info);
-                self.post_all(targets, info, cx);
-                Outcome::Done
-            }
-            ProcessRequest::Key(group, signal) => {
-                let (group, info) = (*group, Info::kernel(*signal));
-                let meant = |record: &&Record| {
-                    group == 0 || record.process.group.load(Ordering::Relaxed) == group
-                };
-                let targets =
-                    self.records.values().filter(meant).map(|record| record.process.clone());
-                let targets = targets.collect();
-                self.post_all(targets, info, cx);
-                Outcome::Done
+            ProcessRequest::Key(group, signal, from) => {
+                let (group, info) =
+                    (Some(*group).filter(|group| *group != 0), Info::kernel(*signal));
+                let targets = self.records.from(group, *from, posting::SLICE);
+                for process in &targets {
+                    let _ = self.post(process, info, None, cx);
+                }
+                match targets.last() {
+                    Some(last) if targets.len() == posting::SLICE => {
+                        *from = Pid(last.pid.0.saturating_add(1));
+                        Outcome::Continue(At::beginning())
+                    }
+                    _ => Outcome::Done,
+                }
             }
             ProcessRequest::Stopped(process) => {
                 let process = process.clone();
@@ -154,7 +171,8 @@ impl Processes {
     pub fn new(system: Arc<System>) -> Self {
         Self {
             system,
-            records: BTreeMap::new(),
+            records: Records::default(),
+            threads: BTreeMap::new(),
             waits: Waits::default(),
             alarms: BTreeMap::new(),
             alarm_number: 0,
@@ -168,7 +186,8 @@ impl Processes {
     pub(super) fn number(&mut self) -> Pid {
         loop {
             self.last = if self.last >= PID_MAX { 300 } else { self.last + 1 };
-            if !self.records.contains_key(&Pid(self.last)) {
+            let number = Pid(self.last);
+            if self.records.get(number).is_none() && !self.threads.contains_key(&number) {
                 return Pid(self.last);
             }
         }
@@ -210,10 +229,8 @@ impl Processes {
                 let done = self.timer_call(call, cx);
                 reply(done)
             }
-            P::Getpriority { which, who } => reply(self.priority(call, (which, who))),
-            P::Setpriority { which, who, nice } => {
-                reply(self.set_priority(call, (which, who), nice))
-            }
+            P::Getpriority { which, who } => self.priority(call, (which, who)),
+            P::Setpriority { which, who, nice } => self.set_priority(call, (which, who), nice),
             P::Setpgid { pid, group } => reply(self.set_group(call, pid, group)),
             P::Getpgid { pid } => reply(
                 self.find(call, pid).map(|process| process.group.load(Ordering::Relaxed) as u64),
@@ -249,7 +266,7 @@ impl Processes {
 
     pub(super) fn find(&self, call: &ProcessCall, pid: i32) -> Result<Arc<Process>, Errno> {
         let pid = if pid == 0 { call.thread.process.pid } else { Pid(pid) };
-        self.records.get(&pid).map(|record| record.process.clone()).ok_or(Errno::ESRCH)
+        self.records.process(pid).ok_or(Errno::ESRCH)
     }
 
     /// Makes a thread look up: it does not wait any more, and leaves user mode.

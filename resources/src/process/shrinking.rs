@@ -14,7 +14,7 @@ impl Processes {
     /// none is ending already. False if there is none.
     pub(super) fn shrink(&mut self, activity: ActivityId, cx: &mut Cx<'_>) -> bool {
         let live = || {
-            let own = self.records.values().filter(|record| !record.zombie);
+            let own = self.records.iter().filter(|record| !record.is_zombie());
             own.map(|record| &record.process).filter(|process| process.activity == activity)
         };
         if live().any(|process| process.is_ending()) {

@@ -2,7 +2,6 @@
 //! directly or sent as a request.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use vortex_abi::linux::general::{
     F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETLK, F_SETLKW, FUTEX_CMD_MASK,
@@ -13,6 +12,7 @@ use vortex_machine::Access;
 use vortex_units::{CoreId, Cycles, Nanos};
 
 use super::direct::{self, Effect};
+use super::gathering::Gathering;
 use super::operands::{Operands, Unready};
 use super::request::{Child, Exec, Extra, ProcessCall};
 use super::selecting::Select;
@@ -20,16 +20,11 @@ use super::signals::SignalSet;
 use super::thread::Thread;
 use crate::System;
 use crate::files::{FileCall, timespec};
-use crate::memory::{AddressSpace, Unpinned, pin, read_string};
+use crate::memory::{Unpinned, pin};
 use crate::monitor::MonitorRequest;
 
 /// What a write that has waited pins of its rest, and moves at a time.
 pub(super) const REST: u64 = 64 << 10;
-/// The most that arguments and environment have together.
-const STRINGS: usize = 2 << 20;
-/// And the longest of them, as Linux has it (`MAX_ARG_STRLEN`), without the zero.
-const STRING: usize = (128 << 10) - 1;
-
 /// A call, ready to be made or made.
 pub enum Prepared {
     /// It was made.
@@ -42,6 +37,8 @@ pub enum Prepared {
     Bad,
     /// A page that it needs must be there first.
     Fault(u64, Access),
+    /// There is more to be prepared than in one run.
+    More,
     /// A request to ASR.
     Memory(abi::Memory),
     /// A request to the file resource.
@@ -246,12 +243,28 @@ fn process(
             (operands, copy(thread)?)
         }
         abi::Process::Execve { arguments, environment, .. } => {
-            let operands = Operands::prepare(space, call.operands())?;
-            let mut left = STRINGS;
-            let arguments = strings(space, arguments, &mut left)?;
-            let environment = strings(space, environment, &mut left)?;
-            let exec = Exec { arguments, environment, ..Exec::default() };
-            (operands, Extra::Exec(Box::new(exec)))
+            let mut gathering = match thread.gathering.take() {
+                Some(gathering) => gathering,
+                None => {
+                    let operands = Operands::prepare(space, call.operands())?;
+                    Box::new(Gathering::new(operands, arguments, environment))
+                }
+            };
+            match gathering.go_on(space) {
+                Ok(true) => {}
+                Ok(false) => {
+                    thread.gathering = Some(gathering);
+                    return Ok(Prepared::More);
+                }
+                Err(unready) => {
+                    if let Unready::Fault(..) = unready {
+                        thread.gathering = Some(gathering);
+                    }
+                    return Err(unready);
+                }
+            }
+            let (operands, words) = gathering.done();
+            (operands, Extra::Exec(Box::new(Exec { words, ..Exec::default() })))
         }
         abi::Process::Futex { word, operation, timeout, second, .. } => {
             let mut operands = Operands::buffer_at(space, Span::new(word, 4), Access::Write)?;
@@ -354,25 +367,4 @@ fn copy(thread: &mut Thread) -> Result<Extra, Unready> {
     let copy = thread.context.copy().ok_or(Unready::Error(Errno::ENOMEM))?;
     let child = Child { context: copy, blocked: thread.blocked, stack: thread.stack };
     Ok(Extra::Child(Box::new(child)))
-}
-
-/// Copies an array of pointers to strings.
-fn strings(space: &AddressSpace, array: u64, left: &mut usize) -> Result<Vec<Vec<u8>>, Unready> {
-    let mut all = Vec::new();
-    let mut at = array;
-    // No array at all is an empty one, as on Linux.
-    while at != 0 {
-        let mut word = [0; 8];
-        pin(space, Span::new(at, 8), Access::Read)?.read(0, &mut word);
-        let address = u64::from_le_bytes(word);
-        if address == 0 {
-            break;
-        }
-        let string = read_string(space, address, (*left).min(STRING))?;
-        let string = string.ok_or(Unready::Error(Errno::E2BIG))?;
-        *left = left.checked_sub(string.len() + 9).ok_or(Unready::Error(Errno::E2BIG))?;
-        all.push(string);
-        at = at.checked_add(8).ok_or(Unready::Error(Errno::EFAULT))?;
-    }
-    Ok(all)
 }

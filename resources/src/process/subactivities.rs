@@ -116,10 +116,7 @@ impl Processes {
         let process = call.thread.process.clone();
         let thread = match tid {
             0 => call.thread.clone(),
-            _ => {
-                let of = |thread: &&Arc<ThreadState>| thread.tid == Pid(tid);
-                process.threads.lock().iter().find(of).cloned().ok_or(Errno::ESRCH)?
-            }
+            _ => process.threads.lock().get(Pid(tid)).ok_or(Errno::ESRCH)?,
         };
         let seat = if handle == 0 {
             self.seat_in(&process, process.base, process.own)?
@@ -183,7 +180,7 @@ impl Processes {
         if !made.closed || made.bound > 0 || made.processes > 0 || made.threads.held() > 0 {
             return;
         }
-        if let Some(maker) = self.records.get(&made.maker) {
+        if let Some(maker) = self.records.get(made.maker) {
             maker.process.homes.lock().retain(|home| home.activity != activity);
         }
         self.subactivities.remove(&handle);

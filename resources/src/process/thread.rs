@@ -11,6 +11,7 @@ use vortex_machine::{Fault, FaultKind, UserContext};
 use vortex_units::{CoreId, Cycles, Frames};
 
 use super::ending::Ending;
+use super::gathering::Gathering;
 use super::processes::{Process, ThreadState};
 use super::seat::Seat;
 use super::signals::frame::Trap;
@@ -68,6 +69,8 @@ pub struct Thread {
     pub fault: Option<Fault>,
     /// Its last fault, for handlers.
     pub trap: Trap,
+    /// The strings of its execve(2), as far as they are copied.
+    pub(super) gathering: Option<Box<Gathering>>,
     /// What is left to do when it ends.
     pub(super) ending: Option<Ending>,
 }
@@ -100,6 +103,7 @@ impl Thread {
             given: Frames::ZERO,
             fault: None,
             trap: Trap::default(),
+            gathering: None,
             ending: None,
         })
     }

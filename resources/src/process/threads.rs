@@ -13,7 +13,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
-use vortex_abi::{Errno, Span};
+use vortex_abi::{self as abi, Errno, Span};
 use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource};
 use vortex_machine::{Access, Exit, Fault, FaultKind, UserContext};
 use vortex_units::{Cycles, Frames};
@@ -47,18 +47,25 @@ pub struct ThreadReady {
     left_at: Cycles,
     /// Direct calls since it was dispatched.
     calls: u32,
+    /// The call that it made last, by its number.
+    asked: u64,
 }
 
 impl ThreadReady {
     /// A request for this thread's resource.
     #[must_use]
     pub fn new(thread: Box<Thread>) -> Self {
-        Self { thread: Some(thread), exit: None, left_at: Cycles::ZERO, calls: 0 }
+        Self { thread: Some(thread), exit: None, left_at: Cycles::ZERO, calls: 0, asked: u64::MAX }
     }
 
     /// The thread that is to enter user mode.
     pub fn thread(&mut self) -> Option<&mut Thread> {
         self.thread.as_deref_mut()
+    }
+
+    /// What it is about: the call that its thread has made last.
+    pub(crate) fn name(&self) -> &'static str {
+        abi::name(self.asked).unwrap_or("no call")
     }
 
     /// Says how the thread has left and when, and how long it ran.
@@ -150,6 +157,8 @@ impl Continuation<Mail, Threads> for Answered {
             }
             Ok(Some(Answer::GoOn(done))) => {
                 thread.done = thread.done.saturating_add(done);
+                // Its buffer was good so far, however many of its pages had left memory.
+                thread.faults = 0;
                 return threads.call(ready, cx);
             }
             // What is done already is what it returns.
@@ -184,6 +193,15 @@ impl Continuation<Mail, Threads> for Mended {
             Ok(Some(Answer::Fault(Err(error)))) => threads.raise_page_fault(ready, error, cx),
             _ => threads.raise_page_fault(ready, FaultError::NoMemory, cx),
         }
+    }
+}
+
+/// More of a call is to be prepared.
+struct CallMore;
+
+impl Continuation<Mail, Threads> for CallMore {
+    fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
+        threads.call(ready, cx)
     }
 }
 
@@ -274,6 +292,7 @@ impl Threads {
             return self.end(ready, cx);
         }
         let Some(ports) = self.system.ports.get() else { return Outcome::Done };
+        ready.asked = thread.context.registers().rax;
         let (now, core) = (cx.now().max(ready.left_at), cx.core());
         let mut prepared = stub::prepare(thread, &self.system, now, core);
         for _ in 0..MENDS {
@@ -281,6 +300,11 @@ impl Threads {
             let Prepared::Fault(address, access) = prepared else { break };
             let Some(given) = mend_here(&thread.space, address, access) else { break };
             cx.allocated(Frames::new(given));
+            if thread.gathering.is_some() {
+                // It goes on where it was, with a run of its own.
+                prepared = Prepared::More;
+                break;
+            }
             prepared = stub::prepare(thread, &self.system, now, core);
         }
         if thread.restored.is_some() && thread.has_signal() {
@@ -300,6 +324,10 @@ impl Threads {
             Prepared::Returned => {
                 thread.settle();
                 return self.run(ready, cx);
+            }
+            Prepared::More => {
+                vortex_machine::save_vectors(&mut thread.context);
+                return Outcome::Continue(At::routine::<CallMore>());
             }
             Prepared::Bad => return self.raise(ready, Cause::PROTECTION, 0, cx),
             Prepared::Fault(address, access) => {
@@ -378,6 +406,7 @@ impl Threads {
                 (done, result) => Ok(done.saturating_add(result.unwrap_or(0))),
             };
             thread.settle();
+            thread.gathering = None;
             if let Some(blocked) = thread.restored.take() {
                 thread.block(blocked);
             }

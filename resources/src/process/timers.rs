@@ -52,11 +52,16 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    /// A process has ended, or runs another program.
-    pub fn drop_all(&mut self, pid: Pid) {
-        while let Some((&id, _)) = self.all.range((pid, 0)..=(pid, i32::MAX)).next() {
+    /// A process has ended, or runs another program: some of its timers go. True if it has
+    /// more.
+    pub fn drop_some(&mut self, pid: Pid, most: usize) -> bool {
+        for _ in 0..most {
+            let Some((&id, _)) = self.all.range((pid, 0)..=(pid, i32::MAX)).next() else {
+                return false;
+            };
             self.all.remove(&id);
         }
+        true
     }
 
     fn free(&self, pid: Pid) -> Result<TimerId, Errno> {
@@ -137,8 +142,7 @@ impl Processes {
                 SIGEV_NONE => (None, None),
                 SIGEV_SIGNAL => (Some((signal()?, value)), None),
                 SIGEV_THREAD_ID => {
-                    let threads = call.thread.process.threads.lock();
-                    let thread = threads.iter().find(|thread| thread.tid == Pid(tid)).cloned();
+                    let thread = call.thread.process.threads.lock().get(Pid(tid));
                     (Some((signal()?, value)), Some(thread.ok_or(Errno::EINVAL)?))
                 }
                 _ => return Err(Errno::EINVAL),
@@ -218,7 +222,7 @@ impl Processes {
 
     /// A timer's time has come, if it is still the same.
     pub(super) fn expire_timer(&mut self, id: TimerId, number: u64, cx: &mut Cx<'_>) -> Next {
-        let process = self.records.get(&id.0).map(|record| record.process.clone());
+        let process = self.records.process(id.0);
         let timer = self.timers.all.get_mut(&id).filter(|timer| timer.number == number);
         let (Some(process), Some(timer)) = (process, timer) else { return Outcome::Done };
         let Some(deadline) = timer.deadline else { return Outcome::Done };

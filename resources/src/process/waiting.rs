@@ -3,7 +3,7 @@
 //! # Invariants
 //! A thread has at most one wait here, known by its number. A wait is answered exactly once.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
@@ -17,7 +17,8 @@ use vortex_units::{Cycles, Nanos};
 use super::direct::clock_of;
 use super::futex::{FutexTable, Key, Requeue, WaiterId, Wake};
 use super::limit_calls::usage;
-use super::processes::{Pid, Process, ThreadState};
+use super::processes::{Pid, ThreadState};
+use super::records::Record;
 use super::request::{ProcessCall, ProcessRequest};
 use super::resource::{Cx, Next, Processes, reply};
 use super::signals::{Ended, Info, Signal};
@@ -44,6 +45,10 @@ struct Wait {
 pub struct Waits {
     by_thread: BTreeMap<Pid, Wait>,
     futexes: FutexTable<Pid>,
+    /// Those who wait for a child of a process.
+    for_children: BTreeSet<(Pid, Pid)>,
+    /// Who waits to be alone in a process.
+    for_others: BTreeMap<Pid, Pid>,
     number: u64,
 }
 
@@ -52,6 +57,12 @@ impl Waits {
         let wait = self.by_thread.remove(&tid)?;
         if let Some(place) = wait.futex {
             self.futexes.cancel(place);
+        }
+        if let Some(parent) = wait.child_of {
+            self.for_children.remove(&(parent, tid));
+        }
+        if let Some(process) = wait.alone_in {
+            self.for_others.remove(&process);
         }
         Some(wait)
     }
@@ -101,20 +112,20 @@ impl Waits {
 
     /// This process has one thread only: an execve(2) that waits for that goes on.
     pub fn alone(&mut self, process: Pid, cx: &mut Cx<'_>) {
-        let mut waits = self.by_thread.iter();
-        let waiting = waits.find(|(_, wait)| wait.alone_in == Some(process)).map(|(&tid, _)| tid);
-        if let Some(tid) = waiting {
+        if let Some(&tid) = self.for_others.get(&process) {
             self.finish(tid, Answer::Again(None, false), cx);
         }
     }
 
-    /// A child of this process has changed its state: its waiters look again.
-    pub fn child_changed(&mut self, parent: Pid, cx: &mut Cx<'_>) {
-        let waits = self.by_thread.iter().filter(|(_, wait)| wait.child_of == Some(parent));
-        let waiting: Vec<Pid> = waits.map(|(&tid, _)| tid).collect();
-        for tid in waiting {
+    /// A child of this process has changed its state: of those who wait for that, some look
+    /// again, from a thread on. Which is the next, if there are more.
+    pub fn child_changed(&mut self, parent: Pid, from: Pid, cx: &mut Cx<'_>) -> Option<Pid> {
+        let rest = self.for_children.range((parent, from)..=(parent, Pid(i32::MAX)));
+        let some: Vec<Pid> = rest.take(WOKEN + 1).map(|(_, tid)| *tid).collect();
+        for &tid in some.iter().take(WOKEN) {
             self.finish(tid, Answer::Again(None, false), cx);
         }
+        some.get(WOKEN).copied()
     }
 }
 
@@ -124,6 +135,17 @@ fn end_futex(by_thread: &mut BTreeMap<Pid, Wait>, tid: Pid, cx: &mut Cx<'_>) -> 
         let _ = cx.answer(wait.kept, Some(Answer::Call(Ok(0))));
     }
     1
+}
+
+/// Threads that wait for children, woken in one run.
+const WOKEN: usize = 4;
+
+/// Which children are waited for.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Any,
+    One(Pid),
+    Group(i32),
 }
 
 /// What there is of a process's children.
@@ -194,6 +216,12 @@ impl Processes {
         self.waits.number += 1;
         let number = self.waits.number;
         let wait = Wait { kept, number, futex, child_of, alone_in, deadline };
+        if let Some(parent) = child_of {
+            self.waits.for_children.insert((parent, tid));
+        }
+        if let Some(process) = alone_in {
+            self.waits.for_others.insert(process, tid);
+        }
         self.waits.by_thread.insert(tid, wait);
         if let Some(deadline) = deadline
             && let Some(ports) = self.system.ports.get()
@@ -254,11 +282,11 @@ impl Processes {
             return reply(Err(Errno::EINVAL));
         }
         let group = call.thread.process.group.load(Ordering::Relaxed);
-        let wanted = |child: &Process| match pid {
-            -1 => true,
-            0 => child.group.load(Ordering::Relaxed) == group,
-            1.. => child.pid.0 == pid,
-            _ => child.group.load(Ordering::Relaxed) == pid.wrapping_neg(),
+        let wanted = match pid {
+            -1 => Wanted::Any,
+            0 => Wanted::Group(group),
+            1.. => Wanted::One(Pid(pid)),
+            _ => Wanted::Group(pid.wrapping_neg()),
         };
         match self.find_child(call, wanted, options | WEXITED) {
             Found::Changed(child, status) => {
@@ -305,10 +333,10 @@ impl Processes {
         }
         let own = &call.thread.process;
         let group = if id == 0 { own.group.load(Ordering::Relaxed) } else { id };
-        let wanted = |child: &Process| match kind {
-            P_ALL => true,
-            P_PID => child.pid.0 == id,
-            _ => child.group.load(Ordering::Relaxed) == group,
+        let wanted = match kind {
+            P_ALL => Wanted::Any,
+            P_PID => Wanted::One(Pid(id)),
+            _ => Wanted::Group(group),
         };
         let wants = matches!(call.call, P::Waitid { info: Some(_), .. });
         let give = |bytes: &[u8]| if wants { call.operands.give(0, bytes) } else { Ok(()) };
@@ -329,40 +357,46 @@ impl Processes {
     }
 
     /// A child whose state has changed as these options ask for.
-    fn find_child(
-        &self,
-        call: &ProcessCall,
-        wanted: impl Fn(&Process) -> bool,
-        options: u32,
-    ) -> Found {
+    fn find_child(&self, call: &ProcessCall, wanted: Wanted, options: u32) -> Found {
         let own = call.thread.process.pid;
-        let mut any = false;
-        let children = self.records.iter().filter(|(_, record)| record.parent == own);
-        for (&child, record) in children.filter(|(_, record)| wanted(&record.process)) {
-            any = true;
-            if record.zombie {
-                if options & WEXITED != 0 {
-                    return Found::Changed(child, record.process.status.load(Ordering::Acquire));
-                }
-            } else if let Some((status, goes_on)) = record.report
-                && options & if goes_on { WCONTINUED } else { WUNTRACED } != 0
-            {
-                return Found::Changed(child, status);
+        let change = |child: Pid| {
+            let record = self.records.get(child).filter(|record| record.parent() == own)?;
+            if record.is_zombie() {
+                let status = record.process.status.load(Ordering::Acquire);
+                return (options & WEXITED != 0).then_some((child, status));
             }
+            let (status, goes_on) = record.report()?;
+            let asked = options & if goes_on { WCONTINUED } else { WUNTRACED } != 0;
+            asked.then_some((child, status))
+        };
+        let group = if let Wanted::Group(group) = wanted { Some(group) } else { None };
+        let (found, any) = match wanted {
+            Wanted::One(child) => {
+                let is_child = |record: &Record| record.parent() == own;
+                (change(child), self.records.get(child).is_some_and(is_child))
+            }
+            _ => (
+                self.records.changed(own, group).find_map(change),
+                self.records.has_child(own, group),
+            ),
+        };
+        match found {
+            Some((child, status)) => Found::Changed(child, status),
+            None if any => Found::NotYet,
+            None => Found::None,
         }
-        if any { Found::NotYet } else { Found::None }
     }
 
     /// A child's change is told: it is not told again, unless it is to stay. Returns what
     /// the child has used.
     fn take_report(&mut self, call: &ProcessCall, child: Pid, stays: bool) -> Cycles {
-        let Some(record) = self.records.get_mut(&child) else { return Cycles::ZERO };
-        let process = record.process.clone();
+        let Some(record) = self.records.get(child) else { return Cycles::ZERO };
+        let (process, zombie) = (record.process.clone(), record.is_zombie());
         let used =
             process.used.load(Ordering::Relaxed) + process.used_by_children.load(Ordering::Relaxed);
         if !stays {
-            record.report = None;
-            if record.zombie {
+            self.records.set_report(child, None);
+            if zombie {
                 self.forget(child);
                 call.thread.process.used_by_children.fetch_add(used, Ordering::Relaxed);
             }

@@ -94,7 +94,8 @@ impl Unit {
                     self.mode = Mode::User(until, None);
                     return;
                 }
-                let step = self.core.leave();
+                let left = self.now();
+                let step = self.core.leave(left);
                 self.enter(step);
             }
         }

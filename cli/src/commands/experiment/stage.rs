@@ -2,6 +2,7 @@
 //! and QEMU; and what its console said.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::path::Path;
 use std::time::Duration;
 
@@ -65,6 +66,18 @@ impl Stage {
         limit: Duration,
         last: Option<&str>,
     ) -> Result<String, Failure> {
+        self.run_with(config_text, programs, limit, last, &[])
+    }
+
+    /// The same with these further words on the kernel's command line.
+    pub fn run_with(
+        &self,
+        config_text: &str,
+        programs: &[&str],
+        limit: Duration,
+        last: Option<&str>,
+        words: &[&str],
+    ) -> Result<String, Failure> {
         let root = home::root()?;
         if let Err(flaws) = config_file::parse(config_text.as_bytes()) {
             config_file::complain(Path::new("the experiment's configuration"), &flaws);
@@ -92,7 +105,9 @@ impl Stage {
             memory: Memory::mebibytes(256).unwrap_or(Memory::LEAST),
             kernel,
             image: Some(file.path().to_path_buf()),
-            words: vec![format!("config={CONFIG}")],
+            words: iter::once(format!("config={CONFIG}"))
+                .chain(words.iter().map(ToString::to_string))
+                .collect(),
             devices: Vec::new(),
         };
         let events = console::watch()?;

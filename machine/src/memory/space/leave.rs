@@ -3,7 +3,7 @@
 
 use vortex_memory::FrameId;
 
-use super::super::range::Batch;
+use super::super::range::{Batch, Work};
 use super::super::{Frame, PAGE};
 use super::Space;
 use crate::memory::Access;
@@ -85,7 +85,7 @@ impl Space {
     pub fn look_through(&self, at: u64, end: u64, mut each: impl FnMut(Seen)) -> Option<u64> {
         let mut batch = Batch::new();
         let inner = &mut *self.inner.lock();
-        let next = inner.table.visit(at, end, |page, entry| {
+        let next = inner.table.visit(at, end, &mut Work::default(), |page, entry| {
             batch.push(page, entry);
             entry
         });

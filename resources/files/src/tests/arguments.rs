@@ -70,7 +70,11 @@ fn run(
     let _ = match call {
         4 => root.fcntl(table, fd, flags, length as u64, effects).map(|_| ()),
         5 => table.duplicate_to(root, fd, Fd::new(mode as i32), Some(flags), effects).map(|_| ()),
-        6 => table.close_range(root, flags, mode, flags & 7, effects),
+        6 => {
+            let range = (flags, mode);
+            let from = flags as usize;
+            table.close_range(root, range, from, flags & 7, usize::MAX, effects).map(|_| ())
+        }
         7 => root.pipe(flags & 0x800, OWNER, *now).map(|(reader, writer)| {
             for end in [reader, writer] {
                 if table.install(end, false).is_err() {

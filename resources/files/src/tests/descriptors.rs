@@ -120,11 +120,15 @@ fn exec_sweeps_and_close_range_closes() {
     let World { root, table, effects, .. } = &mut world;
     table.sweep(root, effects);
     assert_eq!(numbers(table), [0, 2, 4, 5]);
-    assert_eq!(table.close_range(root, 3, 2, 0, effects), Err(Errno::EINVAL));
-    assert_eq!(table.close_range(root, 0, 1, 1, effects), Err(Errno::EINVAL));
-    table.close_range(root, 5, u32::MAX, 4, effects).unwrap();
+    let most = usize::MAX;
+    assert_eq!(table.close_range(root, (3, 2), 3, 0, most, effects), Err(Errno::EINVAL));
+    assert_eq!(table.close_range(root, (0, 1), 0, 1, most, effects), Err(Errno::EINVAL));
+    assert_eq!(table.close_range(root, (5, u32::MAX), 5, 4, most, effects), Ok(None));
     assert_eq!(table.close_on_exec(fd(5)), Ok(true));
-    table.close_range(root, 1, u32::MAX, 0, effects).unwrap();
+    // One at a time: it says where to go on.
+    assert_eq!(table.close_range(root, (1, u32::MAX), 1, 0, 1, effects), Ok(Some(3)));
+    assert_eq!(numbers(table), [0, 4, 5]);
+    assert_eq!(table.close_range(root, (1, u32::MAX), 3, 0, most, effects), Ok(None));
     assert_eq!(numbers(table), [0]);
     assert_eq!(world.open("/dev/null", 0), Ok(fd(1)));
 }

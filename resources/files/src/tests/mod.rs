@@ -78,6 +78,7 @@ impl World {
             owner: OWNER,
             largest: self.largest,
             now: self.now,
+            walks: None,
         };
         call(&mut self.root, &caller, &mut self.effects)
     }

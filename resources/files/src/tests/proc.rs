@@ -6,7 +6,8 @@ use linux_raw_sys::general as abi;
 
 use super::World;
 use crate::{
-    At, Collect, Errno, Node, OpenId, Opened, Outcome, ProcEntry, ProcKind, ProcLink, ProcSource,
+    At, Collect, Errno, Node, OpenId, Opened, Outcome, ProcEntry, ProcKind, ProcLink, ProcName,
+    ProcSource, ProcText,
 };
 
 /// A `/proc` with `version`, and `self` with a link to an open file.
@@ -26,17 +27,22 @@ impl ProcSource for Made {
         Some(ProcEntry { kind, permissions: 0o555 })
     }
 
-    fn list(&self, path: &[u8]) -> Vec<(Vec<u8>, ProcKind)> {
-        match path {
-            b"" => {
-                vec![(b"self".to_vec(), ProcKind::Directory), (b"version".to_vec(), ProcKind::File)]
-            }
+    fn list(&self, path: &[u8], from: u64) -> Vec<ProcName> {
+        let name = |name: &[u8], kind, next| ProcName { name: name.to_vec(), kind, next };
+        match (path, from) {
+            (b"", 0) => vec![name(b"self", ProcKind::Directory, 7)],
+            (b"", 7) => vec![name(b"version", ProcKind::File, 9)],
             _ => Vec::new(),
         }
     }
 
-    fn read(&self, path: &[u8]) -> Option<Vec<u8>> {
-        (path == b"version").then(|| b"Linux version 2011".to_vec())
+    fn read(&self, path: &[u8], from: u64) -> Option<ProcText> {
+        let text = |bytes: &[u8], next| Some(ProcText { bytes: bytes.to_vec(), next });
+        match (path, from) {
+            (b"version", 0) => text(b"Linux ", Some(5)),
+            (b"version", 5) => text(b"version 2011", None),
+            _ => None,
+        }
     }
 
     fn link(&self, path: &[u8]) -> Option<ProcLink> {
@@ -71,8 +77,21 @@ fn its_files_are_read_in_parts() {
     let (mut world, proc) = (World::new(), Made::default());
     let version = open(&mut world, &proc, "/proc/./self/../version", abi::O_RDONLY).unwrap();
     assert_eq!(read(&mut world, &proc, version, 5), b"Linux");
-    assert_eq!(read(&mut world, &proc, version, 100), b" version 2011");
+    assert_eq!(read(&mut world, &proc, version, 100), b" ");
+    assert_eq!(read(&mut world, &proc, version, 100), b"version 2011");
     assert_eq!(read(&mut world, &proc, version, 100), b"");
+    let mut sink = Collect::new(4);
+    let mut at = |offset, sink: &mut Collect| {
+        let mut random = |_: &mut [u8]| {};
+        let outcome = world.call_with(&proc, |root, c, effects| {
+            root.read(c, version, Some(offset), sink, &mut random, effects)
+        });
+        outcome.unwrap()
+    };
+    assert_eq!(at(1, &mut sink), Outcome::Done(4), "from its beginning again");
+    assert_eq!(at(14, &mut Collect::new(4)), Outcome::Done(4), "the piece behind it");
+    assert_eq!(at(0, &mut Collect::new(4)), Outcome::Done(4));
+    assert_eq!(at(60, &mut Collect::new(4)), Outcome::Done(0), "behind the last");
     assert_eq!(open(&mut world, &proc, "/proc/none", abi::O_RDONLY), Err(Errno::ENOENT));
     let made = open(&mut world, &proc, "/proc/none", abi::O_RDWR | abi::O_CREAT);
     assert_eq!(made, Err(Errno::ENOENT));
@@ -100,7 +119,7 @@ fn it_is_listed_and_cannot_be_changed() {
     let (mut world, proc) = (World::new(), Made::default());
     let directory = open(&mut world, &proc, "/proc", abi::O_RDONLY | abi::O_DIRECTORY).unwrap();
     let mut sink = Collect::new(1000);
-    world.call_with(&proc, |root, c, _| root.list(c, directory, &mut sink)).unwrap();
+    while world.call_with(&proc, |root, c, _| root.list(c, directory, &mut sink)).unwrap() > 0 {}
     let names: Vec<_> = super::listing::records(&sink.into_bytes());
     assert_eq!(
         names,

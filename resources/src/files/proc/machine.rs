@@ -3,10 +3,9 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Write as _;
 use core::sync::atomic::Ordering;
 
-use vortex_files::{ProcEntry, ProcKind};
+use vortex_files::{ProcEntry, ProcKind, ProcName, ProcText};
 use vortex_units::Cycles;
 
 use super::{DIRECTORY, Names, ProcView};
@@ -60,33 +59,33 @@ pub(super) fn entry(path: &[u8]) -> Option<ProcEntry> {
 }
 
 /// The names in a directory that is no process's.
-pub(super) fn list(path: &[u8]) -> Vec<(Vec<u8>, ProcKind)> {
+pub(super) fn list(path: &[u8], from: u64) -> Vec<ProcName> {
     if path.is_empty() {
-        return super::list(TOP);
+        return super::list(TOP, from);
     }
-    let mut names: Vec<(Vec<u8>, ProcKind)> = Vec::new();
+    let mut names: Vec<(&[u8], ProcKind)> = Vec::new();
     for rest in SYS.iter().filter_map(|own| below(own, path)) {
         let (name, more) = super::split(rest);
         let kind = if more.is_empty() { ProcKind::File } else { ProcKind::Directory };
-        if names.last().is_none_or(|(last, _)| last != name) {
-            names.push((name.to_vec(), kind));
+        if names.last().is_none_or(|(last, _)| *last != name) {
+            names.push((name, kind));
         }
     }
-    names
+    super::list(&names, from)
 }
 
 impl ProcView<'_> {
     /// A file that is about no process.
-    pub(super) fn machine(&self, path: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn machine(&self, path: &[u8], from: u64) -> Option<ProcText> {
         let text = match path {
             b"meminfo" => meminfo(),
-            b"stat" => self.machine_stat(),
+            b"stat" => return Some(self.machine_stat(from)),
             b"uptime" => {
                 let idle = (0..self.system.cores).map(|core| self.idle(core)).sum();
                 format!("{} {}\n", seconds(self.elapsed()), seconds(idle))
             }
             b"loadavg" => self.load_average(),
-            b"cpuinfo" => self.cpuinfo(),
+            b"cpuinfo" => return Some(self.cpuinfo(from)),
             b"version" => format!("Linux version {RELEASE} {VERSION}\n"),
             b"filesystems" => "nodev\trootfs\nnodev\tproc\nnodev\tpipefs\n".into(),
             b"sys/fs/file-max" => "9223372036854775807\n".into(),
@@ -104,7 +103,7 @@ impl ProcView<'_> {
             b"sys/vm/overcommit_memory" => "1\n".into(),
             _ => return None,
         };
-        Some(text.into_bytes())
+        Some(ProcText::whole(text.into_bytes()))
     }
 
     /// Hundredths of a second since the machine began.
@@ -121,36 +120,50 @@ impl ProcView<'_> {
 
     /// Hundredths of a second in user mode: of all processes, those included that are gone.
     fn user(&self) -> u64 {
-        let registry = &self.system.registry;
-        let living = registry.numbers().into_iter().filter_map(|pid| registry.get(pid));
-        let living: u64 = living.map(|process| process.used.load(Ordering::Relaxed)).sum();
-        let all = living.saturating_add(registry.used_by_gone());
-        self.system.clock.nanos(Cycles::new(all)).get() / 10_000_000
+        let all = self.system.idle.iter().map(crate::Idle::user).sum();
+        self.system.clock.nanos(all).get() / 10_000_000
+    }
+
+    /// For how long a core was busy, and slept.
+    fn core(&self, core: u16) -> (u64, u64) {
+        let elapsed = self.elapsed();
+        let idle = self.idle(core).min(elapsed);
+        (elapsed - idle, idle)
+    }
+
+    /// Some lines, one for a core, from this one on; and the first core that has none then.
+    fn lines(&self, from: u64, line: impl Fn(u16) -> String) -> ProcText {
+        let first = u16::try_from(from).unwrap_or(u16::MAX);
+        let end = first.saturating_add(CORES).min(self.system.cores);
+        let text: String = (first..end).map(line).collect();
+        let next = (end < self.system.cores).then_some(end.into());
+        ProcText { bytes: text.into_bytes(), next }
     }
 
     /// The cores' time. How a core's own is divided into user mode and kernel is not known
     /// here: all of it is shown as user mode, but for the sum of all cores.
-    fn machine_stat(&self) -> String {
-        let elapsed = self.elapsed();
-        let cores: Vec<_> = (0..self.system.cores)
-            .map(|core| {
-                let idle = self.idle(core).min(elapsed);
-                (elapsed - idle, idle)
-            })
-            .collect();
-        let (busy, idle) = cores.iter().fold((0, 0), |sum, core| (sum.0 + core.0, sum.1 + core.1));
-        let user = self.user().min(busy);
-        let mut text = format!("cpu  {user} 0 {} {idle} 0 0 0 0 0 0\n", busy - user);
-        for (core, (busy, idle)) in cores.iter().enumerate() {
-            // Writing to a string does not fail.
-            let _ = writeln!(text, "cpu{core} {busy} 0 0 {idle} 0 0 0 0 0 0");
+    fn machine_stat(&self, from: u64) -> ProcText {
+        let mut text = self.lines(from, |core| {
+            let (busy, idle) = self.core(core);
+            format!("cpu{core} {busy} 0 0 {idle} 0 0 0 0 0 0\n")
+        });
+        if from == 0 {
+            let cores = (0..self.system.cores).map(|core| self.core(core));
+            let (busy, idle) = cores.fold((0, 0), |sum, core| (sum.0 + core.0, sum.1 + core.1));
+            let user = self.user().min(busy);
+            let mut first =
+                format!("cpu  {user} 0 {} {idle} 0 0 0 0 0 0\n", busy - user).into_bytes();
+            first.append(&mut text.bytes);
+            text.bytes = first;
         }
-        let epoch = self.system.clock.epoch.get() / 1_000_000_000;
-        let processes = self.system.processes.load(Ordering::Relaxed);
-        let _ = writeln!(
-            text,
-            "ctxt 0\nbtime {epoch}\nprocesses {processes}\nprocs_running 1\nprocs_blocked 0"
-        );
+        if text.next.is_none() {
+            let epoch = self.system.clock.epoch.get() / 1_000_000_000;
+            let processes = self.system.processes.load(Ordering::Relaxed);
+            let last = format!(
+                "ctxt 0\nbtime {epoch}\nprocesses {processes}\nprocs_running 1\nprocs_blocked 0\n"
+            );
+            text.bytes.extend_from_slice(last.as_bytes());
+        }
         text
     }
 
@@ -161,19 +174,20 @@ impl ProcView<'_> {
         let idle: u64 = (0..self.system.cores).map(|core| self.idle(core).min(elapsed)).sum();
         let busy = (elapsed * u64::from(self.system.cores) - idle) * 100 / elapsed;
         let load = format!("{}.{:02}", busy / 100, busy % 100);
-        let numbers = self.system.registry.numbers();
-        let last = numbers.last().map_or(0, |pid| pid.0);
-        format!("{load} {load} {load} 1/{} {last}\n", numbers.len())
+        let (count, last) = self.system.registry.count();
+        format!("{load} {load} {load} 1/{count} {}\n", last.0)
     }
 
-    fn cpuinfo(&self) -> String {
+    fn cpuinfo(&self, from: u64) -> ProcText {
         let megahertz = self.system.clock.frequency.as_megahertz();
-        let line = |core| {
+        self.lines(from, |core| {
             format!("processor\t: {core}\nmodel name\t: x86-64\ncpu MHz\t\t: {megahertz}.000\n\n")
-        };
-        (0..self.system.cores).map(line).collect()
+        })
     }
 }
+
+/// Cores that are told of in one run.
+const CORES: u16 = 16;
 
 /// So many hundredths of a second.
 fn seconds(hundredths: u64) -> String {

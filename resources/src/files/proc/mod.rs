@@ -12,14 +12,14 @@ use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use vortex_files::{Fd, OpenId, ProcEntry, ProcKind, ProcLink, ProcSource};
+use vortex_files::{Fd, OpenId, ProcEntry, ProcKind, ProcLink, ProcName, ProcSource, ProcText};
 use vortex_units::Cycles;
 
 use self::process::Task;
 use super::request::FilesId;
 use super::tables::Files;
 use crate::System;
-use crate::process::{Pid, Process, ThreadState};
+use crate::process::{Pid, Process};
 
 /// What `/proc` shows to one process.
 pub struct ProcView<'a> {
@@ -77,14 +77,29 @@ const fn entry_of(kind: ProcKind) -> ProcEntry {
     }
 }
 
-fn list(names: &Names) -> Vec<(Vec<u8>, ProcKind)> {
-    names.iter().map(|(name, kind)| (name.to_vec(), *kind)).collect()
+/// Names made in one run.
+const NAMES: usize = 24;
+
+/// Some of these names, from a place on.
+fn list(names: &[(&[u8], ProcKind)], from: u64) -> Vec<ProcName> {
+    let from = usize::try_from(from).unwrap_or(usize::MAX);
+    let rest = names.iter().zip(1..).skip(from).take(NAMES);
+    rest.map(|((name, kind), next)| ProcName { name: name.to_vec(), kind: *kind, next }).collect()
 }
 
-/// The tasks of a process that have not ended.
-fn tasks(process: &Process) -> Vec<Arc<ThreadState>> {
-    process.threads.lock().clone()
+/// The name of what has this number; the place behind it is `offset` further.
+fn numbered(number: i32, kind: ProcKind, offset: u64) -> ProcName {
+    let next = u64::try_from(number).unwrap_or(0).saturating_add(1).saturating_add(offset);
+    ProcName { name: format!("{number}").into_bytes(), kind, next }
 }
+
+/// The number that a place names, in a listing of numbers that begins at `offset`.
+fn number_at(from: u64, offset: u64) -> i32 {
+    i32::try_from(from.saturating_sub(offset)).unwrap_or(i32::MAX)
+}
+
+/// Where the processes begin in the listing of `/proc`.
+const PROCESSES: u64 = 1 << 32;
 
 impl ProcView<'_> {
     /// What a path is about; nothing where there is no such process or task.
@@ -97,7 +112,7 @@ impl ProcView<'_> {
             && !tid.is_empty()
         {
             let tid = number(tid)?;
-            let task = tasks(&process).into_iter().find(|task| task.tid.0 == tid)?;
+            let task = process.threads.lock().get(Pid(tid))?;
             return Some(Place::Process(process, Task::One(task), rest));
         }
         Some(Place::Process(process, Task::All, rest))
@@ -125,35 +140,40 @@ impl ProcSource for ProcView<'_> {
         }
     }
 
-    fn list(&self, path: &[u8]) -> Vec<(Vec<u8>, ProcKind)> {
-        let decimal = |number: i32| format!("{number}").into_bytes();
+    fn list(&self, path: &[u8], from: u64) -> Vec<ProcName> {
+        let directory = |number: Pid, offset| numbered(number.0, ProcKind::Directory, offset);
         match self.place(path) {
-            Some(Place::Machine(b"")) => {
-                let mut names = machine::list(b"");
-                let all = self.system.registry.numbers().into_iter();
-                names.extend(all.map(|pid| (decimal(pid.0), ProcKind::Directory)));
+            Some(Place::Machine(b"")) if from < PROCESSES => {
+                let mut names = machine::list(b"", from);
+                if names.is_empty() {
+                    names = self.list(path, PROCESSES);
+                }
                 names
             }
-            Some(Place::Machine(path)) => machine::list(path),
-            Some(Place::Process(_, task, b"")) => list(process::names(&task)),
+            Some(Place::Machine(b"")) => {
+                let first = Pid(number_at(from, PROCESSES));
+                let some = self.system.registry.numbers(first, NAMES);
+                some.into_iter().map(|pid| directory(pid, PROCESSES)).collect()
+            }
+            Some(Place::Machine(path)) => machine::list(path, from),
+            Some(Place::Process(_, task, b"")) => list(process::names(&task), from),
             Some(Place::Process(process, _, b"fd")) => {
-                let link = |(fd, _): (Fd, OpenId)| (decimal(fd.get()), ProcKind::Link);
-                let files = self.files.get(&process.files);
-                files.into_iter().flat_map(|files| files.table.iter()).map(link).collect()
+                let Some(files) = self.files.get(&process.files) else { return Vec::new() };
+                let some = files.table.iter_from(Fd::new(number_at(from, 0))).take(NAMES);
+                some.map(|(fd, _)| numbered(fd.get(), ProcKind::Link, 0)).collect()
             }
             Some(Place::Process(process, Task::All, b"task")) => {
-                let mut all: Vec<_> = tasks(&process).iter().map(|task| task.tid.0).collect();
-                all.sort_unstable();
-                all.into_iter().map(|tid| (decimal(tid), ProcKind::Directory)).collect()
+                let some = process.threads.lock().from(Pid(number_at(from, 0)), NAMES);
+                some.iter().map(|task| directory(task.tid, 0)).collect()
             }
             _ => Vec::new(),
         }
     }
 
-    fn read(&self, path: &[u8]) -> Option<Vec<u8>> {
+    fn read(&self, path: &[u8], from: u64) -> Option<ProcText> {
         match self.place(path)? {
-            Place::Machine(path) => self.machine(path),
-            Place::Process(process, task, name) => self.about(&process, &task, name),
+            Place::Machine(path) => self.machine(path, from),
+            Place::Process(process, task, name) => self.about(&process, &task, name, from),
         }
     }
 

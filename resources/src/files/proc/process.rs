@@ -3,11 +3,11 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt::Write as _;
 use core::sync::atomic::Ordering;
 
-use vortex_files::ProcKind;
+use vortex_abi::Span;
+use vortex_files::{ProcKind, ProcText};
 use vortex_units::Cycles;
 
 use super::{Names, ProcView};
@@ -15,8 +15,8 @@ use crate::memory::maps;
 use crate::process::signals::SignalSet;
 use crate::process::{INFINITY, Process, ThreadState};
 
-/// The most of its arguments that a process is shown.
-const ARGUMENTS: usize = 1 << 16;
+/// So many bytes of its arguments are told in one run.
+const ARGUMENTS: usize = 2048;
 const PAGE: u64 = 4096;
 
 /// Of which task: all of a process together, or one.
@@ -59,12 +59,12 @@ pub(super) fn names(task: &Task) -> &'static Names {
     }
 }
 
-/// How a process or task is: its letter, and that in words.
+/// How a process or task is: its letter, and that in words. A process is as its first thread.
 fn state(process: &Process, task: &Task, asks: bool) -> (char, &'static str) {
     let runs = |task: &Arc<ThreadState>| task.core().is_some();
     let running = asks
         || match task {
-            Task::All => process.threads.lock().iter().any(runs),
+            Task::All => process.threads.lock().first().as_ref().is_some_and(runs),
             Task::One(task) => runs(task),
         };
     if process.count.load(Ordering::Relaxed) == 0 {
@@ -85,7 +85,13 @@ fn mask(set: SignalSet) -> String {
 
 impl ProcView<'_> {
     /// A file in a process's directory, or in a task's.
-    pub(super) fn about(&self, process: &Process, task: &Task, file: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn about(
+        &self,
+        process: &Process,
+        task: &Task,
+        file: &[u8],
+        from: u64,
+    ) -> Option<ProcText> {
         let text = match file {
             b"stat" => self.stat(process, task),
             b"status" => self.status(process, task),
@@ -95,21 +101,29 @@ impl ProcView<'_> {
             }
             b"cmdline" => {
                 if process.count.load(Ordering::Relaxed) == 0 {
-                    return Some(Vec::new());
+                    return Some(ProcText::default());
                 }
                 let space = process.memory();
-                let arguments = *space.arguments.lock();
-                return Some(space.peek(arguments, ARGUMENTS));
+                let all = *space.arguments.lock();
+                let left = all.length.saturating_sub(from);
+                let rest = Span::new(all.address.saturating_add(from), left);
+                let bytes = space.peek(rest, ARGUMENTS);
+                let told = bytes.len() as u64;
+                let next = (told > 0 && told < left).then_some(from.saturating_add(told));
+                return Some(ProcText { bytes, next });
             }
             b"comm" => format!("{}\n", String::from_utf8_lossy(&process.name().0)),
             // Where a program lies its own activity may know.
             b"maps" if !self.process.may_change(process) => String::new(),
-            b"maps" => maps(&process.memory()),
+            b"maps" => {
+                let (text, next) = maps(&process.memory(), from);
+                return Some(ProcText { bytes: text.into_bytes(), next });
+            }
             b"limits" => limits(process),
             b"mounts" => super::machine::MOUNTS.into(),
             _ => return None,
         };
-        Some(text.into_bytes())
+        Some(ProcText::whole(text.into_bytes()))
     }
 
     fn asks(&self, process: &Process) -> bool {
@@ -159,7 +173,7 @@ impl ProcView<'_> {
         let (letter, word) = state(process, task, self.asks(process));
         let pid = process.pid.0;
         let (id, own) = match task {
-            Task::All => (pid, process.threads.lock().first().cloned()),
+            Task::All => (pid, process.threads.lock().first()),
             Task::One(task) => (task.tid.0, Some(task.clone())),
         };
         let (size, resident) = sizes(process);

@@ -54,10 +54,10 @@ fn a_long_wake_goes_on_and_passes_over_who_comes_after() {
     }
     let mut first = 0;
     let rest = table.wake(Wake::new(key(0), i32::MAX, 1).unwrap(), |_| first += 1);
-    assert_eq!(first, STEP);
+    assert_eq!(first, WOKEN);
     table.wait(key(0), 1, 1000).unwrap();
     let rest = wake_all(&mut table, rest.unwrap());
-    assert_eq!(rest, (STEP..STEP * 2 + 1).collect::<Vec<_>>());
+    assert_eq!(rest, (WOKEN..STEP * 2 + 1).collect::<Vec<_>>());
     assert_eq!(table.len(), 1);
 }
 

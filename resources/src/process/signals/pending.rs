@@ -7,7 +7,7 @@
 //!
 //! Invariant: `set` is the signals of `queued`, and those whose cause was lost.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 
 use super::info::{Detail, Info};
@@ -25,13 +25,12 @@ pub const REALTIME_LIMIT: usize = 1024;
 #[derive(Debug, Default)]
 pub struct Pending {
     set: SignalSet,
-    /// By signal, then in the order of sending.
-    queued: BTreeMap<(Signal, u64), Info>,
+    /// By signal, in the order of sending; none is empty.
+    queued: BTreeMap<Signal, VecDeque<Info>>,
     /// Of those, the real-time ones.
     realtime: usize,
     /// The same, on the bill of the activity that they wait in.
     held: Held,
-    sent: u64,
 }
 
 /// What a signal that was sent has changed.
@@ -69,8 +68,7 @@ impl Pending {
         } else {
             self.realtime += 1;
         }
-        self.sent = self.sent.wrapping_add(1);
-        self.queued.insert((signal, self.sent), info);
+        self.queued.entry(signal).or_default().push_back(info);
         self.set.insert(signal);
         Ok(Added::Waits)
     }
@@ -78,8 +76,7 @@ impl Pending {
     /// A timer has expired so often more than once: if its signal waits, it counts these,
     /// and this time; how many it has then.
     pub fn overrun(&mut self, signal: Signal, of: i32, more: i32) -> Option<i32> {
-        let range = (signal, 0)..=(signal, u64::MAX);
-        self.queued.range_mut(range).find_map(|(_, info)| match &mut info.detail {
+        self.queued.get_mut(&signal)?.iter_mut().find_map(|info| match &mut info.detail {
             Detail::Timer { timer, overrun, .. } if *timer == of => {
                 *overrun = overrun.saturating_add(more).saturating_add(1);
                 Some(*overrun)
@@ -91,10 +88,9 @@ impl Pending {
     /// Whether a timer's signal waits.
     #[must_use]
     pub fn has_timer(&self, signal: Signal, of: i32) -> bool {
-        let range = (signal, 0)..=(signal, u64::MAX);
-        let mut waiting = self.queued.range(range);
+        let Some(waiting) = self.queued.get(&signal) else { return false };
         let is = |detail: &Detail| matches!(detail, Detail::Timer { timer, .. } if *timer == of);
-        waiting.any(|(_, info)| is(&info.detail))
+        waiting.iter().any(|info| is(&info.detail))
     }
 
     /// The signals that wait. sigpending(2) gives those of a thread and of its process that
@@ -123,34 +119,32 @@ impl Pending {
     /// sigtimedwait(2) takes what it waits for: all else is blocked.
     pub fn take(&mut self, blocked: SignalSet) -> Option<Info> {
         let signal = self.peek(blocked)?;
-        let first = self.first(signal);
-        let info = first.and_then(|key| self.forget(key));
-        if self.first(signal).is_none() {
+        let info = self.queued.get_mut(&signal).and_then(VecDeque::pop_front);
+        if info.is_some() {
+            self.gone(signal, 1);
+        }
+        if self.queued.get(&signal).is_none_or(VecDeque::is_empty) {
+            self.queued.remove(&signal);
             self.set.remove(signal);
         }
         Some(info.unwrap_or(Info::user(signal, Pid(0), 0)))
     }
 
-    /// Discards these: they are ignored now, or undone by another.
+    /// Discards these: they are ignored now, or undone by another. All of a signal's go at
+    /// once, whatever their number.
     pub fn discard(&mut self, signals: SignalSet) {
         for signal in self.set.intersection(signals).iter() {
-            while let Some(key) = self.first(signal) {
-                self.forget(key);
-            }
+            let all = self.queued.remove(&signal).map_or(0, |all| all.len());
+            self.gone(signal, all);
             self.set.remove(signal);
         }
     }
 
-    fn first(&self, signal: Signal) -> Option<(Signal, u64)> {
-        self.queued.range((signal, 0)..=(signal, u64::MAX)).next().map(|(key, _)| *key)
-    }
-
-    fn forget(&mut self, key: (Signal, u64)) -> Option<Info> {
-        let info = self.queued.remove(&key)?;
-        if info.signal.is_realtime() {
-            self.realtime = self.realtime.saturating_sub(1);
-            self.held.give();
+    /// So many of a signal do not wait any more.
+    fn gone(&mut self, signal: Signal, count: usize) {
+        if signal.is_realtime() {
+            self.realtime = self.realtime.saturating_sub(count);
+            self.held.give_some(u32::try_from(count).unwrap_or(u32::MAX));
         }
-        Some(info)
     }
 }

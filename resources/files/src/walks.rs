@@ -1,0 +1,91 @@
+//! Walks that are longer than one run of a handler may be: where they are is kept, and the call
+//! is made again.
+
+use alloc::vec::Vec;
+
+use crate::walk::{Found, Progress};
+
+/// Components that are looked at in one run.
+const STEPS: u32 = 40;
+
+/// A walk of a call.
+enum Known {
+    /// It needs no more than one run.
+    Short,
+    /// It has come so far.
+    Half(Progress),
+    /// It has ended.
+    Done(Found),
+}
+
+/// The walks of one call, in their order. A call that makes them walks before it changes
+/// anything, so that it can be made again.
+#[derive(Default)]
+pub struct Walks {
+    known: Vec<Known>,
+    /// The walk that comes next.
+    next: usize,
+    left: u32,
+    suspended: bool,
+}
+
+/// How a walk begins.
+pub(crate) enum Begin {
+    New,
+    From(Progress),
+    Not(Found),
+}
+
+impl Walks {
+    /// The call is made, or made again.
+    pub fn begin(&mut self) {
+        (self.next, self.left, self.suspended) = (0, STEPS, false);
+    }
+
+    /// Whether the call is to be made again, whatever it has answered.
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.suspended
+    }
+
+    pub(crate) fn next(&mut self) -> Begin {
+        let place = self.next;
+        self.next = place.saturating_add(1);
+        match self.known.get_mut(place) {
+            None | Some(Known::Short) => Begin::New,
+            Some(Known::Done(found)) => Begin::Not(found.clone()),
+            Some(half) => match core::mem::replace(half, Known::Short) {
+                Known::Half(progress) => Begin::From(progress),
+                _ => Begin::New,
+            },
+        }
+    }
+
+    /// Whether the walk may look at one component more.
+    pub(crate) fn step(&mut self) -> bool {
+        let may = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        may
+    }
+
+    /// The walk that was begun last has come so far.
+    pub(crate) fn suspend(&mut self, progress: Progress) {
+        self.suspended = true;
+        self.put(Known::Half(progress));
+    }
+
+    /// It has ended, after it was suspended.
+    pub(crate) fn done(&mut self, found: &Found) {
+        self.put(Known::Done(found.clone()));
+    }
+
+    fn put(&mut self, known: Known) {
+        let place = self.next.saturating_sub(1);
+        while self.known.len() <= place {
+            self.known.push(Known::Short);
+        }
+        if let Some(own) = self.known.get_mut(place) {
+            *own = known;
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What was given up and is more than can be freed in one run (law 5): it lies here until it is
+//! freed, a slice at a time, by whoever gave it up.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use spin::Mutex;
+use vortex_files::Page;
+use vortex_machine::Frame;
+
+/// Freed where they are given up.
+const FEW: usize = 16;
+/// Freed in one run.
+const SLICE: usize = 64;
+
+/// What is left of a file's pages, or of memory that several have had.
+#[derive(Default)]
+struct Remains {
+    pages: BTreeMap<u64, Page>,
+    frames: BTreeMap<u64, Frame>,
+}
+
+static GRAVES: Mutex<Vec<Remains>> = Mutex::new(Vec::new());
+
+/// These are nobody's any more.
+pub fn give_up(pages: BTreeMap<u64, Page>, frames: BTreeMap<u64, Frame>) {
+    let remains = Remains { pages, frames };
+    if remains.pages.len().saturating_add(remains.frames.len()) <= FEW {
+        return;
+    }
+    let mut graves = GRAVES.lock();
+    // Without room for it there is memory enough in what it has.
+    if graves.try_reserve(1).is_ok() {
+        graves.push(remains);
+    }
+}
+
+/// Frees a slice of what lies here, and of tables that spaces have left. True if there is more.
+pub fn free_some() -> bool {
+    let tables = vortex_machine::free_tables();
+    let Some(mut remains) = GRAVES.lock().pop() else { return tables };
+    for _ in 0..SLICE {
+        let one = (remains.pages.pop_last(), remains.frames.pop_last());
+        if one.0.is_none() && one.1.is_none() {
+            break;
+        }
+    }
+    let mut graves = GRAVES.lock();
+    if !remains.pages.is_empty() || !remains.frames.is_empty() {
+        // There is room: it was taken out; or another core has used it, and frees.
+        if graves.try_reserve(1).is_ok() {
+            graves.push(remains);
+        }
+    }
+    tables || !graves.is_empty()
+}
