@@ -178,6 +178,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             && ::core::mem::take(&mut entry.suspended)
         {
             let (level, above) = entry.parent;
+            self.turn.contest(entry.parent);
             if let Some(level) = self.levels.get_mut(level) {
                 level.suspend(above, false, now);
             }
@@ -306,7 +307,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         if let Some(multiplexor) = self.levels.first_mut()
             && let Some(client) = multiplexor.client_of(activity)
         {
-            let params = params(crate::activity::MULTIPLEXOR);
+            let params = params(crate::entitlement::MULTIPLEXOR);
             multiplexor.scheduler.client_reweighed(client, &params, now);
         }
         if grid.activities().takes_bills(activity) {

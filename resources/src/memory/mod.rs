@@ -26,6 +26,7 @@ mod space;
 mod start;
 mod strings;
 mod swap;
+mod turn;
 
 pub use asr::{AddressSpaces, FaultError, Mapping, MemoryRequest, Stage};
 pub use bounds::Bounds;
@@ -44,5 +45,5 @@ pub use segments::interpreter;
 pub use shared::Shared;
 pub use space::AddressSpace;
 pub use start::Words;
-pub use strings::{Strings, zero_in};
+pub use strings::{NoMemory, Strings, zero_in};
 pub use swap::{Device, DeviceError, Place, ReadError, Volume};
