@@ -72,7 +72,7 @@ fn judge(console: &str) -> Result<u64, String> {
     if let Some(said) = SAID.iter().find(|said| !lines().any(|line| line.starts_with(**said))) {
         return Err(format!("nobody says '{said}'"));
     }
-    let good = |line: &str| line.starts_with("stress-ng: ") && line.contains("successful run");
+    let good = |line: &str| line.starts_with("stress-ng: ") && line.contains(" successful run");
     let bad = |line: &str| line.starts_with("stress-ng: fail");
     if !lines().any(good) || lines().any(bad) {
         return Err("stress-ng does not come to a good end".into());
