@@ -15,6 +15,7 @@ use std::process::ExitCode;
 pub use bench::cost;
 pub use experiment::budgets::budgets;
 pub use experiment::cpu::ledger;
+pub use experiment::stage;
 pub use run::built_in;
 
 use crate::args::Command;

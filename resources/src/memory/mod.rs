@@ -25,7 +25,7 @@ mod start;
 mod strings;
 mod swap;
 
-pub use asr::{AddressSpaces, FaultError, Mapping, MemoryRequest, Stage};
+pub use asr::{AddressSpaces, FaultError, Mapping, MemoryRequest, Rest, Stage};
 pub use bounds::Bounds;
 pub use executable::{Given, LoadError, Loading, Program, load};
 pub use layout::Layout;
@@ -35,7 +35,7 @@ pub use orders::Reclaim;
 pub use pin::{Pinned, Unpinned, pin, read_string};
 pub use ramdisk::RamDisk;
 pub use reclaimer::{ReclaimRequest, Reclaimer};
-pub use regions::{Backing, Region, Regions};
+pub use regions::{Backing, Region, Regions, Room};
 pub use segments::interpreter;
 pub use shared::Shared;
 pub use space::AddressSpace;

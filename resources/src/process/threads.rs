@@ -339,7 +339,8 @@ impl Threads {
                 let space = thread.space.clone();
                 let labels = Labels::flow(space.number);
                 let files = thread.process().files;
-                let request = MemoryRequest::Call { space, files, call, stage: Stage::New };
+                let request =
+                    MemoryRequest::Call { space, files, call, stage: Stage::New, rest: None };
                 cx.request(ports.memory, labels, request)
             }
             Prepared::Files(call) => {

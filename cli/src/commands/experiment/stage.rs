@@ -65,6 +65,18 @@ impl Stage {
         limit: Duration,
         last: Option<&str>,
     ) -> Result<String, Failure> {
+        let memory = Memory::mebibytes(256).unwrap_or(Memory::LEAST);
+        self.boot(config_text, programs, (limit, last), (memory, &[]))
+    }
+
+    /// The same with so much memory, and further words for the kernel.
+    pub fn boot(
+        &self,
+        config_text: &str,
+        programs: &[&str],
+        (limit, last): (Duration, Option<&str>),
+        (memory, more): (Memory, &[&str]),
+    ) -> Result<String, Failure> {
         let root = home::root()?;
         if let Err(flaws) = config_file::parse(config_text.as_bytes()) {
             config_file::complain(Path::new("the experiment's configuration"), &flaws);
@@ -85,14 +97,16 @@ impl Stage {
         needs.finish()?;
         let kernel = kernel::build(&root)?;
         let (file, _) = image::temporary(&tree)?;
+        let first = [format!("config={CONFIG}")];
+        let words = first.into_iter().chain(more.iter().map(ToString::to_string)).collect();
         let machine = Machine {
             accelerator: self.accelerator,
             counted: self.counted,
             cores: self.cores,
-            memory: Memory::mebibytes(256).unwrap_or(Memory::LEAST),
+            memory,
             kernel,
             image: Some(file.path().to_path_buf()),
-            words: vec![format!("config={CONFIG}")],
+            words,
             devices: Vec::new(),
         };
         let events = console::watch()?;
