@@ -71,7 +71,7 @@ mod walk;
 mod walks;
 
 pub use accounts::{Counted, Owner};
-pub use contents::Overlay;
+pub use contents::{Overlay, Sought};
 pub use description::{Description, Object, OpenId};
 pub use dev::Dev;
 pub use encode::{STAT_SIZE, STATFS_SIZE, STATX_SIZE};

@@ -61,9 +61,9 @@ impl Locks {
     /// A range of somebody else's that stands in the way: the first by its place.
     pub fn conflict(&self, owner: LockOwner, wanted: Range) -> Option<Held> {
         let meets = |held: &&Held| {
-            held.owner != owner
-                && held.range.first <= wanted.last
+            held.range.first <= wanted.last
                 && wanted.first <= held.range.last
+                && held.owner != owner
                 && (held.range.exclusive || wanted.exclusive)
         };
         self.ranges.iter().filter(meets).min_by_key(|held| held.range.first).copied()
@@ -87,6 +87,16 @@ impl Locks {
         let mut range = exclusive.map(|exclusive| Range { first, last, exclusive });
         self.ranges.retain(|held| {
             let old = held.range;
+            // Most are elsewhere.
+            if old.first > last.saturating_add(1) || first > old.last.saturating_add(1) {
+                let beside = range.is_some_and(|range| {
+                    old.first <= range.last.saturating_add(1)
+                        && range.first <= old.last.saturating_add(1)
+                });
+                if !beside {
+                    return true;
+                }
+            }
             let meets = old.first <= last && first <= old.last;
             let touches = range.is_some_and(|range| {
                 range.exclusive == old.exclusive

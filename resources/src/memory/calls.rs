@@ -141,7 +141,7 @@ pub(super) fn begin(
             Ok(Stage::Unmapping(start, end, 0))
         }
         Memory::Brk { end } => Ok(break_at(space, end)),
-        Memory::Mremap { .. } => remap::begin(space, &call),
+        Memory::Mremap { .. } => remap::begin(space, &call, below),
         Memory::Msync { address, length, flags } => {
             let flags = flags as u32;
             let both = MS_ASYNC | MS_SYNC;

@@ -21,8 +21,8 @@ pub(super) const MOST: (u64, u64) = (128 << 10, 6 << 20);
 const PIECE: usize = 1024;
 /// What one run may cost, in instructions, about: each piece, and each pointer.
 const RUN: usize = 25_000;
-const PIECE_COST: usize = 2_000;
-const BYTE_COST: usize = 3;
+const PIECE_COST: usize = 5_000;
+const BYTE_COST: usize = 5;
 const POINTER_COST: usize = 60;
 /// Pointers that are written together.
 const POINTERS: usize = 64;
