@@ -11,7 +11,7 @@ use crate::walk::Tail;
 use crate::{Dev, Errno};
 
 /// Pages that one `fallocate` makes or frees.
-const PAGES_AT_ONCE: usize = 32;
+const PAGES_AT_ONCE: usize = 6;
 
 impl Root {
     /// `lseek`: the new offset.

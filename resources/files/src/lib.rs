@@ -84,7 +84,7 @@ pub use moving::{Collect, Sink, Source, WINDOW};
 pub use node::{At, Fd, Node};
 pub use open::Opened;
 pub use page::{PAGE, Page};
-pub use place::Place;
+pub use place::{Climb, Place};
 pub use poll::Polled;
 pub use proc::{NoProc, ProcEntry, ProcKind, ProcLink, ProcName, ProcSource, ProcText};
 pub use root::{Caller, ENTRY_COST, NODE_COST, OPEN_COST, Root};

@@ -16,7 +16,7 @@ const POINTERS: usize = 16;
 /// Bytes that are copied together.
 const PIECE: usize = 512;
 /// What one run may cost, in instructions, about.
-const RUN: usize = 25_000;
+const RUN: usize = 10_000;
 const PIECE_COST: usize = 1_500;
 const BYTE_COST: usize = 6;
 

@@ -17,7 +17,7 @@ use super::subactivities::resume;
 /// Processes that are signalled in one run.
 pub(super) const SLICE: usize = 2;
 /// Processes that are looked at in one.
-const LOOKED: usize = 64;
+const LOOKED: usize = 24;
 /// Threads that are looked at in one.
 const THREADS: usize = 64;
 
