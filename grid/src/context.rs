@@ -18,7 +18,7 @@ use crate::message::{Carries, Message, Port, wrap_request};
 use crate::policy::Record;
 use crate::pool::Pool;
 use crate::request::{Envelope, Kind, ReplyError, Sealed, Trigger};
-use crate::resource::{Rejection, Resource, Scope};
+use crate::resource::{At, Rejection, Resource, Resume, Scope};
 use crate::shared::Grid;
 use crate::triggers::Triggers;
 
@@ -50,6 +50,8 @@ pub(crate) struct Desk<M> {
     pub kept: Keeping<M>,
     pub keeping: Option<Ticket>,
     pub answers: Vec<(Ticket, Option<M>)>,
+    /// Kept requests that go on, and where.
+    pub resumed: Vec<(Ticket, Option<Resume<M>>)>,
     /// What is to be no more.
     pub removed: Vec<Removed>,
     /// Cores to be woken.
@@ -493,6 +495,27 @@ impl<M: Message> Context<'_, M> {
         }
         if let Some(ticket) = kept.redeem() {
             self.desk.answers.push((ticket, reply.map(M::wrap)));
+            self.desk.notes.more = true;
+        }
+        Ok(())
+    }
+
+    /// Lets a request that this resource has kept on this core go on: from the head of its
+    /// queue, when the schedulers let it, on the bill of its own activity. Whoever finds that
+    /// what it waited for has come does not do its work for it.
+    ///
+    /// # Errors
+    /// Gives back what was kept on another core, or by another resource.
+    pub fn go_on<R>(&mut self, kept: Kept<M>, at: At<M, R>) -> Result<(), Kept<M>>
+    where
+        M: Carries<R::Request> + Carries<R::Reply>,
+        R: Resource<M>,
+    {
+        if kept.core() != self.core || kept.instance() != self.instance {
+            return Err(kept);
+        }
+        if let Some(ticket) = kept.redeem() {
+            self.desk.resumed.push((ticket, at.into_resume()));
             self.desk.notes.more = true;
         }
         Ok(())

@@ -93,6 +93,10 @@ where
     pub const fn routine<C: Continuation<M, R>>() -> Self {
         Self(Some(resume_at::<M, R, C>), PhantomData)
     }
+
+    pub(crate) fn into_resume(self) -> Option<Resume<M>> {
+        self.0
+    }
 }
 
 /// What is suspended by a rejection.

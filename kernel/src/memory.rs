@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
+use core::ops::Range;
 
 use vortex_config::{Activity, Config};
 use vortex_machine::{Boot, Use, Wanted};
@@ -29,7 +30,7 @@ pub fn multiplex(config: &Config, boot: &Boot) -> Result<(), Failure> {
         kernel: config.machine.reserve,
         cores: boot.cores,
         policy,
-        reclaimable: if swaps { &[Use::Page] } else { &[] },
+        reclaimable: if swaps { &[Use::File, Use::Page] } else { &[Use::File] },
     })
     .map_err(|error| Failure::Memory(format!("{error}")))
 }
@@ -45,16 +46,32 @@ pub fn open(activity: &Activity, id: ActivityId) -> Result<(), Failure> {
 
 /// Sets aside what pages go to for which a budget has no room; every activity has an equal
 /// part of it.
-pub fn volume(config: &Config) -> Result<Option<Arc<Volume>>, Failure> {
+///
+/// For tests the words `swap-broken-reads=A-B` and `swap-broken-writes=A-B` on the command line
+/// make it fail at the blocks from A to before B.
+pub fn volume(config: &Config, boot: &Boot) -> Result<Option<Arc<Volume>>, Failure> {
+    let reads = blocks(boot, "swap-broken-reads")?;
+    let writes = blocks(boot, "swap-broken-writes")?;
     let pages = config.machine.swap;
     if pages.is_zero() {
         return Ok(None);
     }
     let activities = config.activities.len().saturating_sub(1);
-    let device = RamDisk::new(pages);
+    let device = RamDisk::new(pages).map(|device| device.broken(reads, writes));
     let volume = device.and_then(|device| Volume::new(Box::new(device), activities));
     let short = || Failure::Memory(format!("there is no room for a swap volume of {pages}"));
     volume.map(Some).ok_or_else(short)
+}
+
+/// The blocks that a word of the command line names; none without it.
+fn blocks(boot: &Boot, word: &str) -> Result<Range<u32>, Failure> {
+    let Some(value) = boot.command_line.get(word) else { return Ok(0..0) };
+    let wrong = || Failure::NotOffered(format!("{word}={value}; right is {word}=A-B"));
+    let (from, to) = value.split_once('-').ok_or_else(wrong)?;
+    match (from.parse(), to.parse()) {
+        (Ok(from), Ok(to)) => Ok(from..to),
+        _ => Err(wrong()),
+    }
 }
 
 /// What is left when all programs have ended: their pages and page tables must be back, and

@@ -18,7 +18,9 @@ pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
     let Some((number, asker)) = shared.samples.wanted(id) else { return };
     let report = core.report();
     shared.samples.give(id, number, part(id.get(), &report));
-    core.worked_for(asker);
+    // Who has not waited for it may be gone.
+    let gone = shared.activities().is_gone(asker);
+    core.worked_for(if gone { ActivityId::INFRASTRUCTURE } else { asker });
 }
 
 fn part(number: u16, report: &CoreReport) -> Part {

@@ -98,6 +98,8 @@ pub(crate) struct Entry {
     /// Frames of it that are being ordered back.
     pub ordered: AtomicU32,
     by_resource: [AtomicU64; RESOURCES],
+    /// Resources, a bit each, that can give back none of its frames for now.
+    stuck: AtomicU32,
     pub objects: AtomicU64,
     pub objects_limit: AtomicU64,
 }
@@ -152,6 +154,21 @@ impl Entry {
         if let Some(used) = self.by_resource.get(resource.index()) {
             used.fetch_sub(frames, Ordering::Relaxed);
         }
+    }
+
+    /// Says whether a resource can give back none of its frames for now.
+    pub fn set_stuck(&self, resource: ResourceId, stuck: bool) {
+        let bit = 1 << resource.index();
+        if stuck {
+            self.stuck.fetch_or(bit, Ordering::AcqRel);
+        } else {
+            self.stuck.fetch_and(!bit, Ordering::AcqRel);
+        }
+    }
+
+    /// Whether that is so.
+    pub fn is_stuck(&self, resource: ResourceId) -> bool {
+        self.stuck.load(Ordering::Acquire) >> resource.index() & 1 == 1
     }
 
     pub fn used_by(&self, resource: ResourceId) -> Frames {
@@ -281,6 +298,7 @@ impl Accounts {
         entry.hard.store(hard.get(), Ordering::Relaxed);
         entry.objects_limit.store(budget.objects.map_or(NEVER, Bytes::get), Ordering::Relaxed);
         entry.most.store(0, Ordering::Relaxed);
+        entry.stuck.store(0, Ordering::Relaxed);
         entry.state.store(OPEN, Ordering::Release);
         Ok(())
     }

@@ -370,6 +370,14 @@ impl Multiplexor {
         }
     }
 
+    /// A resource says that it can give back none of an activity's frames for now, having no
+    /// room for what is in them; or that it can again. Until then it is not asked for any.
+    pub fn set_stuck(&self, account: Account, stuck: bool) {
+        if let Ok(entry) = self.accounts.find(account.activity) {
+            entry.set_stuck(account.resource, stuck);
+        }
+    }
+
     /// Who allocated the frame, and with which cookie; `None` if nobody holds it.
     #[must_use]
     pub fn holder(&self, frame: FrameId) -> Option<(Account, Cookie)> {

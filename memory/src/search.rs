@@ -161,6 +161,11 @@ impl Multiplexor {
         if state & (USED | never) != USED || refused || !reclaimable() {
             return Taking::No;
         }
+        let owner = self.accounts.at(record.owner());
+        let is_stuck = |entry: &Entry| record.resource().is_some_and(|of| entry.is_stuck(of));
+        if owner.is_some_and(is_stuck) {
+            return Taking::No;
+        }
         let (mut own, mut highest, mut now, mut ever) = (false, 0, true, true);
         let mut look = |place: u32| {
             let Some(entry) = self.accounts.at(place) else { return };

@@ -164,6 +164,20 @@ fn who_has_too_much_holds_up_nobody() {
 }
 
 #[test]
+fn who_has_no_room_for_what_is_in_its_frames_is_not_asked() {
+    let world = World::new(4, "reclaim.lru", &[(0, None, None), (0, None, None)]);
+    world.take(1, 2);
+    world.take(2, 2);
+    world.0.set_stuck(account(1), true);
+    world.wait(1, 1);
+    assert_eq!(world.order().bill, activity(2));
+    world.wait(1, 2);
+    assert_eq!(world.order().bill, activity(2));
+    world.0.set_stuck(account(1), false);
+    assert_eq!(world.order().bill, activity(1));
+}
+
+#[test]
 fn one_at_its_own_limit_stands_in_nobodys_way() {
     let world = World::new(10, "reclaim.over-budget", &[(0, None, Some(3)), (0, None, None)]);
     world.take(1, 3);

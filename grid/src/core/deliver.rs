@@ -62,6 +62,10 @@ impl<M: Message, P: Machine> Core<M, P> {
         while let Some((ticket, reply)) = self.desk.answers.pop() {
             self.answer(ticket, reply.ok_or(ReplyError::Unanswered));
         }
+        // The last first, so that at the heads of their queues they are in their order.
+        while let Some((ticket, resume)) = self.desk.resumed.pop() {
+            self.go_on_with(ticket, resume);
+        }
     }
 
     #[cold]

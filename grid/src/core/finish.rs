@@ -10,7 +10,7 @@ use crate::machine::Machine;
 use crate::message::Message;
 use crate::policy::ClientId;
 use crate::request::{Envelope, Kind, ReplyError, Sealed, Trigger};
-use crate::resource::{Left, Rejection, Scope};
+use crate::resource::{Left, Rejection, Resume, Scope};
 use crate::slot::held_label;
 
 impl<M: Message, P: Machine> Core<M, P> {
@@ -149,7 +149,10 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     fn count_begun(&mut self, parcel: &Sealed<M>) {
         if let Some(label) = label_of(parcel) {
-            *self.begun.entry(label).or_insert(0) += 1;
+            match self.begun.get_mut(&label) {
+                Some(count) => *count += 1,
+                None => self.begun.insert(label, 1),
+            }
         }
     }
 
@@ -192,6 +195,18 @@ impl<M: Message, P: Machine> Core<M, P> {
     pub(super) fn answer(&mut self, ticket: Ticket, answer: Result<M, ReplyError>) {
         if let Some(parcel) = self.desk.kept.take(ticket) {
             self.end(parcel, answer);
+        }
+    }
+
+    /// Puts a kept request back into its queue, to go on there.
+    pub(super) fn go_on_with(&mut self, ticket: Ticket, resume: Option<Resume<M>>) {
+        let Some(mut parcel) = self.desk.kept.take(ticket) else { return };
+        match self.slot(parcel.to) {
+            Some(slot) => {
+                parcel.resume = resume;
+                self.enqueue(slot, parcel, true);
+            }
+            None => self.refuse(parcel),
         }
     }
 

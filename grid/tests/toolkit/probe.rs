@@ -26,6 +26,8 @@ pub enum Act {
     Keep,
     /// Answer all that is kept.
     Release,
+    /// Let all that is kept go on.
+    Wake,
     /// Drop all that is kept.
     Drop,
     /// Enter user mode.
@@ -199,6 +201,11 @@ impl Probe {
                 Act::Release => {
                     for (id, kept) in self.kept.drain(..) {
                         assert!(cx.answer(kept, Some(Answer(id))).is_ok(), "kept on this core");
+                    }
+                }
+                Act::Wake => {
+                    for (_, kept) in self.kept.drain(..) {
+                        assert!(cx.go_on(kept, At::routine::<GoOn>()).is_ok(), "kept here");
                     }
                 }
                 Act::Drop => self.kept.clear(),

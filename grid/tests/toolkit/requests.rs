@@ -267,3 +267,26 @@ fn work_for_an_activity_between_two_requests_is_on_its_bill() {
     assert!(has(&|drawer| matches!(drawer, Drawer::Resource(..))), "the probe");
     assert!(has(&|drawer| *drawer == Drawer::Activity(a)), "charge-through");
 }
+
+#[test]
+fn what_was_kept_goes_on_in_its_order_and_on_its_own_bill() {
+    for run_on in [Micros::ZERO, Micros::new(1_000)] {
+        let mut world = World::with_run_on(1, 8, run_on);
+        let keeper = world.probe(&[0], First::anywhere());
+        let (a, b) = (world.activity(10), world.activity(10));
+        let keep = || vec![Act::Keep, Act::Again];
+        let first = world.root(0, b, keeper, Labels::NONE, keep()).unwrap();
+        let second = world.root(0, b, keeper, Labels::NONE, keep()).unwrap();
+        world.settle();
+        let used = |world: &World| world.cores[0].ledger().used(b).get();
+        let before = used(&world);
+        let waker = world.root(0, a, keeper, Labels::NONE, vec![Act::Wake]).unwrap();
+        world.settle();
+        // Both noted that they finished when they were kept, and at their ends.
+        assert_eq!(world.order(What::Finished), [first, second, waker, first, second]);
+        assert!(world.events().iter().all(|event| (event.activity == a) == (event.id == waker)));
+        // Two runs each, at a reading of ten cycles and more.
+        assert!(used(&world) >= before + 40);
+        assert_eq!(world.grid.activities().nodes(b), 0);
+    }
+}

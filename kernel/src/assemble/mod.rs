@@ -141,7 +141,7 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
         names.push((activity.name.clone(), id));
         threads.push((id, add_threads(&config, &grid, &system, frequency, id, index)?));
     }
-    if let Some(volume) = memory::volume(&config)? {
+    if let Some(volume) = memory::volume(&config, boot)? {
         system.swap.call_once(|| volume);
     }
     let start = services(&config, &names);

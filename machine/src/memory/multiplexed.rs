@@ -39,12 +39,14 @@ pub enum Use {
     Swap,
     /// A page of memory that several processes share.
     Shared,
+    /// A page of a file that is mapped: allocated as [`Use::File`], and directed to ASR.
+    Mapping,
 }
 
 impl Use {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 6] =
-        [Self::Page, Self::Table, Self::File, Self::Heap, Self::Swap, Self::Shared];
+    pub const ALL: [Self; 7] =
+        [Self::Page, Self::Table, Self::File, Self::Heap, Self::Swap, Self::Shared, Self::Mapping];
 
     /// The multiplexor's name for it.
     #[must_use]

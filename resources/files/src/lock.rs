@@ -85,7 +85,7 @@ impl Locks {
         if self.ranges.iter().map(Vec::len).sum::<usize>() >= MOST {
             return Err(Errno::ENOLCK);
         }
-        let room = |piece: &Vec<Held>| piece.len() + 2 <= PIECE;
+        let room = |piece: &Vec<Held>| piece.len().saturating_add(2) <= PIECE;
         if !self.ranges.iter().any(room) {
             let mut piece = Vec::new();
             let reserved = piece.try_reserve_exact(PIECE).and(self.ranges.try_reserve(1));

@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use vortex_files::{Errno, Node, Page, Root};
+use vortex_units::ActivityId;
 
 use super::image::Pages;
 
@@ -76,10 +77,12 @@ impl Images {
         Ok(Some(pages))
     }
 
-    /// Forgets the file that was used longest ago of those that nobody has mapped; its frames
-    /// are given back. False if there is none.
-    pub fn give_back(&mut self) -> bool {
-        let is_free = |known: &Known| Arc::strong_count(&known.pages) == 1;
+    /// Forgets the file that was used longest ago of those that nobody has mapped, and that
+    /// nobody but this activity ever had; its frames are given back. False if there is none.
+    pub fn give_back(&mut self, activity: ActivityId) -> bool {
+        let is_free = |known: &Known| {
+            Arc::strong_count(&known.pages) == 1 && known.pages.sharers() == [activity]
+        };
         let place = self.known.iter().position(is_free);
         place.map(|place| self.known.remove(place)).is_some()
     }

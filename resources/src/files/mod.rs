@@ -5,6 +5,7 @@
 mod calls;
 mod changes;
 mod control;
+mod giving;
 mod image;
 mod images;
 mod locks;

@@ -7,10 +7,12 @@ use core::cell::RefCell;
 
 use vortex_abi as abi;
 use vortex_files::{Climb, OpenId, Table, Walks};
-use vortex_units::{Bytes, Cycles};
+use vortex_memory::Order;
+use vortex_units::{ActivityId, Bytes, Cycles};
 
 use super::poll::Polling;
 use super::tables::Files;
+use super::waits::Then;
 use crate::process::{Operands, Pid, Process, ThreadState};
 
 /// Names the descriptors and the place of one process, or of several that share them.
@@ -69,12 +71,22 @@ impl FileCall {
 }
 
 impl FileCall {
-    /// The call itself, where it has opened what others see. Its path is not wanted again.
-    pub(super) fn go_on_here(&mut self) -> Option<Box<Self>> {
-        let opening = Some(self.opening.take()?);
-        let operands = Operands::default();
-        let whole = Self::new(self.call, operands, self.thread.clone(), self.files);
-        Some(Box::new(Self { opening, ..whole }))
+    /// What becomes of it after a wait. One that has opened what others see goes on itself; its
+    /// path is not wanted again.
+    pub(super) fn then(&mut self) -> Then {
+        if let Some(opening) = self.opening.take() {
+            let operands = Operands::default();
+            let whole = Self::new(self.call, operands, self.thread.clone(), self.files);
+            return Then::Here(Box::new(Self { opening: Some(opening), ..whole }));
+        }
+        use abi::Files as F;
+        match (self.call, self.done) {
+            (F::Read { .. } | F::Readv { .. } | F::Write { .. } | F::Writev { .. }, 0) => {
+                Then::GoesOn
+            }
+            (_, 0) => Then::Again,
+            (_, done) => Then::Rest(done),
+        }
     }
 }
 
@@ -135,8 +147,11 @@ pub enum FileRequest {
     Input,
     /// Contents of files that were removed are still to be freed.
     Reap,
-    /// Frames of files that nobody has mapped are wanted back (§3.2).
-    GiveBack,
+    /// Frames of files that this activity alone had mapped, and has no more, are wanted back
+    /// (§3.2).
+    GiveBack(ActivityId),
+    /// The frame of a file's page is asked back, which no space shows any more.
+    Reclaim(Order),
 }
 
 impl FileRequest {
@@ -156,7 +171,8 @@ impl FileRequest {
             Self::Timeout(..) => "timeout",
             Self::Input => "input",
             Self::Reap => "reap",
-            Self::GiveBack => "give back",
+            Self::GiveBack(_) => "give back",
+            Self::Reclaim(_) => "reclaim",
         }
     }
 

@@ -151,13 +151,17 @@ impl Resource<Mail> for FileSystem {
                     Outcome::Done
                 }
             }
-            FileRequest::GiveBack => {
+            FileRequest::GiveBack(of) => {
                 // A file in each run: it may have many pages.
-                if self.images.give_back() {
+                if self.images.give_back(*of) {
                     Outcome::Continue(At::beginning())
                 } else {
                     Outcome::Reply(Answer::Call(Ok(0)))
                 }
+            }
+            FileRequest::Reclaim(order) => {
+                self.give_up(*order, cx);
+                Outcome::Done
             }
             FileRequest::Reap => {
                 // Both, whatever the first says.

@@ -1,8 +1,9 @@
 //! Calls that wait until a file is ready.
 //!
-//! A call that would block is kept, without its buffers; when what it waits for may be so,
-//! its thread is told to make it again: a write of which a part is written, for the rest. The
-//! open of a FIFO has an effect that others see: it is kept, and goes on here.
+//! A call that would block is kept, without its buffers. When what it waits for may be so, a
+//! read or a write goes on with its buffers pinned anew; the others' threads are told to make
+//! them again, and of a write of which a part is written, the rest. The open of a FIFO has an
+//! effect that others see: it is kept, and goes on here.
 //!
 //! # Invariants
 //! A thread has at most one wait here, known by its number. A wait is answered exactly once.
@@ -24,9 +25,20 @@ struct Wait {
     kept: Kept<Mail>,
     keys: Vec<WaitKey>,
     deadline: Option<Cycles>,
-    begun: Option<Box<FileCall>>,
-    done: usize,
+    then: Then,
     number: u64,
+}
+
+/// What becomes of a call when what it waits for may be so.
+pub(super) enum Then {
+    /// It goes on as a request of its own.
+    GoesOn,
+    /// Its thread makes it again.
+    Again,
+    /// So many bytes are written; its thread makes it again for the rest.
+    Rest(usize),
+    /// It goes on from where it was.
+    Here(Box<FileCall>),
 }
 
 /// Who waits for something.
@@ -45,10 +57,8 @@ pub(super) struct Over {
     pub kept: Kept<Mail>,
     /// Until when it would have lasted.
     pub deadline: Option<Cycles>,
-    /// The call, where it goes on from where it was.
-    pub begun: Option<Box<FileCall>>,
-    /// Bytes that it has moved.
-    pub done: usize,
+    /// What becomes of it.
+    pub then: Then,
 }
 
 /// What a call is about to wait for that looks at more than is looked at in one run: what it has
@@ -79,27 +89,27 @@ pub struct Waits {
 
 impl Waits {
     /// Keeps a call until one of the keys is woken. Returns the number of the wait.
-    pub fn add(
+    pub(super) fn add(
         &mut self,
         tid: Pid,
         kept: Kept<Mail>,
         keys: Vec<WaitKey>,
         deadline: Option<Cycles>,
-        (begun, done): (Option<Box<FileCall>>, usize),
+        then: Then,
     ) -> u64 {
         self.number += 1;
         for key in &keys {
             self.by_key.insert((*key, self.number), tid);
         }
-        self.by_thread.insert(tid, Wait { kept, keys, deadline, begun, done, number: self.number });
+        self.by_thread.insert(tid, Wait { kept, keys, deadline, then, number: self.number });
         self.number
     }
 
     /// Ends a thread's wait, if it has one: it is to be answered.
     pub(super) fn remove(&mut self, tid: Pid) -> Option<Over> {
-        let Wait { kept, keys, deadline, begun, done, number } = self.by_thread.remove(&tid)?;
+        let Wait { kept, keys, deadline, then, number } = self.by_thread.remove(&tid)?;
         self.forget(number, keys);
-        Some(Over { kept, deadline, begun, done })
+        Some(Over { kept, deadline, then })
     }
 
     fn forget(&mut self, number: u64, keys: Vec<WaitKey>) {
@@ -169,7 +179,7 @@ impl Waits {
     /// It waits for what it watches. Returns the number of the wait.
     pub fn keep_watch(&mut self, tid: Pid, kept: Kept<Mail>, deadline: Option<Cycles>) -> u64 {
         let Some(Watch { keys, number, .. }) = self.watches.remove(&tid) else { return 0 };
-        let wait = Wait { kept, keys, deadline, begun: None, done: 0, number };
+        let wait = Wait { kept, keys, deadline, then: Then::Again, number };
         self.by_thread.insert(tid, wait);
         number
     }

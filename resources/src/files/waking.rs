@@ -5,19 +5,38 @@ use core::sync::atomic::Ordering;
 
 use vortex_abi::Errno;
 use vortex_files::WaitKey;
-use vortex_grid::{Labels, Outcome};
+use vortex_grid::{At, Continuation, Labels, Outcome, Resource};
 use vortex_units::Cycles;
 
 use super::calls::Cx;
 use super::request::{FileCall, FileRequest};
 use super::resource::{Done, FileSystem, Next};
-use super::waits::{Looked, Over};
-use crate::Answer;
-use crate::process::Pid;
+use super::waits::{Looked, Over, Then};
+use crate::process::{Operands, Pid};
+use crate::{Answer, Mail};
+
+/// What a read or a write waited for may be there. Its buffers are pinned anew: if they are
+/// not there by now, its thread makes the call again, and has them mended.
+struct GoesOn;
+
+impl Continuation<Mail, FileSystem> for GoesOn {
+    fn resume(files: &mut FileSystem, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
+        let FileRequest::Call(call) = request else { return Outcome::Done };
+        let space = call.thread.process.memory();
+        match Operands::prepare(&space, call.call.operands()) {
+            Ok(operands) => {
+                call.operands = operands;
+                files.handle(request, cx)
+            }
+            Err(_) => Outcome::Reply(Answer::Again(None, false)),
+        }
+    }
+}
 
 impl FileSystem {
-    /// Keeps a call that would block, for these, or for what it watches. Whoever sets the thread's flag first and sends the
-    /// cancellation then is seen either here or by the cancellation.
+    /// Keeps a call that would block, for these, or for what it watches; its buffers are not
+    /// kept. Whoever sets the thread's flag first and sends the cancellation then is seen
+    /// either here or by the cancellation.
     pub(super) fn wait(
         &mut self,
         call: &mut FileCall,
@@ -38,11 +57,12 @@ impl FileSystem {
         };
         let number = match keys {
             Some(keys) => {
-                let begun = (call.go_on_here(), call.done);
-                self.waits.add(tid, kept, keys, deadline, begun)
+                let then = call.then();
+                self.waits.add(tid, kept, keys, deadline, then)
             }
             None => self.waits.keep_watch(tid, kept, deadline),
         };
+        call.operands = Operands::default();
         if let (Some(deadline), Some(own)) = (deadline, self.own()) {
             let left = self.system.clock.until(deadline, cx.now());
             let request = FileRequest::Timeout(tid, number);
@@ -67,10 +87,10 @@ impl FileSystem {
     /// Ends a thread's wait for a signal's sake.
     pub(super) fn cancel(&mut self, tid: Pid, cx: &mut Cx<'_>) {
         let Some(over) = self.end_wait(tid) else { return };
-        let answer = match (over.begun, over.done) {
-            (Some(call), _) => self.interrupted(&call, over.deadline),
-            (None, 0) => Answer::Interrupted(over.deadline),
-            (None, done) => Answer::Call(Ok(done as u64)),
+        let answer = match over.then {
+            Then::Here(call) => self.interrupted(&call, over.deadline),
+            Then::GoesOn | Then::Again => Answer::Interrupted(over.deadline),
+            Then::Rest(done) => Answer::Call(Ok(done as u64)),
         };
         let _ = cx.answer(over.kept, Some(answer));
     }
@@ -122,18 +142,25 @@ impl FileSystem {
     /// Lets a thread try again.
     fn wake(&mut self, tid: Pid, cx: &mut Cx<'_>) {
         let Some(over) = self.end_wait(tid) else { return };
-        let Some(mut call) = over.begun else {
-            let answer = match over.done {
-                0 => Answer::Again(over.deadline, false),
-                done => Answer::GoOn(done as u64),
-            };
-            let _ = cx.answer(over.kept, Some(answer));
-            return;
+        let mut call = match over.then {
+            Then::GoesOn => {
+                let _ = cx.go_on(over.kept, At::routine::<GoesOn>());
+                return;
+            }
+            Then::Again => {
+                let _ = cx.answer(over.kept, Some(Answer::Again(over.deadline, false)));
+                return;
+            }
+            Then::Rest(done) => {
+                let _ = cx.answer(over.kept, Some(Answer::GoOn(done as u64)));
+                return;
+            }
+            // It has opened one end of a FIFO: it goes on here.
+            Then::Here(call) => call,
         };
-        // It has opened one end of a FIFO: it goes on here.
         let result = match self.perform(&mut call, cx) {
             Ok(Done::Wait(keys, deadline)) => {
-                self.waits.add(tid, over.kept, keys, deadline, (Some(call), 0));
+                self.waits.add(tid, over.kept, keys, deadline, Then::Here(call));
                 return;
             }
             Ok(Done::Value(value)) => Ok(value),

@@ -15,8 +15,9 @@ use vortex_units::Frames;
 
 use super::calls;
 use super::faults::poke;
+use super::file_orders::ReclaimFile;
 use super::orders::Reclaim;
-use super::pages::{clear, populate, share, show, sweep};
+use super::pages::{clear, populate, show, sweep};
 use super::regions::Backing;
 use super::remap;
 use super::space::AddressSpace;
@@ -62,6 +63,8 @@ pub enum MemoryRequest {
         at: u64,
         /// The page that both will write to next: the thread's stack.
         hot: u64,
+        /// How often it has waited for memory.
+        waited: u8,
     },
     /// The space has no user any more: its frames are given back.
     Release {
@@ -72,6 +75,8 @@ pub enum MemoryRequest {
     },
     /// A frame of a page is asked back.
     Reclaim(Reclaim),
+    /// A frame of a file's page is asked back, which spaces show.
+    ReclaimFile(ReclaimFile),
 }
 
 impl MemoryRequest {
@@ -82,6 +87,7 @@ impl MemoryRequest {
             Self::Copy { .. } => "copy",
             Self::Release { .. } => "release",
             Self::Reclaim(_) => "reclaim",
+            Self::ReclaimFile(_) => "reclaim a file's",
         }
     }
 
@@ -92,7 +98,7 @@ impl MemoryRequest {
             | Self::Call { space, .. }
             | Self::Release { space, .. }
             | Self::Copy { from: space, .. } => Some(space),
-            Self::Reclaim(_) => None,
+            Self::Reclaim(_) | Self::ReclaimFile(_) => None,
         }
     }
 }
@@ -166,10 +172,6 @@ pub struct AddressSpaces {
 
 type Left = Outcome<Mail, AddressSpaces>;
 
-/// A copy that has come so far has all pages that were in tables; from there on pages count
-/// that are with the swap resource.
-const KEPT: u64 = 1 << 63;
-
 /// The file resource has told what is to be mapped.
 struct HasFile;
 
@@ -226,93 +228,15 @@ impl AddressSpaces {
                     None => self.call(space, call, stage, rest, cx),
                 }
             }
-            MemoryRequest::Copy { from, to, regions, at, hot } => {
-                let space = match self.copy_regions(from, to, regions, cx) {
-                    Ok(space) => space,
-                    Err(left) => return left,
-                };
-                self.copy_pages(from, &space, at, *hot, cx)
-            }
+            MemoryRequest::Copy { .. } => self.copy(request, cx),
             MemoryRequest::Release { space, at } => release(space, at),
             MemoryRequest::Reclaim(order) => self.reclaim(order, cx),
+            MemoryRequest::ReclaimFile(order) => self.reclaim_file(order, cx),
         }
     }
 }
 
 impl AddressSpaces {
-    /// Copies a slice of a space's regions (fork): the copy, when it has all of them.
-    fn copy_regions(
-        &self,
-        from: &Arc<AddressSpace>,
-        to: &mut Option<Arc<AddressSpace>>,
-        regions: &mut Option<u64>,
-        cx: &mut Context<'_, Mail>,
-    ) -> Result<Arc<AddressSpace>, Left> {
-        let space = match to {
-            Some(space) => space.clone(),
-            None => {
-                let Some(space) = AddressSpace::new(from.space.owner()) else {
-                    return Err(Outcome::Reply(Answer::Space(Err(Errno::ENOMEM))));
-                };
-                *space.heap.lock() = *from.heap.lock();
-                *space.arguments.lock() = *from.arguments.lock();
-                from.bounds.copy_to(&space.bounds);
-                *to = Some(space.clone());
-                space
-            }
-        };
-        let Some(at) = *regions else { return Ok(space) };
-        // Nobody else knows of it: it has no regions meanwhile, so that no lock is held twice.
-        let mut copied = core::mem::take(&mut *space.regions.lock());
-        *regions = from.regions.lock().fork_some(at, &mut copied);
-        *space.regions.lock() = copied;
-        if regions.is_some() {
-            return Err(Outcome::Continue(At::beginning()));
-        }
-        if !space.bill_mappings_as(from) {
-            return Err(self.not_copied(space, cx));
-        }
-        Ok(space)
-    }
-
-    /// Copies a slice of its pages.
-    fn copy_pages(
-        &self,
-        from: &Arc<AddressSpace>,
-        space: &Arc<AddressSpace>,
-        at: &mut u64,
-        hot: u64,
-        cx: &mut Context<'_, Mail>,
-    ) -> Left {
-        match share(from, space, *at, hot) {
-            Ok(Some(next)) => *at = next,
-            Ok(None) => {
-                if let Some(next) = from.away.copy_to(space, at.saturating_sub(KEPT)) {
-                    *at = KEPT + next;
-                    return Outcome::Continue(At::beginning());
-                }
-                // Until no thread of the parent writes to what is shared now, the child
-                // does not begin.
-                *at = u64::MAX;
-                if from.space.is_current() {
-                    return Outcome::Reply(Answer::Space(Ok(space.clone())));
-                }
-                poke(from, cx);
-            }
-            Err(_) => return self.not_copied(space.clone(), cx),
-        }
-        Outcome::Continue(At::beginning())
-    }
-
-    /// What was copied so far goes a slice at a time, too.
-    fn not_copied(&self, space: Arc<AddressSpace>, cx: &mut Context<'_, Mail>) -> Left {
-        if let Some(ports) = self.system.ports.get() {
-            let labels = Labels::flow(space.number);
-            let _ = cx.send(ports.memory, labels, MemoryRequest::Release { space, at: 0 });
-        }
-        Outcome::Reply(Answer::Space(Err(Errno::ENOMEM)))
-    }
-
     fn ask_file(&self, files: FilesId, file: calls::File, cx: &mut Context<'_, Mail>) -> Left {
         let failed = || Outcome::Reply(Answer::Call(Err(Errno::EAGAIN)));
         let Some(ports) = self.system.ports.get() else { return failed() };

@@ -11,7 +11,7 @@
 
 use vortex_grid::{At, Context, Continuation, Labels, Outcome};
 use vortex_machine::{Access, with_earmarks};
-use vortex_units::Frames;
+use vortex_units::{ActivityId, Frames};
 
 use super::asr::{AddressSpaces, FaultError, MemoryRequest, served};
 use super::mend::{By, Mend, mend};
@@ -24,7 +24,7 @@ use crate::{Answer, Mail};
 type Left = Outcome<Mail, AddressSpaces>;
 
 /// How many frames a fault waits for, the first time and after.
-const WAITS: [u8; 4] = [8, 4, 4, 1];
+pub(super) const WAITS: [u8; 4] = [8, 4, 4, 1];
 
 /// The files' frames that nobody needed have been given back.
 struct HasBack;
@@ -132,7 +132,7 @@ impl AddressSpaces {
         };
         let mended = mend_for(space, *address, *access, cx);
         let short = mended == Err(FaultError::NoMemory);
-        if short && let Some(left) = self.ask_back(cx) {
+        if short && let Some(left) = self.ask_back(space.space.owner(), cx) {
             return left;
         }
         Outcome::Reply(Answer::Fault(mended))
@@ -140,9 +140,9 @@ impl AddressSpaces {
 
     /// An activity gets no more memory: what is only kept in case it is wanted again goes
     /// first. `None` where that cannot be asked for.
-    fn ask_back(&self, cx: &mut Context<'_, Mail>) -> Option<Left> {
+    fn ask_back(&self, of: ActivityId, cx: &mut Context<'_, Mail>) -> Option<Left> {
         let ports = self.system.ports.get()?;
-        let trigger = cx.request(ports.files, Labels::NONE, FileRequest::GiveBack).ok()?;
+        let trigger = cx.request(ports.files, Labels::NONE, FileRequest::GiveBack(of)).ok()?;
         Some(Outcome::Pending(trigger, At::routine::<HasBack>()))
     }
 
@@ -154,19 +154,21 @@ impl AddressSpaces {
         mended: Result<(), FaultError>,
         cx: &mut Context<'_, Mail>,
     ) -> Left {
-        let MemoryRequest::Fault { waited, .. } = request else { return Outcome::Done };
+        let MemoryRequest::Fault { waited, space, .. } = request else { return Outcome::Done };
+        // Who pays for the space's memory, whoever of its process's threads faults.
+        let owner = space.space.owner();
         if mended == Err(FaultError::NoMemory)
             && let Some(ports) = self.system.ports.get()
             && let Some(&frames) = WAITS.get(usize::from(*waited))
             && let Ok(room) =
-                cx.request(ports.reclaimer, Labels::NONE, ReclaimRequest::Wait(frames))
+                cx.request(ports.reclaimer, Labels::NONE, ReclaimRequest::Wait(owner, frames))
         {
             *waited += 1;
             return Outcome::Pending(room, At::routine::<HasRoom>());
         }
         if mended == Err(FaultError::NoMemory)
             && let Some(memory) = vortex_machine::multiplexor()
-            && let Some(over) = memory.in_the_way(cx.root())
+            && let Some(over) = memory.in_the_way(owner)
             && let Some(ports) = self.system.ports.get()
             && let Ok(ends) = cx.request(ports.process, Labels::NONE, ProcessRequest::Shrink(over))
         {

@@ -172,7 +172,7 @@ fn gather(reclaim: &mut Reclaim, from: u64) -> Done {
 }
 
 /// Tells the multiplexor how a slice of a space's pages was used (§3.2: information records).
-fn look_through(memory: &Multiplexor, space: &AddressSpace) {
+pub(super) fn look_through(memory: &Multiplexor, space: &AddressSpace) {
     use core::sync::atomic::Ordering::Relaxed;
     let at = space.looked.load(Relaxed);
     let next = space.space.look_through(at, vortex_machine::USER_END, |seen| {

@@ -22,7 +22,9 @@ use vortex_memory::{Answer as Given, Cookie, Multiplexor, Order, Step, WaitError
 use vortex_units::ActivityId;
 
 use super::asr::MemoryRequest;
+use super::file_orders::ReclaimFile;
 use super::orders::Reclaim;
+use crate::files::FileRequest;
 use crate::{Answer, Mail, System};
 
 /// Steps in one run: each looks at no more than 256 frames.
@@ -34,8 +36,8 @@ pub enum ReclaimRequest {
     Drive,
     /// There is nothing to be done now.
     Park,
-    /// An activity was rejected: it waits for so many frames.
-    Wait(u8),
+    /// This activity was rejected: who asks waits for so many frames of it.
+    Wait(ActivityId, u8),
     /// Something has changed: what is to be done for that is on this activity's bill.
     Go(ActivityId),
 }
@@ -45,7 +47,7 @@ pub struct Reclaimer {
     system: Arc<System>,
     waiting: BTreeMap<u64, Kept<Mail>>,
     /// Those for whom the multiplexor has no place yet, in the order of their coming.
-    late: VecDeque<(Kept<Mail>, u8)>,
+    late: VecDeque<(Kept<Mail>, ActivityId, u8)>,
     next: u64,
     parked: Option<Kept<Mail>>,
     /// Something has changed since the last step.
@@ -58,7 +60,7 @@ type Left = Outcome<Mail, Reclaimer>;
 type Cx<'a> = Context<'a, Mail>;
 
 /// Tells the multiplexor's resource that something has changed, if that is anything to it.
-pub(super) fn go(system: &System, causer: ActivityId, cx: &mut Context<'_, Mail>) {
+pub(crate) fn go(system: &System, causer: ActivityId, cx: &mut Context<'_, Mail>) {
     let due = vortex_machine::multiplexor().is_some_and(Multiplexor::is_due);
     if due && let Some(ports) = system.ports.get() {
         // Room for it is declared by all who send it.
@@ -82,13 +84,13 @@ impl Resource<Mail> for Reclaimer {
                 self.parked = cx.keep();
                 if self.parked.is_some() { Outcome::Kept } else { Outcome::Done }
             }
-            ReclaimRequest::Wait(frames) => {
+            ReclaimRequest::Wait(owner, frames) => {
                 if self.late.try_reserve(1).is_err() {
                     return Outcome::Reply(Answer::Room(None));
                 }
                 let Some(kept) = cx.keep() else { return Outcome::Reply(Answer::Room(None)) };
                 self.wake(cx.activity(), cx);
-                self.late.push_back((kept, *frames));
+                self.late.push_back((kept, *owner, *frames));
                 Outcome::Kept
             }
             ReclaimRequest::Go(causer) => {
@@ -137,14 +139,12 @@ impl Reclaimer {
 
     /// Those who have come wait at the multiplexor, as many as it has places for.
     fn enter(&mut self, memory: &Multiplexor, cx: &mut Cx<'_>) {
-        while let Some((kept, frames)) = self.late.pop_front() {
+        while let Some((kept, owner, frames)) = self.late.pop_front() {
             self.next += 1;
-            // A part's memory is its whole's.
-            let account = Use::Page.account(cx.activities().root(kept.activity()));
-            match memory.wait(account, Cookie(self.next), usize::from(frames)) {
+            match memory.wait(Use::Page.account(owner), Cookie(self.next), usize::from(frames)) {
                 Ok(_) => drop(self.waiting.insert(self.next, kept)),
                 Err(WaitError::Full) => {
-                    self.late.push_front((kept, frames));
+                    self.late.push_front((kept, owner, frames));
                     return;
                 }
                 Err(_) => drop(cx.answer(kept, Some(Answer::Room(None)))),
@@ -205,15 +205,19 @@ impl Reclaimer {
     fn pass(&self, memory: &Multiplexor, order: Order, cx: &mut Cx<'_>) {
         cx.bill_run(order.bill);
         let Some(ports) = self.system.ports.get() else { return };
-        let request = || MemoryRequest::Reclaim(Reclaim::new(order));
-        let sent = if order.to != Use::Page.resource() {
-            false
-        } else if order.bill == order.place
-            && cx.send_for(order.bill, ports.memory, Labels::NONE, request()).is_ok()
-        {
-            true
+        let own = order.bill == order.place;
+        // As the giver's request, or where that cannot be as the infrastructure's.
+        let sent = if order.to == Use::File.resource() {
+            let request = || FileRequest::Reclaim(order);
+            own && cx.send_for(order.bill, ports.files, Labels::NONE, request()).is_ok()
+                || cx.send(ports.files, Labels::NONE, request()).is_ok()
         } else {
-            cx.send(ports.memory, Labels::NONE, request()).is_ok()
+            let request = || match order.to == Use::Mapping.resource() {
+                true => MemoryRequest::ReclaimFile(ReclaimFile::new(order)),
+                false => MemoryRequest::Reclaim(Reclaim::new(order)),
+            };
+            own && cx.send_for(order.bill, ports.memory, Labels::NONE, request()).is_ok()
+                || cx.send(ports.memory, Labels::NONE, request()).is_ok()
         };
         if !sent {
             let _ended = memory.answer(order.id, Given::Refused);

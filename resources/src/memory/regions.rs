@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use vortex_machine::{Access, PAGE, USER_END};
 
 use super::shared::Shared;
-use crate::files::Image;
+use crate::files::{Image, Pages};
 
 const PAGE_U64: u64 = PAGE as u64;
 /// Nothing is mapped below: a null pointer faults.
@@ -163,6 +163,20 @@ impl Region {
         }
     }
 
+    /// Which page of a region that begins there shows this page of a file.
+    fn shows(&self, start: u64, pages: &Arc<Pages>, index: u64) -> Option<u64> {
+        let (image, from) = match &self.backing {
+            Backing::File(image, _, from) => (image, *from),
+            Backing::Mapped(image, from) => (image, i64::try_from(*from).ok()?),
+            Backing::Anonymous | Backing::Shared(..) => return None,
+        };
+        let at = i64::try_from(index.checked_mul(PAGE_U64)?).ok()?;
+        let within = u64::try_from(at.checked_sub(from)?).ok()?;
+        let page = start.checked_add(within)?;
+        let shows = within.is_multiple_of(PAGE_U64) && page < self.end;
+        (shows && image.is_of(pages)).then_some(page)
+    }
+
     /// Whether a fork has to copy its pages: all others come again from where they came.
     #[must_use]
     pub fn is_own(&self) -> bool {
@@ -218,6 +232,30 @@ impl Regions {
         let all = before.into_iter().chain(self.by_start.range(address.saturating_add(1)..));
         let mut all = all.filter(|(_, region)| region.end > address && !region.shared);
         all.next().map(|(&start, region)| (start, region.end))
+    }
+
+    /// The first page from an address on that shows a page of a file, of no more than so many
+    /// regions; and where to go on, if those or the page were not the last.
+    #[must_use]
+    pub fn showing(
+        &self,
+        pages: &Arc<Pages>,
+        index: u64,
+        from: u64,
+        most: usize,
+    ) -> (Option<u64>, Option<u64>) {
+        let before = self.by_start.range(..=from).next_back();
+        let first = before.filter(|(_, region)| region.end > from).map_or(from, |(&at, _)| at);
+        for (count, (&start, region)) in self.by_start.range(first..).enumerate() {
+            if count >= most {
+                return (None, Some(start));
+            }
+            let page = region.shows(start, pages, index);
+            if let Some(page) = page.filter(|&page| page >= from) {
+                return (Some(page), Some(page.saturating_add(PAGE_U64)));
+            }
+        }
+        (None, None)
     }
 
     /// A page of the region that begins there was written.

@@ -79,7 +79,7 @@ impl Inner {
         }
         let at = i64::try_from(page.checked_mul(PAGE_U64)?).ok()?;
         let frame = match &self.file {
-            Some(file) => from_file(&file.image, file.valid, at, owner, Use::File)?,
+            Some(file) => from_file(&file.image, file.valid, at, owner, Use::Shared)?,
             None => Frame::zeroed_for(owner, Use::Shared)?,
         };
         self.frames.insert(page, frame.clone());

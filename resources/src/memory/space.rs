@@ -203,6 +203,15 @@ impl Drop for AddressSpace {
     }
 }
 
+impl AddressSpace {
+    /// The first of all spaces from this place in their order on: by activity, then by number.
+    #[must_use]
+    pub(super) fn after(owner: usize, number: u64) -> Option<Arc<Self>> {
+        let all = SPACES.lock();
+        all.range((owner, number)..).filter_map(|(_, space)| space.upgrade()).next()
+    }
+}
+
 /// How the regions of a space were at some time.
 #[derive(Clone, Copy)]
 pub struct Layout<'a> {

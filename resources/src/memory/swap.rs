@@ -15,7 +15,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use spin::Mutex;
-use vortex_machine::Frame;
+use vortex_machine::{Frame, Use};
 use vortex_units::ActivityId;
 
 /// What pages are written to: blocks of a page's size.
@@ -54,7 +54,7 @@ pub struct Volume {
 pub struct Place {
     volume: Arc<Volume>,
     number: u32,
-    owner: usize,
+    owner: ActivityId,
     written: AtomicBool,
     /// What the device would not take.
     left: Mutex<Option<Frame>>,
@@ -69,6 +69,13 @@ pub enum ReadError {
     NoMemory,
     /// The device has failed.
     Device,
+}
+
+/// Tells the multiplexor whether pages of an activity can leave.
+fn set_stuck(activity: ActivityId, stuck: bool) {
+    if let Some(memory) = vortex_machine::multiplexor() {
+        memory.set_stuck(Use::Page.account(activity), stuck);
+    }
 }
 
 impl Volume {
@@ -89,6 +96,19 @@ impl Volume {
     /// A place for a page of an activity; `None` where its part is used up.
     #[must_use]
     pub fn place(self: &Arc<Self>, activity: ActivityId) -> Option<Place> {
+        let place = self.take(activity);
+        if place.is_none() {
+            // None of its pages need be asked for until it has given one up; which it may have
+            // done meanwhile.
+            set_stuck(activity, true);
+            if self.has_room(activity) {
+                set_stuck(activity, false);
+            }
+        }
+        place
+    }
+
+    fn take(self: &Arc<Self>, activity: ActivityId) -> Option<Place> {
         let owner = activity.index();
         let used = self.used.get(owner)?;
         let update = |now: u32| (now < self.part).then_some(now + 1);
@@ -97,7 +117,7 @@ impl Volume {
             Some(number) => Some(Place {
                 volume: self.clone(),
                 number,
-                owner,
+                owner: activity,
                 written: AtomicBool::new(false),
                 left: Mutex::new(None),
             }),
@@ -154,11 +174,13 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(used) = self.volume.used.get(self.owner) {
-            used.fetch_sub(1, Ordering::AcqRel);
-        }
         // There is room: it was taken out.
         self.volume.free.lock().push(self.number);
+        if let Some(used) = self.volume.used.get(self.owner.index())
+            && used.fetch_sub(1, Ordering::AcqRel) >= self.volume.part
+        {
+            set_stuck(self.owner, false);
+        }
     }
 }
 

@@ -282,7 +282,10 @@ impl Processes {
         let activity = seat.activity;
         drop(seat);
         self.count_bound(process, activity, false);
-        self.review(activity, cx);
+        // It may have ended in another than it was bound to last.
+        for home in homes {
+            self.review(home.activity, cx);
+        }
     }
 
     /// A process's last thread has ended: none of its thread resources is needed any more.

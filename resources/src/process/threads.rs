@@ -157,6 +157,8 @@ impl Continuation<Mail, Threads> for Answered {
             }
             Ok(Some(Answer::GoOn(done))) => {
                 thread.done = thread.done.saturating_add(done);
+                // Its buffer was good so far, however many of its pages had left memory.
+                thread.faults = 0;
                 return threads.call(ready, cx);
             }
             // What is done already is what it returns.

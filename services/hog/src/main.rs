@@ -1,19 +1,22 @@
-//! Uses memory: `hog swap | churn | touch | forks`, and for a time `hog steady | thrash | maps |
+//! Uses memory: `hog swap | churn | touch | reread | file | forks`, and for a time `hog steady | thrash | maps |
 //! bomb`. What it says does not depend on time,
 //! so that it can be judged; on a host without limits it comes to its end too.
 
 mod timed;
 
+use std::io::Write;
 use std::time::Duration;
 
 use vortex_guest::args::Args;
-use vortex_guest::mem::{ANONYMOUS, BOTH, PAGE, Region};
-use vortex_guest::{proc, say, time};
+use vortex_guest::mem::{ANONYMOUS, BOTH, PAGE, READ, Region};
+use vortex_guest::{file, out, proc, say, time};
 
 const USAGE: &str = "\
 usage: hog swap [--pages P] [--rounds N]     write P pages, N times, and find them all again
        hog churn [--pages P] [--rounds N]    map and touch P pages and drop them, N times
        hog touch [--pages P]                 a child touches P pages
+       hog reread [--pages P]                a child writes P pages and reads them
+       hog file [--pages P] [--rounds N]     map a file of P pages and read it, N times
        hog forks [--most N]                  a child forks until it is refused, or N times
        hog steady [--pages P] [--seconds S] [--threads N] [--after MS]
                                              use P pages, and nothing but them
@@ -36,6 +39,8 @@ fn main() {
         Some("swap") => swap(pages, rounds),
         Some("churn") => churn(pages, rounds),
         Some("touch") => touch(pages),
+        Some("reread") => reread(pages),
+        Some("file") => mapped(pages, rounds),
         Some("forks") => forks(most),
         Some("steady") => timed::steady(pages, seconds, threads, after),
         Some("thrash") => timed::thrash(pages, seconds),
@@ -98,6 +103,52 @@ fn touch(pages: usize) {
     let region = Region::anonymous(PAGE, BOTH);
     region.put(0, 7);
     say!("touch: the parent has memory: {}", region.get(0) == 7);
+}
+
+/// A child writes pages and reads them again; the parent goes on, and so does another child,
+/// whatever becomes of the first.
+fn reread(pages: usize) {
+    let child = |pages: usize| {
+        proc::outcome(|| {
+            let region = Region::anonymous(pages * PAGE, BOTH);
+            (0..pages).for_each(|page| region.put(page * PAGE, page as u8));
+            i32::from(!(0..pages).all(|page| region.get(page * PAGE) == page as u8))
+        })
+    };
+    say!("reread: the child: {}", child(pages));
+    say!("reread: a small child: {}", child(pages / 16));
+}
+
+/// A file's pages are read again and again where it is mapped, by a child too; then their
+/// memory is wanted for something else.
+fn mapped(pages: usize, rounds: u64) {
+    const PATH: &str = "/tmp/hog-file";
+    let mark = |page: usize| (page * 7 + page / 256) as u8;
+    let write = || {
+        let mut file = std::fs::File::create(PATH)?;
+        (0..pages).try_for_each(|page| file.write_all(&[mark(page); PAGE]))
+    };
+    if let Err(error) = write() {
+        out::fail(&format!("no file: {error}"));
+    }
+    let map = || {
+        let fd = file::open(PATH, libc::O_RDONLY)?;
+        Region::map(pages * PAGE, READ, libc::MAP_PRIVATE, fd, 0)
+    };
+    let region = match map() {
+        Ok(region) => region,
+        Err(error) => out::fail(&format!("no mapping: {error}")),
+    };
+    let good = || (0..pages).all(|page| region.get(page * PAGE + page % PAGE) == mark(page));
+    let found = (0..rounds).filter(|_| good()).count();
+    say!("file: {found} rounds of {rounds}");
+    say!("file: the child: {}", proc::outcome(|| i32::from(!good())));
+    // The mapping stays.
+    let own = Region::anonymous(pages / 3 * PAGE, BOTH);
+    (0..pages / 3).for_each(|page| own.put(page * PAGE, mark(page)));
+    let kept = (0..pages / 3).all(|page| own.get(page * PAGE) == mark(page));
+    say!("file: then pages of its own: {}", kept && good());
+    let _ = file::unlink(PATH);
 }
 
 /// A child forks until it is refused, and its children end by themselves. It may itself be

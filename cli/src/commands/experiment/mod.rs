@@ -7,6 +7,7 @@ pub mod cpu;
 mod memory;
 mod samples;
 pub mod stage;
+pub mod subactivities;
 
 use std::process::ExitCode;
 

@@ -65,8 +65,20 @@ impl Stage {
         limit: Duration,
         last: Option<&str>,
     ) -> Result<String, Failure> {
+        self.run_with(config_text, programs, limit, last, &[])
+    }
+
+    /// The same with these further words on the kernel's command line.
+    pub fn run_with(
+        &self,
+        config_text: &str,
+        programs: &[&str],
+        limit: Duration,
+        last: Option<&str>,
+        words: &[&str],
+    ) -> Result<String, Failure> {
         let memory = Memory::mebibytes(256).unwrap_or(Memory::LEAST);
-        self.boot(config_text, programs, (limit, last), (memory, &[]))
+        self.boot(config_text, programs, (limit, last), (memory, words))
     }
 
     /// The same with so much memory, and further words for the kernel.
