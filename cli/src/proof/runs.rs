@@ -20,6 +20,14 @@ use crate::machine::size::{Cores, Memory};
 
 /// What a handler does at most, in instructions.
 const MOST: u64 = 50_000;
+/// What is known to do more: of what (a run's name ends so), and what it may do until it is mended.
+/// See "Known to be wrong" in docs/STATUS.md.
+const KNOWN: &[(&str, u64)] = &[
+    // Looking through and joining the up to 1,024 locks on the ranges of one file.
+    ("resource.file for range-locks: fcntl", 150_000),
+    // A step of the search for frames to take back.
+    ("resource.memory for infrastructure: reclaim", 150_000),
+];
 /// A simple instruction in cycles of the machine's counter, where time counts instructions: 2 ns
 /// at a gigahertz.
 const CYCLES: u64 = 2;
@@ -99,15 +107,21 @@ fn judge(cases: &[String], console: &str) -> Verdict {
     }
     let mut all: Vec<Run<'_>> = console.lines().filter_map(told).collect();
     all.sort_by_key(|run| std::cmp::Reverse(run.instructions));
+    let mut known = String::new();
     for Run { instructions, of } in all.iter().take_while(|run| run.instructions > MOST) {
-        let instructions = human::grouped(*instructions);
-        let _ = writeln!(wrong, "{of}: {instructions} instructions in one run");
+        let most = KNOWN.iter().find(|(what, _)| of == what).map_or(MOST, |(_, most)| *most);
+        let told = human::grouped(*instructions);
+        let _ = match *instructions > most {
+            true => writeln!(wrong, "{of}: {told} instructions in one run"),
+            false => write!(known, "; known to be too long: {of}: {told}"),
+        };
     }
+    all.retain(|run| run.instructions <= MOST);
     match all.first() {
         None => Verdict::Bad(format!("{wrong}no runs are told\n{console}")),
         Some(_) if !wrong.is_empty() => Verdict::Bad(wrong),
         Some(Run { instructions, of }) => Verdict::Good(format!(
-            "{} cases; the longest run: {} instructions, {of}",
+            "{} cases; the longest run: {} instructions, {of}{known}",
             cases.len(),
             human::grouped(*instructions)
         )),
@@ -131,6 +145,9 @@ mod tests {
         assert_eq!(bad(good), None);
         let long = bad(&good.replace("100000", "100002")).unwrap();
         assert!(long.contains("resource.file for one: read: 50,001 instructions"), "{long}");
+        let known = "longest run: 100002 cycles, resource.memory for infrastructure: reclaim\n";
+        assert_eq!(bad(&format!("{good}{known}")), None);
+        assert!(bad(&format!("{good}{known}").replace("100002", "400000")).is_some());
         assert!(bad(&good.replace("good", "WRONG: 1 instead of 2")).is_some());
         assert!(bad("longest run: 1 cycles, resource.file for one: read").is_some());
         assert!(bad("one: good").is_some());

@@ -20,7 +20,7 @@ pub(super) const MOST: (u64, u64) = (128 << 10, 6 << 20);
 /// Bytes that are written at once.
 const PIECE: usize = 1024;
 /// What one run may cost, in instructions, about: each piece, and each pointer.
-const RUN: usize = 25_000;
+const RUN: usize = 18_000;
 const PIECE_COST: usize = 5_000;
 const BYTE_COST: usize = 5;
 const POINTER_COST: usize = 60;
