@@ -2,14 +2,14 @@
 //! was, or shared; faults, copy on write, shootdown.
 //!
 //! Requests of one space have its number as their label: so they are served in order, on
-//! one core, as far as they are of one activity. Of several activities (some of the process's
-//! threads are bound to sub-activities) one is served at a time.
+//! one core, as far as they are of one sender and activity. Of the others (forks, and threads
+//! that are bound to sub-activities) one is served at a time (`turn.rs`).
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use vortex_abi::{self as abi, Errno};
-use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource};
+use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource, Scope};
 use vortex_machine::Access;
 use vortex_units::Frames;
 
@@ -21,6 +21,7 @@ use super::pages::{clear, populate, show, sweep};
 use super::regions::Backing;
 use super::remap;
 use super::space::AddressSpace;
+use super::turn::Order;
 use crate::files::{FileRequest, FilesId};
 use crate::graves::free_some;
 use crate::{Answer, Mail, System};
@@ -192,33 +193,45 @@ impl Continuation<Mail, AddressSpaces> for HasFile {
             Ok(Some(Answer::Mapped(Err(error)))) => Outcome::Reply(Answer::Call(Err(error))),
             _ => Outcome::Reply(Answer::Call(Err(Errno::EAGAIN))),
         };
-        served(request, left)
+        spaces.served(request, left, cx)
     }
 }
 
 impl Resource<Mail> for AddressSpaces {
     type Request = MemoryRequest;
     type Reply = Answer;
-    const FAN_OUT: u32 = 2;
+    const FAN_OUT: u32 = 3;
 
     fn handle(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
-        if request.space().is_some_and(|space| !space.enter(cx.activity())) {
-            return Outcome::Continue(At::beginning());
+        let (order, core) = (Order(cx.activity(), cx.sender()), cx.core());
+        if request.space().is_some_and(|space| !space.turn.enter(order, core)) {
+            return Outcome::Rejected(cx.rejection(Scope::Label));
         }
         let left = self.serve(request, cx);
-        served(request, left)
+        self.served(request, left, cx)
     }
-}
-
-/// Whether it has ended or goes on, its space is left or stays taken.
-pub(super) fn served(request: &MemoryRequest, left: Left) -> Left {
-    if let Outcome::Done | Outcome::Reply(_) = left {
-        request.space().inspect(|space| space.leave());
-    }
-    left
 }
 
 impl AddressSpaces {
+    /// Whether it has ended or goes on, its space is left or stays taken.
+    pub(super) fn served(
+        &self,
+        request: &MemoryRequest,
+        left: Left,
+        cx: &mut Context<'_, Mail>,
+    ) -> Left {
+        if let Outcome::Done | Outcome::Reply(_) = left
+            && let Some(space) = request.space()
+            && let Some((activity, core)) = space.turn.leave()
+            && let Some(ports) = self.system.ports.get()
+        {
+            // Room for it was reserved: it is the last of the declared sends.
+            let labels = Labels::flow(space.number);
+            let _ = cx.resume(ports.memory, Scope::Label, activity, labels, core);
+        }
+        left
+    }
+
     fn serve(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
         match request {
             MemoryRequest::Fault { .. } => self.fault(request, cx),

@@ -7,7 +7,7 @@ use vortex_abi::Errno;
 use vortex_grid::{At, Context, Continuation, Labels, Outcome};
 use vortex_machine::with_earmarks;
 
-use super::asr::{AddressSpaces, MemoryRequest, served};
+use super::asr::{AddressSpaces, MemoryRequest};
 use super::faults::{WAITS, poke};
 use super::pages::share;
 use super::reclaimer::{ReclaimRequest, go};
@@ -48,7 +48,7 @@ impl Continuation<Mail, AddressSpaces> for HasRoom {
         };
         go(&spaces.system, cx.activity(), cx);
         let left = spaces.copied(request, done, cx);
-        served(request, left)
+        spaces.served(request, left, cx)
     }
 }
 

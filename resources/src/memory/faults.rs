@@ -13,7 +13,7 @@ use vortex_grid::{At, Context, Continuation, Labels, Outcome};
 use vortex_machine::{Access, with_earmarks};
 use vortex_units::{ActivityId, Frames};
 
-use super::asr::{AddressSpaces, FaultError, MemoryRequest, served};
+use super::asr::{AddressSpaces, FaultError, MemoryRequest};
 use super::mend::{By, Mend, mend};
 use super::reclaimer::{ReclaimRequest, go};
 use super::space::AddressSpace;
@@ -40,7 +40,7 @@ impl Continuation<Mail, AddressSpaces> for HasBack {
         };
         let mended = mend_for(space, *address, *access, cx);
         let left = spaces.mended(request, mended, cx);
-        served(request, left)
+        spaces.served(request, left, cx)
     }
 }
 
@@ -67,7 +67,7 @@ impl Continuation<Mail, AddressSpaces> for HasRoom {
         // What was not needed of it is others'.
         go(&spaces.system, cx.activity(), cx);
         let left = spaces.mended(request, mended, cx);
-        served(request, left)
+        spaces.served(request, left, cx)
     }
 }
 
@@ -92,7 +92,7 @@ impl Continuation<Mail, AddressSpaces> for Shrunk {
         } else {
             Outcome::Reply(Answer::Fault(mended))
         };
-        served(request, left)
+        spaces.served(request, left, cx)
     }
 }
 

@@ -26,6 +26,7 @@ mod space;
 mod start;
 mod strings;
 mod swap;
+mod turn;
 
 pub use asr::{AddressSpaces, FaultError, Mapping, MemoryRequest, Rest, Stage};
 pub use bounds::Bounds;

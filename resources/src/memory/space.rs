@@ -19,6 +19,7 @@ use super::away::Away;
 use super::bounds::Bounds;
 use super::mend::{By, Mend, mend};
 use super::regions::{Region, Regions};
+use super::turn::Turn;
 use crate::quota::Held;
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -33,8 +34,8 @@ pub struct AddressSpace {
     pub number: u64,
     /// The machine's tables.
     pub space: Arc<Space>,
-    /// Which activity's requests ASR serves, if it is about one; zero if not.
-    turn: AtomicU64,
+    /// Whose requests ASR serves for it.
+    pub(super) turn: Turn,
     /// What may be where. Changed by ASR only; a leaf lock for those who read elsewhere.
     pub regions: Mutex<Regions>,
     /// Its pages that are with the swap resource.
@@ -66,7 +67,7 @@ impl AddressSpace {
         let new = Arc::new(Self {
             number,
             space,
-            turn: AtomicU64::new(0),
+            turn: Turn::default(),
             regions: Mutex::new(Regions::default()),
             away: Away::default(),
             faults: Faults::default(),
@@ -94,22 +95,6 @@ impl AddressSpace {
         let all = SPACES.lock();
         let own = all.range((owner.index(), number)..=(owner.index(), u64::MAX));
         own.filter_map(|(_, space)| space.upgrade()).next()
-    }
-
-    /// A request of this activity is to be served, or goes on. False while one of another
-    /// activity is: requests have their order within their activity only, and a process has
-    /// threads in several when some are bound to sub-activities.
-    #[must_use]
-    pub(super) fn enter(&self, activity: ActivityId) -> bool {
-        let own = (activity.index() as u64) << 32 | u64::from(activity.generation());
-        let own = own.wrapping_add(1);
-        let taken = self.turn.compare_exchange(0, own, Ordering::Acquire, Ordering::Relaxed);
-        taken.is_ok() || taken == Err(own)
-    }
-
-    /// It has been served.
-    pub(super) fn leave(&self) {
-        self.turn.store(0, Ordering::Release);
     }
 
     /// The region of an address, and where it begins.
