@@ -194,6 +194,12 @@ impl Stack {
             self.at += piece.len() as u64;
             self.done += piece.len();
         }
+        // All together would be too much to be freed in one run (law 5).
+        match self.part {
+            Part::Before | Part::Last => {}
+            Part::Arguments => self.words.arguments.forget(self.done),
+            Part::Environment => self.words.environment.forget(self.done),
+        }
         Ok(false)
     }
 

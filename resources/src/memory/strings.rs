@@ -91,6 +91,12 @@ impl Strings {
         self.first
     }
 
+    /// Frees what lies before this place: nobody asks for it again.
+    pub fn forget(&mut self, before: usize) {
+        let done = self.pieces.iter_mut().take(before / PIECE).rev();
+        done.take_while(|piece| piece.capacity() > 0).for_each(|piece| *piece = Vec::new());
+    }
+
     /// At most so many bytes from this place on, as far as they lie in one piece; none at the
     /// end.
     #[must_use]
