@@ -5,82 +5,13 @@
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use spin::Mutex;
-use vortex_units::{ActivityId, CoreId, Cycles, Share};
+use vortex_units::{ActivityId, CoreId, Cycles};
 
+use crate::entitlement::{Class, Entitlement};
 use crate::parts::Root;
 use crate::policy::ClientParams;
-
-/// What an activity is entitled to, as the configuration says it.
-#[derive(Clone, Debug)]
-pub struct Entitlement {
-    /// The share wherever nothing else is said.
-    pub share: Share,
-    /// The priority wherever nothing else is said, for policies that have priorities.
-    pub priority: u32,
-    /// The most requests that it may have outstanding, on all cores.
-    pub nodes: u32,
-    /// Where it is entitled to something else.
-    pub at: Vec<EntitlementAt>,
-}
-
-/// What an activity is entitled to at one kind of resource, where that is not what it is
-/// entitled to elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EntitlementAt {
-    /// At which resources; [`MULTIPLEXOR`] for the CPU multiplexors themselves.
-    pub class: Class,
-    /// On this core; on all of them if `None`.
-    pub core: Option<CoreId>,
-    /// The share there, if it is another.
-    pub share: Option<Share>,
-    /// The priority there, if it is another.
-    pub priority: Option<u32>,
-}
-
-/// A kind of resource, of which there may be several instances: the number of its name in
-/// the assembly's list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Class(pub u16);
-
-/// The class under which entitlements at the CPU multiplexors are written.
-pub const MULTIPLEXOR: Class = Class(u16::MAX);
-
-impl Entitlement {
-    /// This share everywhere, with room for 256 requests.
-    #[must_use]
-    pub const fn new(share: Share) -> Self {
-        Self { share, priority: 0, nodes: 256, at: Vec::new() }
-    }
-
-    /// The share at a resource on a core: the most exact that is written.
-    #[must_use]
-    pub fn share_at(&self, class: Class, core: CoreId) -> Share {
-        self.most_exact(class, core, |at| at.share).unwrap_or(self.share)
-    }
-
-    /// The priority there, by the same rule. The two are looked for apart: one may be
-    /// written for the core, the other for the resource.
-    #[must_use]
-    pub fn priority_at(&self, class: Class, core: CoreId) -> u32 {
-        self.most_exact(class, core, |at| at.priority).unwrap_or(self.priority)
-    }
-
-    fn most_exact<T>(
-        &self,
-        class: Class,
-        core: CoreId,
-        value: impl Fn(&EntitlementAt) -> Option<T>,
-    ) -> Option<T> {
-        let on = |wanted: Option<CoreId>| {
-            let fits = |e: &&EntitlementAt| e.class == class && e.core == wanted;
-            self.at.iter().filter(fits).find_map(&value)
-        };
-        on(Some(core)).or_else(|| on(None))
-    }
-}
 
 /// Why a root request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use spin::Mutex;
 use vortex_units::{ActivityId, CoreId, InstanceId};
 
-use crate::activity::Class;
+use crate::entitlement::Class;
 use crate::instance::{Instance, InstanceSpec};
 use crate::kind::Kind;
 use crate::message::{Carries, Message};

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use vortex_units::{ActivityId, CoreId, InstanceId};
 
-use crate::activity::Class;
+use crate::entitlement::Class;
 use crate::kind::Kind;
 use crate::life::Life;
 use crate::policy::Scheduler;

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use vortex_units::{ActivityId, CoreId, InstanceId};
 
-use crate::activity::Class;
+use crate::entitlement::Class;
 use crate::instance::{InstanceSpec, Parent};
 use crate::message::{Carries, Message};
 use crate::policy::Scheduler;

@@ -19,6 +19,7 @@ mod context;
 mod cooperative;
 mod core;
 mod directory;
+mod entitlement;
 mod instance;
 mod kept;
 mod kind;
@@ -43,12 +44,11 @@ mod sync;
 mod triggers;
 
 pub use self::core::{ClientReport, Core, CoreReport, CoreSpec, Drawer, DrawerReport, Step};
-pub use activity::{
-    Activities, Class, Entitlement, EntitlementAt, MULTIPLEXOR, Refused, TableFull,
-};
+pub use activity::{Activities, Refused, TableFull};
 pub use blame::{Blame, Sampling};
 pub use context::{Context, SendError, Unbilled};
 pub use cooperative::{Cooperative, Task, Threads};
+pub use entitlement::{Class, Entitlement, EntitlementAt, MULTIPLEXOR};
 pub use instance::{InstanceSpec, Parent};
 pub use kept::Kept;
 pub use kind::Family;

@@ -11,7 +11,8 @@ use loom::thread;
 use vortex_queues::Parcel;
 use vortex_units::{ActivityId, CoreId, Cycles, Share};
 
-use crate::activity::{Activities, Denied, Entitlement};
+use crate::activity::{Activities, Denied};
+use crate::entitlement::Entitlement;
 use crate::instance::Gate;
 use crate::life::Life;
 use crate::post::{CoreState, Post};

@@ -23,10 +23,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use spin::Mutex;
-use vortex_units::{ActivityId, Cycles, Share};
+use vortex_units::{ActivityId, Cycles};
 
-use crate::activity::{Activities, Entitlement};
+use crate::activity::Activities;
 use crate::context::{Context, Removed, SendError};
+use crate::entitlement::{Entitlement, WHOLE};
 use crate::kind::Family;
 use crate::labels::Labels;
 use crate::message::{Carries, Message, Port};
@@ -38,7 +39,6 @@ use crate::shared::Grid;
 const MOST: u32 = 15;
 /// The fewest requests that a part, and what is left of its whole, may have outstanding.
 const FEWEST: u32 = 32;
-const WHOLE: u32 = 1000;
 /// Parts that are gone of which it is remembered what they used.
 const REMEMBERED: usize = 16;
 
@@ -108,45 +108,6 @@ impl Root {
     fn of(&self) -> Option<ActivityId> {
         let of = self.of.load(Ordering::Acquire).checked_sub(1)?;
         Some(ActivityId::new((of >> 32) as u32, of as u32))
-    }
-}
-
-impl Entitlement {
-    /// Another one with the same rows, each share made of one here and one there.
-    fn joined(&self, other: &Self, join: impl Fn(u32, u32) -> Option<u32>) -> Option<Self> {
-        let join = |one: Share, other: Share| {
-            Share::from_hundredths(join(one.hundredths(), other.hundredths())?).ok()
-        };
-        let mut all = Self { share: join(self.share, other.share)?, ..self.clone() };
-        for (row, other) in all.at.iter_mut().zip(&other.at) {
-            row.share = match (row.share, other.share) {
-                (Some(one), Some(other)) => Some(join(one, other)?),
-                (share, _) => share,
-            };
-        }
-        Some(all)
-    }
-
-    /// A part of it; `None` where that is nothing.
-    fn part(&self, thousandths: u32) -> Option<Self> {
-        self.joined(self, |all, _| {
-            u32::try_from(u64::from(all) * u64::from(thousandths) / u64::from(WHOLE)).ok()
-        })
-    }
-
-    /// The least that can be had anywhere.
-    fn least(&self) -> Option<Self> {
-        self.joined(self, |_, _| Some(Share::SMALLEST.hundredths()))
-    }
-
-    /// Without this part; `None` where nothing would be left.
-    fn without(&self, part: &Self) -> Option<Self> {
-        self.joined(part, u32::checked_sub)
-    }
-
-    /// With this part again.
-    fn with(&self, part: &Self) -> Option<Self> {
-        self.joined(part, u32::checked_add)
     }
 }
 

@@ -8,9 +8,10 @@ use alloc::vec::Vec;
 
 use vortex_units::{ActivityId, CoreId, Cycles, InstanceId};
 
-use crate::activity::{Activities, Entitlement};
+use crate::activity::Activities;
 use crate::binding::{Bindings, Bound, Label};
 use crate::directory::Directory;
+use crate::entitlement::Entitlement;
 use crate::instance::{Gate, Instance, InstanceSpec};
 use crate::kind::Family;
 use crate::machine::Frequency;

@@ -260,7 +260,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         let multiplexor = self.levels.first();
         let whole = all.part_of(activity).map(|(whole, _)| whole);
         let beside = whole.zip(multiplexor).and_then(|(whole, above)| above.client_of(whole));
-        ClientParams { beside, ..all.params(activity, crate::activity::MULTIPLEXOR, self.id) }
+        ClientParams { beside, ..all.params(activity, crate::entitlement::MULTIPLEXOR, self.id) }
     }
 
     /// Puts a request that was sent here into its queue: its wait begins.

@@ -306,7 +306,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         if let Some(multiplexor) = self.levels.first_mut()
             && let Some(client) = multiplexor.client_of(activity)
         {
-            let params = params(crate::activity::MULTIPLEXOR);
+            let params = params(crate::entitlement::MULTIPLEXOR);
             multiplexor.scheduler.client_reweighed(client, &params, now);
         }
         if grid.activities().takes_bills(activity) {

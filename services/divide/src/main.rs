@@ -6,28 +6,10 @@
 
 use std::time::Duration;
 
-use vortex_guest::{Res, args::Args, out, proc, say, sys, time};
+use vortex_guest::activity::{Limits, bind, close, create};
+use vortex_guest::{args::Args, out, proc, say, time};
 
 const USAGE: &str = "usage: divide [--churn] [--first N] [--second N] [--threads N] [--seconds S]";
-const CREATE: i64 = 22017;
-const BIND: i64 = 22018;
-const CLOSE: i64 = 22019;
-
-fn create(thousandths: u64) -> Res<usize> {
-    // SAFETY: the call names no memory.
-    unsafe { sys!(CREATE, thousandths, 0, 0, 0) }
-}
-
-fn bind(handle: usize) -> Res<usize> {
-    // SAFETY: the call names no memory.
-    unsafe { sys!(BIND, handle, 0) }
-}
-
-fn close(handle: usize) -> Res<usize> {
-    // SAFETY: the call names no memory.
-    unsafe { sys!(CLOSE, handle) }
-}
-
 fn spin(until: Duration) {
     while time::now() < until {
         for n in 0..1 << 14 {
@@ -37,10 +19,10 @@ fn spin(until: Duration) {
 }
 
 /// Spins on so many threads in each part, and on as many in none.
-fn divide(parts: [u64; 2], threads: u64, until: Duration) {
+fn divide(parts: [u32; 2], threads: u64, until: Duration) {
     let mut handles = vec![0];
     for part in parts {
-        match create(part) {
+        match create(part, Limits::default()) {
             Ok(handle) => handles.push(handle),
             Err(error) => out::fail(&format!("divide: no part of {part}: {error}")),
         }
@@ -48,7 +30,7 @@ fn divide(parts: [u64; 2], threads: u64, until: Duration) {
     let in_each = handles.iter().copied().flat_map(|handle| (0..threads).map(move |_| handle));
     let work = |handle| {
         std::thread::spawn(move || {
-            if let Err(error) = bind(handle) {
+            if let Err(error) = bind(handle, 0) {
                 out::fail(&format!("divide: not bound: {error}"));
             }
             spin(until);
@@ -66,11 +48,11 @@ fn divide(parts: [u64; 2], threads: u64, until: Duration) {
 fn churn(until: Duration) {
     let (mut made, mut refused) = (0_u64, 0_u64);
     while time::now() < until {
-        match create(900) {
+        match create(900, Limits::default()) {
             Ok(handle) => {
-                let bound = bind(handle).is_ok();
+                let bound = bind(handle, 0).is_ok();
                 std::hint::black_box(proc::pid());
-                let away = bind(0).is_ok();
+                let away = bind(0, 0).is_ok();
                 made += u64::from(bound && away && close(handle).is_ok());
             }
             Err(_) => {
@@ -86,7 +68,9 @@ fn churn(until: Duration) {
 fn main() {
     let mut args = Args::new(USAGE);
     let ever = args.flag("--churn");
-    let parts = [args.number("--first").unwrap_or(600), args.number("--second").unwrap_or(200)];
+    let part = |given: Option<u64>, usual| given.map_or(usual, |part| part as u32);
+    let first = part(args.number("--first"), 600);
+    let second = part(args.number("--second"), 200);
     let threads = args.number("--threads").unwrap_or(1);
     let seconds = args.number("--seconds").unwrap_or(5);
     args.end();
@@ -94,7 +78,7 @@ fn main() {
     if ever {
         churn(until)
     } else {
-        divide(parts, threads, until)
+        divide([first, second], threads, until)
     }
     proc::exit(0)
 }

@@ -5,6 +5,7 @@
 //! the kernel answered, number and error alike. Only `fork`, `sigaction` and the start of
 //! the program are the C library's, because they keep state of its own.
 
+pub mod activity;
 pub mod args;
 pub mod errno;
 pub mod fd;

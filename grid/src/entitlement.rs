@@ -1,0 +1,116 @@
+//! What an activity is entitled to, and what a part of it is.
+
+use alloc::vec::Vec;
+
+use vortex_units::{CoreId, Share};
+
+/// Parts of an entitlement are so many of these.
+pub(crate) const WHOLE: u32 = 1000;
+
+/// What an activity is entitled to, as the configuration says it.
+#[derive(Clone, Debug)]
+pub struct Entitlement {
+    /// The share wherever nothing else is said.
+    pub share: Share,
+    /// The priority wherever nothing else is said, for policies that have priorities.
+    pub priority: u32,
+    /// The most requests that it may have outstanding, on all cores.
+    pub nodes: u32,
+    /// Where it is entitled to something else.
+    pub at: Vec<EntitlementAt>,
+}
+
+/// What an activity is entitled to at one kind of resource, where that is not what it is
+/// entitled to elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntitlementAt {
+    /// At which resources; [`MULTIPLEXOR`] for the CPU multiplexors themselves.
+    pub class: Class,
+    /// On this core; on all of them if `None`.
+    pub core: Option<CoreId>,
+    /// The share there, if it is another.
+    pub share: Option<Share>,
+    /// The priority there, if it is another.
+    pub priority: Option<u32>,
+}
+
+/// A kind of resource, of which there may be several instances: the number of its name in
+/// the assembly's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Class(pub u16);
+
+/// The class under which entitlements at the CPU multiplexors are written.
+pub const MULTIPLEXOR: Class = Class(u16::MAX);
+
+impl Entitlement {
+    /// This share everywhere, with room for 256 requests.
+    #[must_use]
+    pub const fn new(share: Share) -> Self {
+        Self { share, priority: 0, nodes: 256, at: Vec::new() }
+    }
+
+    /// The share at a resource on a core: the most exact that is written.
+    #[must_use]
+    pub fn share_at(&self, class: Class, core: CoreId) -> Share {
+        self.most_exact(class, core, |at| at.share).unwrap_or(self.share)
+    }
+
+    /// The priority there, by the same rule. The two are looked for apart: one may be
+    /// written for the core, the other for the resource.
+    #[must_use]
+    pub fn priority_at(&self, class: Class, core: CoreId) -> u32 {
+        self.most_exact(class, core, |at| at.priority).unwrap_or(self.priority)
+    }
+
+    fn most_exact<T>(
+        &self,
+        class: Class,
+        core: CoreId,
+        value: impl Fn(&EntitlementAt) -> Option<T>,
+    ) -> Option<T> {
+        let on = |wanted: Option<CoreId>| {
+            let fits = |e: &&EntitlementAt| e.class == class && e.core == wanted;
+            self.at.iter().filter(fits).find_map(&value)
+        };
+        on(Some(core)).or_else(|| on(None))
+    }
+}
+
+impl Entitlement {
+    /// Another one with the same rows, each share made of one here and one there.
+    fn joined(&self, other: &Self, join: impl Fn(u32, u32) -> Option<u32>) -> Option<Self> {
+        let join = |one: Share, other: Share| {
+            Share::from_hundredths(join(one.hundredths(), other.hundredths())?).ok()
+        };
+        let mut all = Self { share: join(self.share, other.share)?, ..self.clone() };
+        for (row, other) in all.at.iter_mut().zip(&other.at) {
+            row.share = match (row.share, other.share) {
+                (Some(one), Some(other)) => Some(join(one, other)?),
+                (share, _) => share,
+            };
+        }
+        Some(all)
+    }
+
+    /// A part of it; `None` where that is nothing.
+    pub(crate) fn part(&self, thousandths: u32) -> Option<Self> {
+        self.joined(self, |all, _| {
+            u32::try_from(u64::from(all) * u64::from(thousandths) / u64::from(WHOLE)).ok()
+        })
+    }
+
+    /// The least that can be had anywhere.
+    pub(crate) fn least(&self) -> Option<Self> {
+        self.joined(self, |_, _| Some(Share::SMALLEST.hundredths()))
+    }
+
+    /// Without this part; `None` where nothing would be left.
+    pub(crate) fn without(&self, part: &Self) -> Option<Self> {
+        self.joined(part, u32::checked_sub)
+    }
+
+    /// With this part again.
+    pub(crate) fn with(&self, part: &Self) -> Option<Self> {
+        self.joined(part, u32::checked_add)
+    }
+}
