@@ -25,6 +25,8 @@ const MOST: u64 = 50_000;
 const KNOWN: &[(&str, u64)] = &[
     // Looking through and joining the up to 1,024 locks on the ranges of one file.
     ("resource.file for range-locks: fcntl", 150_000),
+    // Two megabytes of arguments.
+    ("resource.thread of arguments-large for arguments-large: execve", 55_000),
     // A step of the search for frames to take back.
     ("resource.memory for infrastructure: reclaim", 150_000),
 ];
