@@ -18,7 +18,8 @@ pub enum Scenario {
     /// Between two resources on two cores, one request in all: the receiver is always idle
     /// and is poked.
     RemoteIdle,
-    /// Follow-ups within the quantum, without asking the schedulers again.
+    /// Follow-ups within the quantum, without asking the schedulers again: of one activity,
+    /// as with more of them turns are lent, in which nobody else goes on.
     RunOn,
 }
 

@@ -27,6 +27,12 @@ fn a_storm_of_system_calls_gains_under_the_form_of_the_paper() {
     assert!(had > 30.0, "the resource's share comes on top: c had {had}");
 }
 
+/// With this run-on quantum at the multiplexor.
+fn with_run_on(text: &str, micros: u32) -> String {
+    let (plain, open) = (r#"algorithm="propshare.wfq"/>"#, r#"algorithm="propshare.wfq">"#);
+    text.replacen(plain, &format!("{open}<runon> {micros} us </runon></cpumultiplexor>"), 1)
+}
+
 /// Calls that are waited for: c computes hardly at all, and is busy all the same.
 #[test]
 fn a_storm_of_waiting_calls_leaves_every_share() {
@@ -56,6 +62,44 @@ fn a_flood_in_a_resource_takes_nothing_from_who_does_not_use_it() {
     let row = report.share("b", None).expect("b has a row");
     let cycles = row.cycles.get() as f64 / report.cores[0].elapsed.get() as f64;
     assert!(cycles > 0.33, "b is entitled to 33 %: it had {cycles}");
+}
+
+/// A share of a resource that sets off long work in another one is no share of that.
+#[test]
+fn a_chain_of_requests_gains_nothing_in_the_turns_of_resources() {
+    let chain = r#"<resource name="resource.process" cost="1 us"> <send to="resource.fcr"/> </resource>
+      <resource name="resource.fcr" cost="150 us"/>
+      <arrivals resource="resource.process" activity="c" rate="20000"/>"#;
+    let work = [chain, &busy("a"), &busy("b")].concat();
+    let schedulers = [scheduler("resource.process", 20), scheduler("resource.fcr", 5)].concat();
+    let report = run(&one_core("charge-through", &schedulers, &work), &for_ms(1_000, 500));
+    assert_paper_shares(&report, 0.2);
+    // In the form of the paper, c has what the resources have.
+    let text = one_core("paper", &schedulers, &work);
+    let report = run(&with_run_on(&text, 200), &for_ms(1_000, 500));
+    let had = received(&report, "c");
+    assert!(had < 7.0, "c had {had} in resources with 25 of 125");
+}
+
+/// Packets, or what else is the infrastructure's, in a resource that c calls all the time: c's
+/// calls are served in its own turns, and the resource keeps its share for others.
+#[test]
+fn who_calls_a_resource_in_its_own_turns_leaves_it_to_others() {
+    let calls = r#"<resource name="resource.process" cost="10 us"/>
+      <workload activity="c" threads="4">
+        <compute> 5 us </compute> <call to="resource.process"/>
+      </workload>
+      <arrivals resource="resource.process" activity="infrastructure" rate="200"/>"#;
+    let work = [calls, &busy("b")].concat();
+    for (form, share) in [("charge-through", 5), ("charge-through", 20), ("paper", 5)] {
+        let text = one_core(form, &scheduler("resource.process", share), &work);
+        let report = run(&with_run_on(&text, 200), &for_ms(2_000, 1_000));
+        let waits = report.usage("infrastructure", "resource.process").unwrap();
+        assert!(waits.requests.get() >= 395, "{form}, {share} %: served {:?}", waits.requests);
+        // At most b's slice, and c's quantum.
+        let longest = waits.longest_wait.get();
+        assert!(longest < 5_300_000, "{form}, {share} %: waited for {longest} cycles");
+    }
 }
 
 #[test]

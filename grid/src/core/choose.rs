@@ -64,19 +64,19 @@ impl<M: Message, P: Machine> Core<M, P> {
             match level.children.get_mut(client.index()) {
                 Some(Child::Slot(slot)) => {
                     if index == 0 {
-                        self.turn.belongs_to(None);
+                        self.turn.belongs_to(client, None);
                     }
                     return Some(*slot);
                 }
                 Some(Child::Level(below)) => {
-                    self.turn.belongs_to(None);
+                    self.turn.belongs_to(client, None);
                     index = *below;
                     if let Some(level) = self.levels.get_mut(index) {
                         level.told = false;
                     }
                 }
                 Some(Child::Activity { ready, last, waiting, activity, .. }) => {
-                    self.turn.belongs_to(Some(*activity));
+                    self.turn.belongs_to(client, Some(*activity));
                     if let Some(slot) = ready.pop_front() {
                         if last.0 != slot {
                             *last = (slot, now + self.run_on);

@@ -178,6 +178,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             && ::core::mem::take(&mut entry.suspended)
         {
             let (level, above) = entry.parent;
+            self.turn.contest(entry.parent);
             if let Some(level) = self.levels.get_mut(level) {
                 level.suspend(above, false, now);
             }

@@ -243,7 +243,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             starved: Vec::new(),
             open_runs: Map::default(),
             run: 0,
-            turn: turn::Turn::new(),
+            turn: turn::Turn::new(spec.charge_through),
             entered: None,
             user_span: Cycles::ZERO,
             following: None,

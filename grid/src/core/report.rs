@@ -226,6 +226,22 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
     }
 
+    /// A thread has been in user mode, and its request cannot go on now: that time is told by
+    /// itself, or it would be booked to whoever is served next.
+    #[cold]
+    pub(super) fn book_stay(&mut self, slot: usize, client: ClientId, activity: ActivityId) {
+        let now = self.machine.now();
+        let (span, total) = self.ledger.charge(activity, now);
+        self.grid.activities().publish(activity, self.id, total);
+        let mut record = Record::new(RecordKind::BASIC);
+        record.cycles = span + ::core::mem::take(&mut self.user_span);
+        let holder = self.slots.get_mut(slot).and_then(|entry| entry.clients.holder_mut(client));
+        if let Some(holder) = holder {
+            holder.usage.cycles += record.cycles;
+        }
+        self.account(slot, client, activity, &mut record);
+    }
+
     /// Law 1 on this core.
     ///
     /// # Errors

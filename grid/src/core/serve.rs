@@ -30,7 +30,7 @@ pub(super) enum Served {
 impl<M: Message, P: Machine> Core<M, P> {
     /// Executes what the schedulers chose, and what follows on within the quantum.
     pub(super) fn serve(&mut self, slot: usize, choice: Choice) -> Step {
-        self.begin_turn();
+        self.begin_turn(slot);
         let batch = self.slots.get(slot).map_or(1, |entry| entry.instance.batch);
         for _ in 0..choice.batch.max(batch) {
             match self.serve_one(slot, choice.client, choice.queue) {
@@ -38,6 +38,9 @@ impl<M: Message, P: Machine> Core<M, P> {
                 Served::Nothing => break,
                 Served::Entering(limit) => return self.announce_entry(limit),
             }
+        }
+        if self.lent.is_some() {
+            self.end_loan();
         }
         self.settle_unheld(slot, choice.client);
         self.go_on()
@@ -56,16 +59,19 @@ impl<M: Message, P: Machine> Core<M, P> {
             None => self.go_on(),
             Some((slot, _, parcel)) if !self.is_of(slot, &parcel) => {
                 // Its instance was removed meanwhile.
+                self.user_span = Cycles::ZERO;
+                self.worked_for(parcel.activity);
                 self.refuse(parcel);
                 self.go_on()
             }
-            Some((slot, _, parcel)) if !self.has_nodes_for(slot) => {
+            Some((slot, client, parcel)) if !self.has_nodes_for(slot) => {
                 // No memory for what its handler may send: it goes on when there is.
+                self.book_stay(slot, client, parcel.activity);
                 self.enqueue(slot, parcel, true);
                 self.go_on()
             }
             Some((slot, client, parcel)) => match self.run(slot, client, parcel, since) {
-                Served::Entering(limit) => self.announce_entry(limit),
+                Served::Entering(limit) => self.announce_entry(self.limit_of_rest(limit)),
                 Served::Ran | Served::Nothing => {
                     self.settle_unheld(slot, client);
                     self.go_on()
@@ -295,7 +301,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             }
         }
         if !held {
-            self.account(slot, client, activity, &mut record);
+            self.account_run(slot, client, activity, &mut record);
         }
         if !self.desk.records.is_empty() {
             self.account_turn();
@@ -312,6 +318,28 @@ impl<M: Message, P: Machine> Core<M, P> {
             Some(limit) => Served::Entering(limit),
             None => Served::Ran,
         }
+    }
+
+    /// Gives the record of what was served to those whom it concerns. Those above the slot it
+    /// does not concern where an activity has gone on there in its own turn: its client pays,
+    /// and the resource's keeps its share for what it is chosen for.
+    #[inline]
+    pub(super) fn account_run(
+        &mut self,
+        slot: usize,
+        client: ClientId,
+        activity: ActivityId,
+        record: &mut Record,
+    ) {
+        let now = self.ledger.last();
+        let Some(entry) = self.slots.get_mut(slot) else { return };
+        if self.turn.was_chosen(activity, slot, entry) {
+            return self.account(slot, client, activity, record);
+        }
+        entry.scheduler.resource_record(client, record, now);
+        let own = entry.clients.holder(client).and_then(|holder| holder.own);
+        let above = entry.parent.1;
+        self.charge_through(own, activity, above, record);
     }
 
     /// Gives a record to the slot's scheduler, to those above it, and under charge-through

@@ -83,6 +83,12 @@ impl Places {
 pub(super) struct Turn {
     /// The activity whose own client the multiplexor has chosen.
     of: Option<ActivityId>,
+    /// The client of the multiplexor that was chosen, whoever it is.
+    client: ClientId,
+    /// Where the schedulers have led, as long as what is served there is on their choice.
+    chosen: usize,
+    /// All that the activity uses is charged to its own client.
+    charge_through: bool,
     /// Until when follow-ups are dispatched.
     until: Cycles,
     /// Another activity has got something to do meanwhile.
@@ -92,9 +98,12 @@ pub(super) struct Turn {
 }
 
 impl Turn {
-    pub fn new() -> Self {
+    pub fn new(charge_through: bool) -> Self {
         Self {
             of: None,
+            client: ClientId::new(u32::MAX),
+            chosen: usize::MAX,
+            charge_through,
             until: Cycles::ZERO,
             contested: false,
             served: Places::NONE,
@@ -102,10 +111,10 @@ impl Turn {
         }
     }
 
-    /// The multiplexor has chosen this activity's own client, or no activity's.
+    /// The multiplexor has chosen this client: an activity's own, or no activity's.
     #[inline]
-    pub fn belongs_to(&mut self, activity: Option<ActivityId>) {
-        self.of = activity;
+    pub fn belongs_to(&mut self, client: ClientId, activity: Option<ActivityId>) {
+        (self.client, self.of) = (client, activity);
     }
 
     /// Somebody was told ready.
@@ -114,9 +123,17 @@ impl Turn {
         self.contested |= self.of != Some(activity);
     }
 
-    /// Notes what is to follow, if it may. In its own turn an activity goes on in any resource
-    /// whose scheduler shares out processor time. In others' turns, as a resource's that serves
-    /// all activities, its threads do not: when those run its own client decides. Nor is the
+    /// What is able to decide now is others' too: they want the core.
+    #[inline]
+    pub fn contest(&mut self, parent: (usize, ClientId)) {
+        self.contested |= parent != (0, self.client);
+    }
+
+    /// Notes what is to follow, if it may: only what the client pays for that was chosen, and
+    /// what is its own. So an activity goes on in its turn in any resource whose scheduler
+    /// shares out processor time, if its own client is charged with all that it uses; but
+    /// nobody goes on in a turn that another has lent. In a resource's turn nothing goes on but
+    /// what is served there: elsewhere it would run on a share that never chose it. Nor is the
     /// choice of a bus passed over.
     #[inline]
     pub fn follow<M: Message>(
@@ -128,7 +145,9 @@ impl Turn {
     ) -> bool {
         now < self.until
             && entry.runs_on
-            && (self.of == Some(activity) || !entry.is_activitys_own)
+            && self.of.is_none_or(|of| of == activity)
+            && (entry.parent.1 == self.client
+                || (self.charge_through && self.of.is_some() && !entry.is_activitys_own))
             && self.follow_ups.add(place)
     }
 
@@ -137,6 +156,21 @@ impl Turn {
     #[inline]
     pub fn hold(&mut self, place: Place) -> bool {
         self.served.add(place)
+    }
+
+    /// Whether what is served there is on the choice of those above it, and not only a
+    /// follow-up in the turn of the activity that pays for it.
+    #[inline]
+    pub fn was_chosen<M: Message>(
+        &self,
+        activity: ActivityId,
+        slot: usize,
+        entry: &Slot<M>,
+    ) -> bool {
+        !self.charge_through
+            || slot == self.chosen
+            || entry.is_activitys_own
+            || self.of != Some(activity)
     }
 
     /// A slot is no more.
@@ -155,9 +189,17 @@ impl Turn {
 impl<M: Message, P: Machine> Core<M, P> {
     /// A turn begins with a decision.
     #[inline]
-    pub(super) fn begin_turn(&mut self) {
+    pub(super) fn begin_turn(&mut self, slot: usize) {
         self.turn.until = self.ledger.last() + self.run_on;
         self.turn.contested = false;
+        self.turn.chosen = slot;
+    }
+
+    /// What a turn was lent for is served: what follows in it is the lender's own.
+    #[cold]
+    pub(super) fn end_loan(&mut self) {
+        self.account_turn();
+        self.turn.chosen = usize::MAX;
     }
 
     /// After a run: whom the end of the turn does not settle is settled now.
@@ -207,8 +249,23 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// got something to do in this turn, the schedulers are asked when it is over.
     #[inline]
     pub(super) fn limit_of_turn(&self, limit: Cycles) -> Cycles {
+        if !self.turn.contested || self.run_on.is_zero() {
+            return limit;
+        }
         let left = self.turn.until.saturating_sub(self.ledger.last());
-        if self.turn.contested && !left.is_zero() { limit.min(left) } else { limit }
+        // One that has not been in user mode yet is to get on, however long its run was.
+        limit.min(if left.is_zero() { self.run_on } else { left })
+    }
+
+    /// The same for one that comes from user mode, and goes back without having asked anybody:
+    /// if the turn is over it is only to come out again.
+    #[inline]
+    pub(super) fn limit_of_rest(&self, limit: Cycles) -> Cycles {
+        let over = self.ledger.last() >= self.turn.until && !self.run_on.is_zero();
+        if over && (self.turn.contested || self.turn.until.is_zero()) {
+            return limit.min(Cycles::new(1));
+        }
+        limit
     }
 
     /// Tells the schedulers all that they do not know yet.
@@ -236,7 +293,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             let mut record = ::core::mem::replace(&mut holder.owed, nothing);
             holder.owes = false;
             let activity = holder.activity;
-            self.account(slot, client, activity, &mut record);
+            self.account_run(slot, client, activity, &mut record);
         }
     }
 }

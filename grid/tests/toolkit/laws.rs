@@ -44,7 +44,7 @@ fn labels(code: u8, depth: u64) -> Labels {
         0 => Labels::NONE,
         code => {
             let label = u64::from(code) + 10 * depth;
-            Labels::ordered(label, label + 1000)
+            if code % 2 == 1 { Labels::flow(label) } else { Labels::ordered(label, label + 1000) }
         }
     }
 }

@@ -16,4 +16,5 @@ mod requests;
 mod stopped;
 mod support;
 mod threads;
+mod told;
 mod turns;

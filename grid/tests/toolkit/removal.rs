@@ -57,6 +57,25 @@ fn what_is_still_there_is_refused_and_answered() {
 }
 
 #[test]
+fn the_user_time_of_one_whose_instance_is_removed_is_its_own() {
+    let mut world = World::new(1, 4);
+    let (a, b) = (world.activity(64), world.activity(64));
+    let family = world.family(&[0], a, First::anywhere());
+    let port = world.grid.bear(&family).unwrap();
+    let other = world.probe(&[0], First::anywhere());
+    world.root(0, a, port, Labels::NONE, vec![Act::Enter]).unwrap();
+    world.step(0);
+    assert!(world.entered[0] && world.grid.remove(port));
+    let _ = world.cores[0].step();
+    world.clock.0.fetch_add(500, std::sync::atomic::Ordering::Relaxed);
+    world.step(0);
+    world.root(0, b, other, Labels::NONE, vec![]).unwrap();
+    world.settle();
+    let used = |activity| world.cores[0].ledger().used(activity);
+    assert!(used(a) > Cycles::new(500) && used(b) < Cycles::new(500), "{:?}", used(b));
+}
+
+#[test]
 fn what_the_gone_have_used_stays_in_the_report() {
     let mut world = World::new(1, 4);
     let a = world.activity(64);

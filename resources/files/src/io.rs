@@ -1,5 +1,7 @@
 //! Reading and writing open files.
 
+use alloc::vec::Vec;
+
 use linux_raw_sys::general as abi;
 
 use crate::contents::MAX_SIZE;
@@ -318,11 +320,13 @@ fn would_block(nonblocking: bool, object: u64, side: Side) -> Result<Outcome, Er
 }
 
 fn write_proc(caller: &Caller, path: &[u8], source: &mut dyn Source) -> Result<Outcome, Errno> {
-    let mut bytes = [0; PAGE];
     let count = source.left().min(PAGE);
-    let part = bytes.get_mut(..count).unwrap_or_default();
-    source.take(part)?;
-    Ok(Outcome::Done(caller.proc.write(path, part)?.min(count)))
+    // In the heap: a page would be the largest frame on the way of every write.
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    bytes.resize(count, 0);
+    source.take(&mut bytes)?;
+    Ok(Outcome::Done(caller.proc.write(path, &bytes)?.min(count)))
 }
 
 fn read_memory(dev: Dev, sink: &mut dyn Sink, random: &mut Random) -> Result<Outcome, Errno> {

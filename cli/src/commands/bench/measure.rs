@@ -94,7 +94,8 @@ pub fn all(root: &Path) -> Result<Results, Failure> {
         ("local, the paper's shares", "local-paper", USUAL, LOCAL),
         ("to another core", "remote", USUAL, REMOTE),
         ("to another core, idle", "remote-idle", 1, REMOTE),
-        ("run-on", "run-on", USUAL, RUN_ON),
+        // Of one activity, whose turns are all its own.
+        ("run-on", "run-on", 1, RUN_ON),
         ("a frame of memory, and back", "frame", USUAL, FRAME),
     ];
     let lines = lines

@@ -178,7 +178,8 @@ fn cpu() {
         }
         say!("noted {}", sig::noted_names());
         let used = time::clock(libc::CLOCK_PROCESS_CPUTIME_ID).unwrap_or_default();
-        say!("not before {}", used.as_millis() >= 900);
+        // Linux samples at its ticks for this limit: on a busy host it counts more than there was.
+        say!("not before {}", used.as_millis() >= 500);
         0
     });
     say!("{outcome}");
