@@ -35,6 +35,7 @@ Examples:
   ./vortex simulate examples/paper-cpu.xml   run it under virtual time: who used what, who waited
   ./vortex test --quick                      is this checkout in order? (under three minutes)
   ./vortex test grid schedulers              only these parts; --list names them all
+  ./vortex bench memory                      what virtual memory costs, beside Linux
   ./vortex bench grid                        what a request costs, in instructions
 
 Environment:
@@ -143,6 +144,8 @@ pub enum Measured {
     Grid,
     /// The process interface on the booted machine.
     Kernel,
+    /// Virtual memory on the booted machine.
+    Memory,
 }
 
 /// Arguments of `fuzz`.

@@ -93,6 +93,15 @@ pub struct Orders {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stale;
 
+/// For whom there is something to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// For one who stands in its own way (`Multiplexor::step_alone`).
+    pub alone: Option<ActivityId>,
+    /// For somebody else (`Multiplexor::step_for_others`).
+    pub others: bool,
+}
+
 /// Why one cannot wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitError {

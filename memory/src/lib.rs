@@ -47,7 +47,7 @@ mod share;
 
 pub use account::{Budget, OpenError, Standing};
 pub use audit::{Imbalance, Ledger};
-pub use cold::{Answer, Order, OrderId, Orders, Stale, Step, WaitError, WaiterId};
+pub use cold::{Answer, Due, Order, OrderId, Orders, Stale, Step, WaitError, WaiterId};
 pub use multiplexor::{Multiplexor, Spec, SpecError};
 pub use names::{Account, Cookie, FrameId, HUGE, RESOURCES, Rejected, ResourceId, Why};
 pub use objects::ObjectCount;

@@ -26,8 +26,8 @@ use vortex_units::ActivityId;
 
 use crate::Multiplexor;
 use crate::cold::{
-    Answer, Cold, Order, OrderId, Ordered, Orders, Phase, Stale, Step, WAITERS, WANTED, WaitError,
-    Waiter, WaiterId,
+    Answer, Cold, Due, Order, OrderId, Ordered, Orders, Phase, Stale, Step, WAITERS, WANTED,
+    WaitError, Waiter, WaiterId,
 };
 use crate::links::Link;
 use crate::names::{Account, Cookie, FrameId};
@@ -112,6 +112,21 @@ impl Multiplexor {
 
     /// What is to be done next.
     pub fn step(&self) -> Step {
+        self.step_among(|_, _| true)
+    }
+
+    /// The same for waiters of this activity that stand in their own way: at its hard limit, or
+    /// beyond its soft one. What is done for them need not be done at anybody else's place.
+    pub fn step_alone(&self, activity: ActivityId) -> Step {
+        self.step_among(|waiter, alone| alone && waiter.account.activity == activity)
+    }
+
+    /// The same for all others.
+    pub fn step_for_others(&self) -> Step {
+        self.step_among(|_, alone| !alone)
+    }
+
+    fn step_among(&self, meant: impl Fn(&Waiter, bool) -> bool) -> Step {
         let cold = &mut *self.cold.lock();
         if let Some(order) = self.repeat(cold) {
             return Step::Order(order);
@@ -123,6 +138,7 @@ impl Multiplexor {
                 let entry = self.accounts.find(waiter.account.activity);
                 let is_beyond = entry.is_ok_and(|entry| !entry.standing().over().is_zero());
                 if is_beyond == beyond
+                    && meant(waiter, is_beyond || waiter.own)
                     && let Some(step) = self.serve(cold, place)
                 {
                     return step;
@@ -136,19 +152,28 @@ impl Multiplexor {
     /// Whether a step would find anything to do: who only waits for orders that are under way
     /// needs none.
     #[must_use]
-    pub fn is_due(&self) -> bool {
+    pub fn due(&self) -> Due {
         let cold = &*self.cold.lock();
         // Others come when there is a place at the multiplexor.
-        if cold.waiters.len() + 1 >= WAITERS {
-            return true;
-        }
+        let crowded = cold.waiters.len() + 1 >= WAITERS;
         let mut orders = cold.orders.iter().flatten();
-        orders.any(|order| order.phase == Phase::Unparked)
-            || cold.waiters.iter().filter(|waiter| !waiter.told).any(|waiter| {
-                let (sent, _) = cold.under_way(waiter.id);
-                let missing = waiter.wanted - waiter.has();
-                missing == 0 || sent < missing && !waiter.exhausted
-            })
+        let unparked = orders.any(|order| order.phase == Phase::Unparked);
+        let mut due = Due { others: crowded || unparked, alone: None };
+        for waiter in cold.waiters.iter().filter(|waiter| !waiter.told) {
+            let (sent, _) = cold.under_way(waiter.id);
+            let missing = waiter.wanted - waiter.has();
+            if missing > 0 && (sent >= missing || waiter.exhausted) {
+                continue;
+            }
+            let entry = self.accounts.find(waiter.account.activity);
+            let beyond = entry.is_ok_and(|entry| !entry.standing().over().is_zero());
+            if beyond || waiter.own {
+                due.alone = due.alone.or(Some(waiter.account.activity));
+            } else {
+                due.others = true;
+            }
+        }
+        due
     }
 
     /// The activity that has waited longest of those that were not told to go on: on its bill

@@ -3,7 +3,7 @@
 use super::{
     Extent, Part, Program, Work, booted, files, fuzz, miri, models, readme, runs, services, stack,
 };
-use crate::commands::{budgets, cost, ledger, subactivities};
+use crate::commands::{budgets, cost, ledger, pressure, subactivities};
 
 /// The crates that are compiled into the kernel unchanged.
 const KERNEL_CRATES: &[&str] = &[
@@ -185,6 +185,12 @@ pub fn parts() -> Vec<Part> {
             what: "who uses more memory than it may harms only itself; all of it comes back",
             extent: Extent::Normal,
             work: |_| Work::Function(budgets),
+        },
+        Part {
+            name: "pressure",
+            what: "Debian's stress-ng presses memory in the machine, and takes nothing from others",
+            extent: Extent::Normal,
+            work: |_| Work::Function(pressure),
         },
         Part {
             name: "subactivities",

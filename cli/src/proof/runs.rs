@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::{Extent, Verdict, services};
-use crate::commands::stage::Stage;
+use crate::commands::stage::{Beside, Stage};
 use crate::failure::Failure;
 use crate::home;
 use crate::human;
@@ -65,9 +65,9 @@ fn runs(root: &Path, accelerator: Accelerator) -> Result<(Vec<String>, String), 
     let list = home::output(Command::new(folder.join("long")).arg("--list"))?;
     let cases: Vec<String> = list.lines().map(String::from).collect();
     let stage = Stage { accelerator, counted: true, cores: Cores::LEAST };
-    let memory = Memory::mebibytes(MIB.into()).unwrap_or(Memory::LEAST);
-    let words = ["runs=told"];
-    let console = stage.boot(&configuration(&cases), &["long"], (LIMIT, None), (memory, &words))?;
+    let memory = Memory::mebibytes(MIB.into());
+    let beside = Beside { words: &["runs=told"], memory, ..Beside::default() };
+    let console = stage.run_with(&configuration(&cases), &["long"], LIMIT, None, beside)?;
     Ok((cases, console))
 }
 

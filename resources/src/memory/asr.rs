@@ -64,8 +64,6 @@ pub enum MemoryRequest {
         at: u64,
         /// The page that both will write to next: the thread's stack.
         hot: u64,
-        /// How often it has waited for memory.
-        waited: u8,
     },
     /// The space has no user any more: its frames are given back.
     Release {

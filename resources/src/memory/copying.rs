@@ -1,16 +1,14 @@
-//! Copying a space for a child (fork), a slice at a time; where there is no memory for that,
-//! it waits.
+//! Copying a space for a child (fork), a slice at a time. Where there is no memory for that it is
+//! refused: one that waited instead would let a fork bomb swap without end.
 
 use alloc::sync::Arc;
 
 use vortex_abi::Errno;
-use vortex_grid::{At, Context, Continuation, Labels, Outcome};
-use vortex_machine::with_earmarks;
+use vortex_grid::{At, Context, Labels, Outcome};
 
 use super::asr::{AddressSpaces, MemoryRequest};
-use super::faults::{WAITS, poke};
+use super::faults::poke;
 use super::pages::share;
-use super::reclaimer::{ReclaimRequest, go};
 use super::space::AddressSpace;
 use crate::{Answer, Mail};
 
@@ -29,31 +27,7 @@ enum Done {
     Refused,
 }
 
-/// What was waited for is there, or there is nothing to be had.
-struct HasRoom;
-
-impl Continuation<Mail, AddressSpaces> for HasRoom {
-    fn resume(
-        spaces: &mut AddressSpaces,
-        request: &mut MemoryRequest,
-        cx: &mut Context<'_, Mail>,
-    ) -> Left {
-        let done = match cx.reply::<Answer>() {
-            Ok(Some(Answer::Room(Some(waiter)))) => {
-                let done = with_earmarks(waiter, || copy(request));
-                vortex_machine::multiplexor().inspect(|memory| memory.give_up(waiter));
-                done
-            }
-            _ => copy(request),
-        };
-        go(&spaces.system, cx.activity(), cx);
-        let left = spaces.copied(request, done, cx);
-        spaces.served(request, left, cx)
-    }
-}
-
-/// Copies a slice, of the regions first and then of the pages. What was copied before memory
-/// ran out is copied again: it is the same.
+/// Copies a slice, of the regions first and then of the pages.
 fn copy(request: &mut MemoryRequest) -> Done {
     let MemoryRequest::Copy { from, to, regions, at, hot, .. } = request else {
         return Done::Refused;
@@ -105,12 +79,9 @@ impl AddressSpaces {
     }
 
     fn copied(&self, request: &mut MemoryRequest, done: Done, cx: &mut Context<'_, Mail>) -> Left {
-        let MemoryRequest::Copy { from, to, waited, .. } = request else { return Outcome::Done };
+        let MemoryRequest::Copy { from, to, .. } = request else { return Outcome::Done };
         match done {
-            Done::Slice => {
-                *waited = 0;
-                Outcome::Continue(At::beginning())
-            }
+            Done::Slice => Outcome::Continue(At::beginning()),
             // Until no thread of the parent writes to what is shared now, the child does not
             // begin.
             Done::All(space) if from.space.is_current() => Outcome::Reply(Answer::Space(Ok(space))),
@@ -118,21 +89,7 @@ impl AddressSpaces {
                 poke(from, cx);
                 Outcome::Continue(At::beginning())
             }
-            Done::NoMemory => {
-                if let Some(&frames) = WAITS.get(usize::from(*waited))
-                    && let Some(ports) = self.system.ports.get()
-                    && let Ok(room) = cx.request(
-                        ports.reclaimer,
-                        Labels::NONE,
-                        ReclaimRequest::Wait(from.space.owner(), frames),
-                    )
-                {
-                    *waited += 1;
-                    return Outcome::Pending(room, At::routine::<HasRoom>());
-                }
-                self.not_copied(to.take(), cx)
-            }
-            Done::Refused => self.not_copied(to.take(), cx),
+            Done::NoMemory | Done::Refused => self.not_copied(to.take(), cx),
         }
     }
 

@@ -24,7 +24,7 @@ use crate::{Answer, Mail};
 type Left = Outcome<Mail, AddressSpaces>;
 
 /// How many frames a fault waits for, the first time and after.
-pub(super) const WAITS: [u8; 4] = [8, 4, 4, 1];
+const WAITS: [u8; 4] = [8, 4, 4, 1];
 
 /// The files' frames that nobody needed have been given back.
 struct HasBack;

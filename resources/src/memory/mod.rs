@@ -45,5 +45,5 @@ pub use segments::interpreter;
 pub use shared::Shared;
 pub use space::AddressSpace;
 pub use start::Words;
-pub use strings::{Strings, zero_in};
+pub use strings::{NoMemory, Strings, zero_in};
 pub use swap::{Device, DeviceError, Place, ReadError, Volume};

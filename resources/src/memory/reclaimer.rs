@@ -1,12 +1,15 @@
 //! The memory multiplexor as a resource: who was rejected waits here, and what the multiplexor
 //! says is to be done next is made requests of.
 //!
-//! One request of the infrastructure's, which never ends, goes from step to step (`Drive`);
-//! while there is nothing to be done it waits for an answer to another that is kept (`Park`).
-//! Each of its runs is billed back to whom it was done for: an order to the one who gives, the
-//! rest to the one who waits. What is ordered of the waiter itself is sent as its own request,
-//! at its own place; what is ordered of another is served at the infrastructure's, so that
-//! nobody's share delays who waits, and billed back run by run.
+//! For one who stands in its own way, at its hard limit or beyond its soft one, that is done in
+//! requests of its own (`Go`): the search and the orders are at its place and on its bill, so
+//! that what it costs to have too much slows down nobody else.
+//!
+//! For all others one request of the infrastructure's, which never ends, goes from step to step
+//! (`Drive`); while there is nothing to be done it waits for an answer to another that is kept
+//! (`Park`). Each of its runs is billed back to whom it was done for: an order to the one who
+//! gives, the rest to the one who waits. So nobody's share delays who may have what it waits
+//! for.
 //!
 //! # Invariants
 //! - It is at home on one core: whoever is kept here is answered there.
@@ -16,10 +19,10 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 
-use vortex_grid::{At, Context, Continuation, Kept, Labels, Outcome, Resource};
+use vortex_grid::{At, Context, Continuation, Kept, Labels, Outcome, Port, Resource};
 use vortex_machine::Use;
 use vortex_memory::{Answer as Given, Cookie, Multiplexor, Order, Step, WaitError, WaiterId};
-use vortex_units::ActivityId;
+use vortex_units::{ActivityId, Micros};
 
 use super::asr::MemoryRequest;
 use super::file_orders::ReclaimFile;
@@ -27,6 +30,8 @@ use super::orders::Reclaim;
 use crate::files::FileRequest;
 use crate::{Answer, Mail, System};
 
+/// How long who is deep in debt is left alone before it is reminded that it waits.
+const LATER: Micros = Micros::new(1_000);
 /// Steps in one run: each looks at no more than 256 frames.
 const STEPS: usize = 4;
 
@@ -38,7 +43,8 @@ pub enum ReclaimRequest {
     Park,
     /// This activity was rejected: who asks waits for so many frames of it.
     Wait(ActivityId, u8),
-    /// Something has changed: what is to be done for that is on this activity's bill.
+    /// Something has changed: what is to be done for that is on this activity's bill. As its
+    /// own request: what is to be done for it, as far as it stands in its own way.
     Go(ActivityId),
 }
 
@@ -54,6 +60,8 @@ pub struct Reclaimer {
     again: bool,
     /// By whom.
     causer: ActivityId,
+    /// The driver is woken in a while.
+    timer: bool,
 }
 
 type Left = Outcome<Mail, Reclaimer>;
@@ -61,8 +69,10 @@ type Cx<'a> = Context<'a, Mail>;
 
 /// Tells the multiplexor's resource that something has changed, if that is anything to it.
 pub(crate) fn go(system: &System, causer: ActivityId, cx: &mut Context<'_, Mail>) {
-    let due = vortex_machine::multiplexor().is_some_and(Multiplexor::is_due);
-    if due && let Some(ports) = system.ports.get() {
+    let due = vortex_machine::multiplexor().map(Multiplexor::due);
+    if due.is_some_and(|due| due.others || due.alone.is_some())
+        && let Some(ports) = system.ports.get()
+    {
         // Room for it is declared by all who send it.
         let _ = cx.send(ports.reclaimer, Labels::NONE, ReclaimRequest::Go(causer));
     }
@@ -71,7 +81,7 @@ pub(crate) fn go(system: &System, causer: ActivityId, cx: &mut Context<'_, Mail>
 impl Resource<Mail> for Reclaimer {
     type Request = ReclaimRequest;
     type Reply = Answer;
-    const FAN_OUT: u32 = 2;
+    const FAN_OUT: u32 = 3;
 
     fn handle(&mut self, request: &mut ReclaimRequest, cx: &mut Cx<'_>) -> Left {
         match request {
@@ -88,17 +98,30 @@ impl Resource<Mail> for Reclaimer {
                 if self.late.try_reserve(1).is_err() {
                     return Outcome::Reply(Answer::Room(None));
                 }
+                let (owner, frames) = (*owner, *frames);
+                let (Some(ports), Some(memory)) =
+                    (self.system.ports.get(), vortex_machine::multiplexor())
+                else {
+                    return Outcome::Done;
+                };
+                let go = ReclaimRequest::Go(owner);
+                if cx.send(ports.reclaimer, Labels::NONE, go).is_err() {
+                    return Outcome::Reply(Answer::Room(None));
+                }
                 let Some(kept) = cx.keep() else { return Outcome::Reply(Answer::Room(None)) };
-                self.wake(cx.activity(), cx);
-                self.late.push_back((kept, *owner, *frames));
+                self.late.push_back((kept, owner, frames));
+                self.enter(memory, cx);
                 Outcome::Kept
             }
             ReclaimRequest::Go(causer) => {
+                let causer = *causer;
                 if cx.activity() == ActivityId::INFRASTRUCTURE {
-                    cx.bill_run(*causer);
+                    cx.bill_run(causer);
+                    self.timer &= causer != ActivityId::INFRASTRUCTURE;
+                    self.wake(causer, cx);
+                    return Outcome::Done;
                 }
-                self.wake(*causer, cx);
-                Outcome::Done
+                self.go_alone(causer, cx)
             }
         }
     }
@@ -125,6 +148,7 @@ impl Reclaimer {
             parked: None,
             again: false,
             causer: ActivityId::INFRASTRUCTURE,
+            timer: false,
         }
     }
 
@@ -160,9 +184,10 @@ impl Reclaimer {
         self.again = false;
         self.enter(memory, cx);
         for _ in 0..STEPS {
-            match memory.step() {
+            match memory.step_for_others() {
                 Step::Idle => {
                     cx.bill_run(self.causer);
+                    self.remind(memory, own, cx);
                     return match cx.request(own, Labels::NONE, ReclaimRequest::Park) {
                         Ok(trigger) => Outcome::Pending(trigger, At::routine::<Driven>()),
                         Err(_) => Outcome::Continue(At::routine::<Driven>()),
@@ -171,21 +196,59 @@ impl Reclaimer {
                 Step::Again => {
                     memory.first_waiting().inspect(|&waiter| cx.bill_run(waiter));
                 }
-                Step::Order(order) => {
-                    self.pass(memory, order, cx);
-                    break;
-                }
-                Step::Ready(waiter, activity, token) => {
-                    self.answer(token, Some(waiter), activity, cx);
-                    break;
-                }
-                Step::Nothing(_, activity, token) => {
-                    self.answer(token, None, activity, cx);
+                step => {
+                    self.perform(memory, step, cx);
                     break;
                 }
             }
         }
         Outcome::Continue(At::routine::<Driven>())
+    }
+
+    /// Does what is to be done for an activity that stands in its own way, in its own request.
+    fn go_alone(&mut self, activity: ActivityId, cx: &mut Cx<'_>) -> Left {
+        let Some(memory) = vortex_machine::multiplexor() else { return Outcome::Done };
+        self.enter(memory, cx);
+        for _ in 0..STEPS {
+            match memory.step_alone(activity) {
+                Step::Idle => {
+                    if memory.due().others {
+                        self.wake(activity, cx);
+                    }
+                    return Outcome::Done;
+                }
+                Step::Again => {}
+                step => {
+                    self.perform(memory, step, cx);
+                    break;
+                }
+            }
+        }
+        Outcome::Continue(At::beginning())
+    }
+
+    /// Somebody who stands in its own way has something to do and does not know it: what it
+    /// waits for was done by another. One that is in debt learns of it later.
+    fn remind(&mut self, memory: &Multiplexor, own: Port<Self>, cx: &mut Cx<'_>) {
+        let Some(activity) = memory.due().alone else { return };
+        let go = |of| ReclaimRequest::Go(of);
+        if cx.send_for(activity, own, Labels::NONE, go(activity)).is_err()
+            && !self.timer
+            && cx.after(LATER, own, Labels::NONE, go(ActivityId::INFRASTRUCTURE)).is_ok()
+        {
+            self.timer = true;
+        }
+    }
+
+    fn perform(&mut self, memory: &Multiplexor, step: Step, cx: &mut Cx<'_>) {
+        match step {
+            Step::Idle | Step::Again => {}
+            Step::Order(order) => self.pass(memory, order, cx),
+            Step::Ready(waiter, activity, token) => {
+                self.answer(token, Some(waiter), activity, cx);
+            }
+            Step::Nothing(_, activity, token) => self.answer(token, None, activity, cx),
+        }
     }
 
     fn answer(
@@ -201,25 +264,20 @@ impl Reclaimer {
         }
     }
 
-    /// Sends an order to whom it goes: as the waiter's own request, where it is its own frame.
+    /// Sends an order to whom it goes.
     fn pass(&self, memory: &Multiplexor, order: Order, cx: &mut Cx<'_>) {
         cx.bill_run(order.bill);
         let Some(ports) = self.system.ports.get() else { return };
-        let own = order.bill == order.place;
-        // As the giver's request, or where that cannot be as the infrastructure's.
         let sent = if order.to == Use::File.resource() {
-            let request = || FileRequest::Reclaim(order);
-            own && cx.send_for(order.bill, ports.files, Labels::NONE, request()).is_ok()
-                || cx.send(ports.files, Labels::NONE, request()).is_ok()
+            cx.send(ports.files, Labels::NONE, FileRequest::Reclaim(order))
         } else {
-            let request = || match order.to == Use::Mapping.resource() {
+            let request = match order.to == Use::Mapping.resource() {
                 true => MemoryRequest::ReclaimFile(ReclaimFile::new(order)),
                 false => MemoryRequest::Reclaim(Reclaim::new(order)),
             };
-            own && cx.send_for(order.bill, ports.memory, Labels::NONE, request()).is_ok()
-                || cx.send(ports.memory, Labels::NONE, request()).is_ok()
+            cx.send(ports.memory, Labels::NONE, request)
         };
-        if !sent {
+        if sent.is_err() {
             let _ended = memory.answer(order.id, Given::Refused);
         }
     }

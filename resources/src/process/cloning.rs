@@ -112,7 +112,7 @@ impl Processes {
             Extra::Child(child) => child.context.registers().rsp & !(PAGE as u64 - 1),
             _ => 0,
         };
-        let copy = MemoryRequest::Copy { from, to: None, regions: Some(0), at: 0, hot, waited: 0 };
+        let copy = MemoryRequest::Copy { from, to: None, regions: Some(0), at: 0, hot };
         match cx.request(ports.memory, labels, copy) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasSpace>()),
             Err(_) => reply(Err(Errno::EAGAIN)),

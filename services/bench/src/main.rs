@@ -30,6 +30,7 @@ fn main() {
     let Some((_, _, work)) = work::ALL.iter().find(|(other, _, _)| *other == name) else {
         out::fail(&format!("'{name}' is not known; bench --list names all"));
     };
+    work::prepare(&name);
     let (begin, first) = (time::now(), time::cycles());
     work(count);
     let (last, end) = (time::cycles(), time::now());

@@ -1,5 +1,6 @@
 //! What is measured.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use vortex_guest::mem::{BOTH, PAGE, Region};
@@ -20,7 +21,66 @@ pub const ALL: &[Work] = &[
     ("pipe", "a byte to another process and back", pipes),
     ("wake", "a futex wake and the run of whom it woke", switches),
     ("fault", "the first touch of a page", faults),
+    ("copy", "a write to a page that a fork shares; a fork for each 1,024", copies),
+    ("map", "1 MiB mapped, touched and unmapped", maps),
+    ("fork-large", "fork, exit, wait, with 64 MiB touched", |count| {
+        (0..count).for_each(|_| reap(proc::child(|| 0)));
+    }),
+    ("exec-dynamic", "fork, exec of /usr/bin/true, exit, wait", |count| {
+        (0..count).for_each(|_| reap(proc::child(true_program)));
+    }),
 ];
+
+/// Pages that one fork shares.
+const SHARED: usize = 1024;
+
+/// What must be there before the time begins.
+pub fn prepare(name: &str) {
+    let pages = match name {
+        "copy" => SHARED,
+        "fork-large" => (64 << 20) / PAGE,
+        _ => return,
+    };
+    let region = Region::anonymous(pages * PAGE, BOTH);
+    let _ = region.advise(0, pages * PAGE, libc::MADV_NOHUGEPAGE);
+    (0..pages).for_each(|page| region.put(page * PAGE, 1));
+    READY.get_or_init(|| region);
+}
+
+static READY: OnceLock<Region> = OnceLock::new();
+
+fn true_program() -> i32 {
+    let _ = proc::exec("/usr/bin/true", &["true"], &[]);
+    1
+}
+
+fn copies(count: u64) {
+    let Some(region) = READY.get() else { out::fail("nothing was prepared") };
+    let mut left = count as usize;
+    while left > 0 {
+        let pages = left.min(SHARED);
+        let gate = pipe::plain();
+        let child = proc::child(|| {
+            let _ = fd::close(gate.into);
+            let _ = fd::read(gate.out, &mut [0]);
+            0
+        });
+        (0..pages).for_each(|page| region.put(page * PAGE, 2));
+        let _ = fd::close(gate.into);
+        let _ = fd::close(gate.out);
+        reap(child);
+        left -= pages;
+    }
+}
+
+fn maps(count: u64) {
+    const LENGTH: usize = 1 << 20;
+    for _ in 0..count {
+        let region = Region::anonymous(LENGTH, BOTH);
+        (0..LENGTH).step_by(PAGE).for_each(|at| region.put(at, 1));
+        let _ = region.unmap(0, LENGTH);
+    }
+}
 
 fn drop_it(value: i32) {
     std::hint::black_box(value);

@@ -46,8 +46,10 @@ const IDLE: Limit = Limit { goal: 2_048, ceiling: 2_048 };
 
 /// Measures and prints.
 pub fn run(arguments: &Bench) -> Result<ExitCode, Failure> {
-    if let Measured::Kernel = arguments.what {
-        return kernel::run(arguments.json);
+    match arguments.what {
+        Measured::Kernel => return kernel::run(kernel::PROCESS, arguments.json),
+        Measured::Memory => return kernel::run(kernel::MEMORY, arguments.json),
+        Measured::Grid => {}
     }
     if !home::works("valgrind", &["--version"]) {
         return Err(Failure::Missing { tool: "valgrind", get: "sudo apt-get install valgrind" });

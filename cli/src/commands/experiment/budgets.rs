@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::stage::{Stage, fill};
+use super::stage::{Beside, Stage, fill};
 use crate::failure::Failure;
 use crate::machine::accelerator::{Accelerator, Wish};
 use crate::machine::size::Cores;
@@ -105,7 +105,8 @@ fn console(root: &Path, stage: Stage, template: &str, words: &[&str]) -> Result<
     let path = root.join(template);
     let template = fs::read_to_string(&path).map_err(|error| Failure::Unreadable(path, error))?;
     let config = fill(&template, stage.cores, &BTreeMap::new());
-    stage.run_with(&config, &["hog"], LIMIT, None, words)
+    let beside = Beside { words, ..Beside::default() };
+    stage.run_with(&config, &["hog"], LIMIT, None, beside)
 }
 
 /// What is not said, of which each must be the beginning of a line.

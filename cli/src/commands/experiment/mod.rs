@@ -5,6 +5,7 @@ mod attacks;
 pub mod budgets;
 pub mod cpu;
 mod memory;
+pub mod pressure;
 mod samples;
 pub mod stage;
 pub mod subactivities;

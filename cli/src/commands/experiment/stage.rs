@@ -2,6 +2,7 @@
 //! and QEMU; and what its console said.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,6 +29,17 @@ pub struct Stage {
     pub counted: bool,
     /// Their cores.
     pub cores: Cores,
+}
+
+/// What a machine has beside our programs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// Further words on the kernel's command line.
+    pub words: &'a [&'a str],
+    /// Programs of the host, each at its path, with the libraries that they need.
+    pub host: &'a [&'a str],
+    /// How much memory, where the usual is too little.
+    pub memory: Option<Memory>,
 }
 
 /// The template's text with its values: lines with `{core}` once for each core.
@@ -65,29 +77,17 @@ impl Stage {
         limit: Duration,
         last: Option<&str>,
     ) -> Result<String, Failure> {
-        self.run_with(config_text, programs, limit, last, &[])
+        self.run_with(config_text, programs, limit, last, Beside::default())
     }
 
-    /// The same with these further words on the kernel's command line.
+    /// The same with what there is beside.
     pub fn run_with(
         &self,
         config_text: &str,
         programs: &[&str],
         limit: Duration,
         last: Option<&str>,
-        words: &[&str],
-    ) -> Result<String, Failure> {
-        let memory = Memory::mebibytes(256).unwrap_or(Memory::LEAST);
-        self.boot(config_text, programs, (limit, last), (memory, words))
-    }
-
-    /// The same with so much memory, and further words for the kernel.
-    pub fn boot(
-        &self,
-        config_text: &str,
-        programs: &[&str],
-        (limit, last): (Duration, Option<&str>),
-        (memory, more): (Memory, &[&str]),
+        beside: Beside<'_>,
     ) -> Result<String, Failure> {
         let root = home::root()?;
         if let Err(flaws) = config_file::parse(config_text.as_bytes()) {
@@ -102,23 +102,29 @@ impl Stage {
             let path = GuestPath::root().follow(&format!("/bin/{name}"));
             image::take(&mut tree, &folder.join(name), &path)?;
         }
+        for host in beside.host {
+            image::take(&mut tree, Path::new(host), &GuestPath::root().follow(host))?;
+        }
         let mut needs = Programs::into(&mut tree);
         for name in programs {
             needs.add(&format!("/bin/{name}"), "the experiment")?;
         }
+        for host in beside.host {
+            needs.add(host, "the experiment")?;
+        }
         needs.finish()?;
         let kernel = kernel::build(&root)?;
         let (file, _) = image::temporary(&tree)?;
-        let first = [format!("config={CONFIG}")];
-        let words = first.into_iter().chain(more.iter().map(ToString::to_string)).collect();
         let machine = Machine {
             accelerator: self.accelerator,
             counted: self.counted,
             cores: self.cores,
-            memory,
+            memory: beside.memory.or(Memory::mebibytes(256)).unwrap_or(Memory::LEAST),
             kernel,
             image: Some(file.path().to_path_buf()),
-            words,
+            words: iter::once(format!("config={CONFIG}"))
+                .chain(beside.words.iter().map(ToString::to_string))
+                .collect(),
             devices: Vec::new(),
         };
         let events = console::watch()?;

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{ALL, LIMIT, TICKS, cycles};
+use super::{DYNAMIC, LIMIT, Measured, TICKS, cycles};
 use crate::failure::Failure;
 use crate::machine::accelerator::Accelerator;
 use crate::machine::console;
 use crate::machine::ending::Ending;
-use crate::machine::image::{self, GuestPath, Tree};
+use crate::machine::image::{self, GuestPath, Programs, Tree};
 use crate::machine::linux;
 use crate::machine::qemu::Machine;
 use crate::machine::size::{Cores, Memory};
@@ -44,21 +44,25 @@ impl Linux {
 }
 
 /// Measures all, or says why Linux cannot be had.
-pub fn measure(root: &Path, programs: &Path) -> Result<Linux, String> {
+pub fn measure(all: &[Measured], root: &Path, programs: &Path) -> Result<Linux, String> {
     let linux = linux::Linux::get(root).map_err(|error| error.to_string())?;
-    let said = machine(&linux, programs).map_err(|failure| failure.to_string())?;
+    let said = machine(all, &linux, programs).map_err(|failure| failure.to_string())?;
     let about = About::read(&linux.package, &said);
     let measured = Linux { about, said };
-    match ALL.iter().find(|one| measured.instructions(one.name).is_none()) {
+    match all.iter().find(|one| measured.instructions(one.name).is_none()) {
         Some(missing) => Err(format!("it does not measure {}: {}", missing.name, measured.said)),
         None => Ok(measured),
     }
 }
 
-fn machine(linux: &linux::Linux, programs: &Path) -> Result<String, Failure> {
+fn machine(all: &[Measured], linux: &linux::Linux, programs: &Path) -> Result<String, Failure> {
     let mut tree = Tree::with_basics();
     image::take(&mut tree, &programs.join("bench"), &GuestPath::root().follow(BENCH))?;
-    let counts: Vec<_> = ALL.iter().map(|one| (one.name, one.count.to_string())).collect();
+    image::take(&mut tree, Path::new(DYNAMIC), &GuestPath::root().follow(DYNAMIC))?;
+    let mut needs = Programs::into(&mut tree);
+    needs.add(DYNAMIC, "a measurement")?;
+    needs.finish()?;
+    let counts: Vec<_> = all.iter().map(|one| (one.name, one.count.to_string())).collect();
     let commands: Vec<[&str; 4]> =
         counts.iter().map(|(name, count)| [BENCH, name, count, "--cycles"]).collect();
     linux::start(&mut tree, programs, commands.iter().map(<[&str; 4]>::as_slice))?;

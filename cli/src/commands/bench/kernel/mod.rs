@@ -1,5 +1,5 @@
-//! `bench kernel`: what the process interface costs on the machine, in instructions, with
-//! Linux beside it.
+//! `bench kernel` and `bench memory`: what the process interface and virtual memory cost on the
+//! machine, in instructions, with Linux beside it.
 //!
 //! Guest time counts instructions (the processor's counter advances by two at each), on one
 //! core, so that every run gives the same figures. The same program (`services/bench`) runs
@@ -26,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 /// Something that is measured.
 #[derive(Debug)]
-struct Measured {
+pub struct Measured {
     /// As `services/bench` knows it.
     name: &'static str,
     /// How often it is done.
@@ -40,8 +40,8 @@ const fn measured(name: &'static str, count: u32, what: &'static str) -> Measure
     Measured { name, count, what, has_goal: true }
 }
 
-/// All that is.
-const ALL: &[Measured] = &[
+/// The process interface.
+pub const PROCESS: &[Measured] = &[
     measured("getppid", 5_000, "the null call, direct"),
     Measured { has_goal: false, ..measured("null-write", 1_000, "the null call, as a request") },
     measured("yield", 1_000, "a yield to another thread, and back"),
@@ -51,6 +51,17 @@ const ALL: &[Measured] = &[
     measured("exec", 30, "fork, exec, exit, wait"),
     measured("fault", 1_000, "the first touch of a page"),
 ];
+
+/// Virtual memory.
+pub const MEMORY: &[Measured] = &[
+    measured("fault", 1_000, "the first touch of a page"),
+    measured("copy", 2_048, "a write to a page that a fork shares, and a 1,024th of the fork"),
+    measured("map", 200, "1 MiB mapped, touched and unmapped"),
+    measured("fork-large", 20, "fork, exit, wait, with 64 MiB touched"),
+    measured("exec-dynamic", 20, "fork, exec of a dynamic program, exit, wait"),
+];
+/// The dynamic program: Debian's, with the libraries that it needs.
+const DYNAMIC: &str = "/usr/bin/true";
 
 /// A line of the result: instructions of one execution.
 #[derive(Debug, Serialize)]
@@ -93,11 +104,11 @@ enum Beside {
 }
 
 /// Measures all and prints.
-pub fn run(json: bool) -> Result<ExitCode, Failure> {
+pub fn run(all: &'static [Measured], json: bool) -> Result<ExitCode, Failure> {
     let root = home::root()?;
     let programs = own::build(&root)?;
-    let measured = linux::measure(&root, &programs);
-    let report = report(measured)?;
+    let measured = linux::measure(all, &root, &programs);
+    let report = report(all, measured)?;
     let text = match json {
         true => serde_json::to_string_pretty(&report)? + "\n",
         false => print::report(&report),
@@ -106,9 +117,12 @@ pub fn run(json: bool) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn report(linux: Result<linux::Linux, String>) -> Result<Report, Failure> {
-    let vortex = vortex::measure()?;
-    let figures = ALL.iter().zip(vortex).map(|(measured, vortex)| {
+fn report(
+    all: &'static [Measured],
+    linux: Result<linux::Linux, String>,
+) -> Result<Report, Failure> {
+    let vortex = vortex::measure(all)?;
+    let figures = all.iter().zip(vortex).map(|(measured, vortex)| {
         let beside = linux.as_ref().ok().and_then(|linux| linux.instructions(measured.name));
         Figure::of(measured, vortex, beside)
     });
@@ -163,6 +177,6 @@ mod tests {
         assert_eq!(goal(true, Some(99)), Goal::Missed);
         assert_eq!(goal(true, None), Goal::Unknown);
         assert_eq!(goal(false, Some(99)), Goal::None);
-        assert_eq!(Figure::of(&ALL[0], 100, Some(50)).ratio, Some(2.0));
+        assert_eq!(Figure::of(&PROCESS[0], 100, Some(50)).ratio, Some(2.0));
     }
 }

@@ -64,12 +64,12 @@ fn table(report: &Report) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{ALL, Figure};
+    use super::super::{Figure, PROCESS};
     use super::*;
 
     #[test]
     fn without_linux_its_column_says_so() {
-        let figures = vec![Figure::of(&ALL[0], 100, None)];
+        let figures = vec![Figure::of(&PROCESS[0], 100, None)];
         let linux = Beside::Absent { absent: "no apt".into() };
         let text = report(&Report { figures, linux });
         assert!(text.contains("not measured") && text.contains("no apt"), "{text}");

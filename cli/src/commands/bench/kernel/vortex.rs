@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{ALL, LIMIT, TICKS, cycles};
-use crate::commands::experiment::stage::{Stage, fill};
+use super::{DYNAMIC, LIMIT, Measured, TICKS, cycles};
+use crate::commands::experiment::stage::{Beside, Stage, fill};
 use crate::failure::Failure;
 use crate::machine::accelerator::Accelerator;
 use crate::machine::size::Cores;
@@ -22,16 +22,18 @@ const CONFIGURATION: &str = r#"<schedulerconfig>
 </schedulerconfig>
 "#;
 
-/// Instructions of each, in the order of [`ALL`].
-pub fn measure() -> Result<Vec<u64>, Failure> {
+/// Instructions of each, in their order.
+pub fn measure(all: &[Measured]) -> Result<Vec<u64>, Failure> {
     let cores = Cores::LEAST;
     let stage = Stage { accelerator: Accelerator::Tcg, counted: true, cores };
-    let one = |measured: &super::Measured| {
+    let one = |measured: &Measured| {
         let (name, count) = (measured.name, measured.count);
         let text = fill(CONFIGURATION, cores, &BTreeMap::from([("count", count)]));
-        let said = stage.run(&text.replace("NAME", name), &["bench"], LIMIT, None)?;
+        let beside = Beside { host: &[DYNAMIC], ..Beside::default() };
+        let text = text.replace("NAME", name);
+        let said = stage.run_with(&text, &["bench"], LIMIT, None, beside)?;
         let cycles = cycles(&said, name);
         Ok(cycles.ok_or(Failure::Unexpected("a line 'NAME N cycles'", said))? / TICKS)
     };
-    ALL.iter().map(one).collect()
+    all.iter().map(one).collect()
 }
