@@ -23,7 +23,9 @@ const TEMPLATE: &str = "experiments/memory/machine.xml";
 /// Pages that each neighbour uses.
 const PAGES: u32 = 3_000;
 /// Seconds of a run beside its samples.
-const AROUND: u32 = 3;
+const AROUND: u32 = 5;
+/// Seconds from when the neighbours come to the first sample: they have their pages by then.
+const GROWING: u32 = 3;
 /// Milliseconds for which the neighbours rest, so that the sampler prints alone.
 const REST: u32 = 4_000;
 /// What the neighbours are promised; where they have to get it from who has too much, it is
@@ -140,7 +142,7 @@ fn measure(stage: Stage, attack: &Attack, seconds: u32) -> Result<Figures, Failu
         ("storm", attack.before + seconds + AROUND),
         ("after", attack.before * 1000),
         ("rest", REST),
-        ("warm", (attack.before + 1) * 1000),
+        ("warm", (attack.before + GROWING) * 1000),
     ];
     let config = fill(&template, stage.cores, &values.into_iter().collect());
     let limit = Duration::from_secs(u64::from(attack.before + seconds + AROUND) * 6 + 60);
