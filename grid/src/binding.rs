@@ -21,6 +21,8 @@ use vortex_units::{ActivityId, CoreId, Cycles, InstanceId};
 type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
 const SHARDS: usize = 64;
+/// Shards that are swept at a time: a run of a handler is not to wait for all labels (law 5).
+const SWEPT: usize = 4;
 const RECENT: usize = 4096;
 const NOWHERE: u16 = u16::MAX;
 
@@ -151,20 +153,23 @@ impl Bindings {
     }
 
     /// Forgets this core's bindings that have expired and are not `used` by a request that
-    /// the core has; returns them. To be called now and then, by that core.
+    /// the core has, in one part of the table; returns them. To be called now and then, by that
+    /// core, with one number after the other.
     ///
     /// A binding is only marked at first, and forgotten by the core's next sweep if nobody
     /// has asked for it in between. Sweeps are further apart than a turn of any core's loop
     /// takes, so whoever asked before the mark has sent, and the request has arrived.
     pub fn sweep(
         &self,
+        part: usize,
         core: CoreId,
         now: Cycles,
         used: impl Fn(&Label) -> bool,
     ) -> Vec<(Label, CoreId)> {
         const FEW: usize = 4;
         let mut removed = Vec::new();
-        for shard in &self.bound {
+        let first = part % (SHARDS / SWEPT) * SWEPT;
+        for shard in self.bound.iter().skip(first).take(SWEPT) {
             let mut shard = shard.lock();
             if shard.len() <= FEW {
                 continue;

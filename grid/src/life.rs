@@ -14,16 +14,16 @@
 
 use crate::sync::{AtomicBool, AtomicU32, Ordering, fence};
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-use hashbrown::HashMap;
 use spin::Mutex;
 use vortex_units::ActivityId;
 
 use crate::instance::by_place;
 
 /// A label, as an instance knows it: of whom, and which.
-type Labels = HashMap<(ActivityId, u64), (), foldhash::fast::FixedState>;
+type Labels = BTreeSet<(ActivityId, u64)>;
 
 /// What of an instance is one core's.
 struct Here {
@@ -103,7 +103,7 @@ impl Life {
         if self.is_closed() {
             return false;
         }
-        labels.insert((activity, affinity), ());
+        labels.insert((activity, affinity));
         true
     }
 
@@ -114,6 +114,6 @@ impl Life {
 
     /// The labels that are bound when it has been closed.
     pub fn take_labels(&self) -> Vec<(ActivityId, u64)> {
-        self.labels.lock().drain().map(|(label, ())| label).collect()
+        core::mem::take(&mut *self.labels.lock()).into_iter().collect()
     }
 }

@@ -1,13 +1,15 @@
 //! The slots of a core: places that are used again when an instance has gone.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::message::Message;
 use crate::slot::Slot;
 
-/// A core's slots, by place.
+/// A core's slots, by place. Each lies by itself: when there are more, none is moved, which with
+/// hundreds of them would be more than one run may take (law 5).
 pub(crate) struct Slots<M: Message> {
-    places: Vec<Option<Slot<M>>>,
+    places: Vec<Option<Box<Slot<M>>>>,
     free: Vec<usize>,
 }
 
@@ -32,7 +34,7 @@ impl<M: Message> Slots<M> {
     pub fn insert(&mut self, slot: Slot<M>) {
         let place = self.next();
         if let Some(entry) = self.places.get_mut(place) {
-            *entry = Some(slot);
+            *entry = Some(Box::new(slot));
             self.free.pop();
         }
     }
@@ -40,25 +42,25 @@ impl<M: Message> Slots<M> {
     pub fn remove(&mut self, place: usize) -> Option<Slot<M>> {
         let slot = self.places.get_mut(place)?.take()?;
         self.free.push(place);
-        Some(slot)
+        Some(*slot)
     }
 
     #[inline]
     pub fn get(&self, place: usize) -> Option<&Slot<M>> {
-        self.places.get(place)?.as_ref()
+        self.places.get(place)?.as_deref()
     }
 
     #[inline]
     pub fn get_mut(&mut self, place: usize) -> Option<&mut Slot<M>> {
-        self.places.get_mut(place)?.as_mut()
+        self.places.get_mut(place)?.as_deref_mut()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Slot<M>> {
-        self.places.iter().flatten()
+        self.places.iter().flatten().map(|slot| &**slot)
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot<M>> {
-        self.places.iter_mut().flatten()
+        self.places.iter_mut().flatten().map(|slot| &mut **slot)
     }
 
     /// How many places there are, free ones included.
@@ -69,6 +71,8 @@ impl<M: Message> Slots<M> {
     /// Where the slots are of which this holds.
     pub fn places_of(&self, wanted: impl Fn(&Slot<M>) -> bool) -> Vec<usize> {
         let all = self.places.iter().enumerate();
-        all.filter(|(_, slot)| slot.as_ref().is_some_and(&wanted)).map(|(place, _)| place).collect()
+        all.filter(|(_, slot)| slot.as_deref().is_some_and(&wanted))
+            .map(|(place, _)| place)
+            .collect()
     }
 }

@@ -18,6 +18,8 @@ use crate::request::{Envelope, ReplyError, Sealed, Trigger};
 
 /// How many replies are kept that nobody waits for yet.
 const UNCLAIMED: usize = 1024;
+/// Places that lie together: there are so many more each time, and none is ever moved.
+const PIECE: usize = 64;
 /// How many bits of a generation count; the others name the core.
 const GENERATION_BITS: u32 = 22;
 
@@ -39,7 +41,9 @@ enum State<M> {
 
 /// The triggers of a core.
 pub(crate) struct Triggers<M> {
-    places: Vec<Place<M>>,
+    pieces: Vec<Vec<Place<M>>>,
+    /// Places that there are.
+    places: usize,
     free: Vec<u32>,
     pending: usize,
     first: NonZeroU32,
@@ -52,7 +56,14 @@ impl<M> Triggers<M> {
     /// of another core names nothing here.
     pub fn new(core: CoreId) -> Self {
         let first = NonZeroU32::MIN.saturating_add(u32::from(core.get()) << GENERATION_BITS);
-        Self { places: Vec::new(), free: Vec::new(), pending: 0, first, unclaimed: VecDeque::new() }
+        Self {
+            pieces: Vec::new(),
+            places: 0,
+            free: Vec::new(),
+            pending: 0,
+            first,
+            unclaimed: VecDeque::new(),
+        }
     }
 
     /// Requests now in the pending queue.
@@ -63,21 +74,33 @@ impl<M> Triggers<M> {
     /// Makes a trigger; `None` where the heap has no room.
     pub fn arm(&mut self) -> Option<Trigger> {
         if let Some(place) = self.free.pop() {
-            let entry = self.places.get_mut(place as usize)?;
+            let entry = self.place(place)?;
             entry.state = State::Armed(Fifo::new());
             return Some(Trigger { place, generation: entry.generation });
         }
-        let place = u32::try_from(self.places.len()).ok()?;
-        self.places.try_reserve(1).ok()?;
+        let place = u32::try_from(self.places).ok()?;
         // Room for its return is made now, so that freeing never allocates.
-        self.free.try_reserve(self.places.len() + 1).ok()?;
+        self.free.try_reserve(self.places + 1).ok()?;
+        if self.places.is_multiple_of(PIECE) {
+            let mut piece = Vec::new();
+            piece.try_reserve_exact(PIECE).ok()?;
+            self.pieces.try_reserve(1).ok()?;
+            self.pieces.push(piece);
+        }
         let generation = self.first;
-        self.places.push(Place { generation, state: State::Armed(Fifo::new()) });
+        self.pieces.last_mut()?.push(Place { generation, state: State::Armed(Fifo::new()) });
+        self.places += 1;
         Some(Trigger { place, generation })
     }
 
+    #[inline]
+    fn place(&mut self, place: u32) -> Option<&mut Place<M>> {
+        let place = place as usize;
+        self.pieces.get_mut(place / PIECE)?.get_mut(place % PIECE)
+    }
+
     fn entry(&mut self, trigger: Trigger) -> Option<&mut Place<M>> {
-        let entry = self.places.get_mut(trigger.place as usize)?;
+        let entry = self.place(trigger.place)?;
         (entry.generation == trigger.generation).then_some(entry)
     }
 

@@ -50,7 +50,7 @@ impl fmt::Display for PerCent {
 pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
     let clients = core.report().clients;
     if shared.stretches.is_some() {
-        runs::tell(&clients);
+        runs::tell(&clients, &shared.names);
     }
     let clients = clients.len();
     let ledger = core.ledger();

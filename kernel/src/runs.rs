@@ -6,11 +6,12 @@
 //! where it is to be told: it takes a reading of the clock each time.
 
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use core::fmt;
 
 use spin::Mutex;
 use vortex_grid::ClientReport;
-use vortex_units::Cycles;
+use vortex_units::{ActivityId, Cycles};
 
 use crate::console::print;
 
@@ -35,10 +36,12 @@ impl Stretches {
 }
 
 /// Tells the longest runs of a core's handlers, by resource and activity.
-pub fn tell(clients: &[ClientReport]) {
+pub fn tell(clients: &[ClientReport], names: &[(String, ActivityId)]) {
     for client in clients {
+        let name = names.iter().find(|(_, activity)| *activity == client.activity);
+        let name = name.map_or("another", |(name, _)| name);
         line(
-            format_args!("{}", client.resource),
+            format_args!("{} for {name}", client.resource),
             client.usage.longest_run,
             client.usage.longest_of,
         );

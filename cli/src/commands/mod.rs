@@ -16,6 +16,7 @@ pub use bench::cost;
 pub use experiment::budgets::budgets;
 pub use experiment::cpu::ledger;
 pub use experiment::pressure::pressure;
+pub use experiment::stage;
 pub use experiment::subactivities::subactivities;
 pub use run::built_in;
 

@@ -11,6 +11,7 @@ mod miri;
 mod models;
 mod parts;
 mod readme;
+mod runs;
 mod services;
 mod stack;
 

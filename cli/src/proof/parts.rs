@@ -1,7 +1,7 @@
 //! The parts of the proof, in the order in which they run: what fails fast comes first.
 
 use super::{
-    Extent, Part, Program, Work, booted, files, fuzz, miri, models, readme, services, stack,
+    Extent, Part, Program, Work, booted, files, fuzz, miri, models, readme, runs, services, stack,
 };
 use crate::commands::{budgets, cost, ledger, pressure, subactivities};
 
@@ -155,6 +155,12 @@ pub fn parts() -> Vec<Part> {
             what: "the guest programs build; what they observe on the host is the same twice",
             extent: Extent::Normal,
             work: |_| Work::Function(services::run),
+        },
+        Part {
+            name: "runs",
+            what: "no run of a handler takes more than 50,000 instructions (law 5)",
+            extent: Extent::Normal,
+            work: |_| Work::Function(runs::part),
         },
         Part {
             name: "booted",

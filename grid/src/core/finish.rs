@@ -149,7 +149,10 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     fn count_begun(&mut self, parcel: &Sealed<M>) {
         if let Some(label) = label_of(parcel) {
-            *self.begun.entry(label).or_insert(0) += 1;
+            match self.begun.get_mut(&label) {
+                Some(count) => *count += 1,
+                None => self.begun.insert(label, 1),
+            }
         }
     }
 

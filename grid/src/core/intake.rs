@@ -379,7 +379,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                 self.ledger.close(activity);
             }
         }
-        self.cache.retain(|label, _| label.activity != activity);
+        self.cache.retain(|label| label.activity != activity);
         let cores = u32::try_from(self.grid.cores()).unwrap_or(u32::MAX);
         let owned = self.grid.directory.owned_by(activity);
         if self.grid.activities().closed(activity, cores) {

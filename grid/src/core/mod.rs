@@ -17,6 +17,7 @@ mod rebind;
 mod removal;
 mod report;
 mod serve;
+mod shards;
 mod turn;
 mod utilization;
 
@@ -163,13 +164,13 @@ pub struct Core<M: Message, P: Machine> {
     timers: BinaryHeap<Timer<M>>,
     timer_number: u64,
     /// Copies of bindings, good until they expire.
-    cache: Map<Label, Bound>,
+    cache: shards::Shards<Bound>,
     /// Labels moving away from this core.
     moves: Vec<rebind::Move<M>>,
     /// Requests of labels that are still moving to this core.
     held: Map<Label, Fifo<Envelope<M>>>,
     /// Requests begun and not finished, by label.
-    begun: Map<Label, u32>,
+    begun: shards::Shards<u32>,
     /// Arrivals whose time has not come (simulation only), by time.
     early: Fifo<Envelope<M>>,
     starved: Vec<(usize, ClientId)>,
@@ -234,10 +235,10 @@ impl<M: Message, P: Machine> Core<M, P> {
             past: Past::default(),
             timers: BinaryHeap::new(),
             timer_number: 0,
-            cache: Map::default(),
+            cache: shards::Shards::default(),
             moves: Vec::new(),
             held: Map::default(),
-            begun: Map::default(),
+            begun: shards::Shards::default(),
             early: Fifo::new(),
             starved: Vec::new(),
             open_runs: Map::default(),

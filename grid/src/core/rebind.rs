@@ -47,6 +47,9 @@ pub(super) struct Move<M> {
     flushed: Sealed<M>,
 }
 
+/// Queued requests that are looked through for a label.
+const LOOKED: usize = 64;
+
 impl<M: Message, P: Machine> Core<M, P> {
     /// The binding of a label whose copy here is missing or expired.
     #[cold]
@@ -127,30 +130,36 @@ impl<M: Message, P: Machine> Core<M, P> {
         bound
     }
 
-    /// Forgets bindings of this core that have expired and that nothing here needs.
-    pub(super) fn sweep_bindings(&mut self) {
-        let mut used: super::Map<Label, ()> = super::Map::default();
-        for slot in self.slots.iter() {
-            let queues = slot.clients.holders.iter().flatten().flat_map(|holder| &holder.queues);
-            for envelope in queues.flat_map(|queue| queue.requests.iter()).chain(slot.aside.iter())
-            {
-                if let Some(affinity) = envelope.labels.affinity_label() {
-                    let (instance, activity) = (envelope.to, envelope.activity);
-                    used.insert(Label { instance, activity, affinity }, ());
-                }
-            }
-        }
-        for envelope in self.early.iter() {
-            if let Some(affinity) = envelope.labels.affinity_label() {
-                let (instance, activity) = (envelope.to, envelope.activity);
-                used.insert(Label { instance, activity, affinity }, ());
-            }
-        }
+    /// Forgets bindings of this core that have expired and that nothing here needs: some of
+    /// them each time. Where very much of its activity is queued at its resource, a label counts
+    /// as needed.
+    pub(super) fn sweep_bindings(&mut self, part: usize) {
         let now = self.ledger.last();
-        let removed = self.grid.bindings.sweep(self.id, now, |label| {
-            used.contains_key(label)
-                || self.begun.contains_key(label)
-                || self.held.contains_key(label)
+        let Self { grid, slots, by_instance, begun, held, early, .. } = &*self;
+        let is = |label: &Label, envelope: &Envelope<M>| {
+            envelope.to == label.instance
+                && envelope.activity == label.activity
+                && envelope.labels.affinity_label() == Some(label.affinity)
+        };
+        let queued = |label: &Label| {
+            let known = by_instance.get(label.instance.index());
+            let slot = known.filter(|known| known.0 == label.instance);
+            let Some(slot) = slot.and_then(|known| slots.get(known.1 as usize)) else {
+                return false;
+            };
+            let client = slot.clients.find(label.activity);
+            let holder = client.and_then(|client| slot.clients.holder(client));
+            slot.aside.iter().any(|envelope| is(label, envelope))
+                || holder.is_some_and(|holder| {
+                    let mut all = holder.queues.iter().flat_map(|queue| queue.requests.iter());
+                    holder.queued > LOOKED || all.any(|envelope| is(label, envelope))
+                })
+        };
+        let removed = grid.bindings.sweep(part, self.id, now, |label| {
+            begun.contains_key(label)
+                || held.contains_key(label)
+                || queued(label)
+                || early.iter().any(|envelope| is(label, envelope))
         });
         for (label, core) in removed {
             self.cache.remove(&label);

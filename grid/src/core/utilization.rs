@@ -8,32 +8,50 @@ use super::Core;
 use crate::machine::{Frequency, Machine};
 use crate::message::Message;
 
-const PERIOD: Micros = Micros::new(10_000);
+/// A part of a period: at the end of each, a part of the bindings is swept.
+const PART: Micros = Micros::new(625);
+/// Parts of a period of 10 ms.
+const PARTS: usize = 16;
 
-/// Where the current period began, and where it ends.
+/// Where the current period began, and where its current part ends.
 pub(super) struct Utilization {
     began: Cycles,
     ends: Cycles,
     idle_then: Cycles,
+    /// Which part that is.
+    part: usize,
 }
 
 impl Utilization {
     pub fn new(start: Cycles, frequency: Frequency) -> Self {
-        Self { began: start, ends: start + frequency.cycles(PERIOD), idle_then: Cycles::ZERO }
+        Self {
+            began: start,
+            ends: start + frequency.cycles(PART),
+            idle_then: Cycles::ZERO,
+            part: 0,
+        }
     }
 }
 
 impl<M: Message, P: Machine> Core<M, P> {
-    /// Ends the period if it is over: publishes what of it was not idle.
+    /// Ends the part of a period if it is over, and with the last part the period: publishes
+    /// what of it was not idle.
     pub(super) fn note_utilization(&mut self) {
         let now = self.ledger.last();
         if now >= self.utilization.ends {
-            self.end_period(now);
+            self.end_part(now);
         }
     }
 
     #[cold]
-    fn end_period(&mut self, now: Cycles) {
+    fn end_part(&mut self, now: Cycles) {
+        let part = self.utilization.part;
+        self.sweep_bindings(part);
+        self.utilization.ends = now + self.grid.frequency.cycles(PART);
+        self.utilization.part = (part + 1) % PARTS;
+        if self.utilization.part > 0 {
+            return;
+        }
         let span = now.saturating_sub(self.utilization.began);
         let idle = self.ledger.idle_time().saturating_sub(self.utilization.idle_then);
         let busy = span.saturating_sub(idle).get();
@@ -41,8 +59,6 @@ impl<M: Message, P: Machine> Core<M, P> {
         let hundredths = u32::try_from(hundredths).unwrap_or(10_000);
         self.post.utilization.store(hundredths, Ordering::Relaxed);
         self.forget_stale_runs();
-        self.sweep_bindings();
-        let ends = now + self.grid.frequency.cycles(PERIOD);
-        self.utilization = Utilization { began: now, ends, idle_then: self.ledger.idle_time() };
+        (self.utilization.began, self.utilization.idle_then) = (now, self.ledger.idle_time());
     }
 }

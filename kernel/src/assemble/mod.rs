@@ -6,6 +6,7 @@ mod refuse;
 mod shared;
 mod written;
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::ToString;
@@ -95,6 +96,12 @@ fn read(boot: &Boot, archive: &[u8]) -> Result<Config, Failure> {
     Ok(config)
 }
 
+/// The root file system: large, so in the heap.
+#[inline(never)]
+fn root(archive: &[u8], limit: Bytes, owner: Owner, time: Time) -> Result<Box<Root>, Failure> {
+    Root::load(archive, limit, owner, time).map(Box::new).map_err(Failure::Root)
+}
+
 /// The grid that the configuration says.
 #[inline(never)] // Its frame is the largest of all.
 fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> {
@@ -114,7 +121,7 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
     // As Linux's file system in memory: half of what there is.
     let limit = Bytes::new(frames.get() * 4096 / 2);
     let owner = Owner::new(ActivityId::INFRASTRUCTURE.index() as u64);
-    let mut root = Root::load(archive, limit, owner, time).map_err(Failure::Root)?;
+    let mut root = root(archive, limit, owner, time)?;
     let system = Arc::new(System {
         ports: Once::new(),
         registry: Registry::default(),
@@ -170,7 +177,7 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
             move |_| {
                 // At home on one core, it is made once: at boot, where a panic says why.
                 let root = root.lock().take().expect("the file resource is at home on one core");
-                FileSystem::new(root, system.clone())
+                FileSystem::new(*root, system.clone())
             }
         }),
         monitor: grid.add(home(spec(&config, frequency, "resource.monitor", 4)?), {

@@ -9,7 +9,7 @@ const PAGE_U64: u64 = PAGE as u64;
 const LEAF: u64 = ENTRIES * PAGE_U64;
 
 /// The most pages whose frames are worked on in one run.
-pub(super) const MOST: usize = 96;
+pub(super) const MOST: usize = 64;
 /// The most lines and holes that are passed over in one.
 const LOOKS: usize = 256;
 /// What it weighs, beside the pages, to come to one more leaf table: a copy needs one too.

@@ -38,6 +38,20 @@ pub trait Overlay: Send + Sync {
     fn resize(&self, size: u64);
 }
 
+/// Pages that are looked at in one go for a hole.
+const LOOKS: usize = 512;
+
+/// Where a page is, or a hole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// Here.
+    At(u64),
+    /// Not before this offset.
+    Behind(u64),
+}
+
+/// The most that one write moves: a page that is made costs more than one that is read.
+const WRITTEN: usize = 4 * PAGE;
 /// Bytes that are copied out of an overlay at once.
 const PIECE: usize = 512;
 
@@ -139,7 +153,7 @@ impl Contents {
         owner: Owner,
         accounts: &mut Accounts,
     ) -> Result<usize, Errno> {
-        let wanted = source.left().min(WINDOW);
+        let wanted = source.left().min(WRITTEN);
         if wanted == 0 {
             return Ok(0);
         }
@@ -335,8 +349,8 @@ impl Contents {
     }
 
     /// The next offset with a page, or without one, at or after `from`; the end counts as
-    /// a hole.
-    pub fn seek(&self, from: u64, data: bool) -> Result<u64, Errno> {
+    /// a hole. Where very many pages have no hole between them: up to where that is known.
+    pub fn seek(&self, from: u64, data: bool) -> Result<Sought, Errno> {
         if from >= self.size {
             return Err(Errno::ENXIO);
         }
@@ -344,15 +358,18 @@ impl Contents {
         if data {
             let (index, _) = self.pages.range(first..).next().ok_or(Errno::ENXIO)?;
             let found = index.saturating_mul(STEP).max(from);
-            return if found < self.size { Ok(found) } else { Err(Errno::ENXIO) };
+            return if found < self.size { Ok(Sought::At(found)) } else { Err(Errno::ENXIO) };
         }
         let mut expected = first;
-        for (index, _) in self.pages.range(first..) {
+        for (looks, (index, _)) in self.pages.range(first..).enumerate() {
             if *index != expected {
                 break;
             }
+            if looks == LOOKS {
+                return Ok(Sought::Behind(expected.saturating_mul(STEP).min(self.size)));
+            }
             expected = expected.saturating_add(1);
         }
-        Ok(expected.saturating_mul(STEP).clamp(from, self.size))
+        Ok(Sought::At(expected.saturating_mul(STEP).clamp(from, self.size)))
     }
 }

@@ -2,7 +2,7 @@
 
 use linux_raw_sys::general as abi;
 
-use crate::contents::{Contents, MAX_SIZE};
+use crate::contents::{Contents, MAX_SIZE, Sought};
 use crate::description::OpenId;
 use crate::inode::{Body, InodeId};
 use crate::node::{At, Node};
@@ -11,7 +11,7 @@ use crate::walk::Tail;
 use crate::{Dev, Errno};
 
 /// Pages that one `fallocate` makes or frees.
-const PAGES_AT_ONCE: usize = 32;
+const PAGES_AT_ONCE: usize = 6;
 
 impl Root {
     /// `lseek`: the new offset.
@@ -19,11 +19,29 @@ impl Root {
     /// # Errors
     /// Linux's.
     pub fn seek(&mut self, id: OpenId, offset: i64, whence: u32) -> Result<u64, Errno> {
+        let mut from = offset;
+        loop {
+            match self.seek_some(id, from, whence)? {
+                Sought::At(found) => return Ok(found),
+                Sought::Behind(next) => from = i64::try_from(next).unwrap_or(i64::MAX),
+            }
+        }
+    }
+
+    /// The same, or up to where it is known that there is no hole: to be called again from
+    /// there.
+    ///
+    /// # Errors
+    /// Linux's.
+    pub fn seek_some(&mut self, id: OpenId, offset: i64, whence: u32) -> Result<Sought, Errno> {
         let (description, node) = self.usable(id)?;
         let here = description.offset;
         let found = match node {
             Node::Inode(inode) => match &self.inode(*inode)?.body {
-                Body::File(contents) => in_file(contents, here, offset, whence)?,
+                Body::File(contents) => match in_file(contents, here, offset, whence)? {
+                    Sought::At(found) => found,
+                    behind => return Ok(behind),
+                },
                 Body::Character(Dev::NULL | Dev::ZERO | Dev::FULL) => 0,
                 Body::Directory(_) => simple(here, offset, whence, None)?,
                 Body::Character(dev) if dev.is_memory() => here,
@@ -33,7 +51,7 @@ impl Root {
             Node::Proc(_) => simple(here, offset, whence, None)?,
         };
         self.description_mut(id)?.offset = found;
-        Ok(found)
+        Ok(Sought::At(found))
     }
 
     /// `truncate`.
@@ -141,13 +159,13 @@ impl Root {
     }
 }
 
-fn in_file(contents: &Contents, here: u64, offset: i64, whence: u32) -> Result<u64, Errno> {
+fn in_file(contents: &Contents, here: u64, offset: i64, whence: u32) -> Result<Sought, Errno> {
     match whence {
         abi::SEEK_DATA | abi::SEEK_HOLE => {
             let from = u64::try_from(offset).map_err(|_| Errno::ENXIO)?;
             contents.seek(from, whence == abi::SEEK_DATA)
         }
-        _ => simple(here, offset, whence, Some(contents.size())),
+        _ => simple(here, offset, whence, Some(contents.size())).map(Sought::At),
     }
 }
 

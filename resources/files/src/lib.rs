@@ -71,7 +71,7 @@ mod walk;
 mod walks;
 
 pub use accounts::{Counted, Owner};
-pub use contents::Overlay;
+pub use contents::{Overlay, Sought};
 pub use description::{Description, Object, OpenId};
 pub use dev::Dev;
 pub use encode::{STAT_SIZE, STATFS_SIZE, STATX_SIZE};
@@ -84,7 +84,7 @@ pub use moving::{Collect, Sink, Source, WINDOW};
 pub use node::{At, Fd, Node};
 pub use open::Opened;
 pub use page::{PAGE, Page};
-pub use place::Place;
+pub use place::{Climb, Place};
 pub use poll::Polled;
 pub use proc::{NoProc, ProcEntry, ProcKind, ProcLink, ProcName, ProcSource, ProcText};
 pub use root::{Caller, ENTRY_COST, NODE_COST, OPEN_COST, Root};

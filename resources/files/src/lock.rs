@@ -14,6 +14,8 @@ use crate::description::OpenId;
 
 /// The most locks on one file: what a call looks through is bounded.
 const MOST: usize = 1024;
+/// Ranges in one piece of the list.
+const PIECE: usize = 64;
 
 /// Whose a lock is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +51,8 @@ pub struct Held {
 /// The locks of one file.
 #[derive(Default)]
 pub(crate) struct Locks {
-    ranges: Vec<Held>,
+    /// In pieces, so that nothing long is copied when there are more.
+    ranges: Vec<Vec<Held>>,
     whole: Vec<(OpenId, bool)>,
 }
 
@@ -61,12 +64,12 @@ impl Locks {
     /// A range of somebody else's that stands in the way: the first by its place.
     pub fn conflict(&self, owner: LockOwner, wanted: Range) -> Option<Held> {
         let meets = |held: &&Held| {
-            held.owner != owner
-                && held.range.first <= wanted.last
+            held.range.first <= wanted.last
                 && wanted.first <= held.range.last
+                && held.owner != owner
                 && (held.range.exclusive || wanted.exclusive)
         };
-        self.ranges.iter().filter(meets).min_by_key(|held| held.range.first).copied()
+        self.ranges.iter().flatten().filter(meets).min_by_key(|held| held.range.first).copied()
     }
 
     /// Locks a range in which no conflict is, or lets it go (`None`). True if others may
@@ -79,14 +82,30 @@ impl Locks {
         exclusive: Option<bool>,
     ) -> Result<bool, Errno> {
         // What is split leaves two pieces of one.
-        self.ranges.try_reserve(2).map_err(|_| Errno::ENOLCK)?;
-        if self.ranges.len() >= MOST {
+        if self.ranges.iter().map(Vec::len).sum::<usize>() >= MOST {
             return Err(Errno::ENOLCK);
+        }
+        let room = |piece: &Vec<Held>| piece.len().saturating_add(2) <= PIECE;
+        if !self.ranges.iter().any(room) {
+            let mut piece = Vec::new();
+            let reserved = piece.try_reserve_exact(PIECE).and(self.ranges.try_reserve(1));
+            reserved.map_err(|_| Errno::ENOLCK)?;
+            self.ranges.push(piece);
         }
         let (mut freed, mut rests) = (false, Vec::new());
         let mut range = exclusive.map(|exclusive| Range { first, last, exclusive });
-        self.ranges.retain(|held| {
+        let keep = |held: &Held| {
             let old = held.range;
+            // Most are elsewhere.
+            if old.first > last.saturating_add(1) || first > old.last.saturating_add(1) {
+                let beside = range.is_some_and(|range| {
+                    old.first <= range.last.saturating_add(1)
+                        && range.first <= old.last.saturating_add(1)
+                });
+                if !beside {
+                    return true;
+                }
+            }
             let meets = old.first <= last && first <= old.last;
             let touches = range.is_some_and(|range| {
                 range.exclusive == old.exclusive
@@ -113,17 +132,33 @@ impl Locks {
                 }
             }
             false
-        });
-        self.ranges.extend(rests);
-        self.ranges.extend(range.map(|range| Held { range, owner, pid }));
+        };
+        self.keep(keep);
+        rests.extend(range.map(|range| Held { range, owner, pid }));
+        for held in rests {
+            match self.ranges.iter_mut().find(|piece| piece.len() < PIECE) {
+                Some(piece) => piece.push(held),
+                None => self.ranges.push(Vec::from([held])),
+            }
+        }
         Ok(freed)
     }
 
     /// Lets go all ranges of an owner; whether there were any.
     pub fn release(&mut self, owner: LockOwner) -> bool {
-        let before = self.ranges.len();
-        self.ranges.retain(|held| held.owner != owner);
-        self.ranges.len() < before
+        let mut any = false;
+        self.keep(|held| {
+            any |= held.owner == owner;
+            held.owner != owner
+        });
+        any
+    }
+
+    fn keep(&mut self, mut keep: impl FnMut(&Held) -> bool) {
+        for piece in &mut self.ranges {
+            piece.retain(&mut keep);
+        }
+        self.ranges.retain(|piece| !piece.is_empty());
     }
 
     /// `flock`: whether it is locked now. Another kind of lock first lets the old one go.
@@ -161,7 +196,7 @@ mod tests {
 
     fn held(locks: &Locks) -> Vec<(u64, u64, bool)> {
         let of = |held: &Held| (held.range.first, held.range.last, held.range.exclusive);
-        let mut all: Vec<_> = locks.ranges.iter().map(of).collect();
+        let mut all: Vec<_> = locks.ranges.iter().flatten().map(of).collect();
         all.sort_unstable();
         all
     }

@@ -15,6 +15,8 @@ use crate::{Errno, Owner};
 
 /// Slots of a new pipe: 64 KiB.
 pub(crate) const SLOTS: usize = 16;
+/// Slots that one write fills: its caller goes on.
+const FILLED: usize = 12;
 /// The most that `F_SETPIPE_SZ` may ask for.
 const MOST_SLOTS: usize = 256;
 
@@ -129,7 +131,10 @@ impl Pipe {
         let wanted = source.left().min(WINDOW);
         // As on Linux a packet, too, is added to what is no packet, if it fits there.
         let mut done = self.merge(source, wanted % PAGE)?;
-        while done < wanted && !self.is_full() {
+        for _ in 0..FILLED {
+            if done >= wanted || self.is_full() {
+                break;
+            }
             let span = wanted.saturating_sub(done).min(PAGE);
             match self.fill_slot(source, (span, packets), owner, accounts) {
                 Ok(()) => done = done.saturating_add(span),

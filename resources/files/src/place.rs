@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use crate::inode::Inode;
+use crate::inode::{Inode, InodeId};
 use crate::node::{At, Fd, Node};
 use crate::root::{Caller, Root};
 use crate::walk::{PATH_MAX, Tail};
@@ -104,38 +104,72 @@ impl Root {
     /// `ENOENT` where it has been removed, `ENOTDIR` where it is none, `ENAMETOOLONG`
     /// where the path would be longer than any may be.
     pub fn path_of(&self, node: &Node) -> Result<Vec<u8>, Errno> {
-        let mut names: Vec<&[u8]> = Vec::new();
-        let mut length = 0_usize;
-        let mut at = match node {
-            Node::Inode(id) => *id,
-            Node::Proc(path) => {
+        let mut climb = Climb::default();
+        while !self.climb(&mut climb, node)? {}
+        Ok(climb.path())
+    }
+
+    /// Goes up from a directory, some of the way. True at the top.
+    ///
+    /// # Errors
+    /// Those of [`Root::path_of`].
+    pub fn climb(&self, climb: &mut Climb, node: &Node) -> Result<bool, Errno> {
+        let mut at = match (climb.at, node) {
+            (Some(at), _) => at,
+            (None, Node::Inode(id)) => *id,
+            (None, Node::Proc(path)) => {
                 if !path.is_empty() {
-                    names.push(path);
+                    climb.add(path)?;
                 }
                 self.proc_at.ok_or(Errno::ENOENT)?
             }
         };
-        while at != self.top {
+        for _ in 0..STEPS {
+            if at == self.top {
+                return Ok(true);
+            }
             let inode: &Inode = self.inode(at)?;
             let directory = inode.directory().ok_or(Errno::ENOTDIR)?;
             if directory.removed {
                 return Err(Errno::ENOENT);
             }
-            length = length.saturating_add(directory.name.len()).saturating_add(1);
-            if length >= PATH_MAX {
-                return Err(Errno::ENAMETOOLONG);
-            }
-            names.push(&directory.name);
+            climb.add(&directory.name)?;
             at = directory.parent;
         }
-        let mut path = Vec::new();
-        for name in names.iter().rev() {
-            path.push(b'/');
-            path.extend_from_slice(name);
+        climb.at = Some(at);
+        Ok(at == self.top)
+    }
+}
+
+/// Folders that are climbed in one go.
+const STEPS: usize = 256;
+
+/// How far it has been gone up from a directory.
+#[derive(Debug, Default)]
+pub struct Climb {
+    at: Option<InodeId>,
+    /// The path from there on, with its bytes from the last to the first.
+    backwards: Vec<u8>,
+}
+
+impl Climb {
+    fn add(&mut self, name: &[u8]) -> Result<(), Errno> {
+        let length = self.backwards.len().saturating_add(name.len()).saturating_add(1);
+        if length >= PATH_MAX {
+            return Err(Errno::ENAMETOOLONG);
         }
-        if path.is_empty() {
-            path.push(b'/');
+        self.backwards.extend(name.iter().rev());
+        self.backwards.push(b'/');
+        Ok(())
+    }
+
+    /// The path, when the top is reached.
+    #[must_use]
+    pub fn path(mut self) -> Vec<u8> {
+        if self.backwards.is_empty() {
+            self.backwards.push(b'/');
         }
-        Ok(path)
+        self.backwards.reverse();
+        self.backwards
     }
 }

@@ -72,6 +72,7 @@ impl FileSystem {
             Files::CloseRange { first, last, flags } => {
                 self.close_range(call, (first, last), flags)
             }
+            Files::Lseek { fd, offset, whence } => self.seek(call, fd, offset, whence),
             Files::Flock { fd, operation } => self.lock_whole(call, fd, operation as u32),
             Files::Ioctl { fd, request, .. } => self.ioctl(call, fd, request),
             Files::Fallocate { fd, mode, offset, length } => {
@@ -86,8 +87,7 @@ impl FileSystem {
                 | Files::Pipe { .. }
                 | Files::Pipe2 { .. }
                 | Files::Eventfd { .. }
-                | Files::Eventfd2 { .. }
-                | Files::Lseek { .. } => self.descriptor(call, cx),
+                | Files::Eventfd2 { .. } => self.descriptor(call, cx),
                 _ => self.named(call, cx),
             },
         }
@@ -137,10 +137,6 @@ impl FileSystem {
                 table.check_room(1)?;
                 let open = root.eventfd(count, flags, owner, now)?;
                 table.install(open, flags & O_CLOEXEC != 0).map(number)
-            }
-            Files::Lseek { fd: at, offset, whence } => {
-                let open = table.get(fd(at))?;
-                root.seek(open, offset, whence).map(Done::Value)
             }
             _ => Err(Errno::ENOSYS),
         }

@@ -12,7 +12,7 @@ use super::times::times_of;
 
 impl FileSystem {
     /// Calls on names, and on what open files are.
-    pub(super) fn named(&mut self, call: &FileCall, cx: &Cx<'_>) -> Result {
+    pub(super) fn named(&mut self, call: &mut FileCall, cx: &Cx<'_>) -> Result {
         let path = |operand| call.operands.string(operand);
         match call.call {
             Files::Stat { .. } => self.stat(call, CWD, 0, 1, cx),
@@ -51,7 +51,12 @@ impl FileSystem {
             }
             Files::Getcwd { size, .. } => {
                 let files = self.files.get(&call.files).ok_or(Errno::EBADF)?;
-                let mut path = self.root.getcwd(&files.place)?;
+                let mut climb = call.climb.take().unwrap_or_default();
+                if !self.root.climb(&mut climb, files.place.cwd())? {
+                    call.climb = Some(climb);
+                    return Ok(Done::More);
+                }
+                let mut path = climb.path();
                 path.push(0);
                 if path.len() as u64 > size {
                     return Err(Errno::ERANGE);

@@ -2,6 +2,7 @@
 //! file to another.
 
 use vortex_abi::Errno;
+use vortex_files::Sought;
 
 use super::calls::{Cx, Result};
 use super::request::FileCall;
@@ -29,6 +30,25 @@ impl FileSystem {
             call.done += buffer.write(call.done, part);
         }
         Ok(if end < buffer.len() { Done::More } else { Done::Value(end as u64) })
+    }
+
+    /// lseek(2); a hole behind very many pages is looked for in further runs.
+    pub(super) fn seek(
+        &mut self,
+        call: &mut FileCall,
+        fd: vortex_abi::Fd,
+        offset: i64,
+        whence: u32,
+    ) -> Result {
+        let open = self.open_of(call, fd)?;
+        let from = if call.done > 0 { call.done as i64 } else { offset };
+        match self.root.seek_some(open, from, whence)? {
+            Sought::At(found) => Ok(Done::Value(found)),
+            Sought::Behind(next) => {
+                call.done = usize::try_from(next).unwrap_or(usize::MAX);
+                Ok(Done::More)
+            }
+        }
     }
 
     /// fallocate(2), a step at a time.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use vortex_abi as abi;
-use vortex_files::{OpenId, Table, Walks};
+use vortex_files::{Climb, OpenId, Table, Walks};
 use vortex_memory::Order;
 use vortex_units::{ActivityId, Bytes, Cycles};
 
@@ -39,6 +39,8 @@ pub struct FileCall {
     pub(super) opening: Option<OpenId>,
     /// How far its walks have come.
     pub(super) walks: RefCell<Walks>,
+    /// How far it has gone up from the current directory.
+    pub(super) climb: Option<Climb>,
     /// How far it has looked at many descriptors.
     pub(super) polling: Option<Box<Polling>>,
 }
@@ -62,6 +64,7 @@ impl FileCall {
             done: 0,
             opening: None,
             walks: RefCell::default(),
+            climb: None,
             polling: None,
         }
     }

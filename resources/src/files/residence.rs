@@ -9,7 +9,7 @@ use crate::memory::{AddressSpace, Backing};
 
 const PAGE_U64: u64 = PAGE as u64;
 /// Pages looked at in one run.
-const SLICE: usize = 256;
+const SLICE: usize = 64;
 /// The most that one call tells of.
 const MOST: u64 = 65_536;
 

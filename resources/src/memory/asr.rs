@@ -5,6 +5,7 @@
 //! one core, as far as they are of one sender and activity. Of the others (forks, and threads
 //! that are bound to sub-activities) one is served at a time (`turn.rs`).
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use vortex_abi::{self as abi, Errno};
@@ -48,6 +49,8 @@ pub enum MemoryRequest {
         call: abi::Memory,
         /// How far it has come.
         stage: Stage,
+        /// What is to be done then, and whether what was done has failed.
+        rest: Option<Box<Rest>>,
     },
     /// A copy for a child; pages are shared until one of both writes them.
     Copy {
@@ -99,12 +102,25 @@ impl MemoryRequest {
     }
 }
 
+/// What is left of a call beside what it is about now.
+#[derive(Debug, Default)]
+pub struct Rest {
+    /// The file that it maps, while it looks for room.
+    file: Option<Box<Mapping>>,
+    /// The rest of it.
+    call: Option<abi::Memory>,
+    /// What its earlier parts answer, if that is no success.
+    answer: Option<u64>,
+}
+
 /// How far a call has come.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Stage {
     /// Nothing is done.
     #[default]
     New,
+    /// There is no room for what is to be mapped above this address.
+    Placing(u64),
     /// Pages from the first address to the second are still to be taken away; what is
     /// answered then.
     Unmapping(u64, u64, u64),
@@ -164,9 +180,14 @@ impl Continuation<Mail, AddressSpaces> for HasFile {
         request: &mut MemoryRequest,
         cx: &mut Context<'_, Mail>,
     ) -> Left {
-        let MemoryRequest::Call { space, call, stage, .. } = request else { return Outcome::Done };
+        let MemoryRequest::Call { space, call, stage, rest, .. } = request else {
+            return Outcome::Done;
+        };
         let left = match cx.reply::<Answer>() {
-            Ok(Some(Answer::Mapped(Ok(file)))) => spaces.call(space, *call, stage, Some(file), cx),
+            Ok(Some(Answer::Mapped(Ok(file)))) => {
+                rest.get_or_insert_default().file = Some(Box::new(file));
+                spaces.call(space, call, stage, rest, cx)
+            }
             Ok(Some(Answer::Mapped(Err(error)))) => Outcome::Reply(Answer::Call(Err(error))),
             _ => Outcome::Reply(Answer::Call(Err(Errno::EAGAIN))),
         };
@@ -212,10 +233,10 @@ impl AddressSpaces {
     fn serve(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
         match request {
             MemoryRequest::Fault { .. } => self.fault(request, cx),
-            MemoryRequest::Call { space, files, call, stage } => {
-                match calls::file_of(call, stage) {
+            MemoryRequest::Call { space, files, call, stage, rest } => {
+                match calls::file_of(call, stage).filter(|_| rest.is_none()) {
                     Some(file) => self.ask_file(*files, file, cx),
-                    None => self.call(space, *call, stage, None, cx),
+                    None => self.call(space, call, stage, rest, cx),
                 }
             }
             MemoryRequest::Copy { .. } => self.copy(request, cx),
@@ -241,23 +262,34 @@ impl AddressSpaces {
     fn call(
         &self,
         space: &AddressSpace,
-        call: abi::Memory,
+        call: &mut abi::Memory,
         stage: &mut Stage,
-        file: Option<Mapping>,
+        rest: &mut Option<Box<Rest>>,
         cx: &mut Context<'_, Mail>,
     ) -> Left {
         match *stage {
-            Stage::New if !space.may_map(&call) => {
+            Stage::New if !space.may_map(call) => {
                 return Outcome::Reply(Answer::Call(Err(Errno::ENOMEM)));
             }
-            Stage::New => match calls::begin(space, call, file) {
-                Ok(next) => {
-                    space.changed();
-                    space.recount_mappings();
-                    *stage = next;
+            Stage::New | Stage::Placing(_) => {
+                let below = if let Stage::Placing(end) = *stage { Some(end) } else { None };
+                if below.is_none()
+                    && let Some((first, then)) = calls::parts(space, call)
+                {
+                    *call = first;
+                    rest.get_or_insert_default().call = Some(then);
                 }
-                Err(error) => return Outcome::Reply(Answer::Call(Err(error))),
-            },
+                let mut none = None;
+                let file = rest.as_mut().map_or(&mut none, |rest| &mut rest.file);
+                match calls::begin(space, *call, file, below) {
+                    Ok(next) => {
+                        space.changed();
+                        space.recount_mappings();
+                        *stage = next;
+                    }
+                    Err(error) => return Outcome::Reply(Answer::Call(Err(error))),
+                }
+            }
             Stage::Unmapping(at, end, answer) => match sweep(space, at, end, None) {
                 Some(at) => *stage = Stage::Unmapping(at, end, answer),
                 None => *stage = Stage::Settling(answer),
@@ -265,19 +297,19 @@ impl AddressSpaces {
             Stage::Moving(at, end, distance, answer) => match show(space, at, end, distance) {
                 Ok(Some(at)) => *stage = Stage::Moving(at, end, distance, answer),
                 Ok(None) => {
-                    *stage = remap::moved(space, &call, answer);
+                    *stage = remap::moved(space, call, answer);
                     space.changed();
                     space.recount_mappings();
                 }
                 Err(_) => {
-                    *stage = remap::not_moved(space, &call, answer);
+                    *stage = remap::not_moved(space, call, answer);
                     space.changed();
                     space.recount_mappings();
                 }
             },
             Stage::Emptying(at, end, place) => match sweep(space, at, end, None) {
                 Some(at) => *stage = Stage::Emptying(at, end, place),
-                None => *stage = remap::emptied(&call, place),
+                None => *stage = remap::emptied(call, place),
             },
             Stage::Populating(at, end, access, answer) => match populate(space, at, end, access) {
                 (Some(at), given) => {
@@ -303,13 +335,28 @@ impl AddressSpaces {
             && space.space.is_current()
             && !free_some()
         {
-            match calls::wanted(&call, answer) {
+            if let Some(rest) = rest
+                && let Some(next) = rest.call.take()
+            {
+                // The next part.
+                rest.answer = rest.answer.or(Some(answer).filter(|&answer| failed(answer)));
+                (*call, *stage) = (next, Stage::New);
+                return Outcome::Continue(At::beginning());
+            }
+            let answer = rest.as_ref().and_then(|rest| rest.answer).unwrap_or(answer);
+            match calls::wanted(call, answer) {
                 Some((end, access)) => *stage = Stage::Populating(answer, end, access, answer),
                 None => return Outcome::Reply(Answer::Call(Ok(answer))),
             }
         }
         Outcome::Continue(At::beginning())
     }
+}
+
+/// Whether this answer is an error.
+fn failed(answer: u64) -> bool {
+    const ERRORS: u64 = 4095;
+    answer > u64::MAX - ERRORS
 }
 
 fn release(space: &AddressSpace, at: &mut u64) -> Left {

@@ -1,6 +1,7 @@
 //! The system calls on memory: what each does to the regions at once, and what is left to
 //! be done to pages.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use vortex_abi::linux::general::{
@@ -13,7 +14,7 @@ use vortex_machine::{Access, PAGE, USER_END};
 
 use super::advice;
 use super::asr::{Mapping, Stage};
-use super::regions::{Backing, Region, Regions};
+use super::regions::{Backing, Region, Regions, Room};
 use super::remap;
 use super::shared::Shared;
 use super::space::AddressSpace;
@@ -43,11 +44,53 @@ pub(super) fn file_of(call: &Memory, stage: &Stage) -> Option<File> {
     Some(File { fd, shared, write: shared && protection as u32 & PROT_WRITE != 0 })
 }
 
+/// The part of a call on a range that is done first, where it goes over more regions than one run
+/// may change: then the rest is a call of its own. Of a mapping that takes the place of many,
+/// that what is there is taken away.
+pub(super) fn parts(space: &AddressSpace, call: &Memory) -> Option<(Memory, Memory)> {
+    let (address, length) = match *call {
+        Memory::Mprotect { address, length, .. }
+        | Memory::Munmap { address, length }
+        | Memory::Msync { address, length, .. }
+        | Memory::Madvise { address, length, .. } => (address, length),
+        Memory::Mmap { address, length, flags, .. } if flags as u32 & MAP_FIXED != 0 => {
+            (address, length)
+        }
+        _ => return None,
+    };
+    let (start, end) = range(address, length).ok()?;
+    let stop = space.regions.lock().slice(start, end);
+    if stop >= end {
+        return None;
+    }
+    let (first, rest) = (stop - start, end - stop);
+    Some(match *call {
+        Memory::Mprotect { protection, .. } => (
+            Memory::Mprotect { address, length: first, protection },
+            Memory::Mprotect { address: stop, length: rest, protection },
+        ),
+        Memory::Munmap { .. } => (
+            Memory::Munmap { address, length: first },
+            Memory::Munmap { address: stop, length: rest },
+        ),
+        Memory::Msync { flags, .. } => (
+            Memory::Msync { address, length: first, flags },
+            Memory::Msync { address: stop, length: rest, flags },
+        ),
+        Memory::Madvise { advice, .. } => (
+            Memory::Madvise { address, length: first, advice },
+            Memory::Madvise { address: stop, length: rest, advice },
+        ),
+        mapping => (Memory::Munmap { address, length: first }, mapping),
+    })
+}
+
 /// Does what a call says to the regions; what is to be done to pages comes after.
 pub(super) fn begin(
     space: &AddressSpace,
     call: Memory,
-    file: Option<Mapping>,
+    file: &mut Option<Box<Mapping>>,
+    below: Option<u64>,
 ) -> Result<Stage, Errno> {
     match call {
         Memory::Mmap { address, length, protection, flags, fd: _, offset } => {
@@ -58,8 +101,15 @@ pub(super) fn begin(
             if length > USER_END {
                 return Err(Errno::ENOMEM);
             }
-            let region = region(access, flags as u32, length, offset, file)?;
-            map(space, address, length, flags as u32, region)
+            let flags = flags as u32;
+            let start = match place(space, address, length, flags, below)? {
+                Room::At(start) => start,
+                Room::Below(end) => return Ok(Stage::Placing(end)),
+                Room::Nowhere => return Err(Errno::ENOMEM),
+            };
+            let file = file.take().map(|file| *file);
+            let region = region(access, flags, length, offset, file)?;
+            map(space, start, length, flags, region)
         }
         Memory::Mprotect { address, length, protection } => {
             let (start, end) = range(address, length)?;
@@ -91,7 +141,7 @@ pub(super) fn begin(
             Ok(Stage::Unmapping(start, end, 0))
         }
         Memory::Brk { end } => Ok(break_at(space, end)),
-        Memory::Mremap { .. } => remap::begin(space, &call),
+        Memory::Mremap { .. } => remap::begin(space, &call, below),
         Memory::Msync { address, length, flags } => {
             let flags = flags as u32;
             let both = MS_ASYNC | MS_SYNC;
@@ -171,29 +221,41 @@ fn region(
     Ok(Region { backing: backing.behind(offset), may_write, ..new })
 }
 
-fn map(
+/// Where a mapping goes: where it is wanted, or below an address if given.
+fn place(
     space: &AddressSpace,
     address: u64,
+    length: u64,
+    flags: u32,
+    below: Option<u64>,
+) -> Result<Room, Errno> {
+    let fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0;
+    let hint = if fixed { address } else { address & !(PAGE_U64 - 1) };
+    let (start, end) = range(hint, length)?;
+    let regions = space.regions.lock();
+    if fixed {
+        if flags & MAP_FIXED_NOREPLACE != 0 && !regions.is_free(start, end) {
+            return Err(Errno::EEXIST);
+        }
+        return Ok(Room::At(start));
+    }
+    if below.is_none() && Regions::fits(start, end) && regions.is_free(start, end) {
+        return Ok(Room::At(start));
+    }
+    let top = space.bounds.map_top();
+    let top = if flags & MAP_32BIT != 0 { top.min(LOW_TOP) } else { top };
+    Ok(regions.place_some(end - start, below.unwrap_or(top)))
+}
+
+fn map(
+    space: &AddressSpace,
+    start: u64,
     length: u64,
     flags: u32,
     region: Region,
 ) -> Result<Stage, Errno> {
     let fixed = flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0;
-    let hint = if fixed { address } else { address & !(PAGE_U64 - 1) };
-    let (start, end) = range(hint, length)?;
     let mut regions = space.regions.lock();
-    let start = if fixed {
-        if flags & MAP_FIXED_NOREPLACE != 0 && !regions.is_free(start, end) {
-            return Err(Errno::EEXIST);
-        }
-        start
-    } else if Regions::fits(start, end) && regions.is_free(start, end) {
-        start
-    } else {
-        let top = space.bounds.map_top();
-        let top = if flags & MAP_32BIT != 0 { top.min(LOW_TOP) } else { top };
-        regions.place(end - start, top).ok_or(Errno::ENOMEM)?
-    };
     let end = start + length.next_multiple_of(PAGE_U64);
     if !space.bounds.allow_at(&regions, start, end, region.is_data()) {
         return Err(Errno::ENOMEM);

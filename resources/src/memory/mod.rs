@@ -28,7 +28,7 @@ mod strings;
 mod swap;
 mod turn;
 
-pub use asr::{AddressSpaces, FaultError, Mapping, MemoryRequest, Stage};
+pub use asr::{AddressSpaces, FaultError, Mapping, MemoryRequest, Rest, Stage};
 pub use bounds::Bounds;
 pub use executable::{Given, LoadError, Loading, Program, load};
 pub use file_orders::ReclaimFile;
@@ -40,7 +40,7 @@ pub use pin::{Pinned, Unpinned, pin, read_string};
 pub use ramdisk::RamDisk;
 pub(crate) use reclaimer::go;
 pub use reclaimer::{ReclaimRequest, Reclaimer};
-pub use regions::{Backing, Region, Regions};
+pub use regions::{Backing, Region, Regions, Room};
 pub use segments::interpreter;
 pub use shared::Shared;
 pub use space::AddressSpace;

@@ -60,6 +60,29 @@ impl Pinned {
         self.length == 0
     }
 
+    /// Bytes from this place on, as far as they lie in so many pieces.
+    #[must_use]
+    pub fn some_from(&self, at: usize, most: usize) -> usize {
+        if self.pieces.len() <= most {
+            return self.length.saturating_sub(at);
+        }
+        let (mut skip, mut bytes, mut count) = (at, 0, 0);
+        for piece in &self.pieces {
+            let length = usize::from(piece.length);
+            if skip >= length {
+                skip -= length;
+                continue;
+            }
+            bytes += length - skip;
+            skip = 0;
+            count += 1;
+            if count == most {
+                break;
+            }
+        }
+        bytes
+    }
+
     /// Copies out from this place on; returns how many bytes there were.
     pub fn read(&self, at: usize, bytes: &mut [u8]) -> usize {
         let mut moved = 0;

@@ -20,6 +20,10 @@ const LOWEST: u64 = 0x1_0000;
 const MOST: usize = 65_530;
 /// Regions that are looked at in one run.
 const LOOKS: usize = 64;
+/// Regions that are looked at in one for a free place.
+const PLACED: usize = 256;
+/// Regions that are changed in one.
+const CHANGED: usize = 24;
 /// Regions that a fork copies in one run.
 const COPIED: usize = 32;
 
@@ -36,6 +40,17 @@ pub enum Backing {
     Mapped(Arc<Image>, u64),
     /// Memory of several processes, and the place of the region's first byte in it.
     Shared(Arc<Shared>, u64),
+}
+
+/// Where there is room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Here.
+    At(u64),
+    /// If anywhere, below this address.
+    Below(u64),
+    /// Nowhere.
+    Nowhere,
 }
 
 /// What a fork's child gets of a region.
@@ -419,14 +434,39 @@ impl Regions {
     #[must_use]
     pub fn place(&self, length: u64, top: u64) -> Option<u64> {
         let mut end = top;
-        for (&start, region) in self.by_start.range(..top).rev() {
+        loop {
+            match self.place_some(length, end) {
+                Room::At(start) => return Some(start),
+                Room::Below(next) => end = next,
+                Room::Nowhere => return None,
+            }
+        }
+    }
+
+    /// The same, looking at a bounded number of regions.
+    #[must_use]
+    pub fn place_some(&self, length: u64, top: u64) -> Room {
+        let mut end = top;
+        for (looks, (&start, region)) in self.by_start.range(..top).rev().enumerate() {
             if region.end <= end && end - region.end >= length {
                 break;
             }
+            if looks == PLACED {
+                return Room::Below(end);
+            }
             end = end.min(start);
         }
-        let start = end.checked_sub(length)?;
-        (start >= LOWEST).then_some(start)
+        match end.checked_sub(length) {
+            Some(start) if start >= LOWEST => Room::At(start),
+            _ => Room::Nowhere,
+        }
+    }
+
+    /// Up to where a call on this range may go in one run: over a bounded number of regions.
+    #[must_use]
+    pub fn slice(&self, start: u64, end: u64) -> u64 {
+        let after = self.by_start.range(start..end.max(start)).nth(CHANGED);
+        after.map_or(end, |(&start, _)| start)
     }
 
     /// Whether nothing lies between these addresses.

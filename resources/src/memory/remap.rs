@@ -7,7 +7,7 @@ use vortex_machine::{PAGE, USER_END};
 use super::asr::Stage;
 use super::bounds::Bounds;
 use super::calls::range;
-use super::regions::{Region, Regions};
+use super::regions::{Region, Regions, Room};
 use super::space::AddressSpace;
 
 /// Its arguments.
@@ -45,7 +45,11 @@ impl Remap {
 ///
 /// # Errors
 /// Linux's.
-pub(super) fn begin(space: &AddressSpace, call: &Memory) -> Result<Stage, Errno> {
+pub(super) fn begin(
+    space: &AddressSpace,
+    call: &Memory,
+    below: Option<u64>,
+) -> Result<Stage, Errno> {
     let remap = &Remap::of(call).ok_or(Errno::EINVAL)?;
     let known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
     let bound = remap.has(MREMAP_FIXED) || remap.has(MREMAP_DONTUNMAP);
@@ -64,7 +68,7 @@ pub(super) fn begin(space: &AddressSpace, call: &Memory) -> Result<Stage, Errno>
         return Err(Errno::EINVAL);
     }
     if bound {
-        return elsewhere(&space.bounds, &mut regions, remap, (start, end), size);
+        return elsewhere(&space.bounds, &mut regions, remap, (start, end), (size, below));
     }
     if new_end <= end {
         regions.remove(new_end, end);
@@ -84,7 +88,11 @@ pub(super) fn begin(space: &AddressSpace, call: &Memory) -> Result<Stage, Errno>
     if !remap.has(MREMAP_MAYMOVE) {
         return Err(Errno::ENOMEM);
     }
-    let place = regions.place(size, space.bounds.map_top()).ok_or(Errno::ENOMEM)?;
+    let place = match regions.place_some(size, below.unwrap_or(space.bounds.map_top())) {
+        Room::At(place) => place,
+        Room::Below(end) => return Ok(Stage::Placing(end)),
+        Room::Nowhere => return Err(Errno::ENOMEM),
+    };
     put(&mut regions, (from, region), start, place, size)?;
     Ok(remap.moving(place))
 }
@@ -95,7 +103,7 @@ fn elsewhere(
     regions: &mut Regions,
     remap: &Remap,
     (start, end): (u64, u64),
-    size: u64,
+    (size, below): (u64, Option<u64>),
 ) -> Result<Stage, Errno> {
     let place = match remap.has(MREMAP_FIXED) {
         true => {
@@ -105,7 +113,11 @@ fn elsewhere(
             }
             place
         }
-        false => regions.place(size, bounds.map_top()).ok_or(Errno::ENOMEM)?,
+        false => match regions.place_some(size, below.unwrap_or(bounds.map_top())) {
+            Room::At(place) => place,
+            Room::Below(end) => return Ok(Stage::Placing(end)),
+            Room::Nowhere => return Err(Errno::ENOMEM),
+        },
     };
     let (from, region) = regions.find(start).ok_or(Errno::EFAULT)?;
     if start.saturating_add(remap.moved()) > region.end {

@@ -20,9 +20,9 @@ pub(super) const MOST: (u64, u64) = (128 << 10, 6 << 20);
 /// Bytes that are written at once.
 const PIECE: usize = 1024;
 /// What one run may cost, in instructions, about: each piece, and each pointer.
-const RUN: usize = 25_000;
-const PIECE_COST: usize = 2_000;
-const BYTE_COST: usize = 3;
+const RUN: usize = 18_000;
+const PIECE_COST: usize = 5_000;
+const BYTE_COST: usize = 5;
 const POINTER_COST: usize = 60;
 /// Pointers that are written together.
 const POINTERS: usize = 64;
@@ -193,6 +193,12 @@ impl Stack {
             }
             self.at += piece.len() as u64;
             self.done += piece.len();
+        }
+        // All together would be too much to be freed in one run (law 5).
+        match self.part {
+            Part::Before | Part::Last => {}
+            Part::Arguments => self.words.arguments.forget(self.done),
+            Part::Environment => self.words.environment.forget(self.done),
         }
         Ok(false)
     }

@@ -24,7 +24,7 @@ impl Strings {
     /// These.
     ///
     /// # Errors
-    /// [`NoMemory`].
+    /// `NoMemory`.
     pub fn of<'a>(strings: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, NoMemory> {
         let mut all = Self::default();
         for string in strings {
@@ -37,7 +37,7 @@ impl Strings {
     /// Adds bytes to the last string.
     ///
     /// # Errors
-    /// [`NoMemory`].
+    /// `NoMemory`.
     pub fn add(&mut self, mut bytes: &[u8]) -> Result<(), NoMemory> {
         while !bytes.is_empty() {
             let room = match self.pieces.last() {
@@ -63,7 +63,7 @@ impl Strings {
     /// The last string is whole; what is added then is another.
     ///
     /// # Errors
-    /// [`NoMemory`].
+    /// `NoMemory`.
     pub fn end(&mut self) -> Result<(), NoMemory> {
         self.add(&[0])?;
         if self.count == 0 {
@@ -89,6 +89,12 @@ impl Strings {
     #[must_use]
     pub fn first(&self) -> usize {
         self.first
+    }
+
+    /// Frees what lies before this place: nobody asks for it again.
+    pub fn forget(&mut self, before: usize) {
+        let done = self.pieces.iter_mut().take(before / PIECE).rev();
+        done.take_while(|piece| piece.capacity() > 0).for_each(|piece| *piece = Vec::new());
     }
 
     /// At most so many bytes from this place on, as far as they lie in one piece; none at the

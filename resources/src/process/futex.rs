@@ -24,7 +24,7 @@ use vortex_abi::Errno;
 pub use operation::Operation;
 
 /// So many waiters are looked at in one call.
-pub const STEP: usize = 24;
+pub const STEP: usize = 12;
 /// And so many are woken: each is an answer to be delivered.
 pub const WOKEN: usize = 6;
 

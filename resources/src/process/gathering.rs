@@ -16,9 +16,9 @@ const POINTERS: usize = 16;
 /// Bytes that are copied together.
 const PIECE: usize = 512;
 /// What one run may cost, in instructions, about.
-const RUN: usize = 25_000;
-const PIECE_COST: usize = 700;
-const BYTE_COST: usize = 3;
+const RUN: usize = 10_000;
+const PIECE_COST: usize = 1_500;
+const BYTE_COST: usize = 6;
 
 /// Copied so far.
 pub(super) struct Gathering {

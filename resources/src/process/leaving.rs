@@ -16,7 +16,7 @@ use crate::files::FileRequest;
 use crate::memory::{AddressSpace, MemoryRequest};
 
 /// Children, and timers, that go in one run.
-const SLICE: usize = 8;
+const SLICE: usize = 4;
 
 impl Processes {
     /// A thread has ended: what is to be done for that in further runs.

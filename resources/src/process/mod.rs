@@ -16,6 +16,7 @@ mod leaving;
 mod limit_calls;
 mod limits;
 mod operands;
+mod pinning;
 mod posting;
 mod priorities;
 mod processes;

@@ -15,9 +15,9 @@ use super::signals::{Ended, Info, Signal, SignalSet};
 use super::subactivities::resume;
 
 /// Processes that are signalled in one run.
-pub(super) const SLICE: usize = 2;
+pub(super) const SLICE: usize = 1;
 /// Processes that are looked at in one.
-const LOOKED: usize = 64;
+const LOOKED: usize = 24;
 /// Threads that are looked at in one.
 const THREADS: usize = 64;
 

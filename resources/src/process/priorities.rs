@@ -16,7 +16,7 @@ use super::request::{Extra, ProcessCall, Scan};
 use super::resource::{Next, Processes, reply};
 
 /// Processes that are looked at in one run.
-const SLICE: usize = 128;
+const SLICE: usize = 32;
 
 impl Processes {
     /// Calls for each process that these arguments mean, a slice at a time. Nothing if there

@@ -14,6 +14,7 @@ use vortex_units::{CoreId, Cycles, Nanos};
 use super::direct::{self, Effect};
 use super::gathering::Gathering;
 use super::operands::{Operands, Unready};
+use super::pinning::{self, Pinning};
 use super::request::{Child, Exec, Extra, ProcessCall};
 use super::selecting::Select;
 use super::signals::SignalSet;
@@ -144,6 +145,12 @@ fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
                 operands
             }
             None if thread.done > 0 => rest(thread, &call)?,
+            None if pinning::is_long(&call.operands()) && !thread.unreachable => {
+                match pin_some(thread, &call)? {
+                    Some(operands) => operands,
+                    None => return Ok(Prepared::More),
+                }
+            }
             None => prepare_or_without(thread, call.operands(), goes_without(thread))?,
         },
     };
@@ -154,6 +161,29 @@ fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
     call.deadline = thread.deadline;
     call.expired = thread.expired;
     Ok(Prepared::Files(Box::new(call)))
+}
+
+/// Pins some more of large buffers: the operands, when all are pinned.
+fn pin_some(thread: &mut Thread, call: &abi::Files) -> Result<Option<Operands>, Unready> {
+    let pinning = thread.pinning.take();
+    let mut pinning = pinning.unwrap_or_else(|| Box::new(Pinning::new(call.operands())));
+    match pinning.go_on(&thread.space) {
+        Ok(true) => Ok(Some(pinning.done())),
+        Ok(false) => {
+            thread.pinning = Some(pinning);
+            Ok(None)
+        }
+        // Of a buffer that is not there it is found out what there is.
+        Err(Unready::Error(Errno::EFAULT)) if goes_without(thread) => {
+            prepare_or_without(thread, call.operands(), true).map(Some)
+        }
+        Err(unready) => {
+            if let Unready::Fault(..) = unready {
+                thread.pinning = Some(pinning);
+            }
+            Err(unready)
+        }
+    }
 }
 
 /// What is left of the buffers of a write that waited after a part of them was written.

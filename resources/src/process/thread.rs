@@ -12,6 +12,7 @@ use vortex_units::{CoreId, Cycles, Frames};
 
 use super::ending::Ending;
 use super::gathering::Gathering;
+use super::pinning::Pinning;
 use super::processes::{Process, ThreadState};
 use super::seat::Seat;
 use super::signals::frame::Trap;
@@ -69,6 +70,8 @@ pub struct Thread {
     pub fault: Option<Fault>,
     /// Its last fault, for handlers.
     pub trap: Trap,
+    /// The large buffers of its call, as far as they are pinned.
+    pub(super) pinning: Option<Box<Pinning>>,
     /// The strings of its execve(2), as far as they are copied.
     pub(super) gathering: Option<Box<Gathering>>,
     /// What is left to do when it ends.
@@ -103,6 +106,7 @@ impl Thread {
             given: Frames::ZERO,
             fault: None,
             trap: Trap::default(),
+            pinning: None,
             gathering: None,
             ending: None,
         })

@@ -34,7 +34,7 @@ const CALLS: u32 = 16;
 pub(super) const FAULTS: u32 = 1024;
 
 /// Faults mended for one system call in one run.
-const MENDS: u32 = 16;
+const MENDS: u32 = 8;
 
 const SIGKILL: i32 = 9;
 
@@ -300,7 +300,7 @@ impl Threads {
             let Prepared::Fault(address, access) = prepared else { break };
             let Some(given) = mend_here(&thread.space, address, access) else { break };
             cx.allocated(Frames::new(given));
-            if thread.gathering.is_some() {
+            if thread.gathering.is_some() || thread.pinning.is_some() {
                 // It goes on where it was, with a run of its own.
                 prepared = Prepared::More;
                 break;
@@ -341,7 +341,8 @@ impl Threads {
                 let space = thread.space.clone();
                 let labels = Labels::flow(space.number);
                 let files = thread.process().files;
-                let request = MemoryRequest::Call { space, files, call, stage: Stage::New };
+                let request =
+                    MemoryRequest::Call { space, files, call, stage: Stage::New, rest: None };
                 cx.request(ports.memory, labels, request)
             }
             Prepared::Files(call) => {
@@ -365,6 +366,7 @@ impl Threads {
         match &mut ready.thread {
             Some(thread) if !thread.unreachable && stub::goes_without(thread) => {
                 thread.unreachable = true;
+                thread.pinning = None;
                 self.call(ready, cx)
             }
             _ => self.finish(ready, Err(Errno::EFAULT), cx),
@@ -406,7 +408,7 @@ impl Threads {
                 (done, result) => Ok(done.saturating_add(result.unwrap_or(0))),
             };
             thread.settle();
-            thread.gathering = None;
+            (thread.gathering, thread.pinning) = (None, None);
             if let Some(blocked) = thread.restored.take() {
                 thread.block(blocked);
             }

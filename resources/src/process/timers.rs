@@ -48,6 +48,8 @@ struct Timer {
 #[derive(Default)]
 pub(super) struct Timers {
     all: BTreeMap<TimerId, Timer>,
+    /// The numbers that are taken, a bit each.
+    taken: BTreeMap<Pid, [u64; MOST / u64::BITS as usize]>,
     number: u64,
 }
 
@@ -60,14 +62,36 @@ impl Timers {
                 return false;
             };
             self.all.remove(&id);
+            self.give(id);
         }
         true
     }
 
-    fn free(&self, pid: Pid) -> Result<TimerId, Errno> {
-        let own = self.all.range((pid, 0)..=(pid, i32::MAX));
-        let taken = own.zip(0..).take_while(|((id, _), at)| id.1 == *at).count();
-        if taken >= MOST { Err(Errno::EAGAIN) } else { Ok((pid, taken as i32)) }
+    /// The lowest number that is free, for a new timer.
+    fn take(&mut self, pid: Pid) -> Result<TimerId, Errno> {
+        let taken = self.taken.entry(pid).or_default();
+        for (place, word) in (0..).zip(taken.iter_mut()) {
+            let bit = word.trailing_ones();
+            if bit < u64::BITS {
+                *word |= 1 << bit;
+                return Ok((pid, place * u64::BITS as i32 + bit as i32));
+            }
+        }
+        Err(Errno::EAGAIN)
+    }
+
+    /// A number is free again.
+    fn give(&mut self, (pid, number): TimerId) {
+        let Some(taken) = self.taken.get_mut(&pid) else { return };
+        let bits = u64::BITS as i32;
+        if let Ok(place) = usize::try_from(number / bits)
+            && let Some(word) = taken.get_mut(place)
+        {
+            *word &= !(1 << (number % bits));
+        }
+        if taken.iter().all(|&word| word == 0) {
+            self.taken.remove(&pid);
+        }
     }
 }
 
@@ -119,7 +143,9 @@ impl Processes {
                 Ok(if waits { timer.before } else { timer.overruns } as u64)
             }
             P::TimerDelete { timer } => {
-                self.timers.all.remove(&(pid, timer)).map(|_| 0).ok_or(Errno::EINVAL)
+                self.timers.all.remove(&(pid, timer)).ok_or(Errno::EINVAL)?;
+                self.timers.give((pid, timer));
+                Ok(0)
             }
             _ => Err(Errno::ENOSYS),
         }
@@ -134,7 +160,7 @@ impl Processes {
             }
             _ => return Err(Errno::EINVAL),
         }
-        let id = self.timers.free(call.thread.process.pid)?;
+        let id = self.timers.take(call.thread.process.pid)?;
         let (sends, thread) = if given {
             let (value, signal, kind, tid) = event(&call.operands.bytes_of::<64>(0)?);
             let signal = || Signal::new(signal).ok_or(Errno::EINVAL);

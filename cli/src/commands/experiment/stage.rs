@@ -38,6 +38,8 @@ pub struct Beside<'a> {
     pub words: &'a [&'a str],
     /// Programs of the host, each at its path, with the libraries that they need.
     pub host: &'a [&'a str],
+    /// How much memory, where the usual is too little.
+    pub memory: Option<Memory>,
 }
 
 /// The template's text with its values: lines with `{core}` once for each core.
@@ -117,7 +119,7 @@ impl Stage {
             accelerator: self.accelerator,
             counted: self.counted,
             cores: self.cores,
-            memory: Memory::mebibytes(256).unwrap_or(Memory::LEAST),
+            memory: beside.memory.or(Memory::mebibytes(256)).unwrap_or(Memory::LEAST),
             kernel,
             image: Some(file.path().to_path_buf()),
             words: iter::once(format!("config={CONFIG}"))

@@ -30,8 +30,12 @@ fn no_file_becomes_larger_than_its_writer_may_make_it() {
 fn one_call_moves_a_window_at_most() {
     let mut world = World::new();
     let fd = world.open("/a", abi::O_CREAT | abi::O_RDWR).unwrap();
-    assert_eq!(world.write(fd, &[1; 100_000]), Ok(WINDOW));
-    assert_eq!(world.write(fd, &[1; 100_000]), Ok(WINDOW));
+    let mut written = 0;
+    while written < 100_000 {
+        let now = world.write(fd, &[1; 100_000]).unwrap();
+        assert!(now <= WINDOW);
+        written += now;
+    }
     assert_eq!(world.read_at(fd, 100_000, Some(0)).unwrap().len(), WINDOW);
 }
 
@@ -83,7 +87,7 @@ fn a_large_allocation_goes_in_steps() {
         at += world.call(|root, c, _| root.allocate(c, open, 0, at, end - at)).unwrap() as i64;
         steps += 1;
     }
-    assert_eq!((at, steps), (end, 24));
+    assert_eq!((at, steps), (end, 128));
     assert_eq!(world.stat("/a").unwrap().size, 3 << 20);
     const PUNCH: u32 = abi::FALLOC_FL_PUNCH_HOLE | abi::FALLOC_FL_KEEP_SIZE;
     let mut at = 100;

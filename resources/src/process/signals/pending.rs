@@ -21,12 +21,54 @@ use vortex_abi::linux::general as linux;
 /// So many real-time signals wait; it stands for `RLIMIT_SIGPENDING`.
 pub const REALTIME_LIMIT: usize = 1024;
 
+/// Signals that lie together in a queue: it grows by so many, and none is ever moved.
+const PIECE: usize = 32;
+
+/// Signals of one number, in the order of sending.
+#[derive(Debug, Default)]
+struct Queue {
+    pieces: VecDeque<VecDeque<Info>>,
+    length: usize,
+}
+
+impl Queue {
+    fn push(&mut self, info: Info) {
+        match self.pieces.back_mut() {
+            Some(piece) if piece.len() < PIECE => piece.push_back(info),
+            _ => {
+                let mut piece = VecDeque::new();
+                piece.push_back(info);
+                self.pieces.push_back(piece);
+            }
+        }
+        self.length = self.length.saturating_add(1);
+    }
+
+    fn pop(&mut self) -> Option<Info> {
+        let piece = self.pieces.front_mut()?;
+        let info = piece.pop_front();
+        if piece.is_empty() {
+            self.pieces.pop_front();
+        }
+        self.length = self.length.saturating_sub(1);
+        info
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Info> {
+        self.pieces.iter().flatten()
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Info> {
+        self.pieces.iter_mut().flatten()
+    }
+}
+
 /// Signals that wait.
 #[derive(Debug, Default)]
 pub struct Pending {
     set: SignalSet,
     /// By signal, in the order of sending; none is empty.
-    queued: BTreeMap<Signal, VecDeque<Info>>,
+    queued: BTreeMap<Signal, Queue>,
     /// Of those, the real-time ones.
     realtime: usize,
     /// The same, on the bill of the activity that they wait in.
@@ -68,7 +110,7 @@ impl Pending {
         } else {
             self.realtime += 1;
         }
-        self.queued.entry(signal).or_default().push_back(info);
+        self.queued.entry(signal).or_default().push(info);
         self.set.insert(signal);
         Ok(Added::Waits)
     }
@@ -119,11 +161,11 @@ impl Pending {
     /// sigtimedwait(2) takes what it waits for: all else is blocked.
     pub fn take(&mut self, blocked: SignalSet) -> Option<Info> {
         let signal = self.peek(blocked)?;
-        let info = self.queued.get_mut(&signal).and_then(VecDeque::pop_front);
+        let info = self.queued.get_mut(&signal).and_then(Queue::pop);
         if info.is_some() {
             self.gone(signal, 1);
         }
-        if self.queued.get(&signal).is_none_or(VecDeque::is_empty) {
+        if self.queued.get(&signal).is_none_or(|queue| queue.length == 0) {
             self.queued.remove(&signal);
             self.set.remove(signal);
         }
@@ -134,7 +176,7 @@ impl Pending {
     /// once, whatever their number.
     pub fn discard(&mut self, signals: SignalSet) {
         for signal in self.set.intersection(signals).iter() {
-            let all = self.queued.remove(&signal).map_or(0, |all| all.len());
+            let all = self.queued.remove(&signal).map_or(0, |all| all.length);
             self.gone(signal, all);
             self.set.remove(signal);
         }

@@ -1,0 +1,157 @@
+//! The part `runs`: no run of a handler takes more than 50,000 instructions (law 5), whatever a
+//! program asks for.
+//!
+//! A machine whose time counts instructions boots with `services/long`, each of its cases an
+//! activity of its own, one after the other: each asks for as much work as one call can be made
+//! to do. The kernel tells at its end the longest run of each resource for each activity.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::{Extent, Verdict, services};
+use crate::commands::stage::{Beside, Stage};
+use crate::failure::Failure;
+use crate::home;
+use crate::human;
+use crate::machine::accelerator::{Accelerator, Wish};
+use crate::machine::size::{Cores, Memory};
+
+/// What a handler does at most, in instructions.
+const MOST: u64 = 50_000;
+/// What is known to do more: of what (a run's name ends so), and what it may do until it is mended.
+/// See "Known to be wrong" in docs/STATUS.md.
+const KNOWN: &[(&str, u64)] = &[
+    // Looking through and joining the up to 1,024 locks on the ranges of one file.
+    ("resource.file for range-locks: fcntl", 150_000),
+    // Two megabytes of arguments.
+    ("resource.thread of arguments-large for arguments-large: execve", 55_000),
+    // A step of the search for frames to take back.
+    ("resource.memory for infrastructure: reclaim", 150_000),
+];
+/// A simple instruction in cycles of the machine's counter, where time counts instructions: 2 ns
+/// at a gigahertz.
+const CYCLES: u64 = 2;
+/// In which all cases have run, on the host.
+const LIMIT: Duration = Duration::from_secs(400);
+/// From one case to the next, in the machine: nobody waits for time that is only counted.
+const APART: u64 = 100;
+const MIB: u32 = 768;
+
+/// A run that was told.
+#[derive(Debug, PartialEq, Eq)]
+struct Run<'a> {
+    instructions: u64,
+    /// Of which resource, for whom, and what it was asked for.
+    of: &'a str,
+}
+
+/// As a part of the proof.
+pub fn part(root: &Path, _: Extent) -> Verdict {
+    let accelerator = match Accelerator::choose(Wish::Tcg, true) {
+        Ok(accelerator) => accelerator,
+        Err(error) => return Verdict::NotRun(error.to_string()),
+    };
+    match runs(root, accelerator) {
+        Ok((cases, console)) => judge(&cases, &console),
+        Err(failure) => Verdict::Bad(failure.to_string()),
+    }
+}
+
+/// The cases, and what the machine said.
+fn runs(root: &Path, accelerator: Accelerator) -> Result<(Vec<String>, String), Failure> {
+    let folder = services::build(root).map_err(Failure::Booted)?;
+    let list = home::output(Command::new(folder.join("long")).arg("--list"))?;
+    let cases: Vec<String> = list.lines().map(String::from).collect();
+    let stage = Stage { accelerator, counted: true, cores: Cores::LEAST };
+    let memory = Memory::mebibytes(MIB.into());
+    let beside = Beside { words: &["runs=told"], memory, ..Beside::default() };
+    let console = stage.run_with(&configuration(&cases), &["long"], LIMIT, None, beside)?;
+    Ok((cases, console))
+}
+
+fn configuration(cases: &[String]) -> String {
+    let mut text = format!(
+        "<?xml version=\"1.0\"?>\n<schedulerconfig>\n\
+         <machine memory=\"{MIB} MiB\" timeslice=\"5 ms\"/>\n\
+         <cpumultiplexor tag=\"cpumux0\" core=\"0\" algorithm=\"propshare.wfq\"/>\n\
+         <resourcescheduler resource=\"resource.thread\" algorithm=\"propshare.round-robin\">\n\
+         <cpumultiplexor tag=\"cpumux0\"/>\n</resourcescheduler>\n"
+    );
+    for case in cases {
+        let _ = writeln!(text, "<activity name=\"{case}\" share=\"10\"/>");
+    }
+    for (place, case) in (0..).zip(cases) {
+        let after = APART * place;
+        let _ = writeln!(
+            text,
+            "<service activity=\"{case}\"> <program> /bin/long </program>\
+             <argument> {case} </argument> <argument> --after </argument>\
+             <argument> {after} </argument> </service>"
+        );
+    }
+    text + "</schedulerconfig>\n"
+}
+
+fn told(line: &str) -> Option<Run<'_>> {
+    let (cycles, of) = line.trim().strip_prefix("longest run: ")?.split_once(" cycles, ")?;
+    Some(Run { instructions: cycles.parse::<u64>().ok()? / CYCLES, of })
+}
+
+fn judge(cases: &[String], console: &str) -> Verdict {
+    let mut wrong = String::new();
+    for case in cases {
+        if !console.lines().any(|line| line.trim() == format!("{case}: good")) {
+            let said = console.lines().find(|line| line.starts_with(&format!("{case}: ")));
+            let _ = writeln!(wrong, "{}", said.unwrap_or(&format!("{case}: says nothing")).trim());
+        }
+    }
+    let mut all: Vec<Run<'_>> = console.lines().filter_map(told).collect();
+    all.sort_by_key(|run| std::cmp::Reverse(run.instructions));
+    let mut known = String::new();
+    for Run { instructions, of } in all.iter().take_while(|run| run.instructions > MOST) {
+        let most = KNOWN.iter().find(|(what, _)| of == what).map_or(MOST, |(_, most)| *most);
+        let told = human::grouped(*instructions);
+        let _ = match *instructions > most {
+            true => writeln!(wrong, "{of}: {told} instructions in one run"),
+            false => write!(known, "; known to be too long: {of}: {told}"),
+        };
+    }
+    all.retain(|run| run.instructions <= MOST);
+    match all.first() {
+        None => Verdict::Bad(format!("{wrong}no runs are told\n{console}")),
+        Some(_) if !wrong.is_empty() => Verdict::Bad(wrong),
+        Some(Run { instructions, of }) => Verdict::Good(format!(
+            "{} cases; the longest run: {} instructions, {of}{known}",
+            cases.len(),
+            human::grouped(*instructions)
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bad(console: &str) -> Option<String> {
+        match judge(&["one".into()], console) {
+            Verdict::Bad(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_too_long_a_wrong_answer_and_silence_fail() {
+        let good = "one: good\r\nlongest run: 100000 cycles, resource.file for one: read\r\n";
+        assert_eq!(bad(good), None);
+        let long = bad(&good.replace("100000", "100002")).unwrap();
+        assert!(long.contains("resource.file for one: read: 50,001 instructions"), "{long}");
+        let known = "longest run: 100002 cycles, resource.memory for infrastructure: reclaim\n";
+        assert_eq!(bad(&format!("{good}{known}")), None);
+        assert!(bad(&format!("{good}{known}").replace("100002", "400000")).is_some());
+        assert!(bad(&good.replace("good", "WRONG: 1 instead of 2")).is_some());
+        assert!(bad("longest run: 1 cycles, resource.file for one: read").is_some());
+        assert!(bad("one: good").is_some());
+    }
+}
