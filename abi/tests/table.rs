@@ -50,6 +50,24 @@ fn every_number_decodes_to_a_call() {
     assert_eq!(vortex_abi::decode(0xffff_ffff, &[0; 6]), None);
 }
 
+/// The short way decodes what is declared `direct` as the long one does, and nothing else: no
+/// other call runs without a request.
+#[test]
+fn only_direct_calls_are_decoded_directly() {
+    for arguments in [[0; 6], [1, 0x1000, 24, 3, 0x2000, 5], [u64::MAX; 6]] {
+        for call in DECLARED {
+            let number = u64::from(call.number);
+            let long = match vortex_abi::decode(number, &arguments) {
+                Some(vortex_abi::Call::Direct(direct)) => Some(direct),
+                _ => None,
+            };
+            assert_eq!(long.is_some(), call.to == "direct", "{}", call.name);
+            assert_eq!(vortex_abi::decode_direct(number, &arguments), long, "{}", call.name);
+        }
+        assert_eq!(vortex_abi::decode_direct(0xffff_ffff, &arguments), None);
+    }
+}
+
 #[test]
 fn a_long_buffer_is_cut_to_what_one_call_pins() {
     let read = vortex_abi::decode(0, &[3, 0x1000, u64::MAX, 0, 0, 0]);
