@@ -13,7 +13,8 @@ fn table() -> String {
         "# The system calls\n\nGenerated from their declarations in `abi/calls.toml`; `VORTEX_GOLDEN=write ./vortex \
          test abi` writes it anew. Numbers, names and meanings are Linux's on x86-64; from 22016 (0x5600) on they are Vortex's own. A *direct* call is a function \
          that cannot interfere with scheduling (§3.4); the others become requests to the resource named. All other \
-         numbers return `ENOSYS`, and are said once a program on the console.\n\n\
+         numbers return `ENOSYS`, and the console says so, once for a number and a program's name: but not of `rseq` (334), \
+         for which C libraries ask at every thread's start and do without, and 256 times at most in the machine's life.\n\n\
          | number | name | to | arguments | what it does |\n|---:|---|---|---|---|\n",
     );
     for call in DECLARED {
