@@ -23,7 +23,7 @@ pub fn shuttle(root: &Path, extent: Extent) -> Verdict {
         Extent::Full => ("VORTEX_SCHEDULES", MANY_SCHEDULES),
         _ => ("SHUTTLE_RANDOM_SEED", FIXED_SEED),
     };
-    let what = ["--package", "vortex-grid", "--test", "toolkit", "threads"];
+    let what = ["--package", "vortex-grid", "--test", "toolkit", "threads::"];
     checker(root, "shuttle", &what, &[environment])
 }
 

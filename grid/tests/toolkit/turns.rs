@@ -179,7 +179,7 @@ impl Set {
 }
 
 #[test]
-fn a_threads_calls_are_served_in_its_turn() {
+fn calls_are_served_in_the_turn_of_who_makes_them() {
     for (run_on, first) in [(LONG, true), (Micros::ZERO, false)] {
         let mut set = set(run_on, First::anywhere());
         assert_eq!(set.calls_come_first(), first, "run-on for {run_on:?}");
