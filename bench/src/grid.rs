@@ -101,7 +101,7 @@ impl Machine for Counter {
 }
 
 const FREQUENCY: Frequency = Frequency::megahertz(1_000);
-/// The debt cap of the design, 100 ms, in cycles.
+/// The most debt (law 2), 100 ms, in cycles.
 const DEBT_CAP: u64 = 100_000_000;
 
 /// `propshare.wfq`, counting cycles.

@@ -17,8 +17,9 @@ pub use run::Run;
     version,
     about = "Vortex: a kernel in which no service can violate another's service level",
     long_about = "Vortex is an isolation kernel: all resource consumption is measured, attributed to \
-                  exactly one activity, and scheduled.\nThis command checks configurations, simulates \
-                  them, and proves and measures the kernel's source.",
+                  exactly one activity, and scheduled.\nThis command boots it in a virtual machine \
+                  with programs as its processes, reproduces the paper's experiments there, checks \
+                  and simulates configurations, and proves and measures the kernel's source.",
     after_help = EXAMPLES,
     disable_help_subcommand = true,
     arg_required_else_help = true
@@ -31,6 +32,9 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
+  ./vortex run                               boot it: a shell, as a process on Vortex
+  ./vortex run examples/three-services.xml   services at shares of their own
+  ./vortex experiment cpu --quick            the paper's Figure 8 beside what was measured
   ./vortex check examples/paper-cpu.xml      is this file sound, and who is guaranteed what?
   ./vortex simulate examples/paper-cpu.xml   run it under virtual time: who used what, who waited
   ./vortex test --quick                      is this checkout in order? (under three minutes)

@@ -18,7 +18,9 @@ use crate::clock::Clock;
 use crate::console::print;
 use crate::{memory, runs};
 
-/// How the machine ends where objects are left that nobody has any more.
+/// How the machine ends where a core's cycles are not each on one bill.
+const LEDGER_WRONG: u8 = 3;
+/// The same where objects are left that nobody has any more.
 const OBJECTS_LEFT: u8 = 4;
 /// The same for frames.
 const FRAMES_LEFT: u8 = 5;
@@ -30,6 +32,8 @@ pub struct Bill {
     idle: Cycles,
     host: Cycles,
     departed: Cycles,
+    /// A core's ledger does not balance.
+    wrong: bool,
     /// In the order of [`Shared::names`].
     used: Vec<Cycles>,
 }
@@ -61,11 +65,13 @@ pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
         elapsed.get(),
         PerCent(ledger.idle_time().get(), elapsed.get()),
     ));
-    match core.audit() {
+    let audit = core.audit();
+    match audit {
         Ok(()) => print(format_args!("ledger whole\n")),
         Err(imbalance) => print(format_args!("LEDGER WRONG: {imbalance:?}\n")),
     }
     let mut bill = shared.bill.lock();
+    bill.wrong |= audit.is_err();
     bill.elapsed += elapsed;
     bill.idle += ledger.idle_time();
     bill.host += ledger.host_time();
@@ -91,10 +97,11 @@ pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
         while vortex_resources::free_some() {}
         // Both are told, whatever the first says.
         let (frames, objects) = (memory::report(shared), objects(shared));
-        let status = match (frames, objects) {
-            (true, true) => Status::Good,
-            (false, _) => Status::Failed(FRAMES_LEFT),
-            (true, false) => Status::Failed(OBJECTS_LEFT),
+        let status = match (bill.wrong, frames, objects) {
+            (false, true, true) => Status::Good,
+            (true, _, _) => Status::Failed(LEDGER_WRONG),
+            (false, false, _) => Status::Failed(FRAMES_LEFT),
+            (false, true, false) => Status::Failed(OBJECTS_LEFT),
         };
         vortex_machine::power_off(status, shared.debug_exit);
     }

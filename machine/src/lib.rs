@@ -6,7 +6,7 @@
 //!
 //! # Invariants
 //! - No interrupt is taken in kernel mode but where [`Cpu::idle`] and [`Cpu::poll`] let them
-//!   in, and these only note them (DESIGN.md part 6). That is what makes `&mut` state of a
+//!   in, and these only note them. That is what makes `&mut` state of a
 //!   core sound.
 //! - The kernel never dereferences a user address: user memory is reached through
 //!   [`Frame`]s, by volatile copies.

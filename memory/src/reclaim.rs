@@ -17,7 +17,7 @@
 //! - Every order either brings a frame or marks one that this waiter does not ask for again:
 //!   so each waiter ends, with its frames or with `Nothing`, after so many answers as there
 //!   are frames at most; and pins are gone when the calls that hold them end (a call that
-//!   waits holds none: DESIGN.md part 6).
+//!   waits holds none: decision 0043).
 //! - A step looks at no more than 256 frames.
 
 use core::sync::atomic::Ordering;

@@ -20,7 +20,7 @@ use crate::machine::size::{Cores, Memory};
 
 /// What a handler does at most, in instructions.
 const MOST: u64 = 50_000;
-/// What is known to do more: of what (a run's name ends so), and what it may do until it is mended.
+/// What is known to do more: of what (a run's whole name), and what it may do until it is mended.
 /// See "Known to be wrong" in docs/STATUS.md.
 const KNOWN: &[(&str, u64)] = &[
     // Looking through and joining the up to 1,024 locks on the ranges of one file.

@@ -48,7 +48,7 @@ pub struct Parameter {
     pub place: Place,
 }
 
-/// Which of the two forms of CPU share a multiplexor has (DESIGN part 5).
+/// Which of the two forms of CPU share a multiplexor has (decision 0003).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ShareForm {
     /// `charge-through`: what an activity uses on the core in any resource also counts

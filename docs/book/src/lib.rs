@@ -8,6 +8,9 @@ pub mod toy;
 #[doc = include_str!("grid.md")]
 pub mod grid {}
 
+#[doc = include_str!("laws.md")]
+pub mod laws {}
+
 #[doc = include_str!("scheduler.md")]
 pub mod scheduler {}
 

@@ -62,8 +62,9 @@ pub struct CoreSpec {
     /// Whether all of an activity's consumption advances its own client at the
     /// multiplexor (charge-through), or only what its threads use (the paper's form).
     pub charge_through: bool,
-    /// For how long same-core, same-activity follow-ups may be dispatched without asking
-    /// the schedulers again; zero turns run-on off.
+    /// How long a turn lasts: what follows on this core for the activity whose client was
+    /// chosen is dispatched without asking the schedulers again. With zero a turn is one
+    /// decision's requests.
     pub run_on: Micros,
     /// Which waits are explained.
     pub sampling: Sampling,
@@ -72,7 +73,8 @@ pub struct CoreSpec {
 }
 
 impl CoreSpec {
-    /// A core with charge-through and the defaults of the design.
+    /// A core with charge-through and turns of 20 us. Kernel and simulation set what their
+    /// configuration says: 200 us with charge-through, where it says nothing.
     #[must_use]
     pub fn new(core: CoreId, multiplexor: Arc<dyn Scheduler>) -> Self {
         Self {

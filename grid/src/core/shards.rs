@@ -1,5 +1,5 @@
 //! A core's table of labels, in pieces: a table that grows moves all that it has, and that
-//! work would be done in one go, in whosever run it happens to be (law 5 of DESIGN.md).
+//! work would be done in one go, in whosever run it happens to be (law 5).
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

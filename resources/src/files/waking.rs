@@ -139,7 +139,8 @@ impl FileSystem {
         self.waking.push_back((key, self.waits.last()));
     }
 
-    /// Lets a thread try again.
+    /// Ends a thread's wait, for what it waited for may be there: its call goes on, here or by
+    /// its thread, or waits again.
     fn wake(&mut self, tid: Pid, cx: &mut Cx<'_>) {
         let Some(over) = self.end_wait(tid) else { return };
         let mut call = match over.then {
@@ -171,5 +172,5 @@ impl FileSystem {
     }
 }
 
-/// Threads that are woken in one run: each is an answer to be delivered.
+/// Threads that are woken in one run: each is an answer or a kept request to be delivered.
 const SLICE: usize = 6;

@@ -115,8 +115,12 @@ pub fn make(
         }
         Direct::SetRobustList { head, length } => {
             const SIZE: u64 = 24;
-            thread.robust = head;
-            if length == SIZE { Ok(0) } else { Err(Errno::EINVAL) }
+            if length == SIZE {
+                thread.robust = head;
+                Ok(0)
+            } else {
+                Err(Errno::EINVAL)
+            }
         }
         Direct::ArchPrctl { operation, address } => arch_prctl(thread, operation, address)?,
         Direct::ClockGettime { clock, .. } => {

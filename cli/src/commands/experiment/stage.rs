@@ -2,7 +2,6 @@
 //! and QEMU; and what its console said.
 
 use std::collections::BTreeMap;
-use std::iter;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use crate::config_file;
 use crate::failure::Failure;
 use crate::home;
 use crate::machine::accelerator::Accelerator;
-use crate::machine::console;
+use crate::machine::console::{self, Manner};
 use crate::machine::image::{self, GuestPath, Programs, Tree};
 use crate::machine::own;
 use crate::machine::qemu::Machine;
@@ -122,13 +121,15 @@ impl Stage {
             memory: beside.memory.or(Memory::mebibytes(256)).unwrap_or(Memory::LEAST),
             kernel,
             image: Some(file.path().to_path_buf()),
-            words: iter::once(format!("config={CONFIG}"))
+            words: [format!("config={CONFIG}"), "exit=debug".into()]
+                .into_iter()
                 .chain(beside.words.iter().map(ToString::to_string))
                 .collect(),
             devices: Vec::new(),
         };
         let events = console::watch()?;
-        let (ending, said) = console::capture(machine.command(), &events, limit, last)?;
+        let manner = Manner { limit: Some(limit), with_status: machine.ends_with_status() };
+        let (ending, said) = console::capture(machine.command(), &events, manner, last)?;
         match ending {
             Ending::Good => Ok(said),
             other => {

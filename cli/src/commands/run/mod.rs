@@ -131,7 +131,8 @@ fn memory(config: &Config) -> Memory {
 }
 
 fn words(arguments: &Run) -> Vec<String> {
-    let first = [format!("config={CONFIG}")];
+    // So that how it ended is known here.
+    let first = [format!("config={CONFIG}"), "exit=debug".into()];
     first.into_iter().chain(split(&arguments.append).map(String::from)).collect()
 }
 

@@ -5,7 +5,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use super::readers::{self, Watched};
-use super::{Event, LOOK, Quit};
+use super::{Event, LOOK, Manner, Quit};
 use crate::machine::ending::Ending;
 use crate::machine::error::MachineError;
 use crate::machine::process::{GRACE, Process};
@@ -18,7 +18,7 @@ use crate::machine::process::{GRACE, Process};
 pub fn capture(
     mut command: Command,
     events: &Watched,
-    limit: Duration,
+    manner: Manner,
     last: Option<&str>,
 ) -> Result<(Ending, String), MachineError> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -26,7 +26,8 @@ pub fn capture(
     let pipes = process.pipes();
     readers::output(pipes.output, events.sender());
     readers::complaints(pipes.complaints, events.sender());
-    let end = Instant::now() + limit;
+    let end = manner.limit.map(|limit| Instant::now() + limit);
+    let over = || end.is_some_and(|end| Instant::now() >= end);
     let mut said = Vec::new();
     let quit = loop {
         match events.receiver.recv_timeout(LOOK) {
@@ -40,14 +41,14 @@ pub fn capture(
             Ok(Event::Complaint(line)) => eprintln!("{line}"),
             Ok(Event::Quit(quit)) => break Some(quit),
             Ok(Event::Silent) | Err(RecvTimeoutError::Disconnected) => break None,
-            Err(RecvTimeoutError::Timeout) if Instant::now() >= end => break Some(Quit::Time),
+            Err(RecvTimeoutError::Timeout) if over() => break Some(Quit::Time),
             Err(RecvTimeoutError::Timeout) => {
                 if process.ended().map_err(MachineError::Stop)?.is_some() {
                     break None;
                 }
             }
         }
-        if Instant::now() >= end {
+        if over() {
             break Some(Quit::Time);
         }
     };
@@ -56,10 +57,10 @@ pub fn capture(
         Some(_) => None,
     };
     let ending = match by_itself {
-        Some(status) => Ending::of(status, false),
+        Some(status) => Ending::of(status, manner.with_status),
         None => {
             let status = process.stop(GRACE).map_err(MachineError::Stop)?;
-            quit.map_or_else(|| Ending::of(status, false), Ending::Stopped)
+            quit.map_or_else(|| Ending::of(status, manner.with_status), Ending::Stopped)
         }
     };
     while let Ok(event) = events.receiver.recv_timeout(Duration::from_millis(20)) {
@@ -82,16 +83,20 @@ fn has_line(said: &[u8], text: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn within(milliseconds: u64) -> Manner {
+        Manner { limit: Some(Duration::from_millis(milliseconds)), with_status: false }
+    }
+
     #[test]
     fn what_is_said_is_kept_and_who_is_slow_is_stopped() {
         let events = super::super::watch().unwrap();
         let mut echo = Command::new("sh");
         echo.args(["-c", "echo hello; exit 0"]);
-        let (ending, said) = capture(echo, &events, Duration::from_secs(20), None).unwrap();
+        let (ending, said) = capture(echo, &events, within(20_000), None).unwrap();
         assert_eq!((ending, said.as_str()), (Ending::Good, "hello\n"));
         let mut slow = Command::new("sh");
         slow.args(["-c", "echo a; exec sleep 60"]);
-        let (ending, _) = capture(slow, &events, Duration::from_millis(300), None).unwrap();
+        let (ending, _) = capture(slow, &events, within(300), None).unwrap();
         assert_eq!(ending, Ending::Stopped(Quit::Time));
     }
 
@@ -100,8 +105,7 @@ mod tests {
         let events = super::super::watch().unwrap();
         let mut long = Command::new("sh");
         long.args(["-c", "echo the end 1; exec sleep 60"]);
-        let (ending, said) =
-            capture(long, &events, Duration::from_secs(20), Some("the end")).unwrap();
+        let (ending, said) = capture(long, &events, within(20_000), Some("the end")).unwrap();
         assert_eq!((ending, said.as_str()), (Ending::Good, "the end 1\n"));
         assert!(!has_line(b"the end", "the end"), "the line is not whole");
     }

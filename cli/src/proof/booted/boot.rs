@@ -1,7 +1,7 @@
 //! One boot: a machine that runs the tests of its image, until it ends or is too slow.
 
 use std::io::Read as _;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +17,8 @@ pub struct Boot {
     pub transcript: Transcript,
     /// Why it did not come to its end, if it did not.
     pub stopped: Option<String>,
+    /// How it ended, where it did so by itself.
+    pub status: Option<ExitStatus>,
 }
 
 /// How long things may take.
@@ -62,8 +64,9 @@ pub fn follow(command: &mut Command, names: impl Names, limits: Limits) -> Resul
         }
     };
     let end = if stopped.is_some() { Duration::ZERO } else { GRACE };
-    process.wait(end).and_then(|_| process.stop(GRACE)).map_err(|error| error.to_string())?;
-    Ok(Boot { transcript, stopped })
+    let status = process.wait(end).map_err(|error| error.to_string())?;
+    process.stop(GRACE).map_err(|error| error.to_string())?;
+    Ok(Boot { transcript, stopped, status })
 }
 
 #[cfg(test)]
@@ -85,9 +88,10 @@ mod tests {
 
     #[test]
     fn it_is_followed_to_its_end() {
-        let boot = boot("echo TEST a BEGIN; echo hello; echo TEST a EXIT 0");
+        let boot = boot("echo TEST a BEGIN; echo hello; echo TEST a EXIT 0; exit 9");
         assert_eq!(boot.transcript.ended.len(), 1);
         assert_eq!(boot.stopped, None);
+        assert_eq!(boot.status.and_then(|status| status.code()), Some(9));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::system::System;
 use super::tests::Test;
 use super::transcript::Outcome;
 use crate::failure::Failure;
+use crate::machine::ending::Ending;
 use crate::machine::image::{self, Content, GuestPath, ImageError, Node, Programs, Tree};
 
 /// Who runs the tests in the machine.
@@ -38,6 +39,9 @@ pub struct Boots {
     pub came: BTreeMap<String, Came>,
     /// What was said outside of tests, by machines that did not come to their end.
     pub outside: String,
+    /// The same by machines that came to a bad one when all tests were over: with a ledger
+    /// that does not balance, or with what nobody has given back.
+    pub bad_ends: String,
 }
 
 /// Runs tests, in as many machines as it takes.
@@ -50,7 +54,8 @@ pub fn run(system: &System, programs: &Path, tests: &[Test]) -> Result<Boots, Fa
     let began = Instant::now();
     while !left.is_empty() && boots.count < MOST && began.elapsed() < WHOLE {
         let (file, _) = image::temporary(&tree(system, programs, &left)?)?;
-        let mut command = system.machine(file.path()).command();
+        let machine = system.machine(file.path());
+        let mut command = machine.command();
         let whole = WHOLE.saturating_sub(began.elapsed());
         let limits = Limits { test: system.patience(), whole };
         let boot = boot::follow(&mut command, system.addresses()?, limits);
@@ -66,6 +71,12 @@ pub fn run(system: &System, programs: &Path, tests: &[Test]) -> Result<Boots, Fa
             let stopped = boot.stopped.as_deref().unwrap_or("over before its tests were");
             let text = &boot.transcript.outside;
             boots.outside += &format!("the machine was {stopped}; it said:\n{text}");
+        }
+        let ending = boot.status.map(|status| Ending::of(status, machine.ends_with_status()));
+        if complete && ending != Some(Ending::Good) {
+            let how = ending.map_or_else(|| "it did not end".into(), |ending| ending.to_string());
+            let text = &boot.transcript.outside;
+            boots.bad_ends += &format!("after all tests: {how}; the machine said:\n{text}");
         }
         for (name, outcome) in boot.transcript.ended {
             boots.came.insert(name, Came::Ended(outcome));

@@ -77,14 +77,15 @@ impl Results {
         let wrong: Vec<_> = self.tests.iter().filter_map(|(_, wrong)| wrong.as_deref()).collect();
         let mut text: String = wrong.iter().map(|wrong| shortened(wrong)).collect();
         let (all, good) = (self.tests.len(), self.tests.len() - wrong.len());
+        text += &boots.bad_ends;
         let (oracle, outside) = (self.sides.oracle, &boots.outside);
         text += &format!("{outside}{good} of {all} as on {oracle}, {} boots\n", boots.count);
-        (text, wrong.is_empty())
+        (text, wrong.is_empty() && boots.bad_ends.is_empty())
     }
 
     /// Whether the list of what is known says just this.
     pub fn judge(&self, known: &Known, boots: &Boots) -> Verdict {
-        let mut wrong = String::new();
+        let mut wrong = boots.bad_ends.clone();
         let (mut good, mut bad) = (0, 0);
         for (name, difference) in &self.tests {
             match difference {

@@ -11,7 +11,7 @@ fn outcome(output: &str, status: i32) -> Outcome {
 
 fn boots(came: &[(&str, Came)]) -> Boots {
     let came = came.iter().map(|(name, came)| (name.to_string(), came.clone())).collect();
-    Boots { count: 1, came, outside: "panic: x\n".into() }
+    Boots { count: 1, came, outside: "panic: x\n".into(), ..Boots::default() }
 }
 
 fn two() -> [Test; 2] {
@@ -30,6 +30,17 @@ fn judged(came: &[(&str, Came)], known: &str) -> (bool, String) {
 
 fn good() -> Came {
     Came::Ended(outcome("hello\n", 0))
+}
+
+#[test]
+fn a_machine_that_ends_badly_after_all_tests_fails_the_part() {
+    let mut boots = boots(&[("a", good()), ("b", good())]);
+    boots.bad_ends = "after all tests: OBJECTS LEFT\n".into();
+    let sides = Sides { oracle: "Linux", tried: "Vortex" };
+    let results = Results::with(sides, &two(), &boots, |_| Ok(outcome("hello\n", 0)));
+    let verdict = results.judge(&Known::parse("list", "").unwrap(), &boots);
+    assert!(matches!(verdict, Verdict::Bad(text) if text.starts_with("after all tests: OBJECTS")));
+    assert!(!results.show(&boots).1);
 }
 
 #[test]

@@ -308,13 +308,17 @@ fn robust_thread() {
 }
 
 fn robust_list() {
+    let (mut before, mut head, mut size) = (0_usize, 0_usize, 0_usize);
+    // SAFETY: the kernel writes both words.
+    let answer = unsafe { sys!(libc::SYS_get_robust_list, 0, &raw mut before, &raw mut size) };
+    seen("get", answer);
     // SAFETY: the sizes are wrong ones, with which the kernel takes nothing.
     seen("wrong size", unsafe { sys!(libc::SYS_set_robust_list, sys::NOWHERE, 23) });
-    let (mut head, mut size) = (0_usize, 0_usize);
-    // SAFETY: the kernel writes both words.
+    // SAFETY: as above.
     let answer = unsafe { sys!(libc::SYS_get_robust_list, 0, &raw mut head, &raw mut size) };
     seen("get", answer);
     say!("size {size}");
+    say!("nothing taken {}", head == before);
     // SAFETY: as above.
     let answer = unsafe { sys!(libc::SYS_get_robust_list, 1 << 22, &raw mut head, &raw mut size) };
     seen("of nobody", answer);

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{DYNAMIC, LIMIT, Measured, TICKS, cycles};
 use crate::failure::Failure;
 use crate::machine::accelerator::Accelerator;
-use crate::machine::console;
+use crate::machine::console::{self, Manner};
 use crate::machine::ending::Ending;
 use crate::machine::image::{self, GuestPath, Programs, Tree};
 use crate::machine::linux;
@@ -78,7 +78,8 @@ fn machine(all: &[Measured], linux: &linux::Linux, programs: &Path) -> Result<St
         devices: Vec::new(),
     };
     let events = console::watch()?;
-    match console::capture(machine.command(), &events, LIMIT, None)? {
+    let manner = Manner { limit: Some(LIMIT), with_status: false };
+    match console::capture(machine.command(), &events, manner, None)? {
         (Ending::Good, said) => Ok(said),
         (other, said) => Err(Failure::ProgramFailed(format!("Linux's machine ({other})"), said)),
     }

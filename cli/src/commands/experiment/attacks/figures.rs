@@ -15,6 +15,9 @@ const ENDS_MS: f64 = 5.0 + 4.0;
 /// Per cent of all cycles that the infrastructure may have.
 const INFRASTRUCTURE: f64 = 0.5;
 
+/// And that may pass with nothing to do: the neighbours always have something.
+const IDLE: f64 = 0.5;
+
 /// It.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
@@ -30,6 +33,8 @@ pub struct Figures {
     pub tolerance: f64,
     /// The infrastructure's part of all cycles.
     pub infrastructure: f64,
+    /// Idle cycles, of all.
+    pub idle: f64,
     /// Cycles on nobody's bill.
     pub unaccounted: i64,
 }
@@ -46,9 +51,10 @@ impl Figures {
             attacker: 0.0,
             tolerance: POINTS + ENDS_MS / (seconds * 10.0),
             infrastructure: 0.0,
+            idle: 0.0,
             unaccounted: 0,
         };
-        let (mut infrastructure, mut all) = (0.0, 0.0);
+        let (mut infrastructure, mut idle, mut all) = (0.0, 0.0, 0.0);
         for (number, after) in &last.cores {
             let before = first.cores.get(number)?;
             let span = |count: &dyn Fn(&Core) -> u64| count(after).saturating_sub(count(before));
@@ -63,12 +69,14 @@ impl Figures {
             }
             figures.attacker = figures.attacker.max(attacker * 100.0 / (a + b + attacker));
             infrastructure += span(&|core| core.of("infrastructure")) as f64;
+            idle += span(&|core| core.idle) as f64;
             let elapsed = span(&|core| core.stamp);
             all += elapsed as f64;
             let booked = span(&Core::booked);
             figures.unaccounted += i64::try_from(i128::from(elapsed) - i128::from(booked)).ok()?;
         }
         figures.infrastructure = infrastructure * 100.0 / f64::max(all, 1.0);
+        figures.idle = idle * 100.0 / f64::max(all, 1.0);
         Some(figures)
     }
 
@@ -77,6 +85,7 @@ impl Figures {
         (self.ratio - RATIO).abs() <= self.tolerance
             && self.attacker <= ATTACKER + self.tolerance
             && self.infrastructure <= INFRASTRUCTURE
+            && self.idle <= IDLE
             && self.unaccounted == 0
     }
 }
@@ -104,5 +113,7 @@ mod tests {
         assert!(figures(5_000_000, 3_300_000, 100_000).hold(), "who uses less leaves it to both");
         assert!(!figures(5_000_000, 3_300_000, 2_000_000).hold());
         assert!(!figures(5_000_000, 3_000_000, 1_700_000).hold(), "one neighbour suffers");
+        let stopped = Figures { idle: 90.0, ..figures(5_000_000, 3_300_000, 0) };
+        assert!(!stopped.hold(), "both are kept from running");
     }
 }

@@ -113,6 +113,7 @@ fn report(all: &[Figures]) -> String {
         ("at most", Align::Right),
         ("off at most", Align::Right),
         ("infrastructure", Align::Right),
+        ("idle", Align::Right),
         ("unaccounted", Align::Right),
         ("holds", Align::Left),
     ];
@@ -126,6 +127,7 @@ fn report(all: &[Figures]) -> String {
             format!("{:.2}", figures::ATTACKER),
             format!("{:.2}", figures.tolerance),
             format!("{:.3}", figures.infrastructure),
+            format!("{:.3}", figures.idle),
             figures.unaccounted.to_string(),
             if figures.hold() { "yes" } else { "NO" }.to_string(),
         ]);
