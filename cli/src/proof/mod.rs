@@ -14,6 +14,7 @@ mod readme;
 mod runs;
 mod services;
 mod stack;
+mod syscalls;
 
 use std::io::IsTerminal as _;
 use std::path::Path;

@@ -2,6 +2,7 @@
 
 use super::{
     Extent, Part, Program, Work, booted, files, fuzz, miri, models, readme, runs, services, stack,
+    syscalls,
 };
 use crate::commands::{budgets, cost, ledger, pressure, subactivities};
 
@@ -197,6 +198,12 @@ pub fn parts() -> Vec<Part> {
             what: "who divides its activity has what it had, and disturbs nobody by it",
             extent: Extent::Normal,
             work: |_| Work::Function(subactivities),
+        },
+        Part {
+            name: "syscalls",
+            what: "random system calls harm who makes them, and leave nothing",
+            extent: Extent::Normal,
+            work: |_| Work::Function(syscalls::part),
         },
         Part {
             name: "fuzz",

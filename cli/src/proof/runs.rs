@@ -118,6 +118,11 @@ fn judge(cases: &[String], console: &str) -> Verdict {
             false => write!(known, "; known to be too long: {of}: {told}"),
         };
     }
+    for (what, _) in KNOWN {
+        if !all.iter().any(|run| run.of == *what && run.instructions > MOST) {
+            let _ = write!(known, "; known to be too long, but was not: {what}");
+        }
+    }
     all.retain(|run| run.instructions <= MOST);
     match all.first() {
         None => Verdict::Bad(format!("{wrong}no runs are told\n{console}")),
@@ -150,6 +155,13 @@ mod tests {
         let known = "longest run: 100002 cycles, resource.memory for infrastructure: reclaim\n";
         assert_eq!(bad(&format!("{good}{known}")), None);
         assert!(bad(&format!("{good}{known}").replace("100002", "400000")).is_some());
+        let Verdict::Good(note) = judge(&["one".into()], &format!("{good}{known}")) else {
+            panic!("not good");
+        };
+        for (what, _) in KNOWN {
+            let mended = note.contains(&format!("too long, but was not: {what}"));
+            assert_eq!(mended, !known.contains(what), "{note}");
+        }
         assert!(bad(&good.replace("good", "WRONG: 1 instead of 2")).is_some());
         assert!(bad("longest run: 1 cycles, resource.file for one: read").is_some());
         assert!(bad("one: good").is_some());

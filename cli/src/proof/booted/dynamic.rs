@@ -1,6 +1,6 @@
 //! Debian's own programs, unmodified: loaded by their interpreter, with the host's libraries.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 
 use super::tests::Test;
 
@@ -24,16 +24,27 @@ const MODULES: &[&str] = &[
     "types.py",
 ];
 
-/// Those of which the host has all programs.
+/// All of them; of some the host may not have the programs.
 pub fn debian() -> Vec<Test> {
     let mut tests = alone();
     tests.extend(shell());
     tests.extend(interpreters());
-    tests.retain(|test| {
-        let all = test.needs.iter().map(String::as_str).chain([test.program()]);
-        all.map(Path::new).all(Path::exists)
-    });
     tests
+}
+
+/// Which of these tests are left out because the host has not all files that they need, in
+/// words, to be added to a note: what is left out is to be said.
+pub fn left_out(tests: &[Test]) -> String {
+    let mut without: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for test in tests {
+        if let Some(file) = test.absent() {
+            without.entry(file).or_default().push(&test.name);
+        }
+    }
+    let told = without.iter().map(|(file, tests)| {
+        format!("; left out, the host has no {file}: {} ({})", tests.len(), tests.join(", "))
+    });
+    told.collect()
 }
 
 fn path(program: &str) -> String {

@@ -78,7 +78,12 @@ fn whole(root: &Path, system: &System) -> Result<Verdict, String> {
         let (tests, boots) = boot(root, system, |test| unexpected.contains(&test.name))?;
         results.again(Results::compare(sides(system), &tests, &boots));
     }
-    Ok(results.judge(&known, &boots))
+    Ok(match results.judge(&known, &boots) {
+        Verdict::Good(note) => {
+            Verdict::Good(format!("{note}{}", dynamic::left_out(&dynamic::debian())))
+        }
+        other => other,
+    })
 }
 
 /// The tests whose names begin so, or all: what they did otherwise than on the host's Linux,

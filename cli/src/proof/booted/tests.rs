@@ -28,6 +28,12 @@ impl Test {
         Self { needs: needs.into_iter().collect(), ..self }
     }
 
+    /// The first file of those that it needs which the host does not have.
+    pub fn absent(&self) -> Option<&str> {
+        let all = [self.program()].into_iter().chain(self.needs.iter().map(String::as_str));
+        all.into_iter().find(|file| !Path::new(file).exists())
+    }
+
     /// Its program.
     pub fn program(&self) -> &str {
         self.words.first().map_or("", String::as_str)
@@ -47,7 +53,7 @@ pub fn all(programs: &Path) -> Result<Vec<Test>, String> {
     let program = |name: &str| programs.join(name).to_string_lossy().into_owned();
     let calls = program("calls");
     let mut tests = busybox();
-    tests.extend(dynamic::debian());
+    tests.extend(dynamic::debian().into_iter().filter(|test| test.absent().is_none()));
     for name in services::list(Path::new(&calls))? {
         tests.push(Test::new(&name, &[&calls, &name]));
     }

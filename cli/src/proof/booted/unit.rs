@@ -75,6 +75,19 @@ fn what_is_known_may_fail_and_must() {
 }
 
 #[test]
+fn what_is_left_out_is_told() {
+    let there = Test::new("a", &["/proc/self/exe"]);
+    assert_eq!(dynamic::left_out(std::slice::from_ref(&there)), "");
+    let lacks = there.clone().with(["/nowhere/b".into()]);
+    let tests = [there, lacks, Test::new("c", &["/nowhere/b"]), Test::new("d", &["/nowhere/d"])];
+    assert_eq!(
+        dynamic::left_out(&tests),
+        "; left out, the host has no /nowhere/b: 2 (a, c); \
+         left out, the host has no /nowhere/d: 1 (d)"
+    );
+}
+
+#[test]
 fn the_list_is_lines_of_words() {
     assert_eq!(list(&two()), "a\t/bin/a\nb\t/bin/b\tx\n");
     let all = tests::busybox();
