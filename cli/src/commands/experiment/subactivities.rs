@@ -32,6 +32,9 @@ const SAID: [(&str, &str); 6] = [
     ("memory: ledger whole", ""),
 ];
 
+/// Machines, until one has threads of each part on each core.
+const TRIES: usize = 4;
+
 /// As a part of the proof.
 pub fn subactivities(root: &Path, _: Extent) -> Verdict {
     let accelerator = match Accelerator::choose(Wish::Tcg, false) {
@@ -39,15 +42,34 @@ pub fn subactivities(root: &Path, _: Extent) -> Verdict {
         Err(error) => return Verdict::NotRun(error.to_string()),
     };
     let cores = Cores::new(2).unwrap_or(Cores::LEAST);
-    let judged = console(root, Stage { accelerator, counted: false, cores })
-        .and_then(|console| Ok((judge(&samples::read(&console)?, &console), console)));
-    match judged {
+    let stage = Stage { accelerator, counted: false, cores };
+    // Entitlements are of each core: where threads of a part have all come to lie on one, there
+    // is nothing to compare on the other. Where they lie is not what is tried here.
+    let mut judged = once(root, stage);
+    for _ in 1..TRIES {
+        match &judged {
+            Ok((samples, _)) if !lie_everywhere(samples) => judged = once(root, stage),
+            _ => break,
+        }
+    }
+    match judged.map(|(samples, console)| (judge(&samples, &console), console)) {
         Ok(((told, wrong), _)) if wrong.is_empty() => Verdict::Good(told),
         Ok(((told, wrong), console)) => {
             Verdict::Bad(format!("{told}\n{}\n{console}", wrong.join("\n")))
         }
         Err(failure) => Verdict::Bad(failure.to_string()),
     }
+}
+
+fn once(root: &Path, stage: Stage) -> Result<(Vec<Sample>, String), Failure> {
+    let console = console(root, stage)?;
+    Ok((samples::read(&console)?, console))
+}
+
+/// Whether each core has threads of each part.
+fn lie_everywhere(samples: &[Sample]) -> bool {
+    let mut cores = samples.first().into_iter().flat_map(|sample| sample.cores.keys());
+    cores.all(|&core| PARTS.iter().all(|(name, _)| used(samples, core, name) > 0.0))
 }
 
 fn console(root: &Path, stage: Stage) -> Result<String, Failure> {
@@ -140,6 +162,8 @@ mod tests {
     fn what_is_measured_is_judged() {
         let judged = |text: &str| judge(&samples::read(text).unwrap(), text).1;
         assert_eq!(judged(&console(60, 50)), Vec::<String>::new());
+        let lie = |first| lie_everywhere(&samples::read(&console(first, 50)).unwrap());
+        assert!(lie(60) && !lie(0));
         assert_ne!(judged(&console(66, 50)), Vec::<String>::new(), "the shares are off");
         assert_ne!(judged(&console(60, 70)), Vec::<String>::new(), "churn has too much");
         let silent = console(60, 50).replace("objects: none left", "OBJECTS LEFT: 1");
