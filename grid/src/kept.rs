@@ -5,8 +5,11 @@ use crate::sync::Ordering;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::context::Context;
+use crate::message::{Carries, Message};
 use crate::post::Post;
 use crate::request::Sealed;
+use crate::resource::{At, Resource};
 use vortex_units::{ActivityId, CoreId, InstanceId};
 
 /// The place of a kept request on its core.
@@ -123,5 +126,59 @@ impl<M> Keeping<M> {
     /// How many are kept.
     pub fn len(&self) -> usize {
         self.places.iter().filter(|place| place.parcel.is_some()).count()
+    }
+}
+
+impl<M: Message> Context<'_, M> {
+    /// Keeps the request beyond this run: the handler must then return
+    /// [`crate::Outcome::Kept`]. The ticket answers it later, on this core. `None` where the
+    /// heap has no room.
+    pub fn keep(&mut self) -> Option<Kept<M>> {
+        let ticket = match self.desk.keeping {
+            Some(ticket) => ticket,
+            None => self.desk.kept.open()?,
+        };
+        self.desk.keeping = Some(ticket);
+        let post = self.grid.posts.get(self.core.index())?.clone();
+        Some(Kept::new(ticket, post, self.instance, self.activity))
+    }
+
+    /// Answers a request that was kept on this core; `None` finishes it without an answer.
+    ///
+    /// # Errors
+    /// Gives back what was kept on another core: it must be answered there.
+    pub fn answer<T>(&mut self, kept: Kept<M>, reply: Option<T>) -> Result<(), Kept<M>>
+    where
+        M: Carries<T>,
+    {
+        if kept.core() != self.core {
+            return Err(kept);
+        }
+        if let Some(ticket) = kept.redeem() {
+            self.desk.answers.push((ticket, reply.map(M::wrap)));
+            self.desk.notes.more = true;
+        }
+        Ok(())
+    }
+
+    /// Lets a request that this resource has kept on this core go on: from the head of its
+    /// queue, when the schedulers let it, on the bill of its own activity. Whoever finds that
+    /// what it waited for has come does not do its work for it.
+    ///
+    /// # Errors
+    /// Gives back what was kept on another core, or by another resource.
+    pub fn go_on<R>(&mut self, kept: Kept<M>, at: At<M, R>) -> Result<(), Kept<M>>
+    where
+        M: Carries<R::Request> + Carries<R::Reply>,
+        R: Resource<M>,
+    {
+        if kept.core() != self.core || kept.instance() != self.instance {
+            return Err(kept);
+        }
+        if let Some(ticket) = kept.redeem() {
+            self.desk.resumed.push((ticket, at.into_resume()));
+            self.desk.notes.more = true;
+        }
+        Ok(())
     }
 }
