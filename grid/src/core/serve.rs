@@ -4,6 +4,7 @@ use vortex_units::{ActivityId, Cycles, Micros, Requests};
 
 use super::{Core, Due, OpenRun, Step};
 use crate::context::{Context, Notes};
+use crate::level::Level;
 use crate::machine::Machine;
 use crate::message::{Carries, Message};
 use crate::policy::{Choice, ClientId, QueueRef, Record, RecordKind};
@@ -356,14 +357,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         let Some(entry) = self.slots.get_mut(slot) else { return };
         entry.scheduler.resource_record(client, record, now);
         let own = entry.clients.holder(client).and_then(|holder| holder.own);
-        let (mut index, mut above) = entry.parent;
-        while let Some(level) = self.levels.get_mut(index) {
-            level.charge(above, record, now);
-            match level.parent {
-                Some(next) => (index, above) = next,
-                None => break,
-            }
-        }
+        let above = charge_above(&mut self.levels, entry.parent, record, now);
         if self.charge_through {
             self.charge_through(own, activity, above, record);
         }
@@ -376,14 +370,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         let Some(entry) = self.slots.get_mut(slot) else { return };
         for extra in self.desk.records.drain(..) {
             entry.scheduler.resource_record(client, &extra, now);
-            let (mut index, mut above) = entry.parent;
-            while let Some(level) = self.levels.get_mut(index) {
-                level.charge(above, &extra, now);
-                match level.parent {
-                    Some(next) => (index, above) = next,
-                    None => break,
-                }
-            }
+            charge_above(&mut self.levels, entry.parent, &extra, now);
         }
     }
 
@@ -490,4 +477,23 @@ impl<M: Message, P: Machine> Core<M, P> {
             self.desk.refused.push((slot, causer));
         }
     }
+}
+
+/// Gives a record to all schedulers above a slot. Returns its client at the last of them.
+#[inline]
+fn charge_above(
+    levels: &mut [Level],
+    parent: (usize, ClientId),
+    record: &Record,
+    now: Cycles,
+) -> ClientId {
+    let (mut index, mut above) = parent;
+    while let Some(level) = levels.get_mut(index) {
+        level.charge(above, record, now);
+        match level.parent {
+            Some(next) => (index, above) = next,
+            None => break,
+        }
+    }
+    above
 }
