@@ -93,15 +93,6 @@ pub struct Orders {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stale;
 
-/// For whom there is something to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Due {
-    /// For one who stands in its own way (`Multiplexor::step_alone`).
-    pub alone: Option<ActivityId>,
-    /// For somebody else (`Multiplexor::step_for_others`).
-    pub others: bool,
-}
-
 /// Why one cannot wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitError {
@@ -165,6 +156,8 @@ pub(crate) struct Waiter {
     /// It stands at its own hard limit: what others have does not help it, and it does not
     /// stand in their way.
     pub own: bool,
+    /// Its activity is going to look what is to be done for it.
+    pub reminded: bool,
 }
 
 impl Waiter {
@@ -226,6 +219,12 @@ impl Cold {
 
     pub fn waiter(&mut self, id: WaiterId) -> Option<&mut Waiter> {
         self.waiters.iter_mut().find(|waiter| waiter.id == id)
+    }
+
+    /// Whether one order more may go out for a waiter that so many frames are missing.
+    pub fn takes_order(&self, id: WaiterId, missing: usize) -> bool {
+        let (sent, parked) = self.under_way(id);
+        sent < missing && sent + parked < 2 * WANTED && self.orders.iter().any(Option::is_none)
     }
 
     /// Orders for this waiter that will end by themselves, and those that wait for pins.

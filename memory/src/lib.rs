@@ -33,6 +33,7 @@ mod audit;
 mod blocks;
 mod buddy;
 mod cold;
+mod due;
 mod kernel;
 mod links;
 mod magazine;
@@ -47,7 +48,8 @@ mod share;
 
 pub use account::{Budget, OpenError, Standing};
 pub use audit::{Imbalance, Ledger};
-pub use cold::{Answer, Due, Order, OrderId, Orders, Stale, Step, WaitError, WaiterId};
+pub use cold::{Answer, Order, OrderId, Orders, Stale, Step, WaitError, WaiterId};
+pub use due::Due;
 pub use multiplexor::{Multiplexor, Spec, SpecError};
 pub use names::{Account, Cookie, FrameId, HUGE, RESOURCES, Rejected, ResourceId, Why};
 pub use objects::ObjectCount;

@@ -26,8 +26,8 @@ use vortex_units::ActivityId;
 
 use crate::Multiplexor;
 use crate::cold::{
-    Answer, Cold, Due, Order, OrderId, Ordered, Orders, Phase, Stale, Step, WAITERS, WANTED,
-    WaitError, Waiter, WaiterId,
+    Answer, Cold, Order, OrderId, Ordered, Orders, Phase, Stale, Step, WAITERS, WANTED, WaitError,
+    Waiter, WaiterId,
 };
 use crate::links::Link;
 use crate::names::{Account, Cookie, FrameId};
@@ -56,8 +56,9 @@ impl Multiplexor {
         cold.last_waiter = cold.last_waiter.wrapping_add(1);
         let (id, own) = (WaiterId(cold.last_waiter), entry.is_full());
         let earmarks = [None; WANTED];
-        let (told, exhausted, wanted) = (false, false, frames);
-        let waiter = Waiter { id, account, token, wanted, earmarks, told, exhausted, own };
+        let (told, exhausted, reminded, wanted) = (false, false, false, frames);
+        let waiter =
+            Waiter { id, account, token, wanted, earmarks, told, exhausted, own, reminded };
         cold.waiters.push(waiter);
         self.count_waiting(cold);
         Ok(id)
@@ -135,10 +136,9 @@ impl Multiplexor {
         for beyond in [false, true] {
             let mut place = 0;
             while let Some(waiter) = cold.waiters.get(place) {
-                let entry = self.accounts.find(waiter.account.activity);
-                let is_beyond = entry.is_ok_and(|entry| !entry.standing().over().is_zero());
-                if is_beyond == beyond
-                    && meant(waiter, is_beyond || waiter.own)
+                let stands = self.stands(waiter);
+                if stands.beyond == beyond
+                    && meant(waiter, stands.alone)
                     && let Some(step) = self.serve(cold, place)
                 {
                     return step;
@@ -147,33 +147,6 @@ impl Multiplexor {
             }
         }
         Step::Idle
-    }
-
-    /// Whether a step would find anything to do: who only waits for orders that are under way
-    /// needs none.
-    #[must_use]
-    pub fn due(&self) -> Due {
-        let cold = &*self.cold.lock();
-        // Others come when there is a place at the multiplexor.
-        let crowded = cold.waiters.len() + 1 >= WAITERS;
-        let mut orders = cold.orders.iter().flatten();
-        let unparked = orders.any(|order| order.phase == Phase::Unparked);
-        let mut due = Due { others: crowded || unparked, alone: None };
-        for waiter in cold.waiters.iter().filter(|waiter| !waiter.told) {
-            let (sent, _) = cold.under_way(waiter.id);
-            let missing = waiter.wanted - waiter.has();
-            if missing > 0 && (sent >= missing || waiter.exhausted) {
-                continue;
-            }
-            let entry = self.accounts.find(waiter.account.activity);
-            let beyond = entry.is_ok_and(|entry| !entry.standing().over().is_zero());
-            if beyond || waiter.own {
-                due.alone = due.alone.or(Some(waiter.account.activity));
-            } else {
-                due.others = true;
-            }
-        }
-        due
     }
 
     /// The activity that has waited longest of those that were not told to go on: on its bill
@@ -259,6 +232,7 @@ impl Multiplexor {
             return Some(Step::Nothing(id, account.activity, token));
         };
         let waiter = cold.waiters.get_mut(place)?;
+        waiter.reminded = false;
         if waiter.told {
             return None;
         }
@@ -277,11 +251,10 @@ impl Multiplexor {
         }
         let (missing, exhausted) = (waiter.wanted - waiter.has(), waiter.exhausted);
         self.count_waiting(cold);
-        let (sent, parked) = cold.under_way(id);
-        let full = cold.orders.iter().all(Option::is_some);
-        if sent >= missing || exhausted || full || sent + parked >= 2 * WANTED {
+        if exhausted || !cold.takes_order(id, missing) {
             return None;
         }
+        let (sent, parked) = cold.under_way(id);
         match self.search(cold, place)? {
             Found::Again => Some(Step::Again),
             Found::Frame(frame) => self.order(cold, id, frame, Phase::Sent),

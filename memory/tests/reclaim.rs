@@ -207,3 +207,30 @@ fn a_pinned_frame_is_asked_for_when_its_pins_are_gone() {
     world.0.unpin(order.frame);
     assert!(matches!(world.step(), Step::Ready(..)));
 }
+
+/// Two stand at their hard limits and share frames: an order for one is billed to the other,
+/// who owns the frame, and its end is something to the one who waits.
+#[test]
+fn each_that_has_something_to_do_is_reminded_once() {
+    let world = World::new(16, "reclaim.over-budget", &[(0, None, Some(2)), (0, None, Some(2))]);
+    for frame in world.take(1, 2) {
+        world.0.join(frame, activity(2)).unwrap();
+    }
+    let waiters = [world.wait(1, 1), world.wait(2, 1)];
+    let reminded = || [world.0.remind(), world.0.remind(), world.0.remind()];
+    assert!(world.0.due().alone && !world.0.due().others);
+    assert_eq!(reminded(), [Some(activity(1)), Some(activity(2)), None]);
+    assert!(!world.0.due().alone, "they know");
+    world.0.forget_reminders();
+    assert!(world.0.due().alone, "or not");
+    let step_of_second = || match world.0.step_alone(activity(2)) {
+        Step::Again => None,
+        step => Some(step),
+    };
+    let Some(Step::Order(order)) = (0..100).find_map(|_| step_of_second()) else { panic!() };
+    assert_eq!(world.0.waiter_of(order.id), Ok(waiters[1]));
+    assert_eq!((order.bill, order.place), (activity(1), activity(2)));
+    assert_eq!(reminded(), [Some(activity(1)), None, None], "the second has what it wants");
+    world.0.answer(order.id, Answer::GivenBack).unwrap();
+    assert_eq!(reminded(), [Some(activity(2)), None, None], "it can go on");
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use vortex_memory::policy::Policy;
 use vortex_memory::{
-    Account, Answer, Budget, Cookie, FrameId, Information, Left, Multiplexor, Order, OrderId,
+    Account, Answer, Budget, Cookie, Due, FrameId, Information, Left, Multiplexor, Order, OrderId,
     ResourceId, Spec, Stale, Step, WaitError, WaiterId, Why,
 };
 use vortex_units::{ActivityId, CoreId, Frames};
@@ -353,9 +353,19 @@ impl World {
         }
     }
 
+    /// A step does something whenever the multiplexor says that something is due, and then
+    /// there is an end to it; and nobody waits for ever for what is not due.
     fn step(&mut self) {
-        match self.multiplexor.step() {
-            Step::Idle | Step::Again => {}
+        let Due { alone, others } = self.multiplexor.due();
+        let ends = self.model.orders.iter().any(|out| !out.parked);
+        let step = self.multiplexor.step();
+        assert!(alone || others || ends || step == Step::Idle, "not due: {step:?}");
+        match step {
+            Step::Idle => {
+                let none = Due { alone: false, others: false };
+                assert_eq!(self.multiplexor.due(), none, "for ever due");
+            }
+            Step::Again => {}
             Step::Order(order) => self.ordered(&order),
             Step::Ready(id, who, token) => {
                 self.learn();

@@ -22,6 +22,6 @@ impl FileSystem {
             // One that has ended meanwhile is nobody's.
             let _ended = memory.answer(order.id, Given::Refused);
         }
-        go(&self.system, order.bill, cx);
+        go(&self.system, order.place, cx);
     }
 }

@@ -103,7 +103,7 @@ impl AddressSpaces {
         if !passed {
             // It has ended meanwhile, or there is nobody to pass it on to.
             let _ended = memory.answer(id, Given::Refused);
-            go(&self.system, reclaim.order.bill, cx);
+            go(&self.system, reclaim.order.place, cx);
         }
         Outcome::Done
     }

@@ -91,7 +91,7 @@ impl AddressSpaces {
                 let _ended = memory.answer(reclaim.order.id, answer);
             }
         }
-        go(&self.system, reclaim.order.bill, cx);
+        go(&self.system, reclaim.order.place, cx);
         Outcome::Done
     }
 

@@ -9,12 +9,15 @@
 //! (`Drive`); while there is nothing to be done it waits for an answer to another that is kept
 //! (`Park`). Each of its runs is billed back to whom it was done for: an order to the one who
 //! gives, the rest to the one who waits. So nobody's share delays who may have what it waits
-//! for.
+//! for. It also tells those who stand in their own way when there is something to do for them
+//! that they cannot know of, since another has brought it about.
 //!
 //! # Invariants
 //! - It is at home on one core: whoever is kept here is answered there.
 //! - Whoever changes something that a waiter may wait for says so (`Go`) after it has done it:
 //!   either the next step sees it, or another step comes.
+//! - Whoever has nothing more to do looks whether there is anything for others
+//!   ([`Multiplexor::due`]), whom its last step may have helped.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
@@ -43,9 +46,12 @@ pub enum ReclaimRequest {
     Park,
     /// This activity was rejected: who asks waits for so many frames of it.
     Wait(ActivityId, u8),
-    /// Something has changed: what is to be done for that is on this activity's bill. As its
-    /// own request: what is to be done for it, as far as it stands in its own way.
+    /// Something has changed, most likely for this activity: what is to be done is on its
+    /// bill. In an activity's request: what is to be done for it, as far as it stands in its
+    /// own way.
     Go(ActivityId),
+    /// Who could not be reminded may be told now.
+    Later,
 }
 
 /// The resource, on its one core.
@@ -67,15 +73,21 @@ pub struct Reclaimer {
 type Left = Outcome<Mail, Reclaimer>;
 type Cx<'a> = Context<'a, Mail>;
 
-/// Tells the multiplexor's resource that something has changed, if that is anything to it.
-pub(crate) fn go(system: &System, causer: ActivityId, cx: &mut Context<'_, Mail>) {
-    let due = vortex_machine::multiplexor().map(Multiplexor::due);
-    if due.is_some_and(|due| due.others || due.alone.is_some())
+/// Tells the multiplexor's resource that something has changed for this activity, and maybe
+/// for others, if there is anything to do.
+pub(crate) fn go(system: &System, waits: ActivityId, cx: &mut Context<'_, Mail>) {
+    if vortex_machine::multiplexor().is_some_and(has_work)
         && let Some(ports) = system.ports.get()
     {
         // Room for it is declared by all who send it.
-        let _ = cx.send(ports.reclaimer, Labels::NONE, ReclaimRequest::Go(causer));
+        let _ = cx.send(ports.reclaimer, Labels::NONE, ReclaimRequest::Go(waits));
     }
+}
+
+/// Whether there is anything to do, for whomever.
+fn has_work(memory: &Multiplexor) -> bool {
+    let due = memory.due();
+    due.others || due.alone
 }
 
 impl Resource<Mail> for Reclaimer {
@@ -113,15 +125,20 @@ impl Resource<Mail> for Reclaimer {
                 self.enter(memory, cx);
                 Outcome::Kept
             }
-            ReclaimRequest::Go(causer) => {
-                let causer = *causer;
+            ReclaimRequest::Go(waits) => {
+                let waits = *waits;
                 if cx.activity() == ActivityId::INFRASTRUCTURE {
-                    cx.bill_run(causer);
-                    self.timer &= causer != ActivityId::INFRASTRUCTURE;
-                    self.wake(causer, cx);
+                    cx.bill_run(waits);
+                    self.wake(waits, cx);
                     return Outcome::Done;
                 }
-                self.go_alone(causer, cx)
+                self.go_alone(waits, cx)
+            }
+            ReclaimRequest::Later => {
+                self.timer = false;
+                vortex_machine::multiplexor().inspect(|memory| memory.forget_reminders());
+                self.wake(ActivityId::INFRASTRUCTURE, cx);
+                Outcome::Done
             }
         }
     }
@@ -186,8 +203,10 @@ impl Reclaimer {
         for _ in 0..STEPS {
             match memory.step_for_others() {
                 Step::Idle => {
+                    if self.remind(memory, own, cx) {
+                        break;
+                    }
                     cx.bill_run(self.causer);
-                    self.remind(memory, own, cx);
                     return match cx.request(own, Labels::NONE, ReclaimRequest::Park) {
                         Ok(trigger) => Outcome::Pending(trigger, At::routine::<Driven>()),
                         Err(_) => Outcome::Continue(At::routine::<Driven>()),
@@ -212,7 +231,7 @@ impl Reclaimer {
         for _ in 0..STEPS {
             match memory.step_alone(activity) {
                 Step::Idle => {
-                    if memory.due().others {
+                    if has_work(memory) {
                         self.wake(activity, cx);
                     }
                     return Outcome::Done;
@@ -227,17 +246,19 @@ impl Reclaimer {
         Outcome::Continue(At::beginning())
     }
 
-    /// Somebody who stands in its own way has something to do and does not know it: what it
-    /// waits for was done by another. One that is in debt learns of it later.
-    fn remind(&mut self, memory: &Multiplexor, own: Port<Self>, cx: &mut Cx<'_>) {
-        let Some(activity) = memory.due().alone else { return };
-        let go = |of| ReclaimRequest::Go(of);
-        if cx.send_for(activity, own, Labels::NONE, go(activity)).is_err()
-            && !self.timer
-            && cx.after(LATER, own, Labels::NONE, go(ActivityId::INFRASTRUCTURE)).is_ok()
-        {
-            self.timer = true;
+    /// Tells one who stands in its own way that there is something to do for it. One that is
+    /// in debt learns of it later. False if there is nobody to tell.
+    fn remind(&mut self, memory: &Multiplexor, own: Port<Self>, cx: &mut Cx<'_>) -> bool {
+        let Some(activity) = memory.remind() else { return false };
+        cx.bill_run(activity);
+        let told = cx.send_for(activity, own, Labels::NONE, ReclaimRequest::Go(activity)).is_ok();
+        if !told && !self.timer {
+            self.timer = cx.after(LATER, own, Labels::NONE, ReclaimRequest::Later).is_ok();
         }
+        if !told && !self.timer {
+            memory.forget_reminders();
+        }
+        true
     }
 
     fn perform(&mut self, memory: &Multiplexor, step: Step, cx: &mut Cx<'_>) {
