@@ -1,11 +1,16 @@
 //! From the configuration's words to what the grid is made of: entitlements, standings and
-//! policies. The kernel and the simulation assemble the same file by the same rules.
+//! policies. The kernel and the simulation assemble the same file by the same rules; what the
+//! kernel does not do, or does not look at, of a sound file is said here too.
 #![no_std]
 
 extern crate alloc;
 
 mod entitle;
+mod offered;
 mod policies;
+mod words;
 
 pub use entitle::{class, entitlement, multiplexor_share, parent, places, thread_standing};
+pub use offered::{Remark, refused, simulated};
 pub use policies::{Pace, PolicyError, multiplexor, resource, stacked};
+pub use words::judge_words;

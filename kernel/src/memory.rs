@@ -53,6 +53,11 @@ pub fn volume(config: &Config, boot: &Boot) -> Result<Option<Arc<Volume>>, Failu
     let reads = blocks(boot, "swap-broken-reads")?;
     let writes = blocks(boot, "swap-broken-writes")?;
     let pages = config.machine.swap;
+    let last = reads.end.max(writes.end);
+    if u64::from(last) > pages.get() {
+        let what = format!("blocks up to {last} are to be broken; the swap volume has {pages}");
+        return Err(Failure::Value(what));
+    }
     if pages.is_zero() {
         return Ok(None);
     }
@@ -66,10 +71,10 @@ pub fn volume(config: &Config, boot: &Boot) -> Result<Option<Arc<Volume>>, Failu
 /// The blocks that a word of the command line names; none without it.
 fn blocks(boot: &Boot, word: &str) -> Result<Range<u32>, Failure> {
     let Some(value) = boot.command_line.get(word) else { return Ok(0..0) };
-    let wrong = || Failure::NotOffered(format!("{word}={value}; right is {word}=A-B"));
+    let wrong = || Failure::Value(format!("{word}={value}; right is {word}=A-B, of some blocks"));
     let (from, to) = value.split_once('-').ok_or_else(wrong)?;
     match (from.parse(), to.parse()) {
-        (Ok(from), Ok(to)) => Ok(from..to),
+        (Ok(from), Ok(to)) if from < to => Ok(from..to),
         _ => Err(wrong()),
     }
 }

@@ -47,6 +47,7 @@ pub(super) fn simulation(
         resources,
         workloads: Vec::new(),
         arrivals: Vec::new(),
+        place: fields.place,
     };
     let ways = steps::ways(reader, config, &simulation, &places);
     for node in fields.all("workload") {

@@ -138,6 +138,8 @@ fn machine(reader: &mut Reader<'_>, node: Node<'_, '_>) -> Machine {
     if let Some(value) = fields.get("overhead").and_then(|f| reader.cycles(f, machine.frequency)) {
         machine.overhead = value;
     }
+    let simulated = ["frequency", "overhead"].into_iter().filter_map(|name| fields.get(name));
+    machine.simulated = simulated.map(|field| field.place).min();
     let Machine { memory, reserve, swap, .. } = machine;
     if reserve > memory {
         let what = format!("the reserve ({reserve}) exceeds the memory ({memory})");

@@ -2,6 +2,8 @@
 
 use vortex_units::{Cycles, Frames, Micros};
 
+use crate::Place;
+
 /// What the file says of the machine. The kernel measures its clock and finds its memory
 /// itself; there, these are what the configuration was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,9 @@ pub struct Machine {
     /// `<overhead>`: what sending, choosing and accounting cost together for one request
     /// in simulation. 300 cycles if not written.
     pub overhead: Cycles,
+    /// Where the first of `frequency` and `overhead` is written, which mean something in
+    /// simulation alone: the kernel measures both.
+    pub simulated: Option<Place>,
 }
 
 impl Default for Machine {
@@ -32,6 +37,7 @@ impl Default for Machine {
             swap: Frames::ZERO,
             timeslice: Micros::new(5_000),
             overhead: Cycles::new(300),
+            simulated: None,
         }
     }
 }

@@ -21,6 +21,8 @@ pub struct Simulation {
     pub workloads: Vec<Workload>,
     /// Requests from outside.
     pub arrivals: Vec<Arrivals>,
+    /// Where it is written; line zero for one that is not.
+    pub place: Place,
 }
 
 /// A number of cycles: fixed where both are equal, else drawn uniformly, both included.

@@ -19,8 +19,12 @@ pub enum Failure {
     NoModule,
     /// The configuration is not in the root file system.
     NoConfiguration(String),
-    /// It asks for what this kernel does not do.
+    /// It asks for what this kernel does not do: a line for each.
     NotOffered(String),
+    /// The command line does.
+    Word(String),
+    /// A word of the command line says what makes no sense here.
+    Value(String),
     /// Minimums and reserve do not fit into the memory that there is.
     Memory(String),
     /// The root file system is broken.
@@ -41,8 +45,10 @@ impl fmt::Display for Failure {
                 write!(f, "there is no configuration {path} in the root file system")
             }
             Self::NotOffered(what) => {
-                write!(f, "the configuration asks for what there is not: {what}")
+                write!(f, "the configuration asks for what there is not:\n{what}")
             }
+            Self::Word(what) => write!(f, "the command line says {what}"),
+            Self::Value(what) => write!(f, "the command line's {what}"),
             Self::Memory(why) => f.write_str(why),
             Self::Root(error) => write!(f, "the root file system cannot be read: {error:?}"),
             Self::NoModule => write!(f, "no module was loaded: there is no root file system"),

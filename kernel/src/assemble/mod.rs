@@ -2,20 +2,20 @@
 
 mod failure;
 mod instances;
-mod refuse;
 mod shared;
 mod written;
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use spin::{Mutex, Once};
+use vortex_assembly::Remark;
 use vortex_config::{Config, ShareForm};
 use vortex_files::{Counted, Owner, Root, Time};
 use vortex_grid::{Core, CoreSpec, Frequency, Grid, GridSpec, Sampling};
@@ -34,7 +34,6 @@ pub use shared::Shared;
 use crate::clock::Clock;
 use crate::{defaults, memory};
 use instances::{add_threads, home, spec};
-use refuse::refuse;
 use written::{observers, services, written};
 
 /// How long a thread keeps its core before others may want it.
@@ -75,6 +74,7 @@ impl Built {
 /// Reads the configuration and builds the grid.
 #[inline(never)] // Its frame must not stay beneath the first core's loop.
 pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
+    vortex_assembly::judge_words(boot.command_line.words()).map_err(Failure::Word)?;
     let archive = boot.module.ok_or(Failure::NoModule)?;
     let config = read(boot, archive)?;
     build(boot, archive, config)
@@ -92,7 +92,16 @@ fn read(boot: &Boot, archive: &[u8]) -> Result<Config, Failure> {
     if let Some(mux) = config.multiplexors.iter().find(|mux| mux.core.get() >= boot.cores) {
         return Err(Failure::NoSuchCore(mux.core, boot.cores));
     }
-    refuse(&config)?;
+    let lines = |remarks: Vec<Remark>| -> String {
+        remarks.iter().map(|Remark { place, text }| format!("{place}: {text}\n")).collect()
+    };
+    let refused = vortex_assembly::refused(&config);
+    if !refused.is_empty() {
+        return Err(Failure::NotOffered(lines(refused)));
+    }
+    for line in lines(vortex_assembly::simulated(&config)).lines() {
+        crate::console::print(format_args!("vortex: the configuration: {line}\n"));
+    }
     Ok(config)
 }
 

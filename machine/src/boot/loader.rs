@@ -19,7 +19,7 @@ pub(crate) struct Loaded {
     pub began: Cycles,
     memory: [(u64, u64); REGIONS],
     module: Option<(u64, u64)>,
-    command_line: Option<&'static str>,
+    command_line: Option<&'static CStr>,
     rsdp: u64,
 }
 
@@ -98,16 +98,16 @@ impl Loaded {
     }
 
     pub fn take_command_line(&mut self) -> String {
-        self.command_line.take().map(String::from).unwrap_or_default()
+        // What is no text becomes a word that nobody knows.
+        self.command_line.take().map(|line| line.to_string_lossy().into()).unwrap_or_default()
     }
 }
 
-fn text(physical: u64) -> Option<&'static str> {
+fn text(physical: u64) -> Option<&'static CStr> {
     if physical == 0 || physical >= REACH {
         return None;
     }
     // SAFETY: the loader says that there is a string, ended by zero, and it lies below the
     // frames that are given out or is copied before those are used.
-    let text = unsafe { CStr::from_ptr(pointer(physical)) };
-    text.to_str().ok()
+    Some(unsafe { CStr::from_ptr(pointer(physical)) })
 }

@@ -103,6 +103,7 @@ fn nothing() -> Simulation {
         resources: Vec::new(),
         workloads: Vec::new(),
         arrivals: Vec::new(),
+        place: vortex_config::Place::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use vortex_assembly::{Remark, refused, simulated};
 use vortex_config::{Config, Flaw, Level, NoteKind, analyse};
 
 use super::guarantees::{activity, reason_of, scope};
@@ -62,7 +63,15 @@ fn sound(file: &str, config: &Config) -> Value {
     json!({
         "file": file, "sound": true, "warnings": warnings, "guarantees": guarantees,
         "notes": notes, "cut": analysis.cut,
+        "refused_by_kernel": remarks(refused(config)),
+        "for_simulation_alone": remarks(simulated(config)),
     })
+}
+
+/// What is said of the kernel.
+fn remarks(remarks: Vec<Remark>) -> Value {
+    let one = |Remark { place, text }| json!({ "line": place.line, "column": place.column, "what": text });
+    remarks.into_iter().map(one).collect()
 }
 
 /// At least this part, in parts per billion, or why nothing.

@@ -7,7 +7,8 @@ mod notes;
 use std::path::Path;
 use std::process::ExitCode;
 
-use vortex_config::{Analysis, Config, NoteKind, analyse};
+use vortex_assembly::{Remark, refused, simulated};
+use vortex_config::{Analysis, Config, Note, NoteKind, analyse};
 
 use crate::args::Check;
 use crate::config_file;
@@ -51,17 +52,26 @@ fn report(path: &Path, config: &Config, analysis: &Analysis) -> String {
     if analysis.cut {
         text += &format!("  and more: the first {} lines are shown\n", vortex_config::LISTED);
     }
-    let notes = |wanted: NoteKind| analysis.notes.iter().filter(move |note| note.kind == wanted);
-    for (kind, title) in [
-        (NoteKind::Unsound, "Promises that the levels below do not keep"),
-        (NoteKind::Remark, "Good to know"),
+    let of_kind = |wanted: NoteKind| -> Vec<Note> {
+        analysis.notes.iter().filter(|note| note.kind == wanted).cloned().collect()
+    };
+    for (title, notes) in [
+        ("Promises that the levels below do not keep", of_kind(NoteKind::Unsound)),
+        ("The kernel refuses this, a simulation does not", remarks(refused(config))),
+        ("Good to know", [of_kind(NoteKind::Remark), remarks(simulated(config))].concat()),
     ] {
-        if notes(kind).next().is_some() {
+        if !notes.is_empty() {
             text += &format!("\n{title}:\n\n");
         }
-        text += &notes::lines(&file.to_string(), notes(kind));
+        text += &notes::lines(&file.to_string(), notes.iter());
     }
     text
+}
+
+/// What is said of the kernel, as notes.
+fn remarks(remarks: Vec<Remark>) -> Vec<Note> {
+    let note = |Remark { place, text }| Note { kind: NoteKind::Remark, place, text };
+    remarks.into_iter().map(note).collect()
 }
 
 /// `4 cores, 1 resource, 3 activities beside the infrastructure`.
@@ -83,4 +93,30 @@ fn census(config: &Config) -> String {
         parts.push("a simulation".into());
     }
     parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_does_not_do_or_look_at_is_told() {
+        let text = std::fs::read_to_string("../examples/system-call-storm.xml").unwrap();
+        let config = config_file::parse(text.as_bytes()).unwrap();
+        let told = report(Path::new("f.xml"), &config, &analyse(&config));
+        for line in [
+            "The kernel refuses this, ",
+            "'resource.process' is at home on one core",
+            "frequency and overhead of <machine> are for simulation alone",
+            "<simulation> is for './vortex simulate' alone",
+        ] {
+            assert!(told.contains(line), "{line} is not in:\n{told}");
+        }
+        let mut plain = config;
+        plain.simulation = None;
+        plain.machine.simulated = None;
+        plain.resources.retain(|resource| resource.resource == vortex_config::THREAD);
+        let told = report(Path::new("f.xml"), &plain, &analyse(&plain));
+        assert!(!told.contains("refuses") && !told.contains("simulat"), "{told}");
+    }
 }

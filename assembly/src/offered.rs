@@ -1,0 +1,151 @@
+//! What the machine's kernel makes of a configuration that is sound: what it refuses, since it
+//! cannot be what the file says, and what it leaves to the simulation. A knob that would turn
+//! nothing is said to whoever turns it (law 8). The kernel asks this at boot, `./vortex check`
+//! for whoever writes the file.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use vortex_config::{Config, MemoryBudget, Place, ResourceScheduler, THREAD};
+
+/// The resources that the kernel has, beside threads; each with whether it serves on every core
+/// that it is given, or is at home on one.
+const RESOURCES: [(&str, bool); 5] = [
+    ("resource.process", false),
+    ("resource.asr", true),
+    ("resource.memory", false),
+    ("resource.file", false),
+    ("resource.monitor", false),
+];
+
+/// What is to be said of an element.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// The element; line zero where it is not written.
+    pub place: Place,
+    /// What is to be said.
+    pub text: String,
+}
+
+/// What the kernel does not do: a file with any of it is refused at boot.
+#[must_use]
+pub fn refused(config: &Config) -> Vec<Remark> {
+    let mut all: Vec<Remark> = config.resources.iter().filter_map(resource).collect();
+    // What the kernel has for itself is the machine's reserve.
+    if let Some(own) = config.activities.first()
+        && own.memory != MemoryBudget::default()
+    {
+        let text = "the kernel has no memory budget for the infrastructure".into();
+        all.push(Remark { place: own.place, text });
+    }
+    all.extend(config.schedulers.iter().map(|bus| {
+        let text = format!("'{}': the kernel has no schedulers beneath schedulers yet", bus.tag);
+        Remark { place: bus.place, text }
+    }));
+    all.sort_by_key(|remark| remark.place);
+    all
+}
+
+/// Why a resource is refused.
+fn resource(written: &ResourceScheduler) -> Option<Remark> {
+    let name = &written.resource;
+    if name == THREAD {
+        return None;
+    }
+    match RESOURCES.iter().find(|(known, _)| known == name) {
+        None => {
+            let text = format!("'{name}': the kernel has no such resource");
+            Some(Remark { place: written.place, text })
+        }
+        Some((_, false)) if written.cores.len() > 1 => {
+            let place = written.draws.get(1).map_or(written.place, |draw| draw.place);
+            let text = format!(
+                "'{name}' is at home on one core in the kernel: its shares on others would have \
+                 no effect"
+            );
+            Some(Remark { place, text })
+        }
+        Some(_) => None,
+    }
+}
+
+/// What the kernel does not look at, since it is said for `./vortex simulate`.
+#[must_use]
+pub fn simulated(config: &Config) -> Vec<Remark> {
+    let machine = config.machine.simulated.map(|place| {
+        let text = "frequency and overhead of <machine> are for simulation alone: the kernel \
+                    measures its clock, and its own work costs what it costs";
+        Remark { place, text: text.into() }
+    });
+    let simulation = config.simulation.as_ref().map(|simulation| {
+        let text = "<simulation> is for './vortex simulate' alone: the kernel runs services";
+        Remark { place: simulation.place, text: text.into() }
+    });
+    machine.into_iter().chain(simulation).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file for two cores with this in it, after its threads' resource.
+    fn config(more: &str) -> Config {
+        let text = format!(
+            "<schedulerconfig>\n\
+             <cpumultiplexor tag=\"m0\" core=\"0\" algorithm=\"propshare.wfq\"/>\n\
+             <cpumultiplexor tag=\"m1\" core=\"1\" algorithm=\"propshare.wfq\"/>\n\
+             <resourcescheduler resource=\"resource.thread\" algorithm=\"propshare.round-robin\">\n\
+             <cpumultiplexor tag=\"m0\"/> <cpumultiplexor tag=\"m1\"/>\n\
+             </resourcescheduler>\n\
+             {more}\n\
+             <activity name=\"a\" share=\"100\"/>\n</schedulerconfig>\n"
+        );
+        vortex_config::parse(&text).unwrap()
+    }
+
+    fn scheduler(resource: &str, tags: &[&str]) -> String {
+        let draws =
+            tags.iter().map(|tag| format!("\n<cpumultiplexor tag=\"{tag}\" share=\"50\"/>"));
+        let draws: String = draws.collect();
+        format!(
+            "<resourcescheduler resource=\"{resource}\" algorithm=\"propshare.wfq\">{draws}\
+             </resourcescheduler>"
+        )
+    }
+
+    #[test]
+    fn a_resource_at_home_on_one_core_is_refused_others_by_their_place() {
+        assert_eq!(refused(&config("")), []);
+        assert_eq!(refused(&config(&scheduler("resource.process", &["m1"]))), []);
+        assert_eq!(refused(&config(&scheduler("resource.asr", &["m0", "m1"]))), []);
+        let two = refused(&config(&scheduler("resource.process", &["m0", "m1"])));
+        assert!(matches!(&two[..], [one] if one.place == Place { line: 9, column: 1 }), "{two:?}");
+        assert!(two[0].text.starts_with("'resource.process' is at home on one core"));
+    }
+
+    #[test]
+    fn what_there_is_not_is_refused_by_name() {
+        let bus = "<scheduler tag=\"bus\" algorithm=\"propshare.wfq\">\
+                   <cpumultiplexor tag=\"m0\"/></scheduler>\
+                   <resourcescheduler resource=\"resource.scsi\" algorithm=\"fifo\">\
+                   <scheduler tag=\"bus\"/></resourcescheduler>\
+                   <infrastructure><memory minimum=\"1 MiB\"/></infrastructure>";
+        let all: Vec<_> = refused(&config(bus)).into_iter().map(|remark| remark.text).collect();
+        assert_eq!(all.len(), 3, "{all:?}");
+        for (text, has) in all.iter().zip(["'bus'", "'resource.scsi'", "infrastructure"]) {
+            assert!(text.contains(has), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_for_simulation_alone_is_told() {
+        assert_eq!(simulated(&config("<machine memory=\"64 MiB\"/>")), []);
+        for machine in ["<machine frequency=\"2 GHz\"/>", "<machine overhead=\"9\"/>"] {
+            let told = simulated(&config(machine));
+            assert!(matches!(&told[..], [one] if one.place.line == 7), "{told:?}");
+        }
+        let told = simulated(&config("\n<simulation duration=\"1 s\"/>"));
+        assert!(matches!(&told[..], [one] if one.place.line == 8), "{told:?}");
+    }
+}
