@@ -70,6 +70,9 @@ pub struct CoreSpec {
     pub sampling: Sampling,
     /// How long a thread keeps the core before a poke is worth its cost.
     pub patience: Micros,
+    /// How long a thread runs at most at a time: what the schedulers are told when they are
+    /// asked how much of it a decision allows. The limit itself is the thread resource's.
+    pub timeslice: Micros,
 }
 
 impl CoreSpec {
@@ -84,6 +87,7 @@ impl CoreSpec {
             run_on: Micros::new(20),
             sampling: Sampling { slow: Cycles::MAX, one_in: 64 },
             patience: Micros::new(200),
+            timeslice: Micros::new(5_000),
         }
     }
 }
@@ -156,6 +160,7 @@ pub struct Core<M: Message, P: Machine> {
     charge_through: bool,
     run_on: Cycles,
     patience: Cycles,
+    timeslice: Cycles,
     /// The multiplexor first, then the buses in the grid's order.
     levels: Vec<Level>,
     slots: Slots<M>,
@@ -231,6 +236,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             charge_through: spec.charge_through,
             run_on: frequency.cycles(spec.run_on),
             patience: frequency.cycles(spec.patience),
+            timeslice: frequency.cycles(spec.timeslice),
             levels,
             slots: Slots::new(),
             by_instance: Vec::new(),

@@ -8,6 +8,13 @@
 //! A thread that leaves user mode within the quantum goes on with the turn in which it
 //! entered.
 //!
+//! How much of the core a turn may have with threads in user mode the schedulers say when the
+//! first of them is about to be entered ([`allowance`]); a thread comes out by then, and the
+//! turn is over. What was used before, in the kernel, is part of it; but half of it is left for
+//! the thread, however long that was.
+//!
+//! [`allowance`]: crate::policy::SchedulerCore::allowance
+//!
 //! # Invariants
 //! - Whoever has something owed is among `served`.
 //! - Between turns nothing is owed, and there are no follow-ups.
@@ -91,6 +98,8 @@ pub(super) struct Turn {
     charge_through: bool,
     /// Until when follow-ups are dispatched.
     until: Cycles,
+    /// Until when threads may be in user mode; zero until the schedulers were asked.
+    threads_until: Cycles,
     /// Another activity has got something to do meanwhile.
     contested: bool,
     served: Places,
@@ -105,6 +114,7 @@ impl Turn {
             chosen: usize::MAX,
             charge_through,
             until: Cycles::ZERO,
+            threads_until: Cycles::ZERO,
             contested: false,
             served: Places::NONE,
             follow_ups: Places::NONE,
@@ -191,6 +201,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     #[inline]
     pub(super) fn begin_turn(&mut self, slot: usize) {
         self.turn.until = self.ledger.last() + self.run_on;
+        self.turn.threads_until = Cycles::ZERO;
         self.turn.contested = false;
         self.turn.chosen = slot;
     }
@@ -245,16 +256,50 @@ impl<M: Message, P: Machine> Core<M, P> {
         })
     }
 
-    /// For how long a thread may be entered, which may be until `limit`: where others have
-    /// got something to do in this turn, the schedulers are asked when it is over.
+    /// For how long a thread may be entered, which may be until `limit`: no longer than the
+    /// schedulers allow; and where others have got something to do in this turn, they are asked
+    /// when it is over.
     #[inline]
-    pub(super) fn limit_of_turn(&self, limit: Cycles) -> Cycles {
+    pub(super) fn limit_of_turn(&mut self, limit: Cycles) -> Cycles {
+        if self.turn.threads_until.is_zero() {
+            self.ask_allowance();
+        }
+        let allowed = self.turn.threads_until.saturating_sub(self.ledger.last());
+        // If nothing is left it is only to come out again.
+        let limit = limit.min(allowed.max(Cycles::new(1)));
         if !self.turn.contested || self.run_on.is_zero() {
             return limit;
         }
         let left = self.turn.until.saturating_sub(self.ledger.last());
         // One that has not been in user mode yet is to get on, however long its run was.
         limit.min(if left.is_zero() { self.run_on } else { left })
+    }
+
+    /// Asks all schedulers above the thread that is to be entered how much this turn may have.
+    #[inline(never)]
+    fn ask_allowance(&mut self) {
+        self.turn.threads_until = Cycles::MAX;
+        let Some(&(slot, client, _)) = self.entered.as_ref() else { return };
+        let Some(entry) = self.slots.get(slot) else { return };
+        let mut allowed = entry.scheduler.allowance(client, self.timeslice);
+        let (mut index, mut above) = entry.parent;
+        while let Some(level) = self.levels.get(index) {
+            allowed = allowed.min(level.scheduler.allowance(above, self.timeslice));
+            match level.parent {
+                Some(next) => (index, above) = next,
+                None => break,
+            }
+        }
+        if allowed == Cycles::MAX {
+            return;
+        }
+        let now = self.ledger.last();
+        // Nothing has closed the turn yet: no thread has come back in it.
+        let began = self.turn.until.saturating_sub(self.run_on);
+        let half = Cycles::new(allowed.get() / 2);
+        self.turn.threads_until =
+            began.saturating_add(allowed).max(now.saturating_add(half)).max(Cycles::new(1));
+        self.turn.until = self.turn.until.min(self.turn.threads_until);
     }
 
     /// The same for one that comes from user mode, and goes back without having asked anybody:

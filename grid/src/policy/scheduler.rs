@@ -1,4 +1,4 @@
-//! The scheduler interface: the eleven functions of Table 3, under their names, and two more.
+//! The scheduler interface: the eleven functions of Table 3, under their names, and four more.
 
 use alloc::boxed::Box;
 
@@ -78,6 +78,17 @@ pub trait SchedulerCore: Send {
 
     /// Says whether a decision can be made, or in how many microseconds.
     fn poll_ready(&mut self, now: Cycles) -> Readiness;
+
+    /// How much of the core the client may have on its choice before this scheduler is to
+    /// decide again, with threads in user mode: a thread that is entered comes out by then,
+    /// and keeps the rest of its `timeslice`, which is how long a thread runs at most at a
+    /// time. Asked once a turn, when the first thread is about to be entered, so that it
+    /// costs nothing where none is. Beside Table 3; who does not answer lets threads have
+    /// their timeslices.
+    fn allowance(&self, client: ClientId, timeslice: Cycles) -> Cycles {
+        let _ = (client, timeslice);
+        Cycles::MAX
+    }
 
     /// Takes note of consumption by the client.
     fn resource_record(&mut self, client: ClientId, record: &Record, now: Cycles);

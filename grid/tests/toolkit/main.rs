@@ -2,6 +2,7 @@
 #![cfg(not(loom))]
 #![allow(clippy::unwrap_used)]
 
+mod allowances;
 mod billing;
 mod cooperative;
 mod isolation;

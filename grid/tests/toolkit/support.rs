@@ -74,6 +74,14 @@ impl Scheduler for First {
 pub struct FirstCore {
     ready: Vec<ClientId>,
     charged: Vec<i128>,
+    /// What each of its decisions allows threads.
+    allowed: Option<Cycles>,
+}
+
+impl FirstCore {
+    pub fn allowing(allowed: Option<Cycles>) -> Self {
+        Self { allowed, ..Self::default() }
+    }
 }
 
 impl SchedulerCore for FirstCore {
@@ -110,6 +118,10 @@ impl SchedulerCore for FirstCore {
 
     fn poll_ready(&mut self, _: Cycles) -> Readiness {
         if self.ready.is_empty() { Readiness::Idle } else { Readiness::Now }
+    }
+
+    fn allowance(&self, _: ClientId, _: Cycles) -> Cycles {
+        self.allowed.unwrap_or(Cycles::MAX)
     }
 
     fn resource_record(&mut self, client: ClientId, record: &Record, _: Cycles) {

@@ -65,6 +65,7 @@ impl Built {
             run_on: mux.run_on,
             sampling: Sampling { slow: Cycles::MAX, one_in: 64 },
             patience: PATIENCE,
+            timeslice: self.config.machine.timeslice,
             ..CoreSpec::new(mux.core, policy)
         };
         Core::new(&self.grid, Clock(cpu.poker()), spec)

@@ -199,6 +199,7 @@ fn cores(
                 one_in: options.explain_one_in.next_power_of_two(),
             },
             patience: PATIENCE,
+            timeslice: site.config.machine.timeslice,
             ..CoreSpec::new(mux.core, multiplexor)
         };
         cores.extend(Core::new(grid, machine, spec).map(|core| (core, clock)));
