@@ -18,7 +18,9 @@ pub struct Machine {
     /// `<swap>`: memory set aside, outside of every budget, for pages of programs that need
     /// more than their budget. None if not written.
     pub swap: Frames,
-    /// `<timeslice>`: how long a thread runs at most at a time. 5 ms if not written (§4.1).
+    /// `<timeslice>`: how long a thread runs at most before another of its process has its
+    /// turn; 5 ms if not written (§4.1). Where other activities wait, the multiplexor may
+    /// choose one of them within it (`propshare.wfq` does): the thread keeps the rest.
     pub timeslice: Micros,
     /// `<overhead>`: what sending, choosing and accounting cost together for one request
     /// in simulation. 300 cycles if not written.

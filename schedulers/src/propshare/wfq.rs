@@ -25,6 +25,15 @@
 //! 3. *Between two clients* ready throughout an interval, |service/w − service/w| is at
 //!    most the sum of their bounds ahead and behind.
 //!
+//! 4. *Threads*: of a timeslice T who is chosen is allowed what leaves it ahead by a = T/4, in
+//!    its own consumption ([`lead`]), and comes out of user mode then. So w·(S − V) ≤ a for
+//!    each client, and with 2 ≥ −(n − 1)·a for n busy ones: over any interval each has its
+//!    share to within n·T/4, whatever the lengths turn out to be; where they are about as
+//!    predicted, and however many there are, to about (2 − w)·L + w·(longest L), where L is
+//!    what it has at a time: T/4 for who has little of the core. What a turn uses in the
+//!    kernel counts; what is of it beyond a comes on top, as do charges from elsewhere. Who
+//!    is alone has its whole timeslice.
+//!
 //! Comparisons are of instants ([`virtual_time`](crate::virtual_time)): 2^-31 of a unit of
 //! virtual time comes to each bound, and to the wait of one that restarts at V.
 //!
@@ -81,6 +90,7 @@ mod clock;
 mod core_state;
 mod decision;
 mod few;
+mod lead;
 mod parts;
 #[cfg(test)]
 mod tests;
@@ -143,6 +153,10 @@ impl SchedulerCore for WfqCore {
 
     fn poll_ready(&mut self, _: Cycles) -> Readiness {
         if self.ready == 0 { Readiness::Idle } else { Readiness::Now }
+    }
+
+    fn allowance(&self, client: ClientId, timeslice: Cycles) -> Cycles {
+        self.lead(client, timeslice)
     }
 
     fn resource_record(&mut self, client: ClientId, record: &Record, _: Cycles) {

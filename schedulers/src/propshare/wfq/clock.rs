@@ -126,7 +126,6 @@ impl Clock {
         self.now = self.now.max(to);
     }
 
-    #[cfg(test)]
     pub(super) const fn weight(&self) -> u64 {
         self.weight
     }

@@ -285,3 +285,50 @@ fn debt_is_divided_and_comes_back() {
     rig.reweigh(0, 5_000);
     assert!(rig.told(0).debt.abs_diff(debts) <= 200, "{} of {debts}", rig.told(0).debt);
 }
+
+/// Shares 2 and 1, timeslices of 12,000, so that 3,000 is the most that one may be ahead:
+///
+/// | ran   | ahead, of 0 and 1 | chosen | allowed                |
+/// |-------|-------------------|--------|------------------------|
+/// |       | 0, 0              | 0      | 3,000 · 3 = 9,000      |
+/// | 9,000 | 3,000, -3,000     | 1      | 6,000 · 3 / 2 = 9,000  |
+/// | 1,500 | 2,000, -2,000     | 1      | 5,000 · 3 / 2 = 7,500  |
+/// | 6,000 | -2,000, 2,000     | 0      | 5,000 · 3 = 15,000     |
+#[test]
+fn allowances_are_as_derived_by_hand() {
+    let mut rig = rig(&[200, 100]);
+    for (id, allowed, runs) in
+        [(0, 9_000, 9_000), (1, 9_000, 1_500), (1, 7_500, 6_000), (0, 15_000, 1)]
+    {
+        assert_eq!(rig.next(), Some(id));
+        let told = rig.core.allowance(ClientId::new(id), Cycles::new(12_000)).get();
+        // A unit is rounded off what one is behind by.
+        assert!((allowed - 3..=allowed).contains(&told), "{id}: {told}");
+        rig.charge(id, runs);
+        rig.ready(id);
+    }
+}
+
+#[test]
+fn who_is_alone_is_allowed_all() {
+    let mut rig = Rig::new("propshare.wfq", 1_000_000, &[100, 100]);
+    let allowance = |rig: &Rig| rig.core.allowance(ClientId::new(0), Cycles::new(1_000));
+    rig.ready(0);
+    rig.bill(1, 10); // it has debt, but nothing to do
+    assert_eq!(rig.next(), Some(0));
+    assert_eq!(allowance(&rig), Cycles::MAX);
+    rig.ready(0); // it has more to do itself
+    assert_eq!(allowance(&rig), Cycles::MAX);
+    rig.ready(1);
+    assert!(allowance(&rig) < Cycles::new(1_000));
+    rig.suspend(1);
+    assert_eq!(allowance(&rig), Cycles::MAX);
+}
+
+#[test]
+fn what_is_not_counted_in_cycles_is_not_limited_in_cycles() {
+    let mut rig = Rig::by("propshare.wfq", Metric::Bytes, 1_000_000, &[100, 100]);
+    (0..2).for_each(|id| rig.ready(id));
+    assert_eq!(rig.next(), Some(0));
+    assert_eq!(rig.core.allowance(ClientId::new(0), Cycles::new(1_000)), Cycles::MAX);
+}

@@ -234,6 +234,44 @@ proptest! {
         }
     }
 
+    /// Bound 4: with threads of timeslice T, interrupted at any time, over any interval each has
+    /// its share to within T/4 for each that is busy. (Whole timeslices: up to T for each.)
+    #[test]
+    fn threads_have_their_shares_over_any_interval(
+        shares in prop::collection::vec(1..10_000_u32, 2..6),
+        runs in prop::collection::vec((0..4_u8, 1..100_u64), 400),
+    ) {
+        const T: u64 = 100_000;
+        let mut rig = rig(&shares);
+        let clients = shares.len();
+        let total: i128 = shares.iter().copied().map(i128::from).sum();
+        let mut rest = vec![T; clients];
+        let (mut used, mut all) = (vec![0; clients], 0);
+        let (mut highest, mut lowest) = (vec![0; clients], vec![0; clients]);
+        for (interrupted, cent) in runs {
+            let id = rig.next().unwrap() as usize;
+            let allowed = rig.core.allowance(ClientId::new(id as u32), Cycles::new(T)).get();
+            prop_assert!(allowed >= T / 4, "{allowed}");
+            let whole = allowed.min(rest[id]);
+            let run = if interrupted == 0 { (whole * cent / 100).max(1) } else { whole };
+            rig.charge(id as u32, run);
+            rig.ready(id as u32);
+            rest[id] = if run == rest[id] { T } else { rest[id] - run };
+            used[id] += i128::from(run);
+            all += i128::from(run);
+            for i in 0..clients {
+                // Ahead of its share, times the total weight.
+                let ahead = used[i] * total - all * i128::from(shares[i]);
+                highest[i] = ahead.max(highest[i]);
+                lowest[i] = ahead.min(lowest[i]);
+                // A unit for what is rounded, at each.
+                let each = (i128::from(T / 4) + 1) * total;
+                prop_assert!(ahead <= each, "{i} is ahead");
+                prop_assert!(highest[i] - lowest[i] <= each * clients as i128, "{i}");
+            }
+        }
+    }
+
     /// Bounds 2 and 3 where lengths are as predicted.
     #[test]
     fn known_lengths_keep_everyone_within_two_requests(
