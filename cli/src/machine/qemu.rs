@@ -112,7 +112,9 @@ impl Machine {
             add(&[text("-initrd"), image.as_os_str()]);
         }
         // What is to be counted alike must lie alike.
-        let fixed = self.counted.then(|| "randomize=off".to_string());
+        const FIXED: &str = "randomize=off";
+        let said = self.words.iter().any(|word| word == FIXED);
+        let fixed = (self.counted && !said).then(|| FIXED.to_string());
         let words: Vec<_> = self.words.iter().cloned().chain(fixed).collect();
         if !words.is_empty() {
             add(&[text("-append"), text(&words.join(" "))]);
