@@ -1,8 +1,9 @@
 //! The project's proof: its parts, and running them one after the other.
 //!
-//! A part ends in one of three ways, and the summary names each: it held, it failed, or it
-//! could not run and says why. A part that could not run because a tool of the long suites
-//! is missing does not fail the whole; everything else does.
+//! A part ends in one of four ways, and the summary names each: it held, it held only when what
+//! had failed was tried again, it failed, or it could not run and says why. A part that could
+//! not run because a tool of the long suites is missing does not fail the whole, and one that
+//! held at the second try does not either: who reads the summary is told what was not steady.
 
 pub mod booted;
 mod files;
@@ -43,6 +44,8 @@ pub enum Extent {
 pub enum Verdict {
     /// It held; a note may say how much of it there was.
     Good(String),
+    /// It held, but for these, which failed first and then did not; with the note.
+    SecondTry(Vec<String>, String),
     /// It failed; with what was said.
     Bad(String),
     /// It could not run.
@@ -170,7 +173,7 @@ pub fn run(parts: &[Part], named: &[String], extent: Extent) -> Result<ExitCode,
         })
         .collect();
     let began = Instant::now();
-    let (mut failed, mut missed) = (Vec::new(), Vec::new());
+    let (mut failed, mut missed, mut unsteady) = (Vec::new(), Vec::new(), Vec::new());
     for part in &chosen {
         announce(part.name);
         let began = Instant::now();
@@ -181,6 +184,12 @@ pub fn run(parts: &[Part], named: &[String], extent: Extent) -> Result<ExitCode,
         let time = span(began.elapsed());
         let (state, note) = match verdict {
             Verdict::Good(note) => ("ok", note),
+            Verdict::SecondTry(names, note) => {
+                let names = names.join(", ");
+                let note = format!("HELD AT THE SECOND TRY: {names}; {note}");
+                unsteady.push(format!("{} ({names})", part.name));
+                ("UNSTEADY", note)
+            }
             Verdict::Bad(output) => {
                 failed.push(part.name);
                 ("FAILED", format!("\n{}", indent(&output)))
@@ -200,6 +209,9 @@ pub fn run(parts: &[Part], named: &[String], extent: Extent) -> Result<ExitCode,
         summary += &format!("; not run: {}", missed.join(", "));
     }
     summary.push('\n');
+    if !unsteady.is_empty() {
+        summary += &format!("UNSTEADY, held at the second try only: {}\n", unsteady.join(", "));
+    }
     if let Some(first) = failed.first() {
         summary += &format!("FAILED: {}\n", failed.join(", "));
         summary += &format!("run one alone with: ./vortex test {first}\n");

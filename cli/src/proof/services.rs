@@ -16,7 +16,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub fn build(root: &Path) -> Result<PathBuf, String> {
     let build = ["build", "--release", "--locked", "--target", TARGET, "--manifest-path", MANIFEST];
     match Program::cargo(build).with("CARGO_TARGET_DIR", FOLDER).run(root) {
-        Verdict::Good(_) => Ok(root.join(FOLDER).join(TARGET).join("release")),
+        Verdict::Good(_) | Verdict::SecondTry(..) => {
+            Ok(root.join(FOLDER).join(TARGET).join("release"))
+        }
         Verdict::Bad(why) | Verdict::NotRun(why) => Err(why),
     }
 }

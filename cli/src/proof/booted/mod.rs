@@ -74,14 +74,14 @@ fn whole(root: &Path, system: &System) -> Result<Verdict, String> {
     let unexpected = results.unexpected(&known);
     if !unexpected.is_empty() {
         // On a loaded host an emulated core may stand still for a second. What fails twice
-        // is wrong; what fails once is named in the note.
+        // is wrong; what fails once makes the part's verdict another than good.
         let (tests, boots) = boot(root, system, |test| unexpected.contains(&test.name))?;
         results.again(Results::compare(sides(system), &tests, &boots));
     }
+    let left_out = dynamic::left_out(&dynamic::debian());
     Ok(match results.judge(&known, &boots) {
-        Verdict::Good(note) => {
-            Verdict::Good(format!("{note}{}", dynamic::left_out(&dynamic::debian())))
-        }
+        Verdict::Good(note) => Verdict::Good(note + &left_out),
+        Verdict::SecondTry(names, note) => Verdict::SecondTry(names, note + &left_out),
         other => other,
     })
 }

@@ -65,6 +65,7 @@ impl Results {
         for (name, difference) in again.tests {
             if difference.is_none()
                 && let Some((_, before)) = self.tests.iter_mut().find(|(test, _)| *test == name)
+                && before.is_some()
             {
                 *before = None;
                 self.unsteady.push(name);
@@ -107,12 +108,12 @@ impl Results {
                 1 => "1 boot".into(),
                 count => format!("{count} boots"),
             };
-            let mut note =
+            let note =
                 format!("{good} tests as on {}, {bad} known not to be, {boots}", self.sides.oracle);
-            if !self.unsteady.is_empty() {
-                note += &format!("; failed once and not again: {}", self.unsteady.join(", "));
-            }
-            return Verdict::Good(note);
+            return match &self.unsteady[..] {
+                [] => Verdict::Good(note),
+                names => Verdict::SecondTry(names.to_vec(), note),
+            };
         }
         Verdict::Bad(format!("{wrong}{}", boots.outside))
     }

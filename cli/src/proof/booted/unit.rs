@@ -24,7 +24,7 @@ fn judged(came: &[(&str, Came)], known: &str) -> (bool, String) {
     let results = Results::with(sides, &two(), &boots, |_| Ok(outcome("hello\n", 0)));
     match results.judge(&Known::parse("list", known).unwrap(), &boots) {
         Verdict::Good(text) => (true, text),
-        Verdict::Bad(text) | Verdict::NotRun(text) => (false, text),
+        Verdict::Bad(text) | Verdict::NotRun(text) | Verdict::SecondTry(_, text) => (false, text),
     }
 }
 
@@ -41,6 +41,20 @@ fn a_machine_that_ends_badly_after_all_tests_fails_the_part() {
     let verdict = results.judge(&Known::parse("list", "").unwrap(), &boots);
     assert!(matches!(verdict, Verdict::Bad(text) if text.starts_with("after all tests: OBJECTS")));
     assert!(!results.show(&boots).1);
+}
+
+#[test]
+fn what_fails_once_and_not_again_is_not_good() {
+    let bad = Came::Ended(outcome("Hello\n", 1));
+    let sides = Sides { oracle: "Linux", tried: "Vortex" };
+    let of = |boots: &Boots| Results::with(sides, &two(), boots, |_| Ok(outcome("hello\n", 0)));
+    let first = boots(&[("a", good()), ("b", bad)]);
+    let mut results = of(&first);
+    let known = Known::parse("list", "").unwrap();
+    assert_eq!(results.unexpected(&known), ["b"]);
+    results.again(of(&boots(&[("a", good()), ("b", good())])));
+    let verdict = results.judge(&known, &first);
+    assert!(matches!(verdict, Verdict::SecondTry(names, _) if names == ["b"]));
 }
 
 #[test]

@@ -113,6 +113,8 @@ fn interrupted() {
     say!("child {}", super::restarts::pester(child, libc::SIGUSR1));
 }
 
+/// What fits into the pipe is written when its reader leaves. On Linux a reader cannot come
+/// before that, since the writer holds a lock; that is nothing that a program may rely on.
 fn reader_leaves() {
     let pipe = plain();
     let child = proc::child(|| {
@@ -122,6 +124,7 @@ fn reader_leaves() {
         seen("written", answer.map(|count| (65_536..LARGE).contains(&count)));
         0
     });
+    proc::until(|| fd::ioctl(pipe.out, libc::FIONREAD as usize) == Ok(65_536));
     let mut some = [0; 100];
     seen("some", fd::read(pipe.out, &mut some));
     worked("close", fd::close(pipe.out));
