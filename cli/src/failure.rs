@@ -54,6 +54,8 @@ pub enum Failure {
     Image(ImageError),
     /// The machine cannot be started or attended.
     Machine(MachineError),
+    /// QEMU gave up before the machine began.
+    NoMachine,
     /// The booted tests cannot be run.
     Booted(String),
     /// Results could not be put into JSON.
@@ -119,6 +121,9 @@ impl fmt::Display for Failure {
             ),
             Self::Image(error) => error.fmt(f),
             Self::Machine(error) => error.fmt(f),
+            Self::NoMachine => {
+                f.write_str("QEMU could not start the machine; what it said is above")
+            }
             Self::Booted(why) => write!(f, "the booted tests cannot be run: {why}"),
             Self::Json(error) => write!(f, "the result cannot be put into JSON: {error}"),
         }

@@ -13,6 +13,7 @@ mod test;
 use std::process::ExitCode;
 
 pub use bench::cost;
+pub use experiment::attacks::attacks;
 pub use experiment::budgets::budgets;
 pub use experiment::cpu::ledger;
 pub use experiment::pressure::pressure;

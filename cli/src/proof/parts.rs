@@ -4,7 +4,7 @@ use super::{
     Extent, Part, Program, Work, booted, files, fuzz, miri, models, readme, runs, services, stack,
     syscalls,
 };
-use crate::commands::{budgets, cost, ledger, pressure, subactivities};
+use crate::commands::{attacks, budgets, cost, ledger, pressure, subactivities};
 
 /// The crates that are compiled into the kernel unchanged.
 const KERNEL_CRATES: &[&str] = &[
@@ -174,6 +174,12 @@ pub fn parts() -> Vec<Part> {
             what: "the same programs do the same on Debian's kernel, in a machine of the same kind",
             extent: Extent::Normal,
             work: |_| Work::Function(booted::on_linux),
+        },
+        Part {
+            name: "attacks",
+            what: "experiment attacks in counted time, on one core: neighbours keep their shares",
+            extent: Extent::Normal,
+            work: |_| Work::Function(attacks),
         },
         Part {
             name: "ledger",

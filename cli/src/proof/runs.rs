@@ -67,7 +67,7 @@ fn runs(root: &Path, accelerator: Accelerator) -> Result<(Vec<String>, String), 
     let stage = Stage { accelerator, counted: true, cores: Cores::LEAST };
     let memory = Memory::mebibytes(MIB.into());
     let beside = Beside { words: &["runs=told"], memory, ..Beside::default() };
-    let console = stage.run_with(&configuration(&cases), &["long"], LIMIT, None, beside)?;
+    let console = stage.run_with(&configuration(&cases), &["long"], LIMIT, beside)?;
     Ok((cases, console))
 }
 

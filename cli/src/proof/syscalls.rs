@@ -45,7 +45,7 @@ pub fn part(_: &Path, extent: Extent) -> Verdict {
     let mut children = 0;
     for seed in seeds {
         // A machine that does not end by itself is a failure of this.
-        let console = match stage.run(&configuration(*seed, count), &["fuzz"], limit, None) {
+        let console = match stage.run(&configuration(*seed, count), &["fuzz"], limit) {
             Ok(console) => console,
             Err(failure) => return Verdict::Bad(format!("from seed {seed}: {failure}")),
         };

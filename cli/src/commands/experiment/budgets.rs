@@ -106,7 +106,7 @@ fn console(root: &Path, stage: Stage, template: &str, words: &[&str]) -> Result<
     let template = fs::read_to_string(&path).map_err(|error| Failure::Unreadable(path, error))?;
     let config = fill(&template, stage.cores, &BTreeMap::new());
     let beside = Beside { words, ..Beside::default() };
-    stage.run_with(&config, &["hog"], LIMIT, None, beside)
+    stage.run_with(&config, &["hog"], LIMIT, beside)
 }
 
 /// What is not said, of which each must be the beginning of a line.

@@ -63,7 +63,7 @@ fn console(root: &Path, stage: Stage, budget: &str) -> Result<String, Failure> {
     let template = template.replace("{budget}", budget).replace("{method}", METHOD);
     let config = fill(&template, stage.cores, &BTreeMap::new());
     let beside = Beside { host: &[STRESS], ..Beside::default() };
-    stage.run_with(&config, &["hog"], LIMIT, None, beside)
+    stage.run_with(&config, &["hog"], LIMIT, beside)
 }
 
 /// How many frames were given back; or what is wrong.

@@ -2,6 +2,7 @@
 //! and QEMU; and what its console said.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub struct Beside<'a> {
     pub host: &'a [&'a str],
     /// How much memory, where the usual is too little.
     pub memory: Option<Memory>,
+    /// Further words for QEMU.
+    pub devices: &'a [&'a str],
 }
 
 /// The template's text with its values: lines with `{core}` once for each core.
@@ -68,15 +71,15 @@ pub fn fill(template: &str, cores: Cores, values: &BTreeMap<&str, u32>) -> Strin
 
 impl Stage {
     /// Runs a machine with this configuration and these programs of ours, each at
-    /// `/bin/NAME`, to its end, or to a line with its last word. What its console said.
+    /// `/bin/NAME`, to its end, which must be a good one: every cycle on a bill, no frame and
+    /// no object left. What its console said.
     pub fn run(
         &self,
         config_text: &str,
         programs: &[&str],
         limit: Duration,
-        last: Option<&str>,
     ) -> Result<String, Failure> {
-        self.run_with(config_text, programs, limit, last, Beside::default())
+        self.run_with(config_text, programs, limit, Beside::default())
     }
 
     /// The same with what there is beside.
@@ -85,9 +88,30 @@ impl Stage {
         config_text: &str,
         programs: &[&str],
         limit: Duration,
-        last: Option<&str>,
         beside: Beside<'_>,
     ) -> Result<String, Failure> {
+        let (ending, said) = self.end(config_text, programs, limit, beside)?;
+        match ending {
+            // QEMU's own failure looks alike where the kernel was to end with a status.
+            Ending::Good if said.is_empty() => Err(Failure::NoMachine),
+            Ending::Good => Ok(said),
+            other => {
+                let last: Vec<&str> = said.lines().rev().take(20).collect();
+                let last: String =
+                    last.into_iter().rev().map(|line| format!("\n  {line}")).collect();
+                Err(Failure::ProgramFailed(format!("the machine ({other})"), last))
+            }
+        }
+    }
+
+    /// The same to whatever end, which is told.
+    pub fn end(
+        &self,
+        config_text: &str,
+        programs: &[&str],
+        limit: Duration,
+        beside: Beside<'_>,
+    ) -> Result<(Ending, String), Failure> {
         let root = home::root()?;
         if let Err(flaws) = config_file::parse(config_text.as_bytes()) {
             config_file::complain(Path::new("the experiment's configuration"), &flaws);
@@ -125,20 +149,11 @@ impl Stage {
                 .into_iter()
                 .chain(beside.words.iter().map(ToString::to_string))
                 .collect(),
-            devices: Vec::new(),
+            devices: beside.devices.iter().map(OsString::from).collect(),
         };
         let events = console::watch()?;
         let manner = Manner { limit: Some(limit), with_status: machine.ends_with_status() };
-        let (ending, said) = console::capture(machine.command(), &events, manner, last)?;
-        match ending {
-            Ending::Good => Ok(said),
-            other => {
-                let last: Vec<&str> = said.lines().rev().take(20).collect();
-                let last: String =
-                    last.into_iter().rev().map(|line| format!("\n  {line}")).collect();
-                Err(Failure::ProgramFailed(format!("the machine ({other})"), last))
-            }
-        }
+        Ok(console::capture(machine.command(), &events, manner)?)
     }
 }
 

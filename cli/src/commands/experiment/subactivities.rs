@@ -76,7 +76,7 @@ fn console(root: &Path, stage: Stage) -> Result<String, Failure> {
     let path = root.join(TEMPLATE);
     let template = fs::read_to_string(&path).map_err(|error| Failure::Unreadable(path, error))?;
     let text = fill(&template, stage.cores, &BTreeMap::new());
-    stage.run(&text, &["divide", "burn", "sampler"], LIMIT, None)
+    stage.run(&text, &["divide", "burn", "sampler"], LIMIT)
 }
 
 /// What an activity used on a core between the first sample and the last, its parts included

@@ -79,7 +79,7 @@ fn machine(all: &[Measured], linux: &linux::Linux, programs: &Path) -> Result<St
     };
     let events = console::watch()?;
     let manner = Manner { limit: Some(LIMIT), with_status: false };
-    match console::capture(machine.command(), &events, manner, None)? {
+    match console::capture(machine.command(), &events, manner)? {
         (Ending::Good, said) => Ok(said),
         (other, said) => Err(Failure::ProgramFailed(format!("Linux's machine ({other})"), said)),
     }

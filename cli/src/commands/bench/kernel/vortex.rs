@@ -31,7 +31,7 @@ pub fn measure(all: &[Measured]) -> Result<Vec<u64>, Failure> {
         let text = fill(CONFIGURATION, cores, &BTreeMap::from([("count", count)]));
         let beside = Beside { host: &[DYNAMIC], ..Beside::default() };
         let text = text.replace("NAME", name);
-        let said = stage.run_with(&text, &["bench"], LIMIT, None, beside)?;
+        let said = stage.run_with(&text, &["bench"], LIMIT, beside)?;
         let cycles = cycles(&said, name);
         Ok(cycles.ok_or(Failure::Unexpected("a line 'NAME N cycles'", said))? / TICKS)
     };

@@ -5,6 +5,7 @@ mod figures;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,16 +14,17 @@ use super::stage::{Stage, fill};
 use crate::args::Attacks;
 use crate::failure::Failure;
 use crate::home;
-use crate::machine::accelerator::Accelerator;
+use crate::machine::accelerator::{Accelerator, Wish};
 use crate::machine::size::Cores;
 use crate::out;
+use crate::proof::{self, Verdict};
 use crate::table::{Align, Table};
 use figures::Figures;
 
 const TEMPLATE: &str = "experiments/attacks/machine.xml";
 /// What `services/attacks` knows.
 pub const ATTACKS: [&str; 7] =
-    ["forkbomb", "threadstorm", "threadops", "signalstorm", "callstorm", OBJECTS, MEDDLE];
+    ["forkbomb", THREADSTORM, "threadops", "signalstorm", "callstorm", OBJECTS, MEDDLE];
 /// It hoards the kernel's objects, and says how it was refused.
 const OBJECTS: &str = "objects";
 /// As it should say.
@@ -38,12 +40,26 @@ const HOARD: u32 = 60;
 /// Regions that it may have: more for ten thousand stacks.
 const MAPPINGS: u32 = 150;
 const MAPPINGS_FOR_THREADS: u32 = 60_000;
-/// Seconds in which ten thousand threads are made on a machine that has nothing else to do.
+/// Its threads, and the seconds in which they are made on a machine that has nothing else to do.
+const THREADSTORM: &str = "threadstorm";
+const THREADS: u32 = 10_000;
 const MUSTER: u32 = 25;
+/// The same in the proof, and its samples.
+const FEW_THREADS: u32 = 2_000;
+const SHORT_MUSTER: u32 = 4;
+const FEW_SECONDS: u32 = 2;
 /// Seconds of a run beside its samples.
 const AROUND: u32 = 3;
-/// After this the machine is stopped: the attacker would have to wind up what it has made.
-const LAST: &str = "sampler end";
+
+/// How much of an attack there is.
+#[derive(Clone, Copy, Debug)]
+struct Extent {
+    /// Samples, one a second, after the first.
+    seconds: u32,
+    /// Threads that storm, and the seconds that their making needs.
+    threads: u32,
+    muster: u32,
+}
 
 /// Runs those that were asked for.
 pub fn run(arguments: &Attacks) -> Result<ExitCode, Failure> {
@@ -55,7 +71,8 @@ pub fn run(arguments: &Attacks) -> Result<ExitCode, Failure> {
     let chosen = |attack: &&&str| {
         arguments.only.is_empty() || arguments.only.iter().any(|only| only == **attack)
     };
-    let all = ATTACKS.iter().filter(chosen).map(|attack| measure(stage, attack, arguments.seconds));
+    let extent = Extent { seconds: arguments.seconds, threads: THREADS, muster: MUSTER };
+    let all = ATTACKS.iter().filter(chosen).map(|attack| measure(stage, attack, extent));
     let all = all.collect::<Result<Vec<_>, _>>()?;
     if arguments.json {
         out::put(&format!("{}\n", serde_json::to_string_pretty(&all)?));
@@ -66,26 +83,54 @@ pub fn run(arguments: &Attacks) -> Result<ExitCode, Failure> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn measure(stage: Stage, attack: &str, seconds: u32) -> Result<Figures, Failure> {
+/// As a part of the proof: in counted time on one core, so that what holds once holds always.
+pub fn attacks(_: &Path, _: proof::Extent) -> Verdict {
+    let accelerator = match Accelerator::choose(Wish::Tcg, true) {
+        Ok(accelerator) => accelerator,
+        Err(error) => return Verdict::NotRun(error.to_string()),
+    };
+    let stage = Stage { accelerator, counted: true, cores: Cores::LEAST };
+    let extent = Extent { seconds: FEW_SECONDS, threads: FEW_THREADS, muster: SHORT_MUSTER };
+    let all: Result<Vec<_>, _> =
+        ATTACKS.iter().map(|attack| measure(stage, attack, extent)).collect();
+    match all {
+        Ok(all) if all.iter().all(Figures::hold) => {
+            let off = all.iter().map(Figures::off).fold(0.0, f64::max);
+            Verdict::Good(format!(
+                "{} attacks on one core, counted: nobody is off by more than {off:.2} points",
+                all.len()
+            ))
+        }
+        Ok(all) => Verdict::Bad(report(&all)),
+        Err(failure) => Verdict::Bad(failure.to_string()),
+    }
+}
+
+/// One attack, to the machine's end: what the attacker has made is all gone then.
+fn measure(stage: Stage, attack: &str, extent: Extent) -> Result<Figures, Failure> {
+    let Extent { seconds, threads, muster } = extent;
     let path = home::root()?.join(TEMPLATE);
     let template =
         fs::read_to_string(&path).map_err(|error| Failure::Unreadable(path.clone(), error))?;
     eprintln!("vortex: {attack}: {} cores, {seconds} samples", stage.cores);
     // The neighbours come when all its threads are there: on its share it would need minutes.
-    let after = if attack == "threadstorm" { MUSTER } else { 0 };
+    let after = if attack == THREADSTORM { muster } else { 0 };
     let values = [
         ("seconds", seconds + AROUND),
         ("samples", seconds + 1),
         ("storm", after + seconds + AROUND),
         ("after", after * 1000),
         ("warm", (after + 1) * 1000),
+        ("threads", threads),
         ("hoard", HOARD),
         ("mappings", if attack == OBJECTS { MAPPINGS } else { MAPPINGS_FOR_THREADS }),
     ];
     let values = values.into_iter().collect();
     let config = fill(&template, stage.cores, &values).replace("{attack}", attack);
-    let limit = Duration::from_secs(u64::from(after + seconds + AROUND) * 4 + 60);
-    let console = stage.run(&config, &["burn", "sampler", "attacks"], limit, Some(LAST))?;
+    // Counted time passes more slowly than the host's; and ten thousand threads are wound up as
+    // slowly as they are made.
+    let limit = Duration::from_secs(u64::from(2 * after + seconds + AROUND) * 6 + 60);
+    let console = stage.run(&config, &["burn", "sampler", "attacks"], limit)?;
     let samples = samples::read(&console)?;
     if attack == OBJECTS && !console.lines().any(|line| line.trim() == REFUSED) {
         return Err(Failure::Unexpected("each limit to refuse as Linux does", console));
@@ -97,7 +142,7 @@ fn measure(stage: Stage, attack: &str, seconds: u32) -> Result<Figures, Failure>
     if let Some(said) = console.lines().find(|line| line.contains(" threads of ")) {
         eprintln!("vortex: {attack}: {}", said.trim());
     }
-    Figures::of(&samples, attack)
+    Figures::of(&samples, attack, stage.counted)
         .ok_or(Failure::Unexpected("samples of a machine at work", console))
 }
 

@@ -105,7 +105,7 @@ fn measure(stage: Stage, timeslice: u32, seconds: u32) -> Result<Figures, Failur
     let config = fill(&template, stage.cores, &values);
     // Counted time passes more slowly than the host's.
     let limit = Duration::from_secs(u64::from(seconds + AROUND) * 4 + 60);
-    let console = stage.run(&config, &["burn", "sampler"], limit, None)?;
+    let console = stage.run(&config, &["burn", "sampler"], limit)?;
     let samples = samples::read(&console)?;
     Figures::of(&samples, stage, timeslice)
         .ok_or(Failure::Unexpected("samples of a machine at work", console))

@@ -146,7 +146,7 @@ fn measure(stage: Stage, attack: &Attack, seconds: u32) -> Result<Figures, Failu
     ];
     let config = fill(&template, stage.cores, &values.into_iter().collect());
     let limit = Duration::from_secs(u64::from(attack.before + seconds + AROUND) * 6 + 60);
-    let console = stage.run(&config, &["hog", "burn", "sampler"], limit, None)?;
+    let console = stage.run(&config, &["hog", "burn", "sampler"], limit)?;
     let samples = samples::read(&console)?;
     let figures = Figures::of(&samples, &console, name, PAGES);
     let mut figures =
