@@ -5,9 +5,11 @@
 //! not run because a tool of the long suites is missing does not fail the whole, and one that
 //! held at the second try does not either: who reads the summary is told what was not steady.
 
+mod boot;
 pub mod booted;
 mod files;
 pub mod fuzz;
+mod machines;
 mod miri;
 mod models;
 mod parts;

@@ -1,8 +1,8 @@
 //! The parts of the proof, in the order in which they run: what fails fast comes first.
 
 use super::{
-    Extent, Part, Program, Work, booted, files, fuzz, miri, models, readme, runs, services, stack,
-    syscalls,
+    Extent, Part, Program, Work, boot, booted, files, fuzz, machines, miri, models, readme, runs,
+    services, stack, syscalls,
 };
 use crate::commands::{attacks, budgets, cost, ledger, pressure, subactivities};
 
@@ -174,6 +174,18 @@ pub fn parts() -> Vec<Part> {
             what: "the same programs do the same on Debian's kernel, in a machine of the same kind",
             extent: Extent::Normal,
             work: |_| Work::Function(booted::on_linux),
+        },
+        Part {
+            name: "machines",
+            what: "64 cores, 64 MiB and more than 4 GiB; what the kernel cannot be is refused",
+            extent: Extent::Normal,
+            work: |_| Work::Function(machines::part),
+        },
+        Part {
+            name: "boot",
+            what: "from the loader to the first program, counted and by the clock",
+            extent: Extent::Normal,
+            work: |_| Work::Function(boot::part),
         },
         Part {
             name: "attacks",
