@@ -20,6 +20,7 @@ use super::orders::Reclaim;
 use super::pages::{clear, populate, show, sweep};
 use super::regions::Backing;
 use super::remap;
+use super::room::Patience;
 use super::space::AddressSpace;
 use super::turn::Order;
 use crate::files::{FileRequest, FilesId};
@@ -37,7 +38,7 @@ pub enum MemoryRequest {
         /// For what.
         access: Access,
         /// How often it has waited for memory.
-        waited: u8,
+        waited: Patience,
     },
     /// A system call.
     Call {
@@ -64,6 +65,8 @@ pub enum MemoryRequest {
         at: u64,
         /// The page that both will write to next: the thread's stack.
         hot: u64,
+        /// How often it has waited for memory.
+        waited: Patience,
     },
     /// The space has no user any more: its frames are given back.
     Release {

@@ -1,14 +1,15 @@
-//! Copying a space for a child (fork), a slice at a time. Where there is no memory for that it is
-//! refused: one that waited instead would let a fork bomb swap without end.
+//! Copying a space for a child (fork), a slice at a time; where there is no memory for that, it
+//! waits.
 
 use alloc::sync::Arc;
 
 use vortex_abi::Errno;
-use vortex_grid::{At, Context, Labels, Outcome};
+use vortex_grid::{At, Context, Continuation, Labels, Outcome};
 
 use super::asr::{AddressSpaces, MemoryRequest};
 use super::faults::poke;
 use super::pages::share;
+use super::room::with_room;
 use super::space::AddressSpace;
 use crate::{Answer, Mail};
 
@@ -27,7 +28,23 @@ enum Done {
     Refused,
 }
 
-/// Copies a slice, of the regions first and then of the pages.
+/// What was waited for is there, or there is nothing to be had.
+struct HasRoom;
+
+impl Continuation<Mail, AddressSpaces> for HasRoom {
+    fn resume(
+        spaces: &mut AddressSpaces,
+        request: &mut MemoryRequest,
+        cx: &mut Context<'_, Mail>,
+    ) -> Left {
+        let done = with_room(&spaces.system, cx, |_| copy(request));
+        let left = spaces.copied(request, done, cx);
+        spaces.served(request, left, cx)
+    }
+}
+
+/// Copies a slice, of the regions first and then of the pages. What was copied before memory
+/// ran out is copied again: it is the same.
 fn copy(request: &mut MemoryRequest) -> Done {
     let MemoryRequest::Copy { from, to, regions, at, hot, .. } = request else {
         return Done::Refused;
@@ -79,9 +96,12 @@ impl AddressSpaces {
     }
 
     fn copied(&self, request: &mut MemoryRequest, done: Done, cx: &mut Context<'_, Mail>) -> Left {
-        let MemoryRequest::Copy { from, to, .. } = request else { return Outcome::Done };
+        let MemoryRequest::Copy { from, to, waited, .. } = request else { return Outcome::Done };
         match done {
-            Done::Slice => Outcome::Continue(At::beginning()),
+            Done::Slice => {
+                waited.renew();
+                Outcome::Continue(At::beginning())
+            }
             // Until no thread of the parent writes to what is shared now, the child does not
             // begin.
             Done::All(space) if from.space.is_current() => Outcome::Reply(Answer::Space(Ok(space))),
@@ -89,7 +109,11 @@ impl AddressSpaces {
                 poke(from, cx);
                 Outcome::Continue(At::beginning())
             }
-            Done::NoMemory | Done::Refused => self.not_copied(to.take(), cx),
+            Done::NoMemory => match waited.wait(&self.system, from.space.owner(), cx) {
+                Some(room) => Outcome::Pending(room, At::routine::<HasRoom>()),
+                None => self.not_copied(to.take(), cx),
+            },
+            Done::Refused => self.not_copied(to.take(), cx),
         }
     }
 

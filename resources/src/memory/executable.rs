@@ -56,8 +56,8 @@ pub enum LoadError {
 
 /// What a program finds as it begins, and what it is given.
 pub struct Given<'a> {
-    /// Its arguments and its environment.
-    pub words: Words,
+    /// Its arguments and its environment: taken from there when it is loaded.
+    pub words: &'a mut Words,
     /// Bytes for its own use.
     pub key: [u8; 16],
     /// Where its places come from, if they are not to be always the same.
@@ -136,7 +136,7 @@ impl Loading {
     /// Writes some more of the stack: the program, when it is ready to begin.
     ///
     /// # Errors
-    /// [`LoadError::NoMemory`].
+    /// [`LoadError::NoMemory`]: it may be tried again.
     pub fn go_on(&mut self) -> Result<Option<Program>, LoadError> {
         if !self.stack.go_on(&self.space)? {
             return Ok(None);

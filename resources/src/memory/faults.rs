@@ -10,21 +10,18 @@
 //! ```
 
 use vortex_grid::{At, Context, Continuation, Labels, Outcome};
-use vortex_machine::{Access, with_earmarks};
+use vortex_machine::Access;
 use vortex_units::{ActivityId, Frames};
 
 use super::asr::{AddressSpaces, FaultError, MemoryRequest};
 use super::mend::{By, Mend, mend};
-use super::reclaimer::{ReclaimRequest, go};
+use super::room::with_room;
 use super::space::AddressSpace;
 use crate::files::FileRequest;
 use crate::process::ProcessRequest;
 use crate::{Answer, Mail};
 
 type Left = Outcome<Mail, AddressSpaces>;
-
-/// How many frames a fault waits for, the first time and after.
-const WAITS: [u8; 4] = [8, 4, 4, 1];
 
 /// The files' frames that nobody needed have been given back.
 struct HasBack;
@@ -56,16 +53,7 @@ impl Continuation<Mail, AddressSpaces> for HasRoom {
         let MemoryRequest::Fault { space, address, access, .. } = request else {
             return Outcome::Done;
         };
-        let mended = match cx.reply::<Answer>() {
-            Ok(Some(Answer::Room(Some(waiter)))) => {
-                let mended = with_earmarks(waiter, || mend_for(space, *address, *access, cx));
-                vortex_machine::multiplexor().inspect(|memory| memory.give_up(waiter));
-                mended
-            }
-            _ => mend_for(space, *address, *access, cx),
-        };
-        // What was not needed of it is others'.
-        go(&spaces.system, cx.activity(), cx);
+        let mended = with_room(&spaces.system, cx, |cx| mend_for(space, *address, *access, cx));
         let left = spaces.mended(request, mended, cx);
         spaces.served(request, left, cx)
     }
@@ -87,7 +75,7 @@ impl Continuation<Mail, AddressSpaces> for Shrunk {
         };
         let mended = mend_for(space, *address, *access, cx);
         let left = if ends {
-            *waited = 0;
+            waited.renew();
             spaces.mended(request, mended, cx)
         } else {
             Outcome::Reply(Answer::Fault(mended))
@@ -146,8 +134,7 @@ impl AddressSpaces {
         Some(Outcome::Pending(trigger, At::routine::<HasBack>()))
     }
 
-    /// A fault is mended, or waits for memory: for a page and its tables and some more, and
-    /// where that cannot be had for less.
+    /// A fault is mended, or waits for memory.
     fn mended(
         &self,
         request: &mut MemoryRequest,
@@ -158,12 +145,8 @@ impl AddressSpaces {
         // Who pays for the space's memory, whoever of its process's threads faults.
         let owner = space.space.owner();
         if mended == Err(FaultError::NoMemory)
-            && let Some(ports) = self.system.ports.get()
-            && let Some(&frames) = WAITS.get(usize::from(*waited))
-            && let Ok(room) =
-                cx.request(ports.reclaimer, Labels::NONE, ReclaimRequest::Wait(owner, frames))
+            && let Some(room) = waited.wait(&self.system, owner, cx)
         {
-            *waited += 1;
             return Outcome::Pending(room, At::routine::<HasRoom>());
         }
         if mended == Err(FaultError::NoMemory)

@@ -101,12 +101,13 @@ impl Words {
 }
 
 impl Stack {
-    /// One that ends at `top`; of strings at most a part of so many bytes.
+    /// One that ends at `top`; of strings at most a part of so many bytes. The words are taken
+    /// once it is there.
     ///
     /// # Errors
     /// [`LoadError`].
     pub fn new(
-        words: Words,
+        words: &mut Words,
         space: &AddressSpace,
         path: &[u8],
         random: [u8; 16],
@@ -143,7 +144,7 @@ impl Stack {
             return Err(LoadError::NoMemory);
         }
         Ok(Self {
-            words,
+            words: core::mem::take(words),
             part: Part::Before,
             done: 0,
             at,
@@ -158,7 +159,7 @@ impl Stack {
     /// Writes some more. True when all is.
     ///
     /// # Errors
-    /// [`LoadError::NoMemory`].
+    /// [`LoadError::NoMemory`]: then it may be tried again.
     pub fn go_on(&mut self, space: &AddressSpace) -> Result<bool, LoadError> {
         let mut spent = 0;
         while spent < RUN {
@@ -180,12 +181,19 @@ impl Stack {
             let mut from = 0;
             while from < piece.len() {
                 if self.begins {
-                    self.pointers.push(self.at + from as u64);
-                    spent += POINTER_COST;
                     if self.pointers.len() >= POINTERS {
-                        write_pointers(&mut self.pointers, &mut self.pointers_at, space)?;
+                        let written =
+                            write_pointers(&mut self.pointers, &mut self.pointers_at, space);
+                        if let Err(error) = written {
+                            // It goes on from here.
+                            self.at += from as u64;
+                            self.done += from;
+                            return Err(error);
+                        }
                         spent += PIECE_COST;
                     }
+                    self.pointers.push(self.at + from as u64);
+                    spent += POINTER_COST;
                 }
                 let end = zero_in(piece.get(from..).unwrap_or_default());
                 self.begins = end.is_some();
@@ -221,6 +229,7 @@ impl Stack {
     }
 }
 
+/// Writes them all, or none.
 fn write_pointers(
     pointers: &mut Vec<u64>,
     at: &mut u64,
@@ -228,12 +237,13 @@ fn write_pointers(
 ) -> Result<(), LoadError> {
     let mut bytes = [0; 8 * (POINTERS + 2)];
     let length = 8 * pointers.len();
-    for (place, pointer) in bytes.chunks_exact_mut(8).zip(pointers.drain(..)) {
+    for (place, pointer) in bytes.chunks_exact_mut(8).zip(pointers.iter()) {
         place.copy_from_slice(&pointer.to_le_bytes());
     }
     if !space.fill(*at, bytes.get(..length).ok_or(LoadError::NoMemory)?) {
         return Err(LoadError::NoMemory);
     }
+    pointers.clear();
     *at += length as u64;
     Ok(())
 }

@@ -87,9 +87,12 @@ impl Continuation<Mail, Processes> for HasImage {
         };
         let running = image.running.take();
         let owner = cx.activity();
+        let (image, loader) = (Arc::new(*image), loader.map(Arc::new));
         let loading = Words::of(&start.arguments, &start.environment)
-            .map_err(errno)
-            .and_then(|words| processes.load(*image, loader, words, owner, None));
+            .and_then(|mut words| {
+                processes.load((&image, loader.as_ref()), &mut words, owner, None)
+            })
+            .map_err(errno);
         match loading {
             Ok(loading) => {
                 start.loading = Some((Box::new(loading), running));

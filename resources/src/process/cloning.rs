@@ -23,7 +23,7 @@ use super::signals::Stack;
 use super::thread::Thread;
 use super::waiting::For;
 use crate::files::{FileRequest, FilesId};
-use crate::memory::{AddressSpace, MemoryRequest};
+use crate::memory::{AddressSpace, MemoryRequest, Patience};
 use crate::{Answer, Mail};
 
 /// What is asked of a clone.
@@ -112,7 +112,8 @@ impl Processes {
             Extra::Child(child) => child.context.registers().rsp & !(PAGE as u64 - 1),
             _ => 0,
         };
-        let copy = MemoryRequest::Copy { from, to: None, regions: Some(0), at: 0, hot };
+        let waited = Patience::default();
+        let copy = MemoryRequest::Copy { from, to: None, regions: Some(0), at: 0, hot, waited };
         match cx.request(ports.memory, labels, copy) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasSpace>()),
             Err(_) => reply(Err(Errno::EAGAIN)),

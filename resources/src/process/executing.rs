@@ -11,12 +11,14 @@ use vortex_units::ActivityId;
 
 use super::begin::base_name;
 use super::processes::{Pid, Process};
-use super::request::{Exec, Extra, ProcessCall, ProcessRequest, Taking};
+use super::request::{Extra, Found, ProcessCall, ProcessRequest, Taking};
 use super::resource::{Cx, Next, Processes, reply};
 use super::rlimits::Rlimits;
 use super::waiting::For;
 use crate::files::{FileRequest, Image};
-use crate::memory::{AddressSpace, Given, LoadError, Loading, Strings, Words, interpreter, load};
+use crate::memory::{
+    AddressSpace, Given, LoadError, Loading, Patience, Strings, Words, interpreter, load, with_room,
+};
 use crate::{Answer, Mail};
 
 /// Scripts that are interpreters of scripts, at most.
@@ -96,12 +98,11 @@ impl Processes {
     /// Loads a program with a key for its own random numbers; its stack is only begun.
     pub(super) fn load(
         &mut self,
-        image: Image,
-        interpreter: Option<Image>,
-        words: Words,
+        (image, interpreter): (&Arc<Image>, Option<&Arc<Image>>),
+        words: &mut Words,
         owner: ActivityId,
         process: Option<&Process>,
-    ) -> Result<Loading, Errno> {
+    ) -> Result<Loading, LoadError> {
         let own = Rlimits::default();
         let limits = process.map_or(&own, |process| &process.limits);
         let fixed = !self.system.randomize || process.is_some_and(Process::is_fixed);
@@ -111,17 +112,14 @@ impl Processes {
         random.lock().fill(&mut key);
         let mut word = || random.lock().word();
         let places = if fixed { None } else { Some(&mut word as &mut dyn FnMut() -> u64) };
-        let (image, interpreter) = (Arc::new(image), interpreter.map(Arc::new));
-        let (path, interpreter) = (&image.path, interpreter.as_ref());
-        let given = Given { words, key, places, limits, owner };
-        load(&image, interpreter, path, given).map_err(errno)
+        load(image, interpreter, &image.path, Given { words, key, places, limits, owner })
     }
 
     /// A file is there: a script, a program, or the interpreter that one wants.
     fn found(&mut self, call: &mut ProcessCall, image: Box<Image>, cx: &mut Cx<'_>) -> Next {
         let Extra::Exec(exec) = &mut call.extra else { return reply(Err(Errno::EINVAL)) };
         if let Some(program) = exec.program.take() {
-            return self.take_place(call, *program, Some(*image));
+            return self.take_place(call, *program, Some(*image), cx);
         }
         match script(&image) {
             None => {}
@@ -142,7 +140,7 @@ impl Processes {
         }
         match interpreter(&image) {
             Err(error) => reply(Err(errno(error))),
-            Ok(None) => self.take_place(call, *image, None),
+            Ok(None) => self.take_place(call, *image, None, cx),
             Ok(Some(path)) => {
                 exec.program = Some(image);
                 self.ask_image(call, path, cx)
@@ -150,34 +148,53 @@ impl Processes {
         }
     }
 
-    /// The program is loaded; its stack is written in further runs.
+    /// All files of the program are there.
     fn take_place(
         &mut self,
         call: &mut ProcessCall,
         mut image: Image,
         interpreter: Option<Image>,
+        cx: &mut Cx<'_>,
     ) -> Next {
-        let Extra::Exec(exec) = core::mem::replace(&mut call.extra, Extra::None) else {
-            return reply(Err(Errno::EINVAL));
-        };
+        let Extra::Exec(exec) = &mut call.extra else { return reply(Err(Errno::EINVAL)) };
         let name = (base_name(&image.path), image.found.clone());
-        let process = call.thread.process.clone();
         // The process has it, not its pages: they go when there is time for it.
         let running = image.running.take();
-        let Exec { mut words, before, .. } = *exec;
+        let before = core::mem::take(&mut exec.before);
         if !before.is_empty() {
             match Strings::of(before.iter().map(Vec::as_slice)) {
-                Ok(before) => words.before = Some(before),
+                Ok(before) => exec.words.before = Some(before),
                 Err(_) => return reply(Err(Errno::ENOMEM)),
             }
         }
-        match self.load(image, interpreter, words, process.activity, Some(&process)) {
+        let (image, interpreter) = (Arc::new(image), interpreter.map(Arc::new));
+        exec.found = Some(Found { image, interpreter, name, running });
+        self.load_found(call, cx)
+    }
+
+    /// The program is loaded, or waits for memory; its stack is written in further runs.
+    fn load_found(&mut self, call: &mut ProcessCall, cx: &mut Cx<'_>) -> Next {
+        let process = &call.thread.process;
+        let Extra::Exec(exec) = &mut call.extra else { return reply(Err(Errno::EINVAL)) };
+        let Some(found) = &exec.found else { return reply(Err(Errno::EINVAL)) };
+        let files = (&found.image, found.interpreter.as_ref());
+        match self.load(files, &mut exec.words, process.activity, Some(process)) {
             Ok(loading) => {
-                call.extra =
-                    Extra::Load(Box::new(Taking { loading, program: None, name, running }));
+                let Some(Found { name, running, .. }) = exec.found.take() else {
+                    return reply(Err(Errno::EINVAL));
+                };
+                let waited = Patience::default();
+                let taking = Taking { loading, program: None, name, running, waited };
+                call.extra = Extra::Load(Box::new(taking));
                 Outcome::Continue(At::routine::<Filled>())
             }
-            Err(error) => reply(Err(error)),
+            Err(error) => {
+                let short = error == LoadError::NoMemory;
+                match short.then(|| exec.waited.wait(&self.system, process.activity, cx)) {
+                    Some(Some(room)) => Outcome::Pending(room, At::routine::<HasRoom>()),
+                    _ => reply(Err(errno(error))),
+                }
+            }
         }
     }
 
@@ -185,9 +202,16 @@ impl Processes {
     fn fill(&mut self, call: &mut ProcessCall, cx: &mut Cx<'_>) -> Next {
         let Extra::Load(taking) = &mut call.extra else { return reply(Err(Errno::EINVAL)) };
         let program = match taking.loading.go_on() {
-            Ok(None) => return Outcome::Continue(At::routine::<Filled>()),
+            Ok(None) => {
+                taking.waited.renew();
+                return Outcome::Continue(At::routine::<Filled>());
+            }
             Ok(Some(program)) => program,
             Err(error) => {
+                let owner = call.thread.process.activity;
+                if let Some(room) = taking.waited.wait(&self.system, owner, cx) {
+                    return Outcome::Pending(room, At::routine::<HasRoom>());
+                }
                 self.give_back(taking.loading.space(), cx);
                 return reply(Err(errno(error)));
             }
@@ -247,6 +271,20 @@ impl Continuation<Mail, Processes> for Swept {
     fn resume(processes: &mut Processes, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
         let ProcessRequest::Call(call) = request else { return Outcome::Done };
         processes.begin_program(call, cx)
+    }
+}
+
+/// What was waited for is there, or there is nothing to be had.
+struct HasRoom;
+
+impl Continuation<Mail, Processes> for HasRoom {
+    fn resume(processes: &mut Processes, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
+        let ProcessRequest::Call(call) = request else { return Outcome::Done };
+        let system = processes.system.clone();
+        with_room(&system, cx, |cx| match call.extra {
+            Extra::Exec(_) => processes.load_found(call, cx),
+            _ => processes.fill(call, cx),
+        })
     }
 }
 

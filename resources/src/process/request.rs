@@ -18,7 +18,7 @@ use super::seat::Seat;
 use super::signals::{Signal, SignalSet, Stack};
 use super::timers::TimerId;
 use crate::files::Image;
-use crate::memory::{AddressSpace, Loading, Program, Words};
+use crate::memory::{AddressSpace, Loading, Patience, Program, Words};
 
 /// What some calls bring beside operands.
 pub enum Extra {
@@ -48,6 +48,22 @@ pub struct Exec {
     pub depth: u32,
     /// The program, while the interpreter that it wants to be loaded by is asked for.
     pub program: Option<Box<Image>>,
+    /// All that is to be loaded, when it is found.
+    pub(super) found: Option<Found>,
+    /// How often it has waited for memory.
+    pub(super) waited: Patience,
+}
+
+/// The files of a program that is to be loaded.
+pub struct Found {
+    /// Its own.
+    pub(super) image: Arc<Image>,
+    /// Its interpreter's, if it wants one.
+    pub(super) interpreter: Option<Arc<Image>>,
+    /// Its name and path.
+    pub(super) name: (Vec<u8>, Vec<u8>),
+    /// Its file, which nobody may write meanwhile.
+    pub(super) running: Option<Arc<()>>,
 }
 
 /// How far some processes are gone over.
@@ -75,6 +91,8 @@ pub struct Taking {
     pub(super) name: (Vec<u8>, Vec<u8>),
     /// Its file, which nobody may write meanwhile.
     pub(super) running: Option<Arc<()>>,
+    /// How often it has waited for memory.
+    pub(super) waited: Patience,
 }
 
 /// What a child gets of its parent's thread.

@@ -25,7 +25,9 @@ use super::signals::{Cause, Stack};
 use super::stub::{self, Prepared};
 use super::thread::Thread;
 use crate::files::FileRequest;
-use crate::memory::{FaultError, MemoryRequest, Program, Stage, Unpinned, mend_here, pin};
+use crate::memory::{
+    FaultError, MemoryRequest, Patience, Program, Stage, Unpinned, mend_here, pin,
+};
 use crate::{Answer, Mail, System};
 
 /// Direct calls in one run: then the core is given back.
@@ -451,7 +453,7 @@ impl Threads {
         vortex_machine::save_vectors(&mut thread.context);
         let space = thread.space.clone();
         let labels = Labels::flow(space.number);
-        let request = MemoryRequest::Fault { space, address, access, waited: 0 };
+        let request = MemoryRequest::Fault { space, address, access, waited: Patience::default() };
         match cx.request(ports.memory, labels, request) {
             Ok(trigger) => Outcome::Pending(trigger, at),
             Err(_) => self.kill(ready, SIGKILL, cx),
