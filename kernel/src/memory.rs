@@ -30,7 +30,7 @@ pub fn multiplex(config: &Config, boot: &Boot) -> Result<(), Failure> {
         kernel: config.machine.reserve,
         cores: boot.cores,
         policy,
-        reclaimable: if swaps { &[Use::File, Use::Page] } else { &[Use::File] },
+        reclaimable: if swaps { &[Use::File, Use::Page, Use::Shared] } else { &[Use::File] },
     })
     .map_err(|error| Failure::Memory(format!("{error}")))
 }
@@ -97,7 +97,8 @@ pub fn report(shared: &Shared) -> bool {
     for (name, activity) in shared.names.iter().skip(1) {
         let Ok(most) = memory.most(*activity) else { continue };
         let left = |of: Use| memory.used(of.account(*activity)).unwrap_or_default().get();
-        let lost = left(Use::Page) + left(Use::Table) + left(Use::Shared);
+        let of_processes = [Use::Page, Use::Table, Use::Shared, Use::Overlay];
+        let lost: u64 = of_processes.into_iter().map(left).sum();
         let verdict = if lost == 0 { "all back" } else { "FRAMES LOST" };
         let files = left(Use::File);
         print(format_args!(

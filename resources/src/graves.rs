@@ -8,6 +8,8 @@ use spin::Mutex;
 use vortex_files::Page;
 use vortex_machine::Frame;
 
+use crate::memory::Place;
+
 /// Freed where they are given up.
 const FEW: usize = 16;
 /// Freed in one run.
@@ -18,14 +20,29 @@ const SLICE: usize = 64;
 struct Remains {
     pages: BTreeMap<u64, Page>,
     frames: BTreeMap<u64, Frame>,
+    places: BTreeMap<u64, Place>,
+}
+
+impl Remains {
+    fn count(&self) -> usize {
+        self.pages.len().saturating_add(self.frames.len()).saturating_add(self.places.len())
+    }
 }
 
 static GRAVES: Mutex<Vec<Remains>> = Mutex::new(Vec::new());
 
-/// These are nobody's any more.
+/// These pages of a file, and these frames, are nobody's any more.
 pub fn give_up(pages: BTreeMap<u64, Page>, frames: BTreeMap<u64, Frame>) {
-    let remains = Remains { pages, frames };
-    if remains.pages.len().saturating_add(remains.frames.len()) <= FEW {
+    bury(Remains { pages, frames, places: BTreeMap::new() });
+}
+
+/// Nor is this memory that several have had, here or with the swap resource.
+pub fn give_up_shared(frames: BTreeMap<u64, Frame>, places: BTreeMap<u64, Place>) {
+    bury(Remains { pages: BTreeMap::new(), frames, places });
+}
+
+fn bury(remains: Remains) {
+    if remains.count() <= FEW {
         return;
     }
     let mut graves = GRAVES.lock();
@@ -40,13 +57,13 @@ pub fn free_some() -> bool {
     let tables = vortex_machine::free_tables();
     let Some(mut remains) = GRAVES.lock().pop() else { return tables };
     for _ in 0..SLICE {
-        let one = (remains.pages.pop_last(), remains.frames.pop_last());
-        if one.0.is_none() && one.1.is_none() {
+        drop((remains.pages.pop_last(), remains.frames.pop_last(), remains.places.pop_last()));
+        if remains.count() == 0 {
             break;
         }
     }
     let mut graves = GRAVES.lock();
-    if !remains.pages.is_empty() || !remains.frames.is_empty() {
+    if remains.count() > 0 {
         // There is room: it was taken out; or another core has used it, and frees.
         if graves.try_reserve(1).is_ok() {
             graves.push(remains);

@@ -37,16 +37,26 @@ pub enum Use {
     Heap,
     /// What is set aside for pages that left memory (SR).
     Swap,
-    /// A page of memory that several processes share.
+    /// A page of memory that several processes share (ASR).
     Shared,
     /// A page of a file that is mapped: allocated as [`Use::File`], and directed to ASR.
     Mapping,
+    /// A page of a file that processes change by mapping it.
+    Overlay,
 }
 
 impl Use {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 7] =
-        [Self::Page, Self::Table, Self::File, Self::Heap, Self::Swap, Self::Shared, Self::Mapping];
+    pub const ALL: [Self; 8] = [
+        Self::Page,
+        Self::Table,
+        Self::File,
+        Self::Heap,
+        Self::Swap,
+        Self::Shared,
+        Self::Mapping,
+        Self::Overlay,
+    ];
 
     /// The multiplexor's name for it.
     #[must_use]

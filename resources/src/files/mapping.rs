@@ -85,7 +85,7 @@ impl FileSystem {
                     let Some(pages) = Self::pages(&mut images, root, caller, open, b"")? else {
                         return Ok(None);
                     };
-                    let memory = Arc::new(Shared::of(pages));
+                    let memory = Shared::of(pages);
                     root.overlay(&node, memory.clone())?;
                     known.retain(|_, memory| memory.strong_count() > 0);
                     known.insert(number, Arc::downgrade(&memory));

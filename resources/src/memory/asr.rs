@@ -15,12 +15,12 @@ use vortex_units::Frames;
 
 use super::calls;
 use super::faults::poke;
-use super::file_orders::ReclaimFile;
 use super::orders::Reclaim;
 use super::pages::{clear, populate, show, sweep};
 use super::regions::Backing;
 use super::remap;
 use super::room::Patience;
+use super::shown_orders::ReclaimShown;
 use super::space::AddressSpace;
 use super::turn::Order;
 use crate::files::{FileRequest, FilesId};
@@ -77,8 +77,8 @@ pub enum MemoryRequest {
     },
     /// A frame of a page is asked back.
     Reclaim(Reclaim),
-    /// A frame of a file's page is asked back, which spaces show.
-    ReclaimFile(ReclaimFile),
+    /// A frame of a page is asked back that spaces show, of a file or of shared memory.
+    ReclaimShown(ReclaimShown),
 }
 
 impl MemoryRequest {
@@ -89,7 +89,7 @@ impl MemoryRequest {
             Self::Copy { .. } => "copy",
             Self::Release { .. } => "release",
             Self::Reclaim(_) => "reclaim",
-            Self::ReclaimFile(_) => "reclaim a file's",
+            Self::ReclaimShown(_) => "reclaim a shown",
         }
     }
 
@@ -100,7 +100,7 @@ impl MemoryRequest {
             | Self::Call { space, .. }
             | Self::Release { space, .. }
             | Self::Copy { from: space, .. } => Some(space),
-            Self::Reclaim(_) | Self::ReclaimFile(_) => None,
+            Self::Reclaim(_) | Self::ReclaimShown(_) => None,
         }
     }
 }
@@ -245,7 +245,7 @@ impl AddressSpaces {
             MemoryRequest::Copy { .. } => self.copy(request, cx),
             MemoryRequest::Release { space, at } => release(space, at),
             MemoryRequest::Reclaim(order) => self.reclaim(order, cx),
-            MemoryRequest::ReclaimFile(order) => self.reclaim_file(order, cx),
+            MemoryRequest::ReclaimShown(order) => self.reclaim_shown(order, cx),
         }
     }
 }

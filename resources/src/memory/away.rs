@@ -104,6 +104,7 @@ impl Away {
         space.space.withdraw(
             page,
             frame,
+            false,
             || layout.holds(),
             || {
                 kept.insert(page, place.clone());

@@ -2,7 +2,6 @@
 //! be done to pages.
 
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 
 use vortex_abi::linux::general::{
     MAP_32BIT, MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_HUGETLB, MAP_POPULATE,
@@ -209,7 +208,7 @@ fn region(
             return Err(Errno::ENOMEM);
         }
         let backing = match shared {
-            true => Backing::Shared(Arc::new(Shared::zeros(length.next_multiple_of(PAGE_U64))), 0),
+            true => Backing::Shared(Shared::zeros(length.next_multiple_of(PAGE_U64)), 0),
             false => Backing::Anonymous,
         };
         return Ok(Region { backing, ..new });

@@ -126,11 +126,8 @@ impl Fault<'_> {
     fn away(&self, by: By) -> Result<Mend, FaultError> {
         let place = self.space.away.place(self.page).filter(|_| by == By::Asr);
         let Some(place) = place else { return Ok(Mend::Late) };
-        let frame = match place.read(self.owner()) {
-            Ok(frame) => frame,
-            Err(ReadError::NotYet) => return Ok(Mend::Late),
-            Err(ReadError::NoMemory) => return Err(FaultError::NoMemory),
-            Err(ReadError::Device) => return Err(FaultError::Device),
+        let Some(frame) = brought(place.read(self.owner(), Use::Page))? else {
+            return Ok(Mend::Late);
         };
         let back = self.put(self.page, &mut [Some(frame)], self.region.access, 1)?;
         if back != Mend::Late {
@@ -161,7 +158,8 @@ impl Fault<'_> {
                     return Err(FaultError::Beyond);
                 }
                 let frame = shared.frame((from + at) / PAGE_U64, self.owner());
-                (frame, self.region.access)
+                let Some(frame) = brought(frame)? else { return Ok(Mend::Late) };
+                (Some(frame), self.region.access)
             }
             Backing::Mapped(image, from) => {
                 if from + at >= image.size {
@@ -242,6 +240,16 @@ impl Fault<'_> {
         if source && !self.region.written {
             self.space.regions.lock().write(self.start);
         }
+    }
+}
+
+/// The frame with what was kept; `None` while it is still being written.
+fn brought(read: Result<Frame, ReadError>) -> Result<Option<Frame>, FaultError> {
+    match read {
+        Ok(frame) => Ok(Some(frame)),
+        Err(ReadError::NotYet) => Ok(None),
+        Err(ReadError::NoMemory) => Err(FaultError::NoMemory),
+        Err(ReadError::Device) => Err(FaultError::Device),
     }
 }
 

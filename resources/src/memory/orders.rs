@@ -20,7 +20,6 @@ use vortex_units::ActivityId;
 
 use super::asr::AddressSpaces;
 use super::faults::poke;
-use super::reclaimer::go;
 use super::space::AddressSpace;
 use super::swap::Place;
 use crate::Mail;
@@ -85,13 +84,9 @@ impl AddressSpaces {
         }
         match self.take(memory, reclaim) {
             Done::Again => return Outcome::Continue(At::beginning()),
-            Done::Back => {}
-            // One that has ended meanwhile is nobody's.
-            Done::Answer(answer) => {
-                let _ended = memory.answer(reclaim.order.id, answer);
-            }
+            Done::Back => self.end_order(reclaim.order, None, cx),
+            Done::Answer(answer) => self.end_order(reclaim.order, Some(answer), cx),
         }
-        go(&self.system, reclaim.order.place, cx);
         Outcome::Done
     }
 

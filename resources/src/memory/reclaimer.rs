@@ -28,8 +28,8 @@ use vortex_memory::{Answer as Given, Cookie, Multiplexor, Order, Step, WaitError
 use vortex_units::{ActivityId, Micros};
 
 use super::asr::MemoryRequest;
-use super::file_orders::ReclaimFile;
 use super::orders::Reclaim;
+use super::shown_orders::ReclaimShown;
 use crate::files::FileRequest;
 use crate::{Answer, Mail, System};
 
@@ -292,9 +292,9 @@ impl Reclaimer {
         let sent = if order.to == Use::File.resource() {
             cx.send(ports.files, Labels::NONE, FileRequest::Reclaim(order))
         } else {
-            let request = match order.to == Use::Mapping.resource() {
-                true => MemoryRequest::ReclaimFile(ReclaimFile::new(order)),
-                false => MemoryRequest::Reclaim(Reclaim::new(order)),
+            let request = match order.to == Use::Page.resource() {
+                true => MemoryRequest::Reclaim(Reclaim::new(order)),
+                false => MemoryRequest::ReclaimShown(ReclaimShown::new(order)),
             };
             cx.send(ports.memory, Labels::NONE, request)
         };

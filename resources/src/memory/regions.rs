@@ -42,6 +42,15 @@ pub enum Backing {
     Shared(Arc<Shared>, u64),
 }
 
+/// What regions of many spaces show pages of.
+#[derive(Clone)]
+pub enum Source {
+    /// A file.
+    File(Arc<Pages>),
+    /// Memory of several processes.
+    Shared(Arc<Shared>),
+}
+
 /// Where there is room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
@@ -163,18 +172,23 @@ impl Region {
         }
     }
 
-    /// Which page of a region that begins there shows this page of a file.
-    fn shows(&self, start: u64, pages: &Arc<Pages>, index: u64) -> Option<u64> {
-        let (image, from) = match &self.backing {
-            Backing::File(image, _, from) => (image, *from),
-            Backing::Mapped(image, from) => (image, i64::try_from(*from).ok()?),
-            Backing::Anonymous | Backing::Shared(..) => return None,
+    /// Which page of a region that begins there shows this page of a source.
+    fn shows(&self, start: u64, source: &Source, index: u64) -> Option<u64> {
+        let (is_of, from) = match (&self.backing, source) {
+            (Backing::File(image, _, from), Source::File(pages)) => (image.is_of(pages), *from),
+            (Backing::Mapped(image, from), Source::File(pages)) => {
+                (image.is_of(pages), i64::try_from(*from).ok()?)
+            }
+            (Backing::Shared(of, from), Source::Shared(shared)) => {
+                (Arc::ptr_eq(of, shared), i64::try_from(*from).ok()?)
+            }
+            _ => return None,
         };
         let at = i64::try_from(index.checked_mul(PAGE_U64)?).ok()?;
         let within = u64::try_from(at.checked_sub(from)?).ok()?;
         let page = start.checked_add(within)?;
         let shows = within.is_multiple_of(PAGE_U64) && page < self.end;
-        (shows && image.is_of(pages)).then_some(page)
+        (shows && is_of).then_some(page)
     }
 
     /// Whether a fork has to copy its pages: all others come again from where they came.
@@ -234,12 +248,12 @@ impl Regions {
         all.next().map(|(&start, region)| (start, region.end))
     }
 
-    /// The first page from an address on that shows a page of a file, of no more than so many
+    /// The first page from an address on that shows a page of a source, of no more than so many
     /// regions; and where to go on, if those or the page were not the last.
     #[must_use]
     pub fn showing(
         &self,
-        pages: &Arc<Pages>,
+        source: &Source,
         index: u64,
         from: u64,
         most: usize,
@@ -250,7 +264,7 @@ impl Regions {
             if count >= most {
                 return (None, Some(start));
             }
-            let page = region.shows(start, pages, index);
+            let page = region.shows(start, source, index);
             if let Some(page) = page.filter(|&page| page >= from) {
                 return (Some(page), Some(page.saturating_add(PAGE_U64)));
             }

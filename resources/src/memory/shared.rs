@@ -1,34 +1,61 @@
 //! Memory that several processes share: a page is made when one of them touches it first.
-//! It may be a file's, which reads and writes its pages then (`Overlay`).
+//! It may be a file's, which reads and writes its pages then (`Overlay`). Where it is none's its
+//! pages can be with the swap resource (SR).
 //!
 //! # Invariants
-//! A page that was made stays the same frame until the file is cut before it, so that all
-//! who map it see one memory.
+//! - All who map a page see one memory: it stays the same frame until the file is cut before
+//!   it, or until no space shows it and nobody has it: then it can leave.
+//! - A page is in a frame, or with the swap resource, or was never touched.
 
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use spin::Mutex;
 use vortex_files::Overlay;
 use vortex_machine::{Frame, PAGE, Use};
+use vortex_memory::{Cookie, FrameId};
 use vortex_units::ActivityId;
 
 use super::mend::from_file;
+use super::swap::{Place, ReadError};
 use crate::files::Image;
-use crate::graves::give_up;
+use crate::graves::{give_up, give_up_shared};
 
 const PAGE_U64: u64 = PAGE as u64;
+
+/// Bits of the number of a page within the name that its frame has at the multiplexor.
+const BITS: u32 = 36;
+
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// All that are no file's, by their numbers: a frame that is asked back is named by its memory.
+static ALL: Mutex<BTreeMap<u64, Weak<Shared>>> = Mutex::new(BTreeMap::new());
 
 /// It. Its regions hold it; their backing says from which page on they show it.
 #[derive(Default)]
 pub struct Shared {
+    /// Names it at the memory multiplexor; zero where it is a file's.
+    number: u64,
     inner: Mutex<Inner>,
+}
+
+/// What became of a page that was to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// Its frame is free.
+    Left,
+    /// Somebody has it, or there is no place for it.
+    Stays,
+    /// The device has not taken it.
+    Failed,
 }
 
 #[derive(Default)]
 struct Inner {
     frames: BTreeMap<u64, Frame>,
+    away: BTreeMap<u64, Place>,
     file: Option<File>,
     /// Bytes, where it is no file's.
     size: u64,
@@ -45,23 +72,63 @@ struct File {
 impl Shared {
     /// So many bytes of zeros.
     #[must_use]
-    pub fn zeros(size: u64) -> Self {
-        Self { inner: Mutex::new(Inner { size, ..Inner::default() }) }
+    pub fn zeros(size: u64) -> Arc<Self> {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let inner = Mutex::new(Inner { size, ..Inner::default() });
+        let made = Arc::new(Self { number, inner });
+        ALL.lock().insert(number, Arc::downgrade(&made));
+        made
     }
 
     /// A file's pages.
     #[must_use]
-    pub fn of(image: Image) -> Self {
+    pub fn of(image: Image) -> Arc<Self> {
         let size = image.size;
-        let file = File { image: Arc::new(image), valid: size, size };
-        Self { inner: Mutex::new(Inner { frames: BTreeMap::new(), file: Some(file), size }) }
+        let file = Some(File { image: Arc::new(image), valid: size, size });
+        let inner = Mutex::new(Inner { file, size, ..Inner::default() });
+        Arc::new(Self { number: 0, inner })
     }
 
-    /// The frame of this page, for an activity that maps it; `None` where memory has run
-    /// out.
-    #[must_use]
-    pub fn frame(&self, page: u64, owner: ActivityId) -> Option<Frame> {
-        self.inner.lock().frame(page, owner)
+    /// Of which memory, and which page of it, a name at the multiplexor speaks.
+    pub(super) fn named(name: u64) -> Option<(Arc<Self>, u64)> {
+        let shared = ALL.lock().get(&(name >> BITS))?.upgrade()?;
+        Some((shared, name & ((1 << BITS) - 1)))
+    }
+
+    /// The frame of this page, for an activity that maps it.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn frame(&self, page: u64, owner: ActivityId) -> Result<Frame, ReadError> {
+        let inner = &mut *self.inner.lock();
+        let known = inner.frames.contains_key(&page);
+        let frame = inner.frame(page, owner)?;
+        if self.number != 0
+            && !known
+            && let Some(memory) = vortex_machine::multiplexor()
+        {
+            let name = Cookie(self.number << BITS | page & ((1 << BITS) - 1));
+            memory.rename(frame.id(), Use::Shared.resource(), name);
+        }
+        Ok(frame)
+    }
+
+    /// A page that no space shows any more leaves memory, if nobody has its frame.
+    pub(super) fn leave(
+        &self,
+        page: u64,
+        frame: FrameId,
+        place: impl FnOnce() -> Option<Place>,
+    ) -> Leaving {
+        let inner = &mut *self.inner.lock();
+        let is_it = |of: &&Frame| of.id() == frame && of.is_sole();
+        let Some(place) = inner.frames.get(&page).filter(is_it).and_then(|_| place()) else {
+            return Leaving::Stays;
+        };
+        let Some(frame) = inner.frames.remove(&page) else { return Leaving::Stays };
+        let written = place.write(frame);
+        inner.away.insert(page, place);
+        if written { Leaving::Left } else { Leaving::Failed }
     }
 
     /// Whether there is nothing at this place: it is behind the last page.
@@ -73,17 +140,26 @@ impl Shared {
 }
 
 impl Inner {
-    fn frame(&mut self, page: u64, owner: ActivityId) -> Option<Frame> {
+    fn frame(&mut self, page: u64, owner: ActivityId) -> Result<Frame, ReadError> {
         if let Some(frame) = self.frames.get(&page) {
-            return frame.share_with(owner).then(|| frame.clone());
+            return match frame.share_with(owner) {
+                true => Ok(frame.clone()),
+                false => Err(ReadError::NoMemory),
+            };
         }
-        let at = i64::try_from(page.checked_mul(PAGE_U64)?).ok()?;
-        let frame = match &self.file {
-            Some(file) => from_file(&file.image, file.valid, at, owner, Use::Shared)?,
-            None => Frame::zeroed_for(owner, Use::Shared)?,
+        let frame = match (&self.file, self.away.get(&page)) {
+            (Some(file), _) => {
+                let at = page.checked_mul(PAGE_U64).and_then(|at| i64::try_from(at).ok());
+                let at = at.ok_or(ReadError::NoMemory)?;
+                from_file(&file.image, file.valid, at, owner, Use::Overlay)
+            }
+            (None, Some(place)) => Some(place.read(owner, Use::Shared)?),
+            (None, None) => Frame::zeroed_for(owner, Use::Shared),
         };
+        let frame = frame.ok_or(ReadError::NoMemory)?;
         self.frames.insert(page, frame.clone());
-        Some(frame)
+        self.away.remove(&page);
+        Ok(frame)
     }
 }
 
@@ -99,7 +175,7 @@ impl Overlay for Shared {
 
     fn write(&self, page: u64, within: usize, bytes: &[u8]) {
         // Without memory the file has the bytes, and who maps the page later does not.
-        if let Some(frame) = self.inner.lock().frame(page, ActivityId::INFRASTRUCTURE) {
+        if let Ok(frame) = self.inner.lock().frame(page, ActivityId::INFRASTRUCTURE) {
             frame.write(within, bytes);
         }
     }
@@ -120,7 +196,11 @@ impl Overlay for Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        give_up(BTreeMap::new(), core::mem::take(&mut self.inner.get_mut().frames));
+        if self.number != 0 {
+            ALL.lock().remove(&self.number);
+        }
+        let inner = core::mem::take(self.inner.get_mut());
+        give_up_shared(inner.frames, inner.away);
     }
 }
 

@@ -74,7 +74,9 @@ pub enum ReadError {
 /// Tells the multiplexor whether pages of an activity can leave.
 fn set_stuck(activity: ActivityId, stuck: bool) {
     if let Some(memory) = vortex_machine::multiplexor() {
-        memory.set_stuck(Use::Page.account(activity), stuck);
+        for of in [Use::Page, Use::Shared] {
+            memory.set_stuck(of.account(activity), stuck);
+        }
     }
 }
 
@@ -155,18 +157,19 @@ impl Place {
         taken
     }
 
-    /// The contents, in a frame of the activity.
+    /// The contents, in a frame of the activity for this use.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn read(&self, owner: ActivityId) -> Result<Frame, ReadError> {
+    pub fn read(&self, owner: ActivityId, of: Use) -> Result<Frame, ReadError> {
         if !self.written.load(Ordering::Acquire) {
             return Err(ReadError::NotYet);
         }
+        let frame = Frame::zeroed_for(owner, of).ok_or(ReadError::NoMemory)?;
         if let Some(left) = &*self.left.lock() {
-            return Frame::copy_of(left, owner).ok_or(ReadError::NoMemory);
+            frame.copy_from(left);
+            return Ok(frame);
         }
-        let frame = Frame::zeroed(owner).ok_or(ReadError::NoMemory)?;
         self.volume.device.read(self.number, &frame).map_err(|_| ReadError::Device)?;
         Ok(frame)
     }

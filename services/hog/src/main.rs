@@ -1,6 +1,6 @@
-//! Uses memory: `hog swap | churn | touch | reread | file | forks`, and for a time `hog steady | thrash | maps |
-//! bomb`. What it says does not depend on time,
-//! so that it can be judged; on a host without limits it comes to its end too.
+//! Uses memory: `hog swap | shared | churn | touch | reread | file | forks`, and for a time
+//! `hog steady | thrash | maps | bomb`. What it says does not depend on time, so that it can be
+//! judged; on a host without limits it comes to its end too.
 
 mod timed;
 
@@ -13,10 +13,12 @@ use vortex_guest::{file, out, proc, say, time};
 
 const USAGE: &str = "\
 usage: hog swap [--pages P] [--rounds N]     write P pages, N times, and find them all again
+       hog shared [--pages P] [--rounds N]   the same with pages that a child has too, who answers
        hog churn [--pages P] [--rounds N]    map and touch P pages and drop them, N times
        hog touch [--pages P]                 a child touches P pages
        hog reread [--pages P]                a child writes P pages and reads them
        hog file [--pages P] [--rounds N]     map a file of P pages and read it, N times
+       hog seven                             end with seven
        hog forks [--most N]                  a child forks until it is refused, or N times
        hog steady [--pages P] [--seconds S] [--threads N] [--after MS]
                                              use P pages, and nothing but them
@@ -37,6 +39,8 @@ fn main() {
     timed::rest(args.number("--rest").unwrap_or(0));
     match what.as_deref() {
         Some("swap") => swap(pages, rounds),
+        Some("shared") => shared(pages, rounds),
+        Some("seven") => proc::exit(7),
         Some("churn") => churn(pages, rounds),
         Some("touch") => touch(pages),
         Some("reread") => reread(pages),
@@ -76,7 +80,13 @@ fn swap(pages: usize, rounds: u64) {
     }
     say!("swap: {found} rounds of {rounds}");
     let last = rounds.saturating_sub(1);
-    // Room for a child, which has what is left.
+    // There is more than may be in memory: a child has it too, and another is made of it.
+    say!("swap: a child of it all: {}", proc::outcome(|| i32::from(!good(last))));
+    let other = proc::outcome(|| {
+        let _error = proc::exec("/bin/hog", &["hog", "seven"], &[]);
+        1
+    });
+    say!("swap: another program: {other}");
     let kept = pages / 12;
     let dropped = region.advise(kept * PAGE, (pages - kept) * PAGE, libc::MADV_DONTNEED);
     let zero = (kept..pages).step_by(16).all(|page| region.get(page * PAGE) == 0);
@@ -90,6 +100,26 @@ fn swap(pages: usize, rounds: u64) {
     say!("swap: the child: {how}");
     let moved = region.remap(2 * region.length(), libc::MREMAP_MAYMOVE);
     say!("swap: moved: {}", moved.is_ok_and(good));
+}
+
+/// Writes pages that a child has too, which finds them and writes the next round's; so they go
+/// and come for both.
+fn shared(pages: usize, rounds: u64) {
+    let region = Region::shared(pages * PAGE);
+    let mark = |page: usize, round: u64| (page as u64 * 5 + round) as u8;
+    let put = |round: u64| (0..pages).for_each(|page| region.put(page * PAGE, mark(page, round)));
+    let has = |round: u64| (0..pages).all(|page| region.get(page * PAGE) == mark(page, round));
+    let mut found = 0;
+    for round in 0..rounds {
+        put(2 * round);
+        let how = proc::outcome(|| {
+            let seen = has(2 * round);
+            put(2 * round + 1);
+            i32::from(!seen)
+        });
+        found += u64::from(how == "exit 0" && has(2 * round + 1));
+    }
+    say!("shared: {found} rounds of {rounds}");
 }
 
 /// A child touches all of it; the parent goes on, whatever becomes of the child.

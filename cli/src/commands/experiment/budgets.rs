@@ -15,24 +15,28 @@ use crate::proof::{Extent, Verdict};
 const TEMPLATE: &str = "experiments/budgets/machine.xml";
 const LIMIT: Duration = Duration::from_secs(150);
 /// The activities, and the frames that each may have at most.
-const HARD: [(&str, u64); 6] = [
+const HARD: [(&str, u64); 7] = [
     ("steady", 4096),
     ("churn", 2048),
     ("touch", 2048),
     ("swap", 512),
+    ("shared", 512),
     ("file", 768),
     ("forks", 4096),
 ];
 /// What the programs must say.
-const SAID: [&str; 14] = [
+const SAID: [&str; 17] = [
     "steady: good",
     "churn: 30 rounds of 30",
     "touch: the child: killed by SIGKILL",
     "touch: the parent has memory: true",
     "swap: 3 rounds of 3",
+    "swap: a child of it all: exit 0",
+    "swap: another program: exit 7",
     "swap: the child: exit 0",
     "swap: dropped: true",
     "swap: moved: true",
+    "shared: 3 rounds of 3",
     "file: 3 rounds of 3",
     "file: the child: exit 0",
     "file: then pages of its own: true",
@@ -144,6 +148,9 @@ mod tests {
         touch: the parent has memory: true\r\nforks: refused: ENOMEM\r\n\
         forks: then another child: exit 3\r\nmemory: ledger whole\r\n\
         swap: 3 rounds of 3\r\nswap: the child: exit 0\r\nswap: moved: true\r\n\
+        swap: a child of it all: exit 0\r\nswap: another program: exit 7\r\n\
+        shared: 3 rounds of 3\r\n\
+        memory of shared: 512 frames at most, 1 of files, 0 left: all back\r\n\
         swap: dropped: true\r\nswap: 0 pages left: all back\r\n\
         memory of swap: 512 frames at most, 1 of files, 0 left: all back\r\n\
         memory of steady: 3100 frames at most, 9 of files, 0 left: all back\r\n\

@@ -52,12 +52,13 @@ impl Space {
     }
 
     /// Takes this frame from its page, if `holds` says under the lock that it may: from a page
-    /// that a program may write only where it is nowhere else. `taken` is called before the
-    /// lock is let go.
+    /// that a program may write only where it is nowhere else, or is `shared`: then it is taken
+    /// from each in turn. `taken` is called before the lock is let go.
     pub fn withdraw(
         &self,
         page: u64,
         frame: FrameId,
+        shared: bool,
         holds: impl FnOnce() -> bool,
         taken: impl FnOnce(),
     ) -> Withdrawn {
@@ -66,7 +67,7 @@ impl Space {
         if !entry.is_at(frame) || !holds() {
             return Withdrawn::Gone;
         }
-        if entry.access() == Access::Write && !entry.is_sole() {
+        if entry.access() == Access::Write && !shared && !entry.is_sole() {
             return Withdrawn::Busy;
         }
         if let Ok(leaf) = inner.table.leaf(page) {

@@ -1,0 +1,153 @@
+//! Orders for pages that many spaces show, as ASR serves them (§3.2: the chain of holders).
+//!
+//! The frame of a file's page is the file resource's, who allocated it; since it was mapped
+//! first its reclamation is directed to ASR. That takes the page out of every space that shows
+//! it, and passes the order on; the file resource forgets the frame, or keeps it if a call or a
+//! fault has got it meanwhile. What is touched again is made again from the file.
+//!
+//! Memory that processes share is ASR's own: when no space shows the page any more it goes to
+//! the swap resource, from where the next one that is touched brings it back.
+
+use alloc::sync::Arc;
+
+use vortex_grid::{At, Context, Labels, Outcome};
+use vortex_machine::{Frame, Use, Withdrawn};
+use vortex_memory::{Answer as Given, Order};
+use vortex_units::ActivityId;
+
+use super::asr::AddressSpaces;
+use super::faults::poke;
+use super::orders::look_through;
+use super::reclaimer::go;
+use super::regions::Source;
+use super::shared::{Leaving, Shared};
+use super::space::AddressSpace;
+use crate::Mail;
+use crate::files::{FileRequest, Pages};
+
+/// Spaces, and regions of them, that are looked at in one run.
+const SLICE: usize = 16;
+const REGIONS: usize = 256;
+
+/// An order for such a page, and how far it has come.
+pub struct ReclaimShown {
+    order: Order,
+    /// The space to look at next, by its activity's place and its number, and from which
+    /// address on.
+    at: (usize, u64, u64),
+    /// The space that it was taken out of last: some cores may still reach it there.
+    left: Option<(Arc<AddressSpace>, Frame)>,
+}
+
+impl ReclaimShown {
+    /// One that has not begun.
+    #[must_use]
+    pub fn new(order: Order) -> Self {
+        Self { order, at: (0, 0, 0), left: None }
+    }
+
+    /// What it is a page of, and which.
+    fn source(&self) -> Option<(Source, u64)> {
+        let name = self.order.cookie.0;
+        if self.order.to == Use::Shared.resource() {
+            let (shared, page) = Shared::named(name)?;
+            return Some((Source::Shared(shared), page));
+        }
+        let (pages, page) = Pages::of(name)?;
+        Some((Source::File(pages), page))
+    }
+
+    /// Takes the page out of the spaces that come next. Whether that were all.
+    fn take(&mut self) -> bool {
+        let Some((source, index)) = self.source() else { return true };
+        let shared = matches!(source, Source::Shared(_));
+        for _ in 0..SLICE {
+            let (owner, number, at) = self.at;
+            let Some(space) = AddressSpace::after(owner, number) else { return true };
+            let own = (space.space.owner().index(), space.number);
+            let from = if own == (owner, number) { at } else { 0 };
+            let layout = space.layout();
+            let (found, next) = space.regions.lock().showing(&source, index, from, REGIONS);
+            self.at = match next {
+                Some(next) => (own.0, own.1, next),
+                None => (own.0, own.1.saturating_add(1), 0),
+            };
+            let Some(page) = found else { continue };
+            let holds = || layout.holds();
+            let frame = self.order.frame;
+            let taken = space.space.withdraw(page, frame, shared, holds, || space.changed());
+            if let Withdrawn::Taken(frame) = taken {
+                self.left = Some((space, frame));
+                return false;
+            }
+        }
+        false
+    }
+}
+
+impl AddressSpaces {
+    /// Serves an order for a slice, and passes it on when no space shows the page any more.
+    pub(super) fn reclaim_shown(
+        &self,
+        reclaim: &mut ReclaimShown,
+        cx: &mut Context<'_, Mail>,
+    ) -> Outcome<Mail, Self> {
+        if cx.activity() == ActivityId::INFRASTRUCTURE {
+            cx.bill_run(reclaim.order.bill);
+        }
+        if let Some((space, _)) = &reclaim.left {
+            if !space.space.is_current() {
+                poke(space, cx);
+                return Outcome::Continue(At::beginning());
+            }
+            if let Some(memory) = vortex_machine::multiplexor() {
+                look_through(memory, space);
+            }
+            reclaim.left = None;
+        }
+        if !reclaim.take() {
+            return Outcome::Continue(At::beginning());
+        }
+        match reclaim.source() {
+            Some((Source::Shared(shared), page)) => {
+                let order = reclaim.order;
+                let place = || self.system.swap.get().and_then(|volume| volume.place(order.bill));
+                let answer = match shared.leave(page, order.frame, place) {
+                    Leaving::Left => None,
+                    Leaving::Stays => Some(Given::Refused),
+                    Leaving::Failed => Some(Given::Failed),
+                };
+                self.end_order(order, answer, cx);
+            }
+            _ => self.pass_on(reclaim.order, cx),
+        }
+        Outcome::Done
+    }
+
+    /// The next of those who hold a page is asked; if there is none, it stays.
+    fn pass_on(&self, order: Order, cx: &mut Context<'_, Mail>) {
+        let next =
+            vortex_machine::multiplexor().and_then(|memory| memory.forward(order.id).ok()?);
+        let passed = next.zip(self.system.ports.get()).is_some_and(|(next, ports)| {
+            cx.send(ports.files, Labels::NONE, FileRequest::Reclaim(next)).is_ok()
+        });
+        if !passed {
+            self.end_order(order, Some(Given::Refused), cx);
+        }
+    }
+
+    /// An order ends with this answer, or with the frame, of which the multiplexor knows. Who
+    /// waits goes on.
+    pub(super) fn end_order(
+        &self,
+        order: Order,
+        answer: Option<Given>,
+        cx: &mut Context<'_, Mail>,
+    ) {
+        if let Some((answer, memory)) = answer.zip(vortex_machine::multiplexor()) {
+            // One that has ended meanwhile is nobody's.
+            let _ended = memory.answer(order.id, answer);
+        }
+        go(&self.system, order.place, cx);
+    }
+}
