@@ -20,6 +20,10 @@ use crate::standing::Standing;
 pub enum Parent {
     /// Of the core's CPU multiplexor, as a client of its own that stands so there.
     Multiplexor(Standing),
+    /// The same, where that share is nobody's entitlement: it is there so that those who ask are
+    /// served soon, and each pays for what it asks with its own client (charge-through). Who is
+    /// in debt there has to wait.
+    Service(Standing),
     /// Of the core's CPU multiplexor, as part of its activity's client: for a resource
     /// with an instance a process, such as TR.
     Activity,

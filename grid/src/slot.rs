@@ -84,6 +84,9 @@ pub(crate) struct Holder<M> {
     pub own: Option<ClientId>,
     /// That client lends its turn while it waits here.
     pub lends: bool,
+    /// Its activity owes so much that it must wait; the policy believes it suspended, or that
+    /// it has nothing to do.
+    pub indebted: bool,
     /// It waits for room for what its next request may send.
     pub starved: bool,
     /// It may once send beyond its room, having waited for it.
@@ -123,6 +126,8 @@ pub(crate) struct Slot<M: Message> {
     pub parent: (usize, ClientId),
     /// It is one of its activity's own, beneath that one's client: a thread resource.
     pub is_activitys_own: bool,
+    /// Its share at the multiplexor is nobody's entitlement: who is in debt waits here.
+    pub is_service: bool,
     /// Whether its scheduler may be passed over within a turn.
     pub runs_on: bool,
 }
@@ -228,6 +233,7 @@ impl<M: Message> Clients<M> {
             told: false,
             own: None,
             lends: false,
+            indebted: false,
             starved: false,
             overdraft: false,
             usage: Usage::default(),

@@ -59,6 +59,9 @@ impl<M: Message, P: Machine> Core<M, P> {
                 index = 0;
                 continue;
             };
+            if !self.indebted.is_empty() {
+                self.release_chosen(index, client);
+            }
             let slots = &self.slots;
             let level = self.levels.get_mut(index)?;
             match level.children.get_mut(client.index()) {
@@ -96,6 +99,17 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
     }
 
+    /// Whoever is chosen at the multiplexor is not ahead of its entitlement any more.
+    #[cold]
+    fn release_chosen(&mut self, level: usize, client: ClientId) {
+        let child = self.levels.get(level).and_then(|level| level.children.get(client.index()));
+        if let Some(&Child::Activity { activity, .. }) = child
+            && self.indebted.contains(&activity)
+        {
+            self.release(activity);
+        }
+    }
+
     /// Tells the policy of a slot that a client may be dispatched, if it may.
     pub(super) fn tell(&mut self, slot: usize, client: ClientId) {
         self.tell_inlined(slot, client);
@@ -113,7 +127,9 @@ impl<M: Message, P: Machine> Core<M, P> {
         if !holder.told {
             holder.told = true;
             self.turn.told(holder.activity);
-            entry.scheduler.client_ready(client, now);
+            if !holder.indebted {
+                entry.scheduler.client_ready(client, now);
+            }
             if let Some(own) = holder.own.filter(|_| holder.lends)
                 && let Some(multiplexor) = self.levels.first_mut()
             {

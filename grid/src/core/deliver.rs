@@ -145,6 +145,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
         let slot = self.slots.next();
         let is_own = matches!(parent, Parent::Activity);
+        let is_service = matches!(parent, Parent::Service(_));
         let runs_on = entry.scheduler.allows_run_on();
         let parent = self.attach(slot, &entry, parent)?;
         let resource = entry.make(self.id);
@@ -161,6 +162,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             delayed: false,
             parent,
             is_activitys_own: is_own,
+            is_service,
             // One activity's own has one client only.
             runs_on: parent.0 == 0 && (is_own || runs_on),
         });
@@ -181,7 +183,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         parent: Parent,
     ) -> Option<(usize, ClientId)> {
         match parent {
-            Parent::Multiplexor(standing) => {
+            Parent::Multiplexor(standing) | Parent::Service(standing) => {
                 let level = self.levels.first_mut()?;
                 Some((0, level.add(Child::Slot(slot), &standing.into())))
             }
@@ -207,7 +209,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             return Some(());
         }
         let (above, standing) = match self.grid.buses.get(bus)?.parent {
-            Parent::Multiplexor(standing) => (0, standing),
+            Parent::Multiplexor(standing) | Parent::Service(standing) => (0, standing),
             // A parent comes before its children: no circle can be built.
             Parent::Scheduler(above, standing) if above < bus => {
                 self.attach_bus(above)?;
@@ -249,6 +251,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                 && matches!(multiplexor.children.get(entry.parent.1.index()), Some(Child::Slot(_)));
             if let Some(holder) = entry.clients.holder_mut(client) {
                 (holder.own, holder.lends) = (Some(own), lends);
+                holder.indebted = lends && entry.is_service && self.indebted.contains(&activity);
             }
         }
         client

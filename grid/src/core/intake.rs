@@ -34,6 +34,9 @@ impl<M: Message, P: Machine> Core<M, P> {
         if !self.desk.refused.is_empty() {
             self.review_refused();
         }
+        if !self.indebted.is_empty() {
+            self.review_debts();
+        }
         if !self.moves.is_empty() {
             self.progress_moves();
         }

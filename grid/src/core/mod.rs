@@ -10,6 +10,7 @@
 //!   the toolkit itself fall to the activity whose request they serve.
 
 mod choose;
+mod debt;
 mod deliver;
 mod finish;
 mod intake;
@@ -194,6 +195,8 @@ pub struct Core<M: Message, P: Machine> {
     rejected_labels: Vec<(usize, HeldLabel)>,
     /// The multiplexor's client whose turn a resource has been lent.
     lent: Option<ClientId>,
+    /// Activities whose requests are held back, for they owe too much (`debt.rs`).
+    indebted: Vec<ActivityId>,
     utilization: utilization::Utilization,
 }
 
@@ -258,6 +261,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             suspended_slots: Vec::new(),
             rejected_labels: Vec::new(),
             lent: None,
+            indebted: Vec::new(),
             utilization: utilization::Utilization::new(start, grid.frequency),
         })
     }

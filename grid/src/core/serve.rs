@@ -389,9 +389,8 @@ impl<M: Message, P: Machine> Core<M, P> {
         let Some(multiplexor) = self.levels.first_mut() else { return };
         let own = own.or_else(|| multiplexor.client_of(activity));
         let kind = ::core::mem::replace(&mut record.kind, RecordKind::THROUGH);
-        if let Some(own) = own
-            && own != charged
-        {
+        let told = own.filter(|&own| own != charged);
+        if let Some(own) = told {
             multiplexor.charge(own, record, now);
         }
         if let Some(lender) = self.lent
@@ -401,6 +400,9 @@ impl<M: Message, P: Machine> Core<M, P> {
             multiplexor.charge(lender, record, now);
         }
         record.kind = kind;
+        if let Some(own) = told {
+            self.note_debt(own, activity);
+        }
     }
 
     /// Forgets runs whose parts were dropped, when there is no room for others.
@@ -423,11 +425,11 @@ impl<M: Message, P: Machine> Core<M, P> {
         let entry = self.slots.get(slot);
         let here = entry.is_some_and(|entry| {
             let client = entry.clients.find(activity);
-            client.is_some_and(|client| entry.scheduler.client_statistics(client).refuse)
+            client.is_some_and(|client| entry.scheduler.is_in_debt(client))
         });
         here || self.levels.first().is_some_and(|multiplexor| {
             let own = multiplexor.client_of(activity);
-            own.is_some_and(|own| multiplexor.scheduler.client_statistics(own).refuse)
+            own.is_some_and(|own| multiplexor.scheduler.is_in_debt(own))
         })
     }
 
@@ -471,6 +473,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             && let Some(own) = multiplexor.client_of(causer)
         {
             multiplexor.charge(own, &record, now);
+            self.note_debt(own, causer);
         }
         let listed = self.desk.refused.iter().any(|(_, refused)| *refused == causer);
         if !listed && self.is_in_debt(slot, causer) {

@@ -95,4 +95,10 @@ pub trait SchedulerCore: Send {
 
     /// Reports what is known of the client.
     fn client_statistics(&self, client: ClientId) -> ClientStatistics;
+
+    /// Whether the client owes so much that it is to be refused: the statistics' `refuse`, for
+    /// a policy that knows it at less cost.
+    fn is_in_debt(&self, client: ClientId) -> bool {
+        self.client_statistics(client).refuse
+    }
 }

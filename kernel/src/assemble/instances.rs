@@ -83,7 +83,7 @@ pub(super) fn spec(
     let share = Share::from_units(RESOURCE_SHARE).unwrap_or(Share::ONE);
     let standing = Standing { share, priority: 0 };
     let cores =
-        config.multiplexors.iter().map(|mux| (mux.core, Parent::Multiplexor(standing))).collect();
+        config.multiplexors.iter().map(|mux| (mux.core, Parent::Service(standing))).collect();
     Ok(InstanceSpec {
         name: name.into(),
         class: Class(u16::MAX - 1 - number),

@@ -177,14 +177,22 @@ impl SchedulerCore for WfqCore {
         }
     }
 
-    fn client_statistics(&self, client: ClientId) -> ClientStatistics {
-        let Some(client) = self.clients.get(client) else { return ClientStatistics::default() };
+    fn client_statistics(&self, of: ClientId) -> ClientStatistics {
+        let Some(client) = self.clients.get(of) else { return ClientStatistics::default() };
         let ahead = client.tag.since(client.present(self.clock.now()));
         ClientStatistics {
             debt: ahead.at_weight(client.weight),
             forgiven: client.forgiven,
-            refuse: client.at_cap && ahead.times(2) >= self.ceiling,
+            refuse: self.is_in_debt(of),
             ..client.tally.statistics()
         }
+    }
+
+    #[inline]
+    fn is_in_debt(&self, client: ClientId) -> bool {
+        let client = self.clients.get(client).filter(|client| client.at_cap);
+        client.is_some_and(|client| {
+            client.tag.since(client.present(self.clock.now())).times(2) >= self.ceiling
+        })
     }
 }

@@ -57,7 +57,9 @@ fn processes(
     let cores: Vec<(CoreId, Parent)> = places(scheduler)
         .into_iter()
         .map(|(core, place)| match place {
-            Parent::Multiplexor(_) | Parent::Activity => (core, Parent::Activity),
+            Parent::Multiplexor(_) | Parent::Service(_) | Parent::Activity => {
+                (core, Parent::Activity)
+            }
             Parent::Scheduler(bus, _) => {
                 let standing = thread_standing(config, workload.activity.index(), core);
                 (core, Parent::Scheduler(bus, standing))

@@ -1,0 +1,85 @@
+//! Debt (laws 2 and 3): who has used more than its entitlement, and owes all that may be
+//! charged for it.
+//!
+//! A resource that is there for all ([`Parent::Service`](crate::Parent::Service)) has a share of
+//! its own, so that what is asked of it is done soon; under charge-through whoever asks pays
+//! with its own virtual time. But who has a hundred requests on their way has them done however
+//! far ahead that is, and what is beyond the cap on debt would be forgiven. So at the cap its
+//! requests there are held back, until half of the debt is worn off, or its own client is
+//! chosen: then nobody else wants the core.
+//!
+//! # Invariants
+//! - Held back are only those who lend their turns ([`Holder::lends`](crate::slot::Holder)):
+//!   their own client stays ready as long as they wait, so that virtual time goes on.
+//! - A holder is `indebted` exactly while its activity is in `Core::indebted`.
+
+use vortex_units::ActivityId;
+
+use super::Core;
+use crate::machine::Machine;
+use crate::message::Message;
+use crate::policy::ClientId;
+
+impl<M: Message, P: Machine> Core<M, P> {
+    /// An activity's own client was charged with what it has used elsewhere.
+    #[inline]
+    pub(super) fn note_debt(&mut self, own: ClientId, activity: ActivityId) {
+        let multiplexor = self.levels.first();
+        if multiplexor.is_some_and(|level| level.scheduler.is_in_debt(own)) {
+            self.hold_back(activity);
+        }
+    }
+
+    /// Its requests wait from now on.
+    #[cold]
+    fn hold_back(&mut self, activity: ActivityId) {
+        if activity == ActivityId::INFRASTRUCTURE || self.indebted.contains(&activity) {
+            return;
+        }
+        self.indebted.push(activity);
+        let now = self.ledger.last();
+        for slot in self.slots.iter_mut().filter(|slot| slot.is_service) {
+            let Some(client) = slot.clients.find(activity) else { continue };
+            let Some(holder) = slot.clients.holder_mut(client).filter(|holder| holder.lends) else {
+                continue;
+            };
+            holder.indebted = true;
+            if holder.told {
+                slot.scheduler.client_suspended(client, now);
+            }
+        }
+    }
+
+    /// Those whose debt has worn off enough go on.
+    #[cold]
+    pub(super) fn review_debts(&mut self) {
+        let mut place = 0;
+        while let Some(&activity) = self.indebted.get(place) {
+            let owes = self.levels.first().is_some_and(|multiplexor| {
+                let own = multiplexor.client_of(activity);
+                own.is_some_and(|own| multiplexor.scheduler.is_in_debt(own))
+            });
+            if owes {
+                place += 1;
+            } else {
+                self.release(activity);
+            }
+        }
+    }
+
+    /// An activity's own client was chosen, or its debt has worn off.
+    #[cold]
+    pub(super) fn release(&mut self, activity: ActivityId) {
+        self.indebted.retain(|&indebted| indebted != activity);
+        let now = self.ledger.last();
+        for place in self.slots.places_of(|slot| slot.clients.find(activity).is_some()) {
+            let Some(slot) = self.slots.get_mut(place) else { continue };
+            let Some(client) = slot.clients.find(activity) else { continue };
+            let Some(holder) = slot.clients.holder_mut(client) else { continue };
+            if ::core::mem::take(&mut holder.indebted) && holder.told {
+                slot.scheduler.client_ready(client, now);
+                self.refresh_slot(place);
+            }
+        }
+    }
+}
