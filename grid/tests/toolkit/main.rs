@@ -5,6 +5,7 @@
 mod allowances;
 mod billing;
 mod cooperative;
+mod debts;
 mod isolation;
 mod laws;
 mod orders;

@@ -208,18 +208,34 @@ impl World {
         scheduler: Arc<dyn Scheduler>,
         batch: u16,
     ) -> Port<Probe> {
+        let parent = vortex_grid::Parent::Multiplexor(Standing::new(Share::ONE));
+        let cores = cores.iter().map(|&core| (core, parent)).collect::<Vec<_>>();
+        self.make_probe(&cores, scheduler, batch)
+    }
+
+    /// Adds a probe that requests time so on these cores.
+    pub fn probe_beneath(
+        &mut self,
+        cores: &[(u16, vortex_grid::Parent)],
+        scheduler: Arc<dyn Scheduler>,
+    ) -> Port<Probe> {
+        self.make_probe(cores, scheduler, 1)
+    }
+
+    fn make_probe(
+        &mut self,
+        cores: &[(u16, vortex_grid::Parent)],
+        scheduler: Arc<dyn Scheduler>,
+        batch: u16,
+    ) -> Port<Probe> {
         let me = Arc::new(Mutex::new(None));
         let rejected = Arc::new(Mutex::new(Vec::new()));
         let (log, next, given) = (self.log.clone(), self.next.clone(), me.clone());
-        let standing = Standing::new(Share::ONE);
         let spec = vortex_grid::InstanceSpec {
             name: format!("probe{}", self.ports.len()),
             class: vortex_grid::Class(self.ports.len() as u16),
             scheduler,
-            cores: cores
-                .iter()
-                .map(|&c| (CoreId::new(c), vortex_grid::Parent::Multiplexor(standing)))
-                .collect(),
+            cores: cores.iter().map(|&(core, parent)| (CoreId::new(core), parent)).collect(),
             owner: ActivityId::INFRASTRUCTURE,
             batch,
         };
