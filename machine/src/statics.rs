@@ -3,10 +3,11 @@
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 
 use spin::{Mutex, Once};
+use vortex_tables::Leftover;
 
 use crate::boot::Platform;
 use crate::cpu::{Interrupts, Launch, MAX_CORES};
-use crate::memory::{Counts, FreeFrames, Heap, Magazines};
+use crate::memory::{Counts, FreeFrames, Heap, Machine, Magazines};
 use crate::serial::Console;
 
 /// The kernel's heap: `alloc` knows one, global allocator.
@@ -24,6 +25,9 @@ pub(crate) static MEMORY: Once<vortex_memory::Multiplexor> = Once::new();
 
 /// For whom each core works who has waited for memory: one more than its number.
 pub(crate) static SERVED: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
+
+/// Tables of spaces that are gone.
+pub(crate) static LEFT: Leftover<Machine> = Leftover::none();
 
 /// How many hold each frame, written once at boot.
 pub(crate) static COUNTS: Once<Counts> = Once::new();

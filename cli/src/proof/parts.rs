@@ -14,6 +14,7 @@ const KERNEL_CRATES: &[&str] = &[
     "vortex-schedulers",
     "vortex-config",
     "vortex-memory",
+    "vortex-tables",
     "vortex-assembly",
     "vortex-files",
 ];

@@ -25,7 +25,7 @@ use crate::memory::Space;
 use crate::statics;
 
 /// The most cores that are used.
-pub const MAX_CORES: usize = 64;
+pub const MAX_CORES: usize = vortex_tables::MAX_CORES;
 
 /// A processor, as the code that runs on it holds it. There is one a core, and it stays
 /// there.

@@ -3,26 +3,21 @@
 mod frames;
 mod heap;
 mod kernel_map;
-mod leftover;
 mod magazines;
 mod multiplexed;
-mod range;
-mod space;
-mod table;
+mod physical;
 
-pub(crate) use frames::{Counts, FreeFrames, Freed, set_up as set_up_frames};
-pub use frames::{Frame, PAGE, memory_counters};
+pub use frames::memory_counters;
+pub(crate) use frames::{Counts, FreeFrames, set_up as set_up_frames};
 pub(crate) use heap::Heap;
 pub use heap::heap_counters;
 pub(crate) use kernel_map::{
     STACK_AREA, STACK_SIZE, STACK_STRIDE, build as build_kernel_map, image_end,
 };
-pub use leftover::free_tables;
 pub(crate) use magazines::{Magazines, of_core as magazines_of};
-pub use multiplexed::{Use, Wanted, multiplex, multiplexor, with_earmarks};
-pub use range::Work;
-pub use space::{Look, Seen, Space, Withdrawn, page_of};
-pub use table::{Access, MapError, USER_END};
+pub use multiplexed::{Wanted, multiplex, multiplexor, with_earmarks};
+pub use physical::{Frame, Look, Machine, Space, Withdrawn, free_tables};
+pub use vortex_tables::{Access, MapError, PAGE, Seen, USER_END, Use, Work, page_of};
 
 /// Where all physical memory, and the devices below 4 GiB, are mapped.
 pub(crate) const DIRECT: u64 = 0xffff_8000_0000_0000;

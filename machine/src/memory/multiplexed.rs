@@ -8,11 +8,11 @@ use core::sync::atomic::Ordering;
 
 use vortex_memory::policy::Policy;
 use vortex_memory::{
-    Account, Cookie, FrameId, Multiplexor, Rejected, ResourceId, Spec, SpecError, WaiterId, Why,
+    Account, Cookie, FrameId, Multiplexor, Rejected, Spec, SpecError, WaiterId, Why,
 };
 use vortex_units::{ActivityId, Frames};
 
-use super::PAGE;
+use super::{PAGE, Use};
 use crate::cpu::this_core;
 use crate::statics;
 
@@ -23,53 +23,6 @@ const EACH: u64 = 64;
 const SHARED: u64 = 8;
 /// What they take beside.
 const BESIDE: u64 = 2 << 20;
-
-/// What a frame is for: who has it, in the words of the multiplexor's accounts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
-    /// A page of an address space (ASR).
-    Page,
-    /// A page table.
-    Table,
-    /// A page of a file that was run or mapped (FCR).
-    File,
-    /// The kernel's heap.
-    Heap,
-    /// What is set aside for pages that left memory (SR).
-    Swap,
-    /// A page of memory that several processes share (ASR).
-    Shared,
-    /// A page of a file that is mapped: allocated as [`Use::File`], and directed to ASR.
-    Mapping,
-    /// A page of a file that processes change by mapping it.
-    Overlay,
-}
-
-impl Use {
-    /// All, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
-        Self::Page,
-        Self::Table,
-        Self::File,
-        Self::Heap,
-        Self::Swap,
-        Self::Shared,
-        Self::Mapping,
-        Self::Overlay,
-    ];
-
-    /// The multiplexor's name for it.
-    #[must_use]
-    pub const fn resource(self) -> ResourceId {
-        ResourceId::nth(self as u8)
-    }
-
-    /// The account for an activity's frames of this use.
-    #[must_use]
-    pub const fn account(self, activity: ActivityId) -> Account {
-        Account { activity, resource: self.resource() }
-    }
-}
 
 /// How memory is to be multiplexed.
 pub struct Wanted<'a> {

@@ -117,7 +117,9 @@ impl Cpu {
         self.load_bases(context);
         loop {
             let exit = self.stay(program, until);
-            program.space().leave(self.area.core.index());
+            // SAFETY: the program has left user mode, and before it enters again its space is
+            // loaded.
+            unsafe { program.space().leave(self.area.core.index()) };
             match exit {
                 Exit::Fault(fault) if program.mend(&fault, self.left_at()) => {
                     self.load(program.space())

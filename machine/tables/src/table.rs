@@ -7,6 +7,8 @@
 //! - The upper half is the kernel's, the same in every table, and not the programs' to use.
 
 use alloc::vec::Vec;
+use core::fmt;
+use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,20 +16,20 @@ use vortex_memory::FrameId;
 use vortex_units::ActivityId;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
-use super::multiplexed::Use;
-use super::range::Work;
-use super::{Frame, Freed, PAGE, leftover, pointer};
+use crate::frame::{Frame, Freed, PAGE};
+use crate::physical::{Physical, Use};
+use crate::range::Work;
 
 /// The first address that no program can have: the lower half, less its last page, so that
 /// no instruction ends at the hole (SYSRET).
 pub const USER_END: u64 = 0x7fff_ffff_f000;
 
-pub(super) const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+pub(crate) const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 const PAGE_U64: u64 = PAGE as u64;
 /// Software's own bit: the entry holds a frame that the program may not reach now.
 const KEPT: Flags = Flags::BIT_9;
 /// Entries of a table.
-pub(super) const ENTRIES: u64 = 512;
+pub(crate) const ENTRIES: u64 = 512;
 
 /// What a program may do with a page. Never write and execute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,16 +89,39 @@ impl Access {
 }
 
 /// A leaf entry: a frame, which it owns a count of, and what the program may do with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry(u64);
+pub(crate) struct Entry<M: Physical>(u64, PhantomData<fn() -> M>);
 
-impl Entry {
+impl<M: Physical> Clone for Entry<M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M: Physical> Copy for Entry<M> {}
+
+impl<M: Physical> PartialEq for Entry<M> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<M: Physical> fmt::Debug for Entry<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Entry({:#x})", self.0)
+    }
+}
+
+impl<M: Physical> Entry<M> {
     /// No frame.
-    pub const NONE: Self = Self(0);
+    pub const NONE: Self = Self::from(0);
+
+    const fn from(value: u64) -> Self {
+        Self(value, PhantomData)
+    }
 
     /// With this frame.
-    pub fn of(frame: Frame, access: Access) -> Self {
-        Self(frame.into_entry() | access.flags().bits())
+    pub fn of(frame: Frame<M>, access: Access) -> Self {
+        Self::from(frame.into_entry() | access.flags().bits())
     }
 
     pub fn is_none(self) -> bool {
@@ -109,7 +134,7 @@ impl Entry {
 
     /// The same frame with other rights.
     pub fn with(self, access: Access) -> Self {
-        Self(self.0 & ADDRESS | access.flags().bits())
+        Self::from(self.0 & ADDRESS | access.flags().bits())
     }
 
     /// Whether the frame has no other handle.
@@ -138,23 +163,23 @@ impl Entry {
     }
 
     /// A handle of its frame more.
-    pub fn frame(self) -> Frame {
+    pub fn frame(self) -> Frame<M> {
         (*self.borrow()).clone()
     }
 
     /// Whether this is its frame.
-    pub fn is_of(self, frame: &Frame) -> bool {
+    pub fn is_of(self, frame: &Frame<M>) -> bool {
         !self.is_none() && *self.borrow() == *frame
     }
 
-    fn borrow(self) -> ManuallyDrop<Frame> {
+    fn borrow(self) -> ManuallyDrop<Frame<M>> {
         // SAFETY: the entry owns a count, so the frame is not free; what is made here is
         // never dropped, so that the entry keeps its own.
         ManuallyDrop::new(unsafe { Frame::from_entry(self.0 & ADDRESS) })
     }
 
     /// The frame that it owned, now that it stands in no table any more.
-    pub fn into_frame(self) -> Option<Frame> {
+    pub fn into_frame(self) -> Option<Frame<M>> {
         if self.is_none() {
             return None;
         }
@@ -164,9 +189,8 @@ impl Entry {
 }
 
 /// The tables of the programs' half.
-#[derive(Debug)]
-pub(crate) struct Table {
-    root: Frame,
+pub(crate) struct Table<M: Physical> {
+    root: Frame<M>,
     /// Whose its own frames are.
     owner: ActivityId,
     /// Pages that have frames.
@@ -175,15 +199,15 @@ pub(crate) struct Table {
     tables: Vec<u64>,
 }
 
-impl Table {
+impl<M: Physical> Table<M> {
     /// An empty table; `None` where there is no frame for it.
     pub fn new(kernel_root: u64, owner: ActivityId) -> Option<Self> {
-        let root = Frame::zeroed_for(owner, Use::Table)?;
+        let root = Frame::<M>::zeroed_for(owner, Use::Table)?;
         for index in 256..512u64 {
             // SAFETY: an entry of the kernel's root, which never changes after boot.
-            let entry = unsafe { pointer::<u64>(kernel_root + index * 8).read() };
+            let entry = unsafe { M::pointer::<u64>(kernel_root + index * 8).read() };
             // SAFETY: an entry of the new root, which nobody else uses yet.
-            unsafe { pointer::<u64>(root.physical() + index * 8).write(entry) };
+            unsafe { M::pointer::<u64>(root.physical() + index * 8).write(entry) };
         }
         Some(Self { root, owner, pages: 0, tables: Vec::new() })
     }
@@ -194,13 +218,13 @@ impl Table {
 
     /// The leaf table that covers an address; where there is none, the next address that
     /// one may cover.
-    pub(super) fn leaf(&self, address: u64) -> Result<u64, u64> {
+    pub(crate) fn leaf(&self, address: u64) -> Result<u64, u64> {
         let mut table = self.root.physical();
         for depth in (2..=4u32).rev() {
             let span = 1u64 << (12 + 9 * (depth - 1));
             let index = address / span % ENTRIES;
             // SAFETY: an entry of a table that this one owns.
-            let value = unsafe { pointer::<u64>(table + index * 8).read_volatile() };
+            let value = unsafe { M::pointer::<u64>(table + index * 8).read_volatile() };
             if value == 0 {
                 return Err((address / span + 1) * span);
             }
@@ -214,12 +238,12 @@ impl Table {
         let mut table = self.root.physical();
         for depth in (2..=4u32).rev() {
             let index = (address >> (12 + 9 * (depth - 1))) % ENTRIES;
-            let entry = pointer::<u64>(table + index * 8);
+            let entry = M::pointer::<u64>(table + index * 8);
             // SAFETY: an entry of a table that this one owns; `&mut self` keeps others away.
             let mut value = unsafe { entry.read_volatile() };
             if value == 0 {
                 self.tables.try_reserve(1).map_err(|_| MapError::NoMemory)?;
-                let made = Frame::zeroed_for(self.owner, Use::Table)
+                let made = Frame::<M>::zeroed_for(self.owner, Use::Table)
                     .ok_or(MapError::NoMemory)?
                     .into_entry();
                 self.tables.push(made);
@@ -234,22 +258,22 @@ impl Table {
     }
 
     /// The entry of a page; none where there is not even a table.
-    pub fn get(&self, page: u64) -> Entry {
+    pub fn get(&self, page: u64) -> Entry<M> {
         match self.leaf(page) {
             Ok(leaf) if page < USER_END => Self::read(leaf, page),
             _ => Entry::NONE,
         }
     }
 
-    pub(super) fn read(leaf: u64, page: u64) -> Entry {
-        let entry = pointer::<u64>(leaf + page / PAGE_U64 % ENTRIES * 8);
+    pub(crate) fn read(leaf: u64, page: u64) -> Entry<M> {
+        let entry = M::pointer::<u64>(leaf + page / PAGE_U64 % ENTRIES * 8);
         // SAFETY: an entry of a leaf table, which the caller has got from its table.
-        Entry(unsafe { entry.read_volatile() })
+        Entry::from(unsafe { entry.read_volatile() })
     }
 
     /// Writes the entry of a page in its leaf table; what it was is forgotten.
-    pub(super) fn write(&mut self, leaf: u64, page: u64, before: Entry, entry: Entry) {
-        let place = pointer::<u64>(leaf + page / PAGE_U64 % ENTRIES * 8);
+    pub(crate) fn write(&mut self, leaf: u64, page: u64, before: Entry<M>, entry: Entry<M>) {
+        let place = M::pointer::<u64>(leaf + page / PAGE_U64 % ENTRIES * 8);
         // SAFETY: an entry of a leaf table of this one; the processor reads it whole.
         unsafe { place.write_volatile(entry.0) };
         self.pages += u64::from(!entry.is_none());
@@ -259,7 +283,7 @@ impl Table {
     /// Forgets that a page was used.
     pub fn forget_access(&mut self, page: u64) {
         let Ok(leaf) = self.leaf(page) else { return };
-        let place = pointer::<u64>(leaf + page / PAGE_U64 % ENTRIES * 8);
+        let place = M::pointer::<u64>(leaf + page / PAGE_U64 % ENTRIES * 8);
         // SAFETY: an aligned entry of a leaf table of this one, which processors change
         // atomically too.
         let entry = unsafe { AtomicU64::from_ptr(place) };
@@ -286,7 +310,7 @@ impl Table {
     ///
     /// # Errors
     /// [`MapError`]; then nothing has changed.
-    pub fn map(&mut self, page: u64, entry: Entry) -> Result<Entry, MapError> {
+    pub fn map(&mut self, page: u64, entry: Entry<M>) -> Result<Entry<M>, MapError> {
         let leaf = self.leaf_for(page)?;
         let before = Self::read(leaf, page);
         self.write(leaf, page, before, entry);
@@ -294,9 +318,9 @@ impl Table {
     }
 }
 
-impl Drop for Table {
+impl<M: Physical> Drop for Table<M> {
     fn drop(&mut self) {
-        let mut freed = Freed::default();
+        let mut freed = Freed::<M>::default();
         while self.pages > 0 {
             // Nobody uses the tables any more: what is left of pages goes at once.
             let before = self.pages;
@@ -309,16 +333,16 @@ impl Drop for Table {
             }
         }
         drop(freed);
-        leftover::take(core::mem::take(&mut self.tables));
+        M::leftover().take(core::mem::take(&mut self.tables));
     }
 }
 
 /// Entries that lie in one line of the cache.
-pub(super) const LINE: u64 = 8;
+pub(crate) const LINE: u64 = 8;
 
 /// Whether all entries of the line that begins there are none.
-pub(super) fn is_empty(table: u64, index: u64) -> bool {
-    let line = pointer::<u64>(table + index * 8);
+pub(crate) fn is_empty<M: Physical>(table: u64, index: u64) -> bool {
+    let line = M::pointer::<u64>(table + index * 8);
     let read = |place| {
         // SAFETY: an entry of a table that the caller has, in a line that lies within it.
         unsafe { line.wrapping_add(place).read_volatile() }

@@ -1,15 +1,16 @@
 //! Work on the pages of a range: a visit goes from leaf table to leaf table, and looks at a
 //! line of entries at a time, so that what has no frames costs next to nothing.
 
-use super::table::{ENTRIES, Entry, LINE, Table, USER_END, is_empty};
-use super::{Frame, PAGE};
+use crate::frame::{Frame, PAGE};
+use crate::physical::Physical;
+use crate::table::{ENTRIES, Entry, LINE, Table, USER_END, is_empty};
 
 const PAGE_U64: u64 = PAGE as u64;
 /// What one leaf table maps.
 const LEAF: u64 = ENTRIES * PAGE_U64;
 
 /// The most pages whose frames are worked on in one run.
-pub(super) const MOST: usize = 64;
+pub(crate) const MOST: usize = 64;
 /// The most lines and holes that are passed over in one.
 const LOOKS: usize = 256;
 /// What it weighs, beside the pages, to come to one more leaf table: a copy needs one too.
@@ -44,19 +45,18 @@ impl Work {
 }
 
 /// Entries that were taken out, or are to be put in, with their pages.
-#[derive(Debug)]
-pub(super) struct Batch {
-    entries: [(u64, Entry); MOST],
+pub(crate) struct Batch<M: Physical> {
+    entries: [(u64, Entry<M>); MOST],
     count: usize,
 }
 
-impl Batch {
+impl<M: Physical> Batch<M> {
     pub fn new() -> Self {
         Self { entries: [(0, Entry::NONE); MOST], count: 0 }
     }
 
     /// Takes one in more: a run's work of [`MOST`] pages has room for all.
-    pub fn push(&mut self, page: u64, entry: Entry) {
+    pub fn push(&mut self, page: u64, entry: Entry<M>) {
         if let Some(place) = self.entries.get_mut(self.count) {
             *place = (page, entry);
             self.count += 1;
@@ -68,26 +68,26 @@ impl Batch {
     }
 
     /// All, and none is left.
-    pub fn drain(&mut self) -> impl Iterator<Item = (u64, Entry)> + '_ {
+    pub fn drain(&mut self) -> impl Iterator<Item = (u64, Entry<M>)> + '_ {
         let count = core::mem::take(&mut self.count);
         self.entries.iter().take(count).copied()
     }
 
     /// Their frames.
-    pub fn frames(&mut self) -> impl Iterator<Item = Frame> + '_ {
+    pub fn frames(&mut self) -> impl Iterator<Item = Frame<M>> + '_ {
         self.drain().filter_map(|(_, entry)| entry.into_frame())
     }
 }
 
-impl Table {
+impl<M: Physical> Table<M> {
     /// Hands the pages that have frames to `each`, which says what becomes of their entry, as
     /// far as the work goes. Where to go on, if not at the end.
-    pub(super) fn visit(
+    pub(crate) fn visit(
         &mut self,
         at: u64,
         end: u64,
         work: &mut Work,
-        mut each: impl FnMut(u64, Entry) -> Entry,
+        mut each: impl FnMut(u64, Entry<M>) -> Entry<M>,
     ) -> Option<u64> {
         let (mut at, end) = (at, end.min(USER_END));
         while at < end {
@@ -109,7 +109,7 @@ impl Table {
                     return Some(at);
                 }
                 let index = at / PAGE_U64 % ENTRIES;
-                if index.is_multiple_of(LINE) && is_empty(leaf, index) {
+                if index.is_multiple_of(LINE) && is_empty::<M>(leaf, index) {
                     work.looks -= 1;
                     at += LINE * PAGE_U64;
                     continue;

@@ -3,10 +3,11 @@
 
 use vortex_memory::FrameId;
 
-use super::super::range::{Batch, Work};
-use super::super::{Frame, PAGE};
 use super::Space;
-use crate::memory::Access;
+use crate::frame::{Frame, PAGE};
+use crate::physical::Physical;
+use crate::range::{Batch, Work};
+use crate::table::Access;
 
 /// Bits of a page's number: what is above names the space.
 const BITS: u32 = 35;
@@ -19,9 +20,9 @@ pub const fn page_of(name: u64) -> (u64, u64) {
 
 /// What came of taking a page out.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Withdrawn {
+pub enum Withdrawn<M: Physical> {
     /// The frame; cores may still reach it, until [`Space::is_current`] says that none does.
-    Taken(Frame),
+    Taken(Frame<M>),
     /// It is not at that page, or not so any more.
     Gone,
     /// A call works on it, or it is elsewhere too and may be written.
@@ -39,7 +40,7 @@ pub struct Seen {
     pub modified: bool,
 }
 
-impl Space {
+impl<M: Physical> Space<M> {
     /// The name that the frame of a page has at the multiplexor.
     pub(super) fn name(&self, page: u64) -> u64 {
         (self.number << BITS) | (page / PAGE as u64)
@@ -61,7 +62,7 @@ impl Space {
         shared: bool,
         holds: impl FnOnce() -> bool,
         taken: impl FnOnce(),
-    ) -> Withdrawn {
+    ) -> Withdrawn<M> {
         let inner = &mut *self.inner.lock();
         let entry = inner.table.get(page);
         if !entry.is_at(frame) || !holds() {
@@ -98,7 +99,7 @@ impl Space {
             let (accessed, modified) = (entry.is_accessed(), entry.is_modified());
             if let Some(frame) = entry.id() {
                 if sole {
-                    crate::memory::multiplexed::name(frame, self.name(page));
+                    M::name(frame, self.name(page));
                 }
                 each(Seen { frame, accessed, modified });
             }

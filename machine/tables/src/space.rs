@@ -18,22 +18,21 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use spin::Mutex;
 use vortex_units::{ActivityId, CoreId};
 
-use super::range::{Batch, MOST, Work};
-use super::table::{Access, Entry, MapError, Table};
-use super::{Frame, Freed, PAGE, multiplexed};
-use crate::cpu::MAX_CORES;
-use crate::statics;
+use crate::frame::{Frame, Freed, PAGE};
+use crate::physical::{MAX_CORES, Physical};
+use crate::range::{Batch, MOST, Work};
+use crate::table::{Access, Entry, MapError, Table};
 
 mod leave;
 
 pub use leave::{Seen, Withdrawn, page_of};
 
 /// An address space. Changes are short, and each locks for itself.
-pub struct Space {
+pub struct Space<M: Physical> {
     root: u64,
     owner: ActivityId,
     number: u64,
-    inner: Mutex<Inner>,
+    inner: Mutex<Inner<M>>,
     generation: AtomicU64,
     /// The generation with which each core is in user mode; zero if it is not.
     inside: [AtomicU64; MAX_CORES],
@@ -41,30 +40,29 @@ pub struct Space {
     cores: usize,
 }
 
-struct Inner {
-    table: Table,
-    limbo: Vec<(u64, Frame)>,
+struct Inner<M: Physical> {
+    table: Table<M>,
+    limbo: Vec<(u64, Frame<M>)>,
 }
 
 /// What there is at a page.
 #[derive(Debug)]
-pub struct Look {
+pub struct Look<M: Physical> {
     /// A handle of the frame.
-    pub frame: Frame,
+    pub frame: Frame<M>,
     /// What the program may do.
     pub access: Access,
     /// Whether the frame is nowhere else.
     pub sole: bool,
 }
 
-impl Space {
+impl<M: Physical> Space<M> {
     /// An empty one, whose tables are for this activity; `None` where there is no frame for
     /// its root. Its pages' frames are named at the multiplexor by its number and theirs
     /// ([`page_of`]).
     #[must_use]
     pub fn new(owner: ActivityId, number: u64) -> Option<Self> {
-        let table = Table::new(statics::kernel_root.load(Ordering::Relaxed), owner)?;
-        let cores = statics::PLATFORM.get().map_or(MAX_CORES, |platform| platform.cores.len());
+        let table = Table::new(M::kernel_root(), owner)?;
         Some(Self {
             root: table.root(),
             owner,
@@ -72,7 +70,7 @@ impl Space {
             inner: Mutex::new(Inner { table, limbo: Vec::new() }),
             generation: AtomicU64::new(1),
             inside: [const { AtomicU64::new(0) }; MAX_CORES],
-            cores,
+            cores: M::cores(),
         })
     }
 
@@ -91,7 +89,7 @@ impl Space {
     pub fn put(
         &self,
         page: u64,
-        frames: &mut [Option<Frame>],
+        frames: &mut [Option<Frame<M>>],
         access: Access,
         holds: impl FnOnce() -> bool,
     ) -> Result<bool, MapError> {
@@ -103,10 +101,10 @@ impl Space {
         let mut at = page;
         for place in frames {
             if place.is_some()
-                && Table::read(leaf, at).is_none()
+                && Table::<M>::read(leaf, at).is_none()
                 && let Some(frame) = place.take()
             {
-                multiplexed::name(frame.id(), self.name(at));
+                M::name(frame.id(), self.name(at));
                 inner.table.write(leaf, at, Entry::NONE, Entry::of(frame, access));
             }
             at += PAGE as u64;
@@ -123,8 +121,8 @@ impl Space {
     pub fn replace(
         &self,
         page: u64,
-        found: &Frame,
-        frame: Frame,
+        found: &Frame<M>,
+        frame: Frame<M>,
         access: Access,
         holds: impl FnOnce() -> bool,
     ) -> Result<bool, MapError> {
@@ -134,14 +132,19 @@ impl Space {
         if !holds() || !inner.table.get(page).is_of(found) {
             return Ok(false);
         }
-        multiplexed::name(frame.id(), self.name(page));
+        M::name(frame.id(), self.name(page));
         let before = inner.table.map(page, Entry::of(frame, access))?;
         self.retire(inner, before.into_frame().into_iter(), &mut freed);
         Ok(true)
     }
 
     /// Frames that stood in the tables until now: free when no core can reach them.
-    fn retire(&self, inner: &mut Inner, frames: impl Iterator<Item = Frame>, freed: &mut Freed) {
+    fn retire(
+        &self,
+        inner: &mut Inner<M>,
+        frames: impl Iterator<Item = Frame<M>>,
+        freed: &mut Freed<M>,
+    ) {
         let made = self.advance();
         // Who enters from now on sees what was made.
         if self.oldest() == u64::MAX {
@@ -272,9 +275,9 @@ impl Space {
     /// moment ago: there may be so many of those. Each is made what `make` says.
     fn take(
         &self,
-        batch: &mut Batch,
+        batch: &mut Batch<M>,
         room: usize,
-        mut make: impl FnMut(Entry) -> Result<Entry, MapError>,
+        mut make: impl FnMut(Entry<M>) -> Result<Entry<M>, MapError>,
     ) -> Result<(), MapError> {
         let mut all = Ok(());
         let mut freed = Freed::default();
@@ -310,7 +313,7 @@ impl Space {
     pub fn widen(
         &self,
         page: u64,
-        found: &Frame,
+        found: &Frame<M>,
         access: Access,
         holds: impl FnOnce() -> bool,
     ) -> bool {
@@ -330,14 +333,14 @@ impl Space {
 
     /// The frame at a page, if the program may use it so. It stays as long as the handle.
     #[must_use]
-    pub fn pin(&self, page: u64, access: Access) -> Option<Frame> {
+    pub fn pin(&self, page: u64, access: Access) -> Option<Frame<M>> {
         let (frame, has) = self.get(page)?;
         has.allows(access).then_some(frame)
     }
 
     /// The frame at a page, and its rights.
     #[must_use]
-    pub fn get(&self, page: u64) -> Option<(Frame, Access)> {
+    pub fn get(&self, page: u64) -> Option<(Frame<M>, Access)> {
         let inner = self.inner.lock();
         let entry = inner.table.get(page & !(PAGE as u64 - 1));
         (!entry.is_none()).then(|| (entry.frame(), entry.access()))
@@ -345,7 +348,7 @@ impl Space {
 
     /// What there is at a page.
     #[must_use]
-    pub fn look(&self, page: u64) -> Option<Look> {
+    pub fn look(&self, page: u64) -> Option<Look<M>> {
         let inner = self.inner.lock();
         let entry = inner.table.get(page & !(PAGE as u64 - 1));
         let sole = !entry.is_none() && entry.is_sole();
@@ -400,13 +403,15 @@ impl Space {
         })
     }
 
-    pub(crate) fn root(&self) -> u64 {
+    /// The physical address of its root table, for a core to load.
+    #[must_use]
+    pub fn root(&self) -> u64 {
         self.root
     }
 
     /// This core is about to enter user mode. Returns the generation that its TLB must
-    /// have.
-    pub(crate) fn enter(&self, core: usize) -> u64 {
+    /// have: what it has loaded of an older one is to be forgotten first.
+    pub fn enter(&self, core: usize) -> u64 {
         let Some(inside) = self.inside.get(core) else { return 0 };
         let mut generation = self.generation.load(Ordering::SeqCst);
         loop {
@@ -420,14 +425,18 @@ impl Space {
     }
 
     /// This core has left user mode.
-    pub(crate) fn leave(&self, core: usize) {
+    ///
+    /// # Safety
+    /// It has, and calls [`Space::enter`] before it enters again: a frame that was taken away
+    /// meanwhile may be another's by then.
+    pub unsafe fn leave(&self, core: usize) {
         if let Some(inside) = self.inside.get(core) {
             inside.store(0, Ordering::Release);
         }
     }
 }
 
-impl core::fmt::Debug for Space {
+impl<M: Physical> core::fmt::Debug for Space<M> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Space({:#x})", self.root)
     }
