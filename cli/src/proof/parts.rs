@@ -94,6 +94,11 @@ pub fn parts() -> Vec<Part> {
             "vortex-memory",
             "the memory multiplexor: conservation, reclamation"
         ),
+        crate_tests!(
+            "tables",
+            "vortex-tables",
+            "page tables against a model: every walk, every handle, every frame back"
+        ),
         crate_tests!("sim", "vortex-sim", "the simulated machine, golden traces"),
         crate_tests!("abi", "vortex-abi", "the system calls' declarations, and the book's table"),
         crate_tests!("resources", "vortex-resources", "the logic of the kernel's resources"),

@@ -21,7 +21,7 @@ use vortex_units::{ActivityId, CoreId};
 use crate::frame::{Frame, Freed, PAGE};
 use crate::physical::{MAX_CORES, Physical};
 use crate::range::{Batch, MOST, Work};
-use crate::table::{Access, Entry, MapError, Table};
+use crate::table::{Access, ENTRIES, Entry, MapError, Table};
 
 mod leave;
 
@@ -97,7 +97,8 @@ impl<M: Physical> Space<M> {
         if !holds() {
             return Ok(false);
         }
-        let leaf = inner.table.leaf_for(page)?;
+        let count = (frames.len() as u64).min(ENTRIES + 1);
+        let leaf = inner.table.leaf_for(page, count)?;
         let mut at = page;
         for place in frames {
             if place.is_some()

@@ -28,6 +28,8 @@ pub(crate) const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 const PAGE_U64: u64 = PAGE as u64;
 /// Software's own bit: the entry holds a frame that the program may not reach now.
 const KEPT: Flags = Flags::BIT_9;
+/// What the processor says of the use of a page.
+const USED: u64 = Flags::ACCESSED.union(Flags::DIRTY).bits();
 /// Entries of a table.
 pub(crate) const ENTRIES: u64 = 512;
 
@@ -132,9 +134,9 @@ impl<M: Physical> Entry<M> {
         Access::of(self.0)
     }
 
-    /// The same frame with other rights.
+    /// The same frame with other rights, and used as it was.
     pub fn with(self, access: Access) -> Self {
-        Self::from(self.0 & ADDRESS | access.flags().bits())
+        Self::from(self.0 & (ADDRESS | USED) | access.flags().bits())
     }
 
     /// Whether the frame has no other handle.
@@ -259,10 +261,11 @@ impl<M: Physical> Table<M> {
 
     /// The entry of a page; none where there is not even a table.
     pub fn get(&self, page: u64) -> Entry<M> {
-        match self.leaf(page) {
-            Ok(leaf) if page < USER_END => Self::read(leaf, page),
-            _ => Entry::NONE,
+        // What is above is the kernel's, whose tables are of another form.
+        if page >= USER_END {
+            return Entry::NONE;
         }
+        self.leaf(page).map_or(Entry::NONE, |leaf| Self::read(leaf, page))
     }
 
     pub(crate) fn read(leaf: u64, page: u64) -> Entry<M> {
@@ -295,12 +298,14 @@ impl<M: Physical> Table<M> {
         self.pages
     }
 
-    /// The leaf table of pages that are to get frames, made if it is missing.
+    /// The leaf table of adjacent pages that are to get frames, made if it is missing.
     ///
     /// # Errors
-    /// [`MapError`].
-    pub fn leaf_for(&mut self, page: u64) -> Result<u64, MapError> {
-        if page >= USER_END || !page.is_multiple_of(PAGE_U64) {
+    /// [`MapError`]: of the address too where they do not all lie in one.
+    pub fn leaf_for(&mut self, page: u64, count: u64) -> Result<u64, MapError> {
+        let lies_in_one = page / PAGE_U64 % ENTRIES + count <= ENTRIES;
+        let is_user = page <= USER_END - count * PAGE_U64;
+        if !is_user || !lies_in_one || !page.is_multiple_of(PAGE_U64) {
             return Err(MapError::Address);
         }
         self.make_leaf(page)
@@ -311,7 +316,7 @@ impl<M: Physical> Table<M> {
     /// # Errors
     /// [`MapError`]; then nothing has changed.
     pub fn map(&mut self, page: u64, entry: Entry<M>) -> Result<Entry<M>, MapError> {
-        let leaf = self.leaf_for(page)?;
+        let leaf = self.leaf_for(page, 1)?;
         let before = Self::read(leaf, page);
         self.write(leaf, page, before, entry);
         Ok(before)
@@ -321,16 +326,13 @@ impl<M: Physical> Table<M> {
 impl<M: Physical> Drop for Table<M> {
     fn drop(&mut self) {
         let mut freed = Freed::<M>::default();
-        while self.pages > 0 {
+        let mut at = Some(0);
+        while let Some(from) = at.filter(|_| self.pages > 0) {
             // Nobody uses the tables any more: what is left of pages goes at once.
-            let before = self.pages;
-            let _ = self.visit(0, USER_END, &mut Work::default(), |_, entry| {
+            at = self.visit(from, USER_END, &mut Work::default(), |_, entry| {
                 entry.into_frame().into_iter().for_each(|frame| freed.add(frame));
                 Entry::NONE
             });
-            if self.pages == before {
-                break;
-            }
         }
         drop(freed);
         M::leftover().take(core::mem::take(&mut self.tables));

@@ -204,7 +204,9 @@ impl Fault<'_> {
             *place = Some(frame);
         }
         let first = self.page - (index - begin) * PAGE_U64;
-        self.put(first, &mut frames, until_written(self.region), given)
+        let count = stop.saturating_sub(begin) as usize;
+        let frames = frames.get_mut(..count).unwrap_or_default();
+        self.put(first, frames, until_written(self.region), given)
     }
 
     /// How many pages before this one, and from this one on, lie in the region and in the
