@@ -11,6 +11,7 @@ use vortex_machine::Access;
 use vortex_units::{CoreId, Cycles, Nanos};
 
 use super::delivery::format;
+use super::identity;
 use super::limit_calls::{self, prlimit, process_of, set_limit, usage};
 use super::operands::{Operands, Unready};
 use super::processes::Pid;
@@ -99,6 +100,44 @@ pub fn make(
             } else {
                 Err(Errno::EINVAL)
             }
+        }
+        Direct::Setreuid { real, effective } | Direct::Setregid { real, effective } => {
+            identity::become_one(&[real, effective])
+        }
+        Direct::Setresuid { real, effective, saved }
+        | Direct::Setresgid { real, effective, saved } => {
+            identity::become_one(&[real, effective, saved])
+        }
+        Direct::Getresuid { .. } | Direct::Getresgid { .. } => {
+            give(0, &[0; 4])?;
+            give(1, &[0; 4])?;
+            give(2, &[0; 4])
+        }
+        Direct::Getgroups { size, .. } => identity::groups(size),
+        Direct::Setgroups { size, .. } => identity::set_groups(size),
+        Direct::SchedGetPriorityMax { policy } => identity::priorities(policy).map(|it| it.1),
+        Direct::SchedGetPriorityMin { policy } => identity::priorities(policy).map(|it| it.0),
+        Direct::SchedGetscheduler { pid } => {
+            is_thread(thread, system, pid).map(|()| identity::OTHER as u64)
+        }
+        Direct::SchedGetparam { pid, parameters } => {
+            parameters.ok_or(Errno::EINVAL)?;
+            is_thread(thread, system, pid)?;
+            give(0, &[0; 4])
+        }
+        Direct::SchedSetparam { pid, parameters } => {
+            parameters.ok_or(Errno::EINVAL)?;
+            is_thread(thread, system, pid)?;
+            identity::set_policy(identity::OTHER, i32::from_le_bytes(operands.bytes_of::<4>(0)?))
+        }
+        Direct::SchedSetscheduler { pid, policy, parameters } => {
+            parameters.ok_or(Errno::EINVAL)?;
+            is_thread(thread, system, pid)?;
+            identity::set_policy(policy, i32::from_le_bytes(operands.bytes_of::<4>(0)?))
+        }
+        Direct::SchedRrGetInterval { pid, .. } => {
+            is_thread(thread, system, pid)?;
+            give(0, &timespec(system.clock.nanos(thread.process().slice(system.timeslice))))
         }
         Direct::SetTidAddress { address } => {
             thread.clear_tid = address;
@@ -317,6 +356,11 @@ fn sysinfo(system: &System, now: Cycles) -> [u8; 112] {
         place.copy_from_slice(&1u32.to_le_bytes());
     }
     bytes
+}
+
+/// The same for calls that take no negative number.
+fn is_thread(thread: &Thread, system: &System, pid: i32) -> Result<(), Errno> {
+    if pid < 0 { Err(Errno::EINVAL) } else { thread_exists(thread, system, pid) }
 }
 
 /// Whether there is a thread with this number: one of the caller's process, or the first of

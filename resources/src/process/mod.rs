@@ -11,6 +11,7 @@ pub mod futex;
 mod futexes;
 mod gathering;
 mod groups;
+mod identity;
 mod intervals;
 mod leaving;
 mod limit_calls;

@@ -23,7 +23,10 @@ pub const CALLS: &[i64] = &[
     libc::SYS_clock_getres, libc::SYS_clock_nanosleep, libc::SYS_ppoll, libc::SYS_set_robust_list,
     libc::SYS_get_robust_list, libc::SYS_epoll_create1, libc::SYS_epoll_ctl,
     libc::SYS_epoll_pwait, libc::SYS_eventfd2, libc::SYS_preadv, libc::SYS_pwritev,
-    libc::SYS_getrandom, libc::SYS_getcpu, libc::SYS_rt_sigtimedwait, 600, 1000,
+    libc::SYS_getrandom, libc::SYS_getcpu, libc::SYS_rt_sigtimedwait, libc::SYS_setresuid,
+    libc::SYS_getresuid, libc::SYS_getgroups, libc::SYS_setgroups, libc::SYS_sched_getparam,
+    libc::SYS_sched_setparam, libc::SYS_sched_setscheduler, libc::SYS_sched_rr_get_interval, 600,
+    1000,
 ];
 
 /// Makes a call's arguments harmless where they are not, and short where it would sleep.

@@ -12,6 +12,8 @@ crate::tests!("system":
     "fs-base" => fs_base,
     "give-way" => give_way,
     "priority" => priority,
+    "one-user" => one_user,
+    "policy" => policy,
 );
 
 fn name() {
@@ -98,6 +100,63 @@ fn fs_base() {
 fn give_way() {
     // SAFETY: no memory is named.
     seen("yield", unsafe { sys!(libc::SYS_sched_yield) });
+}
+
+fn one_user() {
+    let mut numbers = [7_u32; 3];
+    let [a, b, c] = numbers.each_mut().map(std::ptr::from_mut);
+    // SAFETY: the kernel writes the three.
+    seen("user", unsafe { sys!(libc::SYS_getresuid, a, b, c) });
+    say!("{numbers:?}");
+    let [a, b, c] = numbers.each_mut().map(std::ptr::from_mut);
+    // SAFETY: as above.
+    seen("group", unsafe { sys!(libc::SYS_getresgid, a, b, c) });
+    say!("{numbers:?}");
+    const SAME: usize = usize::MAX;
+    // SAFETY: no memory is named; what is set is what is.
+    seen("same user", unsafe { sys!(libc::SYS_setresuid, SAME, 0, SAME) });
+    // SAFETY: as above.
+    seen("same group", unsafe { sys!(libc::SYS_setresgid, 0, SAME, SAME) });
+    // SAFETY: as above.
+    seen("both", unsafe { sys!(libc::SYS_setreuid, 0, 0) });
+    // SAFETY: as above.
+    seen("neither", unsafe { sys!(libc::SYS_setregid, SAME, SAME) });
+    // SAFETY: as above.
+    seen("no groups", unsafe { sys!(libc::SYS_setgroups, 0, 0) });
+    // SAFETY: the kernel is given no room.
+    seen("how many", unsafe { sys!(libc::SYS_getgroups, 0, 0) });
+    // SAFETY: no memory is written.
+    seen("less than none", unsafe { sys!(libc::SYS_getgroups, SAME, 0) });
+}
+
+fn policy() {
+    let mut priority = 7_i32;
+    let at = &raw mut priority;
+    // SAFETY: no memory is named.
+    seen("policy", unsafe { sys!(libc::SYS_sched_getscheduler, 0) });
+    // SAFETY: the kernel writes a number.
+    seen("priority", unsafe { sys!(libc::SYS_sched_getparam, 0, at) });
+    say!("{priority}");
+    // SAFETY: it reads one.
+    seen("the same", unsafe { sys!(libc::SYS_sched_setparam, 0, at) });
+    // SAFETY: as above.
+    seen("the same policy", unsafe { sys!(libc::SYS_sched_setscheduler, 0, 0, at) });
+    // SAFETY: as above.
+    seen("no policy", unsafe { sys!(libc::SYS_sched_setscheduler, 0, 77, at) });
+    // SAFETY: as above.
+    seen("no such priority", unsafe { sys!(libc::SYS_sched_setscheduler, 0, 1, at) });
+    // SAFETY: there is no memory at that address.
+    seen("nowhere", unsafe { sys!(libc::SYS_sched_getparam, 0, 0) });
+    // SAFETY: as the first.
+    seen("of nobody", unsafe { sys!(libc::SYS_sched_getscheduler, 1 << 22) });
+    // SAFETY: as the first.
+    seen("no number", unsafe { sys!(libc::SYS_sched_getscheduler, usize::MAX) });
+    for policy in [0, 1, 2, 3, 4, 5, 6, 7] {
+        // SAFETY: no memory is named.
+        seen("most", unsafe { sys!(libc::SYS_sched_get_priority_max, policy) });
+        // SAFETY: as above.
+        seen("least", unsafe { sys!(libc::SYS_sched_get_priority_min, policy) });
+    }
 }
 
 fn priority() {
