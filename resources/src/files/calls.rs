@@ -1,7 +1,9 @@
 //! The file system calls: from each to its operation on the root file system. Here are those
 //! on descriptors.
 
-use vortex_abi::linux::general::{O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY};
+use vortex_abi::linux::general::{
+    O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY, RWF_DSYNC, RWF_HIPRI, RWF_SYNC,
+};
 use vortex_abi::{Errno, Files};
 use vortex_files::{At, Fd, Opened, Owner};
 use vortex_grid::Context;
@@ -25,6 +27,17 @@ pub(super) fn done(_: ()) -> Done {
     Done::Value(0)
 }
 
+/// Where preadv2(2) and pwritev2(2) go, if not where the file is. What is written is on its
+/// device at once, and nothing is polled for; to append, or not to wait, is not offered.
+fn place(offset: i64, flags: u32) -> core::result::Result<Option<i64>, Errno> {
+    let harmless = RWF_HIPRI | RWF_DSYNC | RWF_SYNC;
+    match offset {
+        _ if flags & !harmless != 0 => Err(Errno::EOPNOTSUPP),
+        -1 => Ok(None),
+        offset => Ok(Some(offset)),
+    }
+}
+
 impl FileSystem {
     /// Makes a call.
     pub(super) fn perform(&mut self, call: &mut FileCall, cx: &mut Cx<'_>) -> Result {
@@ -40,6 +53,12 @@ impl FileSystem {
             Files::Pwrite64 { fd, offset, .. } => self.write(call, fd, 0, Some(offset), cx),
             Files::Preadv { fd, offset, .. } => self.read(call, fd, 0, Some(offset), cx),
             Files::Pwritev { fd, offset, .. } => self.write(call, fd, 0, Some(offset), cx),
+            Files::Preadv2 { fd, offset, flags, .. } => {
+                self.read(call, fd, 0, place(offset, flags)?, cx)
+            }
+            Files::Pwritev2 { fd, offset, flags, .. } => {
+                self.write(call, fd, 0, place(offset, flags)?, cx)
+            }
             Files::Open { flags, mode, .. } => self.open(call, CWD, flags, mode, cx),
             Files::Creat { mode, .. } => {
                 self.open(call, CWD, O_CREAT | O_WRONLY | O_TRUNC, mode, cx)

@@ -88,6 +88,16 @@ impl FileSystem {
                     _ => Err(Errno::EINVAL),
                 }
             }
+            Files::Sync => Ok(Done::Value(0)),
+            Files::Syncfs { fd } => self.open_of(call, fd).map(|_| Done::Value(0)),
+            Files::Fadvise64 { fd, length, advice, .. } => {
+                const LAST: i32 = 5;
+                match self.root.object(self.open_of(call, fd)?)? {
+                    Object::Pipe { .. } => Err(Errno::ESPIPE),
+                    _ if length < 0 || !(0..=LAST).contains(&advice) => Err(Errno::EINVAL),
+                    _ => Ok(Done::Value(0)),
+                }
+            }
             Files::Sendfile { to, from, count, .. } => self.sendfile(call, to, from, count, cx),
             Files::Utime { times, .. } | Files::Utimes { times, .. } => {
                 self.utimens(call, CWD, true, times.is_some(), 0, cx)

@@ -6,7 +6,7 @@ use libc::{
 use libc::{SEEK_CUR, SEEK_END, SEEK_SET};
 use vortex_guest::out::{seen, text, worked};
 use vortex_guest::temp::Temp;
-use vortex_guest::{Res, fd, file, say, sys};
+use vortex_guest::{Res, fd, file, pipe, say, sys};
 
 crate::tests!("files":
     "read-back" => read_back,
@@ -28,6 +28,8 @@ crate::tests!("files":
     "symbolic-links" => symbolic_links,
     "modes" => modes,
     "sendfile" => sendfile,
+    "advice" => advice,
+    "vectors-with-flags" => vectors_with_flags,
     "sync" => sync,
     "large" => large,
     "without-a-name" => nameless,
@@ -342,6 +344,52 @@ fn modes() {
     seen("access: execute", file::access("a", libc::X_OK));
     seen("access: missing", file::access("none", libc::F_OK));
     seen("access: no such right", file::access("a", 99));
+}
+
+fn advice() {
+    let _temp = Temp::new("files");
+    let file = make("a");
+    let advise = |fd: i32, length: isize, advice: i32| {
+        // SAFETY: no memory is named.
+        unsafe { sys!(libc::SYS_fadvise64, fd, 0, length, advice) }
+    };
+    for advice in -1..=6 {
+        seen("file", advise(file, 0, advice));
+    }
+    seen("less than none", advise(file, -1, 0));
+    seen("nothing open", advise(777, 0, 0));
+    if let Ok(pipe) = pipe::pipe(0) {
+        seen("pipe", advise(pipe.out, 0, 0));
+    }
+    // SAFETY: no memory is named.
+    seen("sync", unsafe { sys!(libc::SYS_sync) });
+    // SAFETY: as above.
+    seen("syncfs", unsafe { sys!(libc::SYS_syncfs, file) });
+    // SAFETY: as above.
+    seen("syncfs of nothing", unsafe { sys!(libc::SYS_syncfs, 777) });
+}
+
+fn vectors_with_flags() {
+    let _temp = Temp::new("files");
+    let file = make("a");
+    let (one, two) = (*b"0123", *b"456789");
+    let from = [(one.as_ptr(), one.len()), (two.as_ptr(), two.len())];
+    let mut bytes = [0_u8; 8];
+    let into = [(bytes.as_mut_ptr(), bytes.len())];
+    let call = |number, vector: *const u8, count: usize, at: isize, flags: u32| {
+        // SAFETY: the vectors name what is read or written, for as long as this runs.
+        unsafe { sys!(number, file, vector, count, at, 0, flags) }
+    };
+    let (write, read) = (libc::SYS_pwritev2, libc::SYS_preadv2);
+    let (from, into) = (from.as_ptr().cast(), into.as_ptr().cast());
+    seen("where it is", call(write, from, 2, -1, 0));
+    seen("at a place", call(write, from, 1, 8, libc::RWF_SYNC as u32));
+    seen("read", call(read, into, 1, 3, libc::RWF_HIPRI as u32));
+    say!("{}", text(&bytes));
+    seen("at its end", call(read, into, 1, -1, 0));
+    say!("{}", text(&bytes));
+    seen("before its begin", call(read, into, 1, -2, 0));
+    seen("no such flag", call(read, into, 1, 0, 1 << 20));
 }
 
 fn sendfile() {
