@@ -9,6 +9,7 @@
 
 pub mod accelerator;
 pub mod console;
+pub mod debian;
 pub mod ending;
 mod error;
 pub mod image;

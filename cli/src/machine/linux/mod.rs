@@ -6,13 +6,11 @@
 //! switches the machine off. Linux is as Debian built it, and does about the processor's
 //! flaws what it does by default; the words of its command line are [`Linux::words`].
 
-mod error;
 mod package;
 
 use std::path::{Path, PathBuf};
 
-pub use error::LinuxError;
-
+use super::debian::PackageError;
 use super::image::{Content, GuestPath, ImageError, Node, Tree};
 
 /// What it is told: its console, silence on it, that the counter is the time (under counted
@@ -37,8 +35,8 @@ impl Linux {
     /// The one kept from before, or else from Debian's packages.
     ///
     /// # Errors
-    /// Why it cannot be had: [`LinuxError`].
-    pub fn get(root: &Path) -> Result<Self, LinuxError> {
+    /// Why it cannot be had: [`PackageError`].
+    pub fn get(root: &Path) -> Result<Self, PackageError> {
         package::get(&crate::home::target(root).join("linux"))
     }
 

@@ -1,12 +1,11 @@
-//! The kernel out of its Debian package, which is fetched but not installed. Only the first
-//! `apt-get update` of a host needs root; fetching a package does not.
+//! The kernel out of its Debian package, which is fetched but not installed.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::Linux;
-use super::error::LinuxError;
+use crate::machine::debian::{self, PackageError, failed};
 
 /// Debian's package that depends on the kernel of the day.
 const META: &str = "linux-image-amd64";
@@ -16,59 +15,36 @@ const KEPT: &str = "vmlinuz-of-";
 /// The kernel kept in this folder, or a new one, which is then kept.
 ///
 /// # Errors
-/// All of [`LinuxError`].
-pub fn get(folder: &Path) -> Result<Linux, LinuxError> {
+/// All of [`PackageError`].
+pub fn get(folder: &Path) -> Result<Linux, PackageError> {
     if let Some(kept) = kept(folder) {
         return Ok(kept);
     }
     let (name, version) = wanted()?;
     eprintln!("vortex: fetching the package {name} {version}, for its kernel");
-    fs::create_dir_all(folder).map_err(|error| LinuxError::Folder(folder.into(), error))?;
+    fs::create_dir_all(folder).map_err(|error| PackageError::Folder(folder.into(), error))?;
     let place = tempfile::tempdir_in(folder);
-    let place = place.map_err(|error| LinuxError::Folder(folder.into(), error))?;
-    let wanted = format!("{name}={version}");
-    said("apt-get", Command::new("apt-get").args(["-q", "download", &wanted]), place.path())?;
-    let archive = only(place.path(), "linux-image-").ok_or(LinuxError::Empty(wanted.clone()))?;
+    let place = place.map_err(|error| PackageError::Folder(folder.into(), error))?;
+    let archive = debian::download(&name, &version, place.path())?;
     unpack(&archive, place.path())?;
-    let kernel = only(&place.path().join("boot"), "vmlinuz-").ok_or(LinuxError::Empty(wanted))?;
+    let kernel = debian::last(&place.path().join("boot"), "vmlinuz-");
+    let kernel = kernel.ok_or_else(|| PackageError::Empty(name.clone(), "/boot/vmlinuz-*"))?;
     let to = folder.join(format!("{KEPT}{name}_{version}"));
-    fs::rename(kernel, &to).map_err(|error| LinuxError::Folder(to, error))?;
-    kept(folder).ok_or(LinuxError::Empty(name))
+    fs::rename(kernel, &to).map_err(|error| PackageError::Folder(to, error))?;
+    kept(folder).ok_or(PackageError::Empty(name, "/boot/vmlinuz-*"))
 }
 
 /// What is there already.
 fn kept(folder: &Path) -> Option<Linux> {
-    let kernel = only(folder, KEPT)?;
+    let kernel = debian::last(folder, KEPT)?;
     let package = kernel.file_name()?.to_str()?.strip_prefix(KEPT)?.replace('_', " ");
     Some(Linux { kernel, package })
 }
 
-/// The last file whose name begins so.
-fn only(folder: &Path, begin: &str) -> Option<PathBuf> {
-    let names = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name());
-    let last = names.filter(|name| name.to_string_lossy().starts_with(begin)).max()?;
-    Some(folder.join(last))
-}
-
 /// The package of the kernel of the day, and its version.
-fn wanted() -> Result<(String, String), LinuxError> {
-    let list = || -> Result<Option<(String, String)>, LinuxError> {
-        let mut show = Command::new("apt-cache");
-        show.args(["show", "--no-all-versions", META]).env("LC_ALL", "C");
-        let output = show.stdin(Stdio::null()).output();
-        let output = output.map_err(|error| LinuxError::NoTool("apt-cache", error))?;
-        Ok(depends(&String::from_utf8_lossy(&output.stdout)))
-    };
+fn wanted() -> Result<(String, String), PackageError> {
     let root = rustix::process::geteuid().is_root();
-    match list()? {
-        Some(found) => Ok(found),
-        None if root => {
-            eprintln!("vortex: apt knows no {META} yet: apt-get update");
-            said("apt-get", Command::new("apt-get").args(["-q", "update"]), Path::new("/"))?;
-            list()?.ok_or(LinuxError::NotListed { package: META, root })
-        }
-        None => Err(LinuxError::NotListed { package: META, root }),
-    }
+    depends(&debian::shown(META)?).ok_or(PackageError::NotListed { package: META, root })
 }
 
 /// From what apt shows of the first: `Depends: linux-image-6.1.0-56-amd64 (= 6.1.192-2)`.
@@ -81,10 +57,10 @@ fn depends(shown: &str) -> Option<(String, String)> {
 }
 
 /// Takes the kernel alone out of the package: its modules are fifty times as large.
-fn unpack(archive: &Path, to: &Path) -> Result<(), LinuxError> {
+fn unpack(archive: &Path, to: &Path) -> Result<(), PackageError> {
     let mut list = Command::new("dpkg-deb");
     list.arg("--fsys-tarfile").arg(archive).stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut list = list.spawn().map_err(|error| LinuxError::NoTool("dpkg-deb", error))?;
+    let mut list = list.spawn().map_err(|error| PackageError::NoTool("dpkg-deb", error))?;
     let mut tar = Command::new("tar");
     tar.args(["-x", "--wildcards", "./boot/vmlinuz-*"]).current_dir(to);
     if let Some(from) = list.stdout.take() {
@@ -92,23 +68,13 @@ fn unpack(archive: &Path, to: &Path) -> Result<(), LinuxError> {
     }
     let taken = tar.output();
     let listed = list.wait_with_output();
-    let taken = taken.map_err(|error| LinuxError::NoTool("tar", error))?;
-    let listed = listed.map_err(|error| LinuxError::NoTool("dpkg-deb", error))?;
+    let taken = taken.map_err(|error| PackageError::NoTool("tar", error))?;
+    let listed = listed.map_err(|error| PackageError::NoTool("dpkg-deb", error))?;
     match (listed.status.success(), taken.status.success()) {
         (true, true) => Ok(()),
         (true, false) => Err(failed("tar", &taken.stderr)),
-        (false, _) => Err(LinuxError::Tool("dpkg-deb", listed.status.to_string())),
+        (false, _) => Err(PackageError::Tool("dpkg-deb", listed.status.to_string())),
     }
-}
-
-fn said(tool: &'static str, command: &mut Command, place: &Path) -> Result<(), LinuxError> {
-    let output = command.current_dir(place).stdin(Stdio::null()).output();
-    let output = output.map_err(|error| LinuxError::NoTool(tool, error))?;
-    if output.status.success() { Ok(()) } else { Err(failed(tool, &output.stderr)) }
-}
-
-fn failed(tool: &'static str, said: &[u8]) -> LinuxError {
-    LinuxError::Tool(tool, String::from_utf8_lossy(said).into_owned())
 }
 
 #[cfg(test)]
