@@ -12,6 +12,13 @@ pub fn class(resource: usize) -> Class {
     Class(u16::try_from(resource).unwrap_or(u16::MAX - 1))
 }
 
+/// The resource whose requests this one favours, if it has a place in the configuration.
+#[must_use]
+pub fn favours(config: &Config, scheduler: &ResourceScheduler) -> Option<Class> {
+    let name = scheduler.favours.as_ref()?;
+    config.resources.iter().position(|resource| resource.resource == *name).map(class)
+}
+
 /// Of whom a draw requests, and how its client stands there.
 #[must_use]
 pub fn parent(draw: &Draw) -> Parent {

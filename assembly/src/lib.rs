@@ -10,7 +10,9 @@ mod offered;
 mod policies;
 mod words;
 
-pub use entitle::{class, entitlement, multiplexor_share, parent, places, thread_standing};
+pub use entitle::{
+    class, entitlement, favours, multiplexor_share, parent, places, thread_standing,
+};
 pub use offered::{Remark, refused, simulated};
 pub use policies::{Pace, PolicyError, multiplexor, resource, stacked};
 pub use words::judge_words;

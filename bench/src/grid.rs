@@ -134,6 +134,7 @@ pub fn relay(grid: &Arc<Grid<Mail>>, cores: &[u16], next: u16) -> Option<Port<Re
             .collect(),
         owner: ActivityId::INFRASTRUCTURE,
         batch: 1,
+        favours: None,
     };
     Some(grid.add(spec, move |_| Relay { next: Port::new(InstanceId::new(next)) }))
 }

@@ -39,7 +39,9 @@ pub struct KnownReclamation {
     pub uses_soft: bool,
 }
 
-/// The resources of the paper: figures 7 and 12, tables 1 and 2.
+/// The resources of the paper: figures 7 and 12, tables 1 and 2; and those that this kernel has
+/// beside: what does FCR's work while files are in memory, the memory multiplexor's, and who
+/// gives performance data.
 const RESOURCES: &[&str] = &[
     "resource.thread",
     "resource.process",
@@ -60,6 +62,9 @@ const RESOURCES: &[&str] = &[
     "resource.tcp",
     "resource.tcptimer",
     "resource.interrupt",
+    "resource.file",
+    "resource.memory",
+    "resource.monitor",
 ];
 
 /// Whose memory goes first (`memory/src/policy`).

@@ -47,6 +47,11 @@ pub struct InstanceSpec {
     /// scheduler itself does not choose more; at least 1. Each is measured and charged by
     /// itself.
     pub batch: u16,
+    /// Of what one share-holder has asked, requests that resources of this kind have sent go
+    /// before all others, as far as labels allow: so FCR can serve demand paging before what
+    /// the same process reads and writes (§3.2). Whose turn it is among the share-holders does
+    /// not change.
+    pub favours: Option<Class>,
 }
 
 /// An instance in the directory: what it shares with the others of its kind (reached as if

@@ -28,6 +28,7 @@ pub(crate) struct Kind<M> {
     pub parents: Vec<Parent>,
     pub owner: ActivityId,
     pub batch: u16,
+    pub favours: Option<Class>,
     /// Its instances come and go.
     pub mortal: bool,
     /// Labels bound, by place in `cores`: of all instances of its class on these cores, so
@@ -62,6 +63,7 @@ impl<M: Message> Kind<M> {
             parents,
             owner: spec.owner,
             batch: spec.batch.max(1),
+            favours: spec.favours,
             mortal,
             bound,
             factory: Arc::new(move |core| Box::new(Typed(make(core)))),

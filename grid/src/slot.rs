@@ -313,6 +313,22 @@ impl<M: Message> Clients<M> {
         holder.queues.iter().any(|queue| self.first(queue).is_some())
     }
 
+    /// The first queue of a share-holder that has something to dispatch, and whose sender is
+    /// meant.
+    pub fn first_of(
+        &self,
+        client: ClientId,
+        is_meant: impl Fn(InstanceId) -> bool,
+    ) -> Option<QueueRef> {
+        let queues = self.holder(client)?.queues.iter().enumerate();
+        let mut meant =
+            queues.filter(|(_, queue)| self.first(queue).is_some() && is_meant(queue.sender));
+        let (place, _) = meant.next()?;
+        Some(QueueRef(
+            u64::from(client.get()) << PLACE_BITS | u64::from(u32::try_from(place).ok()?),
+        ))
+    }
+
     /// Takes the next request of a share-holder: from the queue that the policy named, or
     /// from the next sender's.
     #[inline]

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use roxmltree::Node;
 use vortex_units::CoreId;
 
-use super::element::{Fields, Reader, TEXT};
+use super::element::{Field, Fields, Reader, TEXT};
 use super::schedulers::{draws, policy};
 use super::whole::Tags;
 use super::{graph, names};
@@ -21,7 +21,7 @@ pub(super) fn resources(
     simulation: Option<Node<'_, '_>>,
     config: &mut Config,
 ) {
-    const VALUES: &[&str] = &["resource", "algorithm", "metric", "batch"];
+    const VALUES: &[&str] = &["resource", "algorithm", "metric", "batch", "favours"];
     const ELEMENTS: &[&str] = &["param", "cpumultiplexor", "scheduler", "loadsharing"];
     let declared = declared(simulation);
     let mut seen = BTreeMap::new();
@@ -46,6 +46,7 @@ pub(super) fn resources(
         }
         let (algorithm, metric, params) = policy(reader, &fields);
         let batch = fields.get("batch").and_then(|field| reader.number(field, 1, 1_000));
+        let favours = favours(reader, &fields, &declared, name.as_ref());
         let asked = draws(reader, tags, &fields, &config.multiplexors, &config.schedulers);
         let cores = graph::cores(reader, &asked, &config.schedulers, fields.place);
         let load_sharing = load_sharing(reader, &fields, &cores);
@@ -56,11 +57,30 @@ pub(super) fn resources(
             load_sharing,
             params,
             batch: batch.and_then(|n| u16::try_from(n).ok()).unwrap_or(1),
+            favours,
             draws: asked,
             cores,
             place: fields.place,
         });
     }
+}
+
+/// The resource whose requests go first: one that there is, and another.
+fn favours(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_, '_>,
+    declared: &BTreeSet<String>,
+    own: Option<&Field>,
+) -> Option<String> {
+    let field = fields.get("favours")?;
+    let known = reader.known.resources.iter();
+    let all = || known.clone().chain(declared).map(String::as_str);
+    if !all().any(|known| known == field.text) {
+        reader.unknown(field, "resource", all());
+    } else if own.is_some_and(|own| own.text == field.text) {
+        reader.bad(field, "another resource, which sends to this one");
+    }
+    Some(field.text.clone())
 }
 
 /// The names that the simulation part declares.

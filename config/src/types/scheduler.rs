@@ -181,6 +181,9 @@ pub struct ResourceScheduler {
     pub params: Vec<Parameter>,
     /// `<batch>`: how many requests one decision may dispatch. One if not written.
     pub batch: u16,
+    /// `<favours>`: of what one activity asks, requests that this resource sends go first
+    /// (§3.2); all in the order of their senders' turns if not written.
+    pub favours: Option<String>,
     /// From whom it requests time; no core twice.
     ///
     /// For `resource.thread` a share written here is what *all* its instances have together

@@ -164,6 +164,26 @@ impl<M: Message, P: Machine> Core<M, P> {
         if !room || holder.overdraft {
             return self.serve_overdrawn(slot, client, named);
         }
+        if named.is_none() && entry.instance.favours.is_some() {
+            return self.serve_favoured(slot, client);
+        }
+        match entry.clients.take(client, named) {
+            Some(parcel) => self.run(slot, client, parcel, self.ledger.last()),
+            None => Served::Nothing,
+        }
+    }
+
+    /// Serves the next of a share-holder's requests, of a sender that the resource favours if
+    /// there is any.
+    #[cold]
+    fn serve_favoured(&mut self, slot: usize, client: ClientId) -> Served {
+        let Some(entry) = self.slots.get_mut(slot) else { return Served::Nothing };
+        let favours = entry.instance.favours;
+        let is_favoured = |sender| {
+            let instance = self.grid.directory.get(sender);
+            instance.is_some_and(|instance| Some(instance.class) == favours)
+        };
+        let named = entry.clients.first_of(client, is_favoured);
         match entry.clients.take(client, named) {
             Some(parcel) => self.run(slot, client, parcel, self.ledger.last()),
             None => Served::Nothing,

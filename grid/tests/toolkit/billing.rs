@@ -131,6 +131,7 @@ fn the_parts_of_a_run_are_billed_to_their_causers_to_the_cycle() {
             cores: vec![(CoreId::new(core), Parent::Multiplexor(Share::ONE.into()))],
             owner: ActivityId::INFRASTRUCTURE,
             batch: 1,
+            favours: None,
         };
         let above = grid.add(spec("demultiplexer", 1, there), |_| Demultiplexer);
         let given = clock.clone();

@@ -61,6 +61,7 @@ fn world(far: u16) -> (World, Port<Threads<Msg, Summing>>, Results) {
             cores: vec![(CoreId::new(0), Parent::Multiplexor(Standing::new(Share::ONE)))],
             owner: ActivityId::INFRASTRUCTURE,
             batch: 1,
+            favours: None,
         },
         move |_| Threads::new(Summing { probe, served: 0, results: given.clone() }),
     );

@@ -164,6 +164,7 @@ fn a_request_to_a_dead_process_is_not_lost() {
             cores: vec![(CoreId::new(0), Parent::Activity)],
             owner: a,
             batch: 1,
+            favours: None,
         },
         move |_| Probe {
             me: given.clone(),
@@ -263,6 +264,7 @@ fn a_causer_found_late_pays_all_the_same() {
             cores: vec![(CoreId::new(0), Parent::Multiplexor(Share::ONE.into()))],
             owner: ActivityId::INFRASTRUCTURE,
             batch: 1,
+            favours: None,
         },
         move |_| Demux(vec![], a),
     );
@@ -329,6 +331,7 @@ fn a_ticket_of_another_core_answers_its_own_request() {
             ],
             owner: ActivityId::INFRASTRUCTURE,
             batch: 1,
+            favours: None,
         },
         move |_| Cross(shelf.clone()),
     );

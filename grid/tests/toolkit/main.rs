@@ -6,6 +6,7 @@ mod allowances;
 mod billing;
 mod cooperative;
 mod debts;
+mod favours;
 mod isolation;
 mod laws;
 mod orders;

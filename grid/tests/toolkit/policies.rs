@@ -205,6 +205,7 @@ fn machinery(meddle: Meddling) -> Machinery {
         cores: vec![(CoreId::new(0), Parent::Multiplexor(Standing::new(Share::ONE)))],
         owner: ActivityId::INFRASTRUCTURE,
         batch: 1,
+        favours: None,
     };
     let given = served.clone();
     let disk = grid.add(spec, move |_| Disk { served: given.clone(), kept: Vec::new() });

@@ -210,7 +210,20 @@ impl World {
     ) -> Port<Probe> {
         let parent = vortex_grid::Parent::Multiplexor(Standing::new(Share::ONE));
         let cores = cores.iter().map(|&core| (core, parent)).collect::<Vec<_>>();
-        self.make_probe(&cores, scheduler, batch)
+        self.make_probe(&cores, scheduler, batch, None)
+    }
+
+    /// Adds a probe on these cores that favours requests of the probe that was added as this
+    /// one.
+    pub fn favouring_probe(
+        &mut self,
+        cores: &[u16],
+        scheduler: Arc<dyn Scheduler>,
+        favours: usize,
+    ) -> Port<Probe> {
+        let parent = vortex_grid::Parent::Multiplexor(Standing::new(Share::ONE));
+        let cores = cores.iter().map(|&core| (core, parent)).collect::<Vec<_>>();
+        self.make_probe(&cores, scheduler, 1, Some(vortex_grid::Class(favours as u16)))
     }
 
     /// Adds a probe that requests time so on these cores.
@@ -219,7 +232,7 @@ impl World {
         cores: &[(u16, vortex_grid::Parent)],
         scheduler: Arc<dyn Scheduler>,
     ) -> Port<Probe> {
-        self.make_probe(cores, scheduler, 1)
+        self.make_probe(cores, scheduler, 1, None)
     }
 
     fn make_probe(
@@ -227,6 +240,7 @@ impl World {
         cores: &[(u16, vortex_grid::Parent)],
         scheduler: Arc<dyn Scheduler>,
         batch: u16,
+        favours: Option<vortex_grid::Class>,
     ) -> Port<Probe> {
         let me = Arc::new(Mutex::new(None));
         let rejected = Arc::new(Mutex::new(Vec::new()));
@@ -238,6 +252,7 @@ impl World {
             cores: cores.iter().map(|&(core, parent)| (CoreId::new(core), parent)).collect(),
             owner: ActivityId::INFRASTRUCTURE,
             batch,
+            favours,
         };
         let port = self.grid.add(spec, move |_| Probe {
             me: given.clone(),
@@ -267,6 +282,7 @@ impl World {
             cores: cores.iter().map(|&c| (CoreId::new(c), vortex_grid::Parent::Activity)).collect(),
             owner,
             batch: 1,
+            favours: None,
         };
         let make = move |_| Probe {
             me: Arc::new(Mutex::new(Some(Port::new(vortex_units::InstanceId::OUTSIDE)))),

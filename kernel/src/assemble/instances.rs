@@ -14,6 +14,10 @@ use vortex_units::{ActivityId, Micros, Share};
 
 use super::Failure;
 
+/// The resources of this kernel that a configuration need not name.
+const RESOURCES: [&str; 5] =
+    ["resource.process", "resource.asr", "resource.file", "resource.monitor", "resource.memory"];
+
 /// The share of a resource that the configuration does not name, at each multiplexor.
 const RESOURCE_SHARE: u32 = 100;
 
@@ -54,6 +58,7 @@ pub(super) fn add_threads(
         cores,
         owner: activity,
         batch: thread.batch,
+        favours: None,
     };
     let system = system.clone();
     grid.family(spec, move |_| Threads { system: system.clone() })
@@ -65,7 +70,6 @@ pub(super) fn spec(
     config: &Config,
     frequency: Frequency,
     name: &str,
-    number: u16,
 ) -> Result<InstanceSpec, Failure> {
     let wrong = |error| Failure::Scheduler(format!("{name}: {error:?}"));
     if let Some(place) = config.resources.iter().position(|resource| resource.resource == name)
@@ -78,6 +82,8 @@ pub(super) fn spec(
             cores: vortex_assembly::places(written),
             owner: ActivityId::INFRASTRUCTURE,
             batch: written.batch,
+            favours: vortex_assembly::favours(config, written)
+                .or_else(|| default_class(written.favours.as_ref()?)),
         });
     }
     let share = Share::from_units(RESOURCE_SHARE).unwrap_or(Share::ONE);
@@ -86,13 +92,21 @@ pub(super) fn spec(
         config.multiplexors.iter().map(|mux| (mux.core, Parent::Service(standing))).collect();
     Ok(InstanceSpec {
         name: name.into(),
-        class: Class(u16::MAX - 1 - number),
+        class: default_class(name)
+            .ok_or_else(|| Failure::NotOffered(format!("a resource {name}")))?,
         scheduler: default_scheduler(frequency)
             .map_err(|error| Failure::Scheduler(format!("{name}: {error:?}")))?,
         cores,
         owner: ActivityId::INFRASTRUCTURE,
         batch: 1,
+        favours: None,
     })
+}
+
+/// The class of a resource that the configuration does not name.
+fn default_class(name: &str) -> Option<Class> {
+    let place = RESOURCES.iter().position(|&known| known == name)?;
+    Some(Class(u16::MAX - 2 - u16::try_from(place).ok()?))
 }
 
 fn default_scheduler(

@@ -170,19 +170,19 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
     let root = Mutex::new(Some(root));
     let samples = Arc::new(Samples::new(config.multiplexors.iter().map(|mux| mux.core)));
     let ports = Ports {
-        process: grid.add(home(spec(&config, frequency, "resource.process", 1)?), {
+        process: grid.add(home(spec(&config, frequency, "resource.process")?), {
             let system = system.clone();
             move |_| Processes::new(system.clone())
         }),
-        memory: grid.add(spec(&config, frequency, "resource.asr", 2)?, {
+        memory: grid.add(spec(&config, frequency, "resource.asr")?, {
             let system = system.clone();
             move |_| AddressSpaces { system: system.clone() }
         }),
-        reclaimer: grid.add(home(spec(&config, frequency, "resource.memory", 5)?), {
+        reclaimer: grid.add(home(spec(&config, frequency, "resource.memory")?), {
             let system = system.clone();
             move |_| Reclaimer::new(system.clone())
         }),
-        files: grid.add(home(spec(&config, frequency, "resource.file", 3)?), {
+        files: grid.add(home(spec(&config, frequency, "resource.file")?), {
             let system = system.clone();
             move |_| {
                 // At home on one core, it is made once: at boot, where a panic says why.
@@ -190,7 +190,7 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
                 FileSystem::new(*root, system.clone())
             }
         }),
-        monitor: grid.add(home(spec(&config, frequency, "resource.monitor", 4)?), {
+        monitor: grid.add(home(spec(&config, frequency, "resource.monitor")?), {
             let samples = samples.clone();
             let names: Vec<_> = names.iter().map(|(name, id)| (*id, name.clone())).collect();
             let observers = observers(&config, &names);

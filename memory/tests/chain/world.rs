@@ -257,6 +257,7 @@ impl World {
                 cores: cores.iter().map(|&core| (CoreId::new(core), parent)).collect(),
                 owner: ActivityId::INFRASTRUCTURE,
                 batch: 1,
+                favours: None,
             }
         };
         let given = || shared.clone();

@@ -75,6 +75,7 @@ fn processes(
             cores: cores.clone(),
             owner: activity,
             batch: scheduler.batch,
+            favours: vortex_assembly::favours(site.config, scheduler),
         };
         let (program, clocks) = (program.clone(), site.clocks.clone());
         let port: Port<Thread> = grid.add(spec, move |core| Thread {

@@ -33,6 +33,7 @@ pub(super) fn add(
             cores: places(scheduler),
             owner: ActivityId::INFRASTRUCTURE,
             batch: scheduler.batch,
+            favours: vortex_assembly::favours(site.config, scheduler),
         };
         let plan = Arc::new(plan(site, simulated));
         let door = match (simulated.sends.is_empty(), simulated.bills_causer) {
