@@ -174,6 +174,9 @@ pub struct Booted {
     /// On Debian's kernel instead of ours.
     #[arg(long)]
     pub linux: bool,
+    /// The names are those of CPython's test modules instead, or of their cases.
+    #[arg(long)]
+    pub cpython: bool,
     /// How the tests' names begin.
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,

@@ -7,6 +7,7 @@
 
 mod boot;
 pub mod booted;
+pub mod cpython;
 mod files;
 pub mod fuzz;
 mod machines;

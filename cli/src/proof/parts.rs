@@ -1,8 +1,8 @@
 //! The parts of the proof, in the order in which they run: what fails fast comes first.
 
 use super::{
-    Extent, Part, Program, Work, boot, booted, files, fuzz, machines, miri, models, readme, runs,
-    services, stack, syscalls,
+    Extent, Part, Program, Work, boot, booted, cpython, files, fuzz, machines, miri, models,
+    readme, runs, services, stack, syscalls,
 };
 use crate::commands::{attacks, budgets, cost, ledger, pressure, subactivities};
 
@@ -228,6 +228,12 @@ pub fn parts() -> Vec<Part> {
             what: "random system calls harm who makes them, and leave nothing",
             extent: Extent::Normal,
             work: |_| Work::Function(syscalls::part),
+        },
+        Part {
+            name: "cpython",
+            what: "CPython's own tests that pass on Debian's kernel pass on ours",
+            extent: Extent::Full,
+            work: |_| Work::Function(cpython::part),
         },
         Part {
             name: "fuzz",

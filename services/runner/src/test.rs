@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use vortex_guest::{Res, fd, file, out, pipe, proc, sig, time};
 
-/// How long a test may take.
-const LIMIT: Duration = Duration::from_secs(8);
 /// How long what it left behind may go on to print, and how long it may take to die.
 const GRACE: Duration = Duration::from_secs(1);
 /// How often it is looked at.
@@ -15,8 +13,8 @@ const MOST: usize = 1 << 18;
 /// As on the host.
 const ENVIRONMENT: &[&str] = &["HOME=/tmp", "PATH=/bin:/usr/bin"];
 
-/// Runs it; with what it ended, 128 + N for signal N.
-pub fn run(place: usize, words: &[&str]) -> i32 {
+/// Runs it, for so long at most; with what it ended, 128 + N for signal N.
+pub fn run(place: usize, words: &[&str], limit: Duration) -> i32 {
     let ends = match pipe::pipe(libc::O_CLOEXEC) {
         Ok(ends) => ends,
         Err(error) => return gone(&format!("no pipe: {error}")),
@@ -27,7 +25,7 @@ pub fn run(place: usize, words: &[&str]) -> i32 {
     });
     let _ = fd::close(ends.into);
     let status = match child {
-        Ok(child) => watch(child, ends.out),
+        Ok(child) => watch(child, ends.out, limit),
         Err(error) => gone(&format!("no child: {error}")),
     };
     let _ = fd::close(ends.out);
@@ -63,7 +61,7 @@ fn become_test(place: usize, words: &[&str], ends: pipe::Pipe) {
 }
 
 /// Follows a test to its end.
-fn watch(child: i32, from: i32) -> i32 {
+fn watch(child: i32, from: i32, limit: Duration) -> i32 {
     let _ = fd::fcntl(from, libc::F_SETFL, libc::O_NONBLOCK);
     let begin = time::now();
     let mut output = Output { from, room: MOST };
@@ -77,7 +75,7 @@ fn watch(child: i32, from: i32) -> i32 {
             }
             Err(error) => return gone(&format!("no status: {error}")),
         }
-        if time::now() - begin > LIMIT || output.room == 0 {
+        if time::now() - begin > limit || output.room == 0 {
             let why = if output.room == 0 { "printed too much" } else { "did not end in time" };
             return end(child, why);
         }

@@ -16,10 +16,31 @@ use crate::machine::image::{self, Content, GuestPath, ImageError, Node, Programs
 /// Who runs the tests in the machine.
 pub const RUNNER: &str = "/tests/run";
 const LIST: &str = "/tests/list";
-/// All boots together.
-const WHOLE: Duration = Duration::from_secs(300);
+const LIMIT: &str = "/tests/limit";
 /// Machines, at most.
 const MOST: usize = 12;
+
+/// How tests are run.
+pub struct Plan<'a> {
+    /// All boots together.
+    pub whole: Duration,
+    /// How long a test may take; the runner sees to that.
+    pub test: Duration,
+    /// The machine's memory, in mebibytes.
+    pub memory: u64,
+    /// What is in the image beside the tests and what they need.
+    pub more: &'a dyn Fn(&mut Tree) -> Result<(), ImageError>,
+}
+
+impl Plan<'_> {
+    /// For tests that are short.
+    pub const SHORT: Plan<'static> = Plan {
+        whole: Duration::from_secs(300),
+        test: Duration::from_secs(8),
+        memory: 256,
+        more: &|_| Ok(()),
+    };
+}
 
 /// What a test came to in the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,16 +69,21 @@ pub struct Boots {
 ///
 /// # Errors
 /// Where an image or a machine cannot be made.
-pub fn run(system: &System, programs: &Path, tests: &[Test]) -> Result<Boots, Failure> {
+pub fn run(
+    system: &System,
+    programs: &Path,
+    tests: &[Test],
+    plan: &Plan<'_>,
+) -> Result<Boots, Failure> {
     let mut boots = Boots::default();
     let mut left = tests.to_vec();
     let began = Instant::now();
-    while !left.is_empty() && boots.count < MOST && began.elapsed() < WHOLE {
-        let (file, _) = image::temporary(&tree(system, programs, &left)?)?;
-        let machine = system.machine(file.path());
+    while !left.is_empty() && boots.count < MOST && began.elapsed() < plan.whole {
+        let (file, _) = image::temporary(&tree(system, programs, &left, plan)?)?;
+        let machine = system.machine(file.path(), plan.memory);
         let mut command = machine.command();
-        let whole = WHOLE.saturating_sub(began.elapsed());
-        let limits = Limits { test: system.patience(), whole };
+        let whole = plan.whole.saturating_sub(began.elapsed());
+        let limits = Limits { test: system.patience() + plan.test, whole };
         let boot = boot::follow(&mut command, system.addresses()?, limits);
         let boot = boot.map_err(Failure::Booted)?;
         boots.count += 1;
@@ -89,8 +115,16 @@ pub fn run(system: &System, programs: &Path, tests: &[Test]) -> Result<Boots, Fa
     Ok(boots)
 }
 
-fn tree(system: &System, programs: &Path, tests: &[Test]) -> Result<Tree, ImageError> {
+fn tree(
+    system: &System,
+    programs: &Path,
+    tests: &[Test],
+    plan: &Plan<'_>,
+) -> Result<Tree, ImageError> {
     let mut tree = Tree::with_basics();
+    (plan.more)(&mut tree)?;
+    let seconds = Content::Bytes(plan.test.as_secs().to_string().into_bytes());
+    tree.put(&GuestPath::root().follow(LIMIT), Node::File(seconds, 0o644))?;
     let path = GuestPath::root().follow(LIST);
     tree.put(&path, Node::File(Content::Bytes(list(tests).into_bytes()), 0o644))?;
     let runner = Content::Host(programs.join("runner"));
@@ -115,4 +149,10 @@ fn tree(system: &System, programs: &Path, tests: &[Test]) -> Result<Tree, ImageE
 pub fn list(tests: &[Test]) -> String {
     let line = |test: &Test| format!("{}\t{}\n", test.name, test.words.join("\t"));
     tests.iter().map(line).collect()
+}
+
+/// Of a test that printed this and ended so.
+#[cfg(test)]
+pub fn outcome(output: &str, status: i32) -> Outcome {
+    Outcome { output: output.into(), status }
 }

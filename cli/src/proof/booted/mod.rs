@@ -19,12 +19,12 @@
 mod boot;
 mod compare;
 mod dynamic;
-mod known;
-mod machine;
+pub mod known;
+pub mod machine;
 mod oracle;
 mod results;
-mod system;
-mod tests;
+pub mod system;
+pub mod tests;
 mod transcript;
 
 use std::path::Path;
@@ -35,7 +35,7 @@ use crate::machine::kernel;
 use crate::machine::linux::Linux;
 use compare::Sides;
 use known::Known;
-use machine::Boots;
+use machine::{Boots, Plan};
 use results::Results;
 use system::System;
 use tests::Test;
@@ -54,7 +54,11 @@ pub fn on_linux(root: &Path, _: Extent) -> Verdict {
     }
 }
 
-fn vortex(root: &Path) -> Result<System, String> {
+/// Our kernel, built.
+///
+/// # Errors
+/// What the build said.
+pub fn vortex(root: &Path) -> Result<System, String> {
     let kernel = kernel::build(root).map_err(|error| error.to_string())?;
     Ok(System::Vortex { kernel, root: root.to_path_buf() })
 }
@@ -114,7 +118,8 @@ fn boot(
     let programs = services::build(root)?;
     let mut tests = tests::all(&programs)?;
     tests.retain(chosen);
-    let boots = machine::run(system, &programs, &tests).map_err(|error| error.to_string())?;
+    let boots =
+        machine::run(system, &programs, &tests, &Plan::SHORT).map_err(|error| error.to_string())?;
     Ok((tests, boots))
 }
 

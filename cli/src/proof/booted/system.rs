@@ -51,16 +51,17 @@ impl System {
         }
     }
 
-    /// How long it may be silent, its boot included: of a test the runner takes care.
+    /// How long it may be silent, its boot included, beside what a test may take: of a test the
+    /// runner takes care.
     pub const fn patience(&self) -> Duration {
         match self {
-            Self::Vortex { .. } => Duration::from_secs(15),
-            Self::Linux(_) => Duration::from_secs(60),
+            Self::Vortex { .. } => Duration::from_secs(7),
+            Self::Linux(_) => Duration::from_secs(52),
         }
     }
 
-    /// Its machine with this image.
-    pub fn machine(&self, image: &Path) -> Machine {
+    /// Its machine with this image and so many mebibytes.
+    pub fn machine(&self, image: &Path, memory: u64) -> Machine {
         let (kernel, words) = match self {
             Self::Vortex { kernel, .. } => {
                 (kernel, vec![format!("config={CONFIG}"), "exit=debug".into()])
@@ -71,7 +72,7 @@ impl System {
             accelerator: Accelerator::Tcg,
             counted: false,
             cores: cores(),
-            memory: Memory::mebibytes(256).unwrap_or(Memory::LEAST),
+            memory: Memory::mebibytes(memory).unwrap_or(Memory::LEAST),
             kernel: kernel.clone(),
             image: Some(image.to_path_buf()),
             words,
