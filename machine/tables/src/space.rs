@@ -288,7 +288,7 @@ impl<M: Physical> Space<M> {
             return Err(MapError::NoMemory);
         }
         for (page, entry) in batch.drain() {
-            let made = if all.is_ok() { make(entry) } else { Err(MapError::NoMemory) };
+            let made = all.and_then(|()| make(entry));
             let put = made.and_then(|made| {
                 inner.table.map(page, made).inspect_err(|_| drop(made.into_frame()))
             });
