@@ -68,6 +68,7 @@ const USED: &[&str] = &[
     "subprocessdata",
     "eintrdata",
     "_test_atexit.py",
+    "_test_eintr.py",
     "mapping_tests.py",
     "audit-tests.py",
 ];
@@ -85,6 +86,8 @@ const PROGRAMS: &[&str] = &[
     "/bin/tr",
     "/bin/true",
 ];
+/// What the C library loads by name when a thread is to end.
+const UNWINDER: &str = "/lib/x86_64-linux-gnu/libgcc_s.so.1";
 /// The users and groups that there are.
 const USERS: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n";
 const GROUPS: &str = "root:x:0:\nnogroup:x:65534:\n";
@@ -271,7 +274,7 @@ fn fill(tree: &mut Tree, python: &Path, driver: &Path) -> Result<(), ImageError>
     tree.put(&path("/root"), Node::Directory(0o700))?;
     tree.put(&path(IN_MACHINE), Node::File(Content::Host(driver.into()), 0o644))?;
     let mut programs = Programs::into(tree);
-    for program in PROGRAMS.iter().copied().chain([PYTHON]) {
+    for program in PROGRAMS.iter().copied().chain([PYTHON, UNWINDER]) {
         programs.add(program, "CPython's tests")?;
     }
     for library in &libraries {
