@@ -26,6 +26,44 @@ const RANDOM_PART: usize = 256;
 pub type Random<'a> = dyn FnMut(&mut [u8]) + 'a;
 
 impl Root {
+    /// Whether `copy_file_range` may copy so many bytes from one open file to another, at these
+    /// places, or where they are.
+    ///
+    /// # Errors
+    /// `EISDIR`, `EINVAL`: not between files, or onto what is copied; `EBADF`: not open for it.
+    pub fn check_copy(
+        &self,
+        (from, from_at): (OpenId, Option<i64>),
+        (to, to_at): (OpenId, Option<i64>),
+        count: u64,
+    ) -> Result<(), Errno> {
+        let ((source, one), (sink, other)) = (self.usable(from)?, self.usable(to)?);
+        let body = |node: &Node| match node {
+            Node::Inode(id) => self.inode(*id).map(|inode| Some((*id, &inode.body))),
+            _ => Ok(None),
+        };
+        let (one, other) = (body(one)?, body(other)?);
+        let is_directory = |of: &Option<(_, &Body)>| matches!(of, Some((_, Body::Directory(_))));
+        if is_directory(&one) || is_directory(&other) {
+            return Err(Errno::EISDIR);
+        }
+        let (Some((one, Body::File(_))), Some((other, Body::File(_)))) = (one, other) else {
+            return Err(Errno::EINVAL);
+        };
+        if !source.reads() || !sink.writes() || sink.flags & abi::O_APPEND != 0 {
+            return Err(Errno::EBADF);
+        }
+        let place = |at: Option<i64>, here: u64| match at {
+            Some(at) => u64::try_from(at).map_err(|_| Errno::EINVAL),
+            None => Ok(here),
+        };
+        let (first, second) = (place(from_at, source.offset)?, place(to_at, sink.offset)?);
+        if one == other && first.abs_diff(second) < count {
+            return Err(Errno::EINVAL);
+        }
+        Ok(())
+    }
+
     /// `read`, or with an offset `pread64`: at most [`WINDOW`] bytes.
     ///
     /// # Errors

@@ -336,6 +336,23 @@ impl Root {
         self.open_anonymous(Body::Event(event), flags & abi::EFD_NONBLOCK, owner, now)
     }
 
+    /// `memfd_create`: a file without a name, which nothing gives one. What it is called is for
+    /// people alone, and not kept. One whose size can be sealed is not offered.
+    ///
+    /// # Errors
+    /// `EINVAL`: a flag beside `MFD_CLOEXEC`; `ENFILE`, `ENOSPC`.
+    pub fn memory_file(&mut self, flags: u32, owner: Owner, now: Time) -> Result<OpenId, Errno> {
+        if flags & !abi::MFD_CLOEXEC != 0 {
+            return Err(Errno::EINVAL);
+        }
+        let id = self.make(Body::File(Contents::default()), PERMISSIONS & 0o777, owner, now)?;
+        let opened = self.open_node(Node::Inode(id), abi::O_RDWR | abi::O_LARGEFILE, owner);
+        if opened.is_err() {
+            self.settle(id);
+        }
+        opened
+    }
+
     /// Opens an object of the caller's own, as a socket: its calls come back as
     /// [`crate::Outcome::External`] with the tag, its end in [`Effects::released`]. `kind`
     /// is the type of its mode, as `S_IFSOCK`, or 0; `flags` are those of `F_GETFL`.

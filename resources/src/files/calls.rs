@@ -2,7 +2,7 @@
 //! on descriptors.
 
 use vortex_abi::linux::general::{
-    O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY, RWF_DSYNC, RWF_HIPRI, RWF_SYNC,
+    MFD_CLOEXEC, O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY, RWF_DSYNC, RWF_HIPRI, RWF_SYNC,
 };
 use vortex_abi::{Errno, Files};
 use vortex_files::{At, Fd, Opened, Owner};
@@ -18,6 +18,8 @@ pub(super) type Cx<'a> = Context<'a, Mail>;
 pub(super) type Result = core::result::Result<Done, Errno>;
 
 pub(super) const CWD: Fd = Fd::CWD;
+/// The longest name that memfd_create(2) takes.
+const MEMORY_NAME: usize = 249;
 
 pub(super) fn fd(fd: vortex_abi::Fd) -> Fd {
     Fd::new(fd.0)
@@ -106,7 +108,8 @@ impl FileSystem {
                 | Files::Pipe { .. }
                 | Files::Pipe2 { .. }
                 | Files::Eventfd { .. }
-                | Files::Eventfd2 { .. } => self.descriptor(call, cx),
+                | Files::Eventfd2 { .. }
+                | Files::MemfdCreate { .. } => self.descriptor(call, cx),
                 _ => self.named(call, cx),
             },
         }
@@ -156,6 +159,14 @@ impl FileSystem {
                 table.check_room(1)?;
                 let open = root.eventfd(count, flags, owner, now)?;
                 table.install(open, flags & O_CLOEXEC != 0).map(number)
+            }
+            Files::MemfdCreate { flags, .. } => {
+                table.check_room(1)?;
+                if call.operands.string(0)?.len() > MEMORY_NAME {
+                    return Err(Errno::EINVAL);
+                }
+                let open = root.memory_file(flags, owner, now)?;
+                table.install(open, flags & MFD_CLOEXEC != 0).map(number)
             }
             _ => Err(Errno::ENOSYS),
         }

@@ -5,6 +5,7 @@ use vortex_abi::{Errno, Files};
 use vortex_files::{At, Fd, Object, Stamp};
 
 use super::calls::{CWD, Cx, Result, done, fd};
+use super::pieces::offset;
 use super::request::FileCall;
 use super::resource::{Done, FileSystem};
 use super::streams::Cursor;
@@ -98,7 +99,19 @@ impl FileSystem {
                     _ => Ok(Done::Value(0)),
                 }
             }
-            Files::Sendfile { to, from, count, .. } => self.sendfile(call, to, from, count, cx),
+            Files::Sendfile { to, from, count, .. } => {
+                let (to, from) = (self.open_of(call, to)?, self.open_of(call, from)?);
+                self.copy(call, (from, Some(0)), (to, None), count, cx)
+            }
+            Files::CopyFileRange { from, to, count, flags, .. } => {
+                let (from, to) = (self.open_of(call, from)?, self.open_of(call, to)?);
+                if flags != 0 {
+                    return Err(Errno::EINVAL);
+                }
+                let (one, other) = (offset(call, Some(0))?, offset(call, Some(1))?);
+                self.root.check_copy((from, one), (to, other), count)?;
+                self.copy(call, (from, Some(0)), (to, Some(1)), count, cx)
+            }
             Files::Utime { times, .. } | Files::Utimes { times, .. } => {
                 self.utimens(call, CWD, true, times.is_some(), 0, cx)
             }

@@ -2,7 +2,7 @@
 //! file to another.
 
 use vortex_abi::Errno;
-use vortex_files::Sought;
+use vortex_files::{OpenId, Sought};
 
 use super::calls::{Cx, Result};
 use super::request::FileCall;
@@ -69,20 +69,17 @@ impl FileSystem {
         Ok(if more == 0 || call.done as i64 >= length { Done::Value(0) } else { Done::More })
     }
 
-    /// Copies through the kernel, a page at a time.
-    pub(super) fn sendfile(
+    /// Copies through the kernel, a page at a time. With each open file comes the operand that
+    /// says where, and is told where it has come to; without one that is where the file is.
+    pub(super) fn copy(
         &mut self,
         call: &FileCall,
-        to: vortex_abi::Fd,
-        from: vortex_abi::Fd,
+        (from, from_at): (OpenId, Option<usize>),
+        (to, to_at): (OpenId, Option<usize>),
         count: u64,
         cx: &Cx<'_>,
     ) -> Result {
-        let (to, from) = (self.open_of(call, to)?, self.open_of(call, from)?);
-        let offset = match call.operands.buffer(0) {
-            Ok(_) => Some(i64::from_le_bytes(call.operands.bytes_of::<8>(0)?)),
-            Err(_) => None,
-        };
+        let (offset, other) = (offset(call, from_at)?, offset(call, to_at)?);
         let most = usize::try_from(count).unwrap_or(usize::MAX).min(vortex_machine::PAGE);
         let mut collected = vortex_files::Collect::new(most);
         let system = self.system.clone();
@@ -98,7 +95,7 @@ impl FileSystem {
         let bytes = collected.into_bytes();
         let mut source = &bytes[..];
         let written = self.with(call, cx, |root, caller, effects| {
-            root.write(caller, to, None, &mut source, effects)
+            root.write(caller, to, other, &mut source, effects)
         })?;
         let moved = match written {
             vortex_files::Outcome::Done(moved) => moved,
@@ -117,13 +114,31 @@ impl FileSystem {
                 return Err(Errno::EINVAL);
             }
         };
+        let tell = |place: Option<usize>, offset: Option<i64>| match (place, offset) {
+            (Some(place), Some(offset)) => {
+                call.operands.give(place, &offset.saturating_add(moved as i64).to_le_bytes())
+            }
+            _ => Ok(()),
+        };
+        tell(from_at, offset)?;
+        tell(to_at, other)?;
         match offset {
-            Some(offset) => call.operands.give(0, &(offset + moved as i64).to_le_bytes())?,
             None if moved < bytes.len() => {
                 let _ = self.root.seek(from, moved as i64 - bytes.len() as i64, 1);
             }
-            None => {}
+            _ => {}
         }
         Ok(Done::Value(moved as u64))
+    }
+}
+
+/// Where to, as the operand in this place says; `None` where it was not given.
+pub(super) fn offset(
+    call: &FileCall,
+    place: Option<usize>,
+) -> core::result::Result<Option<i64>, Errno> {
+    match place.filter(|&place| call.operands.buffer(place).is_ok()) {
+        Some(place) => Ok(Some(i64::from_le_bytes(call.operands.bytes_of::<8>(place)?))),
+        None => Ok(None),
     }
 }

@@ -28,6 +28,8 @@ crate::tests!("files":
     "symbolic-links" => symbolic_links,
     "modes" => modes,
     "sendfile" => sendfile,
+    "copy-range" => copy_range,
+    "memory-file" => memory_file,
     "advice" => advice,
     "vectors-with-flags" => vectors_with_flags,
     "sync" => sync,
@@ -344,6 +346,59 @@ fn modes() {
     seen("access: execute", file::access("a", libc::X_OK));
     seen("access: missing", file::access("none", libc::F_OK));
     seen("access: no such right", file::access("a", 99));
+}
+
+fn copy_range() {
+    let _temp = Temp::new("files");
+    worked("made", file::put("a", b"0123456789"));
+    let from = file::open("a", O_RDONLY).unwrap_or(-1);
+    let to = make("b");
+    let copy = |from: i32, at: *mut i64, to: i32, to_at: *mut i64, count: usize, flags: u32| {
+        // SAFETY: the two places are null, or variables of the caller's.
+        unsafe { sys!(libc::SYS_copy_file_range, from, at, to, to_at, count, flags) }
+    };
+    let null = std::ptr::null_mut();
+    let (mut at, mut to_at) = (2_i64, 5_i64);
+    seen("where they are", copy(from, null, to, null, 4, 0));
+    seen("at places", copy(from, &raw mut at, to, &raw mut to_at, 3, 0));
+    say!("{at} {to_at}");
+    seen("the rest", copy(from, null, to, null, 100, 0));
+    seen("at the end", copy(from, null, to, null, 100, 0));
+    seen("content", shown("b"));
+    seen("flags", copy(from, null, to, null, 1, 1));
+    seen("to one to read", copy(to, null, from, null, 1, 0));
+    let (mut one, mut other) = (0_i64, 1_i64);
+    seen("onto itself", copy(to, &raw mut one, to, &raw mut other, 4, 0));
+    if let Ok(pipe) = pipe::pipe(0) {
+        seen("to a pipe", copy(from, null, pipe.into, null, 1, 0));
+    }
+    let folder = file::open(".", O_RDONLY).unwrap_or(-1);
+    seen("from a folder", copy(folder, null, to, null, 1, 0));
+    seen("from nothing", copy(777, null, to, null, 1, 0));
+}
+
+fn memory_file() {
+    let create = |name: &std::ffi::CStr, flags: u32| {
+        // SAFETY: the kernel reads a string.
+        unsafe { sys!(libc::SYS_memfd_create, name.as_ptr(), flags) }
+    };
+    let file = create(c"some", libc::MFD_CLOEXEC).map_or(-1, |file| file as i32);
+    seen("written", fd::write(file, b"hello"));
+    seen("close on exec", fd::fcntl(file, libc::F_GETFD, 0));
+    seen("flags", fd::fcntl(file, libc::F_GETFL, 0));
+    if let Ok(about) = file::fstat(file) {
+        say!("{} {:o} {} {}", about.kind(), about.mode() & 0o777, about.size(), about.links());
+    }
+    let mut bytes = [0; 8];
+    seen("read", fd::pread(file, &mut bytes, 1));
+    say!("{}", text(&bytes));
+    for length in [249, 250] {
+        let name = std::ffi::CString::new(vec![b'x'; length]).unwrap_or_default();
+        say!("{length} letters: {:?}", create(&name, 0).map(|_| ()));
+    }
+    seen("no such flag", create(c"x", 1 << 20));
+    // SAFETY: there is no memory at that address.
+    seen("nowhere", unsafe { sys!(libc::SYS_memfd_create, sys::NOWHERE, 0) });
 }
 
 fn advice() {
