@@ -21,7 +21,7 @@ use vortex_units::{ActivityId, CoreId};
 use crate::frame::{Frame, Freed, PAGE};
 use crate::physical::{MAX_CORES, Physical};
 use crate::range::{Batch, MOST, Work};
-use crate::table::{Access, ENTRIES, Entry, MapError, Table};
+use crate::table::{Access, Entry, MapError, Table, lie_in_one};
 
 mod leave;
 
@@ -97,8 +97,11 @@ impl<M: Physical> Space<M> {
         if !holds() {
             return Ok(false);
         }
-        let count = (frames.len() as u64).min(ENTRIES + 1);
-        let leaf = inner.table.leaf_for(page, count)?;
+        // One is looked at with its table: most faults bring no more.
+        if frames.len() > 1 && !lie_in_one(page, frames.len()) {
+            return Err(MapError::Address);
+        }
+        let leaf = inner.table.leaf_for(page)?;
         let mut at = page;
         for place in frames {
             if place.is_some()

@@ -298,14 +298,12 @@ impl<M: Physical> Table<M> {
         self.pages
     }
 
-    /// The leaf table of adjacent pages that are to get frames, made if it is missing.
+    /// The leaf table of a page that is to get a frame, made if it is missing.
     ///
     /// # Errors
-    /// [`MapError`]: of the address too where they do not all lie in one.
-    pub fn leaf_for(&mut self, page: u64, count: u64) -> Result<u64, MapError> {
-        let lies_in_one = page / PAGE_U64 % ENTRIES + count <= ENTRIES;
-        let is_user = page <= USER_END - count * PAGE_U64;
-        if !is_user || !lies_in_one || !page.is_multiple_of(PAGE_U64) {
+    /// [`MapError`].
+    pub fn leaf_for(&mut self, page: u64) -> Result<u64, MapError> {
+        if page >= USER_END || !page.is_multiple_of(PAGE_U64) {
             return Err(MapError::Address);
         }
         self.make_leaf(page)
@@ -316,7 +314,7 @@ impl<M: Physical> Table<M> {
     /// # Errors
     /// [`MapError`]; then nothing has changed.
     pub fn map(&mut self, page: u64, entry: Entry<M>) -> Result<Entry<M>, MapError> {
-        let leaf = self.leaf_for(page, 1)?;
+        let leaf = self.leaf_for(page)?;
         let before = Self::read(leaf, page);
         self.write(leaf, page, before, entry);
         Ok(before)
@@ -337,6 +335,13 @@ impl<M: Physical> Drop for Table<M> {
         drop(freed);
         M::leftover().take(core::mem::take(&mut self.tables));
     }
+}
+
+/// Whether so many pages from this one on lie in one leaf table, and are programs'.
+pub(crate) fn lie_in_one(page: u64, count: usize) -> bool {
+    let room = ENTRIES - page / PAGE_U64 % ENTRIES;
+    count as u64 <= room
+        && USER_END.checked_sub(page).is_some_and(|rest| count as u64 <= rest / PAGE_U64)
 }
 
 /// Entries that lie in one line of the cache.
