@@ -34,12 +34,14 @@ impl<M: Physical> Frame<M> {
 
     /// A frame of zeros for a page of an activity; `None` where it gets none.
     #[must_use]
+    #[inline]
     pub fn zeroed(owner: ActivityId) -> Option<Self> {
         Self::zeroed_for(owner, Use::Page)
     }
 
     /// A frame of zeros for an activity; `None` where it gets none.
     #[must_use]
+    #[inline]
     pub fn zeroed_for(owner: ActivityId, of: Use) -> Option<Self> {
         let frame = Self::given_to(owner, of)?;
         // SAFETY: the frame is ours alone, and mapped.
@@ -57,6 +59,7 @@ impl<M: Physical> Frame<M> {
     }
 
     /// The one place where frames are given out.
+    #[inline]
     fn given_to(owner: ActivityId, of: Use) -> Option<Self> {
         let physical = M::allocate(owner, of)?;
         M::count(physical)?.store(1, Ordering::Relaxed);
@@ -180,6 +183,7 @@ impl<M: Physical> PartialEq for Frame<M> {
 impl<M: Physical> Eq for Frame<M> {}
 
 impl<M: Physical> Clone for Frame<M> {
+    #[inline]
     fn clone(&self) -> Self {
         if let Some(count) = M::count(self.0) {
             count.fetch_add(1, Ordering::Relaxed);
@@ -189,6 +193,7 @@ impl<M: Physical> Clone for Frame<M> {
 }
 
 impl<M: Physical> Drop for Frame<M> {
+    #[inline]
     fn drop(&mut self) {
         let mut freed = Freed::<M>::default();
         freed.leave(self.0);
@@ -211,6 +216,7 @@ impl<M: Physical> Freed<M> {
     }
 
     /// A handle of this frame is no more.
+    #[inline]
     fn leave(&mut self, physical: u64) {
         let Some(count) = M::count(physical) else { return };
         if count.fetch_sub(1, Ordering::Release) != 1 {

@@ -86,6 +86,7 @@ impl<M: Physical> Space<M> {
     ///
     /// # Errors
     /// [`MapError`]; then nothing has changed.
+    #[inline]
     pub fn put(
         &self,
         page: u64,
@@ -122,6 +123,7 @@ impl<M: Physical> Space<M> {
     ///
     /// # Errors
     /// [`MapError::NoMemory`]; then nothing has changed.
+    #[inline]
     pub fn replace(
         &self,
         page: u64,
@@ -314,6 +316,7 @@ impl<M: Physical> Space<M> {
 
     /// Changes the rights of one page whose frame is the one that was found. False as
     /// [`Space::replace`].
+    #[inline]
     pub fn widen(
         &self,
         page: u64,
@@ -352,6 +355,7 @@ impl<M: Physical> Space<M> {
 
     /// What there is at a page.
     #[must_use]
+    #[inline]
     pub fn look(&self, page: u64) -> Option<Look<M>> {
         let inner = self.inner.lock();
         let entry = inner.table.get(page & !(PAGE as u64 - 1));

@@ -135,11 +135,13 @@ impl<M: Physical> Entry<M> {
     }
 
     /// The same frame with other rights, and used as it was.
+    #[inline]
     pub fn with(self, access: Access) -> Self {
         Self::from(self.0 & (ADDRESS | USED) | access.flags().bits())
     }
 
     /// Whether the frame has no other handle.
+    #[inline]
     pub fn is_sole(self) -> bool {
         self.borrow().is_sole()
     }
@@ -165,6 +167,7 @@ impl<M: Physical> Entry<M> {
     }
 
     /// A handle of its frame more.
+    #[inline]
     pub fn frame(self) -> Frame<M> {
         (*self.borrow()).clone()
     }
@@ -181,6 +184,7 @@ impl<M: Physical> Entry<M> {
     }
 
     /// The frame that it owned, now that it stands in no table any more.
+    #[inline]
     pub fn into_frame(self) -> Option<Frame<M>> {
         if self.is_none() {
             return None;
@@ -220,6 +224,7 @@ impl<M: Physical> Table<M> {
 
     /// The leaf table that covers an address; where there is none, the next address that
     /// one may cover.
+    #[inline]
     pub(crate) fn leaf(&self, address: u64) -> Result<u64, u64> {
         let mut table = self.root.physical();
         for depth in (2..=4u32).rev() {
@@ -236,6 +241,7 @@ impl<M: Physical> Table<M> {
     }
 
     /// The same, made where it is missing.
+    #[inline]
     fn make_leaf(&mut self, address: u64) -> Result<u64, MapError> {
         let mut table = self.root.physical();
         for depth in (2..=4u32).rev() {
@@ -260,6 +266,7 @@ impl<M: Physical> Table<M> {
     }
 
     /// The entry of a page; none where there is not even a table.
+    #[inline]
     pub fn get(&self, page: u64) -> Entry<M> {
         // What is above is the kernel's, whose tables are of another form.
         if page >= USER_END {
@@ -268,6 +275,7 @@ impl<M: Physical> Table<M> {
         self.leaf(page).map_or(Entry::NONE, |leaf| Self::read(leaf, page))
     }
 
+    #[inline]
     pub(crate) fn read(leaf: u64, page: u64) -> Entry<M> {
         let entry = M::pointer::<u64>(leaf + page / PAGE_U64 % ENTRIES * 8);
         // SAFETY: an entry of a leaf table, which the caller has got from its table.
@@ -275,6 +283,7 @@ impl<M: Physical> Table<M> {
     }
 
     /// Writes the entry of a page in its leaf table; what it was is forgotten.
+    #[inline]
     pub(crate) fn write(&mut self, leaf: u64, page: u64, before: Entry<M>, entry: Entry<M>) {
         let place = M::pointer::<u64>(leaf + page / PAGE_U64 % ENTRIES * 8);
         // SAFETY: an entry of a leaf table of this one; the processor reads it whole.
@@ -302,6 +311,7 @@ impl<M: Physical> Table<M> {
     ///
     /// # Errors
     /// [`MapError`].
+    #[inline]
     pub fn leaf_for(&mut self, page: u64) -> Result<u64, MapError> {
         if page >= USER_END || !page.is_multiple_of(PAGE_U64) {
             return Err(MapError::Address);
@@ -313,6 +323,7 @@ impl<M: Physical> Table<M> {
     ///
     /// # Errors
     /// [`MapError`]; then nothing has changed.
+    #[inline]
     pub fn map(&mut self, page: u64, entry: Entry<M>) -> Result<Entry<M>, MapError> {
         let leaf = self.leaf_for(page)?;
         let before = Self::read(leaf, page);
