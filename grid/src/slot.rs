@@ -126,8 +126,6 @@ pub(crate) struct Slot<M: Message> {
     pub parent: (usize, ClientId),
     /// It is one of its activity's own, beneath that one's client: a thread resource.
     pub is_activitys_own: bool,
-    /// Its share at the multiplexor is nobody's entitlement: who is in debt waits here.
-    pub is_service: bool,
     /// Whether its scheduler may be passed over within a turn.
     pub runs_on: bool,
 }

@@ -127,13 +127,18 @@ impl<M: Message, P: Machine> Core<M, P> {
         if !holder.told {
             holder.told = true;
             self.turn.told(holder.activity);
-            if !holder.indebted {
+            let indebted = holder.indebted;
+            if !indebted {
                 entry.scheduler.client_ready(client, now);
             }
             if let Some(own) = holder.own.filter(|_| holder.lends)
                 && let Some(multiplexor) = self.levels.first_mut()
             {
                 multiplexor.lend(own, slot, now);
+                if indebted {
+                    // It may have been chosen in vain (`debt.rs`).
+                    multiplexor.scheduler.client_ready(own, now);
+                }
             }
         }
         if !entry.told {

@@ -10,7 +10,9 @@
 //!
 //! # Invariants
 //! - Held back are only those who lend their turns ([`Holder::lends`](crate::slot::Holder)):
-//!   their own client stays ready as long as they wait, so that virtual time goes on.
+//!   their own client is ready as long as they wait, so that virtual time goes on. That may
+//!   have been chosen in vain before, while what they waited in could not decide; so it is
+//!   said again when somebody is held back.
 //! - A holder is `indebted` exactly while its activity is in `Core::indebted`.
 
 use vortex_units::ActivityId;
@@ -37,16 +39,21 @@ impl<M: Message, P: Machine> Core<M, P> {
             return;
         }
         self.indebted.push(activity);
-        let now = self.ledger.last();
-        for slot in self.slots.iter_mut().filter(|slot| slot.is_service) {
+        let (now, mut own) = (self.ledger.last(), None);
+        for &place in &self.services {
+            let Some(slot) = self.slots.get_mut(place) else { continue };
             let Some(client) = slot.clients.find(activity) else { continue };
             let Some(holder) = slot.clients.holder_mut(client).filter(|holder| holder.lends) else {
                 continue;
             };
             holder.indebted = true;
             if holder.told {
+                own = holder.own;
                 slot.scheduler.client_suspended(client, now);
             }
+        }
+        if let (Some(own), Some(multiplexor)) = (own, self.levels.first_mut()) {
+            multiplexor.scheduler.client_ready(own, now);
         }
     }
 
@@ -72,7 +79,9 @@ impl<M: Message, P: Machine> Core<M, P> {
     pub(super) fn release(&mut self, activity: ActivityId) {
         self.indebted.retain(|&indebted| indebted != activity);
         let now = self.ledger.last();
-        for place in self.slots.places_of(|slot| slot.clients.find(activity).is_some()) {
+        let mut next = 0;
+        while let Some(&place) = self.services.get(next) {
+            next += 1;
             let Some(slot) = self.slots.get_mut(place) else { continue };
             let Some(client) = slot.clients.find(activity) else { continue };
             let Some(holder) = slot.clients.holder_mut(client) else { continue };

@@ -162,10 +162,12 @@ impl<M: Message, P: Machine> Core<M, P> {
             delayed: false,
             parent,
             is_activitys_own: is_own,
-            is_service,
             // One activity's own has one client only.
             runs_on: parent.0 == 0 && (is_own || runs_on),
         });
+        if is_service {
+            self.services.push(slot);
+        }
         if self.by_instance.len() <= instance.index() {
             self.by_instance.resize(instance.index() + 1, NOBODY);
         }
@@ -251,7 +253,8 @@ impl<M: Message, P: Machine> Core<M, P> {
                 && matches!(multiplexor.children.get(entry.parent.1.index()), Some(Child::Slot(_)));
             if let Some(holder) = entry.clients.holder_mut(client) {
                 (holder.own, holder.lends) = (Some(own), lends);
-                holder.indebted = lends && entry.is_service && self.indebted.contains(&activity);
+                let is_service = self.services.contains(&slot);
+                holder.indebted = lends && is_service && self.indebted.contains(&activity);
             }
         }
         client

@@ -197,6 +197,8 @@ pub struct Core<M: Message, P: Machine> {
     lent: Option<ClientId>,
     /// Activities whose requests are held back, for they owe too much (`debt.rs`).
     indebted: Vec<ActivityId>,
+    /// The slots in which they may be.
+    services: Vec<usize>,
     utilization: utilization::Utilization,
 }
 
@@ -261,7 +263,9 @@ impl<M: Message, P: Machine> Core<M, P> {
             suspended_slots: Vec::new(),
             rejected_labels: Vec::new(),
             lent: None,
-            indebted: Vec::new(),
+            // Room for all, so that none is made when memory is short.
+            indebted: Vec::with_capacity(grid.activities().capacity()),
+            services: Vec::new(),
             utilization: utilization::Utilization::new(start, grid.frequency),
         })
     }

@@ -47,6 +47,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         if let Some(level) = self.levels.get_mut(level) {
             level.part(above, slot, entry.suspended, now);
         }
+        self.services.retain(|&other| other != slot);
         self.suspended_slots.retain(|&other| other != slot);
         self.rejected_labels.retain(|(of, _)| *of != slot);
         self.starved.retain(|(of, _)| *of != slot);

@@ -8,10 +8,10 @@ use vortex_grid::policy::{
     Binding, Choice, ClientId, ClientParams, ClientStatistics, InitError, LoadShare, Params,
     Queues, Readiness, Record, Scheduler, SchedulerCore,
 };
-use vortex_grid::{Labels, Parent, Port, Standing};
+use vortex_grid::{Labels, Parent, Port, Scope, Standing};
 use vortex_units::{ActivityId, CoreId, Cycles, Micros, Share};
 
-use super::probe::{Probe, What};
+use super::probe::{Act, Probe, What};
 use super::support::{First, FirstCore, World};
 
 /// Chooses whoever is in debt last: activity 1, if it is, once it was charged.
@@ -153,4 +153,24 @@ fn nobody_waits_where_nobody_else_wants_the_core() {
         (0..5).map(|_| world.root(0, debtor, resource, Labels::NONE, vec![]).unwrap()).collect();
     world.settle();
     assert_eq!(world.order(What::Finished), ids);
+}
+
+/// Its own client has been chosen in vain, for what it waits in is suspended, and is ready no
+/// more; then it gets something to do elsewhere, and owes for that.
+#[test]
+fn who_owes_goes_on_though_it_waits_in_what_is_suspended() {
+    let (mut world, _, resource, [debtor, _]) = world(Parent::Service);
+    let standing = Standing::new(Share::ONE);
+    let suspended = world.probe_beneath(&[(0, Parent::Service(standing))], First::anywhere());
+    let rejected = vec![Act::Reject(Scope::Device)];
+    world.root(0, debtor, suspended, Labels::NONE, rejected).unwrap();
+    world.settle();
+    assert_eq!(world.order(What::Finished), []);
+    let ids: Vec<_> =
+        (0..5).map(|_| world.root(0, debtor, resource, Labels::NONE, vec![]).unwrap()).collect();
+    world.settle();
+    assert_eq!(world.order(What::Finished), ids);
+    world.cores[0].resume_here(suspended, Scope::Device, debtor);
+    world.settle();
+    assert_eq!(world.order(What::Finished).len(), 6);
 }
