@@ -7,6 +7,9 @@
 //! No call looks at more than [`STEP`] waiters: a long one says how to go on, and does not
 //! see those who came since it began, so that it ends.
 //!
+//! Whoever calls it sees to it that the frame of a [`Key::Shared`] stays where it is while one
+//! waits there: it may be memory that can leave.
+//!
 //! Invariant: `waiters` and `places` have the same waiters; a sequence number is used once.
 //!
 //! Sources: futex(2), and set_robust_list(2) for [`robust`].
@@ -178,39 +181,40 @@ impl<W> FutexTable<W> {
         more.then_some(Wake { span: Span { from, end: Some(end) }, ..wake })
     }
 
-    /// Wakes some, giving them to `woken`, and lets others wait for another word. Returns how
-    /// many wait there now, and what is left to do, with the next call.
+    /// Wakes some, giving them to `woken`, and lets others wait for another word, showing them
+    /// to `moved`. Returns how many wait there now, and what is left to do, with the next call.
     #[must_use]
     pub fn requeue(
         &mut self,
         mut requeue: Requeue,
         mut woken: impl FnMut(W),
+        mut moved: impl FnMut(&mut W),
     ) -> (u32, Option<Requeue>) {
         let Requeue { from: key, to, span, .. } = requeue;
         let end = span.end.unwrap_or(self.next);
-        let (mut from, mut moved, mut count) = (span.from, 0, 0);
+        let (mut from, mut moves, mut count) = (span.from, 0, 0);
         for _ in 0..STEP {
             if requeue.wake == 0 && requeue.moves == 0 {
-                return (moved, None);
+                return (moves, None);
             }
             if requeue.wake > 0 && count == WOKEN {
                 break;
             }
-            let Some((turn, _)) = self.next_of(key, from, end) else { return (moved, None) };
+            let Some((turn, _)) = self.next_of(key, from, end) else { return (moves, None) };
             from = turn + 1;
             if requeue.wake > 0 {
                 self.remove(key, turn).map(&mut woken);
                 requeue.wake -= 1;
                 count += 1;
             } else {
-                self.move_to(key, turn, to);
+                self.move_to(key, turn, to, &mut moved);
                 requeue.moves -= 1;
-                moved += 1;
+                moves += 1;
             }
         }
         let more =
             (requeue.wake > 0 || requeue.moves > 0) && self.next_of(key, from, end).is_some();
-        (moved, more.then_some(Requeue { span: Span { from, end: Some(end) }, ..requeue }))
+        (moves, more.then_some(Requeue { span: Span { from, end: Some(end) }, ..requeue }))
     }
 
     /// How many wait.
@@ -247,10 +251,11 @@ impl<W> FutexTable<W> {
     }
 
     /// Where both words are the same one, it keeps its turn.
-    fn move_to(&mut self, from: Key, turn: Turn, to: Key) {
+    fn move_to(&mut self, from: Key, turn: Turn, to: Key, moved: impl FnOnce(&mut W)) {
         if from != to
-            && let Some(waiter) = self.waiters.remove(&(from, turn))
+            && let Some(mut waiter) = self.waiters.remove(&(from, turn))
         {
+            moved(&mut waiter.waiter);
             let place = (to, self.turn());
             self.places.insert(waiter.id, place);
             self.waiters.insert(place, waiter);

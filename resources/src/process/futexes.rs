@@ -12,10 +12,12 @@ use vortex_abi::linux::general::{
 };
 use vortex_abi::{Errno, Process as P};
 use vortex_grid::{At, Outcome};
+use vortex_machine::Frame;
 use vortex_units::{Cycles, Nanos};
 
 use super::direct::clock_of;
 use super::futex::{Key, Operation, Requeue, Wake};
+use super::operands::Operands;
 use super::request::{Extra, ProcessCall};
 use super::resource::{Cx, Next, Processes, reply};
 use super::waiting::For;
@@ -45,6 +47,11 @@ fn word(call: &ProcessCall, operand: usize) -> Result<&AtomicU32, Errno> {
     frame.word(offset).ok_or(Errno::EINVAL)
 }
 
+/// The frame of the second word.
+fn second(operands: &Operands) -> Option<&Frame> {
+    Some(operands.buffer(1).ok()?.first()?.0)
+}
+
 /// What the word is known by.
 fn key(call: &ProcessCall, operand: usize, address: u64, private: bool) -> Result<Key, Errno> {
     if !address.is_multiple_of(4) {
@@ -58,11 +65,11 @@ fn key(call: &ProcessCall, operand: usize, address: u64, private: bool) -> Resul
 impl Processes {
     pub(super) fn futex(&mut self, call: &mut ProcessCall, cx: &mut Cx<'_>) -> Next {
         if let Extra::Futex(waking) = &mut call.extra {
-            return self.wake_on(waking, cx);
+            return self.wake_on(waking, second(&call.operands), cx);
         }
         match self.begin_futex(call, cx) {
             Ok(Ok(mut waking)) => {
-                let next = self.wake_on(&mut waking, cx);
+                let next = self.wake_on(&mut waking, second(&call.operands), cx);
                 call.extra = Extra::Futex(waking);
                 next
             }
@@ -71,8 +78,8 @@ impl Processes {
         }
     }
 
-    /// One step of a wake.
-    fn wake_on(&mut self, waking: &mut Waking, cx: &mut Cx<'_>) -> Next {
+    /// One step of a wake; the frame is the second word's.
+    fn wake_on(&mut self, waking: &mut Waking, frame: Option<&Frame>, cx: &mut Cx<'_>) -> Next {
         match waking.first.take() {
             Some(Step::Wake(wake)) => {
                 let (woken, rest) = self.waits.wake(wake, cx);
@@ -80,7 +87,7 @@ impl Processes {
                 waking.first = rest.map(Step::Wake);
             }
             Some(Step::Requeue(requeue)) => {
-                let (done, rest) = self.waits.requeue(requeue, cx);
+                let (done, rest) = self.waits.requeue(requeue, frame, cx);
                 waking.count += done;
                 waking.first = rest.map(Step::Requeue);
             }

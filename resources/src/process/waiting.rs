@@ -12,6 +12,7 @@ use vortex_abi::linux::general::{
 };
 use vortex_abi::{Errno, Process as P};
 use vortex_grid::{Kept, Labels, Outcome};
+use vortex_machine::Frame;
 use vortex_units::{Cycles, Nanos};
 
 use super::direct::clock_of;
@@ -40,11 +41,16 @@ struct Wait {
     deadline: Option<Cycles>,
 }
 
+/// A thread that waits for a futex. Its call keeps the frame of the word that it names; where
+/// it was moved to another word, it has that one's: so that memory that several have does not
+/// leave, and come back as a frame by which nobody is known.
+struct Waiter(Pid, Option<Frame>);
+
 /// The threads that wait.
 #[derive(Default)]
 pub struct Waits {
     by_thread: BTreeMap<Pid, Wait>,
-    futexes: FutexTable<Pid>,
+    futexes: FutexTable<Waiter>,
     /// Those who wait for a child of a process.
     for_children: BTreeSet<(Pid, Pid)>,
     /// Who waits to be alone in a process.
@@ -98,15 +104,25 @@ impl Waits {
     pub fn wake(&mut self, wake: Wake, cx: &mut Cx<'_>) -> (u64, Option<Wake>) {
         let Self { by_thread, futexes, .. } = self;
         let mut woken = 0;
-        let rest = futexes.wake(wake, |tid| woken += end_futex(by_thread, tid, cx));
+        let rest = futexes.wake(wake, |Waiter(tid, _)| woken += end_futex(by_thread, tid, cx));
         (woken, rest)
     }
 
-    /// One step of a requeue: how many were woken or moved, and what is left to do.
-    pub fn requeue(&mut self, requeue: Requeue, cx: &mut Cx<'_>) -> (u64, Option<Requeue>) {
+    /// One step of a requeue to a word of this frame: how many were woken or moved, and what is
+    /// left to do.
+    pub fn requeue(
+        &mut self,
+        requeue: Requeue,
+        frame: Option<&Frame>,
+        cx: &mut Cx<'_>,
+    ) -> (u64, Option<Requeue>) {
         let Self { by_thread, futexes, .. } = self;
         let mut woken = 0;
-        let (moved, rest) = futexes.requeue(requeue, |tid| woken += end_futex(by_thread, tid, cx));
+        let (moved, rest) = futexes.requeue(
+            requeue,
+            |Waiter(tid, _)| woken += end_futex(by_thread, tid, cx),
+            |waiter| waiter.1 = frame.cloned(),
+        );
         (woken + u64::from(moved), rest)
     }
 
@@ -204,11 +220,12 @@ impl Processes {
         }
         let tid = thread.tid;
         let For { futex, child_of, alone_in } = what;
-        let futex = match futex.map(|(key, bits)| self.waits.futexes.wait(key, bits, tid)) {
-            Some(Err(error)) => return reply(Err(error)),
-            Some(Ok(place)) => Some(place),
-            None => None,
-        };
+        let futex =
+            match futex.map(|(key, bits)| self.waits.futexes.wait(key, bits, Waiter(tid, None))) {
+                Some(Err(error)) => return reply(Err(error)),
+                Some(Ok(place)) => Some(place),
+                None => None,
+            };
         let Some(kept) = cx.keep() else {
             futex.map(|place| self.waits.futexes.cancel(place));
             return reply(Err(Errno::ENOMEM));

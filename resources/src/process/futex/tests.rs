@@ -30,12 +30,26 @@ fn requeue_all<W>(table: &mut FutexTable<W>, requeue: Requeue) -> (Vec<W>, u32) 
     let (mut all, mut moved, mut next) = (Vec::new(), 0, Some(requeue));
     while let Some(requeue) = next {
         let before = all.len();
-        let (more, rest) = table.requeue(requeue, |waiter| all.push(waiter));
+        let (more, rest) = table.requeue(requeue, |waiter| all.push(waiter), |_| {});
         assert!(all.len() - before + more as usize <= STEP);
         moved += more;
         next = rest;
     }
     (all, moved)
+}
+
+#[test]
+fn who_is_moved_is_shown_and_nobody_else() {
+    let mut table = FutexTable::default();
+    for number in 0..4 {
+        table.wait(key(1), ALL, number).unwrap();
+    }
+    let mut shown = Vec::new();
+    let requeue = Requeue::new(key(1), key(3), 1, 2).unwrap();
+    let (moved, _) = table.requeue(requeue, |_| {}, |waiter| shown.push(*waiter));
+    assert_eq!((moved, shown), (2, [1, 2].to_vec()));
+    let requeue = Requeue::new(key(3), key(3), 0, 2).unwrap();
+    let _ = table.requeue(requeue, |_| {}, |_| panic!("it is where it was"));
 }
 
 #[test]
