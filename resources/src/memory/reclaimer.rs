@@ -22,7 +22,7 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 
-use vortex_grid::{At, Context, Continuation, Kept, Labels, Outcome, Port, Resource};
+use vortex_grid::{At, Context, Continuation, Kept, Labels, Outcome, Port, Resource, SendError};
 use vortex_machine::Use;
 use vortex_memory::{Answer as Given, Cookie, Multiplexor, Order, Step, WaitError, WaiterId};
 use vortex_units::{ActivityId, Micros};
@@ -228,14 +228,41 @@ impl Reclaimer {
     fn go_alone(&mut self, activity: ActivityId, cx: &mut Cx<'_>) -> Left {
         let Some(memory) = vortex_machine::multiplexor() else { return Outcome::Done };
         self.enter(memory, cx);
+        if !self.steps_alone(memory, activity, cx) {
+            return Outcome::Continue(At::beginning());
+        }
+        if has_work(memory) {
+            self.wake(activity, cx);
+        }
+        Outcome::Done
+    }
+
+    /// Tells one who stands in its own way that there is something to do for it. One that is
+    /// in debt learns of it later. Who cannot be told, since it is at its end, or all that it
+    /// may have on their way wait here, has it done on its bill: nobody else would ever do it.
+    /// False if there is nobody to tell.
+    fn remind(&mut self, memory: &Multiplexor, own: Port<Self>, cx: &mut Cx<'_>) -> bool {
+        let Some(activity) = memory.remind() else { return false };
+        cx.bill_run(activity);
+        let told = cx.send_for(activity, own, Labels::NONE, ReclaimRequest::Go(activity));
+        if let Err(SendError::NoSuchActivity | SendError::NoRoom) = told {
+            let _idle = self.steps_alone(memory, activity, cx);
+            return true;
+        }
+        if told.is_err() && !self.timer {
+            self.timer = cx.after(LATER, own, Labels::NONE, ReclaimRequest::Later).is_ok();
+        }
+        if told.is_err() && !self.timer {
+            memory.forget_reminders();
+        }
+        true
+    }
+
+    /// Some steps for an activity that stands in its own way. Whether there is no more to do.
+    fn steps_alone(&mut self, memory: &Multiplexor, activity: ActivityId, cx: &mut Cx<'_>) -> bool {
         for _ in 0..STEPS {
             match memory.step_alone(activity) {
-                Step::Idle => {
-                    if has_work(memory) {
-                        self.wake(activity, cx);
-                    }
-                    return Outcome::Done;
-                }
+                Step::Idle => return true,
                 Step::Again => {}
                 step => {
                     self.perform(memory, step, cx);
@@ -243,22 +270,7 @@ impl Reclaimer {
                 }
             }
         }
-        Outcome::Continue(At::beginning())
-    }
-
-    /// Tells one who stands in its own way that there is something to do for it. One that is
-    /// in debt learns of it later. False if there is nobody to tell.
-    fn remind(&mut self, memory: &Multiplexor, own: Port<Self>, cx: &mut Cx<'_>) -> bool {
-        let Some(activity) = memory.remind() else { return false };
-        cx.bill_run(activity);
-        let told = cx.send_for(activity, own, Labels::NONE, ReclaimRequest::Go(activity)).is_ok();
-        if !told && !self.timer {
-            self.timer = cx.after(LATER, own, Labels::NONE, ReclaimRequest::Later).is_ok();
-        }
-        if !told && !self.timer {
-            memory.forget_reminders();
-        }
-        true
+        false
     }
 
     fn perform(&mut self, memory: &Multiplexor, step: Step, cx: &mut Cx<'_>) {
