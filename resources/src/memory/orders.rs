@@ -26,6 +26,9 @@ use crate::Mail;
 
 /// Spaces that are looked at in one run.
 const SLICE: usize = 16;
+/// How often all are gone over for a page that a call has got meanwhile: longer than one has its
+/// buffers that does not wait.
+const ROUNDS: u32 = 1_000;
 
 /// An order, and how far it has come.
 pub struct Reclaim {
@@ -37,6 +40,8 @@ pub struct Reclaim {
     place: Option<Arc<Place>>,
     /// The space that it was taken out of last: some cores may still reach it there.
     left: Option<Arc<AddressSpace>>,
+    /// How often all spaces were gone over in vain.
+    rounds: u32,
 }
 
 enum Step {
@@ -51,7 +56,7 @@ impl Reclaim {
     /// One that has not begun.
     #[must_use]
     pub fn new(order: Order) -> Self {
-        Self { order, step: Step::New, held: None, place: None, left: None }
+        Self { order, step: Step::New, held: None, place: None, left: None, rounds: 0 }
     }
 }
 
@@ -147,9 +152,23 @@ fn gather(reclaim: &mut Reclaim, from: u64) -> Done {
     let mut next = from;
     for _ in 0..SLICE {
         let Some(space) = AddressSpace::first(bill, next) else {
-            // Whoever still has it is at work on it: its call, or a fault that is looked at.
             reclaim.step = Step::Gathering(0);
-            return if reclaim.held.is_some() { Done::Again } else { refused };
+            return match reclaim.held.take() {
+                None => refused,
+                // A call that waits may have it for as long as it likes, and does not change it:
+                // it is kept as it is, and the frame is free when that call has ended. For that
+                // nobody waits.
+                Some(held) if reclaim.rounds >= ROUNDS => {
+                    let written = place.write(held);
+                    Done::Answer(if written { Given::Refused } else { Given::Failed })
+                }
+                // Whoever still has it is at work on it: its call, or a fault that is looked at.
+                held => {
+                    reclaim.held = held;
+                    reclaim.rounds += 1;
+                    Done::Again
+                }
+            };
         };
         next = space.number.saturating_add(1);
         match space.away.leave(&space, page, frame, place) {
