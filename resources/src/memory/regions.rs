@@ -248,22 +248,21 @@ impl Regions {
         all.next().map(|(&start, region)| (start, region.end))
     }
 
-    /// The first page from an address on that shows a page of a source, of no more than so many
-    /// regions; and where to go on, if those or the page were not the last.
+    /// The first page from an address on that shows a page of a source, of no more than `left`
+    /// regions, which are less then; and where to go on, if those or the page were not the last.
     #[must_use]
     pub fn showing(
         &self,
         source: &Source,
         index: u64,
         from: u64,
-        most: usize,
+        left: &mut usize,
     ) -> (Option<u64>, Option<u64>) {
         let before = self.by_start.range(..=from).next_back();
         let first = before.filter(|(_, region)| region.end > from).map_or(from, |(&at, _)| at);
-        for (count, (&start, region)) in self.by_start.range(first..).enumerate() {
-            if count >= most {
-                return (None, Some(start));
-            }
+        for (&start, region) in self.by_start.range(first..) {
+            let Some(fewer) = left.checked_sub(1) else { return (None, Some(start)) };
+            *left = fewer;
             let page = region.shows(start, source, index);
             if let Some(page) = page.filter(|&page| page >= from) {
                 return (Some(page), Some(page.saturating_add(PAGE_U64)));

@@ -25,7 +25,7 @@ use super::space::AddressSpace;
 use crate::Mail;
 use crate::files::{FileRequest, Pages};
 
-/// Spaces, and regions of them, that are looked at in one run.
+/// Spaces, and regions of all of them together, that are looked at in one run.
 const SLICE: usize = 16;
 const REGIONS: usize = 256;
 
@@ -61,13 +61,17 @@ impl ReclaimShown {
     fn take(&mut self) -> bool {
         let Some((source, index)) = self.source() else { return true };
         let shared = matches!(source, Source::Shared(_));
+        let mut left = REGIONS;
         for _ in 0..SLICE {
+            if left == 0 {
+                break;
+            }
             let (owner, number, at) = self.at;
             let Some(space) = AddressSpace::after(owner, number) else { return true };
             let own = (space.space.owner().index(), space.number);
             let from = if own == (owner, number) { at } else { 0 };
             let layout = space.layout();
-            let (found, next) = space.regions.lock().showing(&source, index, from, REGIONS);
+            let (found, next) = space.regions.lock().showing(&source, index, from, &mut left);
             self.at = match next {
                 Some(next) => (own.0, own.1, next),
                 None => (own.0, own.1.saturating_add(1), 0),

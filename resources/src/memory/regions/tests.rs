@@ -91,3 +91,33 @@ fn a_fork_copies_what_was_written_or_has_no_other_source() {
     assert_eq!(regions.ranges(0x21000, |_| true, &mut room), (1, None));
     assert_eq!(room, [(0x30000, 0x31000)]);
 }
+
+#[test]
+fn what_shows_a_page_is_found_within_what_one_run_may_look_at() {
+    const COUNT: u64 = 5;
+    let (shared, other) = (Shared::zeros(4 << 12), Shared::zeros(4 << 12));
+    let mut regions = Regions::default();
+    for place in 0..=COUNT {
+        let of = if place == COUNT { &shared } else { &other };
+        let start = 0x10_0000 * (place + 1);
+        let backing = Backing::Shared(of.clone(), 0x1000);
+        let region = Region { backing, shared: true, ..region(start + 0x2000) };
+        assert!(regions.insert(start, region));
+    }
+    let source = Source::Shared(shared);
+    let (mut left, mut from, mut runs) = (2, 0, 0);
+    let found = loop {
+        let (found, next) = regions.showing(&source, 2, from, &mut left);
+        if found.is_some() {
+            break found;
+        }
+        // What is left is for all that is looked at in a run.
+        assert_eq!(left, 0);
+        (left, from, runs) = (2, next.unwrap(), runs + 1);
+    };
+    assert_eq!((found, runs), (Some(0x10_0000 * (COUNT + 1) + 0x1000), 2));
+    // Its first page is before what it shows, its third behind it.
+    for index in [0, 3] {
+        assert_eq!(regions.showing(&source, index, 0, &mut 100), (None, None));
+    }
+}
