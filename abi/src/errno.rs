@@ -32,6 +32,7 @@ errnos! {
     EIO: "Input or output failed.",
     E2BIG: "Too many arguments.",
     ENXIO: "No such device, or nobody at the other end.",
+    ENOMEDIUM: "No medium in the drive.",
     ENOEXEC: "Not an executable format.",
     ELIBBAD: "A program's interpreter is none.",
     EBADF: "Not a descriptor, or not one for this.",

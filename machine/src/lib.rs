@@ -19,11 +19,13 @@ mod boot;
 mod cpu;
 mod fault;
 mod memory;
+mod pci;
 mod power;
 mod rtc;
 mod serial;
 mod statics;
 mod user;
+mod virtio;
 
 pub use boot::{Boot, CommandLine};
 pub use cpu::{Cpu, MAX_CORES, Poker, entropy, features};
@@ -35,6 +37,10 @@ pub use memory::{
 pub use power::{Status, power_off};
 pub use serial::{console_read, console_write};
 pub use user::{Exit, Fault, FaultKind, Program, Registers, UserContext, save_vectors};
+pub use virtio::{
+    Broken, Buffer, Completion, Line, MOST_SEGMENTS, NotGiven, Piece, VirtQueue, VirtioDevice,
+    VirtioError, VirtioKind, virtio_devices,
+};
 
 /// Names the kernel's main function: where [`Boot`] is handed over on the first core.
 ///

@@ -17,6 +17,8 @@ const KERNEL_CRATES: &[&str] = &[
     "vortex-tables",
     "vortex-assembly",
     "vortex-files",
+    "vortex-storage",
+    "vortex-virtio",
 ];
 
 /// The kernel itself, and the machine, are for the bare machine only.
@@ -103,6 +105,12 @@ pub fn parts() -> Vec<Part> {
         crate_tests!("abi", "vortex-abi", "the system calls' declarations, and the book's table"),
         crate_tests!("resources", "vortex-resources", "the logic of the kernel's resources"),
         crate_tests!("root", "vortex-files", "the root file system and descriptors, against Linux"),
+        crate_tests!(
+            "ring",
+            "vortex-virtio",
+            "what a driver and its device share, whatever it says"
+        ),
+        crate_tests!("disks", "vortex-storage", "disks, from volumes to the ring, simulated"),
         crate_tests!("cli", "vortex", "this command"),
         crate_tests!("book", "vortex-book", "the code of the book compiles and runs"),
         Part {

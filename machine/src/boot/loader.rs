@@ -1,6 +1,7 @@
 //! What the loader says: memory, the command line, the module, the firmware's tables.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use pvh::start_info::{MemmapTableEntry, MemmapType, ModlistEntry, START_MAGIC_VALUE, StartInfo};
@@ -79,6 +80,11 @@ impl Loaded {
             }
         }
         self.memory.iter().map(|region| region.1).max().unwrap_or(0)
+    }
+
+    /// Where there is memory, from and to.
+    pub fn memory(&self) -> Vec<(u64, u64)> {
+        self.memory.iter().copied().filter(|(start, end)| start < end).collect()
     }
 
     /// Whether there is memory between these addresses.

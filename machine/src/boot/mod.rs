@@ -125,7 +125,7 @@ extern "C" fn boot_first(start_info: u64) -> ! {
         fault::die(&"memory is too small: no room for the counts of frames");
     }
     // The firmware's tables need a heap, and the boot tables reach 4 GiB: enough for both.
-    let mut platform = Platform::find(loaded.rsdp());
+    let mut platform = Platform::find(loaded.rsdp(), loaded.memory());
     platform.cores.truncate(crate::cpu::MAX_CORES);
     let count = platform.cores.len() as u32;
     let root = memory::build_kernel_map(top, count, |at| loaded.is_memory(at, at + (2 << 20)));

@@ -5,11 +5,13 @@ use core::ptr::NonNull;
 
 use acpi::fadt::Fadt;
 use acpi::madt::{Madt, MadtEntry};
+use acpi::mcfg::Mcfg;
 use acpi::{AcpiHandler, AcpiTables, PhysicalMapping};
 use spin::Once;
 
 use crate::cpu::{Clock, IoApic};
 use crate::memory::pointer;
+use crate::pci::Segment;
 use crate::power::SoftOff;
 
 /// What is known of the machine.
@@ -18,6 +20,10 @@ pub(crate) struct Platform {
     pub cores: Vec<u32>,
     pub soft_off: Option<SoftOff>,
     pub ioapic: Option<IoApic>,
+    /// Where the configuration of PCI functions is.
+    pub pci: Vec<Segment>,
+    /// Where there is memory, from and to.
+    pub memory: Vec<(u64, u64)>,
     pub clock: Once<Clock>,
 }
 
@@ -41,12 +47,18 @@ impl AcpiHandler for Direct {
 
 impl Platform {
     /// Reads the tables. Without any there is this core alone.
-    pub fn find(rsdp: u64) -> Self {
+    pub fn find(rsdp: u64, memory: Vec<(u64, u64)>) -> Self {
         let own = raw_cpuid::CpuId::new()
             .get_feature_info()
             .map_or(0, |info| u32::from(info.initial_local_apic_id()));
-        let mut platform =
-            Self { cores: alloc::vec![own], soft_off: None, ioapic: None, clock: Once::new() };
+        let mut platform = Self {
+            cores: alloc::vec![own],
+            soft_off: None,
+            ioapic: None,
+            pci: Vec::new(),
+            memory,
+            clock: Once::new(),
+        };
         if rsdp == 0 {
             return platform;
         }
@@ -72,8 +84,19 @@ impl Platform {
                 _ => None,
             });
         }
+        if let Ok(mcfg) = tables.find_table::<Mcfg>() {
+            platform.pci.extend(mcfg.get().entries().iter().map(|entry| Segment {
+                address: entry.base_address,
+                buses: (entry.bus_number_start, entry.bus_number_end),
+            }));
+        }
         platform.soft_off = soft_off(&tables);
         platform
+    }
+
+    /// Whether there is memory between these addresses.
+    pub fn is_memory(&self, start: u64, end: u64) -> bool {
+        self.memory.iter().any(|&(from, to)| from < end && to > start)
     }
 }
 

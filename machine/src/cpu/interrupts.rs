@@ -21,6 +21,8 @@ pub(crate) mod vector {
     pub const FIRST: u8 = 32;
     /// The first UART's line.
     pub const SERIAL: u8 = 0x40;
+    /// The first of those of devices, up to the timer's.
+    pub const DEVICES: u8 = 0x50;
     pub const TIMER: u8 = 0xe0;
     pub const POKE: u8 = 0xe1;
     pub const SPURIOUS: u8 = 0xff;

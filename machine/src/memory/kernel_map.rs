@@ -1,5 +1,5 @@
-//! The map of the kernel: all memory, the kernel's image with the rights of its parts, and
-//! a stack for each core between guard pages.
+//! The map of the kernel: all memory, the kernel's image with the rights of its parts, a
+//! stack for each core between guard pages, and an area for devices beyond 4 GiB.
 
 use vortex_units::ActivityId;
 use x86_64::structures::paging::PageTableFlags as Flags;
@@ -11,6 +11,11 @@ pub(crate) const STACK_AREA: u64 = 0xffff_a000_0000_0000;
 pub(crate) const STACK_STRIDE: u64 = 1 << 17;
 /// Bytes of a stack.
 pub(crate) const STACK_SIZE: u64 = 1 << 16;
+
+/// Devices that lie beyond 4 GiB are mapped here when they are found (`window.rs`).
+pub(crate) const DEVICE_AREA: u64 = 0xffff_b000_0000_0000;
+/// Bytes of it.
+pub(crate) const DEVICE_AREA_SIZE: u64 = 1 << 30;
 
 const LARGE: u64 = 2 << 20;
 const GIB: u64 = 1 << 30;
@@ -25,11 +30,17 @@ unsafe extern "C" {
 }
 
 /// Tables under construction. They live as long as the machine.
-struct Builder {
+pub(super) struct Builder {
     root: u64,
 }
 
 impl Builder {
+    /// More of tables that are in use: what is mapped anew was not mapped before, and the area
+    /// has its table from the beginning, which all spaces share.
+    pub fn of(root: u64) -> Self {
+        Self { root }
+    }
+
     fn new_table() -> Option<u64> {
         Frame::zeroed(ActivityId::INFRASTRUCTURE).map(Frame::into_entry)
     }
@@ -55,7 +66,7 @@ impl Builder {
         None
     }
 
-    fn map(&self, address: u64, physical: u64, level: u32, flags: Flags) -> Option<()> {
+    pub fn map(&self, address: u64, physical: u64, level: u32, flags: Flags) -> Option<()> {
         let entry = self.entry(address, level)?;
         let large = if level == 2 { Flags::HUGE_PAGE } else { Flags::empty() };
         let flags = flags | Flags::PRESENT | Flags::GLOBAL | large;
@@ -99,6 +110,8 @@ pub(crate) fn build(top: u64, cores: u32, is_memory: impl Fn(u64) -> bool) -> Op
         }
     }
     protect_image(&builder)?;
+    // Every space takes over the entry of the root that this makes.
+    builder.entry(DEVICE_AREA, 1)?;
     Some(builder.root)
 }
 

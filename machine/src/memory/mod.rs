@@ -6,6 +6,7 @@ mod kernel_map;
 mod magazines;
 mod multiplexed;
 mod physical;
+mod window;
 
 pub use frames::memory_counters;
 pub(crate) use frames::{Counts, FreeFrames, set_up as set_up_frames};
@@ -18,6 +19,7 @@ pub(crate) use magazines::{Magazines, of_core as magazines_of};
 pub use multiplexed::{Wanted, multiplex, multiplexor, with_earmarks};
 pub use physical::{Frame, Look, Machine, Space, Withdrawn, free_tables};
 pub use vortex_tables::{Access, MapError, PAGE, Seen, USER_END, Use, Work, page_of};
+pub(crate) use window::Window;
 
 /// Where all physical memory, and the devices below 4 GiB, are mapped.
 pub(crate) const DIRECT: u64 = 0xffff_8000_0000_0000;

@@ -29,11 +29,13 @@ pub enum Use {
     Mapping,
     /// A page of a file that processes change by mapping it.
     Overlay,
+    /// What a device and its driver share: rings, and the words beside a request's data.
+    Device,
 }
 
 impl Use {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Page,
         Self::Table,
         Self::File,
@@ -42,6 +44,7 @@ impl Use {
         Self::Shared,
         Self::Mapping,
         Self::Overlay,
+        Self::Device,
     ];
 
     /// The multiplexor's name for it.

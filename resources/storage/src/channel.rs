@@ -1,0 +1,126 @@
+//! A device's queue, as DRWR and DIR share it: both run on the core that the queue interrupts.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use spin::Mutex;
+use vortex_grid::policy::{FieldId, RecordKind};
+use vortex_grid::{Kept, Message};
+use vortex_units::{Bytes, CoreId, Cycles};
+
+use crate::error::StorageError;
+use crate::memory::Memory;
+
+/// The type of the record that a finished request adds to DRWR's (§2.2).
+pub const COMPLETION: RecordKind = RecordKind(RecordKind::FIRST_FREE);
+/// In it: cycles from when the device was given the request until it was found done.
+pub const COMPLETION_TIME: FieldId = FieldId(1);
+/// And how many requests the device had when it was given this one.
+pub const QUEUE_LENGTH: FieldId = FieldId(2);
+
+/// What is kept of a request while its device works on it.
+pub struct Ticket<M> {
+    pub(crate) kept: Kept<M>,
+    pub(crate) since: Cycles,
+    pub(crate) ahead: u16,
+}
+
+/// Why a device was not given a request, with what there is of that.
+pub enum Given<T> {
+    /// It was.
+    Yes,
+    /// There is no room.
+    Full(T),
+    /// There will never be.
+    Never(T),
+}
+
+/// A device's queue.
+pub trait DeviceQueue<B, T>: Send {
+    /// Gives the device a chain: what it reads, and what it writes behind it. The memory stays
+    /// with the queue until the device is done.
+    fn give(&mut self, reads: B, writes: B, ticket: T) -> Given<T>;
+
+    /// What the device is done with, if there is something, with the bytes it has written.
+    ///
+    /// # Errors
+    /// It says what cannot be, or is cut off: then it is to be stopped.
+    fn take(&mut self) -> Result<Option<(T, Bytes)>, StorageError>;
+
+    /// Asks the device not to interrupt.
+    fn be_quiet(&mut self);
+
+    /// Lets it interrupt again. True if there is something to be taken already.
+    fn listen(&mut self) -> bool;
+
+    /// Cuts the device off from memory and takes all back that it has.
+    fn stop(&mut self) -> Vec<T>;
+
+    /// How many chains it has.
+    fn in_flight(&self) -> u16;
+
+    /// Whether it has room for one more.
+    fn has_room(&self) -> bool;
+
+    /// Looks at what it has been given.
+    fn each(&self, look: &mut dyn FnMut(&T));
+}
+
+/// What DRWR and DIR know of a queue.
+pub(crate) struct Inner<M, B> {
+    pub queue: Box<dyn DeviceQueue<B, Ticket<M>>>,
+    /// DRWR has rejected a request for want of room.
+    pub starved: bool,
+    /// The device is not to be used any more.
+    pub broken: bool,
+    /// A request is on its way that takes what is done.
+    pub asked: bool,
+}
+
+/// A device's queue, and the core that serves it.
+pub struct Channel<M, B> {
+    core: CoreId,
+    /// A leaf lock, and both that take it run on one core.
+    inner: Mutex<Inner<M, B>>,
+}
+
+impl<M: Message, B: Memory> Channel<M, B> {
+    /// A queue that interrupts this core.
+    #[must_use]
+    pub fn new(core: CoreId, queue: Box<dyn DeviceQueue<B, Ticket<M>>>) -> Self {
+        let inner = Inner { queue, starved: false, broken: false, asked: false };
+        Self { core, inner: Mutex::new(inner) }
+    }
+
+    /// The core that it interrupts.
+    #[must_use]
+    pub fn core(&self) -> CoreId {
+        self.core
+    }
+
+    /// How many requests the device has.
+    #[must_use]
+    pub fn in_flight(&self) -> u16 {
+        self.inner.lock().queue.in_flight()
+    }
+
+    /// The device has interrupted. True if somebody must be asked to take what is done; false
+    /// where somebody is.
+    #[must_use]
+    pub fn interrupted(&self) -> bool {
+        let mut inner = self.inner.lock();
+        inner.queue.be_quiet();
+        !core::mem::replace(&mut inner.asked, true)
+    }
+
+    /// Nobody could be asked: the device is to interrupt again.
+    pub fn not_asked(&self) {
+        let mut inner = self.inner.lock();
+        inner.asked = false;
+        let _ = inner.queue.listen();
+    }
+
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Inner<M, B>) -> T) -> T {
+        work(&mut self.inner.lock())
+    }
+}

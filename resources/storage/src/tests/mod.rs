@@ -1,0 +1,10 @@
+//! Tests, a file each topic; here what they share.
+
+mod answers;
+mod chain;
+mod disk;
+mod isolation;
+mod partitions;
+mod ram;
+mod world;
+mod wrong;
