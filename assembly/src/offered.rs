@@ -19,6 +19,11 @@ const RESOURCES: [(&str, bool); 5] = [
     ("resource.monitor", false),
 ];
 
+/// The resources that the kernel has where the machine has a disk, on the cores that they are
+/// given.
+pub const OF_DISKS: [&str; 5] =
+    ["resource.storage", "resource.scsi", "resource.sdrwr", "resource.drwr", "resource.dir"];
+
 /// What is to be said of an element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {
@@ -50,7 +55,7 @@ pub fn refused(config: &Config) -> Vec<Remark> {
 /// Why a resource is refused.
 fn resource(written: &ResourceScheduler) -> Option<Remark> {
     let name = &written.resource;
-    if name == THREAD {
+    if name == THREAD || OF_DISKS.contains(&name.as_str()) {
         return None;
     }
     match RESOURCES.iter().find(|(known, _)| known == name) {
@@ -128,12 +133,12 @@ mod tests {
     fn what_there_is_not_is_refused_by_name() {
         let bus = "<scheduler tag=\"bus\" algorithm=\"propshare.wfq\">\
                    <cpumultiplexor tag=\"m0\"/></scheduler>\
-                   <resourcescheduler resource=\"resource.scsi\" algorithm=\"fifo\">\
+                   <resourcescheduler resource=\"resource.tcp\" algorithm=\"fifo\">\
                    <scheduler tag=\"bus\"/></resourcescheduler>\
                    <infrastructure><memory minimum=\"1 MiB\"/></infrastructure>";
         let all: Vec<_> = refused(&config(bus)).into_iter().map(|remark| remark.text).collect();
         assert_eq!(all.len(), 3, "{all:?}");
-        for (text, has) in all.iter().zip(["'bus'", "'resource.scsi'", "infrastructure"]) {
+        for (text, has) in all.iter().zip(["'bus'", "'resource.tcp'", "infrastructure"]) {
             assert!(text.contains(has), "{text}");
         }
     }

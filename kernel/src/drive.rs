@@ -8,6 +8,7 @@ use vortex_grid::{Core, Labels, Step};
 use vortex_machine::{Cpu, Exit, Fault, Poker, Program, Space, UserContext};
 use vortex_resources::files::FileRequest;
 use vortex_resources::process::{Thread, ThreadReady};
+use vortex_resources::storage::InterruptRequest;
 use vortex_resources::{Mail, System};
 use vortex_units::{ActivityId, CoreId, Cycles};
 
@@ -24,6 +25,9 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
     loop {
         cpu.poll();
         take_interrupts(&mut core, &mut cpu, shared);
+        if !shared.has_begun() {
+            shared.start(&mut core);
+        }
         sample::give(&mut core, shared);
         let began = core.ledger().last();
         let mut step = core.step();
@@ -59,6 +63,18 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
 /// The low-level part of §3.3.2: an interrupt becomes a request to who serves the device. It
 /// is the infrastructure's until its causer is known.
 fn take_interrupts(core: &mut GridCore, cpu: &mut Cpu, shared: &Shared) {
+    if let Some(disks) = shared.system.disks.get()
+        && disks.take_interrupt(cpu)
+        && let Some(ports) = disks.wiring.ports.get()
+    {
+        let sender = ActivityId::INFRASTRUCTURE;
+        let request = InterruptRequest::Interrupt;
+        if core.root(sender, ports.interrupts, Labels::NONE, request).is_err()
+            && let Some(channel) = disks.wiring.channel(core.id())
+        {
+            channel.not_asked();
+        }
+    }
     if cpu.take_serial()
         && let Some(ports) = shared.system.ports.get()
     {

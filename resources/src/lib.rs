@@ -14,6 +14,7 @@ pub mod memory;
 pub mod monitor;
 pub mod process;
 pub mod quota;
+pub mod storage;
 mod system;
 
 pub use graves::free_some;

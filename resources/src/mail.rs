@@ -12,6 +12,9 @@ use crate::files::{FileRequest, FilesId, Image};
 use crate::memory::{AddressSpace, FaultError, Mapping, MemoryRequest, Program, ReclaimRequest};
 use crate::monitor::MonitorRequest;
 use crate::process::{ProcessRequest, ThreadDone, ThreadReady};
+use crate::storage::{
+    CommandRequest, DeviceRequest, DiskReply, InterruptRequest, ScsiRequest, VolumeRequest,
+};
 
 /// What a resource answers: one type, because a thread waits for whichever of them its
 /// system call went to.
@@ -53,6 +56,12 @@ pub enum Mail {
     Reclaim(ReclaimRequest),
     File(FileRequest),
     Monitor(MonitorRequest),
+    Device(DeviceRequest),
+    Interrupt(InterruptRequest),
+    Command(CommandRequest),
+    Scsi(ScsiRequest),
+    Volume(VolumeRequest),
+    Disk(DiskReply),
     Answer(Answer),
 }
 
@@ -65,13 +74,27 @@ impl Message for Mail {
             Self::File(request) => request.name(),
             Self::Monitor(_) => "sample",
             Self::Reclaim(_) => "reclaim",
-            Self::ThreadDone(_) | Self::Answer(_) => "",
+            Self::Device(_) => "put",
+            Self::Interrupt(InterruptRequest::Interrupt) => "interrupt",
+            Self::Interrupt(InterruptRequest::Tick) => "tick",
+            Self::Command(_) => "command",
+            Self::Scsi(request) => request.name(),
+            Self::Volume(request) => request.name(),
+            Self::ThreadDone(_) | Self::Disk(_) | Self::Answer(_) => "",
+        }
+    }
+
+    fn position(&self) -> u64 {
+        match self {
+            Self::Device(request) => request.position,
+            _ => 0,
         }
     }
 
     fn size(&self) -> Bytes {
         match self {
             Self::File(request) => request.size(),
+            Self::Device(request) => request.bytes,
             _ => Bytes::ZERO,
         }
     }
@@ -79,5 +102,7 @@ impl Message for Mail {
 
 carries!(
     Mail: Thread(ThreadReady), ThreadDone(ThreadDone), Process(ProcessRequest),
-    Memory(MemoryRequest), Reclaim(ReclaimRequest), File(FileRequest), Monitor(MonitorRequest), Answer(Answer),
+    Memory(MemoryRequest), Reclaim(ReclaimRequest), File(FileRequest), Monitor(MonitorRequest),
+    Device(DeviceRequest), Interrupt(InterruptRequest), Command(CommandRequest),
+    Scsi(ScsiRequest), Volume(VolumeRequest), Disk(DiskReply), Answer(Answer),
 );

@@ -16,6 +16,7 @@ use crate::memory::{AddressSpaces, Reclaimer, Volume};
 use crate::monitor::Monitor;
 use crate::process::{Allowance, Processes, Threads};
 use crate::process::{Random, Registry, Thread};
+use crate::storage::Disks;
 
 /// The ports of the resources. Thread resources are an instance a process (§4.2): here are
 /// their families, one an activity.
@@ -158,6 +159,8 @@ pub struct System {
     pub unknown: Mutex<BTreeSet<(u64, Vec<u8>)>>,
     /// Where pages go for which an activity's budget has no room, if there is such a place.
     pub swap: Once<Arc<Volume>>,
+    /// The disks, if the machine has any; set once, when the grid is built.
+    pub disks: Once<Disks>,
     /// How long a thread runs at most at a time.
     pub timeslice: Cycles,
     /// What activities may have; set once, when the grid is built.

@@ -71,6 +71,16 @@ pub(super) fn spec(
     frequency: Frequency,
     name: &str,
 ) -> Result<InstanceSpec, Failure> {
+    spec_by(config, frequency, name, Metric::Cycles)
+}
+
+/// The same, where what counts by default is not cycles.
+pub(super) fn spec_by(
+    config: &Config,
+    frequency: Frequency,
+    name: &str,
+    metric: Metric,
+) -> Result<InstanceSpec, Failure> {
     let wrong = |error| Failure::Scheduler(format!("{name}: {error:?}"));
     if let Some(place) = config.resources.iter().position(|resource| resource.resource == name)
         && let Some(written) = config.resources.get(place)
@@ -94,7 +104,7 @@ pub(super) fn spec(
         name: name.into(),
         class: default_class(name)
             .ok_or_else(|| Failure::NotOffered(format!("a resource {name}")))?,
-        scheduler: default_scheduler(frequency)
+        scheduler: default_scheduler(frequency, metric)
             .map_err(|error| Failure::Scheduler(format!("{name}: {error:?}")))?,
         cores,
         owner: ActivityId::INFRASTRUCTURE,
@@ -105,15 +115,17 @@ pub(super) fn spec(
 
 /// The class of a resource that the configuration does not name.
 fn default_class(name: &str) -> Option<Class> {
-    let place = RESOURCES.iter().position(|&known| known == name)?;
+    let mut all = RESOURCES.iter().chain(&vortex_assembly::OF_DISKS);
+    let place = all.position(|&known| known == name)?;
     Some(Class(u16::MAX - 2 - u16::try_from(place).ok()?))
 }
 
 fn default_scheduler(
     frequency: Frequency,
+    metric: Metric,
 ) -> Result<Arc<dyn Scheduler>, vortex_schedulers::MakeError> {
     let debt = frequency.cycles(Micros::new(100_000)).get();
-    let mut params = Params::new(Metric::Cycles, debt);
+    let mut params = Params::new(metric, debt);
     params.load_sharing = Some(Box::new(vortex_schedulers::load::FewestBound));
     vortex_schedulers::make("propshare.wfq", params)
 }

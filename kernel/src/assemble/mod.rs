@@ -1,5 +1,6 @@
 //! From the configuration to a grid on the machine.
 
+mod disks;
 mod failure;
 mod instances;
 mod shared;
@@ -145,6 +146,7 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
         cores: boot.cores,
         unknown: Mutex::new(BTreeSet::new()),
         swap: Once::new(),
+        disks: Once::new(),
         timeslice: frequency.cycles(config.machine.timeslice),
         limits: Once::new(),
     });
@@ -161,6 +163,7 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
     if let Some(volume) = memory::volume(&config, boot)? {
         system.swap.call_once(|| volume);
     }
+    disks::add(&config, &grid, &system, frequency)?;
     let start = services(&config, &names);
     for (activity, (_, id)) in config.activities.iter().zip(&names) {
         let (owner, limits) = (Owner::new(id.index() as u64), activity.limits);

@@ -12,6 +12,7 @@ use vortex_grid::{Activities, Core, Grid, Labels};
 use vortex_resources::memory::ReclaimRequest;
 use vortex_resources::monitor::Samples;
 use vortex_resources::process::{ProcessRequest, Start};
+use vortex_resources::storage::{InterruptRequest, ScsiRequest};
 use vortex_resources::{Mail, System};
 use vortex_units::{ActivityId, CoreId, Cycles};
 
@@ -84,8 +85,9 @@ impl Shared {
         self.names.iter().map(|(_, activity)| self.grid.activities().held(*activity)).sum()
     }
 
-    /// The first core sends the first requests.
+    /// The first core sends the first requests; a core that serves the disks begins to.
     pub fn begin(&self, core: &mut Core<Mail, Clock>) {
+        self.begin_with_disks(core);
         if core.id().index() != 0 {
             return;
         }
@@ -99,6 +101,18 @@ impl Shared {
         if drive.is_err() {
             crate::console::print(format_args!("vortex: nothing is reclaimed\n"));
         }
+    }
+
+    /// Programs begin, if they may: when all disks are found that there are.
+    pub fn start(&self, core: &mut Core<Mail, Clock>) {
+        let disks = self.system.disks.get();
+        if self.has_begun()
+            || core.id().index() != 0
+            || disks.is_some_and(|disks| !disks.wiring.has_found())
+        {
+            return;
+        }
+        let Some(ports) = self.system.ports.get() else { return };
         let mut start = self.start.lock();
         // Counted before they begin: so long as there is one, the machine is not done.
         self.system.processes.fetch_add(start.len() as u32, Ordering::AcqRel);
@@ -112,6 +126,23 @@ impl Shared {
         self.begun.store(true, Ordering::Release);
     }
 
+    fn begin_with_disks(&self, core: &mut Core<Mail, Clock>) {
+        let Some(disks) = self.system.disks.get() else { return };
+        let Some(ports) = disks.wiring.ports.get() else { return };
+        let own = ActivityId::INFRASTRUCTURE;
+        let mut sent = Ok(());
+        if disks.cores().any(|serves| serves == core.id()) {
+            let tick = InterruptRequest::Tick;
+            sent = sent.and(core.root(own, ports.interrupts, Labels::NONE, tick));
+        }
+        if core.id().index() == 0 {
+            sent = sent.and(core.root(own, ports.scsi, Labels::NONE, ScsiRequest::Find(0)));
+        }
+        if sent.is_err() {
+            crate::console::print(format_args!("vortex: the disks are not served\n"));
+        }
+    }
+
     pub fn has_begun(&self) -> bool {
         self.begun.load(Ordering::Acquire)
     }
@@ -119,7 +150,10 @@ impl Shared {
     /// The last process has ended: the cores give their accounts, one after the other.
     /// Returns the first of them, for the one caller that is to wake it.
     pub fn close(&self) -> Option<CoreId> {
-        let done = self.has_begun() && self.system.processes.load(Ordering::Acquire) == 0;
+        let disks = self.system.disks.get();
+        let done = self.has_begun()
+            && self.system.processes.load(Ordering::Acquire) == 0
+            && disks.is_none_or(|disks| disks.wiring.in_flight() == 0);
         (done && !self.asked.swap(true, Ordering::AcqRel)).then(|| self.hand_on()).flatten()
     }
 
