@@ -177,9 +177,19 @@ impl<M: Message> Context<'_, M> {
         labels: Labels,
         message: M,
     ) -> Result<Trigger, SendError> {
+        self.ask_as(self.activity, to, labels, message)
+    }
+
+    fn ask_as(
+        &mut self,
+        activity: ActivityId,
+        to: InstanceId,
+        labels: Labels,
+        message: M,
+    ) -> Result<Trigger, SendError> {
         // The trigger first: without one nothing is sent.
         let trigger = self.desk.triggers.arm().ok_or(SendError::NoMemory)?;
-        match self.write(to, self.activity, labels, message) {
+        match self.write(to, activity, labels, message) {
             Ok(mut parcel) => {
                 parcel.trigger = Some(trigger);
                 self.desk.outbox.push_back(parcel);
@@ -229,19 +239,7 @@ impl<M: Message> Context<'_, M> {
         M: Carries<R::Request> + Carries<R::Reply>,
         R: Resource<M>,
     {
-        let activity =
-            if self.activity == ActivityId::INFRASTRUCTURE { causer } else { self.activity };
-        if activity != self.activity {
-            if !self.grid.activities().is_alive(causer) {
-                return Err(SendError::NoSuchActivity);
-            }
-            if self.desk.refused.iter().any(|(_, refused)| *refused == causer) {
-                return Err(SendError::OverBudget);
-            }
-            if !self.grid.activities().takes_roots(activity) {
-                return Err(SendError::NoRoom);
-            }
-        }
+        let activity = self.causing(causer)?;
         let parcel = self.write(to.instance(), activity, labels, wrap_request::<M, R>(request))?;
         self.desk.outbox.push_back(parcel);
         Ok(())
@@ -262,6 +260,44 @@ impl<M: Message> Context<'_, M> {
         R: Resource<M>,
     {
         self.ask(to.instance(), labels, wrap_request::<M, R>(request))
+    }
+
+    /// The same for the activity that is found to have caused this work, as
+    /// [`Self::send_for`]: only infrastructure may, and to the causer it is a root. The answer
+    /// comes to this request.
+    ///
+    /// # Errors
+    /// [`SendError`]; then nothing was sent.
+    pub fn request_for<R>(
+        &mut self,
+        causer: ActivityId,
+        to: Port<R>,
+        labels: Labels,
+        request: R::Request,
+    ) -> Result<Trigger, SendError>
+    where
+        M: Carries<R::Request> + Carries<R::Reply>,
+        R: Resource<M>,
+    {
+        let activity = self.causing(causer)?;
+        self.ask_as(activity, to.instance(), labels, wrap_request::<M, R>(request))
+    }
+
+    /// Whose a request is that `causer` has caused, if it may be made now.
+    fn causing(&self, causer: ActivityId) -> Result<ActivityId, SendError> {
+        if self.activity != ActivityId::INFRASTRUCTURE || causer == self.activity {
+            return Ok(self.activity);
+        }
+        if !self.grid.activities().is_alive(causer) {
+            return Err(SendError::NoSuchActivity);
+        }
+        if self.desk.refused.iter().any(|(_, refused)| *refused == causer) {
+            return Err(SendError::OverBudget);
+        }
+        if !self.grid.activities().takes_roots(causer) {
+            return Err(SendError::NoRoom);
+        }
+        Ok(causer)
     }
 
     /// Stops waiting: what waits for this trigger goes on with

@@ -218,3 +218,28 @@ fn a_debt_at_its_cap_refuses_early_and_wears_off() {
     world.settle();
     assert!(!world.order(What::Finished).is_empty());
 }
+
+/// What infrastructure asks for on the bill of a causer is that activity's; the answer comes
+/// back to infrastructure. What an activity asks for stays its own, whoever it names.
+#[test]
+fn what_is_asked_for_a_causer_is_the_causers() {
+    use super::support::{Act, First, What, World};
+
+    let mut world = World::new(2, 8);
+    let (asks, asked) =
+        (world.probe(&[0], First::anywhere()), world.probe(&[1], First::anywhere()));
+    let (a, b) = (world.activity(100), world.activity(100));
+    let own = ActivityId::INFRASTRUCTURE;
+    for (of, pays) in [(own, a), (b, b)] {
+        world.root(0, of, asks, Labels::NONE, vec![Act::AskFor(a, asked, vec![])]).unwrap();
+        world.settle();
+        let events = world.events();
+        let served = events.iter().rfind(|e| e.instance == asked.instance()).unwrap();
+        assert_eq!(served.activity, pays);
+        let answered = events.iter().rfind(|e| matches!(e.what, What::Answered(_))).unwrap();
+        assert!(matches!(answered.what, What::Answered(Ok(_))) && answered.activity == of);
+    }
+    for activity in [own, a, b] {
+        assert_eq!(world.grid.activities().nodes(activity), 0);
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use vortex_grid::{
     At, Carries, Context, Continuation, Kept, Labels, Message, Outcome, Port, ReplyError, Resource,
-    Scope,
+    Scope, SendError,
 };
 use vortex_units::{ActivityId, CoreId, Cycles, InstanceId, Micros};
 
@@ -14,6 +14,8 @@ use vortex_units::{ActivityId, CoreId, Cycles, InstanceId, Micros};
 pub enum Act {
     /// Ask this probe to do that, and wait for the answer.
     Ask(Port<Probe>, Labels, Vec<Act>),
+    /// The same, on the bill of who is found to have caused it.
+    AskFor(ActivityId, Port<Probe>, Vec<Act>),
     /// Tell this probe to do that.
     Tell(Port<Probe>, Labels, Vec<Act>),
     /// Tell this probe to do that, so many microseconds later.
@@ -171,6 +173,16 @@ impl Probe {
                     match cx.request(to, labels, Job { id, acts }) {
                         Ok(trigger) => return Outcome::Pending(trigger, At::routine::<GoOn>()),
                         Err(error) => panic!("could not ask: {error:?}"),
+                    }
+                }
+                Act::AskFor(causer, to, acts) => {
+                    let id = self.next.fetch_add(1, Ordering::Relaxed);
+                    match cx.request_for(causer, to, Labels::NONE, Job { id, acts }) {
+                        Ok(trigger) => return Outcome::Pending(trigger, At::routine::<GoOn>()),
+                        Err(error) => {
+                            assert_eq!(error, SendError::NoSuchActivity, "only who is gone");
+                            self.note(job.id, What::Answered(Err(ReplyError::Refused)), cx);
+                        }
                     }
                 }
                 Act::Tell(to, labels, acts) => {
