@@ -90,6 +90,7 @@ pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
     } else {
         table(&bill, shared);
         boot(shared);
+        disks(shared);
         if let Some(stretches) = &shared.stretches {
             stretches.tell();
         }
@@ -152,6 +153,17 @@ fn boot(shared: &Shared) {
         boot / 1_000,
         boot % 1_000
     ));
+}
+
+/// How full the disks' queues were.
+fn disks(shared: &Shared) {
+    let Some(disks) = shared.system.disks.get() else { return };
+    for channel in disks.wiring.channels() {
+        let (core, (most, full)) = (channel.core().get(), channel.most());
+        print(format_args!(
+            "disks, core {core}: at most {most} requests at a time, no room {full} times\n"
+        ));
+    }
 }
 
 /// Whether all that is limited has come back: no process is left that could have any of it.

@@ -37,6 +37,11 @@ pub(super) fn add(
     };
     // Both are where the device's queues are, and nowhere else.
     let driver = served(driver, &disks);
+    if is_written(config, "resource.drwr") && driver.cores.len() < cores.len() {
+        let (wanted, has) = (cores.len(), driver.cores.len());
+        let what = format!("resource.drwr on {wanted} cores: the disks have queues for {has}");
+        return Err(Failure::NotOffered(what));
+    }
     let interrupts = served(spec(config, frequency, "resource.dir")?, &disks);
     if interrupts.cores.len() != driver.cores.len() {
         let what = "resource.dir on other cores than resource.drwr";
@@ -77,10 +82,13 @@ fn served(spec: InstanceSpec, disks: &Disks) -> InstanceSpec {
     InstanceSpec { cores, ..spec }
 }
 
+fn is_written(config: &Config, name: &str) -> bool {
+    config.resources.iter().any(|written| written.resource == name)
+}
+
 /// There is no disk: then nothing may be said of one.
 fn none(config: &Config) -> Result<(), Failure> {
-    let said = |name: &&&str| config.resources.iter().any(|written| written.resource == **name);
-    match vortex_assembly::OF_DISKS.iter().find(said) {
+    match vortex_assembly::OF_DISKS.iter().find(|name| is_written(config, name)) {
         Some(name) => Err(Failure::NotOffered(format!("{name}: the machine has no disk"))),
         None => Ok(()),
     }

@@ -51,6 +51,8 @@ pub enum Object {
     },
     /// A character device.
     Device(Dev),
+    /// A disk.
+    Disk(Dev),
     /// An `eventfd`.
     Event,
     /// An object of the caller's own, with its tag.
@@ -174,7 +176,8 @@ impl Root {
             Body::Character(dev) => Object::Device(*dev),
             Body::Event(_) => Object::Event,
             Body::External { tag, .. } => Object::External(*tag),
-            Body::Link(_) | Body::Block(_) | Body::Socket => Object::Other,
+            Body::Block(dev) => Object::Disk(*dev),
+            Body::Link(_) | Body::Socket => Object::Other,
         })
     }
 

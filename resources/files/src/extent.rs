@@ -46,6 +46,7 @@ impl Root {
                 Body::Directory(_) => simple(here, offset, whence, None)?,
                 Body::Character(dev) if dev.is_memory() => here,
                 Body::Event(_) => here,
+                Body::Block(_) => simple(here, offset, whence, self.disk(id)?.map(|(_, end)| end))?,
                 _ => return Err(Errno::ESPIPE),
             },
             Node::Proc(_) => simple(here, offset, whence, None)?,

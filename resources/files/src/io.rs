@@ -90,7 +90,8 @@ impl Root {
                 Body::Character(dev) => Ok(Outcome::Device(*dev)),
                 Body::External { tag, .. } => Ok(Outcome::External(*tag)),
                 Body::Fifo(_) | Body::Event(_) => self.read_stream(id, inode, sink, effects),
-                Body::Link(_) | Body::Block(_) | Body::Socket => Err(Errno::EINVAL),
+                Body::Block(dev) => self.move_disk(id, *dev, offset),
+                Body::Link(_) | Body::Socket => Err(Errno::EINVAL),
             },
             Node::Proc(path) => self.read_proc(caller, id, &path, offset, sink),
         }
@@ -122,7 +123,8 @@ impl Root {
                 Body::External { tag, .. } => Ok(Outcome::External(*tag)),
                 Body::Fifo(_) => self.write_pipe(caller, id, inode, source, effects),
                 Body::Event(_) => self.write_event(id, inode, source, effects),
-                Body::Link(_) | Body::Block(_) | Body::Socket => Err(Errno::EINVAL),
+                Body::Block(dev) => self.move_disk(id, *dev, offset),
+                Body::Link(_) | Body::Socket => Err(Errno::EINVAL),
             },
             Node::Proc(path) => write_proc(caller, &path, source),
         }
@@ -143,14 +145,14 @@ impl Root {
     }
 
     /// The offset of a transfer: the one given, or the file's own.
-    fn place_in(&self, id: OpenId, offset: Option<i64>) -> Result<u64, Errno> {
+    pub(crate) fn place_in(&self, id: OpenId, offset: Option<i64>) -> Result<u64, Errno> {
         match offset {
             Some(offset) => u64::try_from(offset).map_err(|_| Errno::EINVAL),
             None => Ok(self.description(id)?.offset),
         }
     }
 
-    fn advance(&mut self, id: OpenId, at: u64, count: usize) -> Result<(), Errno> {
+    pub(crate) fn advance(&mut self, id: OpenId, at: u64, count: usize) -> Result<(), Errno> {
         self.description_mut(id)?.offset = at.saturating_add(count as u64);
         Ok(())
     }

@@ -40,6 +40,7 @@ pub mod cpio;
 mod description;
 mod dev;
 mod directory;
+mod disk;
 mod encode;
 mod event;
 mod exec;

@@ -175,6 +175,7 @@ impl Root {
         match node {
             Node::Inode(id) => match self.inode(*id)?.body {
                 Body::Link(_) => Err(Errno::ELOOP),
+                Body::Block(dev) if self.has_disk(dev) => Ok(()),
                 Body::Block(_) | Body::Socket | Body::Event(_) | Body::External { .. } => {
                     Err(Errno::ENXIO)
                 }

@@ -18,7 +18,7 @@ use crate::inode::{Body, Inode, InodeId};
 use crate::lock::Locks;
 use crate::node::Node;
 use crate::slab::Slab;
-use crate::{Errno, Owner, Page, Place, ProcSource, Table, Time, Walks};
+use crate::{Dev, Errno, Owner, Page, Place, ProcSource, Table, Time, Walks};
 use vortex_units::Bytes;
 
 /// What an object costs beside its contents.
@@ -62,6 +62,8 @@ pub struct Root {
     pub(crate) locks: BTreeMap<u64, Locks>,
     /// The files that programs run, by their numbers, as long as anybody has them so.
     pub(crate) running: BTreeMap<u64, Weak<()>>,
+    /// The disks, and their bytes.
+    pub(crate) disks: BTreeMap<Dev, u64>,
     doomed: Vec<Contents>,
     /// Objects that nothing may refer to any more.
     unsettled: Vec<InodeId>,
@@ -104,6 +106,7 @@ impl Root {
             proc_at: None,
             locks: BTreeMap::new(),
             running: BTreeMap::new(),
+            disks: BTreeMap::new(),
             doomed: Vec::new(),
             unsettled: Vec::new(),
             last_number: 1,

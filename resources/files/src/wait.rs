@@ -84,6 +84,16 @@ pub enum Outcome {
     WouldBlock(WaitKey),
     /// The object is a device that the caller serves.
     Device(crate::Dev),
+    /// The object is a disk: its bytes from a place on, of which so many are left, are the
+    /// caller's to move.
+    Disk {
+        /// Which.
+        dev: crate::Dev,
+        /// From where on.
+        at: u64,
+        /// How many bytes there are from there on.
+        left: u64,
+    },
     /// The object is the caller's own, with this tag.
     External(u64),
     /// Nothing yet, for it is more than is done at once: call again.

@@ -35,6 +35,9 @@ impl FileSystem {
             let waiting = u32::try_from(waiting).unwrap_or(i32::MAX as u32);
             return call.operands.give(0, &waiting.to_le_bytes()).map(done);
         }
+        if let Some((_, bytes)) = self.root.disk(open)? {
+            return self.disk_control(call, open, request, bytes);
+        }
         let is_terminal = self.root.poll(open, 0).device.is_some();
         if !is_terminal {
             return Err(Errno::ENOTTY);

@@ -5,6 +5,7 @@
 mod calls;
 mod changes;
 mod control;
+mod disks;
 mod giving;
 mod image;
 mod images;

@@ -86,6 +86,7 @@ impl FileSystem {
                 let open = self.open_of(call, fd)?;
                 match self.root.object(open)? {
                     Object::File | Object::Directory => Ok(Done::Value(0)),
+                    Object::Disk(dev) => self.flush_disk(dev),
                     _ => Err(Errno::EINVAL),
                 }
             }

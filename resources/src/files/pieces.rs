@@ -110,7 +110,9 @@ impl FileSystem {
                 }
                 return Ok(Done::Wait([key].into(), None));
             }
-            vortex_files::Outcome::External(_) | vortex_files::Outcome::More => {
+            vortex_files::Outcome::Disk { .. }
+            | vortex_files::Outcome::External(_)
+            | vortex_files::Outcome::More => {
                 return Err(Errno::EINVAL);
             }
         };

@@ -10,6 +10,7 @@ use vortex_files::{Climb, OpenId, Table, Walks};
 use vortex_memory::Order;
 use vortex_units::{ActivityId, Bytes, Cycles};
 
+use super::disks::{Asked, Transfer};
 use super::poll::Polling;
 use super::tables::Files;
 use super::waits::Then;
@@ -41,6 +42,10 @@ pub struct FileCall {
     pub(super) walks: RefCell<Walks>,
     /// How far it has gone up from the current directory.
     pub(super) climb: Option<Climb>,
+    /// What it waits for of a disk.
+    pub(super) transfer: Option<Transfer>,
+    /// By what number.
+    pub(super) waits_for: u64,
     /// How far it has looked at many descriptors.
     pub(super) polling: Option<Box<Polling>>,
 }
@@ -65,6 +70,8 @@ impl FileCall {
             opening: None,
             walks: RefCell::default(),
             climb: None,
+            transfer: None,
+            waits_for: 0,
             polling: None,
         }
     }
@@ -94,6 +101,8 @@ impl FileCall {
 pub enum FileRequest {
     /// A system call.
     Call(Box<FileCall>),
+    /// A call waits for a disk: what that is asked for, and the number of the wait.
+    Disk(Asked, u64),
     /// New descriptors, the console as the first three.
     New,
     /// A copy for a child, or one more user of the same.
@@ -158,6 +167,7 @@ impl FileRequest {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Call(call) => call.call.name(),
+            Self::Disk(..) => "ask a disk",
             Self::New => "new",
             Self::Fork { .. } => "fork",
             Self::Drop(_) => "drop",

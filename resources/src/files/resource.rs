@@ -12,6 +12,7 @@ use vortex_files::{Caller, Effects, NoProc, Owner, ProcSource, Root, Time, WaitK
 use vortex_grid::{At, Context, Labels, Outcome, Port, Resource};
 use vortex_units::Cycles;
 
+use super::disks::{Asked, DiskWait};
 use super::images::Images;
 use super::locks::LockWaits;
 use super::proc::ProcView;
@@ -49,6 +50,11 @@ pub struct FileSystem {
     pub(super) wakes: bool,
     /// A request is on its way that forgets what waits were for that are over.
     forgets: bool,
+    /// The calls that wait for a disk, by the numbers of what they wait for.
+    pub(super) disk_waits: BTreeMap<u64, DiskWait>,
+    pub(super) disk_number: u64,
+    /// The disks have their names.
+    pub(super) attached: bool,
     /// Tables of descriptors that are being copied: nothing is changed in them meanwhile.
     pub(super) frozen: u32,
 }
@@ -66,6 +72,8 @@ pub(super) enum Done {
     Watched(Option<Cycles>),
     /// A piece of it is done: it goes on.
     More,
+    /// It waits for a disk.
+    Disk(Asked),
 }
 
 pub(super) type Next = Outcome<Mail, FileSystem>;
@@ -74,11 +82,15 @@ type Cx<'a> = Context<'a, Mail>;
 impl Resource<Mail> for FileSystem {
     type Request = FileRequest;
     type Reply = Answer;
-    const FAN_OUT: u32 = 5;
+    const FAN_OUT: u32 = 6;
 
     fn handle(&mut self, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
         let next = match request {
             FileRequest::Call(call) => self.call(call, cx),
+            FileRequest::Disk(asked, number) => {
+                let number = *number;
+                self.ask_disk(asked, number, cx)
+            }
             FileRequest::New => Outcome::Reply(Answer::Files(self.fresh(cx))),
             FileRequest::Fork { from, share, copy } => {
                 match self.fork(*from, *share, copy).transpose() {
@@ -203,6 +215,9 @@ impl FileSystem {
             reaping: false,
             waking: VecDeque::new(),
             wakes: false,
+            disk_waits: BTreeMap::new(),
+            disk_number: 0,
+            attached: false,
             frozen: 0,
             forgets: false,
         }
@@ -271,6 +286,7 @@ impl FileSystem {
             Ok(Done::Value(value)) => Outcome::Reply(Answer::Call(Ok(value))),
             Err(error) => Outcome::Reply(Answer::Call(Err(Self::failed(call, error)))),
             Ok(Done::More) => Outcome::Continue(At::beginning()),
+            Ok(Done::Disk(asked)) => self.keep_for_disk(call, asked, cx),
             Ok(Done::Wait(keys, deadline)) => self.wait(call, Some(keys), deadline, cx),
             Ok(Done::Watched(deadline)) => self.wait(call, None, deadline, cx),
         }

@@ -7,6 +7,7 @@ use vortex_files::{
 use vortex_grid::Context;
 use vortex_units::Bytes;
 
+use super::disks::Wish;
 use super::request::FileCall;
 use super::resource::{Done, FileSystem};
 use crate::Mail;
@@ -56,7 +57,22 @@ impl FileSystem {
         self.files.get(&call.files).ok_or(Errno::EBADF)?.table.get(Fd::new(fd.0))
     }
 
+    /// Reads a piece; what is read already counts, whatever happens then.
     pub(super) fn read(
+        &mut self,
+        call: &mut FileCall,
+        fd: vortex_abi::Fd,
+        operand: usize,
+        offset: Option<i64>,
+        cx: &mut Cx<'_>,
+    ) -> Result<Done, Errno> {
+        match self.read_piece(call, fd, operand, offset, cx) {
+            Err(_) if call.done > 0 => Ok(Done::Value(call.done as u64)),
+            result => result,
+        }
+    }
+
+    fn read_piece(
         &mut self,
         call: &mut FileCall,
         fd: vortex_abi::Fd,
@@ -94,6 +110,10 @@ impl FileSystem {
             }
             Moved::WouldBlock(key) => Ok(Done::Wait([key].into(), None)),
             Moved::Device(_) => Ok(self.read_console(buffer)),
+            Moved::Disk { dev, at, left } => {
+                let moves = offset.is_none();
+                self.read_disk(call, &Wish { open, dev, operand, moves, at, left })
+            }
             Moved::External(_) => Err(Errno::EINVAL),
             Moved::More => Ok(Done::More),
         }
@@ -168,6 +188,10 @@ impl FileSystem {
                 let count = buffer.read(call.done, &mut bytes);
                 self.terminal.write(bytes.get(..count).unwrap_or_default());
                 count
+            }
+            Ok(Moved::Disk { dev, at, left }) => {
+                let moves = offset.is_none();
+                return self.write_disk(call, &Wish { open, dev, operand, moves, at, left });
             }
             Ok(Moved::External(_) | Moved::More) => return Err(Errno::EINVAL),
             Err(error) => {

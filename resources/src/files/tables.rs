@@ -24,6 +24,7 @@ pub struct Files {
 
 impl FileSystem {
     pub(super) fn fresh(&mut self, cx: &Cx<'_>) -> Result<FilesId, Errno> {
+        self.attach_disks(cx);
         let now = self.time(cx.now());
         let owner = Owner::new(cx.root().index() as u64);
         let mut files =

@@ -5,9 +5,11 @@ use alloc::vec::Vec;
 
 use vortex_abi::Span;
 use vortex_machine::{Access, Frame, PAGE, USER_END};
+use vortex_storage::Memory;
 
 use super::space::AddressSpace;
 use super::strings::zero_in;
+use crate::storage::DiskMemory;
 
 const PAGE_U64: u64 = PAGE as u64;
 
@@ -130,6 +132,33 @@ impl Pinned {
             at += length;
         }
         Ok(())
+    }
+
+    /// From a place on, what of so many bytes lies in so many pieces, as a device takes it: whole
+    /// blocks. With how many bytes that is. `None` where it is none, or the heap has no room.
+    #[must_use]
+    pub fn for_device(
+        &self,
+        at: usize,
+        bytes: usize,
+        most: usize,
+        block: usize,
+    ) -> Option<(DiskMemory, usize)> {
+        let (mut memory, mut count, mut total, mut room) = (DiskMemory::none(), 0, 0, true);
+        self.pieces(at, bytes, |frame, offset, length| {
+            if count < most && room {
+                let piece = vortex_machine::Piece::new(frame.clone(), offset, length);
+                room = piece.is_some_and(|piece| memory.add(piece));
+                count += 1;
+                total += length;
+            }
+        });
+        let whole = total - total.checked_rem(block)?;
+        if whole == 0 || !room {
+            return None;
+        }
+        let memory = if whole == total { Some(memory) } else { memory.part(0, whole) };
+        Some((memory?, whole))
     }
 
     /// The frame of the first byte, and the place in it: for words of memory.

@@ -75,6 +75,9 @@ pub(crate) struct Inner<M, B> {
     pub broken: bool,
     /// A request is on its way that takes what is done.
     pub asked: bool,
+    /// How many requests the device ever had at a time, and how often it had no room.
+    pub most: u16,
+    pub full: u64,
 }
 
 /// A device's queue, and the core that serves it.
@@ -88,7 +91,7 @@ impl<M: Message, B: Memory> Channel<M, B> {
     /// A queue that interrupts this core.
     #[must_use]
     pub fn new(core: CoreId, queue: Box<dyn DeviceQueue<B, Ticket<M>>>) -> Self {
-        let inner = Inner { queue, starved: false, broken: false, asked: false };
+        let inner = Inner { queue, starved: false, broken: false, asked: false, most: 0, full: 0 };
         Self { core, inner: Mutex::new(inner) }
     }
 
@@ -102,6 +105,14 @@ impl<M: Message, B: Memory> Channel<M, B> {
     #[must_use]
     pub fn in_flight(&self) -> u16 {
         self.inner.lock().queue.in_flight()
+    }
+
+    /// How many requests the device had at most at a time, and how often it had no room for one
+    /// more.
+    #[must_use]
+    pub fn most(&self) -> (u16, u64) {
+        let inner = self.inner.lock();
+        (inner.most, inner.full)
     }
 
     /// The device has interrupted. True if somebody must be asked to take what is done; false

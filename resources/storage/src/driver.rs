@@ -44,6 +44,7 @@ impl<M: Mail<B>, B: Memory> Driver<M, B> {
             }
             if !inner.queue.has_room() {
                 inner.starved = true;
+                inner.full = inner.full.saturating_add(1);
                 return Became::NoRoom;
             }
             let Some(kept) = cx.keep() else { return Became::Failed(StorageError::NoMemory) };
@@ -52,6 +53,7 @@ impl<M: Mail<B>, B: Memory> Driver<M, B> {
             let writes = core::mem::replace(&mut request.writes, B::none());
             let refused = match inner.queue.give(reads, writes, ticket) {
                 Given::Yes => {
+                    inner.most = inner.most.max(inner.queue.in_flight());
                     cx.moved(counted(request.bytes));
                     return Became::Given;
                 }

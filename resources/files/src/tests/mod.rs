@@ -14,6 +14,7 @@ mod arguments;
 mod attributes;
 mod charges;
 mod descriptors;
+mod disks;
 mod files;
 mod host;
 mod linux;
