@@ -48,6 +48,8 @@ pub enum Failure {
         /// The machine's memory.
         memory: Memory,
     },
+    /// A disk's image cannot be one.
+    NoDisk(PathBuf, String),
     /// A program's argument that a configuration cannot have.
     NoArgument(String),
     /// The image cannot be made.
@@ -70,6 +72,7 @@ impl Failure {
             | Self::Unwritable(..)
             | Self::NoSuchPart(_)
             | Self::NoArgument(_)
+            | Self::NoDisk(..)
             | Self::FewCores { .. } => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
@@ -79,6 +82,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoDisk(path, why) => write!(f, "{}: no disk: {why}", path.display()),
             Self::Unreadable(path, error) => {
                 write!(f, "cannot read {}: {error}", path.display())
             }

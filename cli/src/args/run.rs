@@ -46,10 +46,13 @@ pub struct Run {
     /// A file or directory of the host, and where it is in the machine.
     #[arg(long, value_name = "HOST=GUEST", value_parser = addition)]
     pub add: Vec<Addition>,
+    /// A raw disk image of the host's: /dev/sda in the machine, the next /dev/sdb.
+    #[arg(long, value_name = "FILE")]
+    pub disk: Vec<PathBuf>,
     /// Further words for the kernel's command line.
     #[arg(long, value_name = "WORDS", allow_hyphen_values = true)]
     pub append: Vec<String>,
-    /// Further words for QEMU, such as a disk's; quoting is not looked at.
+    /// Further words for QEMU; quoting is not looked at.
     #[arg(long, value_name = "WORDS", allow_hyphen_values = true)]
     pub qemu: Vec<String>,
     /// Boot this ELF file instead of building the kernel.

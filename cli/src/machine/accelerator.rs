@@ -10,6 +10,7 @@ use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use super::disk::Disks;
 use super::error::MachineError;
 use super::process::Process;
 use super::qemu::Machine;
@@ -144,6 +145,7 @@ fn trial_machine(accelerator: Accelerator, guest: &std::path::Path) -> Machine {
         kernel: guest.to_path_buf(),
         image: None,
         words: Vec::new(),
+        disks: Disks::default(),
         devices: Vec::new(),
     }
 }

@@ -10,6 +10,7 @@
 pub mod accelerator;
 pub mod console;
 pub mod debian;
+pub mod disk;
 pub mod ending;
 mod error;
 pub mod image;

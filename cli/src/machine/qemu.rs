@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::accelerator::Accelerator;
+use super::disk::Disks;
 use super::error::MachineError;
 use super::leash;
 use super::size::{Cores, Memory};
@@ -52,7 +53,9 @@ pub struct Machine {
     pub image: Option<PathBuf>,
     /// The kernel's command line, word by word.
     pub words: Vec<String>,
-    /// Further arguments of QEMU: disks, networks.
+    /// Its disks.
+    pub disks: Disks,
+    /// Further arguments of QEMU, such as networks.
     pub devices: Vec<OsString>,
 }
 
@@ -119,6 +122,7 @@ impl Machine {
         if !words.is_empty() {
             add(&[text("-append"), text(&words.join(" "))]);
         }
+        list.extend(self.disks.arguments(self.cores));
         list.extend(self.devices.iter().cloned());
         list
     }
@@ -166,6 +170,7 @@ mod tests {
             kernel: "k".into(),
             image: Some("root image.cpio".into()),
             words: vec!["config=/etc/vortex.xml".into(), "exit=debug".into()],
+            disks: Disks::default(),
             devices: Vec::new(),
         }
     }

@@ -18,6 +18,7 @@ mod readme;
 mod runs;
 mod services;
 mod stack;
+mod storage;
 mod syscalls;
 
 use std::io::IsTerminal as _;

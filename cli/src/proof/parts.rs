@@ -2,7 +2,7 @@
 
 use super::{
     Extent, Part, Program, Work, boot, booted, cpython, files, fuzz, machines, miri, models,
-    readme, runs, services, stack, syscalls,
+    readme, runs, services, stack, storage, syscalls,
 };
 use crate::commands::{attacks, budgets, cost, ledger, pressure, subactivities};
 
@@ -236,6 +236,12 @@ pub fn parts() -> Vec<Part> {
             what: "random system calls harm who makes them, and leave nothing",
             extent: Extent::Normal,
             work: |_| Work::Function(syscalls::part),
+        },
+        Part {
+            name: "storage",
+            what: "a disk from a program to its ring: every byte, errors, and who gets how much",
+            extent: Extent::Normal,
+            work: |_| Work::Function(storage::part),
         },
         Part {
             name: "cpython",

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::home;
 use crate::machine::accelerator::Accelerator;
 use crate::machine::console::{self, Manner};
+use crate::machine::disk::Disks;
 use crate::machine::image::{self, GuestPath, Programs, Tree};
 use crate::machine::own;
 use crate::machine::qemu::Machine;
@@ -42,6 +43,8 @@ pub struct Beside<'a> {
     pub memory: Option<Memory>,
     /// Further words for QEMU.
     pub devices: &'a [&'a str],
+    /// Disks.
+    pub disks: Option<&'a Disks>,
 }
 
 /// The template's text with its values: lines with `{core}` once for each core.
@@ -149,6 +152,7 @@ impl Stage {
                 .into_iter()
                 .chain(beside.words.iter().map(ToString::to_string))
                 .collect(),
+            disks: beside.disks.cloned().unwrap_or_default(),
             devices: beside.devices.iter().map(OsString::from).collect(),
         };
         let events = console::watch()?;

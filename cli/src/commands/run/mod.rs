@@ -17,6 +17,7 @@ use crate::home;
 use crate::human;
 use crate::machine::accelerator::Accelerator;
 use crate::machine::console::{self, Manner, Symbols};
+use crate::machine::disk::{Disk, Disks};
 use crate::machine::image::{self, Tree};
 use crate::machine::kernel;
 use crate::machine::qemu::{Machine, Version};
@@ -41,6 +42,7 @@ pub fn run(arguments: &Run) -> Result<ExitCode, Failure> {
         kernel: arguments.kernel.clone().unwrap_or_else(|| kernel::expected(&root)),
         image: Some(PathBuf::from("ROOT.cpio")),
         words: words(arguments),
+        disks: disks(arguments)?,
         devices: split(&arguments.qemu).map(OsString::from).collect(),
     };
     machine.suits(Version::installed()?)?;
@@ -128,6 +130,17 @@ fn cores(asked: Option<Cores>, config: &Config) -> Result<Cores, Failure> {
 fn memory(config: &Config) -> Memory {
     let mebibytes = config.machine.memory.get().div_ceil(256);
     Memory::mebibytes(mebibytes).unwrap_or(Memory::LEAST)
+}
+
+/// The disks, if their images are files.
+fn disks(arguments: &Run) -> Result<Disks, Failure> {
+    let disk = |image: &PathBuf| match std::fs::metadata(image) {
+        Ok(found) if found.len() > 0 => Ok(Disk::new(image)),
+        Ok(_) => Err(Failure::NoDisk(image.clone(), "it is empty".into())),
+        Err(error) => Err(Failure::NoDisk(image.clone(), error.to_string())),
+    };
+    let disks = arguments.disk.iter().map(disk).collect::<Result<_, _>>()?;
+    Ok(Disks { disks, depth: None })
 }
 
 fn words(arguments: &Run) -> Vec<String> {

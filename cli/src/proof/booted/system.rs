@@ -9,6 +9,7 @@ use crate::commands::built_in;
 use crate::failure::Failure;
 use crate::machine::accelerator::Accelerator;
 use crate::machine::console::{Names, Symbols};
+use crate::machine::disk::Disks;
 use crate::machine::image::{Content, GuestPath, ImageError, Node, Tree};
 use crate::machine::linux::{self, Linux};
 use crate::machine::qemu::Machine;
@@ -76,6 +77,7 @@ impl System {
             kernel: kernel.clone(),
             image: Some(image.to_path_buf()),
             words,
+            disks: Disks::default(),
             devices: Vec::new(),
         }
     }

@@ -9,6 +9,7 @@ use super::{DYNAMIC, LIMIT, Measured, TICKS, cycles};
 use crate::failure::Failure;
 use crate::machine::accelerator::Accelerator;
 use crate::machine::console::{self, Manner};
+use crate::machine::disk::Disks;
 use crate::machine::ending::Ending;
 use crate::machine::image::{self, GuestPath, Programs, Tree};
 use crate::machine::linux;
@@ -75,6 +76,7 @@ fn machine(all: &[Measured], linux: &linux::Linux, programs: &Path) -> Result<St
         kernel: linux.kernel.clone(),
         image: Some(file.path().to_path_buf()),
         words: linux::Linux::words(),
+        disks: Disks::default(),
         devices: Vec::new(),
     };
     let events = console::watch()?;
