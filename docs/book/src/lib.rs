@@ -23,6 +23,9 @@ pub mod boot {}
 #[doc = include_str!("system_call.md")]
 pub mod system_call {}
 
+#[doc = include_str!("block.md")]
+pub mod block {}
+
 #[doc = include_str!("calls.md")]
 pub mod calls {}
 
