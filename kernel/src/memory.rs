@@ -24,7 +24,8 @@ pub fn multiplex(config: &Config, boot: &Boot) -> Result<(), Failure> {
     let policy = vortex_memory::policy::named(&config.reclamation).ok_or_else(|| {
         Failure::NotOffered(format!("the memory multiplexor's algorithm {}", config.reclamation))
     })?;
-    let swaps = !config.machine.swap.is_zero();
+    let on_disk = swap_on(config, boot)?.is_some();
+    let swaps = on_disk || !config.machine.swap.is_zero();
     vortex_machine::multiplex(&Wanted {
         reserve: RESERVE,
         kernel: config.machine.reserve,
@@ -66,6 +67,24 @@ pub fn volume(config: &Config, boot: &Boot) -> Result<Option<Arc<Volume>>, Failu
     let volume = device.and_then(|device| Volume::new(Box::new(device), activities));
     let short = || Failure::Memory(format!("there is no room for a swap volume of {pages}"));
     volume.map(Some).ok_or_else(short)
+}
+
+/// The disk's volume that is the swap volume, if the word `swap=VOLUME` says so.
+pub fn swap_on<'a>(config: &Config, boot: &'a Boot) -> Result<Option<&'a str>, Failure> {
+    let Some(name) = boot.command_line.get("swap") else { return Ok(None) };
+    if !config.machine.swap.is_zero() {
+        let what = format!("swap={name}: <machine swap> sets memory aside for it already");
+        return Err(Failure::Value(what));
+    }
+    Ok(Some(name))
+}
+
+/// The swap volume on a disk, now that all are found.
+pub fn on_disk(name: &str, shared: &Shared) -> Option<Arc<Volume>> {
+    let disks = shared.system.disks.get()?;
+    let found = disks.wiring.volumes().into_iter().find(|(id, _)| format!("{id}") == name);
+    let (id, volume) = found?;
+    Volume::on_disk(id, &volume, shared.names.len().saturating_sub(1))
 }
 
 /// The blocks that a word of the command line names; none without it.

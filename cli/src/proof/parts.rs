@@ -239,7 +239,7 @@ pub fn parts() -> Vec<Part> {
         },
         Part {
             name: "storage",
-            what: "a disk from a program to its ring: every byte, errors, and who gets how much",
+            what: "a disk from a program to its ring: every byte, errors, who gets how much; pages on it",
             extent: Extent::Normal,
             work: |_| Work::Function(storage::part),
         },

@@ -3,7 +3,8 @@
 //! First `services/disk` reads an image that is made here and writes to it, through a file; one
 //! sector cannot be read, one cannot be written, and that reaches who asked alone. The image is
 //! then what it must be, byte by byte. Then two activities want more of a slow disk than there
-//! is, and get of its bytes what their shares say.
+//! is, and get of its bytes what their shares say. At last a program has more memory than it may,
+//! and a disk is where its pages go.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -43,6 +44,26 @@ const FULL: u64 = 80;
 /// Bytes of a request.
 const BYTES: u64 = 32_768;
 
+/// Bytes of the swap disk, and who uses it: one has a quarter of the memory that it wants.
+const SWAP: u64 = 32 << 20;
+const SWAP_CONFIGURATION: &str = "\
+<schedulerconfig>
+<machine memory=\"128 MiB\" timeslice=\"5 ms\"/>
+<cpumultiplexor tag=\"cpumux0\" core=\"0\" algorithm=\"propshare.wfq\"/>
+<cpumultiplexor tag=\"cpumux1\" core=\"1\" algorithm=\"propshare.wfq\"/>
+<resourcescheduler resource=\"resource.thread\" algorithm=\"propshare.round-robin\">
+<cpumultiplexor tag=\"cpumux0\"/> <cpumultiplexor tag=\"cpumux1\"/> </resourcescheduler>
+<activity name=\"steady\" share=\"40\"> <memory minimum=\"8 MiB\" soft=\"8 MiB\" hard=\"8 MiB\"/> </activity>
+<activity name=\"swap\" share=\"20\"> <memory hard=\"2 MiB\"/> </activity>
+<service activity=\"steady\"> <program> /bin/hog </program> <argument> steady </argument>
+<argument> --pages </argument> <argument> 1500 </argument>
+<argument> --seconds </argument> <argument> 4 </argument> </service>
+<service activity=\"swap\"> <program> /bin/hog </program> <argument> swap </argument>
+<argument> --pages </argument> <argument> 1536 </argument>
+<argument> --rounds </argument> <argument> 3 </argument> </service>
+</schedulerconfig>
+";
+
 /// As a part of the proof.
 pub fn part(_: &Path, _: Extent) -> Verdict {
     let accelerator = match Accelerator::choose(Wish::Tcg, false) {
@@ -63,11 +84,13 @@ fn both(stage: &Stage) -> Result<String, String> {
     std::fs::write(&image, contents()).map_err(|error| error.to_string())?;
     bytes(stage, &image)?;
     let (parts, full) = divided(stage, &image)?;
+    let pages = swapped(stage, &folder.path().join("swap.img"))?;
     let asked = SHARES.map(|share| share.to_string()).join("/");
     let got = parts.map(|part| format!("{part:.1}")).join("/");
     Ok(format!(
-        "the image is what it must be; a slow disk's bytes are divided {got} where {asked} are \
-         the shares, its ring full at {full} of 100 requests"
+        "the image is what it must be; {pages} pages were written to a swap disk, none lost; a \
+         slow disk's bytes are divided {got} where {asked} are the shares, its ring full at \
+         {full} of 100 requests"
     ))
 }
 
@@ -164,6 +187,40 @@ fn no_room(console: &str) -> u64 {
     console.lines().filter_map(times).sum()
 }
 
+/// Programs that have more memory than they may, with a disk as the swap volume:
+/// how many pages were written to it.
+fn swapped(stage: &Stage, image: &Path) -> Result<u64, String> {
+    let file = std::fs::File::create(image).map_err(|error| error.to_string())?;
+    file.set_len(SWAP).map_err(|error| error.to_string())?;
+    let disks = Disks { disks: vec![Disk::new(image)], depth: None };
+    let beside = Beside { disks: Some(&disks), words: &["swap=sda"], ..Beside::default() };
+    let said: Result<_, Failure> = stage.run_with(SWAP_CONFIGURATION, &["hog"], LIMIT, beside);
+    let console = said.map_err(|failure| failure.to_string())?;
+    let mut wrong = wrong(&console);
+    for said in [
+        "steady: good",
+        "swap: 3 rounds of 3",
+        "swap: the child: exit 0",
+        "swap: moved: true",
+        "swap: dropped: true",
+        "swap: 0 pages left: all back",
+    ] {
+        if !console.lines().any(|line| line.trim() == said) {
+            wrong.push(format!("nobody says '{said}'"));
+        }
+    }
+    let given = console.lines().find_map(|line| {
+        line.trim().strip_prefix("reclamation: ")?.split_once(" frames given back")?.0.parse().ok()
+    });
+    match given {
+        Some(given) if given > 1_000 => told(wrong, &console).map(|()| given),
+        other => {
+            wrong.push(format!("{other:?} frames were given back"));
+            told(wrong, &console).map(|()| 0)
+        }
+    }
+}
+
 fn told(wrong: Vec<String>, console: &str) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(format!("{}\n{console}", wrong.join("\n"))) }
 }
@@ -229,6 +286,7 @@ mod tests {
 
     #[test]
     fn its_configurations_are_sound() {
+        assert!(crate::config_file::parse(SWAP_CONFIGURATION.as_bytes()).is_ok());
         for services in [["check", "steady --count 9"], ["pull", "pull"]] {
             let text = configuration(&services, SHARES);
             assert!(crate::config_file::parse(text.as_bytes()).is_ok(), "{text}");

@@ -164,6 +164,10 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
         system.swap.call_once(|| volume);
     }
     disks::add(&config, &grid, &system, frequency)?;
+    let swap_on = memory::swap_on(&config, boot)?.map(String::from);
+    if let Some(name) = swap_on.as_ref().filter(|_| system.disks.get().is_none()) {
+        return Err(Failure::Value(format!("swap={name}: the machine has no disk")));
+    }
     let start = services(&config, &names);
     for (activity, (_, id)) in config.activities.iter().zip(&names) {
         let (owner, limits) = (Owner::new(id.index() as u64), activity.limits);
@@ -222,7 +226,7 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
     let runs = boot.command_line.get("runs") == Some("told");
     let ends = (frequency.cycles(PATIENCE), boot.debug_exit(), runs);
     let shared = Shared::new(system, &config, names, samples, ends, (grid.clone(), start));
-    let shared = Arc::new(shared);
+    let shared = Arc::new(shared.swapping_to(swap_on));
     Ok(Built { shared, config, grid, frequency })
 }
 

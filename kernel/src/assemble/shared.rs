@@ -17,6 +17,7 @@ use vortex_resources::{Mail, System};
 use vortex_units::{ActivityId, CoreId, Cycles};
 
 use crate::clock::Clock;
+use crate::memory;
 use crate::report::Bill;
 use crate::runs::Stretches;
 
@@ -35,6 +36,8 @@ pub struct Shared {
     pub debug_exit: bool,
     /// The longest stretches of the kernel's, if they are to be told.
     pub stretches: Option<Stretches>,
+    /// On which volume of a disk pages go for which a budget has no room.
+    swap_on: Option<String>,
     grid: Arc<Grid<Mail>>,
     start: Mutex<Vec<(ActivityId, Start)>>,
     begun: AtomicBool,
@@ -66,6 +69,7 @@ impl Shared {
             samples,
             debug_exit,
             stretches: runs.then(Stretches::default),
+            swap_on: None,
             grid,
             start: Mutex::new(start),
             begun: AtomicBool::new(false),
@@ -73,6 +77,11 @@ impl Shared {
             turn: AtomicU32::new(0),
             cores: config.multiplexors.iter().map(|mux| mux.core).collect(),
         }
+    }
+
+    /// The same, with its swap volume on a disk's volume.
+    pub fn swapping_to(self, swap_on: Option<String>) -> Self {
+        Self { swap_on, ..self }
     }
 
     /// All activities, and their parts.
@@ -112,6 +121,9 @@ impl Shared {
         {
             return;
         }
+        if let Some(name) = &self.swap_on {
+            self.swap_to(name);
+        }
         let Some(ports) = self.system.ports.get() else { return };
         let mut start = self.start.lock();
         // Counted before they begin: so long as there is one, the machine is not done.
@@ -124,6 +136,21 @@ impl Shared {
             }
         }
         self.begun.store(true, Ordering::Release);
+    }
+
+    /// Pages go to this volume from now on. The machine ends where there is none.
+    fn swap_to(&self, name: &str) {
+        match memory::on_disk(name, self) {
+            Some(volume) => {
+                self.system.swap.call_once(|| volume);
+            }
+            None => {
+                crate::console::print(format_args!(
+                    "vortex: swap={name}: there is no such volume, or none for pages\n"
+                ));
+                vortex_machine::power_off(vortex_machine::Status::Failed(1), self.debug_exit);
+            }
+        }
     }
 
     fn begin_with_disks(&self, core: &mut Core<Mail, Clock>) {

@@ -76,7 +76,12 @@ impl FileSystem {
             return;
         }
         let now = self.time(cx.now());
+        let swap = self.system.swap.get().and_then(|swap| disks.wiring.volume(swap.disk()?));
         for (id, volume) in disks.wiring.volumes() {
+            // Whose pages are there is nobody's to read.
+            if swap.as_ref().is_some_and(|swap| swap.overlaps(&volume)) {
+                continue;
+            }
             // Those of the first number, as Linux has them.
             if id.minor() > 0xff {
                 continue;

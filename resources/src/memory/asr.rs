@@ -15,6 +15,7 @@ use vortex_units::Frames;
 
 use super::calls;
 use super::faults::poke;
+use super::mend::Reading;
 use super::orders::Reclaim;
 use super::pages::{clear, populate, show, sweep};
 use super::regions::Backing;
@@ -39,6 +40,8 @@ pub enum MemoryRequest {
         access: Access,
         /// How often it has waited for memory.
         waited: Patience,
+        /// What is read for it from the swap volume.
+        reading: Option<Box<Reading>>,
     },
     /// A system call.
     Call {

@@ -3,22 +3,26 @@
 //! ```text
 //!  fault ──► mended ───────────────────────────────────────────────► answered
 //!    │ no memory                                                        ▲
+//!    │ (or it is on a disk: read, and put there) ───────────────────────┤
 //!    ├──► files that nobody has mapped are forgotten ──► mended ────────┤
 //!    ├──► waits at the memory multiplexor, a few times ──► mended ──────┤
 //!    ├──► who is beyond its soft limit ends, it waits again ────────────┤
 //!    └──► there is none ────────────────────────────────────────────────┘
 //! ```
 
+use alloc::boxed::Box;
+
 use vortex_grid::{At, Context, Continuation, Labels, Outcome};
 use vortex_machine::Access;
 use vortex_units::{ActivityId, Frames};
 
 use super::asr::{AddressSpaces, FaultError, MemoryRequest};
-use super::mend::{By, Mend, mend};
+use super::mend::{By, Mend, Reading, bring_back, mend};
 use super::room::with_room;
 use super::space::AddressSpace;
 use crate::files::FileRequest;
 use crate::process::ProcessRequest;
+use crate::storage::{DiskReply, VolumeRequest};
 use crate::{Answer, Mail};
 
 type Left = Outcome<Mail, AddressSpaces>;
@@ -70,7 +74,7 @@ impl Continuation<Mail, AddressSpaces> for Shrunk {
         cx: &mut Context<'_, Mail>,
     ) -> Left {
         let ends = matches!(cx.reply::<Answer>(), Ok(Some(Answer::Shrunk(true))));
-        let MemoryRequest::Fault { space, address, access, waited } = request else {
+        let MemoryRequest::Fault { space, address, access, waited, .. } = request else {
             return Outcome::Done;
         };
         let mended = mend_for(space, *address, *access, cx);
@@ -78,30 +82,63 @@ impl Continuation<Mail, AddressSpaces> for Shrunk {
             waited.renew();
             spaces.mended(request, mended, cx)
         } else {
-            Outcome::Reply(Answer::Fault(mended))
+            match mended {
+                Ok(Some(unread)) => spaces.read(request, unread, cx),
+                Ok(None) => Outcome::Reply(Answer::Fault(Ok(()))),
+                Err(error) => Outcome::Reply(Answer::Fault(Err(error))),
+            }
         };
         spaces.served(request, left, cx)
     }
 }
 
-/// Mends a fault on request.
+/// A page was read from the swap volume's disk, or cannot be.
+struct HasRead;
+
+impl Continuation<Mail, AddressSpaces> for HasRead {
+    fn resume(
+        spaces: &mut AddressSpaces,
+        request: &mut MemoryRequest,
+        cx: &mut Context<'_, Mail>,
+    ) -> Left {
+        let MemoryRequest::Fault { space, address, reading, .. } = request else {
+            return Outcome::Done;
+        };
+        let good = matches!(cx.reply::<DiskReply>(), Ok(Some(DiskReply::Data(_, Ok(())))));
+        let mended = match reading.take().filter(|_| good) {
+            Some(reading) => bring_back(space, *address, *reading).map(|given| {
+                cx.allocated(Frames::new(given));
+                None
+            }),
+            None => Err(FaultError::Device),
+        };
+        let left = spaces.mended(request, mended, cx);
+        spaces.served(request, left, cx)
+    }
+}
+
+/// What is still to be read for a fault.
+type Unread = Option<(VolumeRequest, Box<Reading>)>;
+
+/// Mends a fault on request, as far as can be done at once.
 fn mend_for(
     space: &AddressSpace,
     address: u64,
     access: Access,
     cx: &mut Context<'_, Mail>,
-) -> Result<(), FaultError> {
+) -> Result<Unread, FaultError> {
     match mend(space, address, access, By::Asr)? {
         Mend::Done(given) => cx.allocated(Frames::new(given)),
         // The thread touches it again, and faults again if it must.
         Mend::Late => {}
+        Mend::Read(request, reading) => return Ok(Some((request, reading))),
     }
     if !space.space.is_current() {
         // A copy took the place of a shared frame: other threads of the process must not
         // see the old one.
         poke(space, cx);
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Makes the cores that may still use what was taken from a space look: on the bill of
@@ -119,11 +156,34 @@ impl AddressSpaces {
             return Outcome::Done;
         };
         let mended = mend_for(space, *address, *access, cx);
-        let short = mended == Err(FaultError::NoMemory);
+        let short = matches!(mended, Err(FaultError::NoMemory));
         if short && let Some(left) = self.ask_back(space.space.owner(), cx) {
             return left;
         }
-        Outcome::Reply(Answer::Fault(mended))
+        match mended {
+            Ok(Some(unread)) => self.read(request, unread, cx),
+            Ok(None) => Outcome::Reply(Answer::Fault(Ok(()))),
+            Err(error) => Outcome::Reply(Answer::Fault(Err(error))),
+        }
+    }
+
+    /// Asks storage for a page, and waits.
+    fn read(
+        &self,
+        request: &mut MemoryRequest,
+        (asks, reads): (VolumeRequest, Box<Reading>),
+        cx: &mut Context<'_, Mail>,
+    ) -> Left {
+        let MemoryRequest::Fault { reading, .. } = request else { return Outcome::Done };
+        let ports = self.system.disks.get().and_then(|disks| disks.wiring.ports.get());
+        let asked = ports.map(|ports| cx.request(ports.volumes, Labels::NONE, asks));
+        match asked {
+            Some(Ok(trigger)) => {
+                *reading = Some(reads);
+                Outcome::Pending(trigger, At::routine::<HasRead>())
+            }
+            _ => Outcome::Reply(Answer::Fault(Err(FaultError::Device))),
+        }
     }
 
     /// An activity gets no more memory: what is only kept in case it is wanted again goes
@@ -138,9 +198,14 @@ impl AddressSpaces {
     fn mended(
         &self,
         request: &mut MemoryRequest,
-        mended: Result<(), FaultError>,
+        mended: Result<Unread, FaultError>,
         cx: &mut Context<'_, Mail>,
     ) -> Left {
+        let mended = match mended {
+            Ok(Some(unread)) => return self.read(request, unread, cx),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
         let MemoryRequest::Fault { waited, space, .. } = request else { return Outcome::Done };
         // Who pays for the space's memory, whoever of its process's threads faults.
         let owner = space.space.owner();

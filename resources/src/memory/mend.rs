@@ -4,14 +4,18 @@
 //! 0070). Both go the same way, so that it is safe from any core: what is looked up is
 //! looked at again under the tables' lock.
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
 use vortex_machine::{Access, Frame, Look, PAGE, Use};
 use vortex_units::ActivityId;
 
 use super::asr::FaultError;
 use super::regions::{Backing, Region};
 use super::space::{AddressSpace, Layout};
-use super::swap::ReadError;
+use super::swap::{Place, Read, ReadError};
 use crate::files::Image;
+use crate::storage::VolumeRequest;
 
 const PAGE_U64: u64 = PAGE as u64;
 /// Pages that one fault brings at most, those before and behind of what was touched: as
@@ -19,12 +23,19 @@ const PAGE_U64: u64 = PAGE as u64;
 const AROUND: u64 = 16;
 
 /// What became of a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mend {
     /// The page is there. So many frames were given out for it.
     Done(u64),
     /// Not here, or not now: again, in order with what ASR does.
     Late,
+    /// Its contents must be read first, by a request to storage.
+    Read(VolumeRequest, Box<Reading>),
+}
+
+/// A page that is read from a disk, and its frame.
+pub struct Reading {
+    place: Arc<Place>,
+    frame: Frame,
 }
 
 /// Who mends.
@@ -73,6 +84,34 @@ pub fn mend(
         space.faults.count(major);
     }
     mended
+}
+
+/// A page was read that is to be where this address is. The frames given out for it; none where
+/// it is not away there any more, or not in that place.
+///
+/// # Errors
+/// [`FaultError`]: it is the thread's own.
+pub(super) fn bring_back(
+    space: &AddressSpace,
+    address: u64,
+    reading: Reading,
+) -> Result<u64, FaultError> {
+    let Reading { place, frame } = reading;
+    let page = address & !(PAGE_U64 - 1);
+    let layout = space.layout();
+    let (start, region) = space.region(page).ok_or(FaultError::Unmapped)?;
+    if !space.away.place(page).is_some_and(|now| Arc::ptr_eq(&now, &place)) {
+        return Ok(0);
+    }
+    let fault = Fault { space, layout, start, region: &region, page };
+    match fault.back(&place, frame)? {
+        Mend::Done(given) => {
+            space.faults.count(true);
+            Ok(given)
+        }
+        // It is touched again.
+        Mend::Late | Mend::Read(..) => Ok(0),
+    }
 }
 
 /// Mends a fault in the run of the thread that has it, if that disturbs nobody: what is put
@@ -126,12 +165,24 @@ impl Fault<'_> {
     fn away(&self, by: By) -> Result<Mend, FaultError> {
         let place = self.space.away.place(self.page).filter(|_| by == By::Asr);
         let Some(place) = place else { return Ok(Mend::Late) };
-        let Some(frame) = brought(place.read(self.owner(), Use::Page))? else {
+        let read = match place.read(self.owner(), Use::Page) {
+            Ok(Read::Ask(request, frame)) => {
+                return Ok(Mend::Read(request, Box::new(Reading { place, frame })));
+            }
+            Ok(Read::Here(frame)) => Ok(frame),
+            Err(error) => Err(error),
+        };
+        let Some(frame) = brought(read)? else {
             return Ok(Mend::Late);
         };
+        self.back(&place, frame)
+    }
+
+    /// What was away is here again, in this frame.
+    fn back(&self, place: &Arc<Place>, frame: Frame) -> Result<Mend, FaultError> {
         let back = self.put(self.page, &mut [Some(frame)], self.region.access, 1)?;
-        if back != Mend::Late {
-            self.space.away.forget(self.page, &place);
+        if let Mend::Done(_) = back {
+            self.space.away.forget(self.page, place);
         }
         Ok(back)
     }

@@ -49,4 +49,4 @@ pub use shown_orders::ReclaimShown;
 pub use space::AddressSpace;
 pub use start::Words;
 pub use strings::{NoMemory, Strings, zero_in};
-pub use swap::{Device, DeviceError, Place, ReadError, Volume};
+pub use swap::{Device, DeviceError, Place, Read, ReadError, Volume, Write};

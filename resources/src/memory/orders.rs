@@ -13,16 +13,18 @@
 
 use alloc::sync::Arc;
 
-use vortex_grid::{At, Context, Outcome};
+use vortex_grid::{At, Context, Continuation, Labels, Outcome};
 use vortex_machine::{Frame, Withdrawn, page_of};
 use vortex_memory::{Answer as Given, Information, Multiplexor, Order};
 use vortex_units::ActivityId;
 
 use super::asr::AddressSpaces;
+use super::asr::MemoryRequest;
 use super::faults::poke;
 use super::space::AddressSpace;
-use super::swap::Place;
+use super::swap::{Place, Write};
 use crate::Mail;
+use crate::storage::{DiskReply, VolumeRequest};
 
 /// Spaces that are looked at in one run.
 const SLICE: usize = 16;
@@ -42,6 +44,8 @@ pub struct Reclaim {
     left: Option<Arc<AddressSpace>>,
     /// How often all spaces were gone over in vain.
     rounds: u32,
+    /// A call still has the frame while it is written.
+    lent: bool,
 }
 
 enum Step {
@@ -56,7 +60,8 @@ impl Reclaim {
     /// One that has not begun.
     #[must_use]
     pub fn new(order: Order) -> Self {
-        Self { order, step: Step::New, held: None, place: None, left: None, rounds: 0 }
+        let step = Step::New;
+        Self { order, step, held: None, place: None, left: None, rounds: 0, lent: false }
     }
 }
 
@@ -66,6 +71,8 @@ enum Done {
     Again,
     /// The frame is free: the multiplexor knows.
     Back,
+    /// Storage is to be asked to write it.
+    Ask(VolumeRequest),
     Answer(Given),
 }
 
@@ -90,6 +97,7 @@ impl AddressSpaces {
         match self.take(memory, reclaim) {
             Done::Again => return Outcome::Continue(At::beginning()),
             Done::Back => self.end_order(reclaim.order, None, cx),
+            Done::Ask(asks) => return self.ask(reclaim, asks, cx),
             Done::Answer(answer) => self.end_order(reclaim.order, Some(answer), cx),
         }
         Outcome::Done
@@ -129,6 +137,40 @@ impl AddressSpaces {
         }
     }
 
+    /// Asks storage to write the page, and waits: on the bill of whoever gives.
+    fn ask(
+        &self,
+        reclaim: &mut Reclaim,
+        asks: VolumeRequest,
+        cx: &mut Context<'_, Mail>,
+    ) -> Outcome<Mail, Self> {
+        let ports = self.system.disks.get().and_then(|disks| disks.wiring.ports.get());
+        let bill = reclaim.order.bill;
+        let asked = ports.map(|ports| cx.request_for(bill, ports.volumes, Labels::NONE, asks));
+        match asked {
+            Some(Ok(trigger)) => Outcome::Pending(trigger, At::routine::<Written>()),
+            _ => {
+                self.wrote(reclaim, false, cx);
+                Outcome::Done
+            }
+        }
+    }
+
+    /// The page is written, or cannot be.
+    fn wrote(&self, reclaim: &mut Reclaim, good: bool, cx: &mut Context<'_, Mail>) {
+        let (held, place) = (reclaim.held.take(), &reclaim.place);
+        let free = match (held, place) {
+            (Some(held), Some(place)) => place.written(held, good),
+            _ => true,
+        };
+        let answer = match (free, reclaim.lent) {
+            (false, _) => Some(Given::Failed),
+            (true, true) => Some(Given::Refused),
+            (true, false) => None,
+        };
+        self.end_order(reclaim.order, answer, cx);
+    }
+
     /// A place for the page. False where there is none.
     fn place(&self, reclaim: &mut Reclaim) -> bool {
         let place = self.system.swap.get().and_then(|volume| volume.place(reclaim.order.bill));
@@ -146,7 +188,14 @@ fn gather(reclaim: &mut Reclaim, from: u64) -> Done {
         && let Some(held) = reclaim.held.take()
     {
         // A frame that is dropped goes where it was ordered to.
-        return if place.write(held) { Done::Back } else { Done::Answer(Given::Failed) };
+        return match place.write(held) {
+            Write::Done(true) => Done::Back,
+            Write::Done(false) => Done::Answer(Given::Failed),
+            Write::Ask(request, held) => {
+                reclaim.held = Some(held);
+                Done::Ask(request)
+            }
+        };
     }
     let (_, page) = page_of(cookie.0);
     let mut next = from;
@@ -158,10 +207,15 @@ fn gather(reclaim: &mut Reclaim, from: u64) -> Done {
                 // A call that waits may have it for as long as it likes, and does not change it:
                 // it is kept as it is, and the frame is free when that call has ended. For that
                 // nobody waits.
-                Some(held) if reclaim.rounds >= ROUNDS => {
-                    let written = place.write(held);
-                    Done::Answer(if written { Given::Refused } else { Given::Failed })
-                }
+                Some(held) if reclaim.rounds >= ROUNDS => match place.write(held) {
+                    Write::Done(true) => refused,
+                    Write::Done(false) => Done::Answer(Given::Failed),
+                    Write::Ask(request, held) => {
+                        reclaim.held = Some(held);
+                        reclaim.lent = true;
+                        Done::Ask(request)
+                    }
+                },
                 // Whoever still has it is at work on it: its call, or a fault that is looked at.
                 held => {
                     reclaim.held = held;
@@ -183,6 +237,32 @@ fn gather(reclaim: &mut Reclaim, from: u64) -> Done {
     }
     reclaim.step = Step::Gathering(next);
     Done::Again
+}
+
+/// Storage has written a page, or could not.
+struct Written;
+
+impl Continuation<Mail, AddressSpaces> for Written {
+    fn resume(
+        spaces: &mut AddressSpaces,
+        request: &mut MemoryRequest,
+        cx: &mut Context<'_, Mail>,
+    ) -> Outcome<Mail, AddressSpaces> {
+        let MemoryRequest::Reclaim(reclaim) = request else { return Outcome::Done };
+        if cx.activity() == ActivityId::INFRASTRUCTURE {
+            cx.bill_run(reclaim.order.bill);
+        }
+        // What it gives back names the frame too: it must be gone before the frame can be free.
+        let good = match cx.reply::<DiskReply>() {
+            Ok(Some(DiskReply::Data(data, result))) => {
+                drop(data);
+                result.is_ok()
+            }
+            _ => false,
+        };
+        spaces.wrote(reclaim, good, cx);
+        Outcome::Done
+    }
 }
 
 /// Tells the multiplexor how a slice of a space's pages was used (§3.2: information records).

@@ -19,7 +19,7 @@ use vortex_memory::{Cookie, FrameId};
 use vortex_units::ActivityId;
 
 use super::mend::from_file;
-use super::swap::{Place, ReadError};
+use super::swap::{Place, Read, ReadError, Write};
 use crate::files::Image;
 use crate::graves::{give_up, give_up_shared};
 
@@ -126,7 +126,11 @@ impl Shared {
             return Leaving::Stays;
         };
         let Some(frame) = inner.frames.remove(&page) else { return Leaving::Stays };
-        let written = place.write(frame);
+        let written = match place.write(frame) {
+            Write::Done(written) => written,
+            // Nobody could wait for a disk here: it stays with its place.
+            Write::Ask(_, frame) => place.written(frame, false),
+        };
         inner.away.insert(page, place);
         if written { Leaving::Left } else { Leaving::Failed }
     }
@@ -153,7 +157,11 @@ impl Inner {
                 let at = at.ok_or(ReadError::NoMemory)?;
                 from_file(&file.image, file.valid, at, owner, Use::Overlay)
             }
-            (None, Some(place)) => Some(place.read(owner, Use::Shared)?),
+            (None, Some(place)) => match place.read(owner, Use::Shared)? {
+                Read::Here(frame) => Some(frame),
+                // It has not gone to a disk.
+                Read::Ask(..) => return Err(ReadError::Device),
+            },
             (None, None) => Frame::zeroed_for(owner, Use::Shared),
         };
         let frame = frame.ok_or(ReadError::NoMemory)?;

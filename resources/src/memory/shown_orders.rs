@@ -115,7 +115,9 @@ impl AddressSpaces {
         match reclaim.source() {
             Some((Source::Shared(shared), page)) => {
                 let order = reclaim.order;
-                let place = || self.system.swap.get().and_then(|volume| volume.place(order.bill));
+                // On a disk there are pages of spaces alone.
+                let volume = self.system.swap.get().filter(|volume| volume.is_memory());
+                let place = || volume.and_then(|volume| volume.place(order.bill));
                 let answer = match shared.leave(page, order.frame, place) {
                     Leaving::Left => None,
                     Leaving::Stays => Some(Given::Refused),

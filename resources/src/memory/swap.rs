@@ -7,6 +7,9 @@
 //! - An activity has no more places than its part: who swaps does not keep others from it.
 //! - What the device will not take stays in memory, with its place: nothing is lost by a
 //!   failed write. A failed read concerns who reads.
+//!
+//! A device of memory answers at once. A disk is asked by requests to storage: then whoever
+//! writes or reads a page sends what it is told to, waits, and says what has become of it.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -15,8 +18,11 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use spin::Mutex;
-use vortex_machine::{Frame, Use};
+use vortex_machine::{Frame, PAGE, Piece, Use};
+use vortex_storage::Memory;
 use vortex_units::ActivityId;
+
+use crate::storage::{DiskMemory, Operation, Volume as DiskVolume, VolumeId, VolumeRequest};
 
 /// What pages are written to: blocks of a page's size.
 pub trait Device: Send + Sync {
@@ -40,9 +46,16 @@ pub trait Device: Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceError;
 
+/// What a volume is on.
+enum Backing {
+    Memory(Box<dyn Device>),
+    /// A volume of storage's: so many of its blocks are a page.
+    Disk(VolumeId, u64),
+}
+
 /// The volume.
 pub struct Volume {
-    device: Box<dyn Device>,
+    backing: Backing,
     free: Mutex<Vec<u32>>,
     /// Places in use, by activity.
     used: Vec<AtomicU32>,
@@ -58,6 +71,23 @@ pub struct Place {
     written: AtomicBool,
     /// What the device would not take.
     left: Mutex<Option<Frame>>,
+}
+
+/// How a page is written.
+pub enum Write {
+    /// At once. Whether its frame is free then; else it is kept itself.
+    Done(bool),
+    /// By this request. Its frame is the caller's until that is answered
+    /// ([`Place::written`]).
+    Ask(VolumeRequest, Frame),
+}
+
+/// How a page is read.
+pub enum Read {
+    /// At once: this is it.
+    Here(Frame),
+    /// By this request: then it is in this frame.
+    Ask(VolumeRequest, Frame),
 }
 
 /// Why a page that is kept cannot be had.
@@ -86,13 +116,29 @@ impl Volume {
     #[must_use]
     pub fn new(device: Box<dyn Device>, activities: usize) -> Option<Arc<Self>> {
         let blocks = device.blocks();
+        Self::on(Backing::Memory(device), blocks, activities)
+    }
+
+    /// One on a volume of storage's, as far as it has whole pages. `None` where it has none, or
+    /// the heap has no room.
+    #[must_use]
+    pub fn on_disk(id: VolumeId, disk: &DiskVolume, activities: usize) -> Option<Arc<Self>> {
+        /// A list of the free ones is in memory.
+        const MOST: u64 = 1 << 22;
+        let pages = (disk.bytes() / PAGE as u64).min(MOST);
+        let each = (PAGE as u64).checked_div(u64::from(disk.block_size))?;
+        let pages = u32::try_from(pages).ok().filter(|pages| *pages > 0 && each > 0)?;
+        Self::on(Backing::Disk(id, each), pages, activities)
+    }
+
+    fn on(backing: Backing, blocks: u32, activities: usize) -> Option<Arc<Self>> {
         let (mut free, mut used) = (Vec::new(), Vec::new());
         free.try_reserve_exact(blocks as usize).ok()?;
         used.try_reserve_exact(activities + 1).ok()?;
         free.extend((0..blocks).rev());
         used.resize_with(activities + 1, AtomicU32::default);
         let part = blocks / u32::try_from(activities.max(1)).ok()?;
-        Some(Arc::new(Self { device, free: Mutex::new(free), used, part }))
+        Some(Arc::new(Self { backing, free: Mutex::new(free), used, part }))
     }
 
     /// A place for a page of an activity; `None` where its part is used up.
@@ -130,6 +176,21 @@ impl Volume {
         }
     }
 
+    /// The volume of storage's that it is on.
+    #[must_use]
+    pub fn disk(&self) -> Option<VolumeId> {
+        match self.backing {
+            Backing::Memory(_) => None,
+            Backing::Disk(volume, _) => Some(volume),
+        }
+    }
+
+    /// Whether it answers at once.
+    #[must_use]
+    pub fn is_memory(&self) -> bool {
+        matches!(self.backing, Backing::Memory(_))
+    }
+
     /// Whether an activity has a place left.
     #[must_use]
     pub fn has_room(&self, activity: ActivityId) -> bool {
@@ -145,11 +206,41 @@ impl Volume {
 }
 
 impl Place {
+    /// What storage is asked for, to move this frame.
+    fn request(
+        &self,
+        (volume, each): (VolumeId, u64),
+        operation: Operation,
+        frame: &Frame,
+    ) -> Option<VolumeRequest> {
+        let mut data = DiskMemory::none();
+        let whole = Piece::new(frame.clone(), 0, PAGE)?;
+        let block = u64::from(self.number).checked_mul(each)?;
+        data.add(whole).then_some(VolumeRequest::Blocks { volume, operation, block, data })
+    }
+
     /// Keeps a page's contents, which nobody can change any more. Before anybody else has
-    /// the place. Whether the frame is free then; else it is kept itself.
+    /// the place.
     #[must_use]
-    pub fn write(&self, page: Frame) -> bool {
-        let taken = self.volume.device.write(self.number, &page).is_ok();
+    pub fn write(&self, page: Frame) -> Write {
+        match &self.volume.backing {
+            Backing::Memory(device) => {
+                let taken = device.write(self.number, &page).is_ok();
+                Write::Done(self.written(page, taken))
+            }
+            Backing::Disk(volume, each) => {
+                match self.request((*volume, *each), Operation::Write, &page) {
+                    Some(request) => Write::Ask(request, page),
+                    None => Write::Done(self.written(page, false)),
+                }
+            }
+        }
+    }
+
+    /// The device has taken the contents, or has not. Whether the frame is free then; else it
+    /// is kept itself.
+    #[must_use]
+    pub fn written(&self, page: Frame, taken: bool) -> bool {
         if !taken {
             *self.left.lock() = Some(page);
         }
@@ -161,17 +252,25 @@ impl Place {
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn read(&self, owner: ActivityId, of: Use) -> Result<Frame, ReadError> {
+    pub fn read(&self, owner: ActivityId, of: Use) -> Result<Read, ReadError> {
         if !self.written.load(Ordering::Acquire) {
             return Err(ReadError::NotYet);
         }
         let frame = Frame::zeroed_for(owner, of).ok_or(ReadError::NoMemory)?;
         if let Some(left) = &*self.left.lock() {
             frame.copy_from(left);
-            return Ok(frame);
+            return Ok(Read::Here(frame));
         }
-        self.volume.device.read(self.number, &frame).map_err(|_| ReadError::Device)?;
-        Ok(frame)
+        match &self.volume.backing {
+            Backing::Memory(device) => {
+                device.read(self.number, &frame).map_err(|_| ReadError::Device)?;
+                Ok(Read::Here(frame))
+            }
+            Backing::Disk(volume, each) => {
+                let request = self.request((*volume, *each), Operation::Read, &frame);
+                Ok(Read::Ask(request.ok_or(ReadError::NoMemory)?, frame))
+            }
+        }
     }
 }
 
@@ -189,6 +288,6 @@ impl Drop for Place {
 
 impl fmt::Debug for Volume {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Volume({} blocks, {} used)", self.device.blocks(), self.used())
+        write!(f, "Volume({} pages for each, {} used)", self.part, self.used())
     }
 }

@@ -453,7 +453,8 @@ impl Threads {
         vortex_machine::save_vectors(&mut thread.context);
         let space = thread.space.clone();
         let labels = Labels::flow(space.number);
-        let request = MemoryRequest::Fault { space, address, access, waited: Patience::default() };
+        let waited = Patience::default();
+        let request = MemoryRequest::Fault { space, address, access, waited, reading: None };
         match cx.request(ports.memory, labels, request) {
             Ok(trigger) => Outcome::Pending(trigger, at),
             Err(_) => self.kill(ready, SIGKILL, cx),

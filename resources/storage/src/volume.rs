@@ -73,6 +73,14 @@ pub struct Volume {
 }
 
 impl Volume {
+    /// Whether a block is of both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.address == other.address
+            && self.first < other.first.saturating_add(other.blocks)
+            && other.first < self.first.saturating_add(self.blocks)
+    }
+
     /// Bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::scsi::{Advice, Capacity, Command, Inquiry, Sense, units};
 use crate::virtio_scsi::{ANSWER, answer};
-use crate::{Address, VolumeId};
+use crate::{Address, Volume, VolumeId};
 
 #[test]
 fn commands_are_the_specifications_bytes() {
@@ -80,6 +80,21 @@ fn volumes_are_named_and_numbered_as_linux_does() {
     assert_eq!(name(33), Some(("sdc1".into(), 33)));
     assert_eq!(name(26 * 16), None);
     assert_eq!(name(u32::MAX), None);
+}
+
+#[test]
+fn volumes_overlap_where_a_block_is_of_both() {
+    let volume = |target, first, blocks| {
+        let address = Address { target, unit: 0 };
+        Volume { address, block_size: 512, first, blocks, name: std::string::String::new() }
+    };
+    let disk = volume(0, 0, 100);
+    for (first, blocks, over) in [(10, 10, true), (0, 1, true), (99, 1, true), (100, 9, false)] {
+        assert_eq!(disk.overlaps(&volume(0, first, blocks)), over, "{first}");
+        assert_eq!(volume(0, first, blocks).overlaps(&disk), over, "{first}");
+    }
+    assert!(!volume(0, 10, 10).overlaps(&volume(0, 20, 10)));
+    assert!(!disk.overlaps(&volume(1, 0, 100)));
 }
 
 #[test]
