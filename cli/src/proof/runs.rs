@@ -99,6 +99,21 @@ fn told(line: &str) -> Option<Run<'_>> {
     Some(Run { instructions: cycles.parse::<u64>().ok()? / CYCLES, of })
 }
 
+/// The longest run that a counted machine has told of this resource, in instructions, and all
+/// that were longer than a run may be.
+pub(super) fn longest_of(resource: &str, console: &str) -> (u64, Vec<String>) {
+    let (start, mut longest, mut wrong) = (format!("{resource} for "), 0, Vec::new());
+    for Run { instructions, of } in console.lines().filter_map(told) {
+        if of.starts_with(&start) {
+            longest = longest.max(instructions);
+        }
+        if instructions > MOST {
+            wrong.push(format!("{of}: {instructions} instructions in one run"));
+        }
+    }
+    (longest, wrong)
+}
+
 fn judge(cases: &[String], console: &str) -> Verdict {
     let mut wrong = String::new();
     for case in cases {
@@ -144,6 +159,15 @@ mod tests {
             Verdict::Bad(why) => Some(why),
             _ => None,
         }
+    }
+
+    #[test]
+    fn a_resources_longest_run_is_found() {
+        let console = "longest run: 100 cycles, resource.dir for a: x\r\n\
+            longest run: 300 cycles, resource.dir for b: x\nlongest run: 100002 cycles, other for b: y";
+        let (longest, wrong) = longest_of("resource.dir", console);
+        assert_eq!(longest, 150);
+        assert_eq!(wrong, ["other for b: y: 50001 instructions in one run"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::runs::longest_of;
 use super::{Extent, Verdict};
 use crate::commands::stage::{Beside, Stage};
 use crate::failure::Failure;
@@ -64,6 +65,19 @@ const SWAP_CONFIGURATION: &str = "\
 </schedulerconfig>
 ";
 
+/// Who reads where runs are counted.
+const COUNTED_CONFIGURATION: &str = "\
+<schedulerconfig>
+<cpumultiplexor tag=\"cpumux0\" core=\"0\" algorithm=\"propshare.wfq\"/>
+<resourcescheduler resource=\"resource.thread\" algorithm=\"propshare.round-robin\">
+<cpumultiplexor tag=\"cpumux0\"/> </resourcescheduler>
+<activity name=\"pull\" share=\"100\"/>
+<service activity=\"pull\"> <program> /bin/disk </program> <argument> pull </argument>
+<argument> --threads </argument> <argument> 48 </argument>
+<argument> --seconds </argument> <argument> 1 </argument> </service>
+</schedulerconfig>
+";
+
 /// As a part of the proof.
 pub fn part(_: &Path, _: Extent) -> Verdict {
     let accelerator = match Accelerator::choose(Wish::Tcg, false) {
@@ -85,12 +99,13 @@ fn both(stage: &Stage) -> Result<String, String> {
     bytes(stage, &image)?;
     let (parts, full) = divided(stage, &image)?;
     let pages = swapped(stage, &folder.path().join("swap.img"))?;
+    let longest = bounded(&image)?;
     let asked = SHARES.map(|share| share.to_string()).join("/");
     let got = parts.map(|part| format!("{part:.1}")).join("/");
     Ok(format!(
         "the image is what it must be; {pages} pages were written to a swap disk, none lost; a \
          slow disk's bytes are divided {got} where {asked} are the shares, its ring full at \
-         {full} of 100 requests"
+         {full} of 100 requests; DIR's longest run: {longest} instructions"
     ))
 }
 
@@ -185,6 +200,21 @@ fn no_room(console: &str) -> u64 {
         line.split_once(", no room ")?.1.strip_suffix(" times")?.parse().ok()
     };
     console.lines().filter_map(times).sum()
+}
+
+/// Many read at once where time counts instructions: no run is too long (law 5). DIR's longest.
+fn bounded(image: &Path) -> Result<u64, String> {
+    let accelerator = Accelerator::choose(Wish::Tcg, true).map_err(|error| error.to_string())?;
+    let stage = Stage { accelerator, counted: true, cores: Cores::LEAST };
+    let disks = Disks { disks: vec![Disk::new(image)], depth: None };
+    let beside = Beside { disks: Some(&disks), words: &["runs=told"], ..Beside::default() };
+    let said = stage.run_with(COUNTED_CONFIGURATION, &["disk"], LIMIT, beside);
+    let console = said.map_err(|failure| failure.to_string())?;
+    let (longest, mut wrong) = longest_of("resource.dir", &console);
+    if longest == 0 || !console.contains(" bytes in 1 s") {
+        wrong.push("nothing was read".into());
+    }
+    told(wrong, &console).map(|()| longest)
 }
 
 /// Programs that have more memory than they may, with a disk as the swap volume:
@@ -286,7 +316,9 @@ mod tests {
 
     #[test]
     fn its_configurations_are_sound() {
-        assert!(crate::config_file::parse(SWAP_CONFIGURATION.as_bytes()).is_ok());
+        for text in [SWAP_CONFIGURATION, COUNTED_CONFIGURATION] {
+            assert!(crate::config_file::parse(text.as_bytes()).is_ok());
+        }
         for services in [["check", "steady --count 9"], ["pull", "pull"]] {
             let text = configuration(&services, SHARES);
             assert!(crate::config_file::parse(text.as_bytes()).is_ok(), "{text}");

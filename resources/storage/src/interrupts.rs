@@ -17,7 +17,7 @@ use crate::requests::{InterruptRequest, Mail, Reply};
 use crate::wiring::Wiring;
 
 /// Requests taken in one run.
-const BATCH: u32 = 16;
+const BATCH: u32 = 8;
 /// How often it is looked whether a request takes too long, or an interrupt was missed.
 const TICK: Micros = Micros::new(1_000_000);
 /// How long a device may take for a request. Then nothing is expected of it any more.
