@@ -66,7 +66,8 @@ fn print(place: usize, sample: &Sample, holders: bool) {
             text += &client(place, core, of, sample);
         }
     }
-    out::put(1, &text);
+    // A line at a time: what others say meanwhile comes between lines.
+    text.split_inclusive('\n').for_each(|line| out::put(1, line));
 }
 
 fn main() {
