@@ -13,6 +13,6 @@ mod words;
 pub use entitle::{
     class, entitlement, favours, multiplexor_share, parent, places, thread_standing,
 };
-pub use offered::{OF_DISKS, Remark, refused, simulated};
+pub use offered::{OF_DISKS, Remark, place_of, refused, simulated};
 pub use policies::{Pace, PolicyError, multiplexor, resource, stacked};
 pub use words::judge_words;

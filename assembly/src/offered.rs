@@ -24,6 +24,13 @@ const RESOURCES: [(&str, bool); 5] = [
 pub const OF_DISKS: [&str; 5] =
     ["resource.storage", "resource.scsi", "resource.sdrwr", "resource.drwr", "resource.dir"];
 
+/// The place of a resource among those that the kernel has beside threads: what tells them
+/// apart where the configuration names none.
+#[must_use]
+pub fn place_of(name: &str) -> Option<usize> {
+    RESOURCES.iter().map(|(known, _)| known).chain(&OF_DISKS).position(|&known| known == name)
+}
+
 /// What is to be said of an element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {
@@ -37,6 +44,7 @@ pub struct Remark {
 #[must_use]
 pub fn refused(config: &Config) -> Vec<Remark> {
     let mut all: Vec<Remark> = config.resources.iter().filter_map(resource).collect();
+    all.extend(config.resources.iter().filter_map(favoured));
     // What the kernel has for itself is the machine's reserve.
     if let Some(own) = config.activities.first()
         && own.memory != MemoryBudget::default()
@@ -73,6 +81,17 @@ fn resource(written: &ResourceScheduler) -> Option<Remark> {
         }
         Some(_) => None,
     }
+}
+
+/// Why what a resource favours is refused.
+fn favoured(written: &ResourceScheduler) -> Option<Remark> {
+    let favours = written.favours.as_deref()?;
+    if favours == THREAD || place_of(favours).is_some() {
+        return None;
+    }
+    let text =
+        format!("'{favours}': the kernel has no such resource whose requests could go first");
+    Some(Remark { place: written.place, text })
 }
 
 /// What the kernel does not look at, since it is said for `./vortex simulate`.
@@ -141,6 +160,19 @@ mod tests {
         for (text, has) in all.iter().zip(["'bus'", "'resource.tcp'", "infrastructure"]) {
             assert!(text.contains(has), "{text}");
         }
+    }
+
+    #[test]
+    fn whose_requests_could_never_go_first_is_refused() {
+        let favouring = |resource: &str, favours: &str| {
+            let written = scheduler(resource, &["m0"]);
+            let attribute = format!("algorithm=\"propshare.wfq\" favours=\"{favours}\"");
+            refused(&config(&written.replace("algorithm=\"propshare.wfq\"", &attribute)))
+        };
+        assert_eq!(favouring("resource.file", "resource.asr"), []);
+        assert_eq!(favouring("resource.file", "resource.thread"), []);
+        let none = favouring("resource.file", "resource.ext2");
+        assert!(matches!(&none[..], [one] if one.text.starts_with("'resource.ext2'")), "{none:?}");
     }
 
     #[test]

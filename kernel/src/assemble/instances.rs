@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 
-use vortex_config::Config;
+use vortex_config::{Config, ResourceScheduler};
 use vortex_grid::policy::{Metric, Params, Scheduler};
 use vortex_grid::{Class, Family, Frequency, Grid, InstanceSpec, Parent, Standing};
 use vortex_resources::process::Threads;
@@ -13,10 +13,6 @@ use vortex_resources::{Mail, System};
 use vortex_units::{ActivityId, Micros, Share};
 
 use super::Failure;
-
-/// The resources of this kernel that a configuration need not name.
-const RESOURCES: [&str; 5] =
-    ["resource.process", "resource.asr", "resource.file", "resource.monitor", "resource.memory"];
 
 /// The share of a resource that the configuration does not name, at each multiplexor.
 const RESOURCE_SHARE: u32 = 100;
@@ -58,7 +54,7 @@ pub(super) fn add_threads(
         cores,
         owner: activity,
         batch: thread.batch,
-        favours: None,
+        favours: favours(config, thread),
     };
     let system = system.clone();
     grid.family(spec, move |_| Threads { system: system.clone() })
@@ -92,8 +88,7 @@ pub(super) fn spec_by(
             cores: vortex_assembly::places(written),
             owner: ActivityId::INFRASTRUCTURE,
             batch: written.batch,
-            favours: vortex_assembly::favours(config, written)
-                .or_else(|| default_class(written.favours.as_ref()?)),
+            favours: favours(config, written),
         });
     }
     let share = Share::from_units(RESOURCE_SHARE).unwrap_or(Share::ONE);
@@ -113,11 +108,14 @@ pub(super) fn spec_by(
     })
 }
 
+/// The class of the resource that this one favours, named by the configuration or not.
+fn favours(config: &Config, written: &ResourceScheduler) -> Option<Class> {
+    vortex_assembly::favours(config, written).or_else(|| default_class(written.favours.as_ref()?))
+}
+
 /// The class of a resource that the configuration does not name.
 fn default_class(name: &str) -> Option<Class> {
-    let mut all = RESOURCES.iter().chain(&vortex_assembly::OF_DISKS);
-    let place = all.position(|&known| known == name)?;
-    Some(Class(u16::MAX - 2 - u16::try_from(place).ok()?))
+    Some(Class(u16::MAX - 2 - u16::try_from(vortex_assembly::place_of(name)?).ok()?))
 }
 
 fn default_scheduler(
