@@ -42,6 +42,7 @@ errnos! {
     ENOMEM: "Out of kernel memory.",
     EACCES: "Access denied.",
     EFAULT: "Not an address of the caller.",
+    ENOTBLK: "Not a disk.",
     EBUSY: "In use.",
     EEXIST: "It exists.",
     EXDEV: "Across file systems.",
@@ -68,6 +69,7 @@ errnos! {
     ELOOP: "Too many symbolic links.",
     EOVERFLOW: "The value does not fit.",
     EOPNOTSUPP: "Not supported.",
+    EUCLEAN: "A file system is damaged.",
     EDQUOT: "The owner's budget is spent.",
 }
 

@@ -6,6 +6,7 @@ use crate::Errno;
 use crate::description::OpenId;
 use crate::exec::EXECUTABLE;
 use crate::inode::{Body, Inode};
+use crate::mounted::Change;
 use crate::node::{At, Node};
 use crate::root::{Caller, PERMISSIONS, Root};
 use crate::time::Stamp;
@@ -16,6 +17,17 @@ impl Root {
             Node::Inode(id) => self.inode_mut(*id),
             Node::Proc(_) => Err(Errno::EPERM),
         }
+    }
+
+    /// Changes attributes; on a disk that is asked for.
+    fn set(&mut self, caller: &Caller, node: &Node, change: Change) -> Result<(), Errno> {
+        let Node::Inode(id) = node else { return Err(Errno::EPERM) };
+        let change = Change { changed: Some(caller.now), ..change };
+        if let Some(asked) = self.set_on_disk(caller, *id, change)? {
+            return Err(asked);
+        }
+        self.inode_mut(*id)?.set(&change);
+        Ok(())
     }
 
     /// `fchmodat2`, with `AT_SYMLINK_NOFOLLOW` and `AT_EMPTY_PATH`.
@@ -44,9 +56,11 @@ impl Root {
         if matches!(inode.body, Body::Link(_)) {
             return Err(Errno::EOPNOTSUPP);
         }
-        inode.permissions = mode & PERMISSIONS;
-        inode.changed = caller.now;
-        Ok(())
+        self.set(
+            caller,
+            node,
+            Change { permissions: Some(mode & PERMISSIONS), ..Change::default() },
+        )
     }
 
     /// `fchownat`, with `AT_SYMLINK_NOFOLLOW` and `AT_EMPTY_PATH`; an owner of `None` stays.
@@ -91,16 +105,15 @@ impl Root {
         group: Option<u32>,
     ) -> Result<(), Errno> {
         let inode = self.changeable(node)?;
-        inode.user = user.unwrap_or(inode.user);
-        inode.group = group.unwrap_or(inode.group);
+        let mut permissions = inode.permissions;
         if !inode.is_directory() {
-            inode.permissions &= !abi::S_ISUID;
-            if inode.permissions & abi::S_IXGRP != 0 {
-                inode.permissions &= !abi::S_ISGID;
+            permissions &= !abi::S_ISUID;
+            if permissions & abi::S_IXGRP != 0 {
+                permissions &= !abi::S_ISGID;
             }
         }
-        inode.changed = caller.now;
-        Ok(())
+        let permissions = Some(permissions);
+        self.set(caller, node, Change { permissions, user, group, ..Change::default() })
     }
 
     /// `utimensat`, with `AT_SYMLINK_NOFOLLOW` and `AT_EMPTY_PATH`; the time of access and
@@ -122,17 +135,13 @@ impl Root {
             return Ok(());
         }
         let node = self.locate(caller, at, flags)?;
-        let inode = self.changeable(&node)?;
-        let [accessed, modified] = times;
-        for (stamp, time) in [(accessed, &mut inode.accessed), (modified, &mut inode.modified)] {
-            match stamp {
-                Stamp::Now => *time = caller.now,
-                Stamp::At(given) => *time = given,
-                Stamp::Omit => {}
-            }
-        }
-        inode.changed = caller.now;
-        Ok(())
+        self.changeable(&node)?;
+        let [accessed, modified] = times.map(|stamp| match stamp {
+            Stamp::Now => Some(caller.now),
+            Stamp::At(given) => Some(given),
+            Stamp::Omit => None,
+        });
+        self.set(caller, &node, Change { accessed, modified, ..Change::default() })
     }
 
     /// `faccessat2`: whether the superuser may. With `AT_SYMLINK_NOFOLLOW`, `AT_EMPTY_PATH`

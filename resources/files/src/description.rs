@@ -7,6 +7,7 @@ use linux_raw_sys::general as abi;
 use crate::accounts::Counted;
 use crate::directory::Name;
 use crate::inode::{Body, Inode, InodeId};
+use crate::mounted::Listed;
 use crate::node::Node;
 use crate::root::{OPEN_COST, Root};
 use crate::slab::Key;
@@ -25,6 +26,8 @@ pub struct Description {
     pub(crate) offset: u64,
     pub(crate) users: u32,
     pub(crate) owner: Owner,
+    /// Entries of a directory on a disk, from a place on.
+    pub(crate) listed: Option<(u64, Vec<Listed>)>,
     /// What was read of an entry of `/proc`.
     pub(crate) text: Option<(u64, ProcText)>,
     /// The partner's number of opens that an open of a FIFO waits to see changed.
@@ -115,6 +118,7 @@ impl Root {
             offset: 0,
             users: 1,
             owner,
+            listed: None,
             text: None,
             awaits: None,
             quiet: None,
@@ -170,7 +174,7 @@ impl Root {
         }
         let Node::Inode(inode) = &description.node else { return Ok(Object::Proc) };
         Ok(match &self.inode(*inode)?.body {
-            Body::File(_) => Object::File,
+            Body::File(_) | Body::Cached(_) => Object::File,
             Body::Directory(_) => Object::Directory,
             Body::Fifo(pipe) => Object::Pipe { buffered: pipe.buffered() },
             Body::Character(dev) => Object::Device(*dev),

@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 use core::ops::Bound;
 
 use crate::inode::InodeId;
+use crate::mounted::Names;
 use crate::{Errno, Owner};
 
 /// A name within a directory.
@@ -34,12 +35,19 @@ pub(crate) struct Directory {
     pub name: Name,
     /// Whether it has been removed: nothing can be made in it again.
     pub removed: bool,
+    /// Of one on a disk: what else is known of its names. Others may be there than those above.
+    pub disk: Option<Names>,
 }
 
 impl Directory {
     pub fn new(parent: InodeId, name: Name) -> Self {
         let (names, order) = (BTreeMap::new(), BTreeMap::new());
-        Self { names, order, next: FIRST, parent, name, removed: false }
+        Self { names, order, next: FIRST, parent, name, removed: false, disk: None }
+    }
+
+    /// One that is on a disk; nothing of it is known.
+    pub fn of_disk(parent: InodeId, name: Name) -> Self {
+        Self { disk: Some(Names::default()), ..Self::new(parent, name) }
     }
 
     pub fn len(&self) -> usize {

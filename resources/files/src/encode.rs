@@ -119,13 +119,14 @@ impl FileSystem {
             bytes,
             statfs64 {
                 f_type: i64 = self.magic,
-                f_bsize: i64 = PAGE,
+                f_bsize: i64 = self.block,
                 f_blocks: u64 = self.blocks,
                 f_bfree: u64 = self.free,
-                f_bavail: u64 = self.free,
+                f_bavail: u64 = self.available,
                 f_files: u64 = self.files,
+                f_ffree: u64 = self.free_files,
                 f_namelen: i64 = self.longest_name,
-                f_frsize: i64 = PAGE,
+                f_frsize: i64 = self.block,
             }
         );
         bytes

@@ -42,6 +42,7 @@ impl Root {
                     Sought::At(found) => found,
                     behind => return Ok(behind),
                 },
+                Body::Cached(contents) => in_cached(contents.size(), here, offset, whence)?,
                 Body::Character(Dev::NULL | Dev::ZERO | Dev::FULL) => 0,
                 Body::Directory(_) => simple(here, offset, whence, None)?,
                 Body::Character(dev) if dev.is_memory() => here,
@@ -88,6 +89,13 @@ impl Root {
     }
 
     fn resize(&mut self, caller: &Caller, id: InodeId, size: u64) -> Result<(), Errno> {
+        if let Body::Cached(contents) = &self.inode(id)?.body {
+            if size > contents.size() && size > caller.largest {
+                return Err(Errno::EFBIG);
+            }
+            let asked = self.resize_on_disk(caller, (id, false), size)?;
+            return Err(asked.unwrap_or(Errno::EIO));
+        }
         let inode = self.inode_mut(id)?;
         let Body::File(contents) = &mut inode.body else { return Err(Errno::EINVAL) };
         if size > contents.size() && size > caller.largest {
@@ -102,7 +110,7 @@ impl Root {
     /// `fallocate`, in steps: how many bytes of the range are done. The caller goes on with
     /// the rest until there is none.
     ///
-    /// Modes: 0, `FALLOC_FL_KEEP_SIZE`, and with it `FALLOC_FL_PUNCH_HOLE`. Unlike in
+    /// Not for files on a disk, as with Linux's ext2. Modes: 0, `FALLOC_FL_KEEP_SIZE`, and with it `FALLOC_FL_PUNCH_HOLE`. Unlike in
     /// Linux, what was allocated before `ENOSPC` stays.
     ///
     /// # Errors
@@ -134,6 +142,7 @@ impl Root {
         let inode = self.inodes.get_mut(inode).ok_or(Errno::EBADF)?;
         let contents = match &mut inode.body {
             Body::File(contents) => contents,
+            Body::Cached(_) => return Err(Errno::EOPNOTSUPP),
             Body::Directory(_) => return Err(Errno::EISDIR),
             Body::Fifo(_) => return Err(Errno::ESPIPE),
             _ => return Err(Errno::ENODEV),
@@ -167,6 +176,17 @@ fn in_file(contents: &Contents, here: u64, offset: i64, whence: u32) -> Result<S
             contents.seek(from, whence == abi::SEEK_DATA)
         }
         _ => simple(here, offset, whence, Some(contents.size())).map(Sought::At),
+    }
+}
+
+/// Of a file on a disk all counts as data, as in Linux's ext2.
+fn in_cached(size: u64, here: u64, offset: i64, whence: u32) -> Result<u64, Errno> {
+    if !matches!(whence, abi::SEEK_DATA | abi::SEEK_HOLE) {
+        return simple(here, offset, whence, Some(size));
+    }
+    match u64::try_from(offset) {
+        Ok(from) if from < size => Ok(if whence == abi::SEEK_DATA { from } else { size }),
+        _ => Err(Errno::ENXIO),
     }
 }
 

@@ -1,11 +1,13 @@
 //! The objects of the tree: what they are, whose, and since when.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use linux_raw_sys::general as abi;
 
 use crate::contents::Contents;
 use crate::directory::Directory;
 use crate::event::Event;
+use crate::mounted::{Cached, Change, State};
 use crate::pipe::Pipe;
 use crate::slab::Key;
 use crate::{Dev, Owner, Time};
@@ -32,6 +34,8 @@ pub struct Inode {
     pub(crate) born: Time,
     pub(crate) owner: Owner,
     pub(crate) body: Body,
+    /// Of one that is on a disk. It lives while it has a name in the tree or is held.
+    pub(crate) disk: Option<Box<State>>,
 }
 
 /// Names an object of the tree.
@@ -39,6 +43,8 @@ pub type InodeId = Key<Inode>;
 
 pub(crate) enum Body {
     File(Contents),
+    /// A file on a disk.
+    Cached(Arc<dyn Cached>),
     Directory(Box<Directory>),
     Link(Box<[u8]>),
     Fifo(Box<Pipe>),
@@ -46,14 +52,17 @@ pub(crate) enum Body {
     Block(Dev),
     Socket,
     Event(Event),
-    External { tag: u64, kind: u32 },
+    External {
+        tag: u64,
+        kind: u32,
+    },
 }
 
 impl Body {
     /// The type's bits of the mode.
     pub fn kind(&self) -> u32 {
         match self {
-            Self::File(_) => abi::S_IFREG,
+            Self::File(_) | Self::Cached(_) => abi::S_IFREG,
             Self::Directory(_) => abi::S_IFDIR,
             Self::Link(_) => abi::S_IFLNK,
             Self::Fifo(_) => abi::S_IFIFO,
@@ -109,6 +118,10 @@ impl Inode {
     pub(crate) fn size(&self) -> u64 {
         match &self.body {
             Body::File(contents) => contents.size(),
+            Body::Cached(contents) => contents.size(),
+            Body::Directory(_) if self.disk.is_some() => {
+                self.disk.as_ref().map_or(0, |state| state.size)
+            }
             Body::Directory(directory) => {
                 (directory.len() as u64).saturating_add(2).saturating_mul(20)
             }
@@ -119,10 +132,27 @@ impl Inode {
 
     /// Blocks of 512 bytes.
     pub(crate) fn blocks(&self) -> u64 {
-        match &self.body {
-            Body::File(contents) => contents.pages().saturating_mul(8),
+        match (&self.disk, &self.body) {
+            (Some(state), _) => state.blocks,
+            (None, Body::File(contents)) => contents.pages().saturating_mul(8),
             _ => 0,
         }
+    }
+
+    /// Whether a program may still have it: by a name or a hold. One on a disk is only a copy.
+    pub(crate) fn lives(&self) -> bool {
+        let names = self.disk.as_ref().map_or(self.links, |state| state.names);
+        names > 0 || self.holds > 0
+    }
+
+    /// Sets what is given.
+    pub(crate) fn set(&mut self, change: &Change) {
+        self.permissions = change.permissions.unwrap_or(self.permissions);
+        self.user = change.user.unwrap_or(self.user);
+        self.group = change.group.unwrap_or(self.group);
+        self.accessed = change.accessed.unwrap_or(self.accessed);
+        self.modified = change.modified.unwrap_or(self.modified);
+        self.changed = change.changed.unwrap_or(self.changed);
     }
 
     /// Notes that the contents changed.
@@ -137,6 +167,9 @@ impl Inode {
         let stale = self.accessed <= self.modified || self.accessed <= self.changed;
         if stale || now.seconds.saturating_sub(self.accessed.seconds) >= DAY {
             self.accessed = now;
+            if let Some(state) = &mut self.disk {
+                state.read = true;
+            }
         }
     }
 }

@@ -47,8 +47,10 @@ impl Root {
         if is_directory(&one) || is_directory(&other) {
             return Err(Errno::EISDIR);
         }
-        let (Some((one, Body::File(_))), Some((other, Body::File(_)))) = (one, other) else {
-            return Err(Errno::EINVAL);
+        let is_file = |body: &Body| matches!(body, Body::File(_) | Body::Cached(_));
+        let (one, other) = match (one, other) {
+            (Some((one, from)), Some((other, to))) if is_file(from) && is_file(to) => (one, other),
+            _ => return Err(Errno::EINVAL),
         };
         if !source.reads() || !sink.writes() || sink.flags & abi::O_APPEND != 0 {
             return Err(Errno::EBADF);
@@ -85,6 +87,7 @@ impl Root {
         match node.clone() {
             Node::Inode(inode) => match &self.inode(inode)?.body {
                 Body::File(_) => self.read_file(caller, id, inode, offset, sink),
+                Body::Cached(_) => self.read_cached(caller, id, inode, offset, sink),
                 Body::Directory(_) => Err(Errno::EISDIR),
                 Body::Character(dev) if dev.is_memory() => read_memory(*dev, sink, random),
                 Body::Character(dev) => Ok(Outcome::Device(*dev)),
@@ -117,6 +120,7 @@ impl Root {
         match node.clone() {
             Node::Inode(inode) => match &self.inode(inode)?.body {
                 Body::File(_) => self.write_file(caller, id, inode, offset, source),
+                Body::Cached(_) => self.write_cached(caller, id, inode, offset, source),
                 Body::Directory(_) => Err(Errno::EISDIR),
                 Body::Character(dev) if dev.is_memory() => write_memory(*dev, source),
                 Body::Character(dev) => Ok(Outcome::Device(*dev)),

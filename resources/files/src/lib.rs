@@ -52,6 +52,7 @@ mod list;
 mod load;
 mod lock;
 mod locking;
+mod mounted;
 mod moving;
 mod names;
 mod node;
@@ -81,6 +82,9 @@ pub use io::Random;
 pub use load::LoadError;
 pub use lock::LockOwner;
 pub use locking::{FLOCK, Locked};
+pub use mounted::{
+    Ask, Cached, Change, Create, FsId, Known, Link, Listed, OnDisk, Rename, Then, Told, Unlink,
+};
 pub use moving::{Collect, Sink, Source, WINDOW};
 pub use node::{At, Fd, Node};
 pub use open::Opened;

@@ -6,7 +6,7 @@ use crate::Errno;
 use crate::description::OpenId;
 use crate::directory::Directory;
 use crate::encode::{DIRENT_NAME, dirent};
-use crate::inode::{Inode, entry_kind};
+use crate::inode::{Inode, InodeId, entry_kind};
 use crate::moving::{Sink, WINDOW};
 use crate::node::Node;
 use crate::proc::ProcName;
@@ -74,6 +74,9 @@ impl Root {
         let mut listing = Listing { sink, left, done: 0, offset: description.offset };
         let node = node.clone();
         match &node {
+            Node::Inode(inode) if self.on_disk(*inode)?.is_some() => {
+                self.list_on_disk(caller, (id, *inode), &mut listing)?;
+            }
             Node::Inode(inode) => {
                 let inode = self.inode(*inode)?;
                 let directory = inode.directory().ok_or(Errno::ENOTDIR)?;
@@ -90,6 +93,24 @@ impl Root {
             self.inode_mut(inode)?.note_access(caller.now);
         }
         Ok(done)
+    }
+
+    fn list_on_disk(
+        &mut self,
+        caller: &Caller,
+        (open, inode): (OpenId, InodeId),
+        listing: &mut Listing,
+    ) -> Result<(), Errno> {
+        if self.inode(inode)?.directory().is_some_and(|directory| directory.removed) {
+            return Err(Errno::ENOENT);
+        }
+        let entries = self.listed(caller, open, inode, listing.offset)?;
+        for entry in entries.unwrap_or_default().iter().take(MOST_ENTRIES) {
+            if !listing.put(&entry.name, entry.number, entry.kind, entry.next)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn list_directory(

@@ -46,7 +46,7 @@ impl Root {
         Ok(Vacancy { dir, name })
     }
 
-    /// Makes an object with a name.
+    /// Makes an object with a name; on a disk that is asked for.
     pub(crate) fn create(
         &mut self,
         caller: &Caller,
@@ -54,6 +54,9 @@ impl Root {
         body: Body,
         permissions: u32,
     ) -> Result<InodeId, Errno> {
+        if let Some(asked) = self.create_on_disk(caller, &vacancy, &body, permissions, false)? {
+            return Err(asked);
+        }
         let above = self.inode(vacancy.dir)?;
         let inherits = above.permissions & abi::S_ISGID != 0;
         let group = above.group;
@@ -167,6 +170,9 @@ impl Root {
             (_, u32::MAX) => return Err(Errno::EMLINK),
             _ => {}
         }
+        if let Some(asked) = self.link_on_disk(caller, &vacancy, id)? {
+            return Err(asked);
+        }
         self.attach(vacancy.dir, vacancy.name, id, caller.owner)?;
         let inode = self.inode_mut(id)?;
         inode.changed = caller.now;
@@ -218,6 +224,23 @@ impl Root {
             return Err(Errno::ENOTDIR);
         }
         let Node::Inode(dir) = found.parent else { return Err(Errno::EPERM) };
+        self.take_name(caller, dir, name, target)
+    }
+
+    /// Takes a name away; on a disk that is asked for.
+    fn take_name(
+        &mut self,
+        caller: &Caller,
+        dir: InodeId,
+        name: &Name,
+        target: &Node,
+    ) -> Result<(), Errno> {
+        if let Node::Inode(id) = target
+            && self.has_mounts()
+            && let Some(asked) = self.unlink_on_disk(caller, dir, name, *id)?
+        {
+            return Err(asked);
+        }
         self.detach(dir, name, caller.now)
     }
 
@@ -236,10 +259,14 @@ impl Root {
             Node::Proc(_) => return Err(Errno::EPERM),
         };
         let directory = self.inode(id)?.directory().ok_or(Errno::ENOTDIR)?;
-        if !directory.is_empty() {
+        if self.mounts.is_top(id) {
+            return Err(Errno::EBUSY);
+        }
+        // A disk's own are not all known: those below look.
+        if !directory.is_empty() && directory.disk.is_none() {
             return Err(Errno::ENOTEMPTY);
         }
         let Node::Inode(dir) = parent else { return Err(Errno::EPERM) };
-        self.detach(dir, name, caller.now)
+        self.take_name(caller, dir, name, &Node::Inode(id))
     }
 }

@@ -54,6 +54,9 @@ impl Root {
         mode: u32,
         effects: &mut Effects,
     ) -> Result<Opened, Errno> {
+        if let Some(made) = caller.made() {
+            return self.open_made(caller, made, flags);
+        }
         if flags & abi::O_PATH != 0 {
             return self.open_path(caller, at, flags & WITH_PATH);
         }
@@ -97,6 +100,14 @@ impl Root {
         Ok(opened)
     }
 
+    /// Opens a file that was made on a disk for this call, and is held for it.
+    fn open_made(&mut self, caller: &Caller, made: InodeId, flags: u32) -> Result<Opened, Errno> {
+        let shown = flags & !ONCE | abi::O_LARGEFILE;
+        let opened = self.open_node(Node::Inode(made), shown, caller.owner);
+        self.unhold(&Node::Inode(made));
+        opened.map(Opened::Ready)
+    }
+
     fn open_path(&mut self, caller: &Caller, at: At, flags: u32) -> Result<Opened, Errno> {
         let keep = flags & abi::O_NOFOLLOW != 0;
         let found = self.walk(caller, at, if keep { Tail::Keep } else { Tail::Follow })?;
@@ -132,6 +143,11 @@ impl Root {
         if matches!(directory, Node::Proc(_)) {
             return Err(Errno::EOPNOTSUPP);
         }
+        if let Node::Inode(id) = directory
+            && self.on_disk(id)?.is_some()
+        {
+            return Err(Errno::EOPNOTSUPP);
+        }
         let permissions = mode & PERMISSIONS & !caller.place.umask();
         let body = Body::File(Contents::default());
         let id = self.make(body, permissions, caller.owner, caller.now)?;
@@ -155,7 +171,11 @@ impl Root {
     ) -> Result<InodeId, Errno> {
         let vacancy = self.room_in(parent, name)?;
         let permissions = mode & PERMISSIONS & !caller.place.umask();
-        self.create(caller, vacancy, Body::File(Contents::default()), permissions)
+        let body = Body::File(Contents::default());
+        match self.create_on_disk(caller, &vacancy, &body, permissions, true)? {
+            Some(asked) => Err(asked),
+            None => self.create(caller, vacancy, body, permissions),
+        }
     }
 
     /// Whether what is there may be opened so.
@@ -169,7 +189,12 @@ impl Root {
             return Err(Errno::ENOTDIR);
         }
         match node {
-            Node::Inode(id) if writes => self.check_writable(*id)?,
+            Node::Inode(id) if writes => {
+                self.check_writable(*id)?;
+                if matches!(self.inode(*id)?.body, Body::Cached(_)) {
+                    self.check_changeable(*id)?;
+                }
+            }
             _ => {}
         }
         match node {
@@ -199,6 +224,14 @@ impl Root {
     ) -> Result<Opened, Errno> {
         if matches!(self.inode(id)?.body, Body::Fifo(_)) {
             return self.open_fifo(id, shown, caller.owner, effects);
+        }
+        if flags & abi::O_TRUNC != 0
+            && let Body::Cached(contents) = &self.inode(id)?.body
+            && contents.size() > 0
+        {
+            // Made again when it is empty.
+            let asked = self.resize_on_disk(caller, (id, true), 0)?;
+            return Err(asked.unwrap_or(Errno::EIO));
         }
         let open = self.open_node(Node::Inode(id), shown, caller.owner)?;
         let inode = self.inode_mut(id)?;

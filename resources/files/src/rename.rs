@@ -33,10 +33,22 @@ impl Root {
         let to = self.walk(caller, new, Tail::Name)?;
         let (from, to) = ends(from, to, keep)?;
         let source = from.target.ok_or(Errno::ENOENT)?;
+        if self.mounts.is_top(source) || to.target.is_some_and(|target| self.mounts.is_top(target))
+        {
+            return Err(Errno::EBUSY);
+        }
         self.check_kinds(&from, &to, keep, exchange)?;
         self.check_ancestors(&from, &to, exchange)?;
+        if to.target == Some(source) {
+            return Ok(());
+        }
+        let ends = ((from.dir, &from.name), (to.dir, &to.name));
+        let objects = (source, to.target);
+        let asked = self.rename_on_disk(caller, ends.0, ends.1, objects, (exchange, keep))?;
+        if let Some(asked) = asked {
+            return Err(asked);
+        }
         match to.target {
-            Some(target) if target == source => Ok(()),
             Some(target) if exchange => self.exchange(caller, &from, &to, source, target),
             _ => self.replace(caller, &from, &to, source),
         }
@@ -90,7 +102,9 @@ impl Root {
             _ if exchange => Ok(()),
             (true, None) => Err(Errno::ENOTDIR),
             (false, Some(_)) => Err(Errno::EISDIR),
-            (_, Some(directory)) if !directory.is_empty() => Err(Errno::ENOTEMPTY),
+            (_, Some(directory)) if !directory.is_empty() && directory.disk.is_none() => {
+                Err(Errno::ENOTEMPTY)
+            }
             _ => Ok(()),
         }
     }
@@ -130,7 +144,7 @@ impl Root {
         }
         let old = self.directory_mut(from.dir)?.remove(&from.name).ok_or(Errno::ENOENT)?;
         self.accounts.credit(old.owner, ENTRY_COST.saturating_add(from.name.len() as u64));
-        self.moved(source, from.dir, to)?;
+        self.moved(source, from.dir, to.dir, &to.name)?;
         self.stamp(caller, from, to, source)
     }
 
@@ -144,19 +158,25 @@ impl Root {
     ) -> Result<(), Errno> {
         self.directory_mut(from.dir)?.replace(&from.name, target);
         self.directory_mut(to.dir)?.replace(&to.name, source);
-        self.moved(source, from.dir, to)?;
-        self.moved(target, to.dir, from)?;
+        self.moved(source, from.dir, to.dir, &to.name)?;
+        self.moved(target, to.dir, from.dir, &from.name)?;
         self.inode_mut(target)?.changed = caller.now;
         self.stamp(caller, from, to, source)
     }
 
     /// A directory has another name, perhaps in another directory.
-    fn moved(&mut self, id: InodeId, old: InodeId, new: &End) -> Result<(), Errno> {
+    pub(crate) fn moved(
+        &mut self,
+        id: InodeId,
+        old: InodeId,
+        new: InodeId,
+        name: &Name,
+    ) -> Result<(), Errno> {
         let Some(directory) = self.inode_mut(id)?.directory_mut() else { return Ok(()) };
-        directory.name = new.name.clone();
-        directory.parent = new.dir;
-        if old != new.dir {
-            let parent = self.inode_mut(new.dir)?;
+        directory.name = name.clone();
+        directory.parent = new;
+        if old != new {
+            let parent = self.inode_mut(new)?;
             parent.links = parent.links.saturating_add(1);
             parent.holds = parent.holds.saturating_add(1);
             let parent = self.inode_mut(old)?;

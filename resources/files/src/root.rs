@@ -16,9 +16,10 @@ use crate::description::Description;
 use crate::directory::{Directory, Name};
 use crate::inode::{Body, Inode, InodeId};
 use crate::lock::Locks;
+use crate::mounted::{Ask, Copies, Mounts};
 use crate::node::Node;
 use crate::slab::Slab;
-use crate::{Dev, Errno, Owner, Page, Place, ProcSource, Table, Time, Walks};
+use crate::{Dev, Errno, Owner, Page, Place, ProcSource, Table, Time, WaitKey, Walks};
 use vortex_units::Bytes;
 
 /// What an object costs beside its contents.
@@ -45,10 +46,48 @@ pub struct Caller<'a> {
     pub owner: Owner,
     /// How large files may become by it (`RLIMIT_FSIZE`).
     pub largest: u64,
-    /// How far the walks of its call have come; nothing where they are not to be suspended.
+    /// What is kept of its call until it is made again; nothing where it is not to be.
     pub walks: Option<&'a RefCell<Walks>>,
     /// The time.
     pub now: Time,
+}
+
+impl Caller<'_> {
+    /// Leaves a question to a disk. The error means that it is to be asked, and the call made
+    /// again; without a call that could be, that nothing can be known.
+    pub(crate) fn ask(&self, ask: Ask) -> Errno {
+        self.keeps(|walks| walks.ask(ask))
+    }
+
+    /// Leaves what is to be waited for until the call is made again.
+    pub(crate) fn waits(&self, key: WaitKey) -> Errno {
+        self.keeps(|walks| walks.wait(key))
+    }
+
+    /// The call is to be made again at once.
+    pub(crate) fn again(&self) -> Errno {
+        self.keeps(Walks::again)
+    }
+
+    /// What was made on a disk for this call, which is to open it.
+    pub(crate) fn made(&self) -> Option<InodeId> {
+        self.walks?.try_borrow_mut().ok()?.take_opens()
+    }
+
+    /// Whether a question is left, or something to be waited for.
+    pub(crate) fn stops(&self) -> bool {
+        self.walks.is_some_and(|walks| walks.try_borrow().is_ok_and(|walks| walks.stops()))
+    }
+
+    fn keeps(&self, keep: impl FnOnce(&mut Walks)) -> Errno {
+        match self.walks.and_then(|walks| walks.try_borrow_mut().ok()) {
+            Some(mut walks) => {
+                keep(&mut walks);
+                Errno::EAGAIN
+            }
+            None => Errno::EIO,
+        }
+    }
 }
 
 /// The root file system and the open files of all processes.
@@ -64,6 +103,10 @@ pub struct Root {
     pub(crate) running: BTreeMap<u64, Weak<()>>,
     /// The disks, and their bytes.
     pub(crate) disks: BTreeMap<Dev, u64>,
+    /// What is mounted of them, what of that is known, and what they are still to be asked.
+    pub(crate) mounts: Mounts,
+    pub(crate) copies: Copies,
+    pub(crate) later: Vec<Ask>,
     doomed: Vec<Contents>,
     /// Objects that nothing may refer to any more.
     unsettled: Vec<InodeId>,
@@ -94,6 +137,7 @@ impl Root {
             born: now,
             owner: Owner::default(),
             body,
+            disk: None,
         })?;
         if let Some(directory) = inodes.get_mut(top).and_then(Inode::directory_mut) {
             directory.parent = top;
@@ -107,6 +151,9 @@ impl Root {
             locks: BTreeMap::new(),
             running: BTreeMap::new(),
             disks: BTreeMap::new(),
+            mounts: Mounts::default(),
+            copies: Copies::default(),
+            later: Vec::new(),
             doomed: Vec::new(),
             unsettled: Vec::new(),
             last_number: 1,
@@ -270,7 +317,7 @@ impl Root {
     /// The topmost directory.
     #[must_use]
     pub fn top(&self) -> Node {
-        Node::Inode(self.top)
+        Node::Inode(self.mounts.over(self.top).unwrap_or(self.top))
     }
 
     pub(crate) fn inode(&self, id: InodeId) -> Result<&Inode, Errno> {
@@ -311,6 +358,7 @@ impl Root {
             born: now,
             owner,
             body,
+            disk: None,
         });
         match made {
             Ok(_) => self.last_number = number,
@@ -398,10 +446,11 @@ impl Root {
             }
             left = left.saturating_sub(1);
             let inode = self.inodes.get(id)?;
-            if inode.links > 0 || inode.holds > 0 {
+            if inode.lives() {
                 break;
             }
             let inode = self.inodes.remove(id)?;
+            self.copy_goes(&inode);
             self.accounts.credit(inode.owner, cost(&inode.body));
             match inode.body {
                 Body::File(contents) => self.doom(contents),
@@ -426,7 +475,7 @@ impl Root {
 }
 
 /// What an object costs by itself.
-fn cost(body: &Body) -> u64 {
+pub(crate) fn cost(body: &Body) -> u64 {
     match body {
         Body::Link(text) => NODE_COST.saturating_add(text.len() as u64),
         _ => NODE_COST,

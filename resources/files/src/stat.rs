@@ -4,6 +4,8 @@ use linux_raw_sys::general as abi;
 
 use crate::contents::STEP;
 use crate::description::OpenId;
+use crate::inode::{Inode, InodeId};
+use crate::mounted::{Ask, FsId};
 use crate::node::{At, Node};
 use crate::proc::ProcKind;
 use crate::root::{Caller, Root};
@@ -51,12 +53,18 @@ pub struct Attributes {
 pub struct FileSystem {
     /// Its kind: Linux's magic number.
     pub magic: u32,
-    /// Its size in blocks of [`crate::PAGE`] bytes.
+    /// Bytes of a block.
+    pub block: u64,
+    /// Its size in blocks.
     pub blocks: u64,
     /// How many of them are free.
     pub free: u64,
-    /// Objects.
+    /// How many of those are for everybody.
+    pub available: u64,
+    /// Objects, those that there could be among them where their number is fixed.
     pub files: u64,
+    /// How many of them there could be more.
+    pub free_files: u64,
     /// The longest name.
     pub longest_name: u64,
 }
@@ -94,9 +102,10 @@ impl Root {
         match node {
             Node::Inode(id) => {
                 let inode = self.inode(*id)?;
+                let (file_system, number) = self.named_as(caller, *id, inode)?;
                 Ok(Attributes {
-                    file_system: TREE,
-                    number: inode.number,
+                    file_system,
+                    number,
                     mode: inode.mode(),
                     links: if inode.body.is_anonymous() { 1 } else { inode.links },
                     user: inode.user,
@@ -139,32 +148,67 @@ impl Root {
     /// Linux's for paths.
     pub fn statfs(&self, caller: &Caller, path: &[u8]) -> Result<FileSystem, Errno> {
         let node = self.find(caller, At::cwd(path), Tail::Follow)?;
-        Ok(self.file_system(&node))
+        self.file_system(caller, &node)
     }
 
     /// `fstatfs`.
     ///
     /// # Errors
     /// `EBADF`.
-    pub fn statfs_open(&self, id: OpenId) -> Result<FileSystem, Errno> {
-        Ok(self.file_system(&self.description(id)?.node))
+    pub fn statfs_open(&self, caller: &Caller, id: OpenId) -> Result<FileSystem, Errno> {
+        self.file_system(caller, &self.description(id)?.node)
     }
 
-    fn file_system(&self, node: &Node) -> FileSystem {
+    /// The file system and the number by which an object is known. What is on a disk is looked
+    /// at again where its blocks may have changed.
+    fn named_as(&self, caller: &Caller, id: InodeId, inode: &Inode) -> Result<(Dev, u64), Errno> {
+        let Some(state) = &inode.disk else { return Ok((TREE, inode.number)) };
+        let mount = self.mounts.get(state.at.fs).ok_or(Errno::EIO)?;
+        if state.grown && caller.walks.is_some() {
+            return Err(caller.ask(Ask::Refresh { at: state.at, of: id }));
+        }
+        Ok((mount.dev, state.at.number))
+    }
+
+    fn file_system(&self, caller: &Caller, node: &Node) -> Result<FileSystem, Errno> {
         let longest_name = NAME_MAX as u64;
-        if let Node::Proc(_) = node {
-            let magic = abi::PROC_SUPER_MAGIC;
-            return FileSystem { magic, blocks: 0, free: 0, files: 0, longest_name };
+        let on_disk = match node {
+            Node::Proc(_) => {
+                return Ok(FileSystem {
+                    magic: abi::PROC_SUPER_MAGIC,
+                    block: STEP,
+                    blocks: 0,
+                    free: 0,
+                    available: 0,
+                    files: 0,
+                    free_files: 0,
+                    longest_name,
+                });
+            }
+            Node::Inode(id) => self.on_disk(*id)?,
+        };
+        if let Some(at) = on_disk {
+            return self.usage(caller, at.fs);
         }
         let limit = self.accounts.limit();
         let used = self.accounts.used().saturating_sub(self.doomed());
-        FileSystem {
+        let free = limit.saturating_sub(used) / STEP;
+        Ok(FileSystem {
             magic: abi::TMPFS_MAGIC,
+            block: STEP,
             blocks: limit / STEP,
-            free: limit.saturating_sub(used) / STEP,
+            free,
+            available: free,
             files: self.inodes.len() as u64,
+            free_files: 0,
             longest_name,
-        }
+        })
+    }
+
+    /// How full a file system on a disk is: asked anew for every call.
+    fn usage(&self, caller: &Caller, fs: FsId) -> Result<FileSystem, Errno> {
+        let mount = self.mounts.get(fs).ok_or(Errno::EIO)?;
+        mount.usage.take().ok_or_else(|| caller.ask(Ask::Usage { fs }))
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Side {
     Partner,
     /// A lock was let go.
     Unlocked,
+    /// A change on a disk has ended.
+    Settled,
 }
 
 /// A condition to wait for. The object's number is its inode number: never reused.

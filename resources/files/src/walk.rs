@@ -148,14 +148,14 @@ impl Root {
         Ok(self.description(caller.table.get(dir)?)?.node.clone())
     }
 
-    /// Walks. Where the caller's walks say that it is enough for one run, the error means
-    /// nothing: the call is made again.
+    /// Walks. Where the caller's walks say that it is enough for one run, or that a disk is to
+    /// be asked, the error means nothing: the call is made again.
     pub(crate) fn walk(&self, caller: &Caller, at: At, tail: Tail) -> Result<Found, Errno> {
         let begin = caller.walks.and_then(|walks| Some(walks.try_borrow_mut().ok()?.next()));
         let (from, again) = match begin {
-            Some(Begin::Not(found)) => return Ok(found),
-            Some(Begin::From(progress)) => (Some(progress), true),
-            Some(Begin::New) | None => (None, false),
+            Some(Begin::Not(found)) if self.is_still(&found) => return Ok(found),
+            Some(Begin::From(progress)) if self.is_there(&progress.here) => (Some(progress), true),
+            _ => (None, false),
         };
         let walked = self.go_on(caller, at, tail, from)?;
         let walks = caller.walks.and_then(|walks| walks.try_borrow_mut().ok());
@@ -169,7 +169,7 @@ impl Root {
             (Walked::To(found), None) => Ok(found),
             (Walked::Half(progress), walks) => {
                 if let Some(mut walks) = walks {
-                    walks.suspend(progress);
+                    walks.keep(progress);
                 }
                 Err(Errno::EAGAIN)
             }
@@ -204,8 +204,10 @@ impl Root {
         let to = |found| Ok(Walked::To(found));
         for steps in begun..MOST_STEPS {
             if let Some(walks) = caller.walks
-                && walks.try_borrow_mut().is_ok_and(|mut walks| !walks.step())
+                && let Ok(mut walks) = walks.try_borrow_mut()
+                && !walks.step()
             {
+                walks.again();
                 let texts = texts.into_iter().map(Text::owned).collect();
                 return Ok(Walked::Half(Progress { here, texts, slash, links, last, steps }));
             }
@@ -234,7 +236,15 @@ impl Root {
                 }
                 Err(error) => return Err(error),
             };
-            let target = self.child(caller, &here, name)?;
+            let target = match self.child(caller, &here, name) {
+                Err(_) if caller.stops() => {
+                    // The component is looked up again.
+                    let mut texts: Vec<_> = texts.into_iter().map(Text::owned).collect();
+                    texts.push(Text { bytes: Cow::Owned(name.to_vec()), at: 0 });
+                    return Ok(Walked::Half(Progress { here, texts, slash, links, last, steps }));
+                }
+                child => child?,
+            };
             let Some(node) = target else {
                 if is_last {
                     return to(Found {
@@ -293,10 +303,7 @@ impl Root {
     /// The entry of a directory with this name.
     fn child(&self, caller: &Caller, dir: &Node, name: &[u8]) -> Result<Option<Node>, Errno> {
         match dir {
-            Node::Inode(id) => {
-                let directory = self.inode(*id)?.directory().ok_or(Errno::ENOTDIR)?;
-                Ok(directory.get(name).map(|entry| self.node_of(entry.inode)))
-            }
+            Node::Inode(id) => self.entry(caller, *id, name),
             Node::Proc(path) => {
                 let path = join(path, name);
                 Ok(caller.proc.entry(&path).map(|_| Node::Proc(path)))
@@ -304,9 +311,22 @@ impl Root {
         }
     }
 
-    /// An object, or `/proc` where that is mounted on it.
+    /// Whether an object is still there. Only copies of what is on a disk can go unasked.
+    fn is_there(&self, node: &Node) -> bool {
+        !matches!(node, Node::Inode(id) if self.has_mounts() && self.inode(*id).is_err())
+    }
+
+    fn is_still(&self, found: &Found) -> bool {
+        self.is_there(&found.parent)
+            && found.target.as_ref().is_none_or(|target| self.is_there(target))
+    }
+
+    /// An object, or what is mounted on it.
     pub(crate) fn node_of(&self, id: crate::InodeId) -> Node {
-        if self.proc_at == Some(id) { Node::Proc(Arc::from(&b""[..])) } else { Node::Inode(id) }
+        if self.proc_at == Some(id) {
+            return Node::Proc(Arc::from(&b""[..]));
+        }
+        Node::Inode(self.mounts.over(id).unwrap_or(id))
     }
 
     /// The directory above a directory.

@@ -3,6 +3,9 @@
 
 use alloc::vec::Vec;
 
+use crate::WaitKey;
+use crate::inode::InodeId;
+use crate::mounted::Ask;
 use crate::walk::{Found, Progress};
 
 /// Components that are looked at in one run.
@@ -18,7 +21,8 @@ enum Known {
     Done(Found),
 }
 
-/// The walks of one call, in their order. A call that makes them walks before it changes
+/// What is kept of a call while it waits to be made again: its walks, in their order, and what
+/// a disk is asked. A call that makes them walks before it changes
 /// anything, so that it can be made again.
 #[derive(Default)]
 pub struct Walks {
@@ -27,6 +31,12 @@ pub struct Walks {
     next: usize,
     left: u32,
     suspended: bool,
+    /// What a disk is to be asked before the call is made again.
+    ask: Option<Ask>,
+    /// What is to be waited for before the call is made again.
+    wait: Option<WaitKey>,
+    /// What the call has made, and is to open.
+    opens: Option<InodeId>,
 }
 
 /// How a walk begins.
@@ -40,6 +50,43 @@ impl Walks {
     /// The call is made, or made again.
     pub fn begin(&mut self) {
         (self.next, self.left, self.suspended) = (0, STEPS, false);
+        (self.ask, self.wait) = (None, None);
+    }
+
+    /// What is to be asked of a disk, whatever the call has answered.
+    pub fn take_ask(&mut self) -> Option<Ask> {
+        self.ask.take()
+    }
+
+    /// What is to be waited for, whatever the call has answered.
+    pub fn take_wait(&mut self) -> Option<WaitKey> {
+        self.wait.take()
+    }
+
+    /// The call is made again, and opens what was made for it.
+    pub fn open(&mut self, made: InodeId) {
+        self.opens = Some(made);
+    }
+
+    pub(crate) fn take_opens(&mut self) -> Option<InodeId> {
+        self.opens.take()
+    }
+
+    pub(crate) fn stops(&self) -> bool {
+        self.ask.is_some() || self.wait.is_some()
+    }
+
+    pub(crate) fn ask(&mut self, ask: Ask) {
+        self.ask = Some(ask);
+    }
+
+    pub(crate) fn wait(&mut self, key: WaitKey) {
+        self.wait = Some(key);
+    }
+
+    /// The call is to be made again.
+    pub(crate) fn again(&mut self) {
+        self.suspended = true;
     }
 
     /// Whether the call is to be made again, whatever it has answered.
@@ -69,8 +116,7 @@ impl Walks {
     }
 
     /// The walk that was begun last has come so far.
-    pub(crate) fn suspend(&mut self, progress: Progress) {
-        self.suspended = true;
+    pub(crate) fn keep(&mut self, progress: Progress) {
         self.put(Known::Half(progress));
     }
 

@@ -40,7 +40,7 @@ impl FileSystem {
             }
             Files::Fstatfs { fd, .. } => {
                 let open = self.open_of(call, fd)?;
-                let told = self.root.statfs_open(open)?;
+                let told = self.with(call, cx, |root, caller, _| root.statfs_open(caller, open))?;
                 call.operands.give(0, &told.bytes()).map(done)
             }
             Files::Getdents64 { fd, .. } => {

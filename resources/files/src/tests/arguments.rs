@@ -86,7 +86,7 @@ fn run(
     };
     let _ = world.root.poll(open, flags);
     let _ = world.root.path_of_open(open);
-    world.call(|root, c, effects| {
+    world.see(&crate::NoProc, |root, c, effects| {
         let mut sink = Collect::new(mode as usize & 0xffff);
         let _ = match call {
             8 => root.read(c, open, Some(offset), &mut sink, &mut |_| {}, effects).map(|_| ()),

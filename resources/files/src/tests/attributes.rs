@@ -83,7 +83,7 @@ fn only_what_somebody_may_execute_is_executed() {
     let mut world = World::new();
     world.file("/a", b"");
     world.symlink("a", "/l").unwrap();
-    world.call(|root, c, _| {
+    world.see(&crate::NoProc, |root, c, _| {
         let opened = |root: &mut crate::Root, path| root.open_executable(c, At::cwd(path), 0);
         assert_eq!(opened(root, b"/l"), Err(Errno::EACCES));
         assert_eq!(root.access(c, At::cwd(b"/a"), abi::X_OK, 0), Err(Errno::EACCES));
@@ -101,7 +101,7 @@ fn only_what_somebody_may_execute_is_executed() {
 fn another_owner_takes_the_privileges_of_the_last() {
     let mut world = World::new();
     world.file("/a", b"");
-    world.call(|root, c, _| {
+    world.see(&crate::NoProc, |root, c, _| {
         root.chmod(c, At::cwd(b"/a"), 0o6755, 0).unwrap();
         root.chown(c, At::cwd(b"/a"), Some(1), None, 0).unwrap();
     });
@@ -115,7 +115,7 @@ fn a_descriptor_stands_for_its_file_with_an_empty_path() {
     world.file("/a", b"12345");
     let fd = world.open("/a", abi::O_PATH).unwrap();
     let at = At::new(fd, b"");
-    world.call(|root, c, _| {
+    world.see(&crate::NoProc, |root, c, _| {
         assert_eq!(root.stat(c, at, abi::AT_EMPTY_PATH).unwrap().size, 5);
         assert_eq!(root.stat(c, at, 0), Err(Errno::ENOENT));
         let open = c.table.get(fd).unwrap();

@@ -1,11 +1,14 @@
 //! Tests, a file each topic; here what they share.
 
 use alloc::vec::Vec;
+use core::any::Any;
+use core::cell::RefCell;
 use linux_raw_sys::general as abi;
 
+use self::disk::Disk;
 use crate::{
-    At, Attributes, Caller, Collect, Dev, Effects, Errno, Fd, NoProc, Opened, Outcome, Owner,
-    Place, ProcSource, Root, Stamp, Table, Time,
+    Ask, At, Attributes, Caller, Collect, Dev, Effects, Errno, Fd, NoProc, Opened, Outcome, Owner,
+    Place, ProcSource, Root, Stamp, Table, Then, Time, Walks,
 };
 use vortex_units::Bytes;
 
@@ -14,12 +17,14 @@ mod arguments;
 mod attributes;
 mod charges;
 mod descriptors;
+mod disk;
 mod disks;
 mod files;
 mod host;
 mod linux;
 mod linux_pipes;
 mod listing;
+mod mounted;
 mod names;
 mod ops;
 mod pipes;
@@ -32,6 +37,18 @@ pub(crate) const LIMIT: Bytes = Bytes::new(64 << 20);
 /// Names with their types.
 pub(crate) type Names = Vec<(Vec<u8>, u8)>;
 
+/// What a call returns that returns nothing.
+fn nothing<T: 'static>() -> Option<T> {
+    let mut value: Option<T> = None;
+    let any: &mut dyn Any = &mut value;
+    if let Some(unit) = any.downcast_mut::<Option<()>>() {
+        *unit = Some(());
+    } else if let Some(reply) = any.downcast_mut::<Option<ops::Reply>>() {
+        *reply = Some(ops::Reply::Unit);
+    }
+    value
+}
+
 /// A tree with one process.
 pub(crate) struct World {
     pub root: Root,
@@ -40,6 +57,8 @@ pub(crate) struct World {
     pub effects: Effects,
     pub now: Time,
     pub largest: u64,
+    /// What is mounted at the top, if anything is.
+    pub disk: Option<Disk>,
 }
 
 impl World {
@@ -58,18 +77,70 @@ impl World {
             effects: Effects::new(),
             now,
             largest: u64::MAX,
+            disk: None,
         }
     }
 
+    /// A tree that is on a disk.
+    pub fn on_disk() -> Self {
+        let mut world = Self::new();
+        let dev = Dev::new(8, 0);
+        world.root.add_disk("sda", (dev, 1 << 20), Owner::new(0), world.now).unwrap();
+        world.disk = Some(Disk::new());
+        world.call(|root, caller, _| root.mount(caller, b"/dev/sda", b"/", b"ext2", 0)).unwrap();
+        let place = world.root.place();
+        let old = core::mem::replace(&mut world.place, place);
+        world.root.drop_place(old, &mut world.effects);
+        world
+    }
+
     /// Calls with the tree and the caller apart.
-    pub fn call<T>(&mut self, call: impl FnOnce(&mut Root, &Caller, &mut Effects) -> T) -> T {
+    pub fn call<T: 'static>(
+        &mut self,
+        call: impl FnMut(&mut Root, &Caller, &mut Effects) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
         self.call_with(&NoProc, call)
     }
 
-    pub fn call_with<T>(
+    pub fn call_with<T: 'static>(
         &mut self,
         proc: &dyn ProcSource,
-        call: impl FnOnce(&mut Root, &Caller, &mut Effects) -> T,
+        mut call: impl FnMut(&mut Root, &Caller, &mut Effects) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        self.now.seconds += 1;
+        let walks = RefCell::new(Walks::default());
+        loop {
+            walks.borrow_mut().begin();
+            let caller = Caller {
+                table: &self.table,
+                place: &self.place,
+                proc,
+                owner: OWNER,
+                largest: self.largest,
+                now: self.now,
+                walks: self.disk.is_some().then_some(&walks),
+            };
+            let result = call(&mut self.root, &caller, &mut self.effects);
+            self.settle();
+            let ask = walks.borrow_mut().take_ask();
+            assert!(walks.borrow_mut().take_wait().is_none(), "there is nobody to wait for");
+            match ask {
+                Some(ask) => match self.ask(ask)? {
+                    Then::Again => {}
+                    Then::Done => return Ok(nothing().expect("a call that returns something")),
+                    Then::Opens(made) => walks.borrow_mut().open(made),
+                },
+                None if walks.borrow().is_suspended() => {}
+                None => return result,
+            }
+        }
+    }
+
+    /// Several calls with the tree and the caller apart, none of which asks a disk.
+    pub fn see<T>(
+        &mut self,
+        proc: &dyn ProcSource,
+        calls: impl FnOnce(&mut Root, &Caller, &mut Effects) -> T,
     ) -> T {
         self.now.seconds += 1;
         let caller = Caller {
@@ -81,7 +152,22 @@ impl World {
             now: self.now,
             walks: None,
         };
-        call(&mut self.root, &caller, &mut self.effects)
+        calls(&mut self.root, &caller, &mut self.effects)
+    }
+
+    fn ask(&mut self, ask: Ask) -> Result<Then, Errno> {
+        let told = self.disk.as_mut().map_or(Err(Errno::EIO), |disk| disk.answer(&ask));
+        let then = self.root.told(ask, told, &mut self.effects);
+        self.settle();
+        then
+    }
+
+    /// What no call waits for is asked, too.
+    pub fn settle(&mut self) {
+        while let Some(ask) = self.root.take_later() {
+            let told = self.disk.as_mut().map_or(Err(Errno::EIO), |disk| disk.answer(&ask));
+            let _ = self.root.told(ask, told, &mut self.effects).unwrap();
+        }
     }
 
     pub fn open_at(&mut self, at: At, flags: u32, mode: u32) -> Result<Fd, Errno> {
@@ -100,7 +186,20 @@ impl World {
         self.table.close(&mut self.root, fd, &mut self.effects)
     }
 
+    /// Reads, as its caller does: of a file on a disk a part may be there.
     pub fn read_at(&mut self, fd: Fd, count: usize, at: Option<i64>) -> Result<Vec<u8>, Errno> {
+        let mut all = self.read_some(fd, count, at)?;
+        while self.disk.is_some() && !all.is_empty() && all.len() < count {
+            let at = at.map(|at| at + all.len() as i64);
+            match self.read_some(fd, count - all.len(), at)? {
+                part if part.is_empty() => break,
+                part => all.extend(part),
+            }
+        }
+        Ok(all)
+    }
+
+    fn read_some(&mut self, fd: Fd, count: usize, at: Option<i64>) -> Result<Vec<u8>, Errno> {
         let open = self.table.get(fd)?;
         let mut sink = Collect::new(count);
         let outcome = self.call(|root, caller, effects| {
@@ -120,8 +219,22 @@ impl World {
 
     pub fn try_write(&mut self, fd: Fd, bytes: &[u8], at: Option<i64>) -> Result<Outcome, Errno> {
         let open = self.table.get(fd)?;
-        let mut source = bytes;
-        self.call(|root, caller, effects| root.write(caller, open, at, &mut source, effects))
+        let mut done = 0;
+        loop {
+            let mut source = &bytes[done..];
+            let at = at.map(|at| at + done as i64);
+            let outcome = self
+                .call(|root, caller, effects| root.write(caller, open, at, &mut source, effects))?;
+            match outcome {
+                Outcome::Done(part) if self.disk.is_some() => {
+                    done += part;
+                    if part == 0 || done == bytes.len() {
+                        return Ok(Outcome::Done(done));
+                    }
+                }
+                other => return Ok(other),
+            }
+        }
     }
 
     pub fn write(&mut self, fd: Fd, bytes: &[u8]) -> Result<usize, Errno> {

@@ -126,7 +126,7 @@ fn it_is_listed_and_cannot_be_changed() {
         [(b".".to_vec(), 4), (b"..".to_vec(), 4), (b"self".to_vec(), 4), (b"version".to_vec(), 8)]
     );
     let version = At::cwd(b"/proc/version");
-    world.call_with(&proc, |root, c, _| {
+    world.see(&proc, |root, c, _| {
         assert_eq!(root.unlink(c, version, 0), Err(Errno::EPERM));
         assert_eq!(root.rename(c, version, At::cwd(b"/version"), 0), Err(Errno::EXDEV));
         assert_eq!(root.unlink(c, At::cwd(b"/proc"), abi::AT_REMOVEDIR), Err(Errno::EBUSY));

@@ -1,0 +1,36 @@
+//! The contents of a file on a disk, as far as they are in memory.
+
+use alloc::sync::Arc;
+use core::any::Any;
+
+use crate::{Errno, Sink, Source, Time};
+
+/// It. Whoever implements it is who caches files; others may fetch pages, and take them away,
+/// at any time.
+pub trait Cached: Any + Send + Sync {
+    /// Bytes of the file.
+    fn size(&self) -> u64;
+
+    /// Copies out from a place on: up to the file's end, the first page that is not there, or
+    /// as much as the sink has room for, but at most `most`. How many bytes.
+    ///
+    /// # Errors
+    /// The sink's, if it took nothing.
+    fn read(&self, at: u64, most: usize, sink: &mut dyn Sink) -> Result<usize, Errno>;
+
+    /// Copies in from a place on: up to the first page that is not prepared, or as much as
+    /// there is, but at most `most`. The file is at least so long then. How many bytes.
+    ///
+    /// # Errors
+    /// The source's, if it gave nothing.
+    fn write(
+        &self,
+        at: u64,
+        most: usize,
+        source: &mut dyn Source,
+        now: Time,
+    ) -> Result<usize, Errno>;
+
+    /// The same, for who knows what it is.
+    fn any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+}

@@ -1,0 +1,115 @@
+//! Trees on disks: everything is as in memory, and nothing is believed that is not so.
+
+use alloc::vec::Vec;
+use linux_raw_sys::general as abi;
+
+use super::World;
+use crate::{At, Dev, Errno, Fd};
+
+#[test]
+fn files_are_read_and_written() {
+    let mut world = World::on_disk();
+    world.mkdir("/a").unwrap();
+    let long: Vec<u8> = (0..100_000_u32).map(|at| (at / 7) as u8).collect();
+    world.file("/a/long", &long);
+    world.file("/a/short", b"short");
+    assert_eq!(world.contents("/a/long").unwrap(), long);
+    assert_eq!(world.contents("/a/short").unwrap(), b"short");
+    assert_eq!(world.stat("/a/long").unwrap().size, 100_000);
+    assert_eq!(world.stat("/a").unwrap().links, 2);
+    assert_eq!(world.stat("/").unwrap().links, 3);
+    let names: Vec<_> = world.entries("/a").into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, [b"long".to_vec(), b"short".to_vec()]);
+}
+
+#[test]
+fn what_is_known_is_not_asked_again() {
+    let mut world = World::on_disk();
+    world.file("/a", b"a");
+    world.disk.as_mut().unwrap().asked.clear();
+    assert_eq!(world.stat("/a").unwrap().size, 1);
+    assert_eq!(world.stat("/a").unwrap().size, 1);
+    assert_eq!(world.stat("/b"), Err(Errno::ENOENT));
+    assert_eq!(world.stat("/b"), Err(Errno::ENOENT));
+    // Once for the file's blocks, once for the name that is not there.
+    assert_eq!(world.disk.as_ref().unwrap().asked, ["look at", "look up"]);
+}
+
+#[test]
+fn a_removed_file_goes_with_its_last_user() {
+    let mut world = World::on_disk();
+    world.file("/a", b"still here");
+    let fd = world.open("/a", abi::O_RDONLY).unwrap();
+    world.unlink("/a").unwrap();
+    assert_eq!(world.stat("/a"), Err(Errno::ENOENT));
+    assert_eq!(world.read(fd, 100).unwrap(), b"still here");
+    assert_eq!(world.disk.as_ref().unwrap().count(), 1);
+    world.close(fd).unwrap();
+    world.settle();
+    assert_eq!(world.disk.as_ref().unwrap().count(), 0);
+}
+
+#[test]
+fn nothing_crosses_from_one_to_another() {
+    let mut world = World::new();
+    let dev = Dev::new(8, 0);
+    world.root.add_disk("sda", (dev, 1 << 20), crate::Owner::new(0), world.now).unwrap();
+    world.disk = Some(super::disk::Disk::new());
+    world.mkdir("/mnt").unwrap();
+    let mount = |world: &mut World, target: &str, flags: u32| {
+        let target = target.as_bytes();
+        world.call(|root, caller, _| {
+            root.mount(caller, b"/dev/sda", target, b"ext2", u64::from(flags))
+        })
+    };
+    mount(&mut world, "/mnt", 0).unwrap();
+    assert_eq!(mount(&mut world, "/mnt", 0), Err(Errno::EBUSY));
+    assert_eq!(mount(&mut world, "/tmp", 0), Err(Errno::EBUSY));
+    world.file("/there", b"there");
+    world.file("/mnt/here", b"here");
+    assert_eq!(world.link("/there", "/mnt/there"), Err(Errno::EXDEV));
+    assert_eq!(world.rename("/mnt/here", "/here", 0), Err(Errno::EXDEV));
+    assert_eq!(world.rmdir("/mnt"), Err(Errno::EBUSY));
+    assert_eq!(world.rename("/mnt", "/other", 0), Err(Errno::EBUSY));
+    let stat = world.stat("/mnt/here").unwrap();
+    assert_eq!(stat.file_system, dev);
+    assert_eq!(world.stat("/mnt/..").unwrap().number, world.stat("/").unwrap().number);
+    let usage = world.call(|root, caller, _| root.statfs(caller, b"/mnt")).unwrap();
+    assert_eq!((usage.blocks, usage.available, usage.free_files), (100, 45, 7));
+
+    let unmount =
+        |world: &mut World| world.call(|root, caller, _| root.unmount(caller, b"/mnt", 0));
+    let fd = world.open("/mnt/here", abi::O_RDONLY).unwrap();
+    assert_eq!(unmount(&mut world), Err(Errno::EBUSY));
+    world.close(fd).unwrap();
+    unmount(&mut world).unwrap();
+    assert_eq!(world.stat("/mnt/here"), Err(Errno::ENOENT));
+    assert_eq!(unmount(&mut world), Err(Errno::EINVAL));
+
+    mount(&mut world, "/mnt", abi::MS_RDONLY).unwrap();
+    assert_eq!(world.contents("/mnt/here").unwrap(), b"here");
+    assert_eq!(world.unlink("/mnt/here"), Err(Errno::EROFS));
+    assert_eq!(world.mkdir("/mnt/new"), Err(Errno::EROFS));
+    assert_eq!(world.open("/mnt/here", abi::O_WRONLY), Err(Errno::EROFS));
+    assert_eq!(world.open("/mnt/new", abi::O_WRONLY | abi::O_CREAT), Err(Errno::EROFS));
+    let chmod = world.call(|root, caller, _| root.chmod(caller, At::cwd(b"/mnt/here"), 0, 0));
+    assert_eq!(chmod, Err(Errno::EROFS));
+}
+
+#[test]
+fn more_names_than_are_remembered() {
+    let mut world = World::on_disk();
+    for number in 0..9_000 {
+        let path = alloc::format!("/{number}");
+        let fd = world.open(&path, abi::O_CREAT | abi::O_WRONLY).unwrap();
+        world.close(fd).unwrap();
+    }
+    assert!(world.root.objects() < 8_300, "{}", world.root.objects());
+    assert_eq!(world.stat("/0").unwrap().size, 0);
+    world.unlink("/0").unwrap();
+    world.unlink("/8999").unwrap();
+    assert_eq!(world.disk.as_ref().unwrap().count(), 8_998);
+    let fd = world.open("/5", abi::O_RDONLY).unwrap();
+    assert_eq!(world.list(fd, 100), Err(Errno::ENOTDIR));
+    assert_eq!(world.open_at(At::new(Fd::CWD, b"5/x"), 0, 0), Err(Errno::ENOTDIR));
+}
