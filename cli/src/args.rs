@@ -1,6 +1,7 @@
 //! The command line, as `--help` shows it.
 
 mod experiment;
+mod image;
 mod run;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args as Arguments, Parser, Subcommand};
 
 pub use experiment::{Attacks, Cpu, Experiment, MemoryAttacks, Which};
+pub use image::Image;
 pub use run::Run;
 
 /// What the words after `./vortex` may be.
@@ -34,6 +36,7 @@ const EXAMPLES: &str = "\
 Examples:
   ./vortex run                               boot it: a shell, as a process on Vortex
   ./vortex run examples/three-services.xml   services at shares of their own
+  ./vortex image root/ -o root.img           a disk with a file system from a directory or a tar
   ./vortex experiment cpu --quick            the paper's Figure 8 beside what was measured
   ./vortex check examples/paper-cpu.xml      is this file sound, and who is guaranteed what?
   ./vortex simulate examples/paper-cpu.xml   run it under virtual time: who used what, who waited
@@ -64,6 +67,8 @@ pub enum Command {
     Mutants(Mutants),
     /// Boot the kernel in a virtual machine, with services.
     Run(Box<Run>),
+    /// Make an ext2 image of a directory or a tar, without root's rights.
+    Image(Image),
     /// Reproduce the paper's experiments on the machine.
     Experiment(Experiment),
     /// Some of the booted tests: what each did beside what Linux did.

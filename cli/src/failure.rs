@@ -9,6 +9,7 @@ use crate::human;
 use crate::machine::MachineError;
 use crate::machine::image::ImageError;
 use crate::machine::size::{Cores, Memory};
+use crate::volume::VolumeError;
 
 /// Each variant is made in one place.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub enum Failure {
     NoArgument(String),
     /// The image cannot be made.
     Image(ImageError),
+    /// The image of a file system cannot be made.
+    Volume(VolumeError),
     /// The machine cannot be started or attended.
     Machine(MachineError),
     /// QEMU gave up before the machine began.
@@ -124,6 +127,7 @@ impl fmt::Display for Failure {
                  part of it"
             ),
             Self::Image(error) => error.fmt(f),
+            Self::Volume(error) => error.fmt(f),
             Self::Machine(error) => error.fmt(f),
             Self::NoMachine => {
                 f.write_str("QEMU could not start the machine; what it said is above")
@@ -139,6 +143,12 @@ impl std::error::Error for Failure {}
 impl From<ImageError> for Failure {
     fn from(error: ImageError) -> Self {
         Self::Image(error)
+    }
+}
+
+impl From<VolumeError> for Failure {
+    fn from(error: VolumeError) -> Self {
+        Self::Volume(error)
     }
 }
 

@@ -15,6 +15,7 @@ mod machine;
 mod out;
 mod proof;
 mod table;
+mod volume;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@ mod booted;
 mod check;
 mod experiment;
 mod fuzz;
+mod image;
 mod mutants;
 mod run;
 mod simulate;
@@ -35,6 +36,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Image(arguments) => image::run(&arguments),
         Command::Experiment(arguments) => experiment::run(&arguments),
     }
 }
