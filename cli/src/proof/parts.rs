@@ -18,6 +18,7 @@ const KERNEL_CRATES: &[&str] = &[
     "vortex-assembly",
     "vortex-files",
     "vortex-storage",
+    "vortex-ext2",
     "vortex-virtio",
 ];
 
@@ -111,6 +112,11 @@ pub fn parts() -> Vec<Part> {
             "what a driver and its device share, whatever it says"
         ),
         crate_tests!("disks", "vortex-storage", "disks, from volumes to the ring, simulated"),
+        crate_tests!(
+            "ext2",
+            "vortex-ext2",
+            "the ext2 file system on images of mke2fs, judged by e2fsck"
+        ),
         crate_tests!("cli", "vortex", "this command"),
         crate_tests!("book", "vortex-book", "the code of the book compiles and runs"),
         Part {

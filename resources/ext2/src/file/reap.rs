@@ -1,0 +1,251 @@
+//! Freeing in slices what has been cut off files.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use crate::Ext2;
+use crate::cache::Role;
+use crate::caller::{Accounts, Caller, Payer};
+use crate::disk::get32;
+use crate::numbers::{Block, Ino};
+use crate::order::Need;
+use crate::stop::{Result, Stop};
+use crate::tx::Tx;
+use vortex_abi::Errno;
+
+/// Blocks freed in one run, and pointers looked at.
+const FREED: u32 = 64;
+const LOOKED_AT: u32 = 1024;
+
+/// What a pointer led to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Item {
+    pub block: Block,
+    /// Blocks of pointers from here to the file's.
+    pub level: u8,
+    /// Where the pointer was: an index into [`Reap::holders`].
+    pub holder: u8,
+}
+
+/// Where a slice ended: in a block of pointers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    block: Block,
+    level: u8,
+    holder: u8,
+    index: u32,
+}
+
+/// What has been cut off an inode, and how far that is freed.
+#[derive(Debug)]
+pub(crate) struct Reap {
+    pub ino: Ino,
+    pub payer: Payer,
+    /// The inode goes too.
+    pub ends: bool,
+    pub directory: bool,
+    /// The file's blocks are metadata: entries, or a link's target.
+    pub metadata: bool,
+    pub items: Vec<Item>,
+    /// What must be on the disk before what was there is given out again.
+    pub holders: Vec<Need>,
+    pub next: usize,
+    pub(super) way: Vec<Step>,
+}
+
+/// All that waits to be freed.
+#[derive(Default)]
+pub(crate) struct Reaps {
+    list: VecDeque<Reap>,
+}
+
+impl Reaps {
+    /// Whether something of this inode waits.
+    pub fn has(&self, ino: Ino) -> bool {
+        self.list.iter().any(|reap| reap.ino == ino)
+    }
+
+    /// An inode of which something waits.
+    pub fn first(&self) -> Option<Ino> {
+        self.list.front().map(|reap| reap.ino)
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, reap: Reap) {
+        self.list.push_back(reap);
+    }
+
+    fn find(&self, ino: Ino) -> Option<&Reap> {
+        self.list.iter().find(|reap| reap.ino == ino)
+    }
+
+    fn find_mut(&mut self, ino: Ino) -> Option<&mut Reap> {
+        self.list.iter_mut().find(|reap| reap.ino == ino)
+    }
+
+    fn remove(&mut self, ino: Ino) -> Option<Reap> {
+        let at = self.list.iter().position(|reap| reap.ino == ino)?;
+        self.list.remove(at)
+    }
+}
+
+/// A slice while it is made.
+struct Slice {
+    next: usize,
+    way: Vec<Step>,
+    freed: u32,
+    looked_at: u32,
+}
+
+impl<A: Accounts> Ext2<A> {
+    /// Frees a slice of what has been cut off an inode. `Again` while there is more.
+    pub(super) fn reap(&mut self, caller: &Caller, ino: Ino) -> Result<()> {
+        let Some(reap) = self.reaps.find(ino) else { return Ok(()) };
+        let payer = reap.payer;
+        let caller = Caller { payer, ..*caller };
+        let mut slice = Slice { next: reap.next, way: reap.way.clone(), freed: 0, looked_at: 0 };
+        let mut tx = self.begin(&caller);
+        let ended = self.reap_slice(&mut tx, ino, &mut slice);
+        let done = match ended {
+            Ok(done) => done,
+            // Damage: what is left is nobody's, and e2fsck gives it back.
+            Err(Stop::Error(Errno::EUCLEAN | Errno::EIO)) => {
+                self.note_damage();
+                return self.end_reap(&caller, ino);
+            }
+            Err(stop) if slice.freed == 0 => return Err(stop),
+            Err(_) => false,
+        };
+        if slice.freed > 0 {
+            self.uncount_blocks(&mut tx, ino, slice.freed)?;
+            self.commit(tx)?;
+        }
+        if let Some(reap) = self.reaps.find_mut(ino) {
+            (reap.next, reap.way) = (slice.next, slice.way);
+        }
+        if done { self.end_reap(&caller, ino) } else { Err(Stop::Again) }
+    }
+
+    /// The last step: an inode that ends is given back.
+    fn end_reap(&mut self, caller: &Caller, ino: Ino) -> Result<()> {
+        let Some(reap) = self.reaps.find(ino) else { return Ok(()) };
+        let (ends, directory) = (reap.ends, reap.directory);
+        if ends {
+            let mut needs: Vec<Need> = reap.holders.clone();
+            if let Some(removals) = self.slots.removals.get(&ino) {
+                needs.extend_from_slice(removals);
+            }
+            let mut tx = self.begin(caller);
+            match self.give_inode(&mut tx, ino, directory, needs) {
+                Ok(()) => self.commit(tx)?,
+                Err(Stop::Error(_)) => self.note_damage(),
+                Err(stop) => return Err(stop),
+            }
+        }
+        self.reaps.remove(ino);
+        if self.reaps.has(ino) { Err(Stop::Again) } else { Ok(()) }
+    }
+
+    fn uncount_blocks(&mut self, tx: &mut Tx, ino: Ino, freed: u32) -> Result<()> {
+        if self.reaps.find(ino).is_some_and(|reap| reap.ends) {
+            return Ok(());
+        }
+        let mut inode = self.get_inode(tx, ino)?;
+        let sectors = freed.saturating_mul(self.layout.block_size / 512);
+        inode.sectors = inode.sectors.saturating_sub(sectors);
+        self.put_inode(tx, ino, &inode)
+    }
+
+    /// Frees some; whether that was all.
+    fn reap_slice(&mut self, tx: &mut Tx, ino: Ino, slice: &mut Slice) -> Result<bool> {
+        while slice.freed < FREED && slice.looked_at < LOOKED_AT {
+            match slice.way.last().copied() {
+                Some(step) => self.reap_step(tx, ino, slice, step)?,
+                None => {
+                    let item = self.reaps.find(ino).and_then(|reap| reap.items.get(slice.next));
+                    let Some(item) = item.copied() else { return Ok(true) };
+                    self.reap_item(tx, ino, slice, item)?;
+                    slice.next = slice.next.saturating_add(1);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn reap_item(&mut self, tx: &mut Tx, ino: Ino, slice: &mut Slice, item: Item) -> Result<()> {
+        if item.level == 0 {
+            let metadata = self.reaps.find(ino).is_some_and(|reap| reap.metadata);
+            return self.reap_block(tx, ino, slice, item, metadata);
+        }
+        self.data_block(item.block.0)?;
+        slice.way.push(Step {
+            block: item.block,
+            level: item.level,
+            holder: item.holder,
+            index: 0,
+        });
+        Ok(())
+    }
+
+    /// Goes on in a block of pointers.
+    fn reap_step(&mut self, tx: &mut Tx, ino: Ino, slice: &mut Slice, step: Step) -> Result<()> {
+        let pointers = self.layout.pointers();
+        let left = LOOKED_AT.saturating_sub(slice.looked_at).max(1);
+        let bytes = self.read(tx, step.block, Role::Pointers(ino))?;
+        let mut index = step.index;
+        let mut pointer = 0;
+        while index < pointers && index.saturating_sub(step.index) < left {
+            pointer = get32(bytes, (index as usize).saturating_mul(4));
+            if pointer != 0 {
+                break;
+            }
+            index = index.saturating_add(1);
+        }
+        slice.looked_at =
+            slice.looked_at.saturating_add(index.saturating_sub(step.index)).saturating_add(1);
+        if pointer == 0 && index < pointers {
+            set_index(slice, index);
+            return Ok(());
+        }
+        let Step { block, level, holder, .. } = step;
+        if pointer == 0 {
+            self.reap_block(tx, ino, slice, Item { block, level, holder }, true)?;
+            slice.way.pop();
+            return Ok(());
+        }
+        let level = level.saturating_sub(1);
+        if level == 0 {
+            self.reap_item(tx, ino, slice, Item { block: Block(pointer), level, holder })?;
+            set_index(slice, index.saturating_add(1));
+        } else {
+            set_index(slice, index.saturating_add(1));
+            self.reap_item(tx, ino, slice, Item { block: Block(pointer), level, holder })?;
+        }
+        Ok(())
+    }
+
+    fn reap_block(
+        &mut self,
+        tx: &mut Tx,
+        ino: Ino,
+        slice: &mut Slice,
+        item: Item,
+        metadata: bool,
+    ) -> Result<()> {
+        let reap = self.reaps.find(ino);
+        let need = reap.and_then(|reap| reap.holders.get(usize::from(item.holder)).copied());
+        let need = need.unwrap_or(Need::slot(ino, tx.version));
+        self.give_block(tx, item.block, need)?;
+        if metadata {
+            tx.drop_block(item.block, need);
+        }
+        slice.freed = slice.freed.saturating_add(1);
+        Ok(())
+    }
+}
+
+fn set_index(slice: &mut Slice, index: u32) {
+    if let Some(step) = slice.way.last_mut() {
+        step.index = index;
+    }
+}

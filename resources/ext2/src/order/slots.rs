@@ -1,0 +1,70 @@
+//! Inodes that are not on the disk as they are in memory.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+use super::needs::Need;
+use crate::caller::Payer;
+use crate::numbers::Ino;
+
+/// An inode as it was.
+pub(crate) struct Old {
+    pub bytes: Box<[u8]>,
+    /// Who pays for this copy.
+    pub payer: Payer,
+    /// The operation after which it was so.
+    pub version: u64,
+}
+
+/// An inode's place in the inode table that has changed.
+#[derive(Default)]
+pub(crate) struct Slot {
+    /// The operation that changed it last.
+    pub version: u64,
+    /// The version that has been given out to be written.
+    pub issued: u64,
+    /// The version that will be there after a power cut.
+    pub stable: u64,
+    /// What must be on the disk before it is.
+    pub needs: Vec<Need>,
+    /// What is written in its place until then.
+    pub old: Option<Old>,
+    /// On the disk it is unused, and has not been given out as anything else.
+    pub unused: bool,
+    /// It is not known to be on the disk at all.
+    pub newborn: bool,
+    /// In which directory it was made.
+    pub parent: Ino,
+}
+
+/// All of them.
+#[derive(Default)]
+pub(crate) struct Slots {
+    pub map: BTreeMap<Ino, Slot>,
+    /// New inodes that are not on the disk yet, by their directory.
+    pub born: BTreeSet<(Ino, Ino)>,
+    /// Where entries have been added that may not be on the disk yet.
+    pub entries: BTreeMap<Ino, Vec<Need>>,
+    /// Where entries have been removed that may still be on the disk.
+    pub removals: BTreeMap<Ino, Vec<Need>>,
+    /// Those of both, in the order in which they came.
+    pub recent: VecDeque<Ino>,
+}
+
+impl Slots {
+    /// The changed inodes among these.
+    pub fn among(&self, first: Ino, count: u32) -> impl Iterator<Item = (Ino, &Slot)> {
+        self.map.range(first..first.after(count)).map(|(ino, slot)| (*ino, slot))
+    }
+
+    /// An inode that on the disk is unused, whatever it is in memory.
+    pub fn is_unused_on_disk(&self, ino: Ino) -> bool {
+        self.map.get(&ino).is_some_and(|slot| slot.unused)
+    }
+
+    /// An inode that may not be on the disk at all.
+    pub fn is_newborn(&self, ino: Ino) -> bool {
+        self.map.get(&ino).is_some_and(|slot| slot.newborn)
+    }
+}

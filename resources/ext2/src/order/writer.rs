@@ -1,0 +1,505 @@
+//! What is to be written, and when it may be.
+//!
+//! A dirty block stands in a line until it is looked at. If something must be on the disk
+//! first it is parked at that, and comes back into the line when that is there: so looking for
+//! the next write costs the same however much waits.
+//!
+//! A device may keep what it has written in a volatile cache: a write counts as being on the
+//! disk when a flush that began after its end is done.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+use super::needs::{Need, Target};
+use crate::Ext2;
+use crate::cache::{Role, copy_of};
+use crate::caller::{Accounts, Payer};
+use crate::disk::{get16, put};
+use crate::numbers::{Block, Ino};
+use vortex_abi::Errno;
+
+/// What is done in one run.
+const LOOKED_AT: usize = 32;
+const SETTLED: usize = 8;
+
+/// A block to be written.
+#[derive(Debug)]
+pub struct Write {
+    /// Where to.
+    pub block: Block,
+    /// What; it does not change any more.
+    pub bytes: Box<[u8]>,
+    /// On whose bill.
+    pub payer: Payer,
+}
+
+/// What is to be done for the disk next.
+#[derive(Debug)]
+pub enum Next {
+    /// Write this, and answer by [`Ext2::written`]. Any number may be under way; the device may
+    /// do them in any order.
+    Write(Write),
+    /// Have the device put what it has written where it stays (SYNCHRONIZE CACHE), and answer
+    /// by [`Ext2::flushed`].
+    Flush,
+    /// As much has been looked at as fits a run.
+    Again,
+    /// Nothing, until something changes or what is under way ends.
+    Nothing,
+}
+
+/// A write that is under way or done.
+struct Issued {
+    block: Block,
+    version: u64,
+    slots: Vec<(Ino, u64)>,
+}
+
+/// What waits to be written.
+pub(crate) struct Writer {
+    ready: VecDeque<Block>,
+    urgent: VecDeque<Block>,
+    parked: BTreeSet<(Target, Block)>,
+    under_way: BTreeMap<Block, Issued>,
+    /// Written, and not known to stay.
+    done: VecDeque<Issued>,
+    /// How many of these a flush under way will cover.
+    flushing: Option<usize>,
+    /// How many of these a flush has covered.
+    covered: usize,
+    /// Somebody waits for a flush.
+    wanted: bool,
+    /// Somebody waits for anything to be written.
+    pressed: bool,
+    /// The device has a cache that forgets.
+    volatile: bool,
+    /// Changed blocks that belong to one inode.
+    pub private: BTreeSet<(Ino, Block)>,
+    /// Before this nothing else is written.
+    pub gate: Option<Need>,
+}
+
+impl Writer {
+    /// For a cache of so many blocks.
+    pub fn new(capacity: u32, volatile: bool) -> Result<Self, Errno> {
+        let line = || {
+            let mut line = VecDeque::new();
+            line.try_reserve_exact(capacity as usize).map_err(|_| Errno::ENOMEM)?;
+            Ok(line)
+        };
+        Ok(Self {
+            ready: line()?,
+            urgent: line()?,
+            parked: BTreeSet::new(),
+            under_way: BTreeMap::new(),
+            done: VecDeque::new(),
+            flushing: None,
+            covered: 0,
+            wanted: false,
+            pressed: false,
+            volatile,
+            private: BTreeSet::new(),
+            gate: None,
+        })
+    }
+
+    /// Somebody waits for what is urgent to be written and to stay.
+    pub fn want_urgent(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Somebody waits for all that can be written, and for it to stay.
+    pub fn want_flush(&mut self) {
+        (self.wanted, self.pressed) = (true, true);
+    }
+
+    /// Nothing waits in a line, or for something else.
+    pub fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.parked.is_empty()
+    }
+
+    /// Nothing is under way, and nothing is written that may not stay.
+    pub fn is_idle(&self) -> bool {
+        self.under_way.is_empty() && self.done.is_empty()
+    }
+}
+
+impl<A: Accounts> Ext2<A> {
+    /// Whether it is on the disk, and stays.
+    pub(crate) fn satisfied(&self, need: Need) -> bool {
+        let mut need = need;
+        for _ in 0..8 {
+            match need.on {
+                Target::Slot(ino) => {
+                    let slot = self.slots.map.get(&ino);
+                    return slot.is_none_or(|slot| slot.stable >= need.version);
+                }
+                Target::Block(block) => {
+                    let Some(buffer) = self.cache.get(block) else { return true };
+                    match buffer.gone {
+                        None => return buffer.stable >= need.version,
+                        Some(_) if buffer.in_flight => return false,
+                        Some(next) => need = next,
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    /// The first of these that is not on the disk.
+    fn unsatisfied(&self, needs: &[Need]) -> Option<Need> {
+        needs.iter().copied().find(|need| !self.satisfied(*need))
+    }
+
+    /// Puts a block into the line.
+    pub(crate) fn queue(&mut self, block: Block) {
+        if let Some(buffer) = self.cache.get_mut(block)
+            && !buffer.queued
+        {
+            buffer.queued = true;
+            self.writer.ready.push_back(block);
+        }
+    }
+
+    /// Puts a block ahead of all that are not urgent.
+    pub(crate) fn hurry(&mut self, block: Block) {
+        if let Some(buffer) = self.cache.get_mut(block)
+            && !buffer.urgent
+            && !buffer.in_flight
+        {
+            buffer.urgent = true;
+            self.writer.urgent.push_back(block);
+        }
+    }
+
+    pub(crate) fn park(&mut self, block: Block, at: Need) {
+        // What is gone never comes to be there: it hangs on something else.
+        let mut at = at;
+        for _ in 0..8 {
+            let Target::Block(target) = at.on else { break };
+            match self.cache.get(target).and_then(|buffer| buffer.gone) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        self.writer.parked.insert((at.on, block));
+    }
+
+    pub(crate) fn unpark(&mut self, target: Target) {
+        let from = (target, Block(0));
+        while let Some((there, block)) = self.writer.parked.range(from..).next().copied()
+            && there == target
+        {
+            self.writer.parked.remove(&(there, block));
+            self.queue(block);
+        }
+    }
+
+    /// What to do for the disk next. `urgent` asks only for what somebody waits for.
+    pub fn next_write(&mut self, urgent: bool) -> Next {
+        if self.broken {
+            return Next::Nothing;
+        }
+        // What waits may go on when blocks have left the line, though nothing is written.
+        let mut looked = self.writer.covered > 0;
+        self.settle();
+        let urgent = urgent && !self.writer.pressed;
+        for _ in 0..LOOKED_AT {
+            let Some(block) = self.pop(urgent) else { break };
+            looked = true;
+            match self.issue(block) {
+                Ok(Some(write)) => return Next::Write(write),
+                Ok(None) => {}
+                Err(_) => {
+                    self.queue(block);
+                    return Next::Nothing;
+                }
+            }
+        }
+        let writer = &mut self.writer;
+        let more = !writer.urgent.is_empty() || (!urgent && !writer.ready.is_empty());
+        if more || looked || writer.covered > 0 {
+            return Next::Again;
+        }
+        writer.pressed &= urgent;
+        let waits = writer.wanted || !writer.parked.is_empty();
+        let can = writer.under_way.is_empty() && writer.flushing.is_none();
+        if waits && can && !writer.done.is_empty() {
+            writer.flushing = Some(writer.done.len());
+            writer.wanted = false;
+            return Next::Flush;
+        }
+        Next::Nothing
+    }
+
+    /// The next block in the lines.
+    fn pop(&mut self, urgent: bool) -> Option<Block> {
+        if let Some(block) = self.writer.urgent.pop_front() {
+            if let Some(buffer) = self.cache.get_mut(block) {
+                buffer.urgent = false;
+            }
+            return Some(block);
+        }
+        if urgent {
+            return None;
+        }
+        let block = self.writer.ready.pop_front()?;
+        if let Some(buffer) = self.cache.get_mut(block) {
+            buffer.queued = false;
+        }
+        Some(block)
+    }
+
+    /// Forgets a block that has been freed, when nothing hangs on it any more.
+    fn bury(&mut self, block: Block) {
+        let Some(buffer) = self.cache.get(block) else { return };
+        let Some(need) = buffer.gone.filter(|_| !buffer.in_flight) else { return };
+        if self.satisfied(need) {
+            self.cache.remove(block);
+            self.unpark(Target::Block(block));
+        } else {
+            self.park(block, need);
+        }
+    }
+
+    /// Lets go of where the pointer to a block is, when that is on the disk.
+    fn weigh(&mut self, block: Block, anchor: Need) {
+        if !self.satisfied(anchor) {
+            self.park(block, anchor);
+            return;
+        }
+        if let Some(buffer) = self.cache.get_mut(block) {
+            buffer.anchor = None;
+        }
+        self.cache.settle(block);
+    }
+
+    /// Gives a block out to be written, or parks it at what has to be there first.
+    fn issue(&mut self, block: Block) -> Result<Option<Write>, Errno> {
+        let Some(buffer) = self.cache.get(block) else { return Ok(None) };
+        if buffer.gone.is_some() {
+            self.bury(block);
+            return Ok(None);
+        }
+        if let Some(anchor) = buffer.anchor {
+            self.weigh(block, anchor);
+        }
+        let Some(buffer) = self.cache.get(block) else { return Ok(None) };
+        let changed = buffer.version > buffer.issued || buffer.pending;
+        if buffer.in_flight || !changed {
+            return Ok(None);
+        }
+        let gate = self.writer.gate.filter(|gate| gate.on != Target::Block(block));
+        if let Some(gate) = gate {
+            if !self.satisfied(gate) {
+                self.park(block, gate);
+                return Ok(None);
+            }
+            self.writer.gate = None;
+        }
+        if let Some(need) = self.unsatisfied(&buffer.needs) {
+            self.park(block, need);
+            return Ok(None);
+        }
+        let Some(bytes) = &buffer.bytes else { return Ok(None) };
+        let mut bytes = copy_of(bytes)?;
+        let mut slots = Vec::new();
+        if buffer.role == Role::Inodes && !self.issue_inodes(block, &mut bytes, &mut slots)? {
+            self.issue_nothing(block);
+            return Ok(None);
+        }
+        let Some(buffer) = self.cache.get_mut(block) else { return Ok(None) };
+        buffer.needs.clear();
+        buffer.issued = buffer.version;
+        buffer.in_flight = true;
+        let (version, payer) = (buffer.version, buffer.payer);
+        self.cache.settle(block);
+        self.writer.under_way.insert(block, Issued { block, version, slots });
+        Ok(Some(Write { block, bytes, payer }))
+    }
+
+    /// All inodes of a block that have changed have to wait: what may be written is written.
+    fn issue_nothing(&mut self, block: Block) {
+        let Some(buffer) = self.cache.get_mut(block) else { return };
+        if buffer.version > buffer.issued {
+            buffer.issued = buffer.version;
+            let version = buffer.version;
+            self.writer.done.push_back(Issued { block, version, slots: Vec::new() });
+        }
+    }
+
+    /// Puts back into `bytes` what inodes were that have to wait; `false` if nothing in them
+    /// may be written now.
+    fn issue_inodes(
+        &mut self,
+        block: Block,
+        bytes: &mut [u8],
+        issued: &mut Vec<(Ino, u64)>,
+    ) -> Result<bool, Errno> {
+        let Some((first, count)) = self.inodes_of(block) else { return Ok(false) };
+        issued.try_reserve(count as usize).map_err(|_| Errno::ENOMEM)?;
+        let size = self.layout.inode_size as usize;
+        let mut waiting = Vec::new();
+        for (ino, slot) in self.slots.among(first, count) {
+            let held = self.unsatisfied(&slot.needs);
+            let version = if let (Some(need), Some(old)) = (held, &slot.old) {
+                let index = ino.0.saturating_sub(first.0) as usize;
+                put(bytes, index.saturating_mul(size), &old.bytes);
+                waiting.push(need);
+                old.version
+            } else {
+                slot.version
+            };
+            if version > slot.issued {
+                issued.push((ino, version));
+            }
+        }
+        for need in waiting {
+            self.park(block, need);
+        }
+        for (ino, version) in issued.iter() {
+            let Some(slot) = self.slots.map.get_mut(ino) else { continue };
+            slot.issued = *version;
+            let index = ino.0.saturating_sub(first.0) as usize;
+            let links = index.saturating_mul(size).saturating_add(26);
+            slot.unused = slot.unused && get16(bytes, links) == 0;
+            if slot.version == *version {
+                slot.needs.clear();
+                if let Some(old) = slot.old.take() {
+                    self.accounts.credit(old.payer, old.bytes.len());
+                }
+            }
+        }
+        Ok(!issued.is_empty())
+    }
+
+    /// A write has ended. After one that failed nothing more is written, and nothing changed.
+    pub fn written(&mut self, block: Block, result: Result<(), Errno>) {
+        let Some(issued) = self.writer.under_way.remove(&block) else { return };
+        if let Some(buffer) = self.cache.get_mut(block) {
+            buffer.in_flight = false;
+            if buffer.version > buffer.issued || buffer.pending || buffer.gone.is_some() {
+                self.queue(block);
+            }
+        }
+        if result.is_err() {
+            self.broken = true;
+            return;
+        }
+        self.writer.done.push_back(issued);
+        if !self.writer.volatile {
+            self.writer.covered = self.writer.done.len();
+            self.settle();
+        }
+    }
+
+    /// The flush has ended that [`Next::Flush`] asked for.
+    pub fn flushed(&mut self, result: Result<(), Errno>) {
+        let Some(covered) = self.writer.flushing.take() else { return };
+        if result.is_err() {
+            self.broken = true;
+            return;
+        }
+        self.writer.covered = covered;
+        self.settle();
+    }
+
+    /// Takes note of what is on the disk now.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..SETTLED {
+            if self.writer.covered == 0 {
+                return;
+            }
+            self.writer.covered = self.writer.covered.saturating_sub(1);
+            let Some(done) = self.writer.done.pop_front() else { return };
+            self.settle_one(&done);
+        }
+    }
+
+    fn settle_one(&mut self, done: &Issued) {
+        for (ino, version) in &done.slots {
+            let Some(slot) = self.slots.map.get_mut(ino) else { continue };
+            slot.stable = slot.stable.max(*version);
+            if slot.newborn && !slot.unused {
+                slot.newborn = false;
+                self.slots.born.remove(&(slot.parent, *ino));
+            }
+            if slot.stable == slot.version {
+                self.slots.map.remove(ino);
+            }
+            self.unpark(Target::Slot(*ino));
+        }
+        let pending = match self.inodes_of(done.block) {
+            Some((first, count)) => self.slots.among(first, count).next().is_some(),
+            None => false,
+        };
+        if let Some(buffer) = self.cache.get_mut(done.block) {
+            buffer.stable = buffer.stable.max(done.version);
+            if buffer.role == Role::Inodes {
+                buffer.pending = pending;
+            }
+            let owner = buffer.role.owner().filter(|_| buffer.stable == buffer.version);
+            if let Some(owner) = owner {
+                self.writer.private.remove(&(owner, done.block));
+            }
+            self.cache.settle(done.block);
+        }
+        self.unpark(Target::Block(done.block));
+        self.trim();
+    }
+
+    /// Forgets where entries have come and gone, as far as that is on the disk.
+    fn trim(&mut self) {
+        for _ in 0..4 {
+            let Some(ino) = self.slots.recent.pop_front() else { break };
+            let waits = |needs: Option<&Vec<Need>>| {
+                needs.is_some_and(|needs| needs.iter().any(|need| !self.satisfied(*need)))
+            };
+            let (added, removed) =
+                (waits(self.slots.entries.get(&ino)), waits(self.slots.removals.get(&ino)));
+            if !added {
+                self.slots.entries.remove(&ino);
+            }
+            if !removed {
+                self.slots.removals.remove(&ino);
+            }
+            if added || removed {
+                self.slots.recent.push_back(ino);
+            }
+        }
+        self.release_held();
+    }
+}
+
+#[cfg(test)]
+impl<A: Accounts> Ext2<A> {
+    /// What waits, and for what.
+    pub(crate) fn waiting(&self) -> alloc::string::String {
+        let writer = &self.writer;
+        let slots: Vec<_> = self
+            .slots
+            .map
+            .iter()
+            .map(|(ino, slot)| (ino, slot.version, slot.issued, slot.stable, &slot.needs))
+            .collect();
+        let urgent: Vec<_> = writer
+            .urgent
+            .iter()
+            .filter_map(|block| self.cache.get(*block))
+            .map(|b| {
+                (b.block, b.role, b.version, b.issued, b.stable, b.in_flight, b.pending, &b.needs)
+            })
+            .collect();
+        alloc::format!(
+            "urgent {urgent:?} ready {:?}, urgent {:?}, parked {:?}, done {}, flushing {:?}, covered {}, slots {slots:?}",
+            writer.ready,
+            writer.urgent,
+            writer.parked,
+            writer.done.len(),
+            writer.flushing,
+            writer.covered,
+        )
+    }
+}

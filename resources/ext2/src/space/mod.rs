@@ -1,0 +1,11 @@
+//! What is free: blocks and inodes, by group, and what has been freed but may still be named
+//! on the disk.
+
+mod bitmap;
+mod blocks;
+mod groups;
+mod inodes;
+mod quarantine;
+
+pub(crate) use groups::{Delta, Groups};
+pub(crate) use quarantine::Quarantine;

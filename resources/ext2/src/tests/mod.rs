@@ -1,0 +1,8 @@
+//! Proof on images that `mke2fs` made, with `e2fsck` and `debugfs` as oracles.
+
+mod disk;
+mod driver;
+mod images;
+mod model;
+mod random;
+mod tools;

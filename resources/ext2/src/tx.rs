@@ -1,0 +1,527 @@
+//! A transaction: private copies of the blocks that an operation changes, put in place at its
+//! end, all or nothing.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::Ext2;
+use crate::cache::{Buffer, Role, copy_of};
+use crate::caller::{Accounts, Caller, Payer};
+use crate::directory::Note;
+use crate::disk::Inode;
+use crate::file::Reap;
+use crate::numbers::{Block, Ino};
+use crate::order::{Need, Old, Slot, Target, add, merge};
+use crate::space::Delta;
+use crate::stop::{DAMAGED, Result, Stop};
+use vortex_abi::Errno;
+
+/// A changed block.
+struct Change {
+    block: Block,
+    role: Role,
+    bytes: Box<[u8]>,
+    /// What must be on the disk before it.
+    needs: Vec<Need>,
+    /// It has just been given out.
+    fresh: bool,
+    anchor: Option<Need>,
+}
+
+/// A changed inode.
+struct Place {
+    ino: Ino,
+    /// As it was before.
+    old: Box<[u8]>,
+    needs: Vec<Need>,
+    /// It was unused, and is made in this directory.
+    newborn: Option<Ino>,
+}
+
+/// What an operation changes.
+pub(crate) struct Tx {
+    pub caller: Caller,
+    /// The number that the operation gets if it comes to its end.
+    pub version: u64,
+    /// Its needs may close a circle.
+    pub check: bool,
+    /// Files beyond 2 GiB come to be.
+    pub large_file: bool,
+    changes: Vec<Change>,
+    places: Vec<Place>,
+    deltas: Vec<Delta>,
+    freed: Vec<(Block, u32, Need, Option<Need>)>,
+    pub freed_inodes: Vec<(Ino, Vec<Need>)>,
+    /// Blocks of metadata that are freed, and what takes their place in the order.
+    pub gone: Vec<(Block, Need)>,
+    /// Where entries of inodes have been added, and removed.
+    pub entries: Vec<(Ino, Need)>,
+    pub removals: Vec<(Ino, Need)>,
+    /// What is to be freed in slices.
+    pub reaps: Vec<Reap>,
+    /// What changes in the indexes of directories.
+    pub notes: Vec<Note>,
+}
+
+impl Tx {
+    fn position(&self, block: Block) -> Option<usize> {
+        self.changes.iter().position(|change| change.block == block)
+    }
+
+    /// The bytes of a block that has been changed.
+    pub fn bytes(&self, block: Block, role: Role) -> Result<Option<&[u8]>> {
+        match self.changes.iter().find(|change| change.block == block) {
+            Some(change) if change.role == role => Ok(Some(&change.bytes)),
+            Some(_) => Err(DAMAGED),
+            None => Ok(None),
+        }
+    }
+
+    /// What changes of a group's counts.
+    pub fn delta(&mut self, group: u32) -> &mut Delta {
+        let index = match self.deltas.iter().position(|delta| delta.group == group) {
+            Some(index) => index,
+            None => {
+                self.deltas.push(Delta { group, ..Delta::default() });
+                self.deltas.len().saturating_sub(1)
+            }
+        };
+        // The place was found or made above.
+        #[expect(clippy::indexing_slicing, reason = "found above")]
+        &mut self.deltas[index]
+    }
+
+    /// What changes of the number of free blocks.
+    pub fn free_blocks(&self) -> i64 {
+        self.deltas.iter().fold(0, |sum, delta| sum.saturating_add(delta.blocks))
+    }
+
+    /// A block is free once `need` is on the disk.
+    pub fn free(&mut self, block: Block, need: Need) {
+        if let Some((start, length, same, None)) = self.freed.last_mut()
+            && *same == need
+            && start.after(*length) == block
+        {
+            *length = length.saturating_add(1);
+            return;
+        }
+        self.freed.push((block, 1, need, None));
+    }
+
+    /// A block of metadata is free once `need` is on the disk.
+    pub fn drop_block(&mut self, block: Block, need: Need) {
+        self.changes.retain(|change| change.block != block);
+        self.gone.push((block, need));
+    }
+
+    /// A changed block must not be written before this is on the disk.
+    pub fn need(&mut self, block: Block, need: Need) {
+        if let Some(change) = self.changes.iter_mut().find(|change| change.block == block) {
+            add(&mut change.needs, need);
+        }
+    }
+
+    /// A changed inode must not be written before this is on the disk.
+    pub fn need_of_inode(&mut self, ino: Ino, need: Need) {
+        if let Some(place) = self.places.iter_mut().find(|place| place.ino == ino) {
+            add(&mut place.needs, need);
+        }
+    }
+
+    /// An inode is unused on the disk, and made in this directory.
+    pub fn is_newborn(&mut self, ino: Ino, parent: Ino) {
+        if let Some(place) = self.places.iter_mut().find(|place| place.ino == ino) {
+            place.newborn = Some(parent);
+        }
+    }
+
+    /// Where the pointer to a block that has just been made is.
+    pub fn set_anchor(&mut self, block: Block, anchor: Need) {
+        if let Some(change) = self.changes.iter_mut().find(|change| change.block == block) {
+            change.anchor = Some(anchor);
+        }
+    }
+
+    fn anchor(&self, block: Block) -> Option<Need> {
+        self.changes.iter().find(|change| change.block == block)?.anchor
+    }
+
+    fn needs_of(&self, target: Target) -> &[Need] {
+        match target {
+            Target::Block(block) => {
+                let change = self.changes.iter().find(|change| change.block == block);
+                change.map_or(&[], |change| &change.needs)
+            }
+            Target::Slot(ino) => {
+                let place = self.places.iter().find(|place| place.ino == ino);
+                place.map_or(&[], |place| &place.needs)
+            }
+        }
+    }
+}
+
+impl<A: Accounts> Ext2<A> {
+    /// Begins one.
+    pub(crate) fn begin(&self, caller: &Caller) -> Tx {
+        Tx {
+            caller: *caller,
+            version: self.clock.saturating_add(1),
+            check: false,
+            large_file: false,
+            changes: Vec::new(),
+            places: Vec::new(),
+            deltas: Vec::new(),
+            freed: Vec::new(),
+            freed_inodes: Vec::new(),
+            gone: Vec::new(),
+            entries: Vec::new(),
+            removals: Vec::new(),
+            reaps: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// A block's bytes, to be changed.
+    pub(crate) fn edit<'a>(
+        &mut self,
+        tx: &'a mut Tx,
+        block: Block,
+        role: Role,
+    ) -> Result<&'a mut [u8]> {
+        let index = match tx.position(block) {
+            Some(index) => index,
+            None => {
+                let bytes = copy_of(self.cached(block, role)?)?;
+                tx.changes.push(Change {
+                    block,
+                    role,
+                    bytes,
+                    needs: Vec::new(),
+                    fresh: false,
+                    anchor: None,
+                });
+                tx.changes.len().saturating_sub(1)
+            }
+        };
+        let change = tx.changes.get_mut(index).ok_or(DAMAGED)?;
+        if change.role != role { Err(DAMAGED) } else { Ok(&mut change.bytes) }
+    }
+
+    /// A block that has just been given out, full of zeroes.
+    pub(crate) fn make<'a>(
+        &mut self,
+        tx: &'a mut Tx,
+        block: Block,
+        role: Role,
+    ) -> Result<&'a mut [u8]> {
+        if tx.position(block).is_some() {
+            return Err(DAMAGED);
+        }
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(self.layout.size()).map_err(|_| Errno::ENOMEM)?;
+        bytes.resize(self.layout.size(), 0);
+        let bytes = bytes.into_boxed_slice();
+        tx.changes.push(Change {
+            block,
+            role,
+            bytes,
+            needs: Vec::new(),
+            fresh: true,
+            anchor: None,
+        });
+        let change = tx.changes.last_mut().ok_or(DAMAGED)?;
+        Ok(&mut change.bytes)
+    }
+
+    /// An inode, as this transaction sees it.
+    pub(crate) fn get_inode(&mut self, tx: &Tx, ino: Ino) -> Result<Inode> {
+        let (block, at) = self.place_of(ino)?;
+        let bytes = self.read(tx, block, Role::Inodes)?;
+        Ok(Inode::read(bytes.get(at..).unwrap_or(&[])))
+    }
+
+    /// An inode's bytes, to be changed.
+    pub(crate) fn edit_inode<'a>(&mut self, tx: &'a mut Tx, ino: Ino) -> Result<&'a mut [u8]> {
+        let (block, at) = self.place_of(ino)?;
+        let end = at.saturating_add(self.layout.inode_size as usize);
+        if !tx.places.iter().any(|place| place.ino == ino) {
+            let bytes = self.read(tx, block, Role::Inodes)?;
+            let old = copy_of(bytes.get(at..end).ok_or(DAMAGED)?)?;
+            tx.places.push(Place { ino, old, needs: Vec::new(), newborn: None });
+        }
+        self.edit(tx, block, Role::Inodes)?.get_mut(at..end).ok_or(DAMAGED)
+    }
+
+    /// Puts an inode.
+    pub(crate) fn put_inode(&mut self, tx: &mut Tx, ino: Ino, inode: &Inode) -> Result<()> {
+        inode.write(self.edit_inode(tx, ino)?);
+        Ok(())
+    }
+
+    /// What must be on the disk so that a block of a file or directory can be found: where the
+    /// pointers to it are, as far as they are not there yet.
+    pub(crate) fn reach(&self, tx: &Tx, block: Block, needs: &mut Vec<Need>) {
+        let mut block = block;
+        for _ in 0..5 {
+            let anchor = tx.anchor(block).or_else(|| self.cache.get(block)?.anchor);
+            let Some(anchor) = anchor else { return };
+            add(needs, anchor);
+            match anchor.on {
+                Target::Block(next) => block = next,
+                Target::Slot(_) => return,
+            }
+        }
+    }
+
+    /// Puts all of it in place, or nothing.
+    pub(crate) fn commit(&mut self, mut tx: Tx) -> Result<()> {
+        if tx.check && self.closes_circle(&tx) {
+            self.hurry_all(&tx);
+            return Err(Stop::Flush);
+        }
+        let room = tx.freed.len().saturating_add(tx.freed_inodes.len());
+        if room > 0 && !self.quarantine.has_room(room) {
+            self.writer.want_flush();
+            return Err(Stop::Flush);
+        }
+        let fresh = tx.changes.iter().filter(|change| change.fresh).count();
+        if fresh > 0 {
+            self.make_room_for(&tx, fresh)?;
+        }
+        let payer = tx.caller.payer;
+        let made = fresh.saturating_mul(self.layout.size());
+        let kept = tx.places.iter().map(|place| place.old.len()).fold(0, usize::saturating_add);
+        self.accounts.charge(payer, made.saturating_add(kept))?;
+        // Nothing fails from here on.
+        self.clock = tx.version;
+        self.put_places(&mut tx);
+        for change in core::mem::take(&mut tx.changes) {
+            self.put_change(change, tx.version, payer);
+        }
+        for (block, need) in core::mem::take(&mut tx.gone) {
+            self.put_gone(block, need);
+        }
+        for delta in core::mem::take(&mut tx.deltas) {
+            self.apply_delta(delta);
+        }
+        for (start, length, need, other) in core::mem::take(&mut tx.freed) {
+            self.quarantine.hold(start, length, [Some(need), other]);
+        }
+        for (ino, needs) in core::mem::take(&mut tx.freed_inodes) {
+            self.quarantine.hold_inode(ino, needs);
+        }
+        self.note_entries(&mut tx);
+        for reap in core::mem::take(&mut tx.reaps) {
+            self.reaps.push(reap);
+        }
+        for note in core::mem::take(&mut tx.notes) {
+            self.indexes.note(note);
+        }
+        if tx.large_file {
+            self.note_large_file();
+        }
+        Ok(())
+    }
+
+    /// Room for new blocks, which is not that of the blocks that change.
+    fn make_room_for(&mut self, tx: &Tx, fresh: usize) -> Result<()> {
+        if self.cache.spare() < fresh.saturating_add(tx.changes.len()) {
+            self.writer.want_flush();
+            return Err(Stop::Flush);
+        }
+        for change in &tx.changes {
+            self.cache.touch(change.block);
+        }
+        self.make_room(fresh)
+    }
+
+    fn put_places(&mut self, tx: &mut Tx) {
+        let payer = tx.caller.payer;
+        for place in core::mem::take(&mut tx.places) {
+            let Ok((block, _)) = self.place_of(place.ino) else { continue };
+            let held = self.slots.map.get(&place.ino).is_some_and(|slot| {
+                slot.old.is_some() && slot.needs.iter().any(|need| !self.satisfied(*need))
+            });
+            let slot = self.slots.map.entry(place.ino).or_insert_with(|| Slot {
+                issued: tx.version.saturating_sub(1),
+                stable: tx.version.saturating_sub(1),
+                ..Slot::default()
+            });
+            let before = if slot.version == 0 { slot.stable } else { slot.version };
+            slot.version = tx.version;
+            if let Some(parent) = place.newborn {
+                (slot.unused, slot.newborn, slot.parent) = (true, true, parent);
+                self.slots.born.insert((parent, place.ino));
+            }
+            let size = place.old.len();
+            if held {
+                merge(&mut slot.needs, &place.needs);
+                self.accounts.credit(payer, size);
+            } else {
+                let old = if place.needs.is_empty() {
+                    self.accounts.credit(payer, size);
+                    None
+                } else {
+                    Some(Old { bytes: place.old, payer, version: before })
+                };
+                slot.needs = place.needs;
+                if let Some(old) = core::mem::replace(&mut slot.old, old) {
+                    self.accounts.credit(old.payer, old.bytes.len());
+                }
+            }
+            if let Some(buffer) = self.cache.get_mut(block) {
+                buffer.pending = true;
+            }
+        }
+    }
+
+    fn put_change(&mut self, change: Change, version: u64, payer: Payer) {
+        let Change { block, role, bytes, needs, fresh, anchor } = change;
+        if fresh {
+            self.forget(block);
+            self.is_made(block);
+            let mut buffer = Buffer::new(block, role, bytes, payer);
+            let before = version.saturating_sub(1);
+            (buffer.version, buffer.issued, buffer.stable) = (version, before, before);
+            (buffer.needs, buffer.anchor) = (needs, anchor);
+            // There is room: it was made before anything was changed.
+            self.cache.insert(buffer);
+            if let Some(anchor) = anchor {
+                self.park(block, anchor);
+            }
+        } else if let Some(buffer) = self.cache.get_mut(block) {
+            buffer.bytes = Some(bytes);
+            buffer.version = version;
+            merge(&mut buffer.needs, &needs);
+            // Whoever changed it last pays for its memory and for writing it.
+            let (before, size) = (buffer.payer, self.layout.size());
+            if before != payer && self.accounts.charge(payer, size).is_ok() {
+                buffer.payer = payer;
+                self.accounts.credit(before, size);
+            }
+        }
+        if let Some(owner) = role.owner() {
+            self.writer.private.insert((owner, block));
+        }
+        self.cache.settle(block);
+        self.queue(block);
+    }
+
+    fn put_gone(&mut self, block: Block, need: Need) {
+        self.let_go(block, need);
+        let Some(buffer) = self.cache.get_mut(block) else { return };
+        if let Some(owner) = buffer.role.owner() {
+            self.writer.private.remove(&(owner, block));
+        }
+        if buffer.is_clean() {
+            self.forget(block);
+            return;
+        }
+        buffer.gone = Some(need);
+        buffer.needs = Vec::new();
+        buffer.anchor = None;
+        if let Some(bytes) = buffer.bytes.take() {
+            let payer = buffer.payer;
+            self.accounts.credit(payer, bytes.len());
+        }
+        self.cache.settle(block);
+        self.queue(block);
+        self.unpark(Target::Block(block));
+    }
+
+    /// What had the pointer to a block that is freed does not wait for that block any more.
+    fn let_go(&mut self, block: Block, need: Need) {
+        let Some(owner) = self.cache.get(block).and_then(|buffer| buffer.role.owner()) else {
+            return;
+        };
+        let others = |need: &Need| need.on != Target::Block(block);
+        if let Some(slot) = self.slots.map.get_mut(&owner) {
+            slot.needs.retain(others);
+        }
+        if let Target::Block(holder) = need.on
+            && let Some(buffer) = self.cache.get_mut(holder)
+        {
+            buffer.needs.retain(others);
+        }
+    }
+
+    /// Remembers where entries have come to be and gone, until that is on the disk.
+    fn note_entries(&mut self, tx: &mut Tx) {
+        for (ino, need) in core::mem::take(&mut tx.entries) {
+            add(self.slots.entries.entry(ino).or_default(), need);
+            self.slots.recent.push_back(ino);
+        }
+        for (ino, need) in core::mem::take(&mut tx.removals) {
+            add(self.slots.removals.entry(ino).or_default(), need);
+            self.slots.recent.push_back(ino);
+        }
+    }
+
+    /// Whether the transaction's needs would have something wait for itself. What is too much
+    /// to look through counts as if.
+    fn closes_circle(&self, tx: &Tx) -> bool {
+        let changes = tx.changes.iter().map(|change| (Target::Block(change.block), &change.needs));
+        let places = tx.places.iter().map(|place| (Target::Slot(place.ino), &place.needs));
+        changes
+            .chain(places)
+            .any(|(target, needs)| !needs.is_empty() && self.waits_for(tx, needs, target))
+    }
+
+    /// Whether any of these needs, or what they need, is this target.
+    fn waits_for(&self, tx: &Tx, needs: &[Need], target: Target) -> bool {
+        const MOST: usize = 96;
+        let mut seen: Vec<Target> = Vec::new();
+        let mut next: Vec<Need> = needs.to_vec();
+        while let Some(need) = next.pop() {
+            if need.version < tx.version && self.satisfied(need) {
+                continue;
+            }
+            if need.on == target {
+                return true;
+            }
+            if seen.contains(&need.on) {
+                continue;
+            }
+            if seen.len() >= MOST {
+                return true;
+            }
+            seen.push(need.on);
+            next.extend_from_slice(tx.needs_of(need.on));
+            match need.on {
+                Target::Block(block) => {
+                    if let Some(buffer) = self.cache.get(block) {
+                        next.extend_from_slice(&buffer.needs);
+                        next.extend(buffer.gone);
+                    }
+                }
+                Target::Slot(ino) => {
+                    if let Some(slot) = self.slots.map.get(&ino) {
+                        next.extend_from_slice(&slot.needs);
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    /// What the transaction touches is wanted on the disk, so that it can be made.
+    fn hurry_all(&mut self, tx: &Tx) {
+        self.writer.want_urgent();
+        let changes = tx.changes.iter().filter(|change| change.role != Role::Inodes);
+        let blocks = changes.map(|change| Target::Block(change.block));
+        let needs = tx.changes.iter().flat_map(|change| &change.needs);
+        let more = tx.places.iter().flat_map(|place| &place.needs);
+        let mut roots = Vec::new();
+        // As they are: what this transaction would make of them is not there.
+        for on in blocks.chain(needs.chain(more).map(|need| need.on)) {
+            let version = match on {
+                Target::Block(block) => self.cache.get(block).map(|buffer| buffer.version),
+                Target::Slot(ino) => self.slots.map.get(&ino).map(|slot| slot.version),
+            };
+            if let Some(version) = version {
+                add(&mut roots, Need { on, version });
+            }
+        }
+        self.hurry_needs(roots);
+    }
+}
