@@ -1,0 +1,467 @@
+//! A file whose pages are kept: what file calls copy from and to, without a request where the
+//! pages are there.
+//!
+//! # Invariants
+//! - The lock is a leaf lock, held for a look or a mark. Bytes are copied outside of it: who
+//!   reads has a handle of the page's memory, who writes has its page held (`users`), so that
+//!   it neither leaves nor becomes clean before the bytes are in it.
+//! - FCR alone claims pages, and alone moves one from one state to another; file calls look,
+//!   hold, and mark.
+//! - Bytes of a page behind the file's end are zeros.
+//! - The file's size here is what programs see. What is told to EXT2R follows, when the data
+//!   is on the disk.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use spin::Mutex;
+use vortex_abi::Errno;
+use vortex_units::{ActivityId, Cycles};
+
+use super::frame::{PAGE, PAGE_BYTES, PageFrame, PageName};
+use super::page::{BLOCKS, Dirtied, Fetched, Page, State};
+use super::streams::Streams;
+use super::table::Table;
+use crate::names::{FileId, Times};
+
+/// A file with its pages.
+pub struct CachedFile<F> {
+    id: FileId,
+    number: u32,
+    block: u32,
+    size: AtomicU64,
+    inner: Mutex<Inner<F>>,
+}
+
+/// What is beneath the lock.
+pub(crate) struct Inner<F> {
+    pub pages: Table<F>,
+    /// Those to be written, but for what is being written.
+    pub dirty: BTreeSet<u32>,
+    /// A sync begins a new one, and waits for what is owed of those before.
+    pub round: u64,
+    /// How many pages that are dirty or being written are of each round.
+    pub owed: BTreeMap<u64, u32>,
+    /// The size that EXT2R knows.
+    pub told: u64,
+    /// Blocks are allocated to here, or not far behind.
+    pub reached: u64,
+    pub times: Times,
+    /// Who has changed times that EXT2R does not know.
+    pub touched: Option<ActivityId>,
+    /// How many errors there were in writing it, and the last.
+    pub errors: u32,
+    pub error: Option<Errno>,
+    pub streams: Streams,
+    /// Nothing is kept of it any more.
+    pub gone: bool,
+    serial: u32,
+}
+
+/// What a read has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Reading {
+    /// Bytes that were there. Fewer than asked for before the file's end: the page behind them
+    /// is to be fetched.
+    pub bytes: usize,
+    /// The reader has come so far in a stream that [`crate::CacheRequest::ahead`] is to be sent
+    /// with this page, so that the next ones are there in time.
+    pub ahead: Option<u32>,
+}
+
+/// Pages that one look finds.
+const BATCH: usize = 8;
+
+impl<F: PageFrame> CachedFile<F> {
+    pub(crate) fn new(id: FileId, number: u32, block: u32, size: u64) -> Self {
+        let inner = Inner {
+            pages: Table::new(),
+            dirty: BTreeSet::new(),
+            round: 0,
+            owed: BTreeMap::new(),
+            told: size,
+            reached: size,
+            times: Times::default(),
+            touched: None,
+            errors: 0,
+            error: None,
+            streams: Streams::new(),
+            gone: false,
+            serial: 0,
+        };
+        Self { id, number, block, size: AtomicU64::new(size), inner: Mutex::new(inner) }
+    }
+
+    /// Which file.
+    #[must_use]
+    pub fn id(&self) -> FileId {
+        self.id
+    }
+
+    /// What its pages are named by.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Bytes of a block of its file system: 1,024, 2,048 or 4,096.
+    #[must_use]
+    pub fn block_size(&self) -> u32 {
+        self.block
+    }
+
+    /// Bytes of it.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size.load(Ordering::Acquire)
+    }
+
+    /// Whether a page's contents are there.
+    #[must_use]
+    pub fn has(&self, page: u32) -> bool {
+        self.inner.lock().pages.get(page).is_some_and(Page::is_valid)
+    }
+
+    /// A page's memory, to be mapped; `None` where its contents are not there. Who maps it so
+    /// that programs can write to it holds it ([`Self::hold`]).
+    #[must_use]
+    pub fn frame(&self, page: u32) -> Option<F> {
+        let mut inner = self.inner.lock();
+        let page = inner.pages.get_mut(page).filter(|page| page.is_valid())?;
+        page.used = true;
+        page.frame.clone()
+    }
+
+    /// What was recorded when a page was fetched (§2.3).
+    #[must_use]
+    pub fn fetched(&self, page: u32) -> Option<Fetched> {
+        self.inner.lock().pages.get(page).filter(|page| page.is_valid()).map(|page| page.fetched)
+    }
+
+    /// How many pages are kept.
+    #[must_use]
+    pub fn pages(&self) -> usize {
+        self.inner.lock().pages.len()
+    }
+
+    /// The first pages of a range that are not there: which, and how many in a row.
+    #[must_use]
+    pub fn next_missing(&self, first: u32, end: u32) -> Option<(u32, u32)> {
+        let inner = self.inner.lock();
+        let there = |page: &u32| inner.pages.get(*page).is_some_and(Page::is_valid);
+        let from = (first..end).find(|page| !there(page))?;
+        let to = (from..end).find(there).unwrap_or(end);
+        Some((from, to.saturating_sub(from)))
+    }
+
+    /// Gives the bytes from a place on to `sink`, a part of a page at a time (the page, where in
+    /// it, how many), as far as they are there, no further than the file's end, and until it
+    /// says that it took less.
+    pub fn read(
+        &self,
+        at: u64,
+        most: usize,
+        sink: &mut dyn FnMut(&F, usize, usize) -> usize,
+    ) -> Reading {
+        let end = at.saturating_add(most as u64).min(self.size());
+        let (mut reading, mut at) = (Reading::default(), at);
+        while at < end {
+            let mut frames: [Option<F>; BATCH] = [const { None }; BATCH];
+            let last = last_page(end);
+            let missing = {
+                let mut inner = self.inner.lock();
+                let mut pages = page_of(at)..=last;
+                frames.iter_mut().zip(&mut pages).any(|(place, number)| {
+                    let page = inner.pages.get_mut(number).filter(|page| page.is_valid());
+                    let Some(page) = page else { return true };
+                    page.used = true;
+                    if core::mem::take(&mut page.marks) {
+                        reading.ahead = Some(number);
+                    }
+                    place.clone_from(&page.frame);
+                    false
+                })
+            };
+            for frame in frames.iter().flatten() {
+                let within = (at % PAGE_BYTES) as usize;
+                let left = PAGE_BYTES.saturating_sub(within as u64).min(end.saturating_sub(at));
+                let took = sink(frame, within, left as usize).min(left as usize);
+                at = at.saturating_add(took as u64);
+                reading.bytes = reading.bytes.saturating_add(took);
+                if (took as u64) < left {
+                    return reading;
+                }
+            }
+            if missing {
+                break;
+            }
+        }
+        reading
+    }
+
+    /// Lets `source` write into the pages from a place on, a part of a page at a time, as far as
+    /// they are prepared, and until it says that it gave less; how many bytes. The file grows where they are behind its end. What is
+    /// written is to be paid for by `who`, unless it goes to the disk with what somebody wrote
+    /// to the page before.
+    pub fn write(
+        &self,
+        who: ActivityId,
+        now: Cycles,
+        at: u64,
+        most: usize,
+        source: &mut dyn FnMut(&F, usize, usize) -> usize,
+    ) -> usize {
+        let end = at.saturating_add(most as u64);
+        let (start, mut at) = (at, at);
+        while at < end {
+            let within = (at % PAGE_BYTES) as usize;
+            let part = PAGE_BYTES.saturating_sub(within as u64).min(end.saturating_sub(at));
+            let Some((frame, serial, part)) = self.take(page_of(at), within, part as usize) else {
+                break;
+            };
+            let gave = source(&frame, within, part).min(part);
+            let wrote =
+                Wrote { by: who, since: now, bytes: gave, end: at.saturating_add(gave as u64) };
+            self.put_back(page_of(at), serial, wrote);
+            at = at.saturating_add(gave as u64);
+            if gave < part {
+                break;
+            }
+        }
+        at.saturating_sub(start) as usize
+    }
+
+    /// Holds a page for writing: so many bytes of it as have places on the disk.
+    fn take(&self, number: u32, within: usize, bytes: usize) -> Option<(F, u32, usize)> {
+        let (first, end) = self.blocks_of(within, bytes);
+        let mut inner = self.inner.lock();
+        let page = inner.pages.get_mut(number)?;
+        let places = page.places.get(first..end)?;
+        let backed = places.iter().take_while(|place| **place != 0).count();
+        let bytes = if backed < places.len() {
+            let end = first.saturating_add(backed).saturating_mul(self.block as usize);
+            end.saturating_sub(within)
+        } else {
+            bytes
+        };
+        if backed == 0 || !page.takes((first, first.saturating_add(backed)), bytes == PAGE) {
+            return None;
+        }
+        let frame = page.frame.clone()?;
+        page.users = page.users.checked_add(1)?;
+        page.used = true;
+        Some((frame, page.serial, bytes))
+    }
+
+    /// Lets a page go that was written to; the file grows over what was.
+    fn put_back(&self, number: u32, serial: u32, wrote: Wrote) {
+        let Wrote { by, since, bytes, end } = wrote;
+        let mut inner = self.inner.lock();
+        let round = inner.round;
+        let page = inner.pages.get_mut(number).filter(|page| page.serial == serial);
+        // Without it the file was cut meanwhile.
+        let Some(page) = page else { return };
+        page.users = page.users.saturating_sub(1);
+        if bytes > 0 && end > self.size() {
+            self.size.store(end, Ordering::Release);
+        }
+        match page.state {
+            State::Writing if page.again.is_none() => {
+                page.again = Some(Dirtied { by, round, since });
+            }
+            // Written whole: it is counted already, for who has prepared it.
+            State::Blank if bytes == PAGE => {
+                page.state = State::Dirty;
+                if let Some(dirtied) = &mut page.dirtied {
+                    dirtied.round = round;
+                    inner.owe(round);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Which of a page's blocks bytes of it are in.
+    pub(crate) fn blocks_of(&self, within: usize, bytes: usize) -> (usize, usize) {
+        let block = (self.block as usize).max(1);
+        let first = within.checked_div(block).unwrap_or(0);
+        let end = within.saturating_add(bytes).div_ceil(block);
+        (first, end.min(BLOCKS))
+    }
+
+    /// Holds a page that programs can write to by a mapping: until it is let go it stays to be
+    /// written, on the bill of `who`, and goes to the disk whenever dirty pages do. It must be
+    /// prepared. `None` where it is not: then it must be prepared anew.
+    #[must_use]
+    pub fn hold(&self, page: u32) -> Option<Held<F>> {
+        let start = u64::from(page).saturating_mul(PAGE_BYTES);
+        let left = self.size().saturating_sub(start).min(PAGE_BYTES);
+        let blocks = self.blocks_of(0, left as usize);
+        let mut inner = self.inner.lock();
+        let page = inner.pages.get_mut(page).filter(|page| page.takes(blocks, false))?;
+        let frame = page.frame.clone()?;
+        page.users = page.users.checked_add(1)?;
+        Some(Held { frame, serial: page.serial })
+    }
+
+    /// Lets a held page go; the last that was written to it is `who`'s.
+    pub fn let_go(&self, page: u32, held: &Held<F>, who: ActivityId, now: Cycles) {
+        let wrote = Wrote { by: who, since: now, bytes: 0, end: 0 };
+        self.put_back(page, held.serial, wrote);
+    }
+
+    /// How many errors in writing it there were: what an open file begins with.
+    #[must_use]
+    pub fn errors(&self) -> u32 {
+        self.inner.lock().errors
+    }
+
+    /// Whether it could not be written since `seen` errors: each open file is told once (as
+    /// Linux's errseq has it).
+    ///
+    /// # Errors
+    /// The last one's.
+    pub fn check(&self, seen: &mut u32) -> Result<(), Errno> {
+        let inner = self.inner.lock();
+        if core::mem::replace(seen, inner.errors) == inner.errors {
+            return Ok(());
+        }
+        inner.error.map_or(Ok(()), Err)
+    }
+
+    /// New times, which EXT2R is told when the file's data is.
+    pub fn touch(&self, who: ActivityId, times: Times) {
+        let mut inner = self.inner.lock();
+        inner.times.take_over(times);
+        inner.touched = Some(who);
+    }
+
+    /// Times that EXT2R does not know yet.
+    #[must_use]
+    pub fn times(&self) -> Times {
+        self.inner.lock().times
+    }
+
+    /// A page's name.
+    pub(crate) fn name(&self, page: u32) -> PageName {
+        PageName { file: self.number, page }
+    }
+
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Inner<F>) -> T) -> T {
+        work(&mut self.inner.lock())
+    }
+
+    /// Sets the size beneath the lock.
+    pub(crate) fn set_size(&self, _: &mut Inner<F>, size: u64) {
+        self.size.store(size, Ordering::Release);
+    }
+
+    /// All of its pages, for a test that fails.
+    #[cfg(test)]
+    pub fn describe(&self) -> std::string::String {
+        let inner = self.inner.lock();
+        let mut all = std::string::String::new();
+        let mut at = 0;
+        while let Some(number) = inner.pages.next(at) {
+            at = number + 1;
+            let page = inner.pages.get(number).unwrap();
+            let (state, users, pins, parts) = (page.state, page.users, page.pins, page.parts);
+            all += &std::format!("{number}: {state:?} {users} {pins} {parts}\n");
+        }
+        all
+    }
+
+    /// How many blocks a page has.
+    pub(crate) fn blocks_a_page(&self) -> u32 {
+        (PAGE_BYTES as u32).checked_div(self.block).unwrap_or(1).max(1)
+    }
+}
+
+/// What was written to a page.
+struct Wrote {
+    by: ActivityId,
+    since: Cycles,
+    bytes: usize,
+    /// Where it ends in the file.
+    end: u64,
+}
+
+/// A page that is held.
+pub struct Held<F> {
+    /// Its memory.
+    pub frame: F,
+    serial: u32,
+}
+
+impl<F> Inner<F> {
+    /// The next page's number of its own.
+    pub fn next_serial(&mut self) -> u32 {
+        self.serial = self.serial.wrapping_add(1);
+        self.serial
+    }
+
+    /// A page of this round is to be written.
+    pub fn owe(&mut self, round: u64) {
+        let owed = self.owed.entry(round).or_default();
+        *owed = owed.saturating_add(1);
+    }
+
+    /// It is not any more.
+    pub fn owe_not(&mut self, round: u64) {
+        if let Some(owed) = self.owed.get_mut(&round) {
+            *owed = owed.saturating_sub(1);
+            if *owed == 0 {
+                self.owed.remove(&round);
+            }
+        }
+    }
+
+    /// Whether something of a round, or one before, is still to be written.
+    pub fn owes(&self, round: u64) -> bool {
+        self.owed.first_key_value().is_some_and(|(first, _)| *first <= round)
+    }
+
+    /// Blocks behind the end of a file that is cut are not its any more: its last page forgets
+    /// where they were.
+    pub fn forget_places(&mut self, size: u64, block: u32) {
+        let within = size % PAGE_BYTES;
+        let kept = within.div_ceil(u64::from(block).max(1)) as usize;
+        let last = self.pages.get_mut(page_of(size)).filter(|_| within > 0);
+        let Some(last) = last else { return };
+        last.places.iter_mut().skip(kept).for_each(|place| *place = 0);
+    }
+
+    /// Forgets a page, whatever it is at. If it was to be written, notes whose it was.
+    pub fn drop_page(&mut self, number: u32, gone: &mut Vec<ActivityId>) {
+        let Some(page) = self.pages.remove(number) else { return };
+        self.dirty.remove(&number);
+        let Some(dirtied) = page.dirtied else { return };
+        gone.push(dirtied.by);
+        if matches!(page.state, State::Dirty | State::Writing) {
+            self.owe_not(dirtied.round);
+        }
+    }
+
+    /// Writing it has failed.
+    pub fn note_error(&mut self, error: Errno) {
+        self.errors = self.errors.wrapping_add(1);
+        self.error = Some(error);
+    }
+}
+
+/// The page that a place is in.
+pub(crate) fn page_of(at: u64) -> u32 {
+    u32::try_from(at / PAGE_BYTES).unwrap_or(u32::MAX)
+}
+
+/// The last page before an end that is not zero.
+fn last_page(end: u64) -> u32 {
+    page_of(end.saturating_sub(1))
+}
+
+/// How many pages so many bytes take.
+pub(crate) fn pages_for(size: u64) -> u32 {
+    u32::try_from(size.div_ceil(PAGE_BYTES)).unwrap_or(u32::MAX)
+}

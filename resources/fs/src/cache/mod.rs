@@ -1,0 +1,15 @@
+//! The state of files' pages, without a grid: what file calls and FCR share.
+
+mod file;
+mod files;
+mod frame;
+mod page;
+mod streams;
+mod table;
+
+pub use file::{CachedFile, Held, Reading};
+pub(crate) use file::{page_of, pages_for};
+pub use files::Files;
+pub use frame::{Frames, PAGE, PAGE_BYTES, PageFrame, PageName};
+pub use page::Fetched;
+pub(crate) use page::{BLOCKS, Dirtied, Page, State};

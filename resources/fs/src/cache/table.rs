@@ -1,0 +1,91 @@
+//! The pages of a file, by number.
+
+use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
+use alloc::vec::Vec;
+
+use super::page::Page;
+
+/// Pages that lie together: 128 KiB of a file.
+const CHUNK: u32 = 32;
+
+struct Chunk<F> {
+    pages: Vec<Option<Page<F>>>,
+    present: u32,
+}
+
+/// The table.
+pub struct Table<F> {
+    chunks: BTreeMap<u32, Chunk<F>>,
+    present: usize,
+}
+
+impl<F> Table<F> {
+    pub const fn new() -> Self {
+        Self { chunks: BTreeMap::new(), present: 0 }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.present
+    }
+
+    #[inline]
+    pub fn get(&self, page: u32) -> Option<&Page<F>> {
+        let chunk = self.chunks.get(&(page / CHUNK))?;
+        chunk.pages.get((page % CHUNK) as usize)?.as_ref()
+    }
+
+    #[inline]
+    pub fn get_mut(&mut self, page: u32) -> Option<&mut Page<F>> {
+        let chunk = self.chunks.get_mut(&(page / CHUNK))?;
+        chunk.pages.get_mut((page % CHUNK) as usize)?.as_mut()
+    }
+
+    /// Puts one there. False where the heap has no room.
+    #[must_use]
+    pub fn insert(&mut self, page: u32, of: Page<F>) -> bool {
+        let chunk = match self.chunks.entry(page / CHUNK) {
+            Entry::Occupied(chunk) => chunk.into_mut(),
+            Entry::Vacant(free) => {
+                let mut pages = Vec::new();
+                if pages.try_reserve_exact(CHUNK as usize).is_err() {
+                    return false;
+                }
+                pages.resize_with(CHUNK as usize, || None);
+                free.insert(Chunk { pages, present: 0 })
+            }
+        };
+        let Some(place) = chunk.pages.get_mut((page % CHUNK) as usize) else { return false };
+        if place.replace(of).is_none() {
+            chunk.present = chunk.present.saturating_add(1);
+            self.present = self.present.saturating_add(1);
+        }
+        true
+    }
+
+    pub fn remove(&mut self, page: u32) -> Option<Page<F>> {
+        let number = page / CHUNK;
+        let chunk = self.chunks.get_mut(&number)?;
+        let taken = chunk.pages.get_mut((page % CHUNK) as usize)?.take()?;
+        chunk.present = chunk.present.saturating_sub(1);
+        self.present = self.present.saturating_sub(1);
+        if chunk.present == 0 {
+            self.chunks.remove(&number);
+        }
+        Some(taken)
+    }
+
+    /// The first page from a number on, if there is one.
+    pub fn next(&self, from: u32) -> Option<u32> {
+        for (number, chunk) in self.chunks.range(from / CHUNK..) {
+            let start = number.saturating_mul(CHUNK);
+            let skip = from.saturating_sub(start) as usize;
+            let found = chunk.pages.iter().skip(skip).position(Option::is_some);
+            if let Some(at) = found.and_then(|at| u32::try_from(at.saturating_add(skip)).ok()) {
+                return Some(start.saturating_add(at));
+            }
+        }
+        None
+    }
+}

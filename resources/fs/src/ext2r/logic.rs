@@ -1,0 +1,80 @@
+//! What EXT2R asks of a file system's logic, which knows neither a grid nor a disk.
+
+use alloc::boxed::Box;
+
+use vortex_abi::Errno;
+use vortex_units::ActivityId;
+
+use crate::names::Time;
+use crate::requests::{Answer, Operation};
+
+/// Why a transaction has not come to its end. Whoever does what this says calls it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// This block must be there first.
+    Fetch(u32),
+    /// It has done as much as may be done in one run.
+    Again,
+    /// Something must be written first.
+    Flush,
+    /// It fails.
+    Error(Errno),
+}
+
+/// For whom a transaction is.
+#[derive(Clone, Copy, Debug)]
+pub struct Who {
+    /// Who pays.
+    pub activity: ActivityId,
+    /// Whose what is created will be.
+    pub user: u32,
+    /// Its group.
+    pub group: u32,
+    /// What time it is.
+    pub now: Time,
+}
+
+/// A block on its way to the disk.
+#[derive(Debug)]
+pub struct Write {
+    /// Which.
+    pub block: u32,
+    /// Its contents.
+    pub bytes: Box<[u8]>,
+    /// Who has changed it, and pays.
+    pub by: ActivityId,
+}
+
+/// What is to be written next.
+#[derive(Debug)]
+pub enum Next {
+    /// This block; any number may be under way.
+    Write(Write),
+    /// What was written is to be on the medium.
+    Flush,
+    /// There may be more: as much was looked at as may be in one run.
+    Again,
+    /// Nothing, until something changes or what is under way ends.
+    Nothing,
+}
+
+/// A file system that is mounted.
+pub trait Logic: Send {
+    /// A transaction for `who`: to its end, or as far as it comes.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    fn run(&mut self, who: &Who, operation: &Operation) -> Result<Answer, Stop>;
+
+    /// A block that was wanted is there, on the bill of `who`.
+    fn fetched(&mut self, who: ActivityId, block: u32, bytes: &[u8]);
+
+    /// What is to be written next; if `urgent`, only what somebody waits for.
+    fn next_write(&mut self, urgent: bool) -> Next;
+
+    /// A block is written, or could not be.
+    fn written(&mut self, block: u32, result: Result<(), Errno>);
+
+    /// What was written before a flush began is on the medium, or may not be.
+    fn flushed(&mut self, result: Result<(), Errno>);
+}

@@ -1,0 +1,104 @@
+//! File systems that are mounted, and who waits at them.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use vortex_abi::Errno;
+use vortex_grid::{At, Continuation, Kept, Labels, Outcome};
+use vortex_storage::{Memory, Operation as Does, Reply, VolumeRequest};
+
+use super::{After, Cx, Ext2, Logic};
+use crate::cache::PageFrame;
+use crate::names::MountId;
+use crate::requests::{Answer, Ext2Reply, Ext2Request, Mail};
+use crate::wiring::Mounted;
+
+/// One.
+pub struct Mount<M> {
+    pub logic: Box<dyn Logic>,
+    /// Blocks that are being fetched, and who waits for them beside who has asked.
+    pub fetching: BTreeMap<u32, Vec<Kept<M>>>,
+    /// Who waits until something is written.
+    pub waiting: Vec<Kept<M>>,
+    /// Flushes that have begun, and the last of them that has ended well.
+    pub flushes: u64,
+    pub flushed: u64,
+}
+
+impl<M> Mount<M> {
+    pub fn new(logic: Box<dyn Logic>) -> Self {
+        let (fetching, waiting) = (BTreeMap::new(), Vec::new());
+        Self { logic, fetching, waiting, flushes: 0, flushed: 0 }
+    }
+}
+
+impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
+    /// Serves a file system whose logic is ready.
+    pub(crate) fn serve(&mut self, id: MountId, on: Mounted, logic: Box<dyn Logic>) {
+        self.wiring.mount(id, on);
+        self.mounts.insert(id, Mount::new(logic));
+    }
+
+    /// What a transaction waited for may be so: all of them look again.
+    pub(super) fn wake(&mut self, id: MountId, cx: &mut Cx<'_, M>) {
+        let Some(mount) = self.mounts.get_mut(&id) else { return };
+        for kept in mount.waiting.drain(..) {
+            // Kept here, by this resource.
+            let _ = cx.go_on(kept, At::<M, Self>::beginning());
+        }
+    }
+
+    /// A sync ends with what files have written being on the medium, on its own bill.
+    pub(super) fn flush(&mut self, id: MountId, cx: &mut Cx<'_, M>) -> After<M, F> {
+        let mounted = self.wiring.mounted(id).zip(self.wiring.ports.get());
+        let Some((mounted, ports)) = mounted else { return Outcome::Reply(Err(Errno::ENODEV)) };
+        let (volume, operation, data) = (mounted.volume, Does::Flush, F::Memory::none());
+        let request = VolumeRequest::Blocks { volume, operation, block: 0, data };
+        match cx.request(ports.volumes, Labels::NONE, request) {
+            Ok(trigger) => Outcome::Pending(trigger, At::routine::<Flushed>()),
+            Err(_) => Outcome::Reply(Err(Errno::ENOMEM)),
+        }
+    }
+}
+
+/// What storage says of something that carries no data.
+pub(super) fn result<B: Memory>(
+    reply: Result<Option<Reply<B>>, vortex_grid::ReplyError>,
+) -> Result<(), Errno> {
+    match reply {
+        Ok(Some(Reply::Data(_, result))) => result.map_err(|error| error.errno()),
+        Ok(_) => Err(Errno::EIO),
+        Err(_) => Err(Errno::ENOMEM),
+    }
+}
+
+/// What was written is on the medium.
+struct Flushed;
+
+impl<M: Mail<F>, F: PageFrame> Continuation<M, Ext2<M, F>> for Flushed {
+    fn resume(_: &mut Ext2<M, F>, _: &mut Ext2Request, cx: &mut Cx<'_, M>) -> After<M, F> {
+        let result = result(cx.reply::<Reply<F::Memory>>());
+        Outcome::Reply(result.map(|()| Answer::Done))
+    }
+}
+
+/// One of all file systems is done with.
+pub(super) struct OneOfAll;
+
+impl<M: Mail<F>, F: PageFrame> Continuation<M, Ext2<M, F>> for OneOfAll {
+    fn resume(ext2: &mut Ext2<M, F>, request: &mut Ext2Request, cx: &mut Cx<'_, M>) -> After<M, F> {
+        let Ext2Request::Operate(operating) = request else { return Outcome::Done };
+        let error = match cx.reply::<Ext2Reply>() {
+            Ok(Some(answer)) => answer.err(),
+            Ok(None) => Some(Errno::EIO),
+            Err(_) => Some(Errno::ENOMEM),
+        };
+        operating.failed = operating.failed.or(error);
+        let failed = operating.failed;
+        match (ext2.operate_all(operating, cx), failed) {
+            (Outcome::Reply(Ok(_)), Some(error)) => Outcome::Reply(Err(error)),
+            (next, _) => next,
+        }
+    }
+}

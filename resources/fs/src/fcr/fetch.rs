@@ -1,0 +1,234 @@
+//! Pages that are to be there: those asked for, and those that will be (read-ahead).
+
+use vortex_abi::Errno;
+use vortex_grid::{At, Outcome};
+
+use super::work::Waits;
+use super::{Cx, FileCache, Heard, Next};
+use crate::cache::{Page, PageFrame, State, pages_for};
+use crate::requests::{Answer, Kind, Mail, Operation, Stage, Task};
+
+/// Pages that one request claims at most.
+const CLAIMS: usize = 32;
+
+/// What became of a claim.
+pub(super) enum Claim {
+    /// The page is this task's to fetch.
+    Claimed,
+    /// Somebody has it: it is there, or on its way.
+    Has,
+    /// Somebody is writing into it, and nobody may read it before.
+    Busy,
+    NoMemory,
+}
+
+/// What a look at pages found.
+pub(super) enum Look {
+    /// All are there.
+    There,
+    /// One is on its way.
+    Coming,
+    /// One was there, or on its way, and is not.
+    Gone,
+    Failed(Errno),
+}
+
+impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
+    pub(super) fn fetch(
+        &mut self,
+        task: &mut Task<F>,
+        heard: Heard,
+        cx: &mut Cx<'_, M>,
+    ) -> Next<M, F> {
+        match task.stage {
+            Stage::Begin => self.begin_fetch(task, cx),
+            Stage::Asked => match heard {
+                Some(Ok(Answer::Runs(runs))) => {
+                    self.install(task, &runs, None, cx);
+                    self.send_pieces(task, cx)
+                }
+                Some(Err(error)) => self.failed(task, error, cx),
+                _ => self.failed(task, Errno::EIO, cx),
+            },
+            Stage::Sending => self.send_pieces(task, cx),
+            _ => self.look_fetched(task, cx),
+        }
+    }
+
+    fn begin_fetch(&mut self, task: &mut Task<F>, cx: &mut Cx<'_, M>) -> Next<M, F> {
+        if !self.enter(task) {
+            return self.wait(task, Waits::Gate, cx);
+        }
+        let last = pages_for(task.file.size());
+        let (first, end) = task.kind.pages();
+        let end = end.min(last);
+        if first >= end {
+            return self.done(task, cx);
+        }
+        // Who begins anew is followed already.
+        let (ahead, mark) = if task.tries == 0 {
+            task.file.with(|inner| inner.streams.follow(first, end))
+        } else {
+            (end, None)
+        };
+        for page in first..ahead.min(last).max(end) {
+            if task.job().claimed.len() >= CLAIMS {
+                break;
+            }
+            match self.claim(task, page, cx) {
+                Claim::Claimed | Claim::Has if page < end => super::pins::pin(task, page),
+                Claim::Claimed | Claim::Has => {}
+                // Being written into this moment.
+                Claim::Busy if page < end => return self.again(task, cx),
+                Claim::NoMemory if page == first => return self.starve(task, cx),
+                // Those before are there soon; whoever wants more asks again.
+                Claim::NoMemory if page < end => {
+                    task.kind = Kind::Fetch { first, end: page };
+                    break;
+                }
+                Claim::Busy | Claim::NoMemory => break,
+            }
+        }
+        if let Some(mark) = mark {
+            task.file.with(|inner| inner.pages.get_mut(mark).map(|page| page.marks = true));
+        }
+        match self.span(task) {
+            Some((block, count)) => {
+                let ino = task.file.id().ino;
+                let map = Operation::Map { ino, block, count, wanted: None };
+                match self.ask_for(task, map, Stage::Asked, cx) {
+                    Ok(next) => next,
+                    Err(error) => self.failed(task, error, cx),
+                }
+            }
+            None => self.look_fetched(task, cx),
+        }
+    }
+
+    /// The blocks of what a task has claimed, from the first to the last.
+    pub(super) fn span(&self, task: &mut Task<F>) -> Option<(u32, u32)> {
+        let each = task.file.blocks_a_page();
+        let claimed = &task.job().claimed;
+        let (first, last) = (*claimed.first()?, *claimed.last()?);
+        let pages = last.saturating_sub(first).saturating_add(1);
+        Some((first.saturating_mul(each), pages.saturating_mul(each)))
+    }
+
+    /// Claims a page, if it is absent.
+    pub(super) fn claim(&mut self, task: &mut Task<F>, number: u32, cx: &Cx<'_, M>) -> Claim {
+        Self::forget_failed(task, number);
+        let has = task.file.with(|inner| {
+            let page = inner.pages.get_mut(number)?;
+            if page.state != State::Blank {
+                return Some(Claim::Has);
+            }
+            if page.users > 0 {
+                return Some(Claim::Busy);
+            }
+            // Somebody was to write it whole, and somebody else wants it before.
+            page.state = State::Fetching;
+            inner.dirty.remove(&number);
+            Some(Claim::Claimed)
+        });
+        let has = match has {
+            Some(Claim::Claimed) | None => has,
+            Some(other) => return other,
+        };
+        let job = task.job();
+        if job.claimed.try_reserve(1).is_err() {
+            return Claim::NoMemory;
+        }
+        if has.is_none() {
+            let who = cx.activity();
+            let Some(frame) = self.frame_for(who, task.file.name(number)) else {
+                return Claim::NoMemory;
+            };
+            let now = cx.now();
+            let put = task.file.with(|inner| {
+                let serial = inner.next_serial();
+                inner.pages.insert(number, Page::claimed(frame, who, serial, now))
+            });
+            if !put {
+                return Claim::NoMemory;
+            }
+        }
+        let owner = task.file.with(|inner| inner.pages.get(number).map(|page| page.owner));
+        if let Some(owner) = owner {
+            self.comes(owner);
+        }
+        task.job().claimed.push(number);
+        Claim::Claimed
+    }
+
+    /// What is to be said of the pages that were asked for.
+    fn look_fetched(&mut self, task: &mut Task<F>, cx: &mut Cx<'_, M>) -> Next<M, F> {
+        if matches!(task.kind, Kind::Ahead { .. }) {
+            return self.done(task, cx);
+        }
+        let (first, end) = task.kind.pages();
+        let end = end.min(pages_for(task.file.size()));
+        match Self::look(task, first, end, cx) {
+            Look::There => self.done(task, cx),
+            Look::Failed(error) => self.failed(task, error, cx),
+            Look::Gone => self.again(task, cx),
+            Look::Coming => {
+                self.lend(task, first, end, cx);
+                task.stage = Stage::Waiting;
+                self.wait(task, Waits::Pages(first, end), cx)
+            }
+        }
+    }
+
+    pub(super) fn look(task: &Task<F>, first: u32, end: u32, cx: &Cx<'_, M>) -> Look {
+        let waited = task.stage == Stage::Waiting;
+        task.file.with(|inner| {
+            let mut look = Look::There;
+            for number in first..end {
+                let Some(page) = inner.pages.get(number) else { return Look::Gone };
+                match page.state {
+                    State::Fetching => look = Look::Coming,
+                    State::Failed(error, who) => {
+                        let mine = who == cx.activity() || Self::is_the_disks(error);
+                        return if waited && mine { Look::Failed(error) } else { Look::Gone };
+                    }
+                    State::Blank => return Look::Gone,
+                    State::Clean | State::Dirty | State::Writing => {}
+                }
+            }
+            look
+        })
+    }
+
+    /// Whoever waits for what another has asked for, and what has not gone to storage yet,
+    /// lends it its own place (§2.3): the piece is asked for in its own name too, and whichever
+    /// request runs first takes it, on its own bill.
+    pub(super) fn lend(&mut self, task: &Task<F>, first: u32, end: u32, cx: &mut Cx<'_, M>) {
+        let Some(work) = self.works.get_mut(&task.file.number()) else { return };
+        let Some(ports) = self.wiring.ports.get() else { return };
+        let who = cx.activity();
+        let each = task.file.blocks_a_page();
+        let mut sends = super::SENDS;
+        for piece in work.queued.iter_mut().filter(|piece| piece.overlaps(first, end, each)) {
+            if piece.by == who || piece.lent || sends == 0 {
+                continue;
+            }
+            sends = sends.saturating_sub(1);
+            let request = crate::CacheRequest::piece(task.file.clone(), piece.number);
+            piece.lent = cx.send(ports.cache, vortex_grid::Labels::NONE, request).is_ok();
+        }
+    }
+
+    /// Sends the pieces that a task has made, some in a run.
+    pub(super) fn send_pieces(&mut self, task: &mut Task<F>, cx: &mut Cx<'_, M>) -> Next<M, F> {
+        self.send(task, cx);
+        if !task.job().pieces.is_empty() {
+            task.stage = Stage::Sending;
+            return Outcome::Continue(At::beginning());
+        }
+        task.stage = Stage::Waiting;
+        match task.kind {
+            Kind::Prepare { .. } => self.look_prepared(task, cx),
+            _ => self.look_fetched(task, cx),
+        }
+    }
+}

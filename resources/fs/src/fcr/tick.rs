@@ -1,0 +1,145 @@
+//! Time, and the infrastructure's request that has dirty pages written on the bills of those
+//! who made them so.
+
+use vortex_grid::{At, Labels, Outcome, SendError};
+use vortex_units::{ActivityId, Cycles, Micros};
+
+use super::work::Waits;
+use super::{Cx, FileCache, Next, SENDS};
+use crate::cache::{CachedFile, PageFrame};
+use crate::requests::{CacheRequest, Mail};
+
+/// How often is looked.
+const TICK: Micros = Micros::new(1_000_000);
+/// How long a page may be dirty before it is written.
+const AGE: Micros = Micros::new(5_000_000);
+/// Files looked at in one run.
+const LOOKS: usize = 64;
+/// A walk over the files is over: the daemon waits.
+const WAITS: u32 = u32::MAX;
+
+impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
+    /// How many cycles a page may be dirty.
+    pub(super) fn age(&self) -> Cycles {
+        self.frequency.cycles(AGE)
+    }
+
+    /// A tick, or the daemon that a tick has become: it looks for pages that have been dirty
+    /// for long, and asks for what has been asked of it.
+    pub(super) fn tick(&mut self, at: &mut u32, cx: &mut Cx<'_, M>) -> Next<M, F> {
+        if *at != WAITS {
+            return self.look_for_old(at, cx);
+        }
+        if !self.serve_kicks(cx) {
+            return Outcome::Continue(At::beginning());
+        }
+        if self.daemon.is_some() {
+            return Outcome::Done;
+        }
+        match cx.keep() {
+            Some(kept) => {
+                self.daemon = Some(kept);
+                Outcome::Kept
+            }
+            // The next tick is one.
+            None => Outcome::Done,
+        }
+    }
+
+    fn look_for_old(&mut self, at: &mut u32, cx: &mut Cx<'_, M>) -> Next<M, F> {
+        let (now, age) = (cx.now(), self.age());
+        let mut last = None;
+        for (number, work) in self.works.range_mut(*at..).take(LOOKS) {
+            last = Some(*number);
+            for (who, dirtier) in &mut work.dirtiers {
+                dirtier.refused = false;
+                if !dirtier.busy && now.saturating_sub(dirtier.since) > age {
+                    dirtier.busy = true;
+                    self.kicks.push_back((*number, *who));
+                }
+            }
+        }
+        self.forget_unused(*at);
+        match last.and_then(|last| last.checked_add(1)) {
+            Some(next) => *at = next,
+            None => {
+                *at = WAITS;
+                let port = self.wiring.ports.get().map(|ports| ports.cache);
+                let next = CacheRequest::tick();
+                if port.is_none_or(|port| cx.after(TICK, port, Labels::NONE, next).is_err()) {
+                    self.wiring.tell(format_args!("files are not written by themselves any more"));
+                }
+            }
+        }
+        Outcome::Continue(At::beginning())
+    }
+
+    /// Forgets a file that nobody has, and of which nothing is kept.
+    fn forget_unused(&mut self, from: u32) {
+        let mut at = from;
+        for _ in 0..LOOKS {
+            let Some(file) = self.wiring.files.next(at, None) else { return };
+            at = file.number().saturating_add(1);
+            if !self.works.contains_key(&file.number()) {
+                self.wiring.files.forget_if(&file, is_bare);
+            }
+        }
+    }
+
+    /// Has all dirty pages of a file written, on the bills of those who made them so; but for
+    /// one's, who sees to that.
+    pub(super) fn kick(&mut self, number: u32, but: Option<ActivityId>, cx: &mut Cx<'_, M>) {
+        let Some(work) = self.works.get_mut(&number) else { return };
+        for (other, dirtier) in &mut work.dirtiers {
+            if Some(*other) != but && !dirtier.busy && !dirtier.refused {
+                dirtier.busy = true;
+                self.kicks.push_back((number, *other));
+            }
+        }
+        if !self.kicks.is_empty()
+            && let Some(daemon) = self.daemon.take()
+        {
+            // Kept here, by this resource.
+            let _ = cx.go_on(daemon, At::<M, Self>::beginning());
+        }
+    }
+
+    /// Asks for what was asked of the daemon, some of it in a run; whether that is all.
+    fn serve_kicks(&mut self, cx: &mut Cx<'_, M>) -> bool {
+        let Some(port) = self.wiring.ports.get().map(|ports| ports.cache) else { return true };
+        for _ in 0..SENDS {
+            let Some((number, who)) = self.kicks.pop_front() else { return true };
+            let Some(file) = self.wiring.files.numbered(number) else {
+                self.end_write_back(number, who, cx);
+                continue;
+            };
+            cx.bill_run(who);
+            let write = |file| CacheRequest::write_back(file, who);
+            let sent = match cx.send_for(who, port, Labels::NONE, write(file.clone())) {
+                // Nobody pays any more for what it has left.
+                Err(SendError::NoSuchActivity) => cx.send(port, Labels::NONE, write(file)),
+                sent => sent,
+            };
+            if sent.is_err() {
+                self.refuse(number, who, cx);
+            }
+        }
+        self.kicks.is_empty()
+    }
+
+    /// Somebody's pages cannot be written on its bill now: who waits for them may do so on its
+    /// own; else they wait.
+    fn refuse(&mut self, number: u32, who: ActivityId, cx: &mut Cx<'_, M>) {
+        let Some(work) = self.works.get_mut(&number) else { return };
+        if let Some(dirtier) = work.dirtiers.get_mut(&who) {
+            (dirtier.busy, dirtier.refused) = (false, true);
+        }
+        self.wake(number, |waits| matches!(waits, Waits::Pages(..)), cx);
+    }
+}
+
+/// Whether nothing is known of a file that EXT2R does not know.
+fn is_bare<F: PageFrame>(file: &CachedFile<F>) -> bool {
+    let size = file.size();
+    file.with(|inner| inner.pages.len() == 0 && inner.told == size && inner.touched.is_none())
+}

@@ -1,0 +1,267 @@
+//! The whole chain: programs, FCR, EXT2R with the real logic of ext2, storage, on images that
+//! `mke2fs` has made and `e2fsck` judges.
+
+use std::boxed::Box;
+use std::collections::BTreeMap;
+use std::format;
+use std::process::{Command, Output};
+use std::string::{String, ToString};
+use std::vec;
+use std::vec::Vec;
+
+use vortex_grid::Labels;
+use vortex_storage::VolumeId;
+use vortex_units::ActivityId;
+
+use super::disk::{Event, after_cut};
+use super::programs::{Do, File, Got};
+use super::world::World;
+use crate::{Answer, Ext2Request, FileId, MountId, New, Operation};
+
+/// A program of e2fsprogs, whose directory is not on everybody's path.
+fn tool(name: &str, arguments: &[&str]) -> Output {
+    let path = format!("/usr/sbin:/sbin:{}", std::env::var("PATH").unwrap_or_default());
+    let run = Command::new(name).args(arguments).env("PATH", path).output();
+    run.unwrap_or_else(|error| panic!("{name}, of Debian's e2fsprogs, is wanted: {error}"))
+}
+
+struct Image(tempfile::TempDir);
+
+impl Image {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> String {
+        self.0.path().join("image").to_str().unwrap().to_string()
+    }
+
+    /// A file system of so many KiB.
+    fn make(&self, kib: usize, block: u32) -> Vec<u8> {
+        std::fs::write(self.path(), vec![0; kib * 1024]).unwrap();
+        let arguments =
+            ["-q", "-t", "ext2", "-b", &block.to_string(), "-m", "0", "-F", &self.path()];
+        let made = tool("mke2fs", &arguments);
+        assert!(made.status.success(), "{made:?}");
+        std::fs::read(self.path()).unwrap()
+    }
+
+    fn put(&self, image: &[u8]) {
+        std::fs::write(self.path(), image).unwrap();
+    }
+
+    /// e2fsck finds nothing wrong.
+    fn assert_clean(&self, what: &str) {
+        let checked = tool("e2fsck", &["-fn", &self.path()]);
+        assert!(checked.status.success(), "{what}: {}", String::from_utf8_lossy(&checked.stdout));
+    }
+
+    /// What a file holds.
+    fn contents(&self, name: &str) -> Option<Vec<u8>> {
+        let to = self.0.path().join("out");
+        let _ = std::fs::remove_file(&to);
+        let request = format!("dump {name} {}", to.to_str().unwrap());
+        let dumped = tool("debugfs", &["-R", &request, &self.path()]);
+        assert!(dumped.status.success());
+        let missing = String::from_utf8_lossy(&dumped.stderr).contains("not found");
+        (!missing).then(|| std::fs::read(&to).unwrap())
+    }
+}
+
+struct Served {
+    world: World,
+    mount: MountId,
+    block: u32,
+    who: Vec<ActivityId>,
+}
+
+impl Served {
+    fn new(image: Vec<u8>, seed: u64) -> Self {
+        let mut world = World::new(image, 16, Box::new(|| None));
+        world.seed(seed);
+        let who = [50, 33, 17].map(|share| world.activity(share)).to_vec();
+        let (mount, block) = world.mount(who[0]);
+        Self { world, mount, block, who }
+    }
+
+    fn operate(
+        &mut self,
+        who: ActivityId,
+        operation: Operation,
+    ) -> Result<Answer, vortex_abi::Errno> {
+        match self.world.run(who, Do::Ext2(self.mount, operation))? {
+            Got::Answer(answer) => Ok(answer),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn create(&mut self, who: ActivityId, name: &str) -> File {
+        let name = name.as_bytes().into();
+        let create = Operation::Create { folder: 2, name, new: New::File, permissions: 0o644 };
+        let Ok(Answer::Object(object)) = self.operate(who, create) else { panic!("not created") };
+        assert_eq!((object.size, object.links), (0, 1));
+        let id = FileId { mount: self.mount, ino: object.ino };
+        self.world.wiring.files.open(id, self.block, 0)
+    }
+
+    fn unmount(&mut self) -> Vec<u8> {
+        let who = self.who[0];
+        assert_eq!(self.world.run(who, Do::Unmount(self.mount)), Ok(Got::Nothing));
+        assert!(
+            self.world.wiring.mounted(self.mount).is_none() && self.world.wiring.files.is_empty()
+        );
+        self.world.assert_nothing_left(&self.who);
+        self.world.disk.lock().unwrap().image.clone()
+    }
+
+    fn random(&mut self, below: u64) -> u64 {
+        self.world.random(below)
+    }
+}
+
+/// Random work on files: each step does one thing, and what must be there then is noted.
+struct Work {
+    served: Served,
+    files: BTreeMap<String, (File, Vec<u8>)>,
+    /// What has been synced, and not been changed since.
+    synced: BTreeMap<String, Vec<u8>>,
+    named: usize,
+}
+
+impl Work {
+    fn step(&mut self) {
+        let served = &mut self.served;
+        let who = served.random(3) as usize;
+        let who = served.who[who];
+        let which = served.random(20);
+        if self.files.len() < 3 || (which == 0 && self.files.len() < 8) {
+            let name = format!("file{}", self.named);
+            self.named += 1;
+            let file = served.create(who, &name);
+            self.files.insert(name, (file, Vec::new()));
+            return;
+        }
+        let at = served.random(self.files.len() as u64) as usize;
+        let name = self.files.keys().nth(at).unwrap().clone();
+        let (file, model) = self.files.get_mut(&name).unwrap();
+        let file = file.clone();
+        match which {
+            1 => {
+                let unlink =
+                    Operation::Unlink { folder: 2, name: name.as_bytes().into(), directory: false };
+                let ino = file.id().ino;
+                assert_eq!(served.operate(who, unlink), Ok(Answer::Lost(Some(ino))));
+                assert_eq!(served.world.run(who, Do::Release(file)), Ok(Got::Nothing));
+                self.files.remove(&name);
+                self.synced.remove(&name);
+            }
+            0..=9 => {
+                let (at, bytes) = (served.random(300_000), served.random(60_000) as usize + 1);
+                let fill = served.random(256) as u8;
+                let data: Vec<u8> = (0..bytes).map(|at| fill ^ (at / 512) as u8).collect();
+                let end = at as usize + bytes;
+                model.resize(model.len().max(end), 0);
+                model[at as usize..end].copy_from_slice(&data);
+                assert_eq!(served.world.write(who, &file, at, &data), Ok(bytes));
+                self.synced.remove(&name);
+            }
+            10 | 11 => {
+                let size = served.random(300_000);
+                model.resize(size as usize, 0);
+                assert_eq!(served.world.run(who, Do::Truncate(file, size)), Ok(Got::Nothing));
+                self.synced.remove(&name);
+            }
+            12..=15 => {
+                let model = model.clone();
+                let data_only = served.random(2) == 0;
+                assert_eq!(served.world.run(who, Do::Sync(file, data_only)), Ok(Got::Nothing));
+                self.synced.insert(name, model);
+            }
+            16 => served.world.pass(6),
+            17 => {
+                assert_eq!(served.world.run(who, Do::Evict(file)), Ok(Got::Nothing));
+            }
+            _ => {
+                let (at, bytes) = (served.random(300_000), served.random(60_000) as usize + 1);
+                let from = (at as usize).min(model.len());
+                let expected = model[from..(from + bytes).min(model.len())].to_vec();
+                assert!(served.world.read(who, &file, at, bytes) == Ok(expected));
+            }
+        }
+    }
+}
+
+fn work(block: u32, seed: u64) -> (Image, Vec<u8>, Work) {
+    let image = Image::new();
+    let bytes = image.make(8192, block);
+    let served = Served::new(bytes.clone(), seed);
+    (image, bytes, Work { served, files: BTreeMap::new(), synced: BTreeMap::new(), named: 0 })
+}
+
+#[test]
+fn what_programs_wrote_is_on_a_clean_file_system() {
+    for (seed, block) in [(1, 1024), (2, 2048), (3, 4096), (4, 1024), (5, 4096)] {
+        let (image, _, mut work) = work(block, seed);
+        (0..60).for_each(|_| work.step());
+        let bytes = work.served.unmount();
+        image.put(&bytes);
+        image.assert_clean("at the end");
+        for (name, (_, model)) in &work.files {
+            assert!(image.contents(name).as_ref() == Some(model), "{name} of {block}, {seed}");
+        }
+    }
+}
+
+#[test]
+fn what_was_synced_outlives_any_power_cut() {
+    for (seed, block) in [(11, 1024), (12, 4096), (13, 2048)] {
+        let (image, before, mut work) = work(block, seed);
+        work.served.world.disk.lock().unwrap().log = Some(Vec::new());
+        let mut notes: Vec<(usize, BTreeMap<String, Vec<u8>>)> = vec![(0, BTreeMap::new())];
+        // What the log begins with was there when the file system had been mounted.
+        let begin = work.served.world.disk.lock().unwrap().image.clone();
+        let _ = before;
+        for _ in 0..50 {
+            work.step();
+            let length = work.served.world.disk.lock().unwrap().log.as_ref().unwrap().len();
+            notes.push((length, work.synced.clone()));
+        }
+        let log: Vec<Event> = work.served.world.disk.lock().unwrap().log.take().unwrap();
+        for number in 0..40 {
+            let cut = work.served.random(log.len() as u64 + 1) as usize;
+            let kept = work.served.random(101);
+            let world = &mut work.served.world;
+            // All of what is in the disk's cache, none, or some.
+            let mut keeps = || world.random(100) < kept;
+            let whole = number % 4 == 0;
+            let bytes = after_cut(&begin, &log[..cut], &mut || whole || keeps());
+            image.put(&bytes);
+            let mended = tool("e2fsck", &["-p", &image.path()]);
+            let code = mended.status.code().unwrap();
+            let said = String::from_utf8_lossy(&mended.stdout).to_string();
+            assert!(code & !3 == 0, "{seed}, cut at {cut}: {code}: {said}");
+            image.assert_clean("after e2fsck -p");
+            let last = notes.iter().rposition(|(length, _)| *length <= cut).unwrap();
+            let after = notes.get(last + 1).map_or(&notes[last].1, |(_, synced)| synced);
+            for (name, contents) in &notes[last].1 {
+                // What was being changed at the cut may be either.
+                if after.get(name) == Some(contents) {
+                    let there = image.contents(name);
+                    assert!(there.as_ref() == Some(contents), "{seed}, cut at {cut}: {name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_file_system_is_not_served() {
+    let mut world = World::new(vec![7; 1 << 20], 16, Box::new(|| None));
+    let who = world.activity(50);
+    let port = world.wiring.ports.get().unwrap().ext2;
+    let request = Ext2Request::mount(VolumeId::disk(0).unwrap(), false);
+    world.cores[0].root(who, port, Labels::NONE, request).unwrap();
+    world.settle();
+    assert!(world.was_said("is not served"));
+    world.assert_nothing_left(&[who]);
+}

@@ -1,0 +1,12 @@
+//! Files on a simulated disk: against a model, with errors, power cuts and little memory.
+
+mod cached;
+mod disk;
+mod errors;
+mod ext2;
+mod fake;
+mod model;
+mod programs;
+mod ram;
+mod shares;
+mod world;
