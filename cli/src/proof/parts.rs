@@ -19,6 +19,7 @@ const KERNEL_CRATES: &[&str] = &[
     "vortex-files",
     "vortex-storage",
     "vortex-ext2",
+    "vortex-fs",
     "vortex-virtio",
 ];
 
@@ -117,6 +118,7 @@ pub fn parts() -> Vec<Part> {
             "vortex-ext2",
             "the ext2 file system on images of mke2fs, judged by e2fsck"
         ),
+        crate_tests!("fs", "vortex-fs", "files on a simulated disk, judged by a model and e2fsck"),
         crate_tests!("cli", "vortex", "this command"),
         crate_tests!("book", "vortex-book", "the code of the book compiles and runs"),
         Part {

@@ -55,7 +55,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         account.dirty = account.dirty.saturating_add(1);
         account.files.insert(number);
         let work = self.works.entry(number).or_default();
-        let new = Dirtier { pages: 0, writing: 0, since: now, busy: false, refused: false };
+        let new =
+            Dirtier { pages: 0, writing: 0, since: now, busy: false, asked: now, refused: false };
         let dirtier = work.dirtiers.entry(who).or_insert(new);
         dirtier.pages = dirtier.pages.saturating_add(1);
     }

@@ -10,7 +10,7 @@ use crate::cache::{CachedFile, Page, PageFrame, PageName, State};
 use crate::requests::{CacheReply, Mail, Stage, Task, Walk};
 
 /// Pages looked at in one run.
-const LOOKS: u32 = 128;
+const LOOKS: u32 = 64;
 /// How often an order waits until its page is written.
 const TRIES: u8 = 3;
 

@@ -8,8 +8,8 @@ use super::{Cx, FileCache, Heard, Next};
 use crate::cache::{Page, PageFrame, State, pages_for};
 use crate::requests::{Answer, Kind, Mail, Operation, Stage, Task};
 
-/// Pages that one request claims at most.
-const CLAIMS: usize = 32;
+/// Pages that one run claims at most.
+pub(super) const CLAIMS: usize = 16;
 
 /// What became of a claim.
 pub(super) enum Claim {
@@ -73,6 +73,9 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         };
         for page in first..ahead.min(last).max(end) {
             if task.job().claimed.len() >= CLAIMS {
+                if page < end {
+                    task.kind = Kind::Fetch { first, end: page };
+                }
                 break;
             }
             match self.claim(task, page, cx) {

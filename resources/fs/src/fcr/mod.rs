@@ -58,8 +58,8 @@ pub struct FileCache<M: Message, F: PageFrame> {
     /// What goes on with a file, by its number.
     works: BTreeMap<u32, Work<M>>,
     accounts: BTreeMap<ActivityId, Account<M>>,
-    /// Whose pages of which files are to be written, on their own bills.
-    kicks: VecDeque<(u32, ActivityId)>,
+    /// What is to be done on other activities' bills.
+    kicks: VecDeque<tick::Kick>,
     /// The infrastructure's request that sees to that, while there is nothing to do.
     daemon: Option<Kept<M>>,
     /// The last piece's number.
@@ -136,7 +136,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         self.leave(task, cx);
         self.open(task, cx);
         if let Kind::WriteBack { of } = task.kind {
-            self.end_write_back(task.file.number(), of, cx);
+            let begun = task.job().begun;
+            self.end_write_back(task.file.number(), of, begun, cx);
         }
         self.works_end(task.file.number());
         Outcome::Reply(reply)

@@ -36,7 +36,7 @@ pub(crate) struct Piece {
     pub by: ActivityId,
     /// Somebody has lent it a place.
     pub lent: bool,
-    /// When storage was asked.
+    /// When it was sent, and then when storage was asked.
     pub since: Cycles,
 }
 
@@ -135,6 +135,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             let bytes = to.saturating_sub(from).saturating_mul(file.block_size());
             self.part_ends(file, page, Bytes::new(u64::from(bytes)), error, cx);
         }
+        self.wake_pages(file.number(), first, end, cx);
         if error.is_none() && !piece.writes {
             let bytes = piece.count.saturating_mul(file.block_size());
             let mut record = Record::new(FETCH);
@@ -169,11 +170,14 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         match state {
             Some(State::Fetching) => self.fetched(file, number, cx),
             Some(State::Writing) => self.written(file, number, cx),
-            _ => return,
+            _ => {}
         }
-        let here =
-            |waits| matches!(waits, Waits::Pages(first, end) if (first..end).contains(&number));
-        self.wake(file.number(), here, cx);
+    }
+
+    /// Who waits for any of these pages looks again.
+    pub(super) fn wake_pages(&mut self, number: u32, first: u32, end: u32, cx: &mut Cx<'_, M>) {
+        let here = |waits| matches!(waits, Waits::Pages(from, to) if from < end && first < to);
+        self.wake(number, here, cx);
     }
 
     /// All of a page has come.

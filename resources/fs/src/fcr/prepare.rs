@@ -8,7 +8,7 @@ use vortex_abi::Errno;
 use vortex_grid::{At, Outcome};
 use vortex_units::{ActivityId, Cycles};
 
-use super::fetch::Claim;
+use super::fetch::{CLAIMS, Claim};
 use super::install::{any_kept, first_without, place_page};
 use super::pins::{pin, unpin};
 use super::work::Waits;
@@ -82,7 +82,11 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             return self.wait(task, Waits::Pages(first, end), cx);
         }
         for page in first..end {
-            match self.claim(task, page, cx) {
+            let claimed = match task.job().claimed.len() {
+                CLAIMS.. => Claim::NoMemory,
+                _ => self.claim(task, page, cx),
+            };
+            match claimed {
                 Claim::Claimed => {}
                 Claim::Has => pin(task, page),
                 Claim::Busy => {

@@ -26,7 +26,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let Some(ports) = self.wiring.ports.get() else { return false };
         let port = ports.cache;
         self.pieces = self.pieces.wrapping_add(1);
-        piece.number = self.pieces;
+        (piece.number, piece.since) = (self.pieces, cx.now());
         let number = task.file.number();
         let work = self.works.entry(number).or_default();
         if work.queued.try_reserve(1).is_err() {
@@ -46,6 +46,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         for page in first..end {
             self.part_ends(&task.file, page, Bytes::ZERO, Some(Errno::ENOMEM), cx);
         }
+        self.wake_pages(task.file.number(), first, end, cx);
     }
 
     /// A task ends with an error: what it has begun comes to an end too.

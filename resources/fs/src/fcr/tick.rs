@@ -18,6 +18,14 @@ const LOOKS: usize = 64;
 /// A walk over the files is over: the daemon waits.
 const WAITS: u32 = u32::MAX;
 
+/// What the daemon is asked for: that somebody's pages of a file are written, or that a piece
+/// is taken.
+pub(super) struct Kick {
+    file: u32,
+    who: ActivityId,
+    piece: Option<u64>,
+}
+
 impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     /// How many cycles a page may be dirty.
     pub(super) fn age(&self) -> Cycles {
@@ -49,14 +57,23 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     fn look_for_old(&mut self, at: &mut u32, cx: &mut Cx<'_, M>) -> Next<M, F> {
         let (now, age) = (cx.now(), self.age());
         let mut last = None;
+        let is_old = |since| now.saturating_sub(since) > age;
         for (number, work) in self.works.range_mut(*at..).take(LOOKS) {
             last = Some(*number);
             for (who, dirtier) in &mut work.dirtiers {
                 dirtier.refused = false;
-                if !dirtier.busy && now.saturating_sub(dirtier.since) > age {
-                    dirtier.busy = true;
-                    self.kicks.push_back((*number, *who));
+                // Its request may have been refused on its way, and nobody told.
+                let lost = dirtier.busy && dirtier.writing == 0 && is_old(dirtier.asked);
+                if (!dirtier.busy && is_old(dirtier.since)) || lost {
+                    (dirtier.busy, dirtier.asked) = (true, now);
+                    self.kicks.push_back(Kick { file: *number, who: *who, piece: None });
                 }
+            }
+            // So may a piece: whoever waits for its pages waits for it.
+            for piece in work.queued.iter_mut().filter(|piece| is_old(piece.since)) {
+                piece.since = now;
+                let kick = Kick { file: *number, who: piece.by, piece: Some(piece.number) };
+                self.kicks.push_back(kick);
             }
         }
         self.forget_unused(*at);
@@ -92,8 +109,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let Some(work) = self.works.get_mut(&number) else { return };
         for (other, dirtier) in &mut work.dirtiers {
             if Some(*other) != but && !dirtier.busy && !dirtier.refused {
-                dirtier.busy = true;
-                self.kicks.push_back((number, *other));
+                (dirtier.busy, dirtier.asked) = (true, cx.now());
+                self.kicks.push_back(Kick { file: number, who: *other, piece: None });
             }
         }
         if !self.kicks.is_empty()
@@ -108,19 +125,24 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     fn serve_kicks(&mut self, cx: &mut Cx<'_, M>) -> bool {
         let Some(port) = self.wiring.ports.get().map(|ports| ports.cache) else { return true };
         for _ in 0..SENDS {
-            let Some((number, who)) = self.kicks.pop_front() else { return true };
+            let Some(Kick { file: number, who, piece }) = self.kicks.pop_front() else {
+                return true;
+            };
             let Some(file) = self.wiring.files.numbered(number) else {
-                self.end_write_back(number, who, cx);
+                self.end_write_back(number, who, false, cx);
                 continue;
             };
             cx.bill_run(who);
-            let write = |file| CacheRequest::write_back(file, who);
-            let sent = match cx.send_for(who, port, Labels::NONE, write(file.clone())) {
+            let request = |file| match piece {
+                Some(piece) => CacheRequest::piece(file, piece),
+                None => CacheRequest::write_back(file, who),
+            };
+            let sent = match cx.send_for(who, port, Labels::NONE, request(file.clone())) {
                 // Nobody pays any more for what it has left.
-                Err(SendError::NoSuchActivity) => cx.send(port, Labels::NONE, write(file)),
+                Err(SendError::NoSuchActivity) => cx.send(port, Labels::NONE, request(file)),
                 sent => sent,
             };
-            if sent.is_err() {
+            if sent.is_err() && piece.is_none() {
                 self.refuse(number, who, cx);
             }
         }

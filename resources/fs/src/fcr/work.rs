@@ -46,8 +46,9 @@ pub struct Dirtier {
     pub writing: u32,
     /// The first of them, since the last that was written.
     pub since: Cycles,
-    /// A request is on its way that writes them.
+    /// A request is on its way that writes them, and since when.
     pub busy: bool,
+    pub asked: Cycles,
     /// It could not be asked to: whoever waits for them writes them.
     pub refused: bool,
 }

@@ -85,6 +85,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         for (page, _) in begun {
             if file.with(|inner| inner.pages.get(page).is_some_and(|page| page.parts == 0)) {
                 self.part_ends(&file, page, Bytes::ZERO, None, cx);
+                self.wake_pages(number, page, page.saturating_add(1), cx);
             }
         }
         let job = task.job();
@@ -182,18 +183,34 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     }
 
     /// The request that was on its way for somebody's pages is at its end. What has become
-    /// dirty behind its back is still so: who waits for that asks anew.
-    pub(super) fn end_write_back(&mut self, number: u32, of: ActivityId, cx: &mut Cx<'_, M>) {
+    /// dirty behind its back is still so: who waits for that asks anew, if anything was done.
+    pub(super) fn end_write_back(
+        &mut self,
+        number: u32,
+        of: ActivityId,
+        begun: bool,
+        cx: &mut Cx<'_, M>,
+    ) {
         self.wake(number, |waits| matches!(waits, Waits::Pages(..)), cx);
         let Some(work) = self.works.get_mut(&number) else { return };
         let Some(dirtier) = work.dirtiers.get_mut(&of) else { return };
         dirtier.busy = false;
-        if dirtier.pages == 0 {
+        let left = dirtier.pages > 0;
+        if !left {
             work.dirtiers.remove(&of);
             if let Some(account) = self.accounts.get_mut(&of) {
                 account.files.remove(&number);
             }
             self.account_ends(of);
+        }
+        if left
+            && begun
+            && let Some(account) = self.accounts.get_mut(&of)
+        {
+            for kept in account.starved.drain(..).chain(account.waiting.drain(..)) {
+                // Kept here, by this resource.
+                let _ = cx.go_on(kept, At::<M, Self>::beginning());
+            }
         }
     }
 
@@ -212,7 +229,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 return;
             }
             sends = sends.saturating_sub(1);
-            dirtier.busy = true;
+            (dirtier.busy, dirtier.asked) = (true, cx.now());
         }
     }
 }
