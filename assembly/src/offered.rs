@@ -19,10 +19,20 @@ const RESOURCES: [(&str, bool); 5] = [
     ("resource.monitor", false),
 ];
 
-/// The resources that the kernel has where the machine has a disk, on the cores that they are
+/// The resources that the kernel has where the machine has a disk.
+pub const OF_DISKS: [&str; 7] = [
+    "resource.storage",
+    "resource.scsi",
+    "resource.sdrwr",
+    "resource.drwr",
+    "resource.dir",
+    "resource.fcr",
+    "resource.ext2",
+];
+
+/// Those of them that are at home on one core; the others serve on every core that they are
 /// given.
-pub const OF_DISKS: [&str; 5] =
-    ["resource.storage", "resource.scsi", "resource.sdrwr", "resource.drwr", "resource.dir"];
+const AT_HOME: [&str; 2] = ["resource.fcr", "resource.ext2"];
 
 /// The place of a resource among those that the kernel has beside threads: what tells them
 /// apart where the configuration names none.
@@ -63,10 +73,11 @@ pub fn refused(config: &Config) -> Vec<Remark> {
 /// Why a resource is refused.
 fn resource(written: &ResourceScheduler) -> Option<Remark> {
     let name = &written.resource;
-    if name == THREAD || OF_DISKS.contains(&name.as_str()) {
+    if name == THREAD {
         return None;
     }
-    match RESOURCES.iter().find(|(known, _)| known == name) {
+    let of_disks = OF_DISKS.iter().map(|known| (*known, !AT_HOME.contains(known)));
+    match RESOURCES.into_iter().chain(of_disks).find(|(known, _)| known == name) {
         None => {
             let text = format!("'{name}': the kernel has no such resource");
             Some(Remark { place: written.place, text })
@@ -171,8 +182,8 @@ mod tests {
         };
         assert_eq!(favouring("resource.file", "resource.asr"), []);
         assert_eq!(favouring("resource.file", "resource.thread"), []);
-        let none = favouring("resource.file", "resource.ext2");
-        assert!(matches!(&none[..], [one] if one.text.starts_with("'resource.ext2'")), "{none:?}");
+        let none = favouring("resource.file", "resource.tcp");
+        assert!(matches!(&none[..], [one] if one.text.starts_with("'resource.tcp'")), "{none:?}");
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
                 Step::Idle(until) => {
                     // The last space may be waiting to be freed.
                     cpu.unload();
+                    if shared.unmount(&mut core) {
+                        break;
+                    }
                     if let Some(first) = shared.close() {
                         cpu.poker().poke(first);
                     }

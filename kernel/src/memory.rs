@@ -31,7 +31,10 @@ pub fn multiplex(config: &Config, boot: &Boot) -> Result<(), Failure> {
         kernel: config.machine.reserve,
         cores: boot.cores,
         policy,
-        reclaimable: if swaps { &[Use::File, Use::Page, Use::Shared] } else { &[Use::File] },
+        reclaimable: match swaps {
+            true => &[Use::File, Use::Cache, Use::Page, Use::Shared],
+            false => &[Use::File, Use::Cache],
+        },
     })
     .map_err(|error| Failure::Memory(format!("{error}")))
 }

@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+pub mod cache;
 pub mod files;
 mod graves;
 mod mail;
@@ -19,4 +20,4 @@ mod system;
 
 pub use graves::free_some;
 pub use mail::{Answer, Mail};
-pub use system::{Idle, Ports, System, WallClock};
+pub use system::{Idle, MOUNTED, Ports, System, WallClock};

@@ -8,6 +8,7 @@ use vortex_grid::{Message, carries};
 use vortex_memory::WaiterId;
 use vortex_units::{Bytes, Cycles};
 
+use crate::cache::{CacheReply, CacheRequest, Ext2Reply, Ext2Request};
 use crate::files::{FileRequest, FilesId, Image};
 use crate::memory::{AddressSpace, FaultError, Mapping, MemoryRequest, Program, ReclaimRequest};
 use crate::monitor::MonitorRequest;
@@ -62,6 +63,10 @@ pub enum Mail {
     Scsi(ScsiRequest),
     Volume(VolumeRequest),
     Disk(DiskReply),
+    Cache(CacheRequest),
+    CacheDone(CacheReply),
+    Ext2(Ext2Request),
+    Ext2Done(Ext2Reply),
     Answer(Answer),
 }
 
@@ -80,7 +85,13 @@ impl Message for Mail {
             Self::Command(_) => "command",
             Self::Scsi(request) => request.name(),
             Self::Volume(request) => request.name(),
-            Self::ThreadDone(_) | Self::Disk(_) | Self::Answer(_) => "",
+            Self::Cache(request) => request.name(),
+            Self::Ext2(request) => request.name(),
+            Self::ThreadDone(_)
+            | Self::Disk(_)
+            | Self::CacheDone(_)
+            | Self::Ext2Done(_)
+            | Self::Answer(_) => "",
         }
     }
 
@@ -104,5 +115,6 @@ carries!(
     Mail: Thread(ThreadReady), ThreadDone(ThreadDone), Process(ProcessRequest),
     Memory(MemoryRequest), Reclaim(ReclaimRequest), File(FileRequest), Monitor(MonitorRequest),
     Device(DeviceRequest), Interrupt(InterruptRequest), Command(CommandRequest),
-    Scsi(ScsiRequest), Volume(VolumeRequest), Disk(DiskReply), Answer(Answer),
+    Scsi(ScsiRequest), Volume(VolumeRequest), Disk(DiskReply), Cache(CacheRequest),
+    CacheDone(CacheReply), Ext2(Ext2Request), Ext2Done(Ext2Reply), Answer(Answer),
 );

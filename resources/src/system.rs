@@ -1,6 +1,7 @@
 //! What all resources know: each other's ports, and the machine's constants.
 
 use alloc::collections::BTreeSet;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -161,13 +162,48 @@ pub struct System {
     pub swap: Once<Arc<Volume>>,
     /// The disks, if the machine has any; set once, when the grid is built.
     pub disks: Once<Disks>,
+    /// The file systems on them; set once, when the grid is built.
+    pub file_systems: Once<Arc<crate::cache::Wiring>>,
+    /// The disks' file systems that are mounted, as `/proc/mounts` has them.
+    pub mounts: Mutex<String>,
+    /// How far file systems are that are unmounted as the machine ends.
+    pub ending: AtomicU32,
     /// How long a thread runs at most at a time.
     pub timeslice: Cycles,
     /// What activities may have; set once, when the grid is built.
     pub limits: Once<Vec<Allowance>>,
 }
 
+/// Nobody has asked for that yet; it is under way; they are.
+pub const MOUNTED: u32 = 0;
+const UNMOUNTING: u32 = 1;
+const UNMOUNTED: u32 = 2;
+
 impl System {
+    /// Says a line on the console.
+    pub fn tell(&self, what: &str) {
+        let line = alloc::format!("vortex: {what}\r\n");
+        vortex_machine::console_write(line.as_bytes());
+    }
+
+    /// The machine ends: whether whoever asks is to have file systems unmounted.
+    #[must_use]
+    pub fn is_to_unmount(&self) -> bool {
+        let first =
+            self.ending.compare_exchange(MOUNTED, UNMOUNTING, Ordering::AcqRel, Ordering::Acquire);
+        first.is_ok()
+    }
+
+    /// They are unmounted, or cannot be.
+    pub fn have_unmounted(&self) {
+        self.ending.store(UNMOUNTED, Ordering::Release);
+    }
+
+    /// Whether they are.
+    #[must_use]
+    pub fn has_unmounted(&self) -> bool {
+        self.ending.load(Ordering::Acquire) == UNMOUNTED
+    }
     /// A reading that is not before one that another core has told: for clocks that must
     /// not go back.
     #[must_use]

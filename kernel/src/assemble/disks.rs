@@ -1,20 +1,23 @@
 //! The resources of disks, where the machine has any (Table 2).
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use spin::Once;
 use vortex_config::Config;
 use vortex_grid::policy::Metric;
-use vortex_grid::{Frequency, Grid, InstanceSpec};
+use vortex_grid::{Frequency, Grid, InstanceSpec, Port};
+use vortex_resources::cache::{self, CacheFrames, Ext2, FileCache};
 use vortex_resources::storage::{
-    Disks, Driver, Interrupts, NoDisks, Ports, Scsi, Translator, Volumes, find,
+    Disks, Driver, Interrupts, NoDisks, Ports, Scsi, Translator, Volumes, Wiring, find,
 };
-use vortex_resources::{Mail, System};
-use vortex_units::CoreId;
+use vortex_resources::{Mail, System, WallClock};
+use vortex_units::{CoreId, Cycles};
 
 use super::Failure;
-use super::instances::{spec, spec_by};
+use super::instances::{home, spec, spec_by};
 use crate::console::print;
 
 /// Sets up the disks and their resources, if there is a disk controller.
@@ -70,9 +73,49 @@ pub(super) fn add(
             move |_| Volumes::new(wiring.clone())
         }),
     };
+    let volumes = ports.volumes;
     wiring.ports.call_once(|| ports);
+    add_file_systems(config, grid, system, (frequency, volumes), wiring.clone())?;
     system.disks.call_once(|| disks);
     Ok(())
+}
+
+/// FCR and EXT2R, above the disks. Each is at home on one core.
+fn add_file_systems(
+    config: &Config,
+    grid: &Arc<Grid<Mail>>,
+    system: &System,
+    (frequency, volumes): (Frequency, Port<Volumes>),
+    disks: Arc<Wiring>,
+) -> Result<(), Failure> {
+    CLOCK.call_once(|| system.clock);
+    let says = |line: &str| print(format_args!("vortex: {line}\n"));
+    let wiring = cache::Wiring::new(disks, Box::new(CacheFrames), time, says);
+    let by = |name| spec(config, frequency, name).map(home);
+    let ports = cache::Ports {
+        cache: grid.add(by("resource.fcr")?, {
+            let wiring = wiring.clone();
+            move |_| FileCache::new(wiring.clone(), frequency)
+        }),
+        ext2: grid.add(by("resource.ext2")?, {
+            let wiring = wiring.clone();
+            move |_| Ext2::new(wiring.clone())
+        }),
+        volumes,
+    };
+    wiring.ports.call_once(|| ports);
+    system.file_systems.call_once(|| wiring);
+    Ok(())
+}
+
+/// The clock by which inodes have their times.
+static CLOCK: Once<WallClock> = Once::new();
+
+/// The time of day.
+fn time(now: Cycles) -> cache::Time {
+    let Some(clock) = CLOCK.get() else { return cache::Time::default() };
+    let nanos = clock.epoch.get().saturating_add(clock.since_start(now).get());
+    cache::Time { seconds: (nanos / 1_000_000_000) as i64, nanos: (nanos % 1_000_000_000) as u32 }
 }
 
 /// On the cores alone that serve the controller.

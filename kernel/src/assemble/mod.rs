@@ -26,7 +26,7 @@ use vortex_resources::memory::{AddressSpaces, Reclaimer};
 use vortex_resources::monitor::{Monitor, Samples};
 use vortex_resources::process::{Allowance, Limits, Processes, Random, Registry, SEED};
 use vortex_resources::quota::Quota;
-use vortex_resources::{Idle, Mail, Ports, System, WallClock};
+use vortex_resources::{Idle, MOUNTED, Mail, Ports, System, WallClock};
 use vortex_units::{ActivityId, Bytes, Cycles, Micros};
 
 pub use failure::Failure;
@@ -149,6 +149,9 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
         disks: Once::new(),
         timeslice: frequency.cycles(config.machine.timeslice),
         limits: Once::new(),
+        file_systems: Once::new(),
+        mounts: Mutex::default(),
+        ending: AtomicU32::new(MOUNTED),
     });
     let mut names = vec![("infrastructure".to_string(), ActivityId::INFRASTRUCTURE)];
     let mut threads = Vec::new();

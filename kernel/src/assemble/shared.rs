@@ -9,6 +9,8 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use spin::Mutex;
 use vortex_config::Config;
 use vortex_grid::{Activities, Core, Grid, Labels};
+use vortex_resources::cache::{CacheRequest, Ext2Request};
+use vortex_resources::files::FileRequest;
 use vortex_resources::memory::ReclaimRequest;
 use vortex_resources::monitor::Samples;
 use vortex_resources::process::{ProcessRequest, Start};
@@ -164,6 +166,11 @@ impl Shared {
         }
         if core.id().index() == 0 {
             sent = sent.and(core.root(own, ports.scsi, Labels::NONE, ScsiRequest::Find(0)));
+            if let Some(ports) = self.system.file_systems.get().and_then(|all| all.ports.get()) {
+                let (cache, ext2) = (CacheRequest::tick(), Ext2Request::Tick);
+                sent = sent.and(core.root(own, ports.cache, Labels::NONE, cache));
+                sent = sent.and(core.root(own, ports.ext2, Labels::NONE, ext2));
+            }
         }
         if sent.is_err() {
             crate::console::print(format_args!("vortex: the disks are not served\n"));
@@ -174,12 +181,30 @@ impl Shared {
         self.begun.load(Ordering::Acquire)
     }
 
+    /// The last process has ended: what is mounted is unmounted first. Whether that was asked
+    /// for now.
+    pub fn unmount(&self, core: &mut Core<Mail, Clock>) -> bool {
+        let ended = self.has_begun() && self.system.processes.load(Ordering::Acquire) == 0;
+        if !ended || !self.system.is_to_unmount() {
+            return false;
+        }
+        let own = ActivityId::INFRASTRUCTURE;
+        let ports = self.system.ports.get();
+        let asked = ports.map(|to| core.root(own, to.files, Labels::NONE, FileRequest::End));
+        if asked.is_none_or(|asked| asked.is_err()) {
+            crate::console::print(format_args!("vortex: file systems are not unmounted\n"));
+            self.system.have_unmounted();
+        }
+        true
+    }
+
     /// The last process has ended: the cores give their accounts, one after the other.
     /// Returns the first of them, for the one caller that is to wake it.
     pub fn close(&self) -> Option<CoreId> {
         let disks = self.system.disks.get();
         let done = self.has_begun()
             && self.system.processes.load(Ordering::Acquire) == 0
+            && self.system.has_unmounted()
             && disks.is_none_or(|disks| disks.wiring.in_flight() == 0);
         (done && !self.asked.swap(true, Ordering::AcqRel)).then(|| self.hand_on()).flatten()
     }

@@ -31,11 +31,13 @@ pub enum Use {
     Overlay,
     /// What a device and its driver share: rings, and the words beside a request's data.
     Device,
+    /// A page of a file on a disk (FCR).
+    Cache,
 }
 
 impl Use {
     /// All, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Page,
         Self::Table,
         Self::File,
@@ -45,6 +47,7 @@ impl Use {
         Self::Mapping,
         Self::Overlay,
         Self::Device,
+        Self::Cache,
     ];
 
     /// The multiplexor's name for it.

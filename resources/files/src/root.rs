@@ -263,7 +263,7 @@ impl Root {
     /// A page of a regular file, to be mapped: `None` for a hole.
     ///
     /// # Errors
-    /// `ENODEV` where the node is no regular file.
+    /// `ENODEV` where the node is no regular file in memory.
     pub fn page(&self, node: &Node, index: u64) -> Result<Option<Page>, Errno> {
         match node {
             Node::Inode(id) => match &self.inode(*id)?.body {
@@ -278,10 +278,16 @@ impl Root {
     ///
     /// # Errors
     /// `ENODEV` where the node is no regular file.
-    pub fn next_page(&self, node: &Node, from: u64) -> Result<Option<(u64, Page)>, Errno> {
+    pub fn next_page(
+        &self,
+        caller: &Caller,
+        node: &Node,
+        from: u64,
+    ) -> Result<Option<(u64, Page)>, Errno> {
         match node {
             Node::Inode(id) => match &self.inode(*id)?.body {
                 Body::File(contents) => contents.next(from),
+                Body::Cached(_) => self.cached_page(caller, *id, from),
                 _ => Err(Errno::ENODEV),
             },
             Node::Proc(_) => Err(Errno::ENODEV),
@@ -295,10 +301,27 @@ impl Root {
     /// `ENODEV` where the node is no regular file.
     pub fn changes(&self, node: &Node) -> Result<Option<u64>, Errno> {
         let Node::Inode(id) = node else { return Err(Errno::ENODEV) };
-        match &self.inode(*id)?.body {
+        let inode = self.inode(*id)?;
+        match &inode.body {
             Body::File(contents) => Ok(contents.changes()),
+            Body::Cached(_) => Ok(inode.disk.as_ref().map(|state| state.writes)),
             _ => Err(Errno::ENODEV),
         }
+    }
+
+    /// A number of an object, which no other ever has.
+    ///
+    /// # Errors
+    /// `ENODEV` where it is none of the tree.
+    pub fn number(&self, node: &Node) -> Result<u64, Errno> {
+        let Node::Inode(id) = node else { return Err(Errno::ENODEV) };
+        Ok(self.inode(*id)?.number)
+    }
+
+    /// Whether a file is on a disk.
+    #[must_use]
+    pub fn is_on_disk(&self, node: &Node) -> bool {
+        matches!(node, Node::Inode(id) if self.on_disk(*id).is_ok_and(|at| at.is_some()))
     }
 
     /// Lays pages that programs write to themselves over a file's, for as long as it lives.

@@ -72,7 +72,9 @@ impl Walks {
         self.opens.take()
     }
 
-    pub(crate) fn stops(&self) -> bool {
+    /// Whether a disk is to be asked, or something to be waited for.
+    #[must_use]
+    pub fn stops(&self) -> bool {
         self.ask.is_some() || self.wait.is_some()
     }
 

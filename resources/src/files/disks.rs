@@ -61,7 +61,7 @@ pub(super) struct Wish {
     pub left: u64,
 }
 
-fn volume_of(dev: Dev) -> core::result::Result<VolumeId, Errno> {
+pub(super) fn volume_of(dev: Dev) -> core::result::Result<VolumeId, Errno> {
     let major = (dev.major == VolumeId::MAJOR).then_some(());
     major.and_then(|()| VolumeId::of_minor(dev.minor)).ok_or(Errno::ENXIO)
 }

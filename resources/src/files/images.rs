@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use vortex_files::{Errno, Node, Page, Root};
+use vortex_files::{Caller, Errno, Node, Page, Root};
 use vortex_units::ActivityId;
 
 use super::image::Pages;
@@ -48,7 +48,13 @@ impl Images {
     ///
     /// # Errors
     /// `ENODEV` where it is no regular file, and `ENOMEM`.
-    pub fn of(&mut self, root: &Root, node: &Node, size: u64) -> Result<Option<Arc<Pages>>, Errno> {
+    pub fn of(
+        &mut self,
+        root: &Root,
+        caller: &Caller<'_>,
+        node: &Node,
+        size: u64,
+    ) -> Result<Option<Arc<Pages>>, Errno> {
         let Node::Inode(id) = node else { return Err(Errno::ENODEV) };
         let (key, changes) = (id.to_bits(), root.changes(node)?);
         let place = self.known.iter().rposition(|known| known.key == key);
@@ -62,9 +68,12 @@ impl Images {
         }
         let new = || Listing { changes, size, pages: BTreeMap::new(), next: 0 };
         let mut listing = self.listings.remove(&key).unwrap_or_else(new);
-        if !listing.go_on(root, node)? {
-            self.listings.insert(key, listing);
-            return Ok(None);
+        match listing.go_on(root, caller, node) {
+            Ok(true) => {}
+            more => {
+                self.listings.insert(key, listing);
+                return more.map(|_| None);
+            }
         }
         let Listing { changes, size, pages, .. } = listing;
         let pages = Arc::new(Pages::new(size, pages));
@@ -90,10 +99,10 @@ impl Images {
 
 impl Listing {
     /// Lists some more pages. True if that were all.
-    fn go_on(&mut self, root: &Root, node: &Node) -> Result<bool, Errno> {
+    fn go_on(&mut self, root: &Root, caller: &Caller<'_>, node: &Node) -> Result<bool, Errno> {
         let end = self.size.div_ceil(vortex_machine::PAGE as u64);
         for _ in 0..SLICE {
-            match root.next_page(node, self.next)? {
+            match root.next_page(caller, node, self.next)? {
                 Some((index, page)) if index < end => {
                     self.pages.insert(index, page);
                     self.next = index.saturating_add(1);

@@ -34,9 +34,9 @@ impl FileSystem {
                 None => root.open_executable(caller, PathAt::cwd(path), 0)?,
             };
             let image = Self::pages(&mut images, root, caller, open, path);
-            if matches!(image, Ok(None)) {
+            if matches!(image, Ok(None)) || walks.borrow().stops() {
                 *kept = Some(open);
-                return Ok(None);
+                return image.map(|_| None);
             }
             let running = root.node(open).and_then(|node| root.run(&node));
             root.close(open, effects);
@@ -55,11 +55,12 @@ impl FileSystem {
         fd: abi::Fd,
         shared: bool,
         write: bool,
+        walks: &RefCell<Walks>,
         cx: &Cx<'_>,
     ) -> Result<Option<Mapping>, Errno> {
         let mut known = core::mem::take(&mut self.shared);
         let mut images = core::mem::take(&mut self.images);
-        let mapping = self.with_files(id, None, None, cx, |root, caller, _| {
+        let mapping = self.with_files(id, None, Some(walks), cx, |root, caller, _| {
             let open = caller.table.get(Fd::new(fd.0))?;
             let object = root.object(open)?;
             let (reads, writes) = root.rights(open)?;
@@ -78,7 +79,7 @@ impl FileSystem {
                     .map(|image| Mapping { backing: Backing::Mapped(image, 0), may_write: true }));
             }
             let node = root.node(open)?;
-            let number = root.attributes(caller, &node)?.number;
+            let number = root.number(&node)?;
             let memory = match known.get(&number).and_then(Weak::upgrade) {
                 Some(memory) => memory,
                 None => {
@@ -109,7 +110,7 @@ impl FileSystem {
     ) -> Result<Option<Image>, Errno> {
         let node = root.node(open)?;
         let size = root.attributes(caller, &node)?.size;
-        let Some(pages) = images.of(root, &node, size)? else { return Ok(None) };
+        let Some(pages) = images.of(root, caller, &node, size)? else { return Ok(None) };
         let found = root.path_of_open(open).unwrap_or_else(|_| path.to_vec());
         Ok(Some(Image::new(path.to_vec(), found, pages)))
     }

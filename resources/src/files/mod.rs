@@ -2,6 +2,8 @@
 //!
 //! All files are at home on one core: the resource is configured for one, and owns them.
 
+mod asks;
+mod below;
 mod calls;
 mod changes;
 mod control;
@@ -11,6 +13,7 @@ mod image;
 mod images;
 mod locks;
 mod mapping;
+mod mounts;
 mod named;
 mod pieces;
 mod poll;

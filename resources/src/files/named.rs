@@ -2,7 +2,7 @@
 
 use vortex_abi::linux::general::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW};
 use vortex_abi::{Errno, Files};
-use vortex_files::{At, Fd, Object, Stamp};
+use vortex_files::{Ask, At, Fd, Object, Stamp};
 
 use super::calls::{CWD, Cx, Result, done, fd};
 use super::pieces::offset;
@@ -82,16 +82,18 @@ impl FileSystem {
                 let files = self.files.get_mut(&call.files).ok_or(Errno::EBADF)?;
                 Ok(Done::Value(u64::from(files.place.set_umask(mask))))
             }
-            Files::Fsync { fd } | Files::Fdatasync { fd } => {
-                let open = self.open_of(call, fd)?;
-                match self.root.object(open)? {
-                    Object::File | Object::Directory => Ok(Done::Value(0)),
-                    Object::Disk(dev) => self.flush_disk(dev),
-                    _ => Err(Errno::EINVAL),
-                }
+            Files::Fsync { fd } => self.fsync(call, fd, false),
+            Files::Fdatasync { fd } => self.fsync(call, fd, true),
+            Files::Sync if !self.root.has_mounts() => Ok(Done::Value(0)),
+            Files::Sync => Ok(Done::Ask(Ask::SyncAll { fs: None })),
+            Files::Syncfs { fd } => {
+                let fs = self.root.mount_of(self.open_of(call, fd)?)?;
+                Ok(match fs {
+                    Some(_) => Done::Ask(Ask::SyncAll { fs }),
+                    None => Done::Value(0),
+                })
             }
-            Files::Sync => Ok(Done::Value(0)),
-            Files::Syncfs { fd } => self.open_of(call, fd).map(|_| Done::Value(0)),
+            Files::Mount { .. } | Files::Umount2 { .. } => self.mounting(call, cx),
             Files::Fadvise64 { fd, length, advice, .. } => {
                 const LAST: i32 = 5;
                 match self.root.object(self.open_of(call, fd)?)? {

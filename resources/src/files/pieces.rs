@@ -96,7 +96,17 @@ impl FileSystem {
         let mut source = &bytes[..];
         let written = self.with(call, cx, |root, caller, effects| {
             root.write(caller, to, other, &mut source, effects)
-        })?;
+        });
+        // What was read and is not written is read again.
+        let back = |root: &mut vortex_files::Root, bytes: usize| {
+            if offset.is_none() && bytes > 0 {
+                let _ = root.seek(from, -(bytes as i64), 1);
+            }
+        };
+        let Ok(written) = written else {
+            back(&mut self.root, bytes.len());
+            return written.map(|_| Done::More);
+        };
         let moved = match written {
             vortex_files::Outcome::Done(moved) => moved,
             vortex_files::Outcome::Device(_) => {
@@ -104,10 +114,7 @@ impl FileSystem {
                 bytes.len()
             }
             vortex_files::Outcome::WouldBlock(key) => {
-                if offset.is_none() {
-                    let back = -(bytes.len() as i64);
-                    let _ = self.root.seek(from, back, 1);
-                }
+                back(&mut self.root, bytes.len());
                 return Ok(Done::Wait([key].into(), None));
             }
             vortex_files::Outcome::Disk { .. }
@@ -124,12 +131,7 @@ impl FileSystem {
         };
         tell(from_at, offset)?;
         tell(to_at, other)?;
-        match offset {
-            None if moved < bytes.len() => {
-                let _ = self.root.seek(from, moved as i64 - bytes.len() as i64, 1);
-            }
-            _ => {}
-        }
+        back(&mut self.root, bytes.len().saturating_sub(moved));
         Ok(Done::Value(moved as u64))
     }
 }

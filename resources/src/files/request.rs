@@ -147,7 +147,13 @@ pub enum FileRequest {
         shared: bool,
         /// What is written is to reach the file.
         write: bool,
+        /// What is kept of it until it is made again.
+        walks: Box<RefCell<Walks>>,
     },
+    /// The machine ends: what is mounted is unmounted.
+    End,
+    /// A disk's file system is to be asked: the number of the question, and what it is.
+    Ask(u64, &'static str),
     /// A signal ends this thread's wait.
     Cancel(Pid),
     /// A wait's time is over.
@@ -161,6 +167,8 @@ pub enum FileRequest {
     GiveBack(ActivityId),
     /// The frame of a file's page is asked back, which no space shows any more.
     Reclaim(Order),
+    /// The frame of a page of a file on a disk is asked back.
+    ReclaimCached(Order),
 }
 
 impl FileRequest {
@@ -168,6 +176,8 @@ impl FileRequest {
         match self {
             Self::Call(call) => call.call.name(),
             Self::Disk(..) => "ask a disk",
+            Self::Ask(_, name) => name,
+            Self::End => "end",
             Self::New => "new",
             Self::Fork { .. } => "fork",
             Self::Drop(_) => "drop",
@@ -183,6 +193,7 @@ impl FileRequest {
             Self::Reap => "reap",
             Self::GiveBack(_) => "give back",
             Self::Reclaim(_) => "reclaim",
+            Self::ReclaimCached(_) => "reclaim from the cache",
         }
     }
 

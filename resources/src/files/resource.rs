@@ -12,6 +12,7 @@ use vortex_files::{Caller, Effects, NoProc, Owner, ProcSource, Root, Time, WaitK
 use vortex_grid::{At, Context, Labels, Outcome, Port, Resource};
 use vortex_units::Cycles;
 
+use super::asks::{Asking, For};
 use super::disks::{Asked, DiskWait};
 use super::images::Images;
 use super::locks::LockWaits;
@@ -50,6 +51,13 @@ pub struct FileSystem {
     pub(super) wakes: bool,
     /// A request is on its way that forgets what waits were for that are over.
     forgets: bool,
+    /// What is mounted is being unmounted, for the machine ends.
+    ends: bool,
+    /// What a disk's file system is asked, by numbers.
+    pub(super) asks: BTreeMap<u64, Box<Asking>>,
+    pub(super) ask_number: u64,
+    /// What became of it, by thread.
+    pub(super) answers: BTreeMap<Pid, core::result::Result<vortex_files::Then, Errno>>,
     /// The calls that wait for a disk, by the numbers of what they wait for.
     pub(super) disk_waits: BTreeMap<u64, DiskWait>,
     pub(super) disk_number: u64,
@@ -74,6 +82,8 @@ pub(super) enum Done {
     More,
     /// It waits for a disk.
     Disk(Asked),
+    /// It waits for a disk's file system, and is done then.
+    Ask(vortex_files::Ask),
 }
 
 pub(super) type Next = Outcome<Mail, FileSystem>;
@@ -90,6 +100,18 @@ impl Resource<Mail> for FileSystem {
             FileRequest::Disk(asked, number) => {
                 let number = *number;
                 self.ask_disk(asked, number, cx)
+            }
+            FileRequest::Ask(number, _) => {
+                let number = *number;
+                self.ask(number, cx)
+            }
+            FileRequest::End => {
+                if self.root.end() {
+                    self.ends = true;
+                    Outcome::Done
+                } else {
+                    Outcome::Continue(At::beginning())
+                }
             }
             FileRequest::New => Outcome::Reply(Answer::Files(self.fresh(cx))),
             FileRequest::Fork { from, share, copy } => {
@@ -134,6 +156,9 @@ impl Resource<Mail> for FileSystem {
             FileRequest::Image { files, process, path, walks, open } => {
                 walks.get_mut().begin();
                 let image = self.image(*files, process.as_deref(), path, (walks, open), cx);
+                if let Some(next) = self.stopped(walks.get_mut(), For::Image, cx) {
+                    return next;
+                }
                 match image.transpose() {
                     Some(Err(_)) if walks.get_mut().is_suspended() => {
                         Outcome::Continue(At::beginning())
@@ -142,8 +167,13 @@ impl Resource<Mail> for FileSystem {
                     None => Outcome::Continue(At::beginning()),
                 }
             }
-            FileRequest::Map { files, fd, shared, write } => {
-                match self.mapping(*files, *fd, *shared, *write, cx).transpose() {
+            FileRequest::Map { files, fd, shared, write, walks } => {
+                walks.get_mut().begin();
+                let mapping = self.mapping(*files, *fd, *shared, *write, walks, cx);
+                if let Some(next) = self.stopped(walks.get_mut(), For::Map, cx) {
+                    return next;
+                }
+                match mapping.transpose() {
                     Some(mapping) => Outcome::Reply(Answer::Mapped(mapping)),
                     None => Outcome::Continue(At::beginning()),
                 }
@@ -175,6 +205,10 @@ impl Resource<Mail> for FileSystem {
                 self.give_up(*order, cx);
                 Outcome::Done
             }
+            FileRequest::ReclaimCached(order) => {
+                let order = *order;
+                self.give_up_cached(order, cx)
+            }
             FileRequest::Reap => {
                 // Both, whatever the first says.
                 let (contents, rest) = (self.root.reap(REAPED), free_some());
@@ -185,13 +219,7 @@ impl Resource<Mail> for FileSystem {
                 return Outcome::Done;
             }
         };
-        if self.root.has_doomed() && !self.reaping {
-            self.reap(cx);
-        }
-        self.wake_all(cx);
-        if self.waits.has_over() && !self.forgets {
-            self.forget(cx);
-        }
+        self.after(cx);
         next
     }
 }
@@ -220,6 +248,28 @@ impl FileSystem {
             attached: false,
             frozen: 0,
             forgets: false,
+            ends: false,
+            asks: BTreeMap::new(),
+            ask_number: 0,
+            answers: BTreeMap::new(),
+        }
+    }
+
+    /// What a run leaves to be done.
+    pub(super) fn after(&mut self, cx: &mut Cx<'_>) {
+        if self.root.has_doomed() && !self.reaping {
+            self.reap(cx);
+        }
+        if self.root.has_later() {
+            self.ask_later(cx);
+        }
+        if self.ends && self.asks.is_empty() && !self.root.has_later() {
+            self.ends = false;
+            self.system.have_unmounted();
+        }
+        self.wake_all(cx);
+        if self.waits.has_over() && !self.forgets {
+            self.forget(cx);
         }
     }
 
@@ -276,9 +326,15 @@ impl FileSystem {
         operation(&mut self.root, &caller, &mut self.effects)
     }
 
-    fn call(&mut self, call: &mut FileCall, cx: &mut Cx<'_>) -> Next {
+    pub(super) fn call(&mut self, call: &mut FileCall, cx: &mut Cx<'_>) -> Next {
         call.walks.get_mut().begin();
         let done = self.perform(call, cx);
+        if let Some(key) = call.walks.get_mut().take_wait() {
+            return self.wait(call, Some([key].into()), None, cx);
+        }
+        if let Some(next) = self.stopped(call.walks.get_mut(), For::Call(call.thread.tid), cx) {
+            return next;
+        }
         if call.walks.get_mut().is_suspended() {
             return Outcome::Continue(At::beginning());
         }
@@ -287,13 +343,14 @@ impl FileSystem {
             Err(error) => Outcome::Reply(Answer::Call(Err(Self::failed(call, error)))),
             Ok(Done::More) => Outcome::Continue(At::beginning()),
             Ok(Done::Disk(asked)) => self.keep_for_disk(call, asked, cx),
+            Ok(Done::Ask(ask)) => self.keep_for_answer(For::Call(call.thread.tid), ask, cx),
             Ok(Done::Wait(keys, deadline)) => self.wait(call, Some(keys), deadline, cx),
             Ok(Done::Watched(deadline)) => self.wait(call, None, deadline, cx),
         }
     }
 
     /// A call fails: one that would make a file too large is told so by a signal too.
-    fn failed(call: &FileCall, error: Errno) -> Errno {
+    pub(super) fn failed(call: &FileCall, error: Errno) -> Errno {
         let limited = || call.thread.process.limits.soft(Limited::FileSize) != INFINITY;
         if error == Errno::EFBIG && limited() {
             call.thread.raise(Signal::XFSZ);

@@ -67,7 +67,9 @@ impl FileSystem {
         cx: &mut Cx<'_>,
     ) -> Result<Done, Errno> {
         match self.read_piece(call, fd, operand, offset, cx) {
-            Err(_) if call.done > 0 => Ok(Done::Value(call.done as u64)),
+            Err(_) if call.done > 0 && !call.walks.get_mut().stops() => {
+                Ok(Done::Value(call.done as u64))
+            }
             result => result,
         }
     }

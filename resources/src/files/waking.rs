@@ -166,7 +166,9 @@ impl FileSystem {
             }
             Ok(Done::Value(value)) => Ok(value),
             // The open of a FIFO asks no disk.
-            Ok(Done::More | Done::Watched(_) | Done::Disk(_)) => Ok(call.done as u64),
+            Ok(Done::More | Done::Watched(_) | Done::Disk(_) | Done::Ask(_)) => {
+                Ok(call.done as u64)
+            }
             Err(error) => Err(error),
         };
         let _ = cx.answer(over.kept, Some(Answer::Call(result)));

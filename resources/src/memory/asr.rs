@@ -258,7 +258,8 @@ impl AddressSpaces {
         let failed = || Outcome::Reply(Answer::Call(Err(Errno::EAGAIN)));
         let Some(ports) = self.system.ports.get() else { return failed() };
         let calls::File { fd, shared, write } = file;
-        let request = FileRequest::Map { files, fd, shared, write };
+        let walks = Box::default();
+        let request = FileRequest::Map { files, fd, shared, write, walks };
         match cx.request(ports.files, Labels::NONE, request) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<HasFile>()),
             Err(_) => failed(),

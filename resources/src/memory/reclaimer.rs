@@ -303,6 +303,8 @@ impl Reclaimer {
         let Some(ports) = self.system.ports.get() else { return };
         let sent = if order.to == Use::File.resource() {
             cx.send(ports.files, Labels::NONE, FileRequest::Reclaim(order))
+        } else if order.to == Use::Cache.resource() {
+            cx.send(ports.files, Labels::NONE, FileRequest::ReclaimCached(order))
         } else {
             let request = match order.to == Use::Page.resource() {
                 true => MemoryRequest::Reclaim(Reclaim::new(order)),

@@ -113,12 +113,17 @@ impl Root {
             (Ask::Resize { of, now, .. }, Ok(Told::Done)) => {
                 let (id, goes_on) = of;
                 self.has_grown(id);
-                self.inode_mut(id)?.touch(now);
+                let inode = self.inode_mut(id)?;
+                inode.touch(now);
+                if let Some(state) = &mut inode.disk {
+                    state.writes = state.writes.wrapping_add(1);
+                }
                 Ok(if goes_on { Then::Again } else { Then::Done })
             }
-            (Ask::Sync { .. } | Ask::SyncAll { .. } | Ask::Release { .. }, Ok(Told::Done)) => {
-                Ok(Then::Done)
-            }
+            (
+                Ask::Sync { .. } | Ask::SyncAll { .. } | Ask::Release { .. } | Ask::Ahead { .. },
+                Ok(Told::Done),
+            ) => Ok(Then::Done),
             // Those below answered what was not asked.
             _ => Err(Errno::EIO),
         }

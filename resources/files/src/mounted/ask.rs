@@ -64,6 +64,16 @@ pub enum Ask {
         /// How many.
         bytes: u64,
     },
+    /// Who reads a file in order has come to this place: more is to be there in time.
+    /// [`Told::Done`].
+    Ahead {
+        /// Which.
+        at: OnDisk,
+        /// Its contents.
+        file: Arc<dyn Cached>,
+        /// The place.
+        from: u64,
+    },
     /// Bytes of a file are to be in the cache, with room on the disk, to be written:
     /// [`Told::Done`].
     Prepare {
@@ -336,6 +346,7 @@ impl Ask {
             Self::Usage { .. } => "usage",
             Self::Fetch { .. } => "fetch",
             Self::Prepare { .. } => "prepare",
+            Self::Ahead { .. } => "read ahead",
             Self::Create(_) => "create",
             Self::Link(_) => "link",
             Self::Unlink(_) => "unlink",

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use core::any::Any;
 
-use crate::{Errno, Sink, Source, Time};
+use crate::{Errno, Owner, Sink, Source, Time};
 
 /// It. Whoever implements it is who caches files; others may fetch pages, and take them away,
 /// at any time.
@@ -19,7 +19,8 @@ pub trait Cached: Any + Send + Sync {
     fn read(&self, at: u64, most: usize, sink: &mut dyn Sink) -> Result<usize, Errno>;
 
     /// Copies in from a place on: up to the first page that is not prepared, or as much as
-    /// there is, but at most `most`. The file is at least so long then. How many bytes.
+    /// there is, but at most `most`. The file is at least so long then. What is written is on
+    /// the bill of `by`, from then on. How many bytes.
     ///
     /// # Errors
     /// The source's, if it gave nothing.
@@ -28,8 +29,14 @@ pub trait Cached: Any + Send + Sync {
         at: u64,
         most: usize,
         source: &mut dyn Source,
-        now: Time,
+        by: (Owner, Time),
     ) -> Result<usize, Errno>;
+
+    /// Whether a reader has come so far that more is to be fetched before it is read: from
+    /// which place on. Said once.
+    fn ahead(&self) -> Option<u64> {
+        None
+    }
 
     /// The same, for who knows what it is.
     fn any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;

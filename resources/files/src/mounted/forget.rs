@@ -91,7 +91,9 @@ impl Root {
         let Some(entry) = directory.get(name).copied() else { return true };
         let Some(inode) = self.inodes.get(entry.inode) else { return true };
         let Some(state) = &inode.disk else { return true };
-        if inode.holds > 0 || state.busy || (!used_too && state.used.replace(false)) {
+        // What is in a directory goes first.
+        let full = inode.directory().is_some_and(|directory| !directory.is_empty());
+        if full || inode.holds > 0 || state.busy || (!used_too && state.used.replace(false)) {
             return false;
         }
         self.link_out(dir, name);
@@ -104,7 +106,8 @@ impl Root {
         let Some(state) = &inode.disk else { return };
         self.copies.remove(state.at);
         let nameless = inode.links == 0;
-        if state.read && !nameless {
+        let writable = self.mounts.get(state.at.fs).is_some_and(|mount| !mount.read_only);
+        if state.read && !nameless && writable {
             let change = Change { accessed: Some(inode.accessed), ..Change::default() };
             self.later.push(Ask::Set { at: state.at, change, of: None });
         }
@@ -120,6 +123,11 @@ impl Root {
     /// Questions that no call waits for: they are to be asked, and their answers to be told.
     pub fn take_later(&mut self) -> Option<Ask> {
         self.later.pop()
+    }
+
+    /// One could not be asked now.
+    pub fn ask_later(&mut self, ask: Ask) {
+        self.later.push(ask);
     }
 
     /// Whether there are any.

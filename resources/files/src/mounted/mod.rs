@@ -50,6 +50,8 @@ pub(crate) struct State {
     pub blocks: u64,
     /// Whether that may have changed since.
     pub grown: bool,
+    /// How often its contents were changed.
+    pub writes: u64,
     /// Bytes of a directory.
     pub size: u64,
     /// Its time of access is newer than the disk's.
@@ -66,6 +68,7 @@ impl State {
             busy: false,
             blocks: known.blocks,
             grown: false,
+            writes: 0,
             size: known.size,
             read: false,
             used: Cell::new(false),
@@ -75,7 +78,8 @@ impl State {
 
 impl Root {
     /// Whether anything of a disk is mounted.
-    pub(crate) fn has_mounts(&self) -> bool {
+    #[must_use]
+    pub fn has_mounts(&self) -> bool {
         !self.mounts.is_empty()
     }
 }

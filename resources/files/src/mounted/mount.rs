@@ -2,10 +2,11 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::cell::Cell;
 use linux_raw_sys::general as abi;
 
-use super::ask::{Ask, Known, OnDisk, Usage};
+use super::ask::{Ask, Change, Known, OnDisk, Usage};
 use crate::directory::Directory;
 use crate::inode::{Body, InodeId};
 use crate::node::{At, Node};
@@ -172,7 +173,43 @@ impl Root {
         if let Some(mount) = self.mounts.get_mut(fs) {
             mount.leaves = true;
         }
+        self.note_top(fs);
         Err(caller.ask(Ask::Unmount { fs }))
+    }
+
+    /// The disks that are mounted, at which paths, and whether nothing of them is changed.
+    pub fn mounted_on(&self) -> impl Iterator<Item = (Dev, Vec<u8>, bool)> + '_ {
+        self.mounts.all.values().map(|mount| {
+            let path = self.path_of(&Node::Inode(mount.top)).unwrap_or_default();
+            (mount.dev, path, mount.read_only)
+        })
+    }
+
+    /// The machine ends: all file systems are to be unmounted. False if that is to be said again,
+    /// since more of them is known than is forgotten at once.
+    pub fn end(&mut self) -> bool {
+        let all: Vec<FsId> = self.mounts.all.keys().copied().collect();
+        for fs in all {
+            if !self.forget_all(fs) {
+                return false;
+            }
+            self.note_top(fs);
+            // The last are asked first.
+            self.later.insert(0, Ask::Unmount { fs });
+        }
+        true
+    }
+
+    /// What is known better than the disk of a topmost directory, it is told.
+    fn note_top(&mut self, fs: FsId) {
+        let Some(mount) = self.mounts.get(fs).filter(|mount| !mount.read_only) else { return };
+        if let Some(inode) = self.inodes.get_mut(mount.top)
+            && let Some(state) = &mut inode.disk
+            && core::mem::take(&mut state.read)
+        {
+            let change = Change { accessed: Some(inode.accessed), ..Change::default() };
+            self.later.push(Ask::Set { at: state.at, change, of: None });
+        }
     }
 
     /// It is gone.

@@ -4,16 +4,49 @@ use linux_raw_sys::general as abi;
 
 use super::ask::Ask;
 use crate::Errno;
+use crate::contents::STEP;
 use crate::description::OpenId;
 use crate::inode::{Body, InodeId};
-use crate::moving::{Limited, Sink, Source, WINDOW};
+use crate::moving::{Collect, Limited, Sink, Source, WINDOW};
+use crate::page::{PAGE, Page};
 use crate::root::{Caller, Root};
 use crate::wait::Outcome;
 
 /// The largest file: what ext2's count of blocks of 512 bytes allows.
 const MOST: u64 = 2 << 40;
 
+/// Bytes that are fetched at once to be mapped.
+const FETCHED: u64 = 64 * 1024;
+
 impl Root {
+    /// A page of a file on a disk, as it is now.
+    pub(crate) fn cached_page(
+        &self,
+        caller: &Caller,
+        id: InodeId,
+        index: u64,
+    ) -> Result<Option<(u64, Page)>, Errno> {
+        let object = self.inode(id)?;
+        let Body::Cached(contents) = &object.body else { return Err(Errno::ENODEV) };
+        let from = index.saturating_mul(STEP);
+        let left = contents.size().saturating_sub(from);
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(PAGE);
+        if wanted == 0 {
+            return Ok(None);
+        }
+        let mut sink = Collect::new(wanted);
+        if contents.read(from, wanted, &mut sink)? < wanted {
+            let at = object.disk.as_ref().ok_or(Errno::EIO)?.at;
+            let file = contents.clone();
+            return Err(caller.ask(Ask::Fetch { at, file, from, bytes: left.min(FETCHED) }));
+        }
+        let mut page = Page::zeroed()?;
+        for (to, byte) in page.bytes_mut()?.iter_mut().zip(sink.into_bytes()) {
+            *to = byte;
+        }
+        Ok(Some((index, page)))
+    }
+
     pub(crate) fn read_cached(
         &mut self,
         caller: &Caller,
@@ -24,7 +57,7 @@ impl Root {
     ) -> Result<Outcome, Errno> {
         let from = self.place_in(id, offset)?;
         let quiet = self.description(id)?.flags & abi::O_NOATIME != 0;
-        let object = self.inode_mut(inode)?;
+        let object = self.inodes.get_mut(inode).ok_or(Errno::EBADF)?;
         let Body::Cached(contents) = &object.body else { return Err(Errno::EINVAL) };
         let left = contents.size().saturating_sub(from);
         let most = sink.room().min(WINDOW).min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -33,6 +66,10 @@ impl Root {
             let at = object.disk.as_ref().ok_or(Errno::EIO)?.at;
             let file = contents.clone();
             return Err(caller.ask(Ask::Fetch { at, file, from, bytes: most as u64 }));
+        }
+        let ahead = contents.ahead();
+        if let (Some(from), Some(state)) = (ahead, &object.disk) {
+            self.later.push(Ask::Ahead { at: state.at, file: contents.clone(), from });
         }
         if count > 0 && !quiet {
             object.note_access(caller.now);
@@ -66,7 +103,7 @@ impl Root {
         }
         let most = source.left().min(WINDOW).min(usize::try_from(room).unwrap_or(usize::MAX));
         let mut source = Limited { source, most };
-        let count = contents.write(from, most, &mut source, caller.now)?;
+        let count = contents.write(from, most, &mut source, (caller.owner, caller.now))?;
         if count == 0 {
             let at = object.disk.as_ref().ok_or(Errno::EIO)?.at;
             let file = contents.clone();
@@ -74,6 +111,9 @@ impl Root {
             return Err(caller.ask(Ask::Prepare { at, file, from, bytes, of: inode }));
         }
         object.touch(caller.now);
+        if let Some(state) = &mut object.disk {
+            state.writes = state.writes.wrapping_add(1);
+        }
         if offset.is_none() {
             self.advance(id, from, count)?;
         }

@@ -10,8 +10,8 @@ use linux_raw_sys::general as abi;
 use std::sync::Mutex;
 
 use crate::{
-    Ask, Cached, Change, Dev, Errno, FileSystem, FsId, Known, Listed, PAGE, Sink, Source, Time,
-    Told,
+    Ask, Cached, Change, Dev, Errno, FileSystem, FsId, Known, Listed, Owner, PAGE, Sink, Source,
+    Time, Told,
 };
 
 pub(crate) const FS: FsId = FsId(3);
@@ -61,7 +61,7 @@ impl Cached for File {
         at: u64,
         most: usize,
         source: &mut dyn Source,
-        _: Time,
+        _: (Owner, Time),
     ) -> Result<usize, Errno> {
         let file = &mut *self.0.lock().unwrap();
         let mut done = 0;

@@ -113,3 +113,25 @@ fn more_names_than_are_remembered() {
     assert_eq!(world.list(fd, 100), Err(Errno::ENOTDIR));
     assert_eq!(world.open_at(At::new(Fd::CWD, b"5/x"), 0, 0), Err(Errno::ENOTDIR));
 }
+
+#[test]
+fn what_nobody_has_does_not_hinder_an_unmount() {
+    let mut world = World::new();
+    let dev = Dev::new(8, 0);
+    world.root.add_disk("sda", (dev, 1 << 20), crate::Owner::new(0), world.now).unwrap();
+    world.disk = Some(super::disk::Disk::new());
+    world.mkdir("/mnt").unwrap();
+    world.call(|root, caller, _| root.mount(caller, b"/dev/sda", b"/mnt", b"ext2", 0)).unwrap();
+    world.mkdir("/mnt/sub").unwrap();
+    world.mkdir("/mnt/sub/dir").unwrap();
+    world.file("/mnt/a", b"a");
+    world.file("/mnt/sub/file", b"file");
+    world.symlink("sub", "/mnt/link").unwrap();
+    world.rename("/mnt/a", "/mnt/sub/dir/b", 0).unwrap();
+    world.rename("/mnt/sub/dir", "/mnt/dir", 0).unwrap();
+    world.unlink("/mnt/link").unwrap();
+    world.entries("/mnt/dir");
+    assert_eq!(world.contents("/mnt/dir/b").unwrap(), b"a");
+    world.call(|root, caller, _| root.unmount(caller, b"/mnt", 0)).unwrap();
+    assert!(!world.root.has_mounts());
+}

@@ -11,7 +11,7 @@ use vortex_units::Cycles;
 use super::{DIRECTORY, Names, ProcView};
 use crate::process::{PID_MAX, RELEASE, VERSION};
 
-/// What is mounted.
+/// What is mounted beside disks' file systems.
 pub(super) const MOUNTS: &str =
     "rootfs / rootfs rw 0 0\nproc /proc proc rw,nosuid,nodev,noexec 0 0\n";
 
@@ -87,7 +87,7 @@ impl ProcView<'_> {
             b"loadavg" => self.load_average(),
             b"cpuinfo" => return Some(self.cpuinfo(from)),
             b"version" => format!("Linux version {RELEASE} {VERSION}\n"),
-            b"filesystems" => "nodev\trootfs\nnodev\tproc\nnodev\tpipefs\n".into(),
+            b"filesystems" => "nodev\trootfs\nnodev\tproc\nnodev\tpipefs\n\text2\n".into(),
             b"sys/fs/file-max" => "9223372036854775807\n".into(),
             b"sys/fs/nr_open" => "1048576\n".into(),
             b"sys/fs/pipe-max-size" => "1048576\n".into(),

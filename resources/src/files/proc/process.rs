@@ -120,7 +120,11 @@ impl ProcView<'_> {
                 return Some(ProcText { bytes: text.into_bytes(), next });
             }
             b"limits" => limits(process),
-            b"mounts" => super::machine::MOUNTS.into(),
+            b"mounts" => {
+                let mut text = String::from(super::machine::MOUNTS);
+                text.push_str(&self.system.mounts.lock());
+                text
+            }
             _ => return None,
         };
         Some(ProcText::whole(text.into_bytes()))

@@ -1,0 +1,55 @@
+//! Frames that pages of files on disks lie in.
+
+use vortex_fs::{Frames, PageFrame, PageName};
+use vortex_machine::{Frame, Piece, Use};
+use vortex_memory::Cookie;
+use vortex_units::ActivityId;
+
+use crate::storage::DiskMemory;
+
+/// A handle of one.
+#[derive(Clone)]
+pub struct CacheFrame(pub Frame);
+
+impl PageFrame for CacheFrame {
+    type Memory = DiskMemory;
+
+    fn read(&self, at: usize, bytes: &mut [u8]) -> usize {
+        self.0.read(at, bytes)
+    }
+
+    fn write(&self, at: usize, bytes: &[u8]) -> usize {
+        self.0.write(at, bytes)
+    }
+
+    fn clear(&self, at: usize, bytes: usize) {
+        self.0.clear(at, bytes);
+    }
+
+    fn is_sole(&self) -> bool {
+        self.0.is_sole()
+    }
+
+    fn memory(&self, at: usize, bytes: usize) -> Option<DiskMemory> {
+        let mut memory = DiskMemory::default();
+        memory.add(Piece::new(self.0.clone(), at, bytes)?).then_some(memory)
+    }
+}
+
+/// Where they come from: the memory multiplexor.
+pub struct CacheFrames;
+
+impl Frames<CacheFrame> for CacheFrames {
+    fn allocate(&self, activity: ActivityId, name: PageName) -> Option<CacheFrame> {
+        let frame = Frame::zeroed_for(activity, Use::Cache)?;
+        if let Some(memory) = vortex_machine::multiplexor() {
+            memory.rename(frame.id(), Use::Cache.resource(), Cookie(name.to_cookie()));
+        }
+        Some(CacheFrame(frame))
+    }
+
+    fn most(&self, activity: ActivityId) -> Option<u64> {
+        let memory = vortex_machine::multiplexor()?;
+        memory.most(activity).ok().map(|most| most.get())
+    }
+}

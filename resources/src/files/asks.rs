@@ -1,0 +1,209 @@
+//! Calls that wait for a file system on a disk.
+//!
+//! A call that needs what is not known, or changes what is on a disk, is kept, and another
+//! request asks: so what its process calls next does not wait for it, but in its turn. The
+//! answer is told to the tree, which says what becomes of the call.
+
+use alloc::boxed::Box;
+
+use vortex_abi::Errno;
+use vortex_files::{Ask, Then, Told, Walks};
+use vortex_fs::Served;
+use vortex_grid::{At, Continuation, Kept, Labels, Outcome};
+
+use super::below::Below;
+use super::calls::Cx;
+use super::request::FileRequest;
+use super::resource::{FileSystem, Next};
+use crate::process::Pid;
+use crate::{Answer, Mail};
+
+/// What kind of request waits.
+#[derive(Clone, Copy)]
+pub(super) enum For {
+    /// A call of this thread.
+    Call(Pid),
+    /// A file that is to be run.
+    Image,
+    /// A file that is to be mapped.
+    Map,
+}
+
+/// A question, and who waits for its answer, if anybody does.
+pub(super) struct Asking {
+    pub ask: Ask,
+    waits: Option<(Kept<Mail>, For)>,
+    stage: Stage,
+}
+
+/// How far a question has come that is several for those below.
+#[derive(Clone, Copy)]
+pub(super) enum Stage {
+    /// It is asked.
+    First,
+    /// What is being mounted is served so, and its topmost directory is asked for.
+    Served(Served),
+    /// What is being unmounted has no page that is to be written.
+    Clean,
+}
+
+impl For {
+    fn failed(self, error: Errno) -> Answer {
+        match self {
+            Self::Call(_) => Answer::Call(Err(error)),
+            Self::Image => Answer::Image(Err(error)),
+            Self::Map => Answer::Mapped(Err(error)),
+        }
+    }
+}
+
+impl FileSystem {
+    /// If a request has left a question, or is to wait for a change: what becomes of it.
+    pub(super) fn stopped(&mut self, walks: &mut Walks, of: For, cx: &mut Cx<'_>) -> Option<Next> {
+        if let Some(ask) = walks.take_ask() {
+            return Some(self.keep_for_answer(of, ask, cx));
+        }
+        // Those that are no calls look again, until the change has ended.
+        walks.take_wait().map(|_| Outcome::Continue(At::beginning()))
+    }
+
+    /// Keeps a request while another asks.
+    pub(super) fn keep_for_answer(&mut self, of: For, ask: Ask, cx: &mut Cx<'_>) -> Next {
+        let Some(kept) = cx.keep() else {
+            self.is_not_asked(ask);
+            return Outcome::Reply(of.failed(Errno::ENOMEM));
+        };
+        match self
+            .send_ask(Box::new(Asking { ask, waits: Some((kept, of)), stage: Stage::First }), cx)
+        {
+            Ok(()) => Outcome::Kept,
+            Err(asking) => {
+                self.is_not_asked(asking.ask);
+                Outcome::Reply(of.failed(Errno::ENOMEM))
+            }
+        }
+    }
+
+    fn send_ask(&mut self, asking: Box<Asking>, cx: &mut Cx<'_>) -> Result<(), Box<Asking>> {
+        self.ask_number += 1;
+        let (number, name) = (self.ask_number, asking.ask.name());
+        let sent = self.own().map(|own| cx.send(own, Labels::NONE, FileRequest::Ask(number, name)));
+        if sent.is_none_or(|sent| sent.is_err()) {
+            return Err(asking);
+        }
+        self.asks.insert(number, asking);
+        Ok(())
+    }
+
+    /// A question that cannot be asked has failed.
+    fn is_not_asked(&mut self, ask: Ask) {
+        let _failed = self.root.told(ask, Err(Errno::ENOMEM), &mut self.effects);
+    }
+
+    /// There is something to be asked that no call waits for.
+    #[cold]
+    pub(super) fn ask_later(&mut self, cx: &mut Cx<'_>) {
+        if let Some(ask) = self.root.take_later()
+            && let Err(asking) =
+                self.send_ask(Box::new(Asking { ask, waits: None, stage: Stage::First }), cx)
+        {
+            // Another time.
+            self.root.ask_later(asking.ask);
+        }
+    }
+
+    /// Asks, and waits.
+    pub(super) fn ask(&mut self, number: u64, cx: &mut Cx<'_>) -> Next {
+        let Some(asking) = self.asks.get(&number) else { return Outcome::Done };
+        // What was asked before is answered before.
+        if matches!(asking.ask, Ask::Unmount { .. })
+            && (self.asks.range(..number).next().is_some() || self.root.has_later())
+        {
+            return Outcome::Continue(At::beginning());
+        }
+        match self.ask_below(&asking.ask, cx) {
+            Ok(trigger) => Outcome::Pending(trigger, At::routine::<Answered>()),
+            Err(error) => self.is_told(number, Err(error), cx),
+        }
+    }
+
+    /// The answer is there.
+    fn is_told(&mut self, number: u64, told: Result<Told, Errno>, cx: &mut Cx<'_>) -> Next {
+        let Some(asking) = self.asks.remove(&number) else { return Outcome::Done };
+        let Asking { ask, waits, .. } = *asking;
+        let (name, failed) = (ask.name(), told.as_ref().err().copied());
+        let mounts = matches!(ask, Ask::Mount { .. } | Ask::Unmount { .. });
+        let then = self.root.told(ask, told, &mut self.effects);
+        if let (None, Some(error)) = (&waits, failed) {
+            self.system.tell(&alloc::format!("{name}: {error:?}"));
+        }
+        if mounts {
+            *self.system.mounts.lock() = self.mount_lines();
+        }
+        match (waits, then) {
+            (None, _) => {}
+            (Some((kept, For::Call(tid))), then) => {
+                self.answers.insert(tid, then);
+                if cx.go_on(kept, At::routine::<GoesOn>()).is_err() {
+                    self.answers.remove(&tid);
+                }
+            }
+            (Some((kept, _)), Ok(Then::Again)) => {
+                drop(cx.go_on(kept, At::<Mail, FileSystem>::beginning()))
+            }
+            (Some((kept, of)), then) => {
+                let error = then.err().unwrap_or(Errno::EIO);
+                drop(cx.answer(kept, Some(of.failed(error))));
+            }
+        }
+        Outcome::Done
+    }
+}
+
+/// Those below have answered.
+struct Answered;
+
+impl Continuation<Mail, FileSystem> for Answered {
+    fn resume(files: &mut FileSystem, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
+        let FileRequest::Ask(number, _) = request else { return Outcome::Done };
+        let Some(asking) = files.asks.get(number) else { return Outcome::Done };
+        let told = match files.answered_below(&asking.ask, asking.stage, cx) {
+            Ok(Below::Told(told)) => Ok(told),
+            Ok(Below::Asked(stage, trigger)) => {
+                if let Some(asking) = files.asks.get_mut(number) {
+                    asking.stage = stage;
+                }
+                return Outcome::Pending(trigger, At::routine::<Self>());
+            }
+            Err(error) => Err(error),
+        };
+        let next = files.is_told(*number, told, cx);
+        files.after(cx);
+        next
+    }
+}
+
+/// A call goes on.
+struct GoesOn;
+
+impl Continuation<Mail, FileSystem> for GoesOn {
+    fn resume(files: &mut FileSystem, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
+        let FileRequest::Call(call) = request else { return Outcome::Done };
+        let then = files.answers.remove(&call.thread.tid).unwrap_or(Err(Errno::EIO));
+        let next = match then {
+            Ok(Then::Done) => Outcome::Reply(Answer::Call(Ok(0))),
+            Err(_) if call.done > 0 => Outcome::Reply(Answer::Call(Ok(call.done as u64))),
+            Err(error) => {
+                let error = FileSystem::failed(call, error);
+                Outcome::Reply(Answer::Call(Err(error)))
+            }
+            Ok(Then::Again) => files.call(call, cx),
+            Ok(Then::Opens(made)) => {
+                call.walks.get_mut().open(made);
+                files.call(call, cx)
+            }
+        };
+        files.after(cx);
+        next
+    }
+}

@@ -1,0 +1,332 @@
+//! What the tree asks of a file system on a disk, in the words of those who answer: FCR what is
+//! in files, EXT2R the rest.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use vortex_abi::Errno;
+use vortex_files::{
+    Ask, Cached, Change, Create, Dev, FileSystem as Usage, FsId, Known, Listed, OnDisk, Rename,
+    Time, Told,
+};
+use vortex_fs::{
+    Answer, Caller, Changes, Entries, FileId, MountId, New, Object, Operation, Replace,
+};
+use vortex_grid::{Labels, Trigger};
+use vortex_machine::PAGE;
+
+use super::asks::Stage;
+use super::calls::Cx;
+use super::disks::volume_of;
+use super::resource::FileSystem;
+use crate::cache::{CacheReply, CacheRequest, Contents, Ext2Reply, Ext2Request, Wiring};
+
+/// The kind of a mode's bits.
+const KIND: u32 = 0o170_000;
+const PERMISSIONS: u32 = 0o7777;
+/// The topmost directory of ext2.
+const TOP: u32 = 2;
+/// Linux's number for it.
+const MAGIC: u32 = 0xef53;
+const LONGEST_NAME: u64 = 255;
+
+const PAGE_BYTES: u64 = PAGE as u64;
+
+/// What an answer comes to.
+pub(super) enum Below {
+    /// This.
+    Told(Told),
+    /// Something more is asked first.
+    Asked(Stage, Trigger),
+}
+
+type Asked = Result<Trigger, Errno>;
+
+impl FileSystem {
+    fn below(&self) -> Result<&Arc<Wiring>, Errno> {
+        self.system.file_systems.get().ok_or(Errno::ENODEV)
+    }
+
+    fn ask_ext2(&self, fs: FsId, caller: Caller, operation: Operation, cx: &mut Cx<'_>) -> Asked {
+        self.send_ext2(Ext2Request::operate(MountId(fs.0), caller, operation), cx)
+    }
+
+    fn send_ext2(&self, request: Ext2Request, cx: &mut Cx<'_>) -> Asked {
+        let ports = self.below()?.ports.get().ok_or(Errno::ENODEV)?;
+        cx.request(ports.ext2, Labels::NONE, request).map_err(|_| Errno::ENOMEM)
+    }
+
+    pub(super) fn ask_cache(&self, request: CacheRequest, cx: &mut Cx<'_>) -> Asked {
+        let ports = self.below()?.ports.get().ok_or(Errno::ENODEV)?;
+        cx.request(ports.cache, Labels::NONE, request).map_err(|_| Errno::ENOMEM)
+    }
+
+    /// Asks those below.
+    pub(super) fn ask_below(&self, ask: &Ask, cx: &mut Cx<'_>) -> Asked {
+        let nobody = Caller::default();
+        match ask {
+            Ask::Fetch { file, from, bytes, .. } => {
+                let (first, end) = (from / PAGE_BYTES, from.saturating_add(*bytes));
+                let count = page(end.div_ceil(PAGE_BYTES).saturating_sub(first))?;
+                self.ask_cache(CacheRequest::fetch(contents(file)?, page(first)?, count), cx)
+            }
+            Ask::Ahead { file, from, .. } => {
+                let file = contents(file)?;
+                self.ask_cache(CacheRequest::ahead(file, page(from / PAGE_BYTES)?), cx)
+            }
+            Ask::Prepare { file, from, bytes, .. } => {
+                let to = from.saturating_add(*bytes);
+                self.ask_cache(CacheRequest::prepare(contents(file)?, *from, to), cx)
+            }
+            Ask::Resize { file, size, .. } => {
+                self.ask_cache(CacheRequest::truncate(contents(file)?, *size), cx)
+            }
+            Ask::Sync { file: Some(file), data_only, .. } => {
+                self.ask_cache(CacheRequest::sync(contents(file)?, *data_only), cx)
+            }
+            Ask::SyncAll { fs } => {
+                self.ask_cache(CacheRequest::sync_all(fs.map(|fs| MountId(fs.0))), cx)
+            }
+            Ask::Release { file: Some(file), .. } => {
+                self.ask_cache(CacheRequest::release(contents(file)?), cx)
+            }
+            Ask::Release { at, .. } => {
+                self.ask_ext2(at.fs, nobody, Operation::Release(ino(*at)?), cx)
+            }
+            Ask::Sync { at, .. } => self.ask_ext2(at.fs, nobody, Operation::Sync(ino(*at)?), cx),
+            // Its files first.
+            Ask::Unmount { fs } => self.ask_cache(CacheRequest::sync_all(Some(MountId(fs.0))), cx),
+            Ask::Usage { fs } => self.ask_ext2(*fs, nobody, Operation::Usage, cx),
+            Ask::Mount { dev, read_only, .. } => {
+                self.send_ext2(Ext2Request::mount(volume_of(*dev)?, *read_only), cx)
+            }
+            Ask::Look { at, name, .. } => {
+                let operation = Operation::Look { folder: ino(*at)?, name: name[..].into() };
+                self.ask_ext2(at.fs, nobody, operation, cx)
+            }
+            Ask::Refresh { at, .. } => {
+                self.ask_ext2(at.fs, nobody, Operation::Inode(ino(*at)?), cx)
+            }
+            Ask::List { at, from, .. } => {
+                let operation = Operation::List { folder: ino(*at)?, from: *from };
+                self.ask_ext2(at.fs, nobody, operation, cx)
+            }
+            Ask::Create(_) | Ask::Link(_) | Ask::Unlink(_) | Ask::Rename(_) | Ask::Set { .. } => {
+                let (at, caller, operation) = change(ask)?;
+                self.ask_ext2(at.fs, caller, operation, cx)
+            }
+        }
+    }
+
+    /// What those below have answered.
+    pub(super) fn answered_below(
+        &self,
+        ask: &Ask,
+        stage: Stage,
+        cx: &mut Cx<'_>,
+    ) -> Result<Below, Errno> {
+        if is_of_cache(ask, stage) {
+            let Ok(Some(reply)) = cx.reply::<CacheReply>() else { return Err(Errno::ENOMEM) };
+            let done = match reply {
+                CacheReply::Done(done) => done,
+                CacheReply::Prepared(to) => to.map(|_| ()),
+                CacheReply::Reclaimed(_) => Err(Errno::EIO),
+            };
+            done?;
+            if let Ask::Unmount { fs } = ask {
+                let asked = self.ask_ext2(*fs, Caller::default(), Operation::Unmount, cx)?;
+                return Ok(Below::Asked(Stage::Clean, asked));
+            }
+            return Ok(Below::Told(Told::Done));
+        }
+        let Ok(Some(answer)) = cx.reply::<Ext2Reply>() else { return Err(Errno::ENOMEM) };
+        match (ask, answer?) {
+            (_, Answer::Done | Answer::Lost(_)) => Ok(Below::Told(Told::Done)),
+            (_, Answer::Nothing) => Ok(Below::Told(Told::Nothing)),
+            (_, Answer::Usage(usage)) => Ok(Below::Told(Told::Usage(Usage {
+                magic: MAGIC,
+                block: u64::from(usage.block),
+                blocks: usage.blocks,
+                free: usage.free,
+                available: usage.available,
+                files: usage.inodes,
+                free_files: usage.free_inodes,
+                longest_name: LONGEST_NAME,
+            }))),
+            (Ask::Mount { .. }, Answer::Object(top)) => {
+                let Stage::Served(served) = stage else { return Err(Errno::EIO) };
+                let fs = FsId(served.mount.0);
+                let top = self.known(fs, *top)?;
+                let read_only = served.read_only.is_some();
+                Ok(Below::Told(Told::Mounted { fs, top, read_only }))
+            }
+            (Ask::Mount { .. }, Answer::Mounted(served)) => {
+                let fs = FsId(served.mount.0);
+                let caller = Caller::default();
+                let asked = self.ask_ext2(fs, caller, Operation::Inode(TOP), cx)?;
+                Ok(Below::Asked(Stage::Served(*served), asked))
+            }
+            (Ask::List { at, .. }, Answer::Entries(entries)) => self.listed(*at, *entries, cx),
+            (ask, Answer::Object(object)) => {
+                let at = match ask {
+                    Ask::Look { at, .. } | Ask::Refresh { at, .. } => *at,
+                    Ask::Create(create) => create.at,
+                    _ => return Err(Errno::EIO),
+                };
+                Ok(Below::Told(Told::Object(self.known(at.fs, *object)?)))
+            }
+            _ => Err(Errno::EIO),
+        }
+    }
+
+    /// Entries, or more is to be asked: there can be none in a piece though there are more.
+    fn listed(&self, at: OnDisk, entries: Entries, cx: &mut Cx<'_>) -> Result<Below, Errno> {
+        let Entries { entries, next, end } = entries;
+        if entries.is_empty() && !end {
+            let operation = Operation::List { folder: ino(at)?, from: next };
+            let asked = self.ask_ext2(at.fs, Caller::default(), operation, cx)?;
+            return Ok(Below::Asked(Stage::First, asked));
+        }
+        let entries: Vec<Listed> = entries
+            .into_iter()
+            .map(|entry| Listed {
+                name: entry.name.into_boxed_slice(),
+                number: u64::from(entry.ino),
+                kind: (entry.kind.unwrap_or(0) >> 12) as u8,
+                next: entry.next,
+            })
+            .collect();
+        Ok(Below::Told(Told::Entries(entries)))
+    }
+
+    /// An object, with its pages where it is a file.
+    fn known(&self, fs: FsId, object: Object) -> Result<Box<Known>, Errno> {
+        const FILE: u32 = 0o100_000;
+        let mode = u32::from(object.mode);
+        let contents = if mode & KIND == FILE {
+            let below = self.below()?;
+            let mount = MountId(fs.0);
+            let block = below.mounted(mount).ok_or(Errno::EIO)?.block;
+            let id = FileId { mount, ino: object.ino };
+            let file = below.files.open(id, block, object.size);
+            Some(Contents::new(file, self.system.clock) as Arc<dyn Cached>)
+        } else {
+            None
+        };
+        Ok(Box::new(Known {
+            number: u64::from(object.ino),
+            mode,
+            links: u32::from(object.links),
+            user: object.user,
+            group: object.group,
+            device: Dev::decoded(u64::from(object.device)),
+            size: object.size,
+            blocks: u64::from(object.sectors),
+            accessed: of_ext2(object.accessed),
+            modified: of_ext2(object.modified),
+            changed: of_ext2(object.changed),
+            target: object.target,
+            contents,
+        }))
+    }
+}
+
+/// Whether FCR answers it.
+fn is_of_cache(ask: &Ask, stage: Stage) -> bool {
+    match ask {
+        Ask::Unmount { .. } => matches!(stage, Stage::First),
+        Ask::Fetch { .. }
+        | Ask::Ahead { .. }
+        | Ask::Prepare { .. }
+        | Ask::Resize { .. }
+        | Ask::SyncAll { .. } => true,
+        Ask::Sync { file, .. } | Ask::Release { file, .. } => file.is_some(),
+        _ => false,
+    }
+}
+
+/// A change of names or attributes as EXT2R is asked for it.
+fn change(ask: &Ask) -> Result<(OnDisk, Caller, Operation), Errno> {
+    let at_time = |now: Time| Caller { user: 0, group: 0, now: Some(to_ext2(now)) };
+    Ok(match ask {
+        Ask::Create(create) => {
+            let caller = Caller { group: create.group, ..at_time(create.now) };
+            (create.at, caller, creation(create)?)
+        }
+        Ask::Link(link) => {
+            let (folder, name) = (ino(link.at)?, link.name[..].into());
+            let operation = Operation::Link { ino: ino(link.object)?, folder, name };
+            (link.at, at_time(link.now), operation)
+        }
+        Ask::Unlink(unlink) => {
+            let (folder, name) = (ino(unlink.at)?, unlink.name[..].into());
+            let operation = Operation::Unlink { folder, name, directory: unlink.directory };
+            (unlink.at, at_time(unlink.now), operation)
+        }
+        Ask::Rename(rename) => {
+            let Rename { from, old, to, new, exchange, keep, now, .. } = &**rename;
+            let replace = match (exchange, keep) {
+                (true, _) => Replace::Exchange,
+                (_, true) => Replace::No,
+                _ => Replace::Yes,
+            };
+            let (one, other) = ((ino(*from)?, old[..].into()), (ino(*to)?, new[..].into()));
+            (*from, at_time(*now), Operation::Rename { from: one, to: other, replace })
+        }
+        Ask::Set { at, change, .. } => {
+            let Change { permissions, user, group, accessed, modified, changed } = *change;
+            let changes = Changes {
+                permissions: permissions.and_then(|bits| u16::try_from(bits & PERMISSIONS).ok()),
+                user,
+                group,
+                accessed: accessed.map(to_ext2),
+                modified: modified.map(to_ext2),
+            };
+            let caller = Caller { user: 0, group: 0, now: changed.map(to_ext2) };
+            (*at, caller, Operation::Set { ino: ino(*at)?, changes })
+        }
+        _ => return Err(Errno::EIO),
+    })
+}
+
+fn creation(create: &Create) -> Result<Operation, Errno> {
+    let device = || u32::try_from(create.device.encoded()).map_err(|_| Errno::EINVAL);
+    let new = match create.mode & KIND {
+        0o010_000 => New::Fifo,
+        0o020_000 => New::Character(device()?),
+        0o040_000 => New::Directory,
+        0o060_000 => New::Block(device()?),
+        0o100_000 => New::File,
+        0o120_000 => New::Symlink(create.target.clone().unwrap_or_default()),
+        0o140_000 => New::Socket,
+        _ => return Err(Errno::EINVAL),
+    };
+    let permissions = u16::try_from(create.mode & PERMISSIONS).unwrap_or(0);
+    Ok(Operation::Create {
+        folder: ino(create.at)?,
+        name: create.name[..].into(),
+        new,
+        permissions,
+    })
+}
+
+fn ino(at: OnDisk) -> Result<u32, Errno> {
+    u32::try_from(at.number).map_err(|_| Errno::EIO)
+}
+
+fn page(number: u64) -> Result<u32, Errno> {
+    u32::try_from(number).map_err(|_| Errno::EFBIG)
+}
+
+fn contents(file: &Arc<dyn Cached>) -> Result<Arc<crate::cache::CachedFile>, Errno> {
+    Contents::of(file).map(|contents| contents.file.clone()).ok_or(Errno::EIO)
+}
+
+fn to_ext2(time: Time) -> crate::cache::Time {
+    crate::cache::Time { seconds: time.seconds, nanos: time.nanos }
+}
+
+fn of_ext2(time: crate::cache::Time) -> Time {
+    Time { seconds: time.seconds, nanos: time.nanos }
+}
