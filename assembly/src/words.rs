@@ -16,11 +16,12 @@ enum Value {
 }
 
 /// All. The book's chapter "How it boots" says what they mean.
-const WORDS: [(&str, Value); 7] = [
+const WORDS: [(&str, Value); 8] = [
     ("config", Value::Form("PATH")),
     ("exit", Value::Only("debug")),
     ("runs", Value::Only("told")),
     ("randomize", Value::Only("off")),
+    ("root", Value::Form("VOLUME")),
     ("swap", Value::Form("VOLUME")),
     ("swap-broken-reads", Value::Form("A-B")),
     ("swap-broken-writes", Value::Form("A-B")),

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use spin::{Mutex, Once};
+use vortex_abi::Errno;
 use vortex_grid::{Family, Frequency, Port};
 use vortex_units::{ActivityId, Cycles, Micros, Nanos};
 
@@ -164,6 +165,8 @@ pub struct System {
     pub disks: Once<Disks>,
     /// The file systems on them; set once, when the grid is built.
     pub file_systems: Once<Arc<crate::cache::Wiring>>,
+    /// Whether the root is there that is on a disk.
+    pub root: Once<Result<(), Errno>>,
     /// The disks' file systems that are mounted, as `/proc/mounts` has them.
     pub mounts: Mutex<String>,
     /// How far file systems are that are unmounted as the machine ends.
@@ -184,6 +187,11 @@ impl System {
     pub fn tell(&self, what: &str) {
         let line = alloc::format!("vortex: {what}\r\n");
         vortex_machine::console_write(line.as_bytes());
+    }
+
+    /// The root is there that is on a disk, or cannot be.
+    pub fn root_is_there(&self, done: Result<(), Errno>) {
+        self.root.call_once(|| done);
     }
 
     /// The machine ends: whether whoever asks is to have file systems unmounted.

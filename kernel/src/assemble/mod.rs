@@ -151,6 +151,7 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
         limits: Once::new(),
         file_systems: Once::new(),
         mounts: Mutex::default(),
+        root: Once::new(),
         ending: AtomicU32::new(MOUNTED),
     });
     let mut names = vec![("infrastructure".to_string(), ActivityId::INFRASTRUCTURE)];
@@ -170,6 +171,10 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
     let swap_on = memory::swap_on(&config, boot)?.map(String::from);
     if let Some(name) = swap_on.as_ref().filter(|_| system.disks.get().is_none()) {
         return Err(Failure::Value(format!("swap={name}: the machine has no disk")));
+    }
+    let root_on = boot.command_line.get("root").map(String::from);
+    if let Some(name) = root_on.as_ref().filter(|_| system.disks.get().is_none()) {
+        return Err(Failure::Value(format!("root={name}: the machine has no disk")));
     }
     let start = services(&config, &names);
     for (activity, (_, id)) in config.activities.iter().zip(&names) {
@@ -229,7 +234,7 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
     let runs = boot.command_line.get("runs") == Some("told");
     let ends = (frequency.cycles(PATIENCE), boot.debug_exit(), runs);
     let shared = Shared::new(system, &config, names, samples, ends, (grid.clone(), start));
-    let shared = Arc::new(shared.swapping_to(swap_on));
+    let shared = Arc::new(shared.on_disks(swap_on, root_on));
     Ok(Built { shared, config, grid, frequency })
 }
 

@@ -1,6 +1,7 @@
 //! What the cores share beside the grid: how the machine begins and how it ends.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -8,13 +9,14 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use spin::Mutex;
 use vortex_config::Config;
+use vortex_files::Dev;
 use vortex_grid::{Activities, Core, Grid, Labels};
 use vortex_resources::cache::{CacheRequest, Ext2Request};
 use vortex_resources::files::FileRequest;
 use vortex_resources::memory::ReclaimRequest;
 use vortex_resources::monitor::Samples;
 use vortex_resources::process::{ProcessRequest, Start};
-use vortex_resources::storage::{InterruptRequest, ScsiRequest};
+use vortex_resources::storage::{InterruptRequest, ScsiRequest, VolumeId};
 use vortex_resources::{Mail, System};
 use vortex_units::{ActivityId, CoreId, Cycles};
 
@@ -40,6 +42,9 @@ pub struct Shared {
     pub stretches: Option<Stretches>,
     /// On which volume of a disk pages go for which a budget has no room.
     swap_on: Option<String>,
+    /// On which volume the root is, until that is asked for; whether it was.
+    root_on: Mutex<Option<String>>,
+    roots: AtomicBool,
     grid: Arc<Grid<Mail>>,
     start: Mutex<Vec<(ActivityId, Start)>>,
     begun: AtomicBool,
@@ -72,6 +77,8 @@ impl Shared {
             debug_exit,
             stretches: runs.then(Stretches::default),
             swap_on: None,
+            root_on: Mutex::new(None),
+            roots: AtomicBool::new(false),
             grid,
             start: Mutex::new(start),
             begun: AtomicBool::new(false),
@@ -81,9 +88,9 @@ impl Shared {
         }
     }
 
-    /// The same, with its swap volume on a disk's volume.
-    pub fn swapping_to(self, swap_on: Option<String>) -> Self {
-        Self { swap_on, ..self }
+    /// The same, with its swap volume and its root on disks' volumes, where these are named.
+    pub fn on_disks(self, swap_on: Option<String>, root_on: Option<String>) -> Self {
+        Self { swap_on, root_on: Mutex::new(root_on), ..self }
     }
 
     /// All activities, and their parts.
@@ -123,6 +130,12 @@ impl Shared {
         {
             return;
         }
+        if let Some(name) = self.root_on.lock().take() {
+            self.root_to(&name, core);
+        }
+        if !self.has_root() {
+            return;
+        }
         if let Some(name) = &self.swap_on {
             self.swap_to(name);
         }
@@ -138,6 +151,40 @@ impl Shared {
             }
         }
         self.begun.store(true, Ordering::Release);
+    }
+
+    /// The file system of this volume is to be the root. The machine ends where there is none.
+    fn root_to(&self, name: &str, core: &mut Core<Mail, Clock>) {
+        self.roots.store(true, Ordering::Relaxed);
+        let disks = self.system.disks.get();
+        let volumes = disks.map(|disks| disks.wiring.volumes()).unwrap_or_default();
+        let found = volumes.into_iter().find(|(id, _)| format!("{id}") == name);
+        let ports = self.system.ports.get();
+        let asked = found.zip(ports).map(|((id, _), ports)| {
+            let dev = Dev::new(VolumeId::MAJOR, id.minor());
+            let request = FileRequest::Root(dev, Box::default());
+            core.root(ActivityId::INFRASTRUCTURE, ports.files, Labels::NONE, request)
+        });
+        if asked.is_none_or(|asked| asked.is_err()) {
+            self.no_root(format_args!("there is no such volume"));
+        }
+    }
+
+    /// Whether the root is there, wherever it is. The machine ends where it cannot be.
+    fn has_root(&self) -> bool {
+        if !self.roots.load(Ordering::Relaxed) {
+            return true;
+        }
+        match self.system.root.get() {
+            None => false,
+            Some(Ok(())) => true,
+            Some(Err(error)) => self.no_root(format_args!("{error:?}")),
+        }
+    }
+
+    fn no_root(&self, why: core::fmt::Arguments<'_>) -> ! {
+        crate::console::print(format_args!("vortex: the root cannot be on this disk: {why}\n"));
+        vortex_machine::power_off(vortex_machine::Status::Failed(1), self.debug_exit);
     }
 
     /// Pages go to this volume from now on. The machine ends where there is none.

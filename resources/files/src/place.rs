@@ -109,6 +109,10 @@ impl Root {
         Ok(climb.path())
     }
 
+    fn is_topmost(&self, id: InodeId) -> bool {
+        id == self.top || self.mounts.over(self.top) == Some(id)
+    }
+
     /// Goes up from a directory, some of the way. True at the top.
     ///
     /// # Errors
@@ -125,7 +129,7 @@ impl Root {
             }
         };
         for _ in 0..STEPS {
-            if at == self.top {
+            if self.is_topmost(at) {
                 return Ok(true);
             }
             let inode: &Inode = self.inode(at)?;
@@ -137,7 +141,7 @@ impl Root {
             at = directory.parent;
         }
         climb.at = Some(at);
-        Ok(at == self.top)
+        Ok(self.is_topmost(at))
     }
 }
 

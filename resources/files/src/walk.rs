@@ -334,7 +334,9 @@ impl Root {
         match node {
             Node::Inode(id) => {
                 let directory = self.inode(*id)?.directory().ok_or(Errno::ENOTDIR)?;
-                Ok(Node::Inode(directory.parent))
+                let above = directory.parent;
+                // What covers the topmost directory is above its other children, too.
+                Ok(if above == self.top { self.top() } else { Node::Inode(above) })
             }
             Node::Proc(path) if path.is_empty() => {
                 self.parent(&Node::Inode(self.proc_at.ok_or(Errno::ENOENT)?))

@@ -27,6 +27,8 @@ pub(super) enum For {
     Image,
     /// A file that is to be mapped.
     Map,
+    /// The root that is to be mounted.
+    Root,
 }
 
 /// A question, and who waits for its answer, if anybody does.
@@ -53,6 +55,7 @@ impl For {
             Self::Call(_) => Answer::Call(Err(error)),
             Self::Image => Answer::Image(Err(error)),
             Self::Map => Answer::Mapped(Err(error)),
+            Self::Root => Answer::Call(Err(error)),
         }
     }
 }
@@ -147,6 +150,10 @@ impl FileSystem {
                 if cx.go_on(kept, At::routine::<GoesOn>()).is_err() {
                     self.answers.remove(&tid);
                 }
+            }
+            (Some((kept, For::Root)), then) => {
+                self.no_root = then.err();
+                drop(cx.go_on(kept, At::<Mail, FileSystem>::beginning()));
             }
             (Some((kept, _)), Ok(Then::Again)) => {
                 drop(cx.go_on(kept, At::<Mail, FileSystem>::beginning()))

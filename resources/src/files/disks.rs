@@ -61,7 +61,11 @@ pub(super) struct Wish {
     pub left: u64,
 }
 
-pub(super) fn volume_of(dev: Dev) -> core::result::Result<VolumeId, Errno> {
+/// The volume that a device number stands for.
+///
+/// # Errors
+/// `ENXIO`: none can have it.
+pub fn volume_of(dev: Dev) -> core::result::Result<VolumeId, Errno> {
     let major = (dev.major == VolumeId::MAJOR).then_some(());
     major.and_then(|()| VolumeId::of_minor(dev.minor)).ok_or(Errno::ENXIO)
 }

@@ -26,9 +26,11 @@ mod streams;
 mod tables;
 mod terminal;
 mod times;
+mod top;
 mod waits;
 mod waking;
 
+pub use disks::volume_of;
 pub use image::{Image, Pages};
 pub use request::{FileCall, FileRequest, FilesId};
 pub use resource::FileSystem;

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use vortex_abi as abi;
-use vortex_files::{Climb, OpenId, Table, Walks};
+use vortex_files::{Climb, Dev, OpenId, Table, Walks};
 use vortex_memory::Order;
 use vortex_units::{ActivityId, Bytes, Cycles};
 
@@ -150,6 +150,9 @@ pub enum FileRequest {
         /// What is kept of it until it is made again.
         walks: Box<RefCell<Walks>>,
     },
+    /// A disk's file system is to be the root: which disk, and what is kept of this until it is
+    /// made again.
+    Root(Dev, Box<RefCell<Walks>>),
     /// The machine ends: what is mounted is unmounted.
     End,
     /// A disk's file system is to be asked: the number of the question, and what it is.
@@ -177,6 +180,7 @@ impl FileRequest {
             Self::Call(call) => call.call.name(),
             Self::Disk(..) => "ask a disk",
             Self::Ask(_, name) => name,
+            Self::Root(..) => "root",
             Self::End => "end",
             Self::New => "new",
             Self::Fork { .. } => "fork",

@@ -51,6 +51,8 @@ pub struct FileSystem {
     pub(super) wakes: bool,
     /// A request is on its way that forgets what waits were for that are over.
     forgets: bool,
+    /// Why no disk's file system can be the root.
+    pub(super) no_root: Option<Errno>,
     /// What is mounted is being unmounted, for the machine ends.
     ends: bool,
     /// What a disk's file system is asked, by numbers.
@@ -104,6 +106,15 @@ impl Resource<Mail> for FileSystem {
             FileRequest::Ask(number, _) => {
                 let number = *number;
                 self.ask(number, cx)
+            }
+            FileRequest::Root(dev, walks) => {
+                walks.get_mut().begin();
+                let done = self.mount_root(*dev, walks, cx);
+                if let Some(next) = self.stopped(walks.get_mut(), For::Root, cx) {
+                    return next;
+                }
+                self.system.root_is_there(done);
+                Outcome::Done
             }
             FileRequest::End => {
                 if self.root.end() {
@@ -248,6 +259,7 @@ impl FileSystem {
             attached: false,
             frozen: 0,
             forgets: false,
+            no_root: None,
             ends: false,
             asks: BTreeMap::new(),
             ask_number: 0,

@@ -23,6 +23,7 @@ mod forget;
 mod listing;
 mod lookup;
 mod mount;
+mod top;
 mod transfer;
 
 pub use ask::{Ask, Change, Create, Known, Link, Listed, OnDisk, Rename, Then, Told, Unlink};

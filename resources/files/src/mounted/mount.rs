@@ -40,6 +40,8 @@ pub(crate) struct Mounts {
     all: BTreeMap<FsId, Mount>,
     /// By what they cover.
     covered: BTreeMap<u64, FsId>,
+    /// Directories of the tree that are seen elsewhere, by what they cover there.
+    shown: BTreeMap<u64, InodeId>,
 }
 
 impl Mounts {
@@ -57,13 +59,21 @@ impl Mounts {
 
     /// The topmost directory of what is mounted on a directory.
     pub fn over(&self, directory: InodeId) -> Option<InodeId> {
-        let fs = self.covered.get(&directory.to_bits())?;
+        let Some(fs) = self.covered.get(&directory.to_bits()) else {
+            return self.shown.get(&directory.to_bits()).copied();
+        };
         self.all.get(fs).filter(|mount| !mount.leaves).map(|mount| mount.top)
     }
 
-    /// Whether it is the topmost directory of one.
+    /// Whether it is the topmost directory of one, or of what is seen elsewhere.
     pub fn is_top(&self, id: InodeId) -> bool {
         self.all.values().any(|mount| mount.top == id)
+            || self.shown.values().any(|shown| *shown == id)
+    }
+
+    /// A directory is seen in the place of another.
+    pub fn show(&mut self, covers: InodeId, directory: InodeId) {
+        self.shown.insert(covers.to_bits(), directory);
     }
 }
 
