@@ -8,9 +8,10 @@ use vortex_units::{ActivityId, CoreId, Frames};
 use crate::Multiplexor;
 use crate::account::Entry;
 use crate::buddy::HIGHEST;
-use crate::cold::WANTED;
+use crate::cold::{WANTED, WaiterId};
 use crate::names::{Account, Cookie, FrameId, Rejected, Why};
 use crate::record::{KERNEL, LINKED, Left, USED};
+use crate::share::NEVER;
 
 impl Multiplexor {
     /// Takes so many frames side by side, for good and for the infrastructure.
@@ -67,11 +68,18 @@ impl Multiplexor {
     }
 
     /// An activity has such a frame too: it is charged for it, once, until the last handle of
-    /// all is gone.
+    /// all is gone. Its handles keep it, also where it is on its way back: then that ends
+    /// without it. Where memory is low and this is done for one who has waited for some, a
+    /// frame that is earmarked for it pays.
     ///
     /// # Errors
     /// [`Rejected`] where it gets no more.
-    pub fn share_counted(&self, frame: FrameId, activity: ActivityId) -> Result<(), Rejected> {
+    pub fn share_counted(
+        &self,
+        frame: FrameId,
+        activity: ActivityId,
+        served: Option<WaiterId>,
+    ) -> Result<(), Rejected> {
         let record = self.record(frame).filter(|record| record.has(USED));
         let place = activity.index() as u32;
         if record.is_some_and(|record| record.owner() == place) {
@@ -79,7 +87,22 @@ impl Multiplexor {
         }
         let mut has = false;
         self.sharers(frame, |sharer, _| has |= sharer == activity);
-        if has { Ok(()) } else { self.join(frame, activity) }
+        if has {
+            return Ok(());
+        }
+        let joined = self.join_unless(frame, activity, NEVER);
+        match (joined, served) {
+            (Err(Rejected { why: Why::Low | Why::Hard, .. }), Some(waiter))
+                if self.waits_for(waiter, activity) =>
+            {
+                self.join_earmarked_unless(waiter, frame, NEVER).or(joined)
+            }
+            _ => joined,
+        }
+    }
+
+    fn waits_for(&self, waiter: WaiterId, activity: ActivityId) -> bool {
+        self.cold.lock().waiter(waiter).is_some_and(|waiter| waiter.account.activity == activity)
     }
 
     /// Frames in all, and those that nobody has.

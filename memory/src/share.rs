@@ -5,11 +5,22 @@ use core::sync::atomic::Ordering;
 use vortex_units::ActivityId;
 
 use crate::Multiplexor;
+use crate::account::Entry;
 use crate::buddy::OF_HUGE;
 use crate::cold::{Cold, Phase, WaiterId};
 use crate::links::Link;
 use crate::names::{Cookie, FrameId, HUGE, Rejected, ResourceId, Why};
 use crate::record::{DOOMED, EARMARKED, HEAD, KERNEL, Left, ORDERED, RESERVE, Record, TAIL, USED};
+
+/// What no further activity can hold.
+pub(crate) const NEVER: u32 = DOOMED | HEAD | TAIL | RESERVE | EARMARKED | KERNEL;
+
+/// One more holds a frame, which may be on its way back.
+fn note_ordered(entry: &Entry, record: &Record) {
+    if record.has(ORDERED) {
+        entry.ordered.fetch_add(1, Ordering::AcqRel);
+    }
+}
 
 impl Multiplexor {
     /// An activity holds the frame too, or once more. The first time it is charged the
@@ -18,13 +29,21 @@ impl Multiplexor {
     /// # Errors
     /// [`Rejected`]; [`Why::NotHeld`] also where the frame is on its way back.
     pub fn join(&self, frame: FrameId, activity: ActivityId) -> Result<(), Rejected> {
+        self.join_unless(frame, activity, NEVER | ORDERED)
+    }
+
+    /// The same, unless the frame is marked with one of these.
+    pub(crate) fn join_unless(
+        &self,
+        frame: FrameId,
+        activity: ActivityId,
+        never: u32,
+    ) -> Result<(), Rejected> {
         let rejected = |why| Rejected { activity, why };
         let entry = self.accounts.open_one(activity)?;
         let record = self.record(frame).ok_or(rejected(Why::NotHeld))?;
         let cold = &mut *self.cold.lock();
-        let held = record.state()
-            & (USED | ORDERED | DOOMED | HEAD | TAIL | RESERVE | EARMARKED | KERNEL)
-            == USED;
+        let held = record.state() & (USED | never) == USED;
         let resource = record.resource().filter(|_| held).ok_or(rejected(Why::NotHeld))?;
         let place = activity.index() as u32;
         if record.owner() == place {
@@ -48,6 +67,7 @@ impl Multiplexor {
         }
         self.blocks.mark(frame, place);
         entry.add(resource, 1);
+        note_ordered(entry, record);
         Ok(())
     }
 
@@ -56,6 +76,16 @@ impl Multiplexor {
     /// # Errors
     /// [`Rejected`]; then the waiter still has what it had.
     pub fn join_earmarked(&self, waiter: WaiterId, frame: FrameId) -> Result<(), Rejected> {
+        self.join_earmarked_unless(waiter, frame, NEVER | ORDERED)
+    }
+
+    /// The same, unless the frame is marked with one of these.
+    pub(crate) fn join_earmarked_unless(
+        &self,
+        waiter: WaiterId,
+        frame: FrameId,
+        never: u32,
+    ) -> Result<(), Rejected> {
         let cold = &mut *self.cold.lock();
         let none = Rejected { activity: ActivityId::INFRASTRUCTURE, why: Why::NotHeld };
         let waiting = cold.waiter(waiter).ok_or(none)?;
@@ -64,9 +94,7 @@ impl Multiplexor {
         let earmark = waiting.earmarks.iter().flatten().next().copied();
         let earmark = earmark.ok_or(rejected(Why::NotHeld))?;
         let record = self.record(frame).ok_or(rejected(Why::NotHeld))?;
-        let held = record.state()
-            & (USED | ORDERED | DOOMED | HEAD | TAIL | RESERVE | EARMARKED | KERNEL)
-            == USED;
+        let held = record.state() & (USED | never) == USED;
         let place = activity.index() as u32;
         let is_its = |link| matches!(link, Link::Sharer(who, _) if who == place);
         if !held || record.owner() == place || cold.links.of(record).any(is_its) {
@@ -83,6 +111,7 @@ impl Multiplexor {
             entry.subtract(from, 1);
             entry.add(to, 1);
         }
+        note_ordered(entry, record);
         if let Some(waiting) = cold.waiter(waiter)
             && let Some(earmarked) = waiting.earmarks.iter_mut().find(|one| **one == Some(earmark))
         {

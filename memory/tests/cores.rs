@@ -172,10 +172,10 @@ fn counted_frames_are_shared_and_left_as_a_whole() {
     let frames: Vec<FrameId> =
         (0..2).map(|n| memory.allocate(CoreId::new(0), account, Cookie(n)).unwrap()).collect();
     for _ in 0..2 {
-        memory.share_counted(frames[0], activity(0)).unwrap();
-        memory.share_counted(frames[0], activity(1)).unwrap();
+        memory.share_counted(frames[0], activity(0), None).unwrap();
+        memory.share_counted(frames[0], activity(1), None).unwrap();
     }
-    let refused = memory.share_counted(frames[1], activity(1)).map_err(|error| error.why);
+    let refused = memory.share_counted(frames[1], activity(1), None).map_err(|error| error.why);
     assert_eq!(refused, Err(Why::Hard), "a sharer has a budget too");
     let charged = |core| memory.standing(activity(core)).unwrap().charged.get();
     assert_eq!((charged(0), charged(1)), (2, 1));

@@ -90,9 +90,13 @@ pub(super) fn allocate(owner: ActivityId, of: Use) -> Option<u64> {
 /// A frame that is earmarked for whom this core works for, if it does.
 #[cold]
 fn earmarked(memory: &Multiplexor, account: Account) -> Option<FrameId> {
+    memory.allocate_earmarked_for(served()?, account, Cookie(0))
+}
+
+/// Who has waited for memory, of whom this core works for, if it does.
+fn served() -> Option<WaiterId> {
     let number = statics::SERVED.get(this_core().index())?.load(Ordering::Relaxed);
-    let waiter = WaiterId::new(u32::try_from(number.checked_sub(1)?).ok()?);
-    memory.allocate_earmarked_for(waiter, account, Cookie(0))
+    Some(WaiterId::new(u32::try_from(number.checked_sub(1)?).ok()?))
 }
 
 /// Does something for one that has waited for memory: where its activity gets no frame, it
@@ -123,11 +127,13 @@ pub(super) fn free(physical: u64) -> bool {
     memory.leave_counted(this_core(), FrameId::new(number)).is_ok()
 }
 
-/// An activity has the frame too, and is charged for it. False where it gets no more.
-pub(super) fn share(physical: u64, activity: ActivityId) -> bool {
+/// An activity has the frame too, and is charged for it; where it `must` have it and memory is
+/// low, with what is earmarked for it. False where it gets no more.
+pub(super) fn share(physical: u64, activity: ActivityId, must: bool) -> bool {
     let Some(memory) = statics::MEMORY.get() else { return true };
     let Ok(number) = u32::try_from(physical / PAGE_U64) else { return true };
-    match memory.share_counted(FrameId::new(number), activity) {
+    let served = if must { served() } else { None };
+    match memory.share_counted(FrameId::new(number), activity, served) {
         // Given out before there was a multiplexor: on nobody's bill.
         Err(Rejected { why: Why::NotHeld, .. }) | Ok(()) => true,
         Err(_) => false,

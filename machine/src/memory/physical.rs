@@ -50,8 +50,8 @@ unsafe impl Physical for Machine {
         returned.add(physical);
     }
 
-    fn share(physical: u64, activity: ActivityId) -> bool {
-        multiplexed::share(physical, activity)
+    fn share(physical: u64, activity: ActivityId, must: bool) -> bool {
+        multiplexed::share(physical, activity, must)
     }
 
     #[inline]

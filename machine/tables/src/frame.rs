@@ -67,10 +67,17 @@ impl<M: Physical> Frame<M> {
     }
 
     /// Puts the frame on this activity's bill too, if it is not there (§2.3): its budget is
-    /// charged the full price until the last handle is gone. False where it gets no more.
+    /// charged the full price until the last handle is gone; where memory is low, with what
+    /// it has waited for. False where it gets no more.
     #[must_use]
     pub fn share_with(&self, activity: ActivityId) -> bool {
-        M::share(self.0, activity)
+        M::share(self.0, activity, true)
+    }
+
+    /// The same where there is memory: what was waited for is for something else.
+    #[must_use]
+    pub fn share_beside(&self, activity: ActivityId) -> bool {
+        M::share(self.0, activity, false)
     }
 
     /// How many handles a frame has, page tables included.

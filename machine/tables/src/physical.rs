@@ -90,8 +90,9 @@ pub unsafe trait Physical: Sized + 'static {
     /// The frame is nobody's any more.
     fn give_back(physical: u64, returned: &mut Self::Returned);
 
-    /// An activity has the frame too, and is charged for it. False where it gets no more.
-    fn share(physical: u64, activity: ActivityId) -> bool;
+    /// An activity has the frame too, and is charged for it; where it `must` have it, with what
+    /// it has waited for. False where it gets no more.
+    fn share(physical: u64, activity: ActivityId, must: bool) -> bool;
 
     /// Names the frame of a page for whoever has to find it when it is asked back.
     fn name(frame: FrameId, name: u64);

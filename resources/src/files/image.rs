@@ -178,11 +178,11 @@ impl Image {
     }
 
     /// The frames that there are of some pages, from the first up to the second, each in its
-    /// place, as far as the activity may have them.
+    /// place, as far as the activity may have them without waiting.
     pub fn frames(&self, first: u64, end: u64, owner: ActivityId, frames: &mut [Option<Frame>]) {
         for (&page, frame) in self.pages.mapped.lock().frames.range(first..end.max(first)) {
             if let Some(place) = frames.get_mut((page - first) as usize) {
-                *place = frame.share_with(owner).then(|| frame.clone());
+                *place = frame.share_beside(owner).then(|| frame.clone());
             }
         }
     }

@@ -207,7 +207,7 @@ unsafe impl Physical for Arena {
         });
     }
 
-    fn share(_: u64, _: ActivityId) -> bool {
+    fn share(_: u64, _: ActivityId, _: bool) -> bool {
         true
     }
 
