@@ -74,7 +74,8 @@ pub enum Answer {
     Refused,
     /// Its contents could not be kept: the device failed. It stays where it is.
     Failed,
-    /// A call or a device works on it: the order is repeated when its pins are gone.
+    /// A call or a device works on it: the order is repeated when its pins are gone. Of those
+    /// that are not counted here (`lent.rs`) the resource has to say so each time.
     Pinned,
 }
 
@@ -126,7 +127,9 @@ pub(crate) enum Phase {
     Sent,
     /// It waits for pins, to be sent again.
     Parked,
-    /// The pins are gone.
+    /// It waits for handles that nobody counts here, to be sent again in a while.
+    Lent,
+    /// The pins are gone, or it is to be looked at again.
     Unparked,
     /// It was given back, but pins are left.
     Given,
@@ -140,6 +143,13 @@ pub(crate) struct Ordered {
     /// Whom it was sent to, with which cookie.
     pub at: (ResourceId, Cookie),
     pub phase: Phase,
+}
+
+impl Ordered {
+    /// Whether it waits for somebody else than its resource.
+    pub fn is_parked(&self) -> bool {
+        matches!(self.phase, Phase::Parked | Phase::Lent)
+    }
 }
 
 #[derive(Debug)]
@@ -158,6 +168,8 @@ pub(crate) struct Waiter {
     pub own: bool,
     /// Its activity is going to look what is to be done for it.
     pub reminded: bool,
+    /// For how many whiles it has waited for frames that calls have (`lent.rs`).
+    pub whiles: u8,
 }
 
 impl Waiter {
@@ -230,9 +242,9 @@ impl Cold {
     /// Orders for this waiter that will end by themselves, and those that wait for pins.
     pub fn under_way(&self, id: WaiterId) -> (usize, usize) {
         let own = self.orders.iter().flatten().filter(|order| order.waiter == id);
-        own.fold((0, 0), |(sent, parked), order| match order.phase {
-            Phase::Parked => (sent, parked + 1),
-            _ => (sent + 1, parked),
+        own.fold((0, 0), |(sent, parked), order| match order.is_parked() {
+            true => (sent, parked + 1),
+            false => (sent + 1, parked),
         })
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!   wait ──► searching ──► order sent ──► given back ──► earmarked ──► Ready
 //!              ▲  │            │ │            (pins left: when they are gone)
-//!              │  │            │ └─ pinned: parked ──► unpinned: sent again
+//!              │  │            │ └─ pinned: parked ──► unpinned, or a while later: sent again
 //!              │  └► Nothing   └─── refused, failed ─┐
 //!              └──────────────────────────────────────┘
 //! ```
@@ -56,9 +56,9 @@ impl Multiplexor {
         cold.last_waiter = cold.last_waiter.wrapping_add(1);
         let (id, own) = (WaiterId(cold.last_waiter), entry.is_full());
         let earmarks = [None; WANTED];
-        let (told, exhausted, reminded, wanted) = (false, false, false, frames);
+        let (told, exhausted, reminded, wanted, whiles) = (false, false, false, frames, 0);
         let waiter =
-            Waiter { id, account, token, wanted, earmarks, told, exhausted, own, reminded };
+            Waiter { id, account, token, wanted, earmarks, told, exhausted, own, reminded, whiles };
         cold.waiters.push(waiter);
         self.count_waiting(cold);
         Ok(id)
@@ -180,20 +180,21 @@ impl Multiplexor {
     /// [`Stale`]: it had ended already.
     pub fn answer(&self, id: OrderId, answer: Answer) -> Result<(), Stale> {
         let cold = &mut *self.cold.lock();
+        let may_lend = cold.may_lend(id);
         let order = cold.order(id)?;
         let record = self.record(order.frame).ok_or(Stale)?;
         let pinned = record.pins() > 0;
         match answer {
             Answer::GivenBack if pinned => order.phase = Phase::Given,
             Answer::GivenBack => self.complete(cold, usize::from(id.place)),
-            Answer::Pinned => {
-                order.phase = if pinned { Phase::Parked } else { Phase::Unparked };
+            Answer::Pinned if pinned || may_lend => {
+                order.phase = if pinned { Phase::Parked } else { Phase::Lent };
                 look_again(cold);
             }
-            Answer::Refused | Answer::Failed => {
+            Answer::Pinned | Answer::Refused | Answer::Failed => {
                 record.refused.store(cold.last_waiter, Ordering::Relaxed);
                 cold.counts.failed += u64::from(answer == Answer::Failed);
-                cold.counts.refused += u64::from(answer == Answer::Refused);
+                cold.counts.refused += u64::from(answer != Answer::Failed);
                 self.withdraw(cold, usize::from(id.place));
             }
         }
@@ -417,7 +418,7 @@ impl Multiplexor {
         // What is parked for it would only be asked for in vain.
         let is_parked = |order: &Option<Ordered>| {
             order.as_ref().is_some_and(|order| {
-                order.waiter == id && matches!(order.phase, Phase::Parked | Phase::Unparked)
+                order.waiter == id && (order.is_parked() || order.phase == Phase::Unparked)
             })
         };
         while let Some(place) = cold.orders.iter().position(is_parked) {

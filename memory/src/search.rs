@@ -90,6 +90,10 @@ impl Multiplexor {
                     return Some(Found::Again);
                 }
             }
+            // What was on its way when it was passed by has arrived: there is nobody to wait for.
+            Found::Later if cold.orders.iter().all(Option::is_none) => {
+                return Some(Found::Again);
+            }
             Found::Pinned(_) | Found::Later | Found::Nothing => {}
         }
         Some(found)
@@ -163,9 +167,7 @@ impl Multiplexor {
         }
         let owner = self.accounts.at(record.owner());
         let is_stuck = |entry: &Entry| record.resource().is_some_and(|of| entry.is_stuck(of));
-        if owner.is_some_and(is_stuck) {
-            return Taking::No;
-        }
+        let stuck = owner.is_some_and(is_stuck);
         let (mut own, mut highest, mut now, mut ever) = (false, 0, true, true);
         let mut look = |place: u32| {
             let Some(entry) = self.accounts.at(place) else { return };
@@ -186,10 +188,13 @@ impl Multiplexor {
             }
         }
         let helps = if seeker.own { own } else { highest >= rank };
-        match (helps && ever, now && state & ORDERED == 0) {
-            (false, _) => Taking::No,
-            (true, false) => Taking::Later,
-            (true, true) => Taking::Yes,
+        match state & ORDERED != 0 {
+            _ if !helps || !ever => Taking::No,
+            // Whatever becomes of it, something has ended then.
+            true => Taking::Later,
+            false if stuck => Taking::No,
+            false if !now => Taking::Later,
+            false => Taking::Yes,
         }
     }
 

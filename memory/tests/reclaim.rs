@@ -4,7 +4,7 @@
 use vortex_memory::policy::named;
 use vortex_memory::{
     Account, Answer, Budget, Cookie, FrameId, Information, Multiplexor, Order, ResourceId, Spec,
-    Step, WaiterId, Why,
+    Stale, Step, TRIES, WaiterId, Why,
 };
 use vortex_units::{ActivityId, CoreId, Frames};
 
@@ -206,6 +206,104 @@ fn a_pinned_frame_is_asked_for_when_its_pins_are_gone() {
     assert_eq!(world.step(), Step::Idle);
     world.0.unpin(order.frame);
     assert!(matches!(world.step(), Step::Ready(..)));
+}
+
+/// The machine counts no pins here: whoever finds that a call has a frame says so each time.
+#[test]
+fn an_order_waits_for_a_calls_end_and_not_for_ever() {
+    let world = World::new(3, "reclaim.fifo", &[(0, None, None)]);
+    let frames = world.take(1, 3);
+    let waiter = world.wait(1, 1);
+    let lent = world.order();
+    assert!(!world.0.has_lent());
+    world.0.answer(lent.id, Answer::Pinned).unwrap();
+    assert!(world.0.has_lent());
+    // Another is asked for meanwhile.
+    let other = world.order();
+    assert_ne!(lent.frame, other.frame);
+    world.0.answer(other.id, Answer::Refused).unwrap();
+    let third = world.order();
+    assert!(frames.contains(&third.frame) && ![lent.frame, other.frame].contains(&third.frame));
+    world.0.answer(third.id, Answer::Refused).unwrap();
+    assert_eq!(world.step(), Step::Idle, "it waits: that one can still leave");
+    for _ in 0..TRIES - 1 {
+        assert!(world.0.has_lent());
+        world.0.try_lent();
+        assert_eq!(world.order(), lent);
+        world.0.answer(lent.id, Answer::Pinned).unwrap();
+        assert_eq!(world.step(), Step::Idle);
+    }
+    world.0.try_lent();
+    assert_eq!(world.order(), lent);
+    world.0.answer(lent.id, Answer::Pinned).unwrap();
+    assert!(!world.0.has_lent());
+    assert_eq!(world.step(), Step::Nothing(waiter, activity(1), Cookie(1)), "a call keeps it");
+    // The next that waits may have more luck.
+    world.wait(1, 1);
+    let again = world.order();
+    world.0.answer(again.id, Answer::Pinned).unwrap();
+    world.0.try_lent();
+    assert_eq!(world.order(), again);
+    world.0.answer(again.id, Answer::GivenBack).unwrap();
+    assert!(matches!(world.step(), Step::Ready(..)));
+    world.0.ledger().unwrap();
+}
+
+/// Who has got what it wants from elsewhere does not wait for a call.
+#[test]
+fn what_a_call_has_is_not_asked_for_without_need() {
+    let world = World::new(3, "reclaim.fifo", &[(0, None, None)]);
+    world.take(1, 3);
+    world.wait(1, 1);
+    let lent = world.order();
+    world.0.answer(lent.id, Answer::Pinned).unwrap();
+    let other = world.order();
+    world.0.answer(other.id, Answer::GivenBack).unwrap();
+    assert!(matches!(world.step(), Step::Ready(..)));
+    world.0.try_lent();
+    assert_eq!(world.step(), Step::Idle);
+    assert_eq!(world.0.answer(lent.id, Answer::GivenBack), Err(Stale));
+    world.0.ledger().unwrap();
+}
+
+/// An activity has no place for more pages, but one is on its way: whatever becomes of it, there
+/// is a frame then, or a place.
+#[test]
+fn what_is_on_its_way_is_waited_for() {
+    let world = World::new(4, "reclaim.fifo", &[(0, None, None)]);
+    world.take(1, 4);
+    world.wait(1, 1);
+    let order = world.order();
+    world.0.set_stuck(account(1), true);
+    let second = world.wait(1, 1);
+    assert_eq!(world.step(), Step::Idle, "not nothing");
+    world.0.answer(order.id, Answer::Refused).unwrap();
+    world.0.set_stuck(account(1), false);
+    let next = world.order();
+    world.0.answer(next.id, Answer::GivenBack).unwrap();
+    assert!(matches!(world.step(), Step::Ready(..)));
+    let last = world.order();
+    assert_eq!(world.0.waiter_of(last.id), Ok(second));
+    world.0.ledger().unwrap();
+}
+
+/// A search takes several steps, and has seen a frame on its way that has arrived meanwhile: it
+/// does not wait for an order's end that does not come.
+#[test]
+fn who_has_seen_an_order_end_looks_again() {
+    let world = World::new(600, "reclaim.fifo", &[(0, None, None)]);
+    world.take(1, 1);
+    let kept = Account { activity: activity(1), resource: ResourceId::nth(1) };
+    for n in 1..600 {
+        world.0.allocate(CORE, kept, Cookie(n)).unwrap();
+    }
+    world.wait(1, 1);
+    let order = world.order();
+    let second = world.wait(1, 1);
+    assert_eq!(world.0.step(), Step::Again, "it has seen a part");
+    world.0.answer(order.id, Answer::GivenBack).unwrap();
+    assert!(matches!(world.step(), Step::Ready(..)));
+    assert_eq!(world.step(), Step::Nothing(second, activity(1), Cookie(1)));
 }
 
 /// Two stand at their hard limits and share frames: an order for one is billed to the other,

@@ -27,6 +27,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         3 => (0usize..4, 1usize..5).prop_map(|(a, frames)| Action::Wait(a, frames)),
         12 => Just(Action::Step),
         6 => (n.clone(), 0u8..8).prop_map(|(order, answer)| Action::Answer(order, answer)),
+        2 => Just(Action::TryLent),
         3 => n.clone().prop_map(Action::TakeEarmarked),
         1 => n.prop_map(Action::GiveUp),
         1 => (0usize..4).prop_map(Action::Kill),

@@ -27,6 +27,7 @@ pub enum Action {
     Wait(usize, usize),
     Step,
     Answer(usize, u8),
+    TryLent,
     TakeEarmarked(usize),
     GiveUp(usize),
     Kill(usize),
@@ -152,6 +153,7 @@ impl World {
             Action::Wait(place, wanted) => self.wait(place, wanted),
             Action::Step => self.step(),
             Action::Answer(n, answer) => self.answer(n, answer),
+            Action::TryLent => self.multiplexor.try_lent(),
             Action::TakeEarmarked(n) => self.take_earmarked(n),
             Action::GiveUp(n) => {
                 let count = self.model.waiters.len();
@@ -450,6 +452,8 @@ impl World {
             _ => {
                 self.multiplexor.answer(id, Answer::Pinned).unwrap();
                 self.model.orders[which].parked = true;
+                // Often enough: then it has been refused (`drop_ended`).
+                self.drop_ended();
             }
         }
     }
@@ -591,6 +595,7 @@ impl World {
                         if !self.model.orders.iter().any(parked) {
                             break;
                         }
+                        self.multiplexor.try_lent();
                         self.step();
                         self.compare();
                     }

@@ -3,8 +3,9 @@
 //!
 //! ```text
 //!  New ─┬─ the space alone has it ──────────────────► Gathering ──► written, given back
-//!       └─ others have it too ──► Counting ──┬─ all ──────▲
-//!                                            └─ not all: a call, or nobody: refused
+//!       ├─ others have it too ──► Counting ──┬─ all ──────▲
+//!       │                                    └─ not all: a call, or nobody: refused
+//!       └─ a call has it ──► later again
 //! ```
 //!
 //! An order concerns a frame by the name of a page: what was there when it was named may have
@@ -14,7 +15,7 @@
 use alloc::sync::Arc;
 
 use vortex_grid::{At, Context, Continuation, Labels, Outcome};
-use vortex_machine::{Frame, Withdrawn, page_of};
+use vortex_machine::{Access, Frame, Withdrawn, page_of};
 use vortex_memory::{Answer as Given, Information, Multiplexor, Order};
 use vortex_units::ActivityId;
 
@@ -115,6 +116,14 @@ impl AddressSpaces {
                 let space = AddressSpace::of(bill, number);
                 space.as_ref().inspect(|space| look_through(memory, space));
                 let alone = Frame::handles(frame) == 1;
+                // What a program may write no other space has: a call has it.
+                let is_own = |space: &Arc<AddressSpace>| {
+                    let found = space.space.get(page);
+                    found.is_some_and(|(of, access)| of.id() == frame && access == Access::Write)
+                };
+                if !alone && space.as_ref().is_some_and(is_own) {
+                    return Done::Answer(Given::Pinned);
+                }
                 reclaim.step = if alone { Step::Gathering(number) } else { Step::Counting(0, 0) };
                 let has = space.is_some_and(|space| space.space.has(page, frame));
                 if alone && (!has || !self.place(reclaim)) { refused } else { Done::Again }
@@ -231,7 +240,7 @@ fn gather(reclaim: &mut Reclaim, from: u64) -> Done {
                 reclaim.left = Some(space);
                 break;
             }
-            Withdrawn::Busy if reclaim.held.is_none() => return refused,
+            Withdrawn::Busy if reclaim.held.is_none() => return Done::Answer(Given::Pinned),
             Withdrawn::Busy | Withdrawn::Gone => {}
         }
     }

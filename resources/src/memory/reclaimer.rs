@@ -33,7 +33,8 @@ use super::shown_orders::ReclaimShown;
 use crate::files::FileRequest;
 use crate::{Answer, Mail, System};
 
-/// How long who is deep in debt is left alone before it is reminded that it waits.
+/// How long who is deep in debt is left alone before it is reminded that it waits, and for how
+/// long it is left to a call to let go of a frame.
 const LATER: Micros = Micros::new(1_000);
 /// Steps in one run: each looks at no more than 256 frames.
 const STEPS: usize = 4;
@@ -76,7 +77,7 @@ type Cx<'a> = Context<'a, Mail>;
 /// Tells the multiplexor's resource that something has changed for this activity, and maybe
 /// for others, if there is anything to do.
 pub(crate) fn go(system: &System, waits: ActivityId, cx: &mut Context<'_, Mail>) {
-    if vortex_machine::multiplexor().is_some_and(has_work)
+    if vortex_machine::multiplexor().is_some_and(|memory| has_work(memory) || memory.has_lent())
         && let Some(ports) = system.ports.get()
     {
         // Room for it is declared by all who send it.
@@ -136,8 +137,12 @@ impl Resource<Mail> for Reclaimer {
             }
             ReclaimRequest::Later => {
                 self.timer = false;
-                vortex_machine::multiplexor().inspect(|memory| memory.forget_reminders());
-                self.wake(ActivityId::INFRASTRUCTURE, cx);
+                let Some(memory) = vortex_machine::multiplexor() else { return Outcome::Done };
+                memory.forget_reminders();
+                memory.try_lent();
+                let causer = memory.first_waiting().unwrap_or(ActivityId::INFRASTRUCTURE);
+                cx.bill_run(causer);
+                self.wake(causer, cx);
                 Outcome::Done
             }
         }
@@ -206,6 +211,9 @@ impl Reclaimer {
                     if self.remind(memory, own, cx) {
                         break;
                     }
+                    if memory.has_lent() {
+                        self.look_later(own, cx);
+                    }
                     cx.bill_run(self.causer);
                     return match cx.request(own, Labels::NONE, ReclaimRequest::Park) {
                         Ok(trigger) => Outcome::Pending(trigger, At::routine::<Driven>()),
@@ -231,7 +239,7 @@ impl Reclaimer {
         if !self.steps_alone(memory, activity, cx) {
             return Outcome::Continue(At::beginning());
         }
-        if has_work(memory) {
+        if has_work(memory) || memory.has_lent() && !self.timer {
             self.wake(activity, cx);
         }
         Outcome::Done
@@ -249,13 +257,20 @@ impl Reclaimer {
             let _idle = self.steps_alone(memory, activity, cx);
             return true;
         }
-        if told.is_err() && !self.timer {
-            self.timer = cx.after(LATER, own, Labels::NONE, ReclaimRequest::Later).is_ok();
+        if told.is_err() {
+            self.look_later(own, cx);
         }
         if told.is_err() && !self.timer {
             memory.forget_reminders();
         }
         true
+    }
+
+    /// In a while all of it is looked at again.
+    fn look_later(&mut self, own: Port<Self>, cx: &mut Cx<'_>) {
+        if !self.timer {
+            self.timer = cx.after(LATER, own, Labels::NONE, ReclaimRequest::Later).is_ok();
+        }
     }
 
     /// Some steps for an activity that stands in its own way. Whether there is no more to do.
