@@ -6,8 +6,9 @@
 //!
 //! ```text
 //! sample   magic u32, version u16, scope u16, length u64, stamp u64, megahertz u32,
-//!          list of names, list of cores
+//!          list of names, list of memory, list of cores
 //! name     activity u32, string
+//! memory   activity u32, frames u64, objects u64
 //! core     number u16, stamp u64, elapsed u64, idle u64, host u64, departed u64,
 //!          list of used, list of clients
 //! used     activity u32, cycles u64
@@ -35,7 +36,7 @@ pub const NUMBER: u32 = 0x5600;
 /// `VXPF`, little-endian.
 pub const MAGIC: u32 = 0x4650_5856;
 /// The form described here.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// A sample of the machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,8 +50,21 @@ pub struct Sample {
     pub megahertz: u32,
     /// What the activities are called that occur.
     pub names: Vec<(u32, String)>,
+    /// What the activities fill of memory.
+    pub memory: Vec<Memory>,
     /// A part for each core.
     pub cores: Vec<Core>,
+}
+
+/// What an activity fills of memory, its parts' included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Which.
+    pub activity: u32,
+    /// Frames that it is charged: pages, page tables, pages of files.
+    pub frames: u64,
+    /// Bytes of the kernel's heap that its objects take.
+    pub objects: u64,
 }
 
 /// What a core tells.

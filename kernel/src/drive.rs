@@ -145,6 +145,7 @@ fn enter(core: &mut GridCore, cpu: &mut Cpu, limit: Cycles, shared: &Shared) -> 
     let began = cpu.now();
     if shared.first.load(Ordering::Relaxed) == 0 {
         shared.first.store(began.get(), Ordering::Relaxed);
+        shared.rest.store(vortex_machine::heap_rest().0.get(), Ordering::Relaxed);
     }
     let mut used = Cycles::ZERO;
     let mut exit = Exit::Interrupted;

@@ -4,11 +4,13 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::ops::Range;
+use core::sync::atomic::Ordering;
 
 use vortex_config::{Activity, Config};
 use vortex_machine::{Boot, Use, Wanted};
-use vortex_memory::Budget;
+use vortex_memory::{Budget, Multiplexor, ObjectKind};
 use vortex_resources::memory::{RamDisk, Volume};
 use vortex_units::{ActivityId, Frames};
 
@@ -101,6 +103,35 @@ fn blocks(boot: &Boot, word: &str) -> Result<Range<u32>, Failure> {
     }
 }
 
+/// What is left of an activity's kernel objects: files in memory stay, with their names.
+/// Whether all else is back.
+fn objects(memory: &Multiplexor, name: &str, activity: ActivityId) -> bool {
+    let of = |kind| memory.objects_of(activity, kind).unwrap_or_default().get();
+    let files = of(ObjectKind::File);
+    let others = ObjectKind::ALL.into_iter().filter(|kind| *kind != ObjectKind::File);
+    let left: Vec<_> = others.map(|kind| (kind, of(kind))).filter(|(_, left)| *left > 0).collect();
+    let verdict = if left.is_empty() { "all back" } else { "OBJECTS LEFT" };
+    let lost: u64 = left.iter().map(|(_, bytes)| bytes).sum();
+    print(format_args!(
+        "kernel memory of {name}: {files} bytes of files, {lost} of others left: {verdict}\n"
+    ));
+    for (kind, bytes) in &left {
+        print(format_args!("OBJECTS LEFT: {bytes} bytes of kind {kind:?}\n"));
+    }
+    left.is_empty()
+}
+
+/// What of the kernel's heap is on no activity's bill.
+fn heap(shared: &Shared) {
+    let began = shared.rest.load(Ordering::Relaxed);
+    let (rest, most) = vortex_machine::heap_rest();
+    print(format_args!(
+        "heap on no activity's bill: {began} bytes when programs began, at most {}, now {}\n",
+        most.get(),
+        rest.get()
+    ));
+}
+
 /// What is left when all programs have ended: their pages and page tables must be back, and
 /// every frame be on one bill. Pages of files stay, on the bills of those for whom they were
 /// read. Whether it is so.
@@ -128,7 +159,9 @@ pub fn report(shared: &Shared) -> bool {
             most.get(),
         ));
         whole &= lost == 0;
+        whole &= objects(memory, name, *activity);
     }
+    heap(shared);
     let orders = memory.orders();
     print(format_args!(
         "reclamation: {} frames given back, {} refused, {} failed\n",

@@ -7,7 +7,7 @@ use vortex_tables::Leftover;
 
 use crate::boot::Platform;
 use crate::cpu::{Interrupts, Launch, MAX_CORES};
-use crate::memory::{Counts, FreeFrames, Heap, Machine, Magazines};
+use crate::memory::{Counts, FreeFrames, Heap, Machine, Magazines, Rest};
 use crate::serial::Console;
 
 /// The kernel's heap: `alloc` knows one, global allocator.
@@ -16,6 +16,9 @@ pub(crate) static HEAP: Heap = Heap::new();
 
 /// What each core keeps of it for itself.
 pub(crate) static MAGAZINES: [Magazines; MAX_CORES] = [const { Magazines::empty() }; MAX_CORES];
+
+/// What of the heap is on nobody's bill.
+pub(crate) static REST: Rest = Rest::none();
 
 /// The frames that nobody has, and not the multiplexor: shared by all cores.
 pub(crate) static FREE: Mutex<FreeFrames> = Mutex::new(FreeFrames::none());

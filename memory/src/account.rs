@@ -5,9 +5,14 @@
 //! there without a search, however full memory is: a charge within it needs nothing, one
 //! beyond it a grant out of what is available.
 //!
+//! What an activity's kernel objects fill (`objects.rs`) counts against its hard limit too, but
+//! is no claim: the heap's frames are the infrastructure's.
+//!
 //! # Invariants
-//! A change of `charged` from v to w takes, or gives back, just as many grants as
-//! `max(minimum, ·)` changes; both happen with one compare-and-swap.
+//! - A change of what is charged from v to w takes, or gives back, just as many grants as
+//!   `max(minimum, ·)` changes; both happen with one compare-and-swap.
+//! - Frames and objects together are never more than the hard limit, but by what is charged
+//!   without being asked for ([`Entry::force_objects`]): both are in one word.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -16,6 +21,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use vortex_units::{ActivityId, Bytes, Frames};
 
 use crate::names::{RESOURCES, Rejected, ResourceId, Why};
+use crate::objects::KINDS;
 
 /// What an activity may have. `minimum ≤ soft ≤ hard`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +30,7 @@ pub struct Budget {
     pub minimum: Frames,
     /// Beyond this it is the first to give back; `None`: no such line.
     pub soft: Option<Frames>,
-    /// It never has more; `None`: what there is.
+    /// It never has more, kernel objects included; `None`: what there is.
     pub hard: Option<Frames>,
     /// Kernel objects in all; `None`: what the heap has.
     pub objects: Option<Bytes>,
@@ -67,6 +73,8 @@ impl core::error::Error for OpenError {}
 pub struct Standing {
     /// What it is charged: the full price of each frame that it holds.
     pub charged: Frames,
+    /// What its kernel objects fill, begun frames as whole ones.
+    pub objects: Frames,
     /// Its budget.
     pub budget: Budget,
 }
@@ -75,8 +83,42 @@ impl Standing {
     /// By how much it is over its soft limit.
     #[must_use]
     pub fn over(&self) -> Frames {
-        self.budget.soft.map_or(Frames::ZERO, |soft| self.charged.saturating_sub(soft))
+        self.budget.soft.map_or(Frames::ZERO, |soft| self.filled().saturating_sub(soft))
     }
+
+    /// What it fills of memory: frames and kernel objects.
+    #[must_use]
+    pub const fn filled(&self) -> Frames {
+        self.charged.saturating_add(self.objects)
+    }
+
+    /// Whether its hard limit stands in the way of so many frames more.
+    #[must_use]
+    pub fn is_full_for(&self, more: Frames) -> bool {
+        let line = |hard: Frames| Frames::new(line_of_frames(hard.get()));
+        let then = self.filled().saturating_add(more);
+        self.budget.hard.is_some_and(|hard| then > line(hard))
+    }
+}
+
+/// Of so many frames of a hard limit, one is left to kernel objects alone.
+const OBJECTS_ONE_OF: u64 = 64;
+/// The most that are.
+const OBJECTS_MOST: u64 = 64;
+
+/// How far frames may fill a hard limit: what is left is the objects' of a call that the
+/// activity makes when its pages fill the rest, and comes back with the next page that leaves.
+const fn line_of_frames(hard: u64) -> u64 {
+    let left = hard / OBJECTS_ONE_OF;
+    hard - if left < OBJECTS_MOST { left } else { OBJECTS_MOST }
+}
+
+/// Where the objects' frames stand in the word of both.
+const OBJECTS_AT: u32 = 32;
+
+/// Frames and objects' frames out of the word.
+const fn both(word: u64) -> (u64, u64) {
+    (word & u32::MAX as u64, word >> OBJECTS_AT)
 }
 
 const NOBODY: u32 = 0;
@@ -84,6 +126,8 @@ const OPEN: u32 = 1;
 const CLOSING: u32 = 2;
 /// Not written: no limit.
 const NEVER: u64 = u64::MAX;
+/// More frames than there can be.
+const MOST: u64 = u32::MAX as u64;
 
 /// The account of an activity.
 #[derive(Default)]
@@ -93,6 +137,7 @@ pub(crate) struct Entry {
     minimum: AtomicU64,
     soft: AtomicU64,
     hard: AtomicU64,
+    /// Frames in the lower half, frames that objects fill in the upper one.
     charged: AtomicU64,
     most: AtomicU64,
     /// Frames of it that are being ordered back.
@@ -102,6 +147,7 @@ pub(crate) struct Entry {
     stuck: AtomicU32,
     pub objects: AtomicU64,
     pub objects_limit: AtomicU64,
+    pub objects_by_kind: [AtomicU64; KINDS],
 }
 
 impl Entry {
@@ -109,34 +155,62 @@ impl Entry {
     #[inline]
     pub fn charge(&self, frames: u64, mut assure: impl FnMut(u64) -> bool) -> Result<u64, Why> {
         let minimum = self.minimum.load(Ordering::Relaxed);
-        let hard = self.hard.load(Ordering::Relaxed);
-        let mut had = self.charged.load(Ordering::Acquire);
+        let line = line_of_frames(self.hard.load(Ordering::Relaxed));
+        let mut word = self.charged.load(Ordering::Acquire);
         loop {
-            let has = had.checked_add(frames).ok_or(Why::Hard)?;
-            if has > hard {
+            let (had, objects) = both(word);
+            let has = had.checked_add(frames).filter(|&has| has <= MOST).ok_or(Why::Hard)?;
+            if has + objects > line {
                 return Err(Why::Hard);
             }
             let need = has.saturating_sub(had.max(minimum));
             if need > 0 && !assure(need) {
                 return Err(Why::Low);
             }
+            let then = word + frames;
             let swapped =
-                self.charged.compare_exchange_weak(had, has, Ordering::AcqRel, Ordering::Acquire);
+                self.charged.compare_exchange_weak(word, then, Ordering::AcqRel, Ordering::Acquire);
             match swapped {
                 Ok(_) => {
-                    self.most.fetch_max(has, Ordering::Relaxed);
+                    self.most.fetch_max(has + objects, Ordering::Relaxed);
                     return Ok(need);
                 }
-                Err(now) => had = now,
+                Err(now) => word = now,
             }
         }
+    }
+
+    /// Charges so many frames that objects begin to fill.
+    pub fn charge_objects(&self, frames: u64) -> Result<(), Why> {
+        let hard = self.hard.load(Ordering::Relaxed);
+        let update = |word: u64| {
+            let (charged, objects) = both(word);
+            let then = objects.checked_add(frames).filter(|&then| then <= MOST)?;
+            (charged + then <= hard).then_some(word + (frames << OBJECTS_AT))
+        };
+        let had = self.charged.fetch_update(Ordering::AcqRel, Ordering::Acquire, update);
+        let (charged, objects) = both(had.map_err(|_| Why::Hard)?);
+        self.most.fetch_max(charged + objects + frames, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The same whatever the limit: the objects are there.
+    pub fn force_objects(&self, frames: u64) {
+        let (charged, objects) =
+            both(self.charged.fetch_add(frames << OBJECTS_AT, Ordering::AcqRel));
+        self.most.fetch_max(charged + objects + frames, Ordering::Relaxed);
+    }
+
+    /// Objects fill so many frames less.
+    pub fn refund_objects(&self, frames: u64) {
+        self.charged.fetch_sub(frames << OBJECTS_AT, Ordering::AcqRel);
     }
 
     /// Takes a charge back; returns the grants that it has freed.
     #[inline]
     pub fn refund(&self, frames: u64) -> u64 {
         let minimum = self.minimum.load(Ordering::Relaxed);
-        let had = self.charged.fetch_sub(frames, Ordering::AcqRel);
+        let (had, _) = both(self.charged.fetch_sub(frames, Ordering::AcqRel));
         had.saturating_sub(had.saturating_sub(frames).max(minimum))
     }
 
@@ -177,10 +251,10 @@ impl Entry {
     }
 
     pub fn charged(&self) -> u64 {
-        self.charged.load(Ordering::Acquire)
+        both(self.charged.load(Ordering::Acquire)).0
     }
 
-    /// The most it was ever charged.
+    /// The most it ever filled.
     pub fn most(&self) -> Frames {
         Frames::new(self.most.load(Ordering::Relaxed))
     }
@@ -207,7 +281,8 @@ impl Entry {
 
     /// Whether one frame more would be too much for its hard limit.
     pub fn is_full(&self) -> bool {
-        self.charged() >= self.hard.load(Ordering::Relaxed)
+        let (charged, objects) = both(self.charged.load(Ordering::Acquire));
+        charged + objects >= line_of_frames(self.hard.load(Ordering::Relaxed))
     }
 
     pub fn is_open(&self) -> bool {
@@ -216,8 +291,10 @@ impl Entry {
 
     pub fn standing(&self) -> Standing {
         let limit = |of: &AtomicU64| Some(of.load(Ordering::Relaxed)).filter(|&n| n != NEVER);
+        let (charged, objects) = both(self.charged.load(Ordering::Acquire));
         Standing {
-            charged: Frames::new(self.charged()),
+            charged: Frames::new(charged),
+            objects: Frames::new(objects),
             budget: Budget {
                 minimum: Frames::new(self.minimum.load(Ordering::Relaxed)),
                 soft: limit(&self.soft).map(Frames::new),

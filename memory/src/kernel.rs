@@ -119,12 +119,21 @@ impl Multiplexor {
     pub fn in_the_way(&self, of: ActivityId) -> Option<ActivityId> {
         let standing = self.standing(of).ok()?;
         let few = Frames::new(WANTED as u64);
-        if standing.budget.hard.is_some_and(|hard| standing.charged.saturating_add(few) > hard) {
+        if standing.is_full_for(few) {
             return None;
         }
         let over = self.accounts.iter().map(|entry| entry.standing().over());
         let (place, over) = (0..).zip(over).max_by_key(|&(_, over)| over)?;
         self.accounts.name(place).filter(|&other| !over.is_zero() && other != of)
+    }
+
+    /// By how much the kernel's heap can still grow.
+    #[must_use]
+    pub fn kernel_room(&self) -> Frames {
+        let infrastructure = self.accounts.iter().next();
+        let own =
+            infrastructure.map_or(0, |entry| entry.claim() - entry.charged().min(entry.claim()));
+        Frames::new(own.saturating_add(self.available.load(Ordering::Acquire)))
     }
 
     /// What all activities but the infrastructure are charged.

@@ -54,5 +54,5 @@ pub use due::Due;
 pub use lent::TRIES;
 pub use multiplexor::{Multiplexor, Spec, SpecError};
 pub use names::{Account, Cookie, FrameId, HUGE, RESOURCES, Rejected, ResourceId, Why};
-pub use objects::ObjectCount;
+pub use objects::{ObjectCount, ObjectKind};
 pub use record::{Information, Left};

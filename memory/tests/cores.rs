@@ -6,11 +6,14 @@ use std::sync::Mutex;
 use std::thread;
 
 use vortex_memory::policy::POLICIES;
-use vortex_memory::{Account, Budget, Cookie, FrameId, Multiplexor, ResourceId, Spec, Why};
+use vortex_memory::{
+    Account, Budget, Cookie, FrameId, Multiplexor, ObjectKind, ResourceId, Spec, Why,
+};
 use vortex_units::{ActivityId, Bytes, CoreId, Frames};
 
 const CORES: u16 = 4;
 const ROUNDS: u32 = 20_000;
+const KIND: ObjectKind = ObjectKind::Open;
 
 fn multiplexor(frames: u32) -> Multiplexor {
     Multiplexor::new(&Spec {
@@ -199,15 +202,77 @@ fn kernel_objects_have_a_limit_of_their_own() {
     memory.open(activity(0), budget).unwrap();
     memory.open(activity(1), Budget::default()).unwrap();
     for _ in 0..5 {
-        memory.charge_object(activity(0), Bytes::new(17)).unwrap();
+        memory.charge_object(activity(0), KIND, Bytes::new(32)).unwrap();
     }
-    let more = memory.charge_object(activity(0), Bytes::new(1)).map_err(|error| error.why);
-    assert_eq!(more, Err(Why::Objects), "five of 17 bytes are 160 as the heap rounds them");
-    memory.charge_object(activity(1), Bytes::new(1 << 20)).unwrap();
+    let more = memory.charge_object(activity(0), KIND, Bytes::new(1)).map_err(|error| error.why);
+    assert_eq!(more, Err(Why::Objects), "five of 32 bytes are 160");
+    memory.charge_object(activity(1), KIND, Bytes::new(1 << 20)).unwrap();
     memory.close(activity(0));
     assert!(!memory.retire(activity(0)), "objects are left");
     for _ in 0..5 {
-        memory.refund_object(activity(0), Bytes::new(17));
+        memory.refund_object(activity(0), KIND, Bytes::new(32));
     }
     assert!(memory.retire(activity(0)));
+}
+
+/// Objects count against the hard limit beside frames, which leave them a little room.
+#[test]
+fn objects_and_frames_share_the_hard_limit() {
+    let memory = multiplexor(400);
+    let budget = Budget { hard: Some(Frames::new(128)), ..Budget::default() };
+    memory.open(activity(0), budget).unwrap();
+    let account = Account { activity: activity(0), resource: ResourceId::new(0).unwrap() };
+    let page = || memory.allocate(CoreId::new(0), account, Cookie(0));
+    let frames: Vec<FrameId> = (0..126).map(|_| page().unwrap()).collect();
+    assert_eq!(page().map_err(|error| error.why), Err(Why::Hard), "two are the objects'");
+    let object = |bytes| memory.charge_object(activity(0), KIND, Bytes::new(bytes));
+    assert_eq!(object(4096).unwrap().get(), 1);
+    assert_eq!(object(4000).unwrap().get(), 1);
+    assert_eq!(object(96).unwrap().get(), 0, "in the frame that is begun");
+    assert_eq!(object(16).map_err(|error| error.why), Err(Why::Hard));
+    let standing = memory.standing(activity(0)).unwrap();
+    assert_eq!((standing.charged.get(), standing.filled().get()), (126, 128));
+    for frame in &frames[..3] {
+        memory.leave(CoreId::new(0), *frame, activity(0)).unwrap();
+    }
+    page().unwrap();
+    assert_eq!(page().map_err(|error| error.why), Err(Why::Hard), "what leaves is theirs again");
+    assert_eq!(memory.objects_of(activity(0), KIND).unwrap().get(), 8192);
+    memory.ledger().unwrap();
+}
+
+/// On several cores at once no charge of bytes is lost, and no frame of them.
+#[test]
+fn objects_of_several_cores_come_out_even() {
+    let memory = multiplexor(100);
+    let budget = Budget { hard: Some(Frames::new(20)), ..Budget::default() };
+    memory.open(activity(0), budget).unwrap();
+    thread::scope(|scope| {
+        for core in 0..CORES {
+            let memory = &memory;
+            scope.spawn(move || {
+                let mut mine = Vec::new();
+                let mut state = u64::from(core) + 1;
+                for round in 0..ROUNDS {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    let bytes = Bytes::new(state >> 33 & 0x1fff);
+                    if round % 64 == 0 {
+                        memory.force_object(activity(0), KIND, bytes);
+                        mine.push(bytes);
+                    } else if state >> 50 & 1 == 0 {
+                        if memory.charge_object(activity(0), KIND, bytes).is_ok() {
+                            mine.push(bytes);
+                        }
+                    } else if let Some(bytes) = mine.pop() {
+                        memory.refund_object(activity(0), KIND, bytes);
+                    }
+                }
+                for bytes in mine {
+                    memory.refund_object(activity(0), KIND, bytes);
+                }
+            });
+        }
+    });
+    let standing = memory.standing(activity(0)).unwrap();
+    assert_eq!((standing.objects.get(), memory.all_objects().get()), (0, 0));
 }

@@ -7,18 +7,47 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use vortex_units::{ActivityId, Bytes};
+
+use crate::bill::ObjectKind;
+
 /// How many of a kind an activity may have, and has.
 #[derive(Debug)]
 pub struct Quota {
     most: u32,
     held: AtomicU32,
+    weight: Option<Weight>,
+}
+
+/// What one of a kind takes of the kernel's memory, and on whose bill that is.
+#[derive(Clone, Copy, Debug)]
+pub struct Weight {
+    /// Who pays.
+    pub activity: ActivityId,
+    /// What it is.
+    pub kind: ObjectKind,
+    /// How much it takes.
+    pub each: Bytes,
+}
+
+impl Weight {
+    fn of(self, count: u32) -> Bytes {
+        Bytes::new(self.each.get().saturating_mul(count.into()))
+    }
 }
 
 impl Quota {
     /// So many; any number if `None`.
     #[must_use]
     pub fn new(most: Option<u32>) -> Arc<Self> {
-        Arc::new(Self { most: most.unwrap_or(u32::MAX), held: AtomicU32::new(0) })
+        Arc::new(Self { most: most.unwrap_or(u32::MAX), held: AtomicU32::new(0), weight: None })
+    }
+
+    /// The same, of what takes so much memory each.
+    #[must_use]
+    pub fn weighing(most: Option<u32>, weight: Weight) -> Arc<Self> {
+        let (most, weight) = (most.unwrap_or(u32::MAX), Some(weight));
+        Arc::new(Self { most, held: AtomicU32::new(0), weight })
     }
 
     /// How many there are.
@@ -30,19 +59,41 @@ impl Quota {
     /// Whether there is room for so many more.
     #[must_use]
     pub fn has_room(&self, more: u32) -> bool {
+        let fits = |weight: Weight| {
+            vortex_machine::object_fits(weight.activity, weight.kind, weight.of(more))
+        };
         self.held().checked_add(more).is_some_and(|all| all <= self.most)
+            && self.weight.is_none_or(fits)
     }
 
     fn take(&self, more: u32) -> bool {
         let taken = self.held.fetch_update(Ordering::AcqRel, Ordering::Acquire, |held| {
             held.checked_add(more).filter(|&all| all <= self.most)
         });
-        taken.is_ok()
+        let charge = |weight: Weight| {
+            vortex_machine::charge_object(weight.activity, weight.kind, weight.of(more))
+        };
+        let charged = taken.is_ok() && self.weight.is_none_or(charge);
+        if taken.is_ok() && !charged {
+            self.held.fetch_sub(more, Ordering::AcqRel);
+        }
+        charged
+    }
+
+    /// So many more, room or not.
+    fn put(&self, more: u32) {
+        self.held.fetch_add(more, Ordering::AcqRel);
+        if let Some(weight) = self.weight {
+            vortex_machine::force_object(weight.activity, weight.kind, weight.of(more));
+        }
     }
 
     fn give(&self, fewer: u32) {
         // No more is given than was taken: it cannot wrap.
         self.held.fetch_sub(fewer, Ordering::AcqRel);
+        if let Some(weight) = self.weight {
+            vortex_machine::refund_object(weight.activity, weight.kind, weight.of(fewer));
+        }
     }
 }
 
@@ -101,7 +152,7 @@ impl Held {
         if !self.set(count)
             && let Some(quota) = &self.quota
         {
-            quota.held.fetch_add(count.saturating_sub(self.count), Ordering::AcqRel);
+            quota.put(count.saturating_sub(self.count));
             self.count = count;
         }
     }

@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Client, Core, Kind, MAGIC, Sample, VERSION};
+use super::{Client, Core, Kind, MAGIC, Memory, Sample, VERSION};
 
 /// Why bytes are no sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,11 +89,14 @@ pub fn decode(bytes: &[u8]) -> Result<Sample, Unreadable> {
     let stamp = from.long()?;
     let megahertz = from.word()?;
     let names = from.list(|from| Ok((from.word()?, from.string()?)))?;
+    let memory = from.list(|from| {
+        Ok(Memory { activity: from.word()?, frames: from.long()?, objects: from.long()? })
+    })?;
     let cores = from.list(core)?;
     if (bytes.len() - from.0.len()) as u64 != length {
         return Err(Unreadable::Length);
     }
-    Ok(Sample { whole, stamp, megahertz, names, cores })
+    Ok(Sample { whole, stamp, megahertz, names, memory, cores })
 }
 
 fn core(from: &mut Bytes<'_>) -> Result<Core, Unreadable> {

@@ -33,6 +33,7 @@ fn sample() -> Sample {
         stamp: 77,
         megahertz: 2600,
         names: vec![(0, "infrastructure".to_string()), (2, "wéb".to_string())],
+        memory: vec![Memory { activity: 2, frames: 9, objects: 1 << 33 }],
         cores: vec![core(0), core(5)],
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Client, Core, Kind, MAGIC, Sample, VERSION};
+use super::{Client, Core, Kind, MAGIC, Memory, Sample, VERSION};
 
 /// Where the sample's length stands.
 const LENGTH_AT: usize = 8;
@@ -21,6 +21,12 @@ pub fn encode(sample: &Sample) -> Vec<u8> {
     for (activity, name) in &sample.names {
         to.extend(activity.to_le_bytes());
         string(&mut to, name);
+    }
+    count(&mut to, sample.memory.len());
+    for Memory { activity, frames, objects } in &sample.memory {
+        to.extend(activity.to_le_bytes());
+        to.extend(frames.to_le_bytes());
+        to.extend(objects.to_le_bytes());
     }
     count(&mut to, sample.cores.len());
     for part in &sample.cores {

@@ -17,6 +17,7 @@ pub use bench::cost;
 pub use experiment::attacks::attacks;
 pub use experiment::budgets::budgets;
 pub use experiment::cpu::ledger;
+pub use experiment::filling::filling;
 pub use experiment::pressure::pressure;
 pub use experiment::stage;
 pub use experiment::subactivities::subactivities;

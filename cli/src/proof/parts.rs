@@ -4,7 +4,7 @@ use super::{
     Extent, Part, Program, Work, boot, booted, cpython, files, fuzz, machines, miri, models,
     readme, runs, services, stack, storage, syscalls,
 };
-use crate::commands::{attacks, budgets, cost, ledger, pressure, subactivities};
+use crate::commands::{attacks, budgets, cost, filling, ledger, pressure, subactivities};
 
 /// The crates that are compiled into the kernel unchanged.
 const KERNEL_CRATES: &[&str] = &[
@@ -226,6 +226,12 @@ pub fn parts() -> Vec<Part> {
             what: "who uses more memory than it may harms only itself; all of it comes back",
             extent: Extent::Normal,
             work: |_| Work::Function(budgets),
+        },
+        Part {
+            name: "objects",
+            what: "who fills the kernel's memory is refused at its own limit; all of it comes back",
+            extent: Extent::Normal,
+            work: |_| Work::Function(filling),
         },
         Part {
             name: "pressure",

@@ -18,14 +18,16 @@ use core::sync::atomic::{AtomicU32, AtomicU64};
 use spin::{Mutex, Once};
 use vortex_assembly::Remark;
 use vortex_config::{Config, ShareForm};
-use vortex_files::{Counted, Owner, Root, Time};
+use vortex_files::{Counted, Root, Time};
 use vortex_grid::{Core, CoreSpec, Frequency, Grid, GridSpec, Sampling};
 use vortex_machine::{Boot, Cpu};
+use vortex_resources::bill::{FileBill, ObjectKind, owner_of};
 use vortex_resources::files::FileSystem;
-use vortex_resources::memory::{AddressSpaces, Reclaimer};
+use vortex_resources::memory::{AddressSpaces, REGION, Reclaimer};
 use vortex_resources::monitor::{Monitor, Samples};
+use vortex_resources::process::signals::SIGNAL;
 use vortex_resources::process::{Allowance, Limits, Processes, Random, Registry, SEED};
-use vortex_resources::quota::Quota;
+use vortex_resources::quota::{Quota, Weight};
 use vortex_resources::{Idle, MOUNTED, Mail, Ports, System, WallClock};
 use vortex_units::{ActivityId, Bytes, Cycles, Micros};
 
@@ -109,7 +111,12 @@ fn read(boot: &Boot, archive: &[u8]) -> Result<Config, Failure> {
 
 /// The root file system: large, so in the heap.
 #[inline(never)]
-fn root(archive: &[u8], limit: Bytes, owner: Owner, time: Time) -> Result<Box<Root>, Failure> {
+fn root(
+    archive: &[u8],
+    limit: Bytes,
+    owner: vortex_files::Owner,
+    time: Time,
+) -> Result<Box<Root>, Failure> {
     Root::load(archive, limit, owner, time).map(Box::new).map_err(Failure::Root)
 }
 
@@ -131,7 +138,7 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
     let time = Time::new((epoch.get() / 1_000_000_000) as i64, 0);
     // As Linux's file system in memory: half of what there is.
     let limit = Bytes::new(frames.get() * 4096 / 2);
-    let owner = Owner::new(ActivityId::INFRASTRUCTURE.index() as u64);
+    let owner = owner_of(ActivityId::INFRASTRUCTURE);
     let mut root = root(archive, limit, owner, time)?;
     let system = Arc::new(System {
         ports: Once::new(),
@@ -178,10 +185,11 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
     }
     let start = services(&config, &names);
     for (activity, (_, id)) in config.activities.iter().zip(&names) {
-        let (owner, limits) = (Owner::new(id.index() as u64), activity.limits);
+        let (owner, limits) = (owner_of(*id), activity.limits);
         root.set_most(owner, Counted::Open, limits.files);
         root.set_most(owner, Counted::Pipe, limits.pipes);
     }
+    root.set_bill(&FileBill);
     let root = Mutex::new(Some(root));
     let samples = Arc::new(Samples::new(config.multiplexors.iter().map(|mux| mux.core)));
     let ports = Ports {
@@ -226,8 +234,8 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
             activity: *id,
             limits: Limits { processes, threads },
             threads: Arc::default(),
-            mappings: Quota::new(mappings),
-            signals: Quota::new(signals),
+            mappings: Quota::weighing(mappings, weight(*id, ObjectKind::Region, REGION)),
+            signals: Quota::weighing(signals, weight(*id, ObjectKind::Signal, SIGNAL)),
         }
     });
     system.limits.call_once(|| limits.collect());
@@ -236,6 +244,11 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
     let shared = Shared::new(system, &config, names, samples, ends, (grid.clone(), start));
     let shared = Arc::new(shared.on_disks(swap_on, root_on));
     Ok(Built { shared, config, grid, frequency })
+}
+
+/// Objects of so many bytes each on this bill.
+fn weight(activity: ActivityId, kind: ObjectKind, each: usize) -> Weight {
+    Weight { activity, kind, each: Bytes::new(each as u64) }
 }
 
 /// The key of the first random bytes: the processor's word, where it has one, and what else

@@ -36,6 +36,8 @@ pub struct Shared {
     pub patience: Cycles,
     /// The time stamp when the first program began; zero before.
     pub first: AtomicU64,
+    /// What of the heap was on no bill then.
+    pub rest: AtomicU64,
     pub samples: Arc<Samples>,
     pub debug_exit: bool,
     /// The longest stretches of the kernel's, if they are to be told.
@@ -73,6 +75,7 @@ impl Shared {
             bill: Mutex::default(),
             patience,
             first: AtomicU64::new(0),
+            rest: AtomicU64::new(0),
             samples,
             debug_exit,
             stretches: runs.then(Stretches::default),

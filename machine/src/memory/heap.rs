@@ -94,10 +94,11 @@ unsafe impl Source for FromFrames {
         let wanted = (layout.size() + layout.align() + PAGE).next_multiple_of(STEP);
         let range = |bytes: usize| take_range((bytes / PAGE) as u64);
         let small = (layout.size() + layout.align() + PAGE).next_multiple_of(PAGE);
-        let (place, size) = match range(wanted) {
-            Some(place) => (place, wanted),
-            None => (range(small).ok_or(())?, small),
-        };
+        // Where memory is in pieces, a single frame has room for what is small.
+        let single = if layout.size() + layout.align() <= PAGE / 2 { PAGE } else { small };
+        let sizes = [wanted, small, single];
+        let found = sizes.into_iter().find_map(|size| Some((range(size)?, size)));
+        let (place, size) = found.ok_or(())?;
         // SAFETY: the range is ours from now on, mapped and writable.
         unsafe { talc.claim(pointer(place), size) }.map(drop).ok_or(())
     }

@@ -5,6 +5,7 @@ mod heap;
 mod kernel_map;
 mod magazines;
 mod multiplexed;
+mod objects;
 mod physical;
 mod window;
 
@@ -17,6 +18,8 @@ pub(crate) use kernel_map::{
 };
 pub(crate) use magazines::{Magazines, of_core as magazines_of};
 pub use multiplexed::{Wanted, multiplex, multiplexor, with_earmarks};
+pub(crate) use objects::Rest;
+pub use objects::{charge_object, force_object, heap_rest, object_fits, refund_object};
 pub use physical::{Frame, Look, Machine, Space, Withdrawn, free_tables};
 pub use vortex_tables::{Access, MapError, PAGE, Seen, USER_END, Use, Work, page_of};
 pub(crate) use window::Window;

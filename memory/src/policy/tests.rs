@@ -5,7 +5,7 @@ use crate::Budget;
 
 fn standing(charged: u64, soft: Option<u64>) -> Standing {
     let budget = Budget { soft: soft.map(Frames::new), ..Budget::default() };
-    Standing { charged: Frames::new(charged), budget }
+    Standing { charged: Frames::new(charged), budget, ..Standing::default() }
 }
 
 const OLD: Candidate = Candidate { recency: 1, modified: true, born: 9 };

@@ -31,6 +31,9 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         3 => n.clone().prop_map(Action::TakeEarmarked),
         1 => n.prop_map(Action::GiveUp),
         1 => (0usize..4).prop_map(Action::Kill),
+        3 => (0usize..4, 0u64..20_000, prop::bool::weighted(0.1))
+            .prop_map(|(a, bytes, forced)| Action::Make(a, bytes, forced)),
+        3 => (0usize..64).prop_map(Action::Unmake),
     ];
     prop::collection::vec(action, 1..300)
 }

@@ -50,6 +50,8 @@ pub struct Model {
     pub orders: Vec<Out>,
     pub closed: BTreeSet<usize>,
     pub retired: BTreeSet<usize>,
+    /// Kernel objects: whose, and of how many bytes.
+    pub objects: Vec<(usize, u64)>,
 }
 
 impl Model {
@@ -60,6 +62,13 @@ impl Model {
         let held: u64 = held.map(|held| if held.huge { 512 } else { 1 }).sum();
         let waiting = self.waiters.values().filter(|waiting| waiting.activity == activity);
         held + waiting.map(|waiting| waiting.earmarks.len() as u64).sum::<u64>()
+    }
+
+    /// Bytes of an activity's objects, and the frames that they begin.
+    pub fn objects_of(&self, activity: usize) -> (u64, u64) {
+        let own = self.objects.iter().filter(|object| object.0 == activity);
+        let bytes = own.map(|object| object.1).sum::<u64>();
+        (bytes, bytes.div_ceil(4096))
     }
 
     /// Whether the frame is a waiter's.

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use vortex_memory::policy::Policy;
 use vortex_memory::{
-    Account, Answer, Budget, Cookie, Due, FrameId, Information, Left, Multiplexor, Order, OrderId,
-    ResourceId, Spec, Stale, Step, WaitError, WaiterId, Why,
+    Account, Answer, Budget, Cookie, Due, FrameId, Information, Left, Multiplexor, ObjectKind,
+    Order, OrderId, ResourceId, Spec, Stale, Step, WaitError, WaiterId, Why,
 };
-use vortex_units::{ActivityId, CoreId, Frames};
+use vortex_units::{ActivityId, Bytes, CoreId, Frames};
 
 use crate::mirror::{Held, Model, Out, Waiting};
 
@@ -31,9 +31,13 @@ pub enum Action {
     TakeEarmarked(usize),
     GiveUp(usize),
     Kill(usize),
+    /// An object of so many bytes; whatever the limits, or not.
+    Make(usize, u64, bool),
+    Unmake(usize),
 }
 
 const RESERVE: u64 = 4;
+const OBJECT: ObjectKind = ObjectKind::File;
 
 pub struct World {
     multiplexor: Multiplexor,
@@ -118,7 +122,8 @@ impl World {
             return Err(Why::Closed);
         }
         let charged = self.model.charged(place);
-        if self.budgets[place].hard.is_some_and(|hard| charged + frames > hard.get()) {
+        let objects = self.model.objects_of(place).1;
+        if self.budgets[place].hard.is_some_and(|hard| charged + objects + frames > hard.get()) {
             return Err(Why::Hard);
         }
         let need = (charged + frames).saturating_sub(charged.max(self.minimum(place)));
@@ -167,6 +172,44 @@ impl World {
                 if place > 0 {
                     self.multiplexor.close(activity(place));
                     self.model.closed.insert(place);
+                }
+            }
+            Action::Make(place, bytes, forced) => self.make(place, bytes, forced),
+            Action::Unmake(n) => {
+                let count = self.model.objects.len();
+                if count > 0 {
+                    let (place, bytes) = self.model.objects.swap_remove(n % count);
+                    self.multiplexor.refund_object(activity(place), OBJECT, Bytes::new(bytes));
+                }
+            }
+        }
+    }
+
+    fn make(&mut self, place: usize, bytes: u64, forced: bool) {
+        if forced {
+            if !self.model.retired.contains(&place) {
+                self.multiplexor.force_object(activity(place), OBJECT, Bytes::new(bytes));
+                self.model.objects.push((place, bytes));
+            }
+            return;
+        }
+        let (_, before) = self.model.objects_of(place);
+        self.model.objects.push((place, bytes));
+        let (_, then) = self.model.objects_of(place);
+        let full = self.budgets[place]
+            .hard
+            .is_some_and(|hard| then > before && self.model.charged(place) + then > hard.get());
+        let charged = self.multiplexor.charge_object(activity(place), OBJECT, Bytes::new(bytes));
+        match charged {
+            Ok(begun) => {
+                assert!(!full && !self.model.closed.contains(&place));
+                assert_eq!(begun.get(), then - before);
+            }
+            Err(error) => {
+                self.model.objects.pop();
+                match error.why {
+                    Why::Closed => assert!(self.model.closed.contains(&place)),
+                    why => assert!(full && why == Why::Hard),
                 }
             }
         }
@@ -414,7 +457,8 @@ impl World {
         let waiting = &self.model.waiters[&waiter];
         assert_eq!(activity(waiting.activity), place);
         let hard = self.budgets[waiting.activity].hard;
-        if hard.is_some_and(|hard| self.model.charged(waiting.activity) >= hard.get()) {
+        let objects = self.model.objects_of(waiting.activity).1;
+        if hard.is_some_and(|hard| self.model.charged(waiting.activity) + objects >= hard.get()) {
             assert!(holders.contains(&waiting.activity), "no other can help it");
         }
         self.model.orders.push(Out { id, frame, waiter, given: false, parked: false });
@@ -553,8 +597,12 @@ impl World {
         let billed: u64 = ledger.bills.iter().map(|(_, bytes)| bytes.get()).sum();
         assert_eq!(billed + ledger.free.bytes().get(), self.total * 4096, "to the byte");
         for place in (0..4).filter(|place| !self.model.retired.contains(place)) {
-            let charged = self.multiplexor.standing(activity(place)).unwrap().charged;
+            let standing = self.multiplexor.standing(activity(place)).unwrap();
+            let charged = standing.charged;
             assert_eq!(charged.get(), self.model.charged(place), "{place}");
+            let (bytes, frames) = self.model.objects_of(place);
+            assert_eq!(standing.objects.get(), frames, "{place}");
+            assert_eq!(self.multiplexor.objects(activity(place)).unwrap().bytes.get(), bytes);
             let hard = self.budgets[place].hard;
             assert!(hard.is_none_or(|hard| charged <= hard));
         }
@@ -623,6 +671,11 @@ impl World {
             if self.model.frames.contains_key(&frame) {
                 self.leave(0, CoreId::new(0));
             }
+        }
+        while !self.model.objects.is_empty() {
+            let place = self.model.objects[0].0;
+            assert!(!self.multiplexor.retire(activity(place)), "objects are left");
+            self.act(Action::Unmake(0));
         }
         for place in 1..4 {
             assert!(self.multiplexor.retire(activity(place)));

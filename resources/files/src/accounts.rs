@@ -3,6 +3,8 @@
 //! Every page, node, name and open file is charged to an owner when it is made and
 //! credited to the same owner when it is gone. Invariant: the sum over the owners is what
 //! is used, and never above the limit.
+//!
+//! Beside that, who pays for the kernel's memory may be told of it ([`Bill`]), and refuse it.
 
 use alloc::collections::BTreeMap;
 
@@ -24,6 +26,68 @@ impl Owner {
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
+    }
+}
+
+/// What the file system's memory is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The tree: files, their bytes, their names.
+    Tree,
+    /// What processes have open: files, descriptors, pipes with what is in them, locks.
+    Open,
+}
+
+/// The bills on which memory is, as the kernel keeps them. It is charged before it is taken.
+pub trait Bill: Send + Sync {
+    /// So many bytes more; false where the owner gets no more.
+    fn charge(&self, owner: Owner, kept: Kept, bytes: u64) -> bool;
+
+    /// So many less.
+    fn credit(&self, owner: Owner, kept: Kept, bytes: u64);
+}
+
+/// Bytes on a bill, until this is dropped.
+pub(crate) struct Charge {
+    bill: Option<&'static dyn Bill>,
+    owner: Owner,
+    kept: Kept,
+    bytes: u64,
+}
+
+impl Charge {
+    /// On no bill.
+    pub const fn none() -> Self {
+        Self { bill: None, owner: Owner::new(0), kept: Kept::Open, bytes: 0 }
+    }
+
+    /// As much once more; `None` where the owner gets no more.
+    pub fn again(&self) -> Option<Self> {
+        let mut again = self.empty();
+        again.grow(self.bytes).then_some(again)
+    }
+
+    /// Nothing yet, for the same owner.
+    pub const fn empty(&self) -> Self {
+        Self { bill: self.bill, owner: self.owner, kept: self.kept, bytes: 0 }
+    }
+
+    /// So many more; false, with nothing changed, where the owner gets no more.
+    #[must_use]
+    pub fn grow(&mut self, more: u64) -> bool {
+        let fits = self.bill.is_none_or(|bill| bill.charge(self.owner, self.kept, more));
+        if fits {
+            self.bytes = self.bytes.saturating_add(more);
+        }
+        fits
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        if let Some(bill) = self.bill.filter(|_| self.bytes > 0) {
+            bill.credit(self.owner, self.kept, self.bytes);
+        }
     }
 }
 
@@ -84,14 +148,44 @@ pub(crate) struct Accounts {
     limit: u64,
     used: u64,
     owners: BTreeMap<Owner, Account>,
+    bill: Option<&'static dyn Bill>,
 }
 
 impl Accounts {
     pub fn new(limit: Bytes) -> Self {
-        Self { limit: limit.get(), used: 0, owners: BTreeMap::new() }
+        Self { limit: limit.get(), used: 0, owners: BTreeMap::new(), bill: None }
     }
 
-    pub fn charge(&mut self, owner: Owner, bytes: u64) -> Result<(), Errno> {
+    /// What is charged from now on is on these bills too.
+    pub fn set_bill(&mut self, bill: &'static dyn Bill) {
+        self.bill = Some(bill);
+    }
+
+    /// Nothing yet on an owner's bill.
+    pub const fn bill_of(&self, owner: Owner, kept: Kept) -> Charge {
+        Charge { bill: self.bill, owner, kept, bytes: 0 }
+    }
+
+    /// So many bytes more, on the owner's bill too.
+    pub fn charge(&mut self, owner: Owner, kept: Kept, bytes: u64) -> Result<(), Errno> {
+        self.count(owner, bytes)?;
+        if self.bill.is_none_or(|bill| bill.charge(owner, kept, bytes)) {
+            return Ok(());
+        }
+        self.discount(owner, bytes);
+        Err(if kept == Kept::Tree { Errno::ENOSPC } else { Errno::ENOMEM })
+    }
+
+    /// So many less.
+    pub fn credit(&mut self, owner: Owner, kept: Kept, bytes: u64) {
+        self.discount(owner, bytes);
+        if let Some(bill) = self.bill {
+            bill.credit(owner, kept, bytes);
+        }
+    }
+
+    /// So many bytes more, which are on a bill by themselves ([`Charge`]).
+    pub fn count(&mut self, owner: Owner, bytes: u64) -> Result<(), Errno> {
         let used = self.used.checked_add(bytes).ok_or(Errno::ENOSPC)?;
         if used > self.limit {
             return Err(Errno::ENOSPC);
@@ -106,7 +200,8 @@ impl Accounts {
         Ok(())
     }
 
-    pub fn credit(&mut self, owner: Owner, bytes: u64) {
+    /// So many of those less.
+    pub fn discount(&mut self, owner: Owner, bytes: u64) {
         self.used = self.used.saturating_sub(bytes);
         if let Some(account) = self.owners.get_mut(&owner) {
             account.held = account.held.saturating_sub(bytes);
@@ -118,13 +213,13 @@ impl Accounts {
 
     pub fn set_budget(&mut self, owner: Owner, budget: Option<Bytes>) {
         self.owners.entry(owner).or_default().budget = budget.map(Bytes::get);
-        self.credit(owner, 0);
+        self.discount(owner, 0);
     }
 
     /// Limits how many an owner may have.
     pub fn set_most(&mut self, owner: Owner, what: Counted, most: Option<u32>) {
         self.owners.entry(owner).or_default().count(what).most = most;
-        self.credit(owner, 0);
+        self.discount(owner, 0);
     }
 
     /// One more. `ENFILE` if the owner has as many as it may.
@@ -137,7 +232,7 @@ impl Accounts {
         if let Some(account) = self.owners.get_mut(&owner) {
             account.count(what).give();
         }
-        self.credit(owner, 0);
+        self.discount(owner, 0);
     }
 
     /// How many an owner has.

@@ -7,7 +7,7 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Kept};
 use crate::moving::{Sink, Source, WINDOW};
 use crate::page::{PAGE, Page, ZEROS};
 use crate::{Errno, Owner};
@@ -230,11 +230,11 @@ impl Contents {
         match self.pages.entry(index) {
             alloc::collections::btree_map::Entry::Occupied(entry) => Ok(&mut entry.into_mut().page),
             alloc::collections::btree_map::Entry::Vacant(entry) => {
-                accounts.charge(owner, STEP)?;
-                match Page::zeroed() {
+                accounts.count(owner, STEP)?;
+                match Page::charged(accounts.bill_of(owner, Kept::Tree)) {
                     Ok(page) => Ok(&mut entry.insert(Held { page, owner }).page),
                     Err(error) => {
-                        accounts.credit(owner, STEP);
+                        accounts.discount(owner, STEP);
                         Err(error)
                     }
                 }
@@ -245,7 +245,7 @@ impl Contents {
     fn drop_page(&mut self, index: u64, accounts: &mut Accounts) {
         self.change();
         if let Some(held) = self.pages.remove(&index) {
-            accounts.credit(held.owner, STEP);
+            accounts.discount(held.owner, STEP);
         }
     }
 
@@ -295,7 +295,7 @@ impl Contents {
     pub fn reap(&mut self, budget: &mut usize, accounts: &mut Accounts) -> bool {
         while *budget > 0 {
             let Some((_, held)) = self.pages.pop_last() else { return false };
-            accounts.credit(held.owner, STEP);
+            accounts.discount(held.owner, STEP);
             *budget = budget.saturating_sub(1);
         }
         !self.pages.is_empty()

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 
-use crate::accounts::Counted;
+use crate::accounts::{Counted, Kept};
 use crate::directory::Name;
 use crate::inode::{Body, Inode, InodeId};
 use crate::mounted::Listed;
@@ -107,9 +107,9 @@ impl Root {
         owner: Owner,
     ) -> Result<OpenId, Errno> {
         self.accounts.take(owner, Counted::Open)?;
-        if self.charge(owner, OPEN_COST).is_err() {
+        if let Err(error) = self.charge(owner, Kept::Open, OPEN_COST) {
             self.accounts.give(owner, Counted::Open);
-            return Err(Errno::ENFILE);
+            return Err(if error == Errno::ENOMEM { error } else { Errno::ENFILE });
         }
         let made = self.opens.insert(Description {
             node: node.clone(),
@@ -130,7 +130,7 @@ impl Root {
             }
             Err(_) => {
                 self.accounts.give(owner, Counted::Open);
-                self.accounts.credit(owner, OPEN_COST);
+                self.accounts.credit(owner, Kept::Open, OPEN_COST);
             }
         }
         made
@@ -248,7 +248,7 @@ impl Root {
         self.count_writer(id, -1);
         let Some(description) = self.opens.remove(id) else { return };
         self.accounts.give(description.owner, Counted::Open);
-        self.accounts.credit(description.owner, OPEN_COST);
+        self.accounts.credit(description.owner, Kept::Open, OPEN_COST);
         if let Node::Inode(inode) = description.node
             && let Some(inode) = self.inodes.get_mut(inode)
         {

@@ -72,7 +72,7 @@ mod wait;
 mod walk;
 mod walks;
 
-pub use accounts::{Counted, Owner};
+pub use accounts::{Bill, Counted, Kept, Owner};
 pub use contents::{Overlay, Sought};
 pub use description::{Description, Object, OpenId};
 pub use dev::Dev;

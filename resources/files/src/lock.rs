@@ -9,8 +9,9 @@
 
 use alloc::vec::Vec;
 
-use crate::Errno;
+use crate::accounts::{Accounts, Kept};
 use crate::description::OpenId;
+use crate::{Errno, Owner};
 
 /// The most locks on one file: what a call looks through is bounded.
 const MOST: usize = 1024;
@@ -46,14 +47,21 @@ pub struct Held {
     pub owner: LockOwner,
     /// The process that took it, as `F_GETLK` tells it.
     pub pid: i32,
+    /// Who pays for it.
+    pub payer: Owner,
 }
+
+/// What a lock costs.
+pub(crate) const LOCK_COST: u64 = 96;
+/// The most that one call makes: its own, and two ends of what it splits.
+const MADE: u64 = 3;
 
 /// The locks of one file.
 #[derive(Default)]
 pub(crate) struct Locks {
     /// In pieces, so that nothing long is copied when there are more.
     ranges: Vec<Vec<Held>>,
-    whole: Vec<(OpenId, bool)>,
+    whole: Vec<(OpenId, bool, Owner)>,
 }
 
 impl Locks {
@@ -80,6 +88,7 @@ impl Locks {
         pid: i32,
         (first, last): (u64, u64),
         exclusive: Option<bool>,
+        (payer, accounts): (Owner, &mut Accounts),
     ) -> Result<bool, Errno> {
         // What is split leaves two pieces of one.
         if self.ranges.iter().map(Vec::len).sum::<usize>() >= MOST {
@@ -92,6 +101,8 @@ impl Locks {
             reserved.map_err(|_| Errno::ENOLCK)?;
             self.ranges.push(piece);
         }
+        let room = MADE.saturating_mul(LOCK_COST);
+        accounts.charge(payer, Kept::Open, room).map_err(|_| Errno::ENOLCK)?;
         let (mut freed, mut rests) = (false, Vec::new());
         let mut range = exclusive.map(|exclusive| Range { first, last, exclusive });
         let keep = |held: &Held| {
@@ -124,17 +135,19 @@ impl Locks {
                 _ => {
                     freed |= meets;
                     if let Some(end) = first.checked_sub(1).filter(|end| old.first <= *end) {
-                        rests.push(Held { range: Range { last: end, ..old }, ..*held });
+                        rests.push(Held { range: Range { last: end, ..old }, payer, ..*held });
                     }
                     if let Some(begin) = last.checked_add(1).filter(|at| *at <= old.last) {
-                        rests.push(Held { range: Range { first: begin, ..old }, ..*held });
+                        rests.push(Held { range: Range { first: begin, ..old }, payer, ..*held });
                     }
                 }
             }
             false
         };
-        self.keep(keep);
-        rests.extend(range.map(|range| Held { range, owner, pid }));
+        self.keep(accounts, keep);
+        rests.extend(range.map(|range| Held { range, owner, pid, payer }));
+        let unused = MADE.saturating_sub(rests.len() as u64).saturating_mul(LOCK_COST);
+        accounts.credit(payer, Kept::Open, unused);
         for held in rests {
             match self.ranges.iter_mut().find(|piece| piece.len() < PIECE) {
                 Some(piece) => piece.push(held),
@@ -145,43 +158,62 @@ impl Locks {
     }
 
     /// Lets go all ranges of an owner; whether there were any.
-    pub fn release(&mut self, owner: LockOwner) -> bool {
+    pub fn release(&mut self, owner: LockOwner, accounts: &mut Accounts) -> bool {
         let mut any = false;
-        self.keep(|held| {
+        self.keep(accounts, |held| {
             any |= held.owner == owner;
             held.owner != owner
         });
         any
     }
 
-    fn keep(&mut self, mut keep: impl FnMut(&Held) -> bool) {
+    /// Keeps those for which this holds; the others are on nobody's bill any more.
+    fn keep(&mut self, accounts: &mut Accounts, mut keep: impl FnMut(&Held) -> bool) {
         for piece in &mut self.ranges {
-            piece.retain(&mut keep);
+            piece.retain(|held| {
+                let kept = keep(held);
+                if !kept {
+                    accounts.credit(held.payer, Kept::Open, LOCK_COST);
+                }
+                kept
+            });
         }
         self.ranges.retain(|piece| !piece.is_empty());
     }
 
     /// `flock`: whether it is locked now. Another kind of lock first lets the old one go.
-    pub fn lock_whole(&mut self, open: OpenId, exclusive: bool) -> Result<bool, Errno> {
-        if self.whole.contains(&(open, exclusive)) {
+    pub fn lock_whole(
+        &mut self,
+        open: OpenId,
+        exclusive: bool,
+        (payer, accounts): (Owner, &mut Accounts),
+    ) -> Result<bool, Errno> {
+        if self.whole.iter().any(|&(other, how, _)| (other, how) == (open, exclusive)) {
             return Ok(true);
         }
-        self.unlock_whole(open);
-        if self.whole.iter().any(|(_, other)| *other || exclusive) {
+        self.unlock_whole(open, accounts);
+        if self.whole.iter().any(|(_, other, _)| *other || exclusive) {
             return Ok(false);
         }
         if self.whole.len() >= MOST {
             return Err(Errno::ENOLCK);
         }
         self.whole.try_reserve(1).map_err(|_| Errno::ENOLCK)?;
-        self.whole.push((open, exclusive));
+        accounts.charge(payer, Kept::Open, LOCK_COST).map_err(|_| Errno::ENOLCK)?;
+        self.whole.push((open, exclusive, payer));
         Ok(true)
     }
 
     /// Lets go the lock of an open file; whether there was one.
-    pub fn unlock_whole(&mut self, open: OpenId) -> bool {
+    pub fn unlock_whole(&mut self, open: OpenId, accounts: &mut Accounts) -> bool {
         let before = self.whole.len();
-        self.whole.retain(|(other, _)| *other != open);
+        self.whole.retain(|(other, _, payer)| {
+            let kept = *other != open;
+            if !kept {
+                accounts.credit(*payer, Kept::Open, LOCK_COST);
+            }
+            kept
+        });
         self.whole.len() < before
     }
 }
@@ -190,9 +222,11 @@ impl Locks {
 mod tests {
     use super::*;
     use std::vec;
+    use vortex_units::Bytes;
 
     const A: LockOwner = LockOwner::Process(1);
     const B: LockOwner = LockOwner::Process(2);
+    const PAYER: Owner = Owner::new(7);
 
     fn held(locks: &Locks) -> Vec<(u64, u64, bool)> {
         let of = |held: &Held| (held.range.first, held.range.last, held.range.exclusive);
@@ -204,26 +238,30 @@ mod tests {
     #[test]
     fn ranges_of_one_owner_join_split_and_change() {
         let mut locks = Locks::default();
-        assert_eq!(locks.set(A, 1, (0, 9), Some(false)), Ok(false));
-        assert_eq!(locks.set(A, 1, (10, 19), Some(false)), Ok(false));
+        let mut accounts = Accounts::new(Bytes::new(10_000));
+        assert_eq!(locks.set(A, 1, (0, 9), Some(false), (PAYER, &mut accounts)), Ok(false));
+        assert_eq!(locks.set(A, 1, (10, 19), Some(false), (PAYER, &mut accounts)), Ok(false));
         assert_eq!(held(&locks), vec![(0, 19, false)]);
-        assert_eq!(locks.set(A, 1, (5, 7), Some(true)), Ok(true));
+        assert_eq!(locks.set(A, 1, (5, 7), Some(true), (PAYER, &mut accounts)), Ok(true));
         assert_eq!(held(&locks), vec![(0, 4, false), (5, 7, true), (8, 19, false)]);
-        assert_eq!(locks.set(A, 1, (6, 6), None), Ok(true));
+        assert_eq!(accounts.held(PAYER), 3 * LOCK_COST);
+        assert_eq!(locks.set(A, 1, (6, 6), None, (PAYER, &mut accounts)), Ok(true));
         assert_eq!(held(&locks), vec![(0, 4, false), (5, 5, true), (7, 7, true), (8, 19, false)]);
-        assert_eq!(locks.set(A, 1, (0, u64::MAX), None), Ok(true));
+        assert_eq!(locks.set(A, 1, (0, u64::MAX), None, (PAYER, &mut accounts)), Ok(true));
         assert!(locks.is_empty());
+        assert_eq!(accounts.held(PAYER), 0);
     }
 
     #[test]
     fn readers_share_and_writers_do_not() {
         let mut locks = Locks::default();
+        let mut accounts = Accounts::new(Bytes::new(10_000));
         let whole = |exclusive| Range { first: 0, last: u64::MAX, exclusive };
-        assert_eq!(locks.set(A, 1, (3, 4), Some(false)), Ok(false));
+        assert_eq!(locks.set(A, 1, (3, 4), Some(false), (PAYER, &mut accounts)), Ok(false));
         assert_eq!(locks.conflict(B, whole(false)), None);
         assert_eq!(locks.conflict(B, whole(true)).map(|held| held.owner), Some(A));
         assert_eq!(locks.conflict(A, whole(true)), None, "one's own is none");
-        assert!(locks.release(A));
+        assert!(locks.release(A, &mut accounts));
         assert_eq!(locks.conflict(B, whole(true)), None);
     }
 }

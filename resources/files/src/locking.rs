@@ -2,12 +2,13 @@
 
 use linux_raw_sys::general as abi;
 
+use crate::accounts::Accounts;
 use crate::description::OpenId;
 use crate::lock::{Held, LockOwner, Range};
 use crate::node::Node;
 use crate::root::Root;
 use crate::wait::Side;
-use crate::{Effects, Errno, WaitKey};
+use crate::{Effects, Errno, Owner, WaitKey};
 
 const READ: i16 = 0;
 const WRITE: i16 = 1;
@@ -52,7 +53,7 @@ impl Root {
         id: OpenId,
         request: u32,
         flock: &[u8; FLOCK],
-        process: (u64, i32),
+        (process, payer): ((u64, i32), Owner),
         effects: &mut Effects,
     ) -> Result<Locked, Errno> {
         let wanted = self.wanted(id, request, flock)?;
@@ -75,7 +76,8 @@ impl Root {
             return Ok(Locked::Waits { key, on: Some(held.owner) });
         }
         let locks = self.locks.entry(number).or_default();
-        let freed = locks.set(owner, pid, (first, last), exclusive);
+        let bill = (payer, &mut self.accounts);
+        let freed = locks.set(owner, pid, (first, last), exclusive, bill);
         if locks.is_empty() {
             self.locks.remove(&number);
         }
@@ -114,6 +116,7 @@ impl Root {
         &mut self,
         id: OpenId,
         operation: u32,
+        payer: Owner,
         effects: &mut Effects,
     ) -> Result<Locked, Errno> {
         let (_, number) = self.lockable(id)?;
@@ -121,13 +124,17 @@ impl Root {
             abi::LOCK_SH => false,
             abi::LOCK_EX => true,
             LOCK_UN => {
-                self.release(number, effects, |locks| locks.unlock_whole(id));
+                self.release(number, effects, |locks, accounts| locks.unlock_whole(id, accounts));
                 return Ok(Locked::Done);
             }
             _ => return Err(Errno::EINVAL),
         };
         let locks = self.locks.entry(number).or_default();
-        let locked = locks.lock_whole(id, exclusive)?;
+        let locked = locks.lock_whole(id, exclusive, (payer, &mut self.accounts));
+        if locks.is_empty() {
+            self.locks.remove(&number);
+        }
+        let locked = locked?;
         // A lock of another kind may have been let go first.
         effects.wake(number, Side::Unlocked);
         if locked {
@@ -145,15 +152,17 @@ impl Root {
             return;
         }
         if let Ok((_, number)) = self.lockable(id) {
-            self.release(number, effects, |locks| locks.release(LockOwner::Process(owner)));
+            self.release(number, effects, |locks, accounts| {
+                locks.release(LockOwner::Process(owner), accounts)
+            });
         }
     }
 
     /// An open file, of this object, is closed for good: its locks are let go.
     pub(crate) fn release_open(&mut self, id: OpenId, number: u64, effects: &mut Effects) {
-        self.release(number, effects, |locks| {
-            let whole = locks.unlock_whole(id);
-            locks.release(LockOwner::Open(id)) || whole
+        self.release(number, effects, |locks, accounts| {
+            let whole = locks.unlock_whole(id, accounts);
+            locks.release(LockOwner::Open(id), accounts) || whole
         });
     }
 
@@ -161,10 +170,10 @@ impl Root {
         &mut self,
         number: u64,
         effects: &mut Effects,
-        release: impl FnOnce(&mut crate::lock::Locks) -> bool,
+        release: impl FnOnce(&mut crate::lock::Locks, &mut Accounts) -> bool,
     ) {
         let Some(locks) = self.locks.get_mut(&number) else { return };
-        if release(locks) {
+        if release(locks, &mut self.accounts) {
             effects.wake(number, Side::Unlocked);
         }
         if locks.is_empty() {

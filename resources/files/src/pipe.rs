@@ -7,7 +7,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Kept};
 use crate::contents::STEP;
 use crate::moving::{Sink, Source, WINDOW};
 use crate::page::PAGE;
@@ -110,7 +110,7 @@ impl Pipe {
             slot.start = slot.start.saturating_add(span);
             let packet = slot.packet;
             if packet || slot.rest().is_empty() {
-                accounts.credit(slot.owner, STEP);
+                accounts.credit(slot.owner, Kept::Open, STEP);
                 self.slots.pop_front();
             }
             if packet {
@@ -174,7 +174,7 @@ impl Pipe {
         bytes.try_reserve_exact(PAGE).map_err(|_| Errno::ENOMEM)?;
         bytes.resize(span, 0);
         source.take(&mut bytes)?;
-        accounts.charge(owner, STEP).map_err(|_| Errno::ENOMEM)?;
+        accounts.charge(owner, Kept::Open, STEP).map_err(|_| Errno::ENOMEM)?;
         self.slots.push_back(Slot { bytes, start: 0, owner, packet });
         Ok(())
     }
@@ -182,7 +182,7 @@ impl Pipe {
     /// Drops what nobody will read.
     pub fn clear(&mut self, accounts: &mut Accounts) {
         for slot in self.slots.drain(..) {
-            accounts.credit(slot.owner, STEP);
+            accounts.credit(slot.owner, Kept::Open, STEP);
         }
         self.capacity = SLOTS;
     }

@@ -3,6 +3,7 @@
 use linux_raw_sys::general as abi;
 
 use crate::Errno;
+use crate::accounts::Kept;
 use crate::directory::Name;
 use crate::inode::InodeId;
 use crate::node::{At, Node};
@@ -130,11 +131,11 @@ impl Root {
     ) -> Result<(), Errno> {
         if to.target.is_none() {
             let cost = ENTRY_COST.saturating_add(to.name.len() as u64);
-            self.charge(caller.owner, cost)?;
+            self.charge(caller.owner, Kept::Tree, cost)?;
             let inserted =
                 self.directory_mut(to.dir)?.insert(to.name.clone(), source, caller.owner);
             if let Err(error) = inserted {
-                self.accounts.credit(caller.owner, cost);
+                self.accounts.credit(caller.owner, Kept::Tree, cost);
                 return Err(error);
             }
         }
@@ -143,7 +144,8 @@ impl Root {
             self.lose_name(target, to.dir, caller.now)?;
         }
         let old = self.directory_mut(from.dir)?.remove(&from.name).ok_or(Errno::ENOENT)?;
-        self.accounts.credit(old.owner, ENTRY_COST.saturating_add(from.name.len() as u64));
+        let freed = ENTRY_COST.saturating_add(from.name.len() as u64);
+        self.accounts.credit(old.owner, Kept::Tree, freed);
         self.moved(source, from.dir, to.dir, &to.name)?;
         self.stamp(caller, from, to, source)
     }

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 use linux_raw_sys::general as abi;
 
-use crate::accounts::{Accounts, Counted};
+use crate::accounts::{Accounts, Bill, Counted, Kept};
 use crate::contents::{Contents, Overlay};
 use crate::description::Description;
 use crate::directory::{Directory, Name};
@@ -170,6 +170,11 @@ impl Root {
         self.accounts.set_most(owner, what, most);
     }
 
+    /// From now on what owners hold is on these bills too.
+    pub fn set_bill(&mut self, bill: &'static dyn Bill) {
+        self.accounts.set_bill(bill);
+    }
+
     /// How many an owner has.
     #[must_use]
     pub fn counted(&self, owner: Owner, what: Counted) -> u32 {
@@ -253,9 +258,9 @@ impl Root {
         some
     }
 
-    pub(crate) fn charge(&mut self, owner: Owner, bytes: u64) -> Result<(), Errno> {
-        match self.accounts.charge(owner, bytes) {
-            Err(error) if self.relieve(error) => self.accounts.charge(owner, bytes),
+    pub(crate) fn charge(&mut self, owner: Owner, kept: Kept, bytes: u64) -> Result<(), Errno> {
+        match self.accounts.charge(owner, kept, bytes) {
+            Err(error) if self.relieve(error) => self.accounts.charge(owner, kept, bytes),
             result => result,
         }
     }
@@ -364,7 +369,7 @@ impl Root {
         now: Time,
     ) -> Result<InodeId, Errno> {
         let cost = cost(&body);
-        self.charge(owner, cost)?;
+        self.charge(owner, Kept::Tree, cost)?;
         let number = self.last_number.saturating_add(1);
         let made = self.inodes.insert(Inode {
             number,
@@ -385,7 +390,7 @@ impl Root {
         });
         match made {
             Ok(_) => self.last_number = number,
-            Err(_) => self.accounts.credit(owner, cost),
+            Err(_) => self.accounts.credit(owner, Kept::Tree, cost),
         }
         made
     }
@@ -399,10 +404,10 @@ impl Root {
         owner: Owner,
     ) -> Result<(), Errno> {
         let cost = ENTRY_COST.saturating_add(name.len() as u64);
-        self.charge(owner, cost)?;
+        self.charge(owner, Kept::Tree, cost)?;
         let is_directory = self.inode(id)?.is_directory();
         if let Err(error) = self.directory_mut(dir)?.insert(name, id, owner) {
-            self.accounts.credit(owner, cost);
+            self.accounts.credit(owner, Kept::Tree, cost);
             return Err(error);
         }
         let inode = self.inode_mut(id)?;
@@ -420,7 +425,8 @@ impl Root {
         let parent = self.inode_mut(dir)?;
         let entry = parent.directory_mut().and_then(|d| d.remove(name)).ok_or(Errno::ENOENT)?;
         parent.touch(now);
-        self.accounts.credit(entry.owner, ENTRY_COST.saturating_add(name.len() as u64));
+        let freed = ENTRY_COST.saturating_add(name.len() as u64);
+        self.accounts.credit(entry.owner, Kept::Tree, freed);
         self.lose_name(entry.inode, dir, now)
     }
 
@@ -474,7 +480,7 @@ impl Root {
             }
             let inode = self.inodes.remove(id)?;
             self.copy_goes(&inode);
-            self.accounts.credit(inode.owner, cost(&inode.body));
+            self.accounts.credit(inode.owner, Kept::Tree, cost(&inode.body));
             match inode.body {
                 Body::File(contents) => self.doom(contents),
                 Body::Fifo(mut pipe) => {

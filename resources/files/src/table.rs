@@ -6,10 +6,11 @@
 use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 
+use crate::accounts::{Charge, Kept};
 use crate::description::OpenId;
 use crate::node::Fd;
 use crate::root::Root;
-use crate::{Effects, Errno};
+use crate::{Effects, Errno, Owner};
 
 /// The usual limit of a process's descriptors.
 pub const USUAL_LIMIT: u32 = 1024;
@@ -18,6 +19,8 @@ pub const USUAL_LIMIT: u32 = 1024;
 const CLOSE_RANGE_UNSHARE: u32 = 1 << 1;
 const CLOSE_RANGE_CLOEXEC: u32 = 1 << 2;
 
+/// Places that a table begins with.
+const FEWEST: usize = 16;
 /// Numbers that are looked at in one call of those that go on.
 const LOOKS: usize = 1024;
 
@@ -36,6 +39,8 @@ pub struct Table {
     lowest: usize,
     /// Whose it is, for locks.
     owner: u64,
+    /// Its memory, on a bill.
+    charge: Charge,
 }
 
 impl Default for Table {
@@ -48,7 +53,28 @@ impl Table {
     /// An empty table, with the limit that `RLIMIT_NOFILE` sets.
     #[must_use]
     pub const fn new(limit: u32) -> Self {
-        Self { slots: Vec::new(), limit, lowest: 0, owner: 0 }
+        Self { slots: Vec::new(), limit, lowest: 0, owner: 0, charge: Charge::none() }
+    }
+
+    /// An empty one, whose memory is on an owner's bill.
+    #[must_use]
+    pub fn billed(limit: u32, root: &Root, owner: Owner) -> Self {
+        Self { charge: root.accounts.bill_of(owner, Kept::Open), ..Self::new(limit) }
+    }
+
+    /// Sees to it that there are so many places.
+    fn reserve(&mut self, length: usize) -> Result<(), Errno> {
+        let has = self.slots.capacity();
+        if length <= has {
+            return Ok(());
+        }
+        let wanted = length.max(has.saturating_mul(2)).max(FEWEST);
+        let more = wanted.saturating_sub(has).saturating_mul(size_of::<Option<Slot>>());
+        if !self.charge.grow(more as u64) {
+            return Err(Errno::ENOMEM);
+        }
+        let missing = wanted.saturating_sub(self.slots.len());
+        self.slots.try_reserve_exact(missing).map_err(|_| Errno::ENOMEM)
     }
 
     /// `RLIMIT_NOFILE`: numbers from here on are not given out.
@@ -119,8 +145,7 @@ impl Table {
         let fd = Fd::new(i32::try_from(index).map_err(|_| Errno::EMFILE)?);
         if index >= self.slots.len() {
             let length = index.saturating_add(1);
-            let more = length.saturating_sub(self.slots.len());
-            self.slots.try_reserve(more).map_err(|_| Errno::ENOMEM)?;
+            self.reserve(length)?;
             self.slots.resize(length, None);
         }
         if let Some(place) = self.slots.get_mut(index) {
@@ -308,7 +333,7 @@ impl Table {
     /// An empty table with the same limit, for [`Table::copy_some`].
     #[must_use]
     pub fn like(&self) -> Self {
-        Self::new(self.limit)
+        Self { charge: self.charge.empty(), ..Self::new(self.limit) }
     }
 
     /// Copies some more for a new process: the open files are shared, the numbers are not.
@@ -319,7 +344,7 @@ impl Table {
     pub fn copy_some(&self, root: &mut Root, copy: &mut Self, most: usize) -> Result<bool, Errno> {
         let from = copy.slots.len();
         if from == 0 {
-            copy.slots.try_reserve_exact(self.slots.len()).map_err(|_| Errno::ENOMEM)?;
+            copy.reserve(self.slots.len())?;
         }
         for slot in self.slots.iter().skip(from).take(most) {
             copy.slots.push(slot.filter(|slot| root.share(slot.open).is_ok()));

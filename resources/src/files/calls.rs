@@ -5,13 +5,14 @@ use vortex_abi::linux::general::{
     MFD_CLOEXEC, O_CLOEXEC, O_CREAT, O_TRUNC, O_WRONLY, RWF_DSYNC, RWF_HIPRI, RWF_SYNC,
 };
 use vortex_abi::{Errno, Files};
-use vortex_files::{At, Fd, Opened, Owner};
+use vortex_files::{At, Fd, Opened};
 use vortex_grid::Context;
 
 use super::request::FileCall;
 use super::resource::{Done, FileSystem};
 use super::times::timespec;
 use crate::Mail;
+use crate::bill::owner_of;
 use crate::process::{Select, is_lock};
 
 pub(super) type Cx<'a> = Context<'a, Mail>;
@@ -86,7 +87,7 @@ impl FileSystem {
                 None => Err(Errno::EINVAL),
             },
             Files::Fcntl { fd, request, .. } if is_lock(request) => {
-                self.lock_range(call, fd, request)
+                self.lock_range(call, fd, request, owner_of(cx.root()))
             }
             Files::Mincore { address, length, .. } => Self::residence(call, address, length),
             Files::Getrandom { flags, .. } => self.random(call, flags),
@@ -94,7 +95,9 @@ impl FileSystem {
                 self.close_range(call, (first, last), flags)
             }
             Files::Lseek { fd, offset, whence } => self.seek(call, fd, offset, whence),
-            Files::Flock { fd, operation } => self.lock_whole(call, fd, operation as u32),
+            Files::Flock { fd, operation } => {
+                self.lock_whole(call, fd, operation as u32, owner_of(cx.root()))
+            }
             Files::Ioctl { fd, request, .. } => self.ioctl(call, fd, request),
             Files::Fallocate { fd, mode, offset, length } => {
                 self.allocate(call, fd, mode, (offset, length), cx)
@@ -118,7 +121,7 @@ impl FileSystem {
     /// Calls on descriptors.
     fn descriptor(&mut self, call: &FileCall, cx: &Cx<'_>) -> Result {
         let now = self.time(cx.now());
-        let owner = Owner::new(cx.root().index() as u64);
+        let owner = owner_of(cx.root());
         self.limited(call)?;
         let (root, effects) = (&mut self.root, &mut self.effects);
         let table = &mut self.files.get_mut(&call.files).ok_or(Errno::EBADF)?.table;

@@ -8,7 +8,7 @@
 use alloc::vec::Vec;
 
 use vortex_abi::Errno;
-use vortex_files::{Dev, Object, OpenId, Owner};
+use vortex_files::{Dev, Object, OpenId};
 use vortex_grid::{At, Context, Continuation, Kept, Labels, Outcome};
 use vortex_machine::PAGE;
 use vortex_storage::{MOST_BYTES, MOST_PIECES, Memory};
@@ -16,6 +16,7 @@ use vortex_units::{ActivityId, Bytes};
 
 use super::request::{FileCall, FileRequest};
 use super::resource::{Done, FileSystem, Next};
+use crate::bill::owner_of;
 use crate::storage::{DiskMemory, DiskReply, Operation, VolumeId, VolumeRequest};
 use crate::{Answer, Mail};
 
@@ -91,7 +92,7 @@ impl FileSystem {
                 continue;
             }
             let dev = Dev::new(VolumeId::MAJOR, id.minor());
-            let owner = Owner::new(ActivityId::INFRASTRUCTURE.index() as u64);
+            let owner = owner_of(ActivityId::INFRASTRUCTURE);
             let name = alloc::format!("{id}");
             // Something else may have the name: then the image's maker wants it so.
             let _ = self.root.add_disk(&name, (dev, volume.bytes()), owner, now);

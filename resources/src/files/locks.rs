@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 
 use vortex_abi::linux::general::{F_GETLK, F_OFD_GETLK, F_OFD_SETLKW, F_SETLKW};
 use vortex_abi::{Errno, Fd};
-use vortex_files::{FLOCK, LockOwner, Locked};
+use vortex_files::{FLOCK, LockOwner, Locked, Owner};
 
 use super::request::FileCall;
 use super::resource::{Done, FileSystem};
@@ -69,6 +69,7 @@ impl FileSystem {
         call: &FileCall,
         fd: Fd,
         request: u32,
+        payer: Owner,
     ) -> Result<Done, Errno> {
         let open = self.open_of(call, fd)?;
         let flock = call.operands.bytes_of::<FLOCK>(0)?;
@@ -79,7 +80,8 @@ impl FileSystem {
             return Ok(Done::Value(0));
         }
         self.lock_waits.remove(call.thread.tid);
-        match self.root.lock_range(open, request, &flock, process, &mut self.effects)? {
+        let (root, effects) = (&mut self.root, &mut self.effects);
+        match root.lock_range(open, request, &flock, (process, payer), effects)? {
             Locked::Done => Ok(Done::Value(0)),
             Locked::Waits { key, on } => {
                 if let (F_SETLKW, Some(on)) = (request, on) {
@@ -100,9 +102,10 @@ impl FileSystem {
         call: &FileCall,
         fd: Fd,
         operation: u32,
+        payer: Owner,
     ) -> Result<Done, Errno> {
         let open = self.open_of(call, fd)?;
-        match self.root.lock_whole(open, operation, &mut self.effects)? {
+        match self.root.lock_whole(open, operation, payer, &mut self.effects)? {
             Locked::Done => Ok(Done::Value(0)),
             Locked::Waits { key, .. } => Ok(Done::Wait([key].into(), None)),
         }

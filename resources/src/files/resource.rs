@@ -8,7 +8,7 @@ use core::cell::RefCell;
 use core::sync::atomic::Ordering;
 
 use vortex_abi::Errno;
-use vortex_files::{Caller, Effects, NoProc, Owner, ProcSource, Root, Time, WaitKey, Walks};
+use vortex_files::{Caller, Effects, NoProc, ProcSource, Root, Time, WaitKey, Walks};
 use vortex_grid::{At, Context, Labels, Outcome, Port, Resource};
 use vortex_units::Cycles;
 
@@ -21,6 +21,7 @@ use super::request::{FileCall, FileRequest, FilesId};
 use super::tables::Files;
 use super::terminal::Terminal;
 use super::waits::Waits;
+use crate::bill::owner_of;
 use crate::graves::free_some;
 use crate::memory::Shared;
 use crate::process::signals::Signal;
@@ -331,7 +332,7 @@ impl FileSystem {
             Some(view) => view,
             None => &NoProc,
         };
-        let owner = Owner::new(cx.root().index() as u64);
+        let owner = owner_of(cx.root());
         let largest = process.map_or(u64::MAX, |process| process.limits.soft(Limited::FileSize));
         let (table, place) = (&files.table, &files.place);
         let caller = Caller { table, place, proc, owner, largest, walks, now };

@@ -3,11 +3,12 @@
 use alloc::boxed::Box;
 
 use vortex_abi::Errno;
-use vortex_files::{At as PathAt, Caller, Fd, NoProc, Opened, Owner, Place, Table, USUAL_LIMIT};
+use vortex_files::{At as PathAt, Caller, Fd, NoProc, Opened, Place, Table, USUAL_LIMIT};
 
 use super::calls::Cx;
 use super::request::{FileCall, FilesId};
 use super::resource::{Done, FileSystem};
+use crate::bill::owner_of;
 
 /// Descriptors that are copied, or closed, in one run.
 const COPIED: usize = 256;
@@ -26,9 +27,9 @@ impl FileSystem {
     pub(super) fn fresh(&mut self, cx: &Cx<'_>) -> Result<FilesId, Errno> {
         self.attach_disks(cx);
         let now = self.time(cx.now());
-        let owner = Owner::new(cx.root().index() as u64);
-        let mut files =
-            Files { table: Table::new(USUAL_LIMIT), place: self.root.place(), users: 1, frozen: 0 };
+        let owner = owner_of(cx.root());
+        let table = Table::billed(USUAL_LIMIT, &self.root, owner);
+        let mut files = Files { table, place: self.root.place(), users: 1, frozen: 0 };
         let caller = Caller {
             table: &files.table,
             place: &files.place,

@@ -40,7 +40,7 @@ pub use pin::{Pinned, Unpinned, pin, read_string};
 pub use ramdisk::RamDisk;
 pub(crate) use reclaimer::go;
 pub use reclaimer::{ReclaimRequest, Reclaimer};
-pub use regions::{Backing, Region, Regions, Room};
+pub use regions::{Backing, REGION, Region, Regions, Room};
 pub use room::Patience;
 pub(crate) use room::with_room;
 pub use segments::interpreter;

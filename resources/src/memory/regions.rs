@@ -27,6 +27,10 @@ const CHANGED: usize = 24;
 /// Regions that a fork copies in one run.
 const COPIED: usize = 32;
 
+/// What a region takes of the kernel's memory: its part of the tree, whose nodes are full by
+/// two thirds.
+pub const REGION: usize = (size_of::<Region>() + size_of::<u64>()) * 3 / 2;
+
 /// Where a region's contents come from.
 #[derive(Clone, Debug)]
 pub enum Backing {

@@ -111,11 +111,17 @@ impl Monitor {
         let names = living
             .iter()
             .filter_map(|activity| Some((number(*activity), self.name(*activity, all)?)));
+        let is_own = |of: &performance::Memory| own.contains(&of.activity);
         let sample = Sample {
             whole,
             stamp: parts.first().map_or(0, |first| first.stamp),
             megahertz: u32::try_from(self.frequency.as_megahertz()).unwrap_or(u32::MAX),
             names: names.filter(|(number, _)| own.contains(number)).collect(),
+            memory: living
+                .iter()
+                .filter_map(|activity| memory_of(*activity))
+                .filter(is_own)
+                .collect(),
             cores: cores.collect(),
         };
         let bytes = performance::encode(&sample);
@@ -138,6 +144,14 @@ impl Monitor {
             None => named(activity).cloned(),
         }
     }
+}
+
+/// What an activity fills of memory, if it has an account there.
+fn memory_of(activity: ActivityId) -> Option<performance::Memory> {
+    let memory = vortex_machine::multiplexor()?;
+    let frames = memory.standing(activity).ok()?.charged.get();
+    let objects = memory.objects(activity).ok()?.bytes.get();
+    Some(performance::Memory { activity: number(activity), frames, objects })
 }
 
 fn number(activity: ActivityId) -> u32 {

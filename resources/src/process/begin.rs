@@ -13,6 +13,7 @@ use vortex_units::{ActivityId, Cycles};
 
 use super::cpu_timers::CpuTimers;
 use super::executing::errno;
+use super::limits::PROCESS;
 use super::processes::{Pid, Process, ThreadState};
 use super::records::Record;
 use super::request::ProcessRequest;
@@ -22,6 +23,7 @@ use super::seat::Seat;
 use super::signals::{Actions, Pending};
 use super::thread::Thread;
 use super::threads::ThreadReady;
+use crate::bill::{Charged, ObjectKind};
 use crate::files::{FileRequest, FilesId, Image};
 use crate::memory::{AddressSpace, Loading, Program, Words, interpreter};
 use crate::quota::Quota;
@@ -203,6 +205,7 @@ impl Processes {
             began: Cycles::ZERO,
             running: Mutex::new(None),
             personality: AtomicU32::new(0),
+            bill: Charged::there(activity, ObjectKind::Process, PROCESS),
         }
     }
 

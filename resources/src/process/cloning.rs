@@ -98,6 +98,10 @@ impl Processes {
         if !self.may_grow(call.thread.process.activity, own, !wanted.has(CLONE_THREAD)) {
             return reply(Err(Errno::EAGAIN));
         }
+        let is_process = !wanted.has(CLONE_THREAD);
+        if !Self::has_memory_for(call.thread.process.activity, is_process) {
+            return reply(Err(Errno::ENOMEM));
+        }
         if wanted.has(CLONE_THREAD) {
             let made = self.new_thread(call, &wanted, cx);
             return reply(made);

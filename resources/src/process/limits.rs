@@ -6,11 +6,18 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use vortex_units::ActivityId;
+use vortex_units::{ActivityId, Bytes};
 
 use super::resource::Processes;
 use crate::System;
+use crate::bill::ObjectKind;
 use crate::quota::Quota;
+
+/// What a thread takes of the kernel's memory: its control block with the registers, what
+/// others see of it, its place in tables and its requests.
+pub(super) const THREAD: Bytes = Bytes::new(4 << 10);
+/// What a process takes beside its threads, descriptors and regions.
+pub(super) const PROCESS: Bytes = Bytes::new(8 << 10);
 
 /// An activity's limits; `None` is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +68,12 @@ impl Processes {
         let threads = allowance.threads.load(Ordering::Acquire);
         let processes = self.records.count(activity);
         u64::from(threads) < own && allowance.limits.allow(processes, threads, process)
+    }
+
+    /// Whether there is kernel memory for it.
+    pub(super) fn has_memory_for(activity: ActivityId, process: bool) -> bool {
+        let bytes = if process { THREAD.saturating_add(PROCESS) } else { THREAD };
+        vortex_machine::object_fits(activity, ObjectKind::Process, bytes)
     }
 }
 

@@ -10,10 +10,12 @@ use vortex_units::{ActivityId, CoreId, Cycles};
 
 use super::Threads;
 use super::cpu_timers::CpuTimers;
+use super::limits::THREAD;
 use super::rlimits::Rlimits;
 use super::seat::Seat;
 use super::signals::{Actions, Info, Pending, Signal, SignalSet};
 use super::tasks::Tasks;
+use crate::bill::{Charged, ObjectKind};
 use crate::files::FilesId;
 use crate::memory::AddressSpace;
 use crate::quota::Quota;
@@ -85,6 +87,8 @@ pub struct Process {
     pub began: Cycles,
     /// The file that it runs, which nobody may write meanwhile.
     pub running: Mutex<Option<Arc<()>>>,
+    /// What it takes of the kernel's memory.
+    pub bill: Charged,
 }
 
 impl Process {
@@ -213,6 +217,8 @@ pub struct ThreadState {
     used: AtomicU64,
     /// The core that it is in user mode on, and one; zero if on none.
     pub running: AtomicU16,
+    /// What it and its control block take of the kernel's memory.
+    _bill: Charged,
 }
 
 impl ThreadState {
@@ -220,6 +226,7 @@ impl ThreadState {
     #[must_use]
     pub fn new(tid: Pid, process: Arc<Process>, seat: Arc<Seat>) -> Arc<Self> {
         let pending = Mutex::new(Pending::of(process.signals.clone()));
+        let activity = process.activity;
         let state = Arc::new(Self {
             tid,
             process,
@@ -232,6 +239,7 @@ impl ThreadState {
             taking: AtomicU64::new(0),
             used: AtomicU64::new(0),
             running: AtomicU16::new(0),
+            _bill: Charged::there(activity, ObjectKind::Process, THREAD),
         });
         state.process.threads.lock().add(state.clone());
         state.process.count.fetch_add(1, Ordering::AcqRel);

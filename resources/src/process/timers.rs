@@ -12,13 +12,14 @@ use vortex_abi::linux::general::{
 };
 use vortex_abi::{Errno, Process as P};
 use vortex_grid::{Labels, Outcome};
-use vortex_units::{Cycles, Nanos};
+use vortex_units::{Bytes, Cycles, Nanos};
 
 use super::direct::{clock_of, timespec as to_timespec};
 use super::processes::{Pid, Process, ThreadState};
 use super::request::{ProcessCall, ProcessRequest};
 use super::resource::{Cx, Next, Processes};
 use super::signals::{Info, Signal};
+use crate::bill::{Charged, ObjectKind};
 use crate::files::timespec;
 
 /// The most timers that a process has.
@@ -42,7 +43,12 @@ struct Timer {
     overruns: i32,
     /// The same of the one before it: what is asked for while the last one's signal waits.
     before: i32,
+    /// It, on its activity's bill.
+    _bill: Charged,
 }
+
+/// What a timer takes.
+const TIMER: Bytes = Bytes::new(256);
 
 /// All timers.
 #[derive(Default)]
@@ -160,6 +166,8 @@ impl Processes {
             }
             _ => return Err(Errno::EINVAL),
         }
+        let activity = call.thread.process.activity;
+        let _bill = Charged::new(activity, ObjectKind::Signal, TIMER).ok_or(Errno::EAGAIN)?;
         let id = self.timers.take(call.thread.process.pid)?;
         let (sends, thread) = if given {
             let (value, signal, kind, tid) = event(&call.operands.bytes_of::<64>(0)?);
@@ -187,6 +195,7 @@ impl Processes {
             number,
             overruns: 0,
             before: 0,
+            _bill,
         };
         self.timers.all.insert(id, timer);
         Ok(0)

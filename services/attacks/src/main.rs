@@ -1,7 +1,8 @@
 //! Storms, for whoever must stand them: `attacks forkbomb | threadstorm | signalstorm |
-//! callstorm | threadops | objects | meddle`. Each is bounded, so that it can be tried on a
+//! callstorm | threadops | objects | fill | meddle`. Each is bounded, so that it can be tried on a
 //! host, but for the last, which is for Vortex alone.
 
+mod fills;
 mod meddle;
 mod objects;
 mod storms;
@@ -17,6 +18,8 @@ usage: attacks forkbomb [--most N] [--seconds S]   fork until it is refused, or 
        attacks callstorm [--seconds S] [--seed S]   wrong arguments to harmless calls
        attacks objects [--most N] [--seconds S]   of each kind of the kernel's objects as many
                                               as there are, or N
+       attacks fill [--most N]               fill the kernel's memory with each kind of what
+                                              it keeps, until it is refused, or N of them
        attacks meddle [--seconds S]          signals, limits and niceness for all others";
 
 fn main() {
@@ -34,6 +37,7 @@ fn main() {
         Some("threadstorm") => storms::threads(threads.unwrap_or(10_000), seconds),
         Some("signalstorm") => storms::signals(threads.unwrap_or(8), seconds),
         Some("objects") => objects::hoard(most, seconds),
+        Some("fill") => fills::all(most),
         Some("meddle") => meddle::others(seconds),
         Some("callstorm") => storms::calls(seed, seconds),
         _ => args.wrong("which storm?"),

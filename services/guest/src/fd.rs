@@ -119,6 +119,19 @@ pub fn fcntl(fd: i32, command: i32, argument: i32) -> Res {
     unsafe { sys!(libc::SYS_fcntl, fd, command, argument) }
 }
 
+/// `fcntl` that locks a range for writing, without waiting.
+pub fn lock(fd: i32, start: i64, length: i64) -> Res<()> {
+    let range = libc::flock {
+        l_type: libc::F_WRLCK as i16,
+        l_whence: libc::SEEK_SET as i16,
+        l_start: start,
+        l_len: length,
+        l_pid: 0,
+    };
+    // SAFETY: the kernel reads the structure.
+    unsafe { sys!(libc::SYS_fcntl, fd, libc::F_SETLK, &raw const range) }.map(drop)
+}
+
 /// `ioctl` that gives a number.
 pub fn ioctl(fd: i32, request: usize) -> Res<i32> {
     // As large as the largest structure that a request used here fills.

@@ -1,4 +1,4 @@
-//! Uses memory: `hog swap | shared | churn | touch | reread | file | forks`, and for a time
+//! Uses memory: `hog swap | shared | churn | touch | reread | lay | file | forks`, and for a time
 //! `hog steady | thrash | maps | bomb`. What it says does not depend on time, so that it can be
 //! judged; on a host without limits it comes to its end too.
 
@@ -17,7 +17,8 @@ usage: hog swap [--pages P] [--rounds N]     write P pages, N times, and find th
        hog churn [--pages P] [--rounds N]    map and touch P pages and drop them, N times
        hog touch [--pages P]                 a child touches P pages
        hog reread [--pages P]                a child writes P pages and reads them
-       hog file [--pages P] [--rounds N]     map a file of P pages and read it, N times
+       hog lay [--pages P]                   write a file of P pages
+       hog file [--pages P] [--rounds N]     wait for that, map it and read it, N times
        hog seven                             end with seven
        hog forks [--most N]                  a child forks until it is refused, or N times
        hog steady [--pages P] [--seconds S] [--threads N] [--after MS]
@@ -44,6 +45,7 @@ fn main() {
         Some("churn") => churn(pages, rounds),
         Some("touch") => touch(pages),
         Some("reread") => reread(pages),
+        Some("lay") => lay(pages),
         Some("file") => mapped(pages, rounds),
         Some("forks") => forks(most),
         Some("steady") => timed::steady(pages, seconds, threads, after),
@@ -149,17 +151,32 @@ fn reread(pages: usize) {
     say!("reread: a small child: {}", child(pages / 16));
 }
 
-/// A file's pages are read again and again where it is mapped, by a child too; then their
-/// memory is wanted for something else.
-fn mapped(pages: usize, rounds: u64) {
-    const PATH: &str = "/tmp/hog-file";
-    let mark = |page: usize| (page * 7 + page / 256) as u8;
+/// The file that one activity has, and others map.
+const PATH: &str = "/tmp/hog-file";
+
+/// What is in a page of it.
+const fn file_mark(page: usize) -> u8 {
+    (page * 7 + page / 256) as u8
+}
+
+/// Writes the file.
+fn lay(pages: usize) {
     let write = || {
         let mut file = std::fs::File::create(PATH)?;
-        (0..pages).try_for_each(|page| file.write_all(&[mark(page); PAGE]))
+        (0..pages).try_for_each(|page| file.write_all(&[file_mark(page); PAGE]))
     };
     if let Err(error) = write() {
         out::fail(&format!("no file: {error}"));
+    }
+}
+
+/// The file's pages are read again and again where it is mapped, by a child too; then their
+/// memory is wanted for something else.
+fn mapped(pages: usize, rounds: u64) {
+    let mark = file_mark;
+    let whole = (pages * PAGE) as i64;
+    while file::stat(PATH).map_or(true, |stat| stat.size() < whole) {
+        time::pause(Duration::from_millis(20));
     }
     let map = || {
         let fd = file::open(PATH, libc::O_RDONLY)?;
@@ -180,7 +197,6 @@ fn mapped(pages: usize, rounds: u64) {
     (0..pages / 3).for_each(|page| own.put(page * PAGE, mark(page)));
     let kept = (0..pages / 3).all(|page| own.get(page * PAGE) == mark(page));
     say!("file: then pages of its own: {}", kept && good());
-    let _ = file::unlink(PATH);
 }
 
 /// A child forks until it is refused, and its children end by themselves. It may itself be

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! sampler sample PLACE WHOLE STAMP MEGAHERTZ
+//! sampler memory PLACE ACTIVITY FRAMES OBJECTS
 //! sampler core PLACE CORE STAMP ELAPSED IDLE HOST DEPARTED
 //! sampler used PLACE CORE ACTIVITY CYCLES
 //! sampler client PLACE CORE KIND RESOURCE ACTIVITY CYCLES BYTES MEMORY REQUESTS RUNS WAITED
@@ -54,6 +55,10 @@ fn client(place: usize, core: &Core, client: &Client, sample: &Sample) -> String
 fn print(place: usize, sample: &Sample, holders: bool) {
     let Sample { whole, stamp, megahertz, .. } = sample;
     let mut text = format!("sampler sample {place} {} {stamp} {megahertz}\n", u8::from(*whole));
+    for of in &sample.memory {
+        let name = word(sample.name(of.activity).unwrap_or("?"));
+        text += &format!("sampler memory {place} {name} {} {}\n", of.frames, of.objects);
+    }
     for core in &sample.cores {
         let Core { number, stamp, elapsed, idle, host, departed, .. } = core;
         text +=

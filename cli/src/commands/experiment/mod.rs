@@ -4,6 +4,7 @@
 pub mod attacks;
 pub mod budgets;
 pub mod cpu;
+pub mod filling;
 mod memory;
 pub mod pressure;
 mod samples;

@@ -5,6 +5,7 @@ use linux_raw_sys::general as abi;
 
 use super::State;
 use super::ask::{Ask, Create, Known, OnDisk, Rename, Then, Told, Unlink};
+use crate::accounts::Kept;
 use crate::directory::{Directory, Name};
 use crate::inode::{Body, InodeId};
 use crate::node::Node;
@@ -216,7 +217,7 @@ impl Root {
         owner: Owner,
     ) -> Result<(), Errno> {
         let price = ENTRY_COST.saturating_add(name.len() as u64);
-        let inserted = match self.charge(owner, price) {
+        let inserted = match self.charge(owner, Kept::Tree, price) {
             Ok(()) => {
                 let inserted = self.directory_mut(dir).and_then(|d| {
                     // What is left of a name that those below did not know of.
@@ -224,7 +225,7 @@ impl Root {
                     d.insert(name.clone(), id, owner).map(|()| old)
                 });
                 if inserted.is_err() {
-                    self.accounts.credit(owner, price);
+                    self.accounts.credit(owner, Kept::Tree, price);
                 }
                 inserted
             }
@@ -236,7 +237,7 @@ impl Root {
                     state.names = state.names.saturating_add(1);
                 }
                 if let Some(old) = old {
-                    self.accounts.credit(old.owner, price);
+                    self.accounts.credit(old.owner, Kept::Tree, price);
                     self.name_forgotten(old.inode);
                 }
                 self.copies.named(dir, name.clone());
@@ -253,7 +254,8 @@ impl Root {
     /// A name is in the tree no more; the object it named, if it was this one.
     pub(super) fn link_out(&mut self, dir: InodeId, name: &[u8]) -> Option<InodeId> {
         let entry = self.directory_mut(dir).ok()?.remove(name)?;
-        self.accounts.credit(entry.owner, ENTRY_COST.saturating_add(name.len() as u64));
+        let freed = ENTRY_COST.saturating_add(name.len() as u64);
+        self.accounts.credit(entry.owner, Kept::Tree, freed);
         Some(entry.inode)
     }
 

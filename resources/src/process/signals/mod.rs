@@ -33,7 +33,7 @@ mod tests;
 pub use action::{Action, Handler};
 pub use actions::{Actions, Delivered};
 pub use info::{Cause, Detail, Ended, Info};
-pub use pending::{Added, Pending, REALTIME_LIMIT};
+pub use pending::{Added, Pending, REALTIME_LIMIT, SIGNAL};
 pub use set::{How, SignalSet};
 pub use signal::{Disposition, Signal};
 pub use stack::Stack;

@@ -21,6 +21,10 @@ use vortex_abi::linux::general as linux;
 /// So many real-time signals wait; it stands for `RLIMIT_SIGPENDING`.
 pub const REALTIME_LIMIT: usize = 1024;
 
+/// What a real-time signal that waits takes of the kernel's memory: the places in a queue grow
+/// by doubling.
+pub const SIGNAL: usize = 2 * size_of::<Info>();
+
 /// Signals that lie together in a queue: it grows by so many, and none is ever moved.
 const PIECE: usize = 32;
 

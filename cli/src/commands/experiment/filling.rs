@@ -1,0 +1,123 @@
+//! The part `objects` of the proof: one activity fills the kernel's memory with each kind of what
+//! the kernel keeps, and is refused at its own limit, beside one that uses what it is promised
+//! (`experiments/budgets/kernel.xml`, decision 0086).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::stage::{Stage, fill};
+use crate::failure::Failure;
+use crate::machine::accelerator::{Accelerator, Wish};
+use crate::machine::size::Cores;
+use crate::proof::{Extent, Verdict};
+
+const TEMPLATE: &str = "experiments/budgets/kernel.xml";
+const LIMIT: Duration = Duration::from_secs(400);
+/// What each kind is refused with.
+const REFUSED: [(&str, &str); 5] = [
+    ("data", "ENOSPC"),
+    ("names", "ENOSPC"),
+    ("pipes", "ENOMEM"),
+    ("locks", "ENOLCK"),
+    ("regions", "ENOMEM"),
+];
+/// What must be the beginning of a line.
+const SAID: [&str; 4] =
+    ["steady: good", "steady: of 3000 pages", "memory: ledger whole", "objects: none left"];
+/// The frames that the one who fills may have at most.
+const HARD: u64 = 512;
+/// By how much what is on no bill may grow while it does.
+const REST: u64 = 2 << 20;
+
+/// As a part of the proof.
+pub fn filling(root: &Path, _: Extent) -> Verdict {
+    let accelerator = match Accelerator::choose(Wish::Tcg, false) {
+        Ok(accelerator) => accelerator,
+        Err(error) => return Verdict::NotRun(error.to_string()),
+    };
+    let cores = Cores::new(2).unwrap_or(Cores::LEAST);
+    let stage = Stage { accelerator, counted: false, cores };
+    let console = match console(root, stage) {
+        Ok(console) => console,
+        Err(failure) => return Verdict::Bad(failure.to_string()),
+    };
+    match judge(&console) {
+        Ok(rest) => Verdict::Good(format!(
+            "each kind is refused at the limit of who fills it; on no bill at most {} KiB more",
+            rest / 1024
+        )),
+        Err(wrong) => Verdict::Bad(format!("{}\n{console}", wrong.join("\n"))),
+    }
+}
+
+fn console(root: &Path, stage: Stage) -> Result<String, Failure> {
+    let path = root.join(TEMPLATE);
+    let template = fs::read_to_string(&path).map_err(|error| Failure::Unreadable(path, error))?;
+    stage.run(&fill(&template, stage.cores, &BTreeMap::new()), &["hog", "attacks"], LIMIT)
+}
+
+/// By how many bytes what is on no bill grew; or what is wrong.
+fn judge(console: &str) -> Result<u64, Vec<String>> {
+    let lines = || console.lines().map(str::trim);
+    let missing = SAID.iter().filter(|said| !lines().any(|line| line.starts_with(**said)));
+    let mut wrong: Vec<String> = missing.map(|said| format!("nobody says '{said}'")).collect();
+    for (kind, error) in REFUSED {
+        let right = format!("fill: {kind}: refused: {error}; as many each time");
+        if !lines().any(|line| line == right) {
+            wrong.push(format!("nobody says '{right}'"));
+        }
+    }
+    let number = |text: &str| text.split([' ', ',']).next()?.parse::<u64>().ok();
+    let after = |start: &str| lines().find_map(|line| number(line.split_once(start)?.1));
+    match after("memory of greedy: ") {
+        Some(most) if most <= HARD => {}
+        most => wrong.push(format!("greedy had {most:?} frames, of {HARD}")),
+    }
+    for name in ["steady", "greedy"] {
+        let start = format!("kernel memory of {name}: ");
+        if !lines().any(|line| line.starts_with(&start) && line.ends_with("left: all back")) {
+            wrong.push(format!("the kernel memory of {name} is not said to be all back"));
+        }
+    }
+    let rest = after("heap on no activity's bill: ").zip(after("when programs began, at most "));
+    match rest {
+        Some((began, most)) if most <= began + REST && wrong.is_empty() => Ok(most - began),
+        rest => {
+            wrong.push(format!("on no bill, when programs began and at most: {rest:?}"));
+            Err(wrong)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_is_judged() {
+        let mut good = String::from(
+            "steady: good\r\nsteady: of 3000 pages 1 minor\r\n\
+             memory of greedy: 512 frames at most, 0 of files, 0 left: all back\r\n\
+             kernel memory of greedy: 9 bytes of files, 0 of others left: all back\r\n\
+             kernel memory of steady: 0 bytes of files, 0 of others left: all back\r\n\
+             heap on no activity's bill: 1000 bytes when programs began, at most 1900, now 7\r\n\
+             memory: ledger whole\r\nobjects: none left\r\n",
+        );
+        for (kind, error) in REFUSED {
+            good += &format!("fill: {kind}: refused: {error}; as many each time\r\n");
+        }
+        assert_eq!(judge(&good), Ok(900));
+        for (from, to) in [
+            ("steady: good", "steady: BAD"),
+            ("greedy: 512", "greedy: 513"),
+            ("locks: refused: ENOLCK", "locks: refused: never"),
+            ("data: refused: ENOSPC; as many", "data: refused: ENOSPC; NOT AS MANY"),
+            ("greedy: 9 bytes of files, 0 of others left: all back", "greedy: OBJECTS LEFT"),
+            ("at most 1900", "at most 9999999"),
+        ] {
+            assert!(judge(&good.replace(from, to)).is_err(), "{to}");
+        }
+    }
+}
