@@ -59,6 +59,11 @@ impl Buddy {
         }
     }
 
+    /// Whether a block of this order could be taken.
+    pub fn has(&self, order: usize) -> bool {
+        (order..=HIGHEST).any(|at| self.heads.get(at).is_some_and(|&head| head != NONE))
+    }
+
     /// Takes a block of this order.
     pub fn take(&mut self, order: usize) -> Option<FrameId> {
         let found = (order..=HIGHEST).find(|&at| self.heads.get(at) != Some(&NONE))?;

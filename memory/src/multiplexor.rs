@@ -8,7 +8,7 @@ use spin::Mutex;
 use vortex_units::{ActivityId, CoreId, Frames};
 
 use crate::account::{Accounts, Budget, Entry, OpenError, Standing};
-use crate::blocks::Blocks;
+use crate::blocks::{Blocks, FRAMES};
 use crate::buddy::{Buddy, OF_HUGE};
 use crate::cold::Cold;
 use crate::magazine::Magazine;
@@ -273,6 +273,48 @@ impl Multiplexor {
         for (part, record) in parts.iter().take(HUGE.get() as usize).enumerate() {
             let flag = if part == 0 { HEAD } else { TAIL };
             record.begin(owner, resource, cookie, flag, era);
+        }
+        entry.add(resource, HUGE.get());
+        Ok(first)
+    }
+
+    /// Whether 2 MiB side by side could be had now: of the activity's budget so much is left
+    /// that it would not have to give anything back for them, and they are free.
+    #[must_use]
+    pub fn has_huge(&self, activity: ActivityId) -> bool {
+        let Ok(entry) = self.accounts.open_one(activity) else { return false };
+        let standing = entry.standing();
+        let then = standing.filled().saturating_add(HUGE);
+        let soft = standing.budget.soft.is_none_or(|soft| then <= soft);
+        soft && !standing.is_full_for(HUGE)
+            && self.waiting.load(Ordering::Acquire) == 0
+            && self.pool.lock().has(OF_HUGE)
+    }
+
+    /// Allocates 2 MiB side by side of which each frame is by itself from the beginning: held,
+    /// shared, asked back and given back alone.
+    ///
+    /// # Errors
+    /// [`Rejected`]: [`Why::Fragmented`] where only single frames are left.
+    pub fn allocate_together(&self, account: Account, cookie: Cookie) -> Result<FrameId, Rejected> {
+        let Account { activity, resource } = account;
+        let rejected = |why| Rejected { activity, why };
+        let entry = self.accounts.open_one(activity)?;
+        if self.waiting.load(Ordering::Acquire) > 0 {
+            return Err(rejected(Why::Low));
+        }
+        self.charge_anywhere(entry, HUGE.get()).map_err(rejected)?;
+        let Some(first) = self.pool.lock().take(OF_HUGE) else {
+            self.available.fetch_add(entry.refund(HUGE.get()), Ordering::AcqRel);
+            return Err(rejected(Why::Fragmented));
+        };
+        let (owner, era) = (activity.index() as u32, self.era.load(Ordering::Relaxed));
+        let parts = self.records.get(first.index()..).unwrap_or_default();
+        for record in parts.iter().take(HUGE.get() as usize) {
+            record.begin(owner, resource, cookie, 0, era);
+        }
+        for block in 0..HUGE.get() as u32 / FRAMES {
+            self.blocks.mark(FrameId::new(first.get() + block * FRAMES), owner);
         }
         entry.add(resource, HUGE.get());
         Ok(first)

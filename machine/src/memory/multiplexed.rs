@@ -87,6 +87,13 @@ pub(super) fn allocate(owner: ActivityId, of: Use) -> Option<u64> {
     Some(u64::from(frame.get()) * PAGE_U64)
 }
 
+/// 2 MiB of frames for an activity: the first one's physical address.
+pub(super) fn allocate_huge(owner: ActivityId, of: Use) -> Option<u64> {
+    let memory = statics::MEMORY.get()?;
+    let first = memory.allocate_together(of.account(owner), Cookie(0)).ok()?;
+    Some(u64::from(first.get()) * PAGE_U64)
+}
+
 /// A frame that is earmarked for whom this core works for, if it does.
 #[cold]
 fn earmarked(memory: &Multiplexor, account: Account) -> Option<FrameId> {

@@ -16,6 +16,8 @@ pub enum Machine {}
 
 /// A handle of a frame.
 pub type Frame = vortex_tables::Frame<Machine>;
+/// 512 frames side by side.
+pub type Huge = vortex_tables::Huge<Machine>;
 /// An address space.
 pub type Space = vortex_tables::Space<Machine>;
 /// What there is at a page.
@@ -25,7 +27,7 @@ pub type Withdrawn = vortex_tables::Withdrawn<Machine>;
 
 // SAFETY: all memory is mapped in one place, at the address that `pointer` says. Whole frames
 // come from the multiplexor, or before there is one from the free list, which give a frame to
-// one at a time; the counts are an array, by the frame's number. The kernel's table does not
+// one at a time, and 512 side by side to one; the counts are an array, by the frame's number. The kernel's table does not
 // change after boot.
 unsafe impl Physical for Machine {
     type Returned = Returned;
@@ -38,6 +40,10 @@ unsafe impl Physical for Machine {
     #[inline]
     fn allocate(owner: ActivityId, of: Use) -> Option<u64> {
         multiplexed::allocate(owner, of)
+    }
+
+    fn allocate_huge(owner: ActivityId, of: Use) -> Option<u64> {
+        multiplexed::allocate_huge(owner, of)
     }
 
     #[inline]

@@ -14,6 +14,7 @@
 extern crate alloc;
 
 mod frame;
+mod huge;
 mod leftover;
 mod physical;
 mod range;
@@ -21,6 +22,7 @@ mod space;
 mod table;
 
 pub use frame::{Frame, PAGE};
+pub use huge::{HUGE_PAGE, Huge};
 pub use leftover::Leftover;
 pub use physical::{MAX_CORES, Physical, Use};
 pub use range::Work;

@@ -84,6 +84,10 @@ pub unsafe trait Physical: Sized + 'static {
     /// A frame for an activity: its physical address. `None` where it gets none.
     fn allocate(owner: ActivityId, of: Use) -> Option<u64>;
 
+    /// As many frames side by side as 2 MiB are, at a multiple of that: the first one's physical
+    /// address. Each is given back by itself.
+    fn allocate_huge(owner: ActivityId, of: Use) -> Option<u64>;
+
     /// How many handles the frame has that is at this address.
     fn count(physical: u64) -> Option<&'static AtomicU32>;
 

@@ -102,6 +102,7 @@ impl<M: Physical> Table<M> {
                     continue;
                 }
             };
+            let used = self.used(at);
             let stop = end.min((at / LEAF + 1) * LEAF);
             let mut weight = TABLE + 1;
             while at < stop {
@@ -114,7 +115,7 @@ impl<M: Physical> Table<M> {
                     at += LINE * PAGE_U64;
                     continue;
                 }
-                let entry = Self::read(leaf, at);
+                let entry = Self::read(leaf, at).also_used(used);
                 if !entry.is_none() {
                     work.pages = work.pages.saturating_sub(weight);
                     weight = 1;

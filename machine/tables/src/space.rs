@@ -23,6 +23,7 @@ use crate::physical::{MAX_CORES, Physical};
 use crate::range::{Batch, MOST, Work};
 use crate::table::{Access, Entry, MapError, Table, lie_in_one};
 
+mod huge;
 mod leave;
 
 pub use leave::{Seen, Withdrawn, page_of};

@@ -5,6 +5,9 @@
 //!   may use it (present) or it is only kept (no access).
 //! - No entry is writable and executable.
 //! - The upper half is the kernel's, the same in every table, and not the programs' to use.
+//! - Where an entry of a directory maps 2 MiB at once, the leaf table is there too, out of the
+//!   processor's sight, with an entry for each page: whoever reads finds it, and whoever
+//!   changes one first has the processor read it ([`Table::split`]).
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -17,6 +20,7 @@ use vortex_units::ActivityId;
 use x86_64::structures::paging::PageTableFlags as Flags;
 
 use crate::frame::{Frame, Freed, PAGE};
+use crate::huge::HUGE;
 use crate::physical::{Physical, Use};
 use crate::range::Work;
 
@@ -29,7 +33,7 @@ const PAGE_U64: u64 = PAGE as u64;
 /// Software's own bit: the entry holds a frame that the program may not reach now.
 const KEPT: Flags = Flags::BIT_9;
 /// What the processor says of the use of a page.
-const USED: u64 = Flags::ACCESSED.union(Flags::DIRTY).bits();
+pub(crate) const USED: u64 = Flags::ACCESSED.union(Flags::DIRTY).bits();
 /// Entries of a table.
 pub(crate) const ENTRIES: u64 = 512;
 
@@ -126,6 +130,11 @@ impl<M: Physical> Entry<M> {
         Self::from(frame.into_entry() | access.flags().bits())
     }
 
+    /// As it stands in a table.
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
     pub fn is_none(self) -> bool {
         self.0 == 0
     }
@@ -138,6 +147,12 @@ impl<M: Physical> Entry<M> {
     #[inline]
     pub fn with(self, access: Access) -> Self {
         Self::from(self.0 & (ADDRESS | USED) | access.flags().bits())
+    }
+
+    /// The same, used so too.
+    #[inline]
+    pub fn also_used(self, used: u64) -> Self {
+        if self.is_none() { self } else { Self::from(self.0 | used) }
     }
 
     /// Whether the frame has no other handle.
@@ -200,9 +215,11 @@ pub(crate) struct Table<M: Physical> {
     /// Whose its own frames are.
     owner: ActivityId,
     /// Pages that have frames.
-    pages: u64,
+    pub(crate) pages: u64,
     /// All tables below the root.
     tables: Vec<u64>,
+    /// Where 2 MiB are mapped at once, in order, and the leaf table that there is for them.
+    pub(crate) huge: Vec<(u64, u64)>,
 }
 
 impl<M: Physical> Table<M> {
@@ -215,7 +232,7 @@ impl<M: Physical> Table<M> {
             // SAFETY: an entry of the new root, which nobody else uses yet.
             unsafe { M::pointer::<u64>(root.physical() + index * 8).write(entry) };
         }
-        Some(Self { root, owner, pages: 0, tables: Vec::new() })
+        Some(Self { root, owner, pages: 0, tables: Vec::new(), huge: Vec::new() })
     }
 
     pub fn root(&self) -> u64 {
@@ -234,6 +251,9 @@ impl<M: Physical> Table<M> {
             let value = unsafe { M::pointer::<u64>(table + index * 8).read_volatile() };
             if value == 0 {
                 return Err((address / span + 1) * span);
+            }
+            if depth == 2 && value & HUGE != 0 {
+                return Ok(self.hidden(address));
             }
             table = value & ADDRESS;
         }
@@ -260,6 +280,9 @@ impl<M: Physical> Table<M> {
                 // SAFETY: the same entry.
                 unsafe { entry.write_volatile(value) };
             }
+            if depth == 2 && value & HUGE != 0 {
+                return Ok(self.hidden(address));
+            }
             table = value & ADDRESS;
         }
         Ok(table)
@@ -272,7 +295,8 @@ impl<M: Physical> Table<M> {
         if page >= USER_END {
             return Entry::NONE;
         }
-        self.leaf(page).map_or(Entry::NONE, |leaf| Self::read(leaf, page))
+        let used = self.used(page);
+        self.leaf(page).map_or(Entry::NONE, |leaf| Self::read(leaf, page).also_used(used))
     }
 
     #[inline]
@@ -285,6 +309,7 @@ impl<M: Physical> Table<M> {
     /// Writes the entry of a page in its leaf table; what it was is forgotten.
     #[inline]
     pub(crate) fn write(&mut self, leaf: u64, page: u64, before: Entry<M>, entry: Entry<M>) {
+        self.split(page);
         let place = M::pointer::<u64>(leaf + page / PAGE_U64 % ENTRIES * 8);
         // SAFETY: an entry of a leaf table of this one; the processor reads it whole.
         unsafe { place.write_volatile(entry.0) };
@@ -293,11 +318,19 @@ impl<M: Physical> Table<M> {
     }
 
     /// Forgets that a page was used.
+    ///
+    /// Of 2 MiB that are mapped at once it is forgotten with the last page.
     pub fn forget_access(&mut self, page: u64) {
-        let Ok(leaf) = self.leaf(page) else { return };
-        let place = M::pointer::<u64>(leaf + page / PAGE_U64 % ENTRIES * 8);
-        // SAFETY: an aligned entry of a leaf table of this one, which processors change
-        // atomically too.
+        let place = match self.directory(page).filter(|_| self.is_huge(page)) {
+            Some(place) if page / PAGE_U64 % ENTRIES == ENTRIES - 1 => place,
+            Some(_) => return,
+            None => {
+                let Ok(leaf) = self.leaf(page) else { return };
+                M::pointer::<u64>(leaf + page / PAGE_U64 % ENTRIES * 8)
+            }
+        };
+        // SAFETY: an aligned entry of a table of this one, which processors change atomically
+        // too.
         let entry = unsafe { AtomicU64::from_ptr(place) };
         entry.fetch_and(!Flags::ACCESSED.bits(), Ordering::Relaxed);
     }

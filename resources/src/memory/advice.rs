@@ -2,8 +2,8 @@
 
 use vortex_abi::Errno;
 use vortex_abi::linux::general::{
-    MADV_COLD, MADV_DOFORK, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_KEEPONFORK, MADV_NORMAL,
-    MADV_PAGEOUT, MADV_WIPEONFORK,
+    MADV_COLD, MADV_DOFORK, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE,
+    MADV_KEEPONFORK, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT, MADV_WIPEONFORK,
 };
 
 use super::asr::Stage;
@@ -20,9 +20,19 @@ fn forked(advice: u32) -> Option<Forked> {
     }
 }
 
+/// Whether pages are to come one at a time, or may come together.
+const fn small(advice: u32) -> Option<bool> {
+    match advice {
+        MADV_NOHUGEPAGE => Some(true),
+        MADV_HUGEPAGE => Some(false),
+        _ => None,
+    }
+}
+
 /// Whether it may make several regions of one.
 pub(super) fn cuts(advice: i32) -> bool {
-    u32::try_from(advice).is_ok_and(|advice| forked(advice).is_some())
+    let cuts = |advice| forked(advice).is_some() || small(advice).is_some();
+    u32::try_from(advice).is_ok_and(cuts)
 }
 
 /// Does what it says to the regions between two addresses; what is there is advised even
@@ -39,6 +49,7 @@ pub(super) fn begin(
     let advice = u32::try_from(advice).map_err(|_| Errno::EINVAL)?;
     let known = match advice {
         MADV_NORMAL..=MADV_DONTNEED | MADV_FREE | MADV_COLD | MADV_PAGEOUT => true,
+        MADV_HUGEPAGE | MADV_NOHUGEPAGE => true,
         _ => (MADV_DONTFORK..=MADV_KEEPONFORK).contains(&advice),
     };
     if !known {
@@ -52,7 +63,10 @@ pub(super) fn begin(
     }
     let there = regions.all(start, end, |_| true);
     if let Some(forked) = forked(advice) {
-        regions.set_forked(start, end, forked);
+        regions.advise(start, end, |region| region.forked = forked);
+    }
+    if let Some(small) = small(advice) {
+        regions.advise(start, end, |region| region.small = small);
     }
     let answer = if there { 0 } else { Errno::ENOMEM.as_result() };
     if advice == MADV_DONTNEED && start < end {

@@ -15,6 +15,7 @@ use vortex_units::Frames;
 
 use super::calls;
 use super::faults::poke;
+use super::huge::Filling;
 use super::mend::Reading;
 use super::orders::Reclaim;
 use super::pages::{clear, populate, show, sweep};
@@ -42,6 +43,8 @@ pub enum MemoryRequest {
         waited: Patience,
         /// What is read for it from the swap volume.
         reading: Option<Box<Reading>>,
+        /// 2 MiB that are being cleared for it.
+        filling: Option<Box<Filling>>,
     },
     /// A system call.
     Call {

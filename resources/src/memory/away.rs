@@ -35,6 +35,12 @@ impl Away {
         self.0.lock().contains_key(&page)
     }
 
+    /// Whether any page of this range is here.
+    #[must_use]
+    pub(super) fn has_some(&self, start: u64, end: u64) -> bool {
+        self.0.lock().range(start..end.max(start)).next().is_some()
+    }
+
     /// Where the contents of a page are.
     pub(super) fn place(&self, page: u64) -> Option<Arc<Place>> {
         self.0.lock().get(&page).cloned()

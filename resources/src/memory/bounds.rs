@@ -4,7 +4,7 @@
 //! The stack is bounded by its own limit alone: its region is there from the beginning, and
 //! pages come into it only so far below its top.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::regions::{Region, Regions};
 
@@ -17,6 +17,8 @@ pub struct Bounds {
     top: AtomicU64,
     /// Below which mappings lie.
     map_top: AtomicU64,
+    /// Pages come one at a time (`PR_SET_THP_DISABLE`).
+    small: AtomicBool,
 }
 
 impl Default for Bounds {
@@ -28,6 +30,7 @@ impl Default for Bounds {
             stack: none(),
             top: AtomicU64::new(0),
             map_top: AtomicU64::new(0),
+            small: AtomicBool::new(false),
         }
     }
 }
@@ -38,6 +41,17 @@ impl Bounds {
         self.space.store(space, Ordering::Relaxed);
         self.data.store(data, Ordering::Relaxed);
         self.stack.store(stack, Ordering::Relaxed);
+    }
+
+    /// Whether pages are to come one at a time.
+    #[must_use]
+    pub fn is_small(&self) -> bool {
+        self.small.load(Ordering::Relaxed)
+    }
+
+    /// Says whether they are.
+    pub fn set_small(&self, small: bool) {
+        self.small.store(small, Ordering::Relaxed);
     }
 
     /// Says where the stack ends, and below which mappings lie.
@@ -63,6 +77,7 @@ impl Bounds {
         let of = |word: &AtomicU64| word.load(Ordering::Relaxed);
         other.set(of(&self.space), of(&self.data), of(&self.stack));
         other.set_top(self.top(), self.map_top());
+        other.set_small(self.is_small());
     }
 
     /// Whether so many bytes more may be mapped, as data or not.

@@ -17,6 +17,7 @@ use vortex_machine::Access;
 use vortex_units::{ActivityId, Frames};
 
 use super::asr::{AddressSpaces, FaultError, MemoryRequest};
+use super::huge::{Filled, Filling};
 use super::mend::{By, Mend, Reading, bring_back, mend};
 use super::room::with_room;
 use super::space::AddressSpace;
@@ -141,6 +142,18 @@ fn mend_for(
     Ok(None)
 }
 
+/// Goes on with what comes at once for a fault, or begins with it: 2 MiB, cleared a slice a run.
+fn go_on(filling: &mut Option<Box<Filling>>, space: &AddressSpace, address: u64) -> Filled {
+    let Some(begun) = filling else {
+        *filling = Filling::begin(space, address).map(Box::new);
+        return if filling.is_some() { Filled::More } else { Filled::Gone };
+    };
+    if begun.clear() {
+        return Filled::More;
+    }
+    filling.take().map_or(Filled::Gone, |filling| filling.put(space))
+}
+
 /// Makes the cores that may still use what was taken from a space look: on the bill of
 /// whoever has it taken.
 pub(super) fn poke(space: &AddressSpace, cx: &mut Context<'_, Mail>) {
@@ -152,9 +165,17 @@ pub(super) fn poke(space: &AddressSpace, cx: &mut Context<'_, Mail>) {
 impl AddressSpaces {
     /// Mends a fault from its beginning.
     pub(super) fn fault(&self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
-        let MemoryRequest::Fault { space, address, access, .. } = request else {
+        let MemoryRequest::Fault { space, address, access, filling, .. } = request else {
             return Outcome::Done;
         };
+        match go_on(filling, space, *address) {
+            Filled::More => return Outcome::Continue(At::beginning()),
+            Filled::Done(given) => {
+                cx.allocated(Frames::new(given));
+                return Outcome::Reply(Answer::Fault(Ok(())));
+            }
+            Filled::Gone => {}
+        }
         let mended = mend_for(space, *address, *access, cx);
         let short = matches!(mended, Err(FaultError::NoMemory));
         if short && let Some(left) = self.ask_back(space.space.owner(), cx) {

@@ -11,6 +11,7 @@ use vortex_machine::{Access, Frame, Look, PAGE, Use};
 use vortex_units::ActivityId;
 
 use super::asr::FaultError;
+use super::huge;
 use super::regions::{Backing, Region};
 use super::space::{AddressSpace, Layout};
 use super::swap::{Place, Read, ReadError};
@@ -78,7 +79,7 @@ pub fn mend(
         Some(look) if may_change => (fault.present(&look, access), false),
         Some(_) => return Ok(Mend::Late),
         None if space.away.has(page) => (fault.away(by), true),
-        None => (fault.absent(access), false),
+        None => (fault.absent(access, by), false),
     };
     if matches!(mended, Ok(Mend::Done(_))) {
         space.faults.count(major);
@@ -200,9 +201,11 @@ impl Fault<'_> {
     }
 
     /// There is none yet.
-    fn absent(&self, access: Access) -> Result<Mend, FaultError> {
+    fn absent(&self, access: Access, by: By) -> Result<Mend, FaultError> {
         let at = self.page - self.start;
         let (frame, rights) = match &self.region.backing {
+            // More at once is ASR's to clear.
+            Backing::Anonymous if by != By::Asr && self.is_huge() => return Ok(Mend::Late),
             Backing::Anonymous => (Frame::zeroed(self.owner()), self.region.access),
             Backing::Shared(shared, from) => {
                 if shared.is_beyond(from + at) {
@@ -222,6 +225,11 @@ impl Fault<'_> {
         };
         let frame = frame.ok_or(FaultError::NoMemory)?;
         self.put(self.page, &mut [Some(frame)], rights, 1)
+    }
+
+    /// Whether 2 MiB could come at once.
+    fn is_huge(&self) -> bool {
+        huge::place(self.space, self.start, self.region, self.page).is_some()
     }
 
     /// A page of a file, of which the region shows what lies before `end`, and its first

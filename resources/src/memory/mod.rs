@@ -8,6 +8,7 @@ mod calls;
 mod copying;
 mod executable;
 mod faults;
+mod huge;
 mod layout;
 mod mappings;
 mod maps;

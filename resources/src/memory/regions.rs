@@ -98,6 +98,8 @@ pub struct Region {
     pub written: bool,
     /// What a fork's child gets of it.
     pub forked: Forked,
+    /// Whether its pages come one at a time (`MADV_NOHUGEPAGE`).
+    pub small: bool,
 }
 
 /// The regions, by their first address, and how many bytes they are.
@@ -173,6 +175,7 @@ impl Region {
             may_write: true,
             written: false,
             forked: Forked::Whole,
+            small: false,
         }
     }
 
@@ -371,16 +374,14 @@ impl Regions {
         start < end && first.into_iter().chain(rest).any(|(_, region)| is_so(region))
     }
 
-    /// Says what forks get of what lies between these addresses.
-    pub fn set_forked(&mut self, start: u64, end: u64, forked: Forked) {
+    /// Advises what lies between these addresses.
+    pub fn advise(&mut self, start: u64, end: u64, advise: impl Fn(&mut Region)) {
         if start >= end {
             return;
         }
         self.split(start);
         self.split(end);
-        for (_, region) in self.by_start.range_mut(start..end) {
-            region.forked = forked;
-        }
+        self.by_start.range_mut(start..end).for_each(|(_, region)| advise(region));
     }
 
     /// Copies some of those that a fork's child has, from an address on. Where to go on, if

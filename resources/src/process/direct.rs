@@ -427,9 +427,18 @@ fn prctl(thread: &Thread, operation: i32, argument: u64) -> Result<Result<u64, E
     const PR_SET_PDEATHSIG: i32 = 1;
     const PR_SET_NAME: i32 = 15;
     const PR_GET_NAME: i32 = 16;
+    const PR_SET_THP_DISABLE: i32 = 41;
+    const PR_GET_THP_DISABLE: i32 = 42;
     match operation {
         // None is what a process has; another is not sent, and so not accepted.
         PR_SET_PDEATHSIG if argument == 0 => Ok(Ok(0)),
+        PR_SET_THP_DISABLE => {
+            let process = thread.process();
+            process.limits.set_small(argument != 0);
+            process.limits.bound(&process.memory().bounds);
+            Ok(Ok(0))
+        }
+        PR_GET_THP_DISABLE if argument == 0 => Ok(Ok(thread.process().limits.is_small().into())),
         PR_SET_NAME => {
             let name =
                 crate::memory::read_string(&thread.space, argument, 4096)?.unwrap_or_default();

@@ -11,6 +11,8 @@
 //! | `RSS`, `MEMLOCK`, `LOCKS`, `MSGQUEUE`, `NICE`, `RTPRIO`, `RTTIME` | always held: there is no such thing, or Linux too limits only others than the superuser, who all here are |
 //! | `SIGPENDING` | as it is: another value is refused |
 
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use spin::Mutex;
 use vortex_abi::Errno;
 
@@ -78,8 +80,9 @@ impl Pair {
     }
 }
 
-/// The limits of one process: a leaf lock, held for a copy.
-pub struct Rlimits(Mutex<[Pair; COUNT]>);
+/// The limits of one process: a leaf lock, held for a copy. With them goes whether its pages come
+/// one at a time.
+pub struct Rlimits(Mutex<[Pair; COUNT]>, AtomicBool);
 
 impl Default for Rlimits {
     /// Those of a service's first process.
@@ -97,7 +100,7 @@ impl Default for Rlimits {
                 *place = pair;
             }
         }
-        Self(Mutex::new(pairs))
+        Self(Mutex::new(pairs), AtomicBool::new(false))
     }
 }
 
@@ -105,7 +108,7 @@ impl Rlimits {
     /// A child's: the same.
     #[must_use]
     pub fn inherited(&self) -> Self {
-        Self(Mutex::new(*self.0.lock()))
+        Self(Mutex::new(*self.0.lock()), AtomicBool::new(self.is_small()))
     }
 
     /// The limit with this number.
@@ -146,8 +149,20 @@ impl Rlimits {
         Ok(())
     }
 
+    /// Whether its pages come one at a time (`PR_SET_THP_DISABLE`).
+    #[must_use]
+    pub fn is_small(&self) -> bool {
+        self.1.load(Ordering::Relaxed)
+    }
+
+    /// Says whether they do.
+    pub fn set_small(&self, small: bool) {
+        self.1.store(small, Ordering::Relaxed);
+    }
+
     /// Those that ASR enforces.
     pub fn bound(&self, bounds: &Bounds) {
+        bounds.set_small(self.is_small());
         bounds.set(self.soft(Limited::Space), self.soft(Limited::Data), self.soft(Limited::Stack));
     }
 }

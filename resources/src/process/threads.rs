@@ -454,7 +454,8 @@ impl Threads {
         let space = thread.space.clone();
         let labels = Labels::flow(space.number);
         let waited = Patience::default();
-        let request = MemoryRequest::Fault { space, address, access, waited, reading: None };
+        let request =
+            MemoryRequest::Fault { space, address, access, waited, reading: None, filling: None };
         match cx.request(ports.memory, labels, request) {
             Ok(trigger) => Outcome::Pending(trigger, at),
             Err(_) => self.kill(ready, SIGKILL, cx),

@@ -23,6 +23,7 @@ pub const ALL: &[Work] = &[
     ("fault", "the first touch of a page", faults),
     ("copy", "a write to a page that a fork shares; a fork for each 1,024", copies),
     ("map", "1 MiB mapped, touched and unmapped", maps),
+    ("touch", "64 MiB mapped, touched and unmapped", touches),
     ("fork-large", "fork, exit, wait, with 64 MiB touched", |count| {
         (0..count).for_each(|_| reap(proc::child(|| 0)));
     }),
@@ -77,6 +78,16 @@ fn maps(count: u64) {
     const LENGTH: usize = 1 << 20;
     for _ in 0..count {
         let region = Region::anonymous(LENGTH, BOTH);
+        (0..LENGTH).step_by(PAGE).for_each(|at| region.put(at, 1));
+        let _ = region.unmap(0, LENGTH);
+    }
+}
+
+fn touches(count: u64) {
+    const LENGTH: usize = 64 << 20;
+    for _ in 0..count {
+        let region = Region::anonymous(LENGTH, BOTH);
+        let _ = region.advise(0, LENGTH, libc::MADV_HUGEPAGE);
         (0..LENGTH).step_by(PAGE).for_each(|at| region.put(at, 1));
         let _ = region.unmap(0, LENGTH);
     }

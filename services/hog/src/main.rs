@@ -3,6 +3,7 @@
 //! judged; on a host without limits it comes to its end too.
 
 mod timed;
+mod together;
 
 use std::io::Write;
 use std::time::Duration;
@@ -19,6 +20,7 @@ usage: hog swap [--pages P] [--rounds N]     write P pages, N times, and find th
        hog reread [--pages P]                a child writes P pages and reads them
        hog lay [--pages P]                   write a file of P pages
        hog file [--pages P] [--rounds N]     wait for that, map it and read it, N times
+       hog together [--pages P]              P pages, 2 MiB at once, and each its own way
        hog seven                             end with seven
        hog forks [--most N]                  a child forks until it is refused, or N times
        hog steady [--pages P] [--seconds S] [--threads N] [--after MS]
@@ -42,6 +44,7 @@ fn main() {
         Some("swap") => swap(pages, rounds),
         Some("shared") => shared(pages, rounds),
         Some("seven") => proc::exit(7),
+        Some("together") => together::together(pages),
         Some("churn") => churn(pages, rounds),
         Some("touch") => touch(pages),
         Some("reread") => reread(pages),

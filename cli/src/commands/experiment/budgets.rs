@@ -19,7 +19,7 @@ const POLICIES: [(&str, &str); 3] =
     [("reclaim.over-budget", "soft=\"16 MiB\""), ("reclaim.lru", ""), ("reclaim.fifo", "")];
 const LIMIT: Duration = Duration::from_secs(150);
 /// The activities, and the frames that each may have at most.
-const HARD: [(&str, u64); 7] = [
+const HARD: [(&str, u64); 8] = [
     ("steady", 4096),
     ("churn", 2048),
     ("touch", 2048),
@@ -27,9 +27,10 @@ const HARD: [(&str, u64); 7] = [
     ("shared", 512),
     ("file", 768),
     ("forks", 4096),
+    ("together", 12288),
 ];
 /// What the programs must say.
-const SAID: [&str; 17] = [
+const SAID: [&str; 24] = [
     "steady: good",
     "churn: 30 rounds of 30",
     "touch: the child: killed by SIGKILL",
@@ -45,6 +46,13 @@ const SAID: [&str; 17] = [
     "file: the child: exit 0",
     "file: then pages of its own: true",
     "forks: then another child: exit 3",
+    "together: few faults: true",
+    "together: one at a time: true",
+    "together: a process that wants none: exit 0",
+    "together: a page for reading: true",
+    "together: a child: exit 0, true",
+    "together: ten dropped: true",
+    "together: moved: true",
     "swap: 0 pages left: all back",
     "memory: ledger whole",
 ];

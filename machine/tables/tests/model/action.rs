@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use vortex_memory::FrameId;
-use vortex_tables::{Access, Frame, MapError, Seen, USER_END, Withdrawn, Work};
+use vortex_tables::{Access, Frame, Huge, MapError, Seen, USER_END, Withdrawn, Work};
 
 use crate::arena::{self, Arena};
 use crate::mirror::Page;
@@ -51,6 +51,13 @@ pub enum Action {
         holds: bool,
         new: u16,
         old: u16,
+    },
+    /// 2 MiB at once, the ones that a place is in.
+    Huge {
+        space: usize,
+        at: Place,
+        access: Access,
+        holds: bool,
     },
     Replace {
         space: usize,
@@ -228,7 +235,15 @@ pub fn sequences() -> impl Strategy<Value = Vec<Action>> {
         2 => Just(Action::NoLimit),
         1 => (n, 0..WILD.len()).prop_map(|(space, which)| Action::Wild { space, which }),
     ];
-    prop::collection::vec(action, 1..120)
+    let action = action.boxed();
+    let huge = (space(), place(), access(), prop::bool::weighted(0.9))
+        .prop_map(|(space, at, access, holds)| Action::Huge { space, at, access, holds });
+    let with_huge = prop_oneof![16 => action.clone(), 1 => huge].boxed();
+    // What is compared of 512 pages more takes its time.
+    prop_oneof![
+        6 => prop::collection::vec(action, 1..120),
+        1 => prop::collection::vec(with_huge, 1..60),
+    ]
 }
 
 impl World {
@@ -237,6 +252,9 @@ impl World {
         match *action {
             Action::Put { space, at, count, access, holds, new, old } => {
                 self.put(self.nth(space), page(at), count, access, holds, (new, old));
+            }
+            Action::Huge { space, at, access, holds } => {
+                self.huge(self.nth(space), page(at) >> 21 << 21, access, holds);
             }
             Action::Replace { space, at, right, access, holds } => {
                 self.replace(self.nth(space), page(at), right, access, holds);
@@ -330,6 +348,38 @@ impl World {
             assert_eq!(after.as_ref().map(address), stays, "the frame for {at:#x}");
             if let (true, Some(frame)) = (goes, *before) {
                 mirror.pages.insert(at, Page::new(frame, access));
+                self.names.insert(frame, self.name(slot, at));
+            }
+        }
+    }
+
+    fn huge(&mut self, slot: usize, page: u64, access: Access, holds: bool) {
+        let there_is = arena::has_huge();
+        let frames = Huge::<Arena>::given_to(self.slots[slot].owner);
+        assert_eq!(frames.is_some(), there_is, "2 MiB are given out");
+        let Some(frames) = frames else { return };
+        (0..4).for_each(|part| frames.clear(part * 128, 128));
+        let first = *arena::held().keys().rev().nth(511).unwrap();
+        let space = &self.slots[slot].space;
+        let end = page.saturating_add(1 << 21);
+        let is_free = end <= USER_END && self.slots[slot].mirror.range(page, end).is_empty();
+        assert_eq!(space.is_free_for_huge(page), is_free, "whether {page:#x} is free");
+        let mut room = arena::room().0;
+        let put = space.put_huge(page, frames, access, || holds);
+        let mirror = &mut self.slots[slot].mirror;
+        let expected = match holds && is_free {
+            false => Ok(false),
+            true if access == Access::None => Err(MapError::Address),
+            true if !mirror.make_tables(page, &mut room) => Err(MapError::NoMemory),
+            true => Ok(true),
+        };
+        assert_eq!(put, expected, "2 MiB put at {page:#x}");
+        assert_eq!(self.slots[slot].space.is_huge(page + 9 * BYTES), put == Ok(true));
+        if put == Ok(true) {
+            for place in 0..512 {
+                let (at, frame) = (page + place * BYTES, first + place * BYTES);
+                self.is_new(frame, 0);
+                self.slots[slot].mirror.pages.insert(at, Page::new(frame, access));
                 self.names.insert(frame, self.name(slot, at));
             }
         }
@@ -595,6 +645,15 @@ impl World {
             if arena::handles(page.frame) == 1 {
                 self.names.insert(page.frame, self.name(slot, at));
             }
+            if self.slots[slot].space.is_huge(at) {
+                // With the last page it is forgotten of all.
+                if at >> 12 & 511 == 511 {
+                    let base = at >> 21 << 21;
+                    let all = self.slots[slot].mirror.pages.range_mut(base..=at);
+                    all.for_each(|(_, page)| page.accessed = false);
+                }
+                continue;
+            }
             let page = Page { accessed: false, ..page };
             self.slots[slot].mirror.pages.insert(at, page);
         }
@@ -627,12 +686,22 @@ impl World {
                     Wish::Execute => Access::Execute,
                 };
                 let may = is.filter(|page| allows(page.access, access));
+                let may = may.is_some();
                 let entry = walk::translate(root, page, wish);
-                assert_eq!(entry.is_some(), may.is_some(), "{wish:?} at {page:#x}");
-                let (Some(entry), Some(page_is)) = (entry, may) else { return };
-                page_is.accessed = true;
-                page_is.modified |= wish == Wish::Write;
-                self.cores[core].loads.insert(page, entry);
+                assert_eq!(entry.is_some(), may, "{wish:?} at {page:#x}");
+                let Some(entry) = entry else { return };
+                // What is mapped at once is used at once, and the core has all of it.
+                let pages = match walk::is_huge(root, page) {
+                    true => (page >> 21 << 21..(page >> 21 << 21) + (1 << 21)).step_by(4096),
+                    false => (page..page + BYTES).step_by(4096),
+                };
+                for at in pages {
+                    let page_is = self.slots[slot].mirror.pages.get_mut(&at).unwrap();
+                    page_is.accessed = true;
+                    page_is.modified |= wish == Wish::Write;
+                    let load = entry.wrapping_add(at).wrapping_sub(page);
+                    self.cores[core].loads.insert(at, load);
+                }
                 entry
             }
         };

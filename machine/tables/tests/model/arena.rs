@@ -15,11 +15,16 @@ use vortex_memory::FrameId;
 use vortex_tables::{Leftover, PAGE, Physical, Use};
 use vortex_units::ActivityId;
 
-/// Frames of an arena.
-const FRAMES: usize = 1024;
+/// Frames of an arena: those that are given out by themselves, and as many as one huge frame
+/// has.
+const FRAMES: usize = SINGLE + HUGE;
+const SINGLE: usize = 1024;
+const HUGE: usize = 512;
 const BYTES: u64 = PAGE as u64;
 /// Where they lie: as high as the numbers of frames go.
 const FIRST: u64 = (1 << 44) - FRAMES as u64 * BYTES;
+/// The huge frame.
+const FIRST_HUGE: u64 = FIRST + SINGLE as u64 * BYTES;
 /// What a free frame is full of.
 const POISON: u64 = 0xdead_dead_dead_dead;
 
@@ -97,7 +102,7 @@ pub fn begin(cores: usize) {
     while Arena::leftover().free_some() {}
     let root = with(|state| {
         state.held.clear();
-        state.free = (0..FRAMES as u64).rev().map(|place| FIRST + place * BYTES).collect();
+        state.free = (0..SINGLE as u64).rev().map(|place| FIRST + place * BYTES).collect();
         state.faults.clear();
         state.counts.iter().for_each(|count| count.store(0, Ordering::Relaxed));
         (0..=FRAMES as u64).for_each(|place| state.fill(FIRST + place * BYTES, POISON));
@@ -131,6 +136,11 @@ pub fn held() -> BTreeMap<u64, Held> {
         held.remove(&state.kernel_root);
         held
     })
+}
+
+/// Whether the huge frame could be given out.
+pub fn has_huge() -> bool {
+    with(|state| state.held.range(FIRST_HUGE..).next().is_none() && state.room.1 >= HUGE)
 }
 
 /// How many handles a frame has.
@@ -189,6 +199,20 @@ unsafe impl Physical for Arena {
         })
     }
 
+    fn allocate_huge(owner: ActivityId, of: Use) -> Option<u64> {
+        with(|state| {
+            if state.held.range(FIRST_HUGE..).next().is_some() || state.room.1 < HUGE {
+                return None;
+            }
+            state.room.1 = state.room.1.saturating_sub(HUGE);
+            for place in 0..HUGE as u64 {
+                let held = Held { owner, of, name: None };
+                state.held.insert(FIRST_HUGE + place * BYTES, held);
+            }
+            Some(FIRST_HUGE)
+        })
+    }
+
     fn count(physical: u64) -> Option<&'static AtomicU32> {
         with(|state| state.count(physical))
     }
@@ -199,7 +223,9 @@ unsafe impl Physical for Arena {
                 state.faults.push(format!("{physical:#x} is given back and nobody's"));
                 return;
             }
-            state.free.push(physical);
+            if physical < FIRST_HUGE {
+                state.free.push(physical);
+            }
             if state.count(physical).is_none_or(|count| count.load(Ordering::Relaxed) != 0) {
                 state.faults.push(format!("{physical:#x} is given back and has handles"));
             }

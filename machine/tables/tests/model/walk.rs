@@ -1,6 +1,6 @@
 //! The tables as a processor sees them: read word by word, without a line of what is tried.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::arena;
 
@@ -11,6 +11,7 @@ pub const WRITABLE: u64 = 1 << 1;
 pub const USER: u64 = 1 << 2;
 pub const ACCESSED: u64 = 1 << 5;
 pub const DIRTY: u64 = 1 << 6;
+pub const HUGE: u64 = 1 << 7;
 pub const KEPT: u64 = 1 << 9;
 pub const NO_EXECUTE: u64 = 1 << 63;
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
@@ -22,6 +23,8 @@ pub struct Walked {
     pub pages: BTreeMap<u64, u64>,
     /// Which tables there are: the level (4 is the root's) and the first address, and where.
     pub tables: BTreeMap<(u32, u64), u64>,
+    /// Where 2 MiB are mapped at once.
+    pub huge: BTreeSet<u64>,
 }
 
 /// Walks all of it.
@@ -39,6 +42,14 @@ fn below(table: u64, level: u32, at: u64, walked: &mut Walked) {
         let address = at + index * span;
         if level == 1 {
             walked.pages.insert(address, entry);
+            continue;
+        }
+        if level == 2 && entry & HUGE != 0 {
+            assert_eq!((entry & ADDRESS) % span, 0, "2 MiB lie at a multiple of that");
+            walked.huge.insert(address);
+            let pages =
+                (0..512).map(|page| (address + (page << 12), (entry & !HUGE) + (page << 12)));
+            walked.pages.extend(pages);
             continue;
         }
         let rights = PRESENT | WRITABLE | USER;
@@ -78,6 +89,9 @@ pub fn translate(root: u64, page: u64, wish: Wish) -> Option<u64> {
             return None;
         }
         places.push(place);
+        if level == 2 && entry & HUGE != 0 {
+            break;
+        }
         table = entry & ADDRESS;
     }
     for &place in &places {
@@ -87,7 +101,23 @@ pub fn translate(root: u64, page: u64, wish: Wish) -> Option<u64> {
     if wish == Wish::Write {
         arena::write(last, arena::read(last) | DIRTY);
     }
-    Some(arena::read(last))
+    let entry = arena::read(last);
+    let within = if entry & HUGE != 0 && places.len() == 3 { page % (1 << 21) } else { 0 };
+    let huge = if places.len() == 3 { HUGE } else { 0 };
+    Some((entry & !huge) + within)
+}
+
+/// Whether 2 MiB are mapped at once where a page is.
+pub fn is_huge(root: u64, page: u64) -> bool {
+    let mut table = root;
+    for level in (2..=4u32).rev() {
+        let entry = arena::read(table + (page >> (12 + 9 * (level - 1))) % 512 * 8);
+        if level == 2 || entry & PRESENT == 0 {
+            return level == 2 && entry & HUGE != 0;
+        }
+        table = entry & ADDRESS;
+    }
+    false
 }
 
 /// The frame of an entry.

@@ -57,6 +57,7 @@ pub const MEMORY: &[Measured] = &[
     measured("fault", 1_000, "the first touch of a page"),
     measured("copy", 2_048, "a write to a page that a fork shares, and a 1,024th of the fork"),
     measured("map", 200, "1 MiB mapped, touched and unmapped"),
+    measured("touch", 10, "64 MiB mapped, touched and unmapped, 2 MiB at once"),
     measured("fork-large", 20, "fork, exit, wait, with 64 MiB touched"),
     measured("exec-dynamic", 20, "fork, exec of a dynamic program, exit, wait"),
 ];
