@@ -1,7 +1,7 @@
 //! Memory for pages: where an activity gets none, a clean page of its own goes first (§3.2).
 
 use vortex_abi::Errno;
-use vortex_grid::Outcome;
+use vortex_grid::{At, Outcome};
 use vortex_units::ActivityId;
 
 use super::{Cx, FileCache, Next};
@@ -53,7 +53,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         }
     }
 
-    /// One of an activity's clean pages goes, if one is found.
+    /// One of an activity's clean pages goes, if one is found: one that was not used since it
+    /// was looked at last, as long as there is such a one among the first.
     fn make_room(&mut self, who: ActivityId, looks: &mut u32) -> bool {
         while *looks > 0 {
             *looks = looks.saturating_sub(1);
@@ -66,7 +67,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                     return (false, false);
                 }
                 let mapped = page.frame.as_ref().is_some_and(|frame| !frame.is_sole());
-                let stays = core::mem::take(&mut page.used) || !page.is_idle() || mapped;
+                let spared = core::mem::take(&mut page.used) && *looks > LOOKS / 2;
+                let stays = spared || !page.is_idle() || mapped;
                 if stays {
                     return (true, false);
                 }
@@ -90,14 +92,24 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let who = cx.activity();
         task.tries = task.tries.saturating_add(1);
         let coming = self.accounts.get(&who).map_or(0, |account| account.coming);
-        if task.tries > super::TRIES || (self.dirty(who) == 0 && coming == 0) {
+        let has_more = self.accounts.get(&who).is_some_and(|account| !account.clock.is_empty());
+        let waits = self.dirty(who) > 0 || coming > 0;
+        if task.tries > super::TRIES || !(waits || has_more) {
             return self.failed(task, Errno::ENOMEM, cx);
         }
         // Nobody waits inside for what others must come in to do.
         super::pins::unpin(task);
         self.leave(task, cx);
         task.stage = Stage::Begin;
-        self.write_own(cx);
+        if !waits {
+            // Not all of its pages were looked at.
+            return Outcome::Continue(At::beginning());
+        }
+        let writes = self.write_own(cx);
+        if !writes && coming == 0 {
+            // Nothing is on its way that could be waited for.
+            return self.failed(task, Errno::ENOMEM, cx);
+        }
         let account = self.accounts.entry(who).or_default();
         let room = account.starved.try_reserve(1).is_ok();
         let Some(kept) = room.then(|| cx.keep()).flatten() else {

@@ -136,8 +136,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         self.leave(task, cx);
         self.open(task, cx);
         if let Kind::WriteBack { of } = task.kind {
-            let begun = task.job().begun;
-            self.end_write_back(task.file.number(), of, begun, cx);
+            self.end_write_back(task.file.number(), of, cx);
         }
         self.works_end(task.file.number());
         Outcome::Reply(reply)

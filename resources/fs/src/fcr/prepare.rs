@@ -16,6 +16,9 @@ use super::{Cx, FileCache, Heard, Next};
 use crate::cache::{CachedFile, Dirtied, PAGE_BYTES, Page, PageFrame, State, page_of, pages_for};
 use crate::requests::{Answer, CacheReply, Kind, Mail, Operation, Run, Stage, Task};
 
+/// How often who has too much unwritten waits for less.
+const WAITS: u8 = 16;
+
 /// What a prepared range is.
 #[derive(Clone, Copy)]
 struct Range {
@@ -135,12 +138,13 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     fn wait_for_less(&mut self, task: &mut Task<F>, cx: &mut Cx<'_, M>) -> Option<Next<M, F>> {
         let who = cx.activity();
         let (dirty, most) = (self.dirty(who), self.most_dirty(who));
-        if dirty.saturating_mul(2) >= most {
-            self.write_own(cx);
-        }
-        if dirty < most {
+        let writes = dirty.saturating_mul(2) >= most && self.write_own(cx);
+        // Pages that are prepared and not written yet are not waited for; those that a mapping
+        // holds stay dirty, however often they are written.
+        if dirty < most || !writes || task.job().waited >= WAITS {
             return None;
         }
+        task.job().waited = task.job().waited.saturating_add(1);
         self.leave(task, cx);
         let account = self.accounts.entry(who).or_default();
         let room = account.waiting.try_reserve(1).is_ok();

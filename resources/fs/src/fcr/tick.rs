@@ -129,7 +129,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 return true;
             };
             let Some(file) = self.wiring.files.numbered(number) else {
-                self.end_write_back(number, who, false, cx);
+                self.end_write_back(number, who, cx);
                 continue;
             };
             cx.bill_run(who);

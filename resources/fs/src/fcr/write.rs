@@ -14,6 +14,8 @@ use crate::requests::{CacheRequest, Mail, Stage, Task};
 
 /// Dirty pages looked at in one run.
 const LOOKS: u32 = 96;
+/// Files of an activity looked at in one run.
+const FILES: usize = 32;
 
 impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     /// Makes pieces of the dirty pages that are meant, from where the walk is. Whether there
@@ -183,53 +185,67 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     }
 
     /// The request that was on its way for somebody's pages is at its end. What has become
-    /// dirty behind its back is still so: who waits for that asks anew, if anything was done.
-    pub(super) fn end_write_back(
-        &mut self,
-        number: u32,
-        of: ActivityId,
-        begun: bool,
-        cx: &mut Cx<'_, M>,
-    ) {
+    /// dirty behind its back is still so: who waits for that asks anew.
+    pub(super) fn end_write_back(&mut self, number: u32, of: ActivityId, cx: &mut Cx<'_, M>) {
         self.wake(number, |waits| matches!(waits, Waits::Pages(..)), cx);
-        let Some(work) = self.works.get_mut(&number) else { return };
-        let Some(dirtier) = work.dirtiers.get_mut(&of) else { return };
-        dirtier.busy = false;
-        let left = dirtier.pages > 0;
-        if !left {
-            work.dirtiers.remove(&of);
-            if let Some(account) = self.accounts.get_mut(&of) {
-                account.files.remove(&number);
-            }
-            self.account_ends(of);
-        }
-        if left
-            && begun
-            && let Some(account) = self.accounts.get_mut(&of)
-        {
+        if let Some(account) = self.accounts.get_mut(&of) {
             for kept in account.starved.drain(..).chain(account.waiting.drain(..)) {
                 // Kept here, by this resource.
                 let _ = cx.go_on(kept, At::<M, Self>::beginning());
             }
         }
+        let Some(dirtier) = self.dirtier(number, of) else { return };
+        dirtier.busy = false;
+        if dirtier.pages > 0 {
+            return;
+        }
+        if let Some(work) = self.works.get_mut(&number) {
+            work.dirtiers.remove(&of);
+        }
+        if let Some(account) = self.accounts.get_mut(&of) {
+            account.files.remove(&number);
+        }
+        self.account_ends(of);
     }
 
-    /// An activity that runs now has its own dirty pages written.
-    pub(super) fn write_own(&mut self, cx: &mut Cx<'_, M>) {
+    /// Whether an activity has dirty pages of a file that were written to, as far as one look
+    /// tells.
+    fn has_written(&self, number: u32, of: ActivityId) -> bool {
+        let Some(file) = self.wiring.files.numbered(number) else { return false };
+        file.with(|inner| {
+            let mut dirty = inner.dirty.iter();
+            let its = |page: &u32| {
+                let page = inner.pages.get(*page);
+                page.is_some_and(|page| {
+                    page.state == State::Dirty && page.dirtied.is_some_and(|it| it.by == of)
+                })
+            };
+            dirty.by_ref().take(LOOKS as usize).any(its) || dirty.next().is_some()
+        })
+    }
+
+    /// An activity that runs now has its own dirty pages written. Whether any are on their way.
+    pub(super) fn write_own(&mut self, cx: &mut Cx<'_, M>) -> bool {
         let who = cx.activity();
-        let Some(port) = self.wiring.ports.get().map(|ports| ports.cache) else { return };
-        let Some(account) = self.accounts.get(&who) else { return };
-        let mut sends = SENDS;
-        for number in &account.files {
-            let Some(work) = self.works.get_mut(number) else { continue };
-            let Some(dirtier) = work.dirtiers.get_mut(&who).filter(|it| !it.busy) else { continue };
-            let Some(file) = self.wiring.files.numbered(*number) else { continue };
+        let Some(port) = self.wiring.ports.get().map(|ports| ports.cache) else { return false };
+        let Some(account) = self.accounts.get(&who) else { return false };
+        let numbers: Vec<u32> = account.files.iter().take(FILES).copied().collect();
+        let (mut sends, mut busy) = (SENDS, false);
+        for number in numbers {
+            let Some(file) = self.wiring.files.numbered(number) else { continue };
+            let written = self.has_written(number, who);
+            let Some(dirtier) = self.dirtier(number, who) else { continue };
+            busy |= dirtier.busy;
+            if dirtier.busy || !written || sends == 0 {
+                continue;
+            }
             let request = CacheRequest::write_back(file, who);
-            if sends == 0 || cx.send(port, Labels::NONE, request).is_err() {
-                return;
+            if cx.send(port, Labels::NONE, request).is_err() {
+                return busy;
             }
             sends = sends.saturating_sub(1);
-            (dirtier.busy, dirtier.asked) = (true, cx.now());
+            (dirtier.busy, dirtier.asked, busy) = (true, cx.now(), true);
         }
+        busy
     }
 }

@@ -105,6 +105,8 @@ pub(crate) struct Job {
     pub at: u32,
     /// Something was begun in this walk; of a write, that what is before it is seen to.
     pub begun: bool,
+    /// How often it has waited for fewer dirty pages.
+    pub waited: u8,
     /// The size that EXT2R is being told.
     pub told: Option<u64>,
 }

@@ -212,44 +212,83 @@ fn what_programs_wrote_is_on_a_clean_file_system() {
     }
 }
 
-#[test]
-fn what_was_synced_outlives_any_power_cut() {
-    for (seed, block) in [(11, 1024), (12, 4096), (13, 2048)] {
-        let (image, before, mut work) = work(block, seed);
-        work.served.world.disk.lock().unwrap().log = Some(Vec::new());
-        let mut notes: Vec<(usize, BTreeMap<String, Vec<u8>>)> = vec![(0, BTreeMap::new())];
-        // What the log begins with was there when the file system had been mounted.
-        let begin = work.served.world.disk.lock().unwrap().image.clone();
-        let _ = before;
-        for _ in 0..50 {
+/// A run of so many steps, and what power cuts leave of it.
+struct Cuts {
+    image: Image,
+    work: Work,
+    /// The disk when the file system had been mounted, and what was done to it since.
+    begin: Vec<u8>,
+    log: Vec<Event>,
+    /// How long the log was after each step, and what had to be there then.
+    notes: Vec<(usize, BTreeMap<String, Vec<u8>>)>,
+}
+
+impl Cuts {
+    fn new(block: u32, seed: u64, steps: usize) -> Self {
+        let (image, _, mut work) = work(block, seed);
+        let mut notes = vec![(0, BTreeMap::new())];
+        let begin = {
+            let mut disk = work.served.world.disk.lock().unwrap();
+            disk.log = Some(Vec::new());
+            disk.image.clone()
+        };
+        for _ in 0..steps {
             work.step();
             let length = work.served.world.disk.lock().unwrap().log.as_ref().unwrap().len();
             notes.push((length, work.synced.clone()));
         }
-        let log: Vec<Event> = work.served.world.disk.lock().unwrap().log.take().unwrap();
-        for number in 0..40 {
-            let cut = work.served.random(log.len() as u64 + 1) as usize;
-            let kept = work.served.random(101);
-            let world = &mut work.served.world;
-            // All of what is in the disk's cache, none, or some.
-            let mut keeps = || world.random(100) < kept;
-            let whole = number % 4 == 0;
-            let bytes = after_cut(&begin, &log[..cut], &mut || whole || keeps());
-            image.put(&bytes);
-            let mended = tool("e2fsck", &["-p", &image.path()]);
-            let code = mended.status.code().unwrap();
-            let said = String::from_utf8_lossy(&mended.stdout).to_string();
-            assert!(code & !3 == 0, "{seed}, cut at {cut}: {code}: {said}");
-            image.assert_clean("after e2fsck -p");
-            let last = notes.iter().rposition(|(length, _)| *length <= cut).unwrap();
-            let after = notes.get(last + 1).map_or(&notes[last].1, |(_, synced)| synced);
-            for (name, contents) in &notes[last].1 {
-                // What was being changed at the cut may be either.
-                if after.get(name) == Some(contents) {
-                    let there = image.contents(name);
-                    assert!(there.as_ref() == Some(contents), "{seed}, cut at {cut}: {name}");
-                }
+        let log = work.served.world.disk.lock().unwrap().log.take().unwrap();
+        Self { image, work, begin, log, notes }
+    }
+
+    /// The power is cut after so many of the disk's doings; of what is in its cache each sector
+    /// is kept by so many chances of 100.
+    fn cut(&mut self, at: usize, kept: u64) {
+        let world = &mut self.work.served.world;
+        let bytes = after_cut(&self.begin, &self.log[..at], &mut || world.random(100) < kept);
+        self.image.put(&bytes);
+        let mended = tool("e2fsck", &["-p", &self.image.path()]);
+        let code = mended.status.code().unwrap();
+        let said = String::from_utf8_lossy(&mended.stdout).to_string();
+        assert!(code & !3 == 0, "cut at {at}, {kept} kept: {code}: {said}");
+        self.image.assert_clean("after e2fsck -p");
+        let last = self.notes.iter().rposition(|(length, _)| *length <= at).unwrap();
+        let before = &self.notes[last].1;
+        let after = self.notes.get(last + 1).map_or(before, |(_, synced)| synced);
+        for (name, contents) in before {
+            // What was being changed at the cut may be either.
+            if after.get(name) == Some(contents) {
+                let there = self.image.contents(name);
+                assert!(there.as_ref() == Some(contents), "cut at {at}, {kept} kept: {name}");
             }
+        }
+    }
+}
+
+#[test]
+fn what_was_synced_outlives_a_power_cut_at_every_write() {
+    // The first short run in which something is synced, and stays so for a while.
+    let is_meant = |cuts: &Cuts| {
+        cuts.notes.iter().filter(|(_, synced)| !synced.is_empty()).count() > 6
+            && cuts.log.len() < 90
+    };
+    let mut cuts = (14..40).map(|seed| Cuts::new(1024, seed, 20)).find(is_meant).unwrap();
+    for at in 0..=cuts.log.len() {
+        // Nothing of the cache, or some; or all of it.
+        for kept in [0, 50 + 50 * (at as u64 % 2)] {
+            cuts.cut(at, kept);
+        }
+    }
+}
+
+#[test]
+fn what_was_synced_outlives_power_cuts_of_long_runs() {
+    for (seed, block) in [(11, 1024), (12, 4096), (13, 2048)] {
+        let mut cuts = Cuts::new(block, seed, 50);
+        for _ in 0..20 {
+            let at = cuts.work.served.random(cuts.log.len() as u64 + 1) as usize;
+            let kept = cuts.work.served.random(101);
+            cuts.cut(at, kept);
         }
     }
 }
