@@ -15,7 +15,7 @@ use crate::proc::ProcKind;
 use crate::root::{Caller, PERMISSIONS, Root};
 use crate::wait::Side;
 use crate::walk::{Found, Last, Tail};
-use crate::{Effects, Errno, Owner, Time, WaitKey};
+use crate::{Effects, Errno, Owner, Time, WaitKey, Walks};
 
 /// The flags that `F_GETFL` does not show.
 const ONCE: u32 = abi::O_CREAT | abi::O_EXCL | abi::O_NOCTTY | abi::O_TRUNC | abi::O_CLOEXEC;
@@ -98,6 +98,13 @@ impl Root {
         let (Opened::Ready(open) | Opened::Waiting { open, .. }) = opened;
         self.description_mut(open)?.name = name;
         Ok(opened)
+    }
+
+    /// A call has not opened what was made on a disk for it: nobody holds it any more.
+    pub fn not_opened(&mut self, walks: &mut Walks, effects: &mut Effects) {
+        if let Some(made) = walks.take_opens() {
+            self.let_go(&Node::Inode(made), effects);
+        }
     }
 
     /// Opens a file that was made on a disk for this call, and is held for it.

@@ -45,8 +45,6 @@ pub(super) enum Stage {
     First,
     /// What is being mounted is served so, and its topmost directory is asked for.
     Served(Served),
-    /// What is being unmounted has no page that is to be written.
-    Clean,
 }
 
 impl For {
@@ -207,7 +205,10 @@ impl Continuation<Mail, FileSystem> for GoesOn {
             Ok(Then::Again) => files.call(call, cx),
             Ok(Then::Opens(made)) => {
                 call.walks.get_mut().open(made);
-                files.call(call, cx)
+                let next = files.call(call, cx);
+                // Where its descriptors were full by then.
+                files.root.not_opened(call.walks.get_mut(), &mut files.effects);
+                next
             }
         };
         files.after(cx);

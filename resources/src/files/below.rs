@@ -95,8 +95,8 @@ impl FileSystem {
                 self.ask_ext2(at.fs, nobody, Operation::Release(ino(*at)?), cx)
             }
             Ask::Sync { at, .. } => self.ask_ext2(at.fs, nobody, Operation::Sync(ino(*at)?), cx),
-            // Its files first.
-            Ask::Unmount { fs } => self.ask_cache(CacheRequest::sync_all(Some(MountId(fs.0))), cx),
+            // Its files first, then EXT2R.
+            Ask::Unmount { fs } => self.ask_cache(CacheRequest::unmount(MountId(fs.0)), cx),
             Ask::Usage { fs } => self.ask_ext2(*fs, nobody, Operation::Usage, cx),
             Ask::Mount { dev, read_only, .. } => {
                 self.send_ext2(Ext2Request::mount(volume_of(*dev)?, *read_only), cx)
@@ -126,19 +126,14 @@ impl FileSystem {
         stage: Stage,
         cx: &mut Cx<'_>,
     ) -> Result<Below, Errno> {
-        if is_of_cache(ask, stage) {
+        if is_of_cache(ask) {
             let Ok(Some(reply)) = cx.reply::<CacheReply>() else { return Err(Errno::ENOMEM) };
             let done = match reply {
                 CacheReply::Done(done) => done,
                 CacheReply::Prepared(to) => to.map(|_| ()),
                 CacheReply::Reclaimed(_) => Err(Errno::EIO),
             };
-            done?;
-            if let Ask::Unmount { fs } = ask {
-                let asked = self.ask_ext2(*fs, Caller::default(), Operation::Unmount, cx)?;
-                return Ok(Below::Asked(Stage::Clean, asked));
-            }
-            return Ok(Below::Told(Told::Done));
+            return done.map(|()| Below::Told(Told::Done));
         }
         let Ok(Some(answer)) = cx.reply::<Ext2Reply>() else { return Err(Errno::ENOMEM) };
         match (ask, answer?) {
@@ -233,13 +228,13 @@ impl FileSystem {
 }
 
 /// Whether FCR answers it.
-fn is_of_cache(ask: &Ask, stage: Stage) -> bool {
+fn is_of_cache(ask: &Ask) -> bool {
     match ask {
-        Ask::Unmount { .. } => matches!(stage, Stage::First),
         Ask::Fetch { .. }
         | Ask::Ahead { .. }
         | Ask::Prepare { .. }
         | Ask::Resize { .. }
+        | Ask::Unmount { .. }
         | Ask::SyncAll { .. } => true,
         Ask::Sync { file, .. } | Ask::Release { file, .. } => file.is_some(),
         _ => false,

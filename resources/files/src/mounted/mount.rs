@@ -134,7 +134,9 @@ impl Root {
         (fs, dev, read_only): (FsId, Dev, bool),
         top: &Known,
     ) -> Result<(), Errno> {
-        if self.mounts.over(covers).is_some() || self.mounts.all.contains_key(&fs) {
+        // Others may have been asked for at the same time.
+        let has = |mount: &Mount| mount.dev == dev;
+        if self.mounts.over(covers).is_some() || self.mounts.all.values().any(has) {
             return Err(Errno::EBUSY);
         }
         let (parent, name) = match self.inode(covers)?.directory() {
