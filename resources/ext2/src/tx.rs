@@ -354,7 +354,9 @@ impl<A: Accounts> Ext2<A> {
                 self.slots.born.insert((parent, place.ino));
             }
             let size = place.old.len();
-            if held {
+            // What is unused on the disk stays so until all of it may be there: entries that
+            // it had before may be gone.
+            if held || (slot.unused && slot.old.is_some()) {
                 merge(&mut slot.needs, &place.needs);
                 self.accounts.credit(payer, size);
             } else {

@@ -4,7 +4,6 @@ use std::vec::Vec;
 
 /// What has been done to a disk.
 #[derive(Clone, Debug)]
-#[expect(dead_code, reason = "not yet read")]
 pub enum Event {
     /// A write, to this byte.
     Write(u64, Vec<u8>),

@@ -134,7 +134,6 @@ impl Driver {
     }
 
     /// Everything that waits is written.
-    #[expect(dead_code, reason = "not yet used")]
     pub fn drain(&mut self) {
         while self.work(false) {}
     }

@@ -52,6 +52,16 @@ pub fn assert_clean(bytes: &[u8], when: &str) {
     assert!(output.status.success(), "{when}: e2fsck -fn: {told}");
 }
 
+/// `e2fsck -p` mends it: the image afterwards, or what it said.
+pub fn preen(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let (output, after) =
+        with_image(bytes, |file| tool("e2fsck", &["-fp", &file.to_string_lossy()]));
+    match output.status.code() {
+        Some(0 | 1) => Ok(after),
+        code => Err(format!("e2fsck -fp ended with {code:?}: {}", said(&output))),
+    }
+}
+
 /// What `debugfs` answers to a request.
 pub fn debugfs(bytes: &[u8], request: &str) -> String {
     let (output, _) =
