@@ -265,7 +265,7 @@ pub fn parts() -> Vec<Part> {
         },
         Part {
             name: "fuzz",
-            what: "the configuration reader on arbitrary input: no panic",
+            what: "the readers of configurations and of ext2 on arbitrary input: no panic",
             extent: Extent::Full,
             work: |_| Work::Function(fuzz::part),
         },

@@ -81,8 +81,8 @@ impl Driver {
                 Err(Stop::Fetch(block)) => self.fetch(block),
                 Err(Stop::Flush) => {
                     self.stops += 1;
-                    let waiting = self.ext2.waiting();
-                    assert!(self.work(true), "it waits for a disk with nothing to do: {waiting}");
+                    let worked = self.work(true);
+                    assert!(worked, "it waits for nothing: {}", self.ext2.waiting());
                 }
             }
         }

@@ -105,7 +105,7 @@ pub fn run(
 
 #[test]
 fn random_operations_do_what_the_model_does() {
-    for seed in seeds(14, 700) {
+    for seed in seeds(6, 700) {
         let mut dice = Dice(seed);
         let form = FORMS[dice.below(FORMS.len() as u64) as usize];
         println!("seed {seed}: {form:?}");
