@@ -16,6 +16,8 @@ pub struct Disk {
     pub most: Option<u64>,
     /// Sectors of which a read fails, and of which a write does.
     pub broken: (Vec<u64>, Vec<u64>),
+    /// Where every write and flush is noted, in their order; not with sectors that fail.
+    pub log: Option<PathBuf>,
 }
 
 /// A controller with disks.
@@ -30,7 +32,7 @@ pub struct Disks {
 impl Disk {
     /// One without faults.
     pub fn new(image: &Path) -> Self {
-        Self { image: image.into(), most: None, broken: (Vec::new(), Vec::new()) }
+        Self { image: image.into(), most: None, broken: (Vec::new(), Vec::new()), log: None }
     }
 
     /// What `-drive` is told.
@@ -38,17 +40,18 @@ impl Disk {
         let (reads, writes) = &self.broken;
         let mut text = format!("if=none,id=disk{number},").into_bytes();
         let plain = reads.is_empty() && writes.is_empty();
-        text.extend(if plain {
+        text.extend(if self.log.is_some() {
+            b"driver=blklogwrites,file.driver=file,file.filename=".as_slice()
+        } else if plain {
             b"format=raw,file=".as_slice()
         } else {
             b"driver=raw,file.driver=blkdebug,file.image.driver=file,file.image.filename="
+                .as_slice()
         });
-        // A comma in a name is written twice.
-        for &byte in self.image.as_os_str().as_bytes() {
-            text.push(byte);
-            if byte == b',' {
-                text.push(byte);
-            }
+        named(&mut text, &self.image);
+        if let Some(log) = &self.log {
+            text.extend(b",log.driver=file,log.filename=");
+            named(&mut text, log);
         }
         let faults =
             reads.iter().map(|at| ("read", at)).chain(writes.iter().map(|at| ("write", at)));
@@ -64,6 +67,16 @@ impl Disk {
             text.extend(format!(",throttling.bps-total={most}").into_bytes());
         }
         OsString::from_vec(text)
+    }
+}
+
+/// Adds a file's name; a comma in it is written twice.
+fn named(text: &mut Vec<u8>, file: &Path) {
+    for &byte in file.as_os_str().as_bytes() {
+        text.push(byte);
+        if byte == b',' {
+            text.push(byte);
+        }
     }
 }
 
@@ -114,10 +127,14 @@ mod tests {
     fn a_disk_may_be_slow_and_broken() {
         let broken = (vec![7], vec![9]);
         let disk = Disk { most: Some(1_000_000), broken, ..Disk::new(Path::new("a")) };
-        let line = line(Disks { disks: vec![disk], depth: Some(8) });
+        let line = self::line(Disks { disks: vec![disk], depth: Some(8) });
         assert!(line.starts_with("-device virtio-scsi-pci,id=scsi,num_queues=2,virtqueue_size=8 "));
         assert!(line.contains("file.image.filename=a,file.inject-error.0.event=none,"));
         assert!(line.contains("file.inject-error.1.iotype=write,file.inject-error.1.sector=9,"));
         assert!(line.contains(",throttling.bps-total=1000000 "));
+        let disk = Disk { log: Some("l,g".into()), ..Disk::new(Path::new("a")) };
+        let line = self::line(Disks { disks: vec![disk], depth: None });
+        let logged = "driver=blklogwrites,file.driver=file,file.filename=a,log.driver=file,";
+        assert!(line.contains(&format!("{logged}log.filename=l,,g ")), "{line}");
     }
 }

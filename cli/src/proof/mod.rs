@@ -10,6 +10,7 @@ pub mod booted;
 pub mod cpython;
 mod files;
 pub mod fuzz;
+mod images;
 mod machines;
 mod miri;
 mod models;

@@ -1,8 +1,8 @@
 //! The parts of the proof, in the order in which they run: what fails fast comes first.
 
 use super::{
-    Extent, Part, Program, Work, boot, booted, cpython, files, fuzz, machines, miri, models,
-    readme, runs, services, stack, storage, syscalls,
+    Extent, Part, Program, Work, boot, booted, cpython, files, fuzz, images, machines, miri,
+    models, readme, runs, services, stack, storage, syscalls,
 };
 use crate::commands::{attacks, budgets, cost, filling, ledger, pressure, subactivities};
 
@@ -256,6 +256,12 @@ pub fn parts() -> Vec<Part> {
             what: "a disk from a program to its ring: every byte, errors, who gets how much; pages on it",
             extent: Extent::Normal,
             work: |_| Work::Function(storage::part),
+        },
+        Part {
+            name: "images",
+            what: "ext2 on disks: random work, full, broken, damaged, SQLite, power cuts; e2fsck",
+            extent: Extent::Normal,
+            work: |_| Work::Function(images::part),
         },
         Part {
             name: "cpython",

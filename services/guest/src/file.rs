@@ -78,6 +78,10 @@ impl Stat {
     pub fn size(&self) -> i64 {
         self.0.st_size
     }
+    /// When it was changed, in seconds since 1970.
+    pub fn changed(&self) -> i64 {
+        self.0.st_mtime
+    }
     /// How many names it has.
     pub fn links(&self) -> u64 {
         self.0.st_nlink

@@ -3,10 +3,14 @@
 //! console what this Linux is, runs the commands that `/init.list` names, one a line, its
 //! words apart by tabs, and switches the machine off.
 
-use vortex_guest::{file, out, proc, say, sys, sys::c, time};
+use vortex_guest::{Res, fd, file, out, proc, say, sys, sys::c, time};
 
+/// Modules to be loaded, and disks to be waited for, a path each.
+const MODULES: &str = "/init.modules";
 /// What is to be run.
 const LIST: &str = "/init.list";
+/// How long a disk may take to be found.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 /// As on Vortex.
 const ENVIRONMENT: &[&str] = &["HOME=/tmp", "PATH=/bin:/usr/bin"];
 /// What Linux says of the processor's flaws, and of what it does about each.
@@ -15,6 +19,7 @@ const FLAWS: &str = "/sys/devices/system/cpu/vulnerabilities";
 fn main() {
     mount("proc", "/proc");
     tell();
+    disks();
     match file::get(LIST) {
         Ok(text) => String::from_utf8_lossy(&text).lines().for_each(run),
         Err(error) => say!("init: {LIST}: {error}"),
@@ -46,6 +51,30 @@ fn tell() {
     for flaw in flaws.iter().filter_map(|name| name.to_str()) {
         say!("init: flaw {flaw} {}", text(&format!("{FLAWS}/{flaw}")));
     }
+}
+
+/// Loads the modules, if there are any, and waits for the disks, whose nodes Linux makes.
+fn disks() {
+    let Ok(list) = file::get(MODULES) else { return };
+    mount("devtmpfs", "/dev");
+    for path in String::from_utf8_lossy(&list).lines() {
+        if path.starts_with("/dev/") {
+            let begin = time::now();
+            while file::stat(path).is_err() && time::now() - begin < PATIENCE {
+                time::pause(std::time::Duration::from_millis(10));
+            }
+        } else if let Err(error) = load(path) {
+            say!("init: {path}: {error}");
+        }
+    }
+}
+
+fn load(path: &str) -> Res {
+    let (module, none) = (file::open(path, libc::O_RDONLY)?, c(""));
+    // SAFETY: the kernel reads the text, which has no words.
+    let loaded = unsafe { sys!(libc::SYS_finit_module, module, none.as_ptr(), 0) };
+    fd::close(module)?;
+    loaded
 }
 
 fn text(path: &str) -> String {

@@ -6,6 +6,7 @@
 //! switches the machine off. Linux is as Debian built it, and does about the processor's
 //! flaws what it does by default; the words of its command line are [`Linux::words`].
 
+mod modules;
 mod package;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,9 @@ const WORDS: &str = "console=ttyS0 quiet tsc=reliable clearcpuid=erms,fsrm rdini
 
 const INIT: &str = "/init";
 const LIST: &str = "/init.list";
+/// Its modules, one a line, and where they are.
+const MODULES: &str = "/init.modules";
+const PLACE: &str = "/modules";
 
 /// A kernel of Debian's.
 #[derive(Clone, Debug)]
@@ -38,6 +42,14 @@ impl Linux {
     /// Why it cannot be had: [`PackageError`].
     pub fn get(root: &Path) -> Result<Self, PackageError> {
         package::get(&crate::home::target(root).join("linux"))
+    }
+
+    /// The modules by which it has disks and ext2, in the order in which they are loaded.
+    ///
+    /// # Errors
+    /// Why they cannot be had: [`PackageError`].
+    pub fn disks(root: &Path) -> Result<Vec<PathBuf>, PackageError> {
+        modules::get(&crate::home::target(root).join("linux"))
     }
 
     /// Its command line.
@@ -62,6 +74,28 @@ pub fn start<'a>(
     tree.put(&GuestPath::root().join("sys"), Node::Directory(0o555))?;
     tree.put(&GuestPath::root().follow(LIST), Node::File(list, 0o644))?;
     tree.put(&GuestPath::root().follow(INIT), Node::File(init, 0o755)).map(drop)
+}
+
+/// Has our `init` load these modules before the commands, and wait for as many disks.
+///
+/// # Errors
+/// Those of the tree.
+pub fn load(tree: &mut Tree, modules: &[PathBuf], disks: usize) -> Result<(), ImageError> {
+    let mut list = String::new();
+    for module in modules {
+        let name = module.file_name().unwrap_or_default().to_string_lossy();
+        let path = format!("{PLACE}/{name}");
+        tree.put(
+            &GuestPath::root().follow(&path),
+            Node::File(Content::Host(module.clone()), 0o644),
+        )?;
+        list += &(path + "\n");
+    }
+    for letter in ('a'..='z').take(disks) {
+        list += &format!("/dev/sd{letter}\n");
+    }
+    let list = Content::Bytes(list.into_bytes());
+    tree.put(&GuestPath::root().follow(MODULES), Node::File(list, 0o644)).map(drop)
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ use crate::machine::linux::{self, Linux};
 use crate::machine::qemu::Machine;
 use crate::machine::size::{Cores, Memory};
 
-const CONFIG: &str = "/etc/vortex.xml";
+/// Where ours has its configuration.
+pub const CONFIG: &str = "/etc/vortex.xml";
 const CORES: u16 = 2;
 
 /// One of them.
@@ -115,6 +116,7 @@ impl Names for Addresses {
     }
 }
 
-fn cores() -> Cores {
+/// The cores of each.
+pub fn cores() -> Cores {
     Cores::new(CORES).unwrap_or(Cores::LEAST)
 }

@@ -1,0 +1,66 @@
+//! Works on a file system on a disk, and knows what must be in it: `./vortex test images` runs
+//! it on Debian's kernel and on Vortex, and looks at the disk afterwards.
+//!
+//! `work` is what chance says from a seed: the same names, contents, modes and times at the end
+//! on every kernel, whatever the order in which its processes ran. `tree` says what is there in
+//! one number.
+
+mod bytes;
+mod calls;
+mod fill;
+mod model;
+mod power;
+mod probe;
+mod shared;
+mod tree;
+mod work;
+mod worker;
+
+use vortex_guest::args::Args;
+use vortex_guest::{proc, say};
+
+const USAGE: &str = "\
+usage: files mount DISK PLACE | umount PLACE
+       files work PLACE --seed N --count N --processes N
+       files tree PLACE
+       files fill PLACE | filled PLACE
+       files read PATH
+       files probe PLACE
+       files power PLACE --count N";
+
+/// Something is not as it must be.
+pub fn fail(why: &str) -> ! {
+    say!("files: WRONG: {why}");
+    proc::exit(1)
+}
+
+fn main() {
+    let mut args = Args::new(USAGE);
+    let seed = args.number("--seed").unwrap_or(1);
+    let count = args.number("--count").unwrap_or(100);
+    let processes = args.number("--processes").unwrap_or(1);
+    let words = [args.word(), args.word(), args.word()].map(Option::unwrap_or_default);
+    let [what, place, more] = &words;
+    let two = what == "mount";
+    if place.is_empty() || more.is_empty() == two {
+        args.wrong("what is it to do, and where?");
+    }
+    match what.as_str() {
+        "mount" | "umount" | "work" | "tree" | "fill" | "filled" | "read" | "probe" | "power" => {
+            args.end();
+        }
+        other => args.wrong(&format!("'{other}' is not known")),
+    }
+    match what.as_str() {
+        "mount" => calls::mounted(place, more),
+        "umount" => calls::unmounted(place),
+        "work" => work::all(place, seed, count, processes),
+        "tree" => tree::tell(place),
+        "fill" => fill::fill(place),
+        "filled" => fill::filled(place),
+        "read" => probe::read(place),
+        "probe" => probe::all(place),
+        _ => power::run(place, count),
+    }
+    proc::exit(0);
+}
