@@ -191,9 +191,10 @@ impl World {
         let mut all = self.read_some(fd, count, at)?;
         while self.disk.is_some() && !all.is_empty() && all.len() < count {
             let at = at.map(|at| at + all.len() as i64);
-            match self.read_some(fd, count - all.len(), at)? {
-                part if part.is_empty() => break,
-                part => all.extend(part),
+            match self.read_some(fd, count - all.len(), at) {
+                Ok(part) if !part.is_empty() => all.extend(part),
+                // What is read counts.
+                _ => break,
             }
         }
         Ok(all)
