@@ -293,6 +293,23 @@ fn what_was_synced_outlives_power_cuts_of_long_runs() {
     }
 }
 
+/// Where nothing of the metadata has changed, the data are flushed all the same.
+#[test]
+fn what_is_written_over_is_on_the_medium_when_it_is_synced() {
+    let (_, _, mut work) = work(4096, 1);
+    let served = &mut work.served;
+    let who = served.who[0];
+    let file = served.create(who, "over");
+    assert_eq!(served.world.write(who, &file, 0, &[1; 8192]), Ok(8192));
+    assert_eq!(served.world.run(who, Do::Sync(file.clone(), false)), Ok(Got::Nothing));
+    served.world.pass(12);
+    served.world.disk.lock().unwrap().log = Some(Vec::new());
+    assert_eq!(served.world.write(who, &file, 0, &[2; 8192]), Ok(8192));
+    assert_eq!(served.world.run(who, Do::Sync(file, true)), Ok(Got::Nothing));
+    let log = served.world.disk.lock().unwrap().log.take().unwrap();
+    assert!(matches!(log.as_slice(), [.., Event::Write { .. }, Event::Flush]), "{}", log.len());
+}
+
 #[test]
 fn what_is_no_file_system_is_not_served() {
     let mut world = World::new(vec![7; 1 << 20], 16, Box::new(|| None));
