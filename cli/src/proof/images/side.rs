@@ -78,7 +78,6 @@ impl Side {
     ///
     /// # Errors
     /// What the build said.
-    #[expect(dead_code, reason = "for when ours mounts disks")]
     pub fn vortex(root: &Path, programs: &Path) -> Result<Self, String> {
         let system = booted::vortex(root)?;
         Ok(Self { system, modules: Vec::new(), programs: programs.into() })

@@ -120,7 +120,6 @@ fn inodes(said: &str) -> BTreeMap<String, u64> {
 }
 
 /// The first difference, in words; nothing where there is none.
-#[cfg_attr(not(test), expect(dead_code, reason = "for when ours mounts disks"))]
 pub fn difference(one: &Names, other: &Names) -> Option<String> {
     let all = one.keys().chain(other.keys());
     all.filter_map(|path| match (one.get(path), other.get(path)) {
