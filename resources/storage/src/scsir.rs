@@ -16,11 +16,9 @@ use crate::wiring::Wiring;
 
 /// How often a command is made in all.
 const TRIES: u8 = 5;
-/// Targets that are looked at together, a power of two. Hosts number their targets from zero
-/// on: behind a group of which none answers there is none.
+/// Targets of a group, a power of two. Hosts number their targets from zero on: behind a group
+/// of which none answers there is none.
 const GROUP: u8 = 16;
-/// Of them, in one run.
-const SLICE: u32 = 4;
 
 /// The resource.
 pub struct Scsi<M, B> {
@@ -60,35 +58,41 @@ impl<M: Mail<B>, B: Memory> Scsi<M, B> {
         Self { wiring }
     }
 
-    /// Begins to look at a group of targets, a few in one run.
-    fn find(&mut self, from: &mut u8, cx: &mut Context<'_, M>) -> Outcome<M, Self> {
-        let end = (*from | GROUP.saturating_sub(1)).min(self.wiring.last_target());
-        if from.is_multiple_of(GROUP) {
-            self.wiring.looks_at(end.saturating_sub(*from).saturating_add(1));
-        }
-        for _ in 0..SLICE {
-            let target = *from;
-            let probe = ScsiRequest::Probe(Probe::new(target));
-            let port = self.wiring.ports.get().map(|ports| ports.scsi);
-            let sent = port.is_some_and(|port| cx.send(port, Labels::NONE, probe).is_ok());
-            if !sent {
-                self.wiring.tell(format_args!("target {target} is not looked at: no room"));
-                self.looked(target, false, cx);
-            }
-            if target >= end {
-                return Outcome::Done;
-            }
-            *from = target.saturating_add(1);
-        }
-        Outcome::Continue(At::beginning())
+    /// Begins to look at a group of targets, one after the other: disks are named in the order
+    /// of their targets.
+    fn find(&mut self, from: u8, cx: &mut Context<'_, M>) -> Outcome<M, Self> {
+        let end = (from | GROUP.saturating_sub(1)).min(self.wiring.last_target());
+        self.wiring.looks_at(end.saturating_sub(from).saturating_add(1));
+        self.look(from, cx);
+        Outcome::Done
     }
 
-    /// A target was looked at to the end, and was there or not. Where one of its group was, the
-    /// next group is looked at.
+    /// Looks at a target, or at the first behind it that can be looked at.
+    fn look(&self, from: u8, cx: &mut Context<'_, M>) {
+        for target in from..=u8::MAX {
+            let probe = ScsiRequest::Probe(Probe::new(target));
+            let port = self.wiring.ports.get().map(|ports| ports.scsi);
+            if port.is_some_and(|port| cx.send(port, Labels::NONE, probe).is_ok()) {
+                return;
+            }
+            self.wiring.tell(format_args!("target {target} is not looked at: no room"));
+            if let Some(more) = self.wiring.looked(false) {
+                return self.end_group(target, more, cx);
+            }
+        }
+    }
+
+    /// A target was looked at to the end, and was there or not: the next one is looked at.
     pub(crate) fn looked(&self, target: u8, there: bool, cx: &mut Context<'_, M>) {
-        let Some(more) = self.wiring.looked(there) else { return };
-        let next = (target | (GROUP.saturating_sub(1))).checked_add(1);
-        let next = next.filter(|next| more && *next <= self.wiring.last_target());
+        match self.wiring.looked(there) {
+            Some(more) => self.end_group(target, more, cx),
+            None => self.look(target.saturating_add(1), cx),
+        }
+    }
+
+    /// A group was looked at. Where any of it was there, the next is looked at.
+    fn end_group(&self, last: u8, there: bool, cx: &mut Context<'_, M>) {
+        let next = last.checked_add(1).filter(|next| there && *next <= self.wiring.last_target());
         let sent = next.is_some_and(|next| {
             let port = self.wiring.ports.get().map(|ports| ports.scsi);
             port.is_some_and(|port| cx.send(port, Labels::NONE, ScsiRequest::Find(next)).is_ok())
@@ -147,7 +151,7 @@ impl<M: Mail<B>, B: Memory> Resource<M> for Scsi<M, B> {
     type Request = ScsiRequest<B>;
     type Reply = Reply<B>;
     /// A slice, and the next group.
-    const FAN_OUT: u32 = SLICE.saturating_add(1);
+    const FAN_OUT: u32 = 2;
 
     fn handle(
         &mut self,
@@ -155,7 +159,7 @@ impl<M: Mail<B>, B: Memory> Resource<M> for Scsi<M, B> {
         cx: &mut Context<'_, M>,
     ) -> Outcome<M, Self> {
         match request {
-            ScsiRequest::Find(from) => self.find(from, cx),
+            ScsiRequest::Find(from) => self.find(*from, cx),
             ScsiRequest::Probe(probe) => probe::go_on(self, probe, cx),
             ScsiRequest::Blocks { .. } => self.blocks(request, cx),
         }
