@@ -5,3 +5,6 @@ mod wfq;
 
 pub use round_robin::RoundRobin;
 pub use wfq::Wfq;
+
+#[cfg(test)]
+mod corrections;

@@ -78,6 +78,12 @@ impl Rig {
         self.note(id, &record(RecordKind::BILLED_BACK, cycles).credited());
     }
 
+    /// What was charged was a prediction, and wrong by this.
+    pub(crate) fn correct(&mut self, id: u32, by: i64) {
+        let record = record(RecordKind::CORRECTION, by.unsigned_abs());
+        self.note(id, &if by < 0 { record.credited() } else { record });
+    }
+
     fn note(&mut self, id: u32, record: &Record) {
         self.core.resource_record(ClientId::new(id), record, Cycles::new(self.now));
     }

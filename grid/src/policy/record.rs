@@ -17,6 +17,9 @@ impl RecordKind {
     pub const THROUGH: Self = Self(1);
     /// Consumption moved between activities once its causer was known.
     pub const BILLED_BACK: Self = Self(2);
+    /// By how much an earlier record of the client's own requests was wrong, which was a
+    /// prediction: charged or taken off in full, and it says nothing of how long requests are.
+    pub const CORRECTION: Self = Self(3);
     /// The first number free for resources.
     pub const FIRST_FREE: u16 = 16;
 }

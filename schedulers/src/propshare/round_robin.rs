@@ -24,7 +24,8 @@
 //! - An empty client keeps what it used too much, less Q for each round that passes, and
 //!   loses what it was still allowed. A suspended one's debt waits for it.
 //! - `THROUGH` and `BILLED_BACK` charges are capped, at `debt_cap` of the client's part of
-//!   the whole capacity, and the rest is forgiven; credits undo debt but allow no more.
+//!   the whole capacity, and the rest is forgiven; credits undo debt but allow no more,
+//!   unless they correct what was charged for a prediction.
 //! - A client divided from another begins with as many rounds of debt as that one has; made
 //!   whole again, that one inherits what is left of it, up to the same cap.
 
@@ -107,6 +108,7 @@ impl SchedulerCore for Ring {
         client.tally.note(record, amount);
         client.catch_up(round, turn);
         match (record.direction, record.kind) {
+            (Direction::Credit, RecordKind::CORRECTION) => client.correct(amount),
             (Direction::Credit, _) => client.credit(amount),
             (_, RecordKind::THROUGH | RecordKind::BILLED_BACK) => {
                 client.charge_elsewhere(amount, ceiling);

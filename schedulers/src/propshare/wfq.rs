@@ -68,6 +68,8 @@
 //!   small shares would be cheap.
 //! - A credit takes a tag back, never behind V. V does not go back either: it is held until
 //!   charges of as much have passed, so that service moved between clients counts once.
+//! - A `CORRECTION` is charged and credited in full, for what it corrects was: a busy client
+//!   that was charged too much may come to be behind V by that much, which it was before.
 //! - A removed client's debt goes with it, unless another inherits it.
 //! - A client *divided* from another begins at that one's tag where that is ahead of V, so
 //!   that both together are ahead by the consumption by which the one was; being behind is
@@ -95,6 +97,7 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
+use client::Charge;
 use core_state::WfqCore;
 
 /// The most that one record counts for: three days of cycles at 1 GHz, so that what a
@@ -169,9 +172,14 @@ impl SchedulerCore for WfqCore {
         // More than this by one record, and time might come to its end.
         let amount = amount.min(LONGEST);
         match (record.direction, record.kind) {
-            (Direction::Credit, _) => self.credit(client, amount),
+            (Direction::Credit, kind) => {
+                self.credit(client, amount, kind == RecordKind::CORRECTION);
+            }
             (Direction::Charge, RecordKind::THROUGH | RecordKind::BILLED_BACK) => {
-                self.charge(client, amount, true);
+                self.charge(client, amount, Charge::Elsewhere);
+            }
+            (Direction::Charge, RecordKind::CORRECTION) => {
+                self.charge(client, amount, Charge::Correction);
             }
             (Direction::Charge, _) => self.charge_chosen(client, amount),
         }

@@ -111,6 +111,11 @@ impl Client {
         self.used = self.used.plus(asked.min(room));
     }
 
+    /// Takes back what was not used at all.
+    pub(super) fn correct(&mut self, amount: u64) {
+        self.used = self.used.minus(self.inverse.of_amount(amount));
+    }
+
     /// Takes back what was used too much, and no more.
     pub(super) fn credit(&mut self, amount: u64) {
         self.used = self.used.minus(self.inverse.of_amount(amount).min(self.debt()));

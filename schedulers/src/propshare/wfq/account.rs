@@ -2,7 +2,7 @@
 
 use vortex_grid::policy::ClientId;
 
-use super::client::State;
+use super::client::{Charge, State};
 use super::core_state::WfqCore;
 use crate::virtual_time::Virtual;
 
@@ -15,7 +15,7 @@ impl WfqCore {
                 client.charge_chosen(amount);
                 self.advance(amount);
             }
-            _ => self.charge(id, amount, false),
+            _ => self.charge(id, amount, Charge::Chosen),
         }
     }
 
@@ -23,18 +23,13 @@ impl WfqCore {
     /// length of its requests. Most wait meanwhile, since under charge-through all that an
     /// activity uses is told to its client.
     #[inline(never)]
-    pub(super) fn charge(&mut self, id: ClientId, amount: u64, elsewhere: bool) {
+    pub(super) fn charge(&mut self, id: ClientId, amount: u64, of: Charge) {
         let Some(client) = self.clients.get_mut(id) else { return };
         let waiting = client.state == State::Ready;
         if !waiting && !matches!(client.state, State::Returned | State::Serving) {
-            return self.charge_absent(id, amount, elsewhere);
+            return self.charge_absent(id, amount, of);
         }
-        let taken = if elsewhere {
-            client.charge_elsewhere(amount, self.clock.now().plus(self.ceiling))
-        } else {
-            client.charge_chosen(amount);
-            amount
-        };
+        let taken = client.charge(amount, of, self.clock.now().plus(self.ceiling));
         if waiting && !self.crowded {
             self.few.put(client.place, client.waiter(id));
         }
@@ -52,11 +47,11 @@ impl WfqCore {
 
     /// Charges one that has nothing to do, or must not do it.
     #[inline(never)]
-    fn charge_absent(&mut self, id: ClientId, amount: u64, elsewhere: bool) {
+    fn charge_absent(&mut self, id: ClientId, amount: u64, of: Charge) {
         let (now, limit) = (self.clock.now(), self.limit());
         let Some(client) = self.clients.get_mut(id) else { return };
         match client.state {
-            State::Suspended => return self.charge_suspended(id, amount, elsewhere),
+            State::Suspended => return self.charge_suspended(id, amount, of),
             State::Empty => {
                 client.tag = client.tag.max(now);
                 client.state = State::Owing;
@@ -64,7 +59,7 @@ impl WfqCore {
             }
             State::Ready | State::Returned | State::Serving | State::Owing => {}
         }
-        let taken = client.charge(amount, elsewhere, limit);
+        let taken = client.charge(amount, of, limit);
         if client.state == State::Owing {
             // First, since V may pass its tag within this very charge.
             self.owing.set(id, client.tag.key());
@@ -74,24 +69,27 @@ impl WfqCore {
 
     /// Charges one as if it were there for the moment: the service was real.
     #[inline(never)]
-    fn charge_suspended(&mut self, id: ClientId, amount: u64, elsewhere: bool) {
+    fn charge_suspended(&mut self, id: ClientId, amount: u64, of: Charge) {
         let now = self.clock.now();
         let Some(client) = self.clients.get_mut(id) else { return };
         client.tag = client.tag.plus(now.since(client.since));
         let weight = client.weight;
-        let taken = client.charge(amount, elsewhere, now.plus(self.ceiling));
+        let taken = client.charge(amount, of, now.plus(self.ceiling));
         self.clock.enter(weight);
         self.advance(taken);
         self.clock.leave(weight);
         self.freeze(id);
     }
 
-    /// Takes off a client's consumption what turned out to be another's.
+    /// Takes off a client's consumption what turned out to be another's; or, `in_full` for one
+    /// that is busy, what it has not used at all.
     #[inline(never)]
-    pub(super) fn credit(&mut self, id: ClientId, amount: u64) {
+    pub(super) fn credit(&mut self, id: ClientId, amount: u64, in_full: bool) {
         let now = self.clock.now();
         let Some(client) = self.clients.get_mut(id) else { return };
-        let given = client.credit(amount, client.present(now));
+        let busy = matches!(client.state, State::Ready | State::Serving | State::Returned);
+        let least = if in_full && busy { Virtual::ZERO } else { client.present(now) };
+        let given = client.credit(amount, least);
         let state = client.state;
         self.clock.hold(given);
         match state {

@@ -25,6 +25,17 @@ pub(super) enum State {
     Suspended,
 }
 
+/// What a charge is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Charge {
+    /// What the client was chosen for.
+    Chosen,
+    /// What was predicted too low of that.
+    Correction,
+    /// What this scheduler did not choose.
+    Elsewhere,
+}
+
 pub(super) struct Client {
     pub(super) tag: Virtual,
     /// While suspended: where V was when the tag was last set against it.
@@ -92,13 +103,13 @@ impl Client {
 
     /// Charges as much as may be. Says how much that was.
     #[inline]
-    pub(super) fn charge(&mut self, amount: u64, elsewhere: bool, limit: Virtual) -> u64 {
-        if elsewhere {
-            self.charge_elsewhere(amount, limit)
-        } else {
-            self.charge_chosen(amount);
-            amount
+    pub(super) fn charge(&mut self, amount: u64, of: Charge, limit: Virtual) -> u64 {
+        match of {
+            Charge::Elsewhere => return self.charge_elsewhere(amount, limit),
+            Charge::Chosen => self.charge_chosen(amount),
+            Charge::Correction => self.tag = self.tag.plus(self.inverse.of_amount(amount)),
         }
+        amount
     }
 
     /// Charges what was chosen: in full, and it says how long requests are.
@@ -134,9 +145,9 @@ impl Client {
         taken
     }
 
-    /// Takes consumption back, but not to before `present`. Says how much was given.
-    pub(super) fn credit(&mut self, amount: u64, present: Virtual) -> u64 {
-        let (asked, room) = (self.inverse.of_amount(amount), self.tag.since(present));
+    /// Takes consumption back, but not to before `least`. Says how much was given.
+    pub(super) fn credit(&mut self, amount: u64, least: Virtual) -> u64 {
+        let (asked, room) = (self.inverse.of_amount(amount), self.tag.since(least));
         self.tag = self.tag.minus(asked.min(room));
         if asked <= room { amount } else { room.at_weight(self.weight) }
     }

@@ -215,12 +215,12 @@ fn service_moved_between_clients_moves_virtual_time_once() {
         core.add_client(id, &ClientParams::default());
         core.client_ready(id, Cycles::ZERO);
     }
-    core.charge(ClientId::new(1), 200, false);
+    core.charge(ClientId::new(1), 200, Charge::Chosen);
     let now = core.clock.now();
-    core.credit(ClientId::new(1), 80);
-    core.charge(ClientId::new(0), 80, true);
+    core.credit(ClientId::new(1), 80, false);
+    core.charge(ClientId::new(0), 80, Charge::Elsewhere);
     assert_eq!(core.clock.now(), now);
-    core.charge(ClientId::new(0), 2, true);
+    core.charge(ClientId::new(0), 2, Charge::Elsewhere);
     assert!(core.clock.now() > now);
 }
 
