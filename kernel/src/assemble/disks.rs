@@ -30,7 +30,7 @@ pub(super) fn add(
     let by = |name| spec_by(config, frequency, name, Metric::Bytes);
     let driver = by("resource.drwr")?;
     let cores: Vec<CoreId> = driver.cores.iter().map(|(core, _)| *core).collect();
-    let disks = match find(&cores, |line| print(format_args!("vortex: {line}\n"))) {
+    let disks = match find(&cores, frequency, |line| print(format_args!("vortex: {line}\n"))) {
         Ok(Some(disks)) => disks,
         Ok(None) => return none(config),
         Err(why @ (NoDisks::Device(_) | NoDisks::NoCore)) => {

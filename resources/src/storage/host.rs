@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use vortex_grid::Frequency;
 use vortex_machine::{Cpu, Line, NotGiven, VirtQueue, VirtioError, VirtioKind, virtio_devices};
 use vortex_storage::{Channel, DeviceQueue, Given, StorageError, Ticket};
 use vortex_units::{Bytes, CoreId};
@@ -56,7 +57,11 @@ impl fmt::Display for NoDisks {
 ///
 /// # Errors
 /// [`NoDisks`].
-pub fn find(cores: &[CoreId], says: fn(&str)) -> Result<Option<Disks>, NoDisks> {
+pub fn find(
+    cores: &[CoreId],
+    frequency: Frequency,
+    says: fn(&str),
+) -> Result<Option<Disks>, NoDisks> {
     let mut hosts = virtio_devices(VirtioKind::Scsi).into_iter();
     let Some(host) = hosts.next() else { return Ok(None) };
     let mut host = host.map_err(NoDisks::Device)?;
@@ -72,7 +77,7 @@ pub fn find(cores: &[CoreId], says: fn(&str)) -> Result<Option<Disks>, NoDisks> 
         let (queue, line) = host.queue(number, *core).map_err(NoDisks::Device)?;
         let source = Arc::new(Source { line, masked: AtomicBool::new(false) });
         let ring = Ring { queue, source: source.clone() };
-        channels.push(Channel::new(*core, Box::new(ring)));
+        channels.push(Channel::new(*core, frequency, Box::new(ring)));
         sources.push(source);
     }
     if channels.is_empty() {

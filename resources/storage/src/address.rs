@@ -10,6 +10,12 @@ pub struct Address {
 }
 
 impl Address {
+    /// One number for both.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        u32::from(self.target) << 16 | u32::from(self.unit)
+    }
+
     /// As virtio writes it (1.2, 5.6.6.1), which is SAM's flat form behind a 1 and the target.
     #[must_use]
     pub fn encoded(self) -> [u8; 8] {

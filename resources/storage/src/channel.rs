@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 
 use spin::Mutex;
 use vortex_grid::policy::{FieldId, RecordKind};
-use vortex_grid::{Kept, Message};
+use vortex_grid::{Frequency, Kept, Message};
 use vortex_units::{Bytes, CoreId, Cycles};
 
 use crate::error::StorageError;
 use crate::memory::Memory;
+use crate::service::{Like, Service};
 
 /// The type of the record that a finished request adds to DRWR's (§2.2).
 pub const COMPLETION: RecordKind = RecordKind(RecordKind::FIRST_FREE);
@@ -18,11 +19,19 @@ pub const COMPLETION_TIME: FieldId = FieldId(1);
 /// And how many requests the device had when it was given this one.
 pub const QUEUE_LENGTH: FieldId = FieldId(2);
 
+/// The type of the record that says how long a request will take, when the device is given it.
+pub const PREDICTION: RecordKind = RecordKind(RecordKind::FIRST_FREE + 1);
+/// In it, and in the correction that follows when the request is done: cycles in which the
+/// device serves that request alone, of those in which it serves any. The metric `service-time`.
+pub const SERVICE_TIME: FieldId = FieldId(3);
+
 /// What is kept of a request while its device works on it.
 pub struct Ticket<M> {
     pub(crate) kept: Kept<M>,
     pub(crate) since: Cycles,
     pub(crate) ahead: u16,
+    /// What it is like, and how long it was predicted to take.
+    pub(crate) predicted: Option<(Like, Cycles)>,
 }
 
 /// Why a device was not given a request, with what there is of that.
@@ -69,6 +78,8 @@ pub trait DeviceQueue<B, T>: Send {
 /// What DRWR and DIR know of a queue.
 pub(crate) struct Inner<M, B> {
     pub queue: Box<dyn DeviceQueue<B, Ticket<M>>>,
+    /// How long its units take.
+    pub service: Service,
     /// DRWR has rejected a request for want of room.
     pub starved: bool,
     /// The device is not to be used any more.
@@ -88,10 +99,16 @@ pub struct Channel<M, B> {
 }
 
 impl<M: Message, B: Memory> Channel<M, B> {
-    /// A queue that interrupts this core.
+    /// A queue that interrupts this core, whose clock has this rate.
     #[must_use]
-    pub fn new(core: CoreId, queue: Box<dyn DeviceQueue<B, Ticket<M>>>) -> Self {
-        let inner = Inner { queue, starved: false, broken: false, asked: false, most: 0, full: 0 };
+    pub fn new(
+        core: CoreId,
+        frequency: Frequency,
+        queue: Box<dyn DeviceQueue<B, Ticket<M>>>,
+    ) -> Self {
+        let service = Service::new(frequency);
+        let (starved, broken, asked, most, full) = (false, false, false, 0, 0);
+        let inner = Inner { queue, service, starved, broken, asked, most, full };
         Self { core, inner: Mutex::new(inner) }
     }
 

@@ -6,9 +6,10 @@
 
 use alloc::sync::Arc;
 
+use vortex_grid::policy::Record;
 use vortex_grid::{Context, Outcome, Resource, Scope};
 
-use crate::channel::{Given, Ticket};
+use crate::channel::{Given, PREDICTION, SERVICE_TIME, Ticket};
 use crate::error::StorageError;
 use crate::memory::Memory;
 use crate::requests::{DeviceRequest, Mail, Reply, counted};
@@ -48,13 +49,23 @@ impl<M: Mail<B>, B: Memory> Driver<M, B> {
                 return Became::NoRoom;
             }
             let Some(kept) = cx.keep() else { return Became::Failed(StorageError::NoMemory) };
-            let ticket = Ticket { kept, since: cx.now(), ahead: inner.queue.in_flight() };
+            let (ahead, given) = (inner.queue.in_flight(), &mut inner.service);
+            // Which way most of it goes.
+            let writes = request.writes.bytes() < request.reads.bytes();
+            let span = (request.position, u64::from(request.count));
+            let predicted = request.unit.map(|unit| given.given(unit, writes, span, request.bytes));
+            let ticket = Ticket { kept, since: cx.now(), ahead, predicted };
             let reads = core::mem::replace(&mut request.reads, B::none());
             let writes = core::mem::replace(&mut request.writes, B::none());
             let refused = match inner.queue.give(reads, writes, ticket) {
                 Given::Yes => {
                     inner.most = inner.most.max(inner.queue.in_flight());
                     cx.moved(counted(request.bytes));
+                    if let Some((_, time)) = predicted {
+                        let mut record = Record::new(PREDICTION);
+                        let _ = record.set(SERVICE_TIME, time.get());
+                        cx.record(record);
+                    }
                     return Became::Given;
                 }
                 Given::Full(ticket) | Given::Never(ticket) => ticket,

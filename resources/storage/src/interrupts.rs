@@ -6,14 +6,15 @@
 
 use alloc::sync::Arc;
 
-use vortex_grid::policy::Record;
+use vortex_grid::policy::{Record, RecordKind};
 use vortex_grid::{At, Context, Labels, Outcome, Resource, Scope};
-use vortex_units::{ActivityId, Bytes, Micros};
+use vortex_units::{ActivityId, Bytes, Cycles, Micros};
 
-use crate::channel::{COMPLETION, COMPLETION_TIME, Channel, QUEUE_LENGTH, Ticket};
+use crate::channel::{COMPLETION, COMPLETION_TIME, Channel, QUEUE_LENGTH, SERVICE_TIME, Ticket};
 use crate::error::StorageError;
 use crate::memory::Memory;
 use crate::requests::{InterruptRequest, Mail, Reply};
+use crate::service::Done;
 use crate::wiring::Wiring;
 
 /// Requests taken in one run.
@@ -38,6 +39,17 @@ enum Taken<M> {
 
 type Cx<'a, M> = Context<'a, M>;
 
+/// By how much a prediction was wrong.
+fn correction(done: Done) -> Option<Record> {
+    let mut record = Record::new(RecordKind::CORRECTION);
+    let (took, predicted) = (done.took, done.predicted);
+    let _ = record.set(SERVICE_TIME, took.get().abs_diff(predicted.get()));
+    match took < predicted {
+        true => Some(record.credited()),
+        false => (took > predicted).then_some(record),
+    }
+}
+
 impl<M: Mail<B>, B: Memory> Interrupts<M, B> {
     /// The instance of a core, whose clock has this rate.
     #[must_use]
@@ -46,8 +58,8 @@ impl<M: Mail<B>, B: Memory> Interrupts<M, B> {
     }
 
     /// A request is done.
-    fn finish(ticket: Ticket<M>, result: Result<Bytes, StorageError>, cx: &mut Cx<'_, M>) {
-        let Ticket { kept, since, ahead } = ticket;
+    fn finish(ticket: Ticket<M>, written: Bytes, correction: Option<Record>, cx: &mut Cx<'_, M>) {
+        let Ticket { kept, since, ahead, .. } = ticket;
         if let Some(part) = cx.unbilled() {
             // Room for each is declared.
             let _ = cx.bill(part, kept.activity());
@@ -57,8 +69,11 @@ impl<M: Mail<B>, B: Memory> Interrupts<M, B> {
         let _ = record.set(COMPLETION_TIME, cx.now().saturating_sub(since).get());
         let _ = record.set(QUEUE_LENGTH, u64::from(ahead));
         cx.record_later(&kept, record);
+        if let Some(correction) = correction {
+            cx.record_later(&kept, correction);
+        }
         // Kept on this core: the queue is its own.
-        let _ = cx.answer(kept, Some(Reply::<B>::Device(result)));
+        let _ = cx.answer(kept, Some(Reply::<B>::Device(Ok(written))));
     }
 
     fn take(channel: &Channel<M, B>) -> Taken<M> {
@@ -76,17 +91,48 @@ impl<M: Mail<B>, B: Memory> Interrupts<M, B> {
 
     /// Takes some; true if there may be more.
     fn drain(&self, channel: &Channel<M, B>, cx: &mut Cx<'_, M>) -> bool {
-        for _ in 0..BATCH {
+        let mut all = [const { None }; BATCH as usize];
+        let (mut more, mut broken) = (true, false);
+        for place in &mut all {
             match Self::take(channel) {
-                Taken::One(ticket, written) => Self::finish(ticket, Ok(written), cx),
-                Taken::Nothing => return false,
-                Taken::Broken => {
-                    self.give_up(channel, StorageError::Broken, cx);
-                    return false;
-                }
+                Taken::One(ticket, written) => *place = Some((ticket, written)),
+                Taken::Nothing => more = false,
+                Taken::Broken => (more, broken) = (false, true),
+            }
+            if !more {
+                break;
             }
         }
-        true
+        let mut times = Self::times(channel, &all, cx.now());
+        for (ticket, written) in all.into_iter().flatten() {
+            let correction = match ticket.predicted {
+                Some(_) => times.next().and_then(correction),
+                None => None,
+            };
+            Self::finish(ticket, written, correction, cx);
+        }
+        if broken {
+            self.give_up(channel, StorageError::Broken, cx);
+        }
+        more
+    }
+
+    /// How long the device took for each of these for which that was predicted, in their order.
+    fn times(
+        channel: &Channel<M, B>,
+        all: &[Option<(Ticket<M>, Bytes)>],
+        now: Cycles,
+    ) -> impl Iterator<Item = Done> + use<M, B> {
+        let mut times = [const { None }; BATCH as usize];
+        let predicted = all.iter().flatten().filter_map(|(ticket, _)| {
+            let (like, predicted) = ticket.predicted?;
+            Some(Done { like, since: ticket.since, predicted, took: Cycles::ZERO })
+        });
+        for (place, done) in times.iter_mut().zip(predicted) {
+            *place = Some(done);
+        }
+        channel.with(|inner| inner.service.finished(&mut times, now));
+        times.into_iter().flatten()
     }
 
     /// The device is not used any more; what it had fails.

@@ -46,6 +46,7 @@ mod register;
 mod requests;
 mod scsi;
 mod scsir;
+mod service;
 mod slots;
 mod translator;
 mod virtio_scsi;
@@ -54,7 +55,10 @@ mod volumes;
 mod wiring;
 
 pub use address::Address;
-pub use channel::{COMPLETION, COMPLETION_TIME, Channel, DeviceQueue, Given, QUEUE_LENGTH, Ticket};
+pub use channel::{
+    COMPLETION, COMPLETION_TIME, Channel, DeviceQueue, Given, PREDICTION, QUEUE_LENGTH,
+    SERVICE_TIME, Ticket,
+};
 pub use driver::Driver;
 pub use error::StorageError;
 pub use interrupts::Interrupts;

@@ -24,6 +24,10 @@ pub struct DeviceRequest<B> {
     pub bytes: Bytes,
     /// Where on the device it is about.
     pub position: u64,
+    /// How many positions it moves.
+    pub count: u32,
+    /// Which of the units behind the device is to do it, where it is for one that is known.
+    pub unit: Option<u32>,
 }
 
 /// To who serves a device's interrupts.

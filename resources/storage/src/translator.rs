@@ -59,9 +59,10 @@ impl<M: Mail<B>, B: Memory> Translator<M, B> {
             Way::Out => reads.join(&command.data),
             Way::In => writes.join(&command.data),
         };
-        let position = command.command.position();
+        let (position, count) = command.command.span();
+        let unit = command.command.is_of_blocks().then(|| command.address.number());
         joined
-            .then_some(DeviceRequest { reads, writes, bytes, position })
+            .then_some(DeviceRequest { reads, writes, bytes, position, count, unit })
             .ok_or(StorageError::NoMemory)
     }
 

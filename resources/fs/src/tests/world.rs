@@ -102,7 +102,7 @@ impl World {
             buses: Vec::new(),
         });
         let disk = Disk::new(image, size);
-        let channel = Channel::new(CoreId::new(1), Box::new(Queue(disk.clone())));
+        let channel = Channel::new(CoreId::new(1), frequency, Box::new(Queue(disk.clone())));
         let storage = vortex_storage::Wiring::new(vec![channel], 15, CoreId::new(0), says);
         let pool = Pool::default();
         let clock = |now: Cycles| Time {

@@ -67,12 +67,18 @@ impl Command {
         matches!(self, Self::Read { .. } | Self::Write { .. })
     }
 
-    /// Where on the disk it is about.
+    /// Whether it is about a disk's blocks, and not about what there is.
     #[must_use]
-    pub fn position(self) -> u64 {
+    pub fn is_of_blocks(self) -> bool {
+        self.moves_blocks() || self == Self::Synchronize
+    }
+
+    /// Where on the disk it is about, and how many blocks it moves.
+    #[must_use]
+    pub fn span(self) -> (u64, u32) {
         match self {
-            Self::Read { block, .. } | Self::Write { block, .. } => block,
-            _ => 0,
+            Self::Read { block, count } | Self::Write { block, count } => (block, count),
+            _ => (0, 0),
         }
     }
 

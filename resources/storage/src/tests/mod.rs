@@ -5,6 +5,7 @@ mod chain;
 mod disk;
 mod isolation;
 mod partitions;
+mod policies;
 mod ram;
 mod world;
 mod wrong;

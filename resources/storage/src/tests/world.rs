@@ -130,6 +130,11 @@ impl World {
     /// A host with room for so many requests, and these disks, served by the second of two
     /// cores.
     pub fn new(size: usize, disks: Vec<((u8, u16), Disk)>) -> Self {
+        Self::by(size, disks, "propshare.wfq", Metric::Bytes)
+    }
+
+    /// The same, DRWR scheduled by this policy and metric.
+    pub fn by(size: usize, disks: Vec<((u8, u16), Disk)>, policy: &str, metric: Metric) -> Self {
         let grid = Grid::new(GridSpec {
             cores: 2,
             activities: 16,
@@ -139,17 +144,21 @@ impl World {
         });
         let host = Host::new(size);
         host.lock().unwrap().disks.extend(disks);
-        let channel = Channel::new(CoreId::new(1), std::boxed::Box::new(Queue(host.clone())));
+        let clock = Frequency::megahertz(1);
+        let channel =
+            Channel::new(CoreId::new(1), clock, std::boxed::Box::new(Queue(host.clone())));
         let wiring = Wiring::new(vec![channel], 255, CoreId::new(0), says);
         let mut class = 0;
-        let mut spec = |name: &str, cores: &[u16], metric| {
+        let mut spec = |name: &str, cores: &[u16], counted| {
             class += 1;
             let parent = Parent::Multiplexor(Standing::new(Share::ONE));
-            let params = Params::new(metric, 1_000_000);
+            let (policy, counted) =
+                if name == "drwr" { (policy, metric) } else { ("propshare.wfq", counted) };
+            let params = Params::new(counted, 1_000_000);
             InstanceSpec {
                 name: name.into(),
                 class: Class(class),
-                scheduler: vortex_schedulers::make("propshare.wfq", params).unwrap(),
+                scheduler: vortex_schedulers::make(policy, params).unwrap(),
                 cores: cores.iter().map(|&core| (CoreId::new(core), parent)).collect(),
                 owner: ActivityId::INFRASTRUCTURE,
                 batch: 1,
@@ -255,6 +264,16 @@ impl World {
             assert!(core.audit().is_ok());
         }
         ran || interrupts
+    }
+
+    /// Time passes with nobody doing anything.
+    pub fn pass(&mut self, span: u64) {
+        while self.step() {}
+        for core in &mut self.cores {
+            assert!(!matches!(core.step(), Step::Ran));
+        }
+        self.clock.fetch_add(span, Ordering::Relaxed);
+        self.cores.iter_mut().for_each(Core::wake);
     }
 
     /// The host does one of the things that it has, any of them.
