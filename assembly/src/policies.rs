@@ -83,6 +83,11 @@ fn make(
         vortex_config::Metric::Requests => {
             (Metric::Requests, pace.map_or(cycles, |pace| pace.requests).max(1))
         }
+        // A simulated device has no records of its own.
+        vortex_config::Metric::ServiceTime if pace.is_some() => {
+            return Err(PolicyError::Field("service-time".into()));
+        }
+        vortex_config::Metric::ServiceTime => (Metric::Field(vortex_storage::SERVICE_TIME), cycles),
         vortex_config::Metric::Field(field) => return Err(PolicyError::Field(field.clone())),
     };
     let mut wanted = Params::new(metric, cap);

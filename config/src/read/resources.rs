@@ -44,7 +44,8 @@ pub(super) fn resources(
                 reader.flaw(name.place, what, "one resource scheduler a resource");
             }
         }
-        let (algorithm, metric, params) = policy(reader, &fields);
+        let (algorithm, metric, params) =
+            policy(reader, &fields, name.as_ref().map(|name| name.text.as_str()));
         let batch = fields.get("batch").and_then(|field| reader.number(field, 1, 1_000));
         let favours = favours(reader, &fields, &declared, name.as_ref());
         let asked = draws(reader, tags, &fields, &config.multiplexors, &config.schedulers);

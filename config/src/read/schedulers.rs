@@ -16,6 +16,9 @@ use crate::{
     StackedScheduler, limits,
 };
 
+/// The resource that says how long a device serves a request.
+const SERVES: &str = "resource.drwr";
+
 pub(super) fn multiplexors(
     reader: &mut Reader<'_>,
     tags: &mut Tags,
@@ -41,7 +44,7 @@ pub(super) fn multiplexors(
                 tags.multiplexors.insert(tag.text.clone(), core);
             }
         }
-        let (algorithm, metric, params) = policy(reader, &fields);
+        let (algorithm, metric, params) = policy(reader, &fields, None);
         let shares = fields.get("shares").map_or(ShareForm::default(), |field| {
             if !algorithm.uses_shares {
                 ignored(reader, field, "shares", &algorithm);
@@ -98,7 +101,7 @@ pub(super) fn stacked(
                 tags.schedulers.insert(tag.text.clone(), number);
             }
         }
-        let (algorithm, metric, params) = policy(reader, &fields);
+        let (algorithm, metric, params) = policy(reader, &fields, None);
         let tag = tag.map(|tag| tag.text).unwrap_or_default();
         let (draws, cores, place) = (Vec::new(), Vec::new(), fields.place);
         found.push(StackedScheduler { tag, algorithm, metric, params, draws, cores, place });
@@ -113,14 +116,23 @@ pub(super) fn stacked(
     graph::order(reader, tags, found)
 }
 
-/// Algorithm, metric and the policy's own entries, which every scheduler has.
+/// Algorithm, metric and the policy's own entries, which every scheduler has; of this resource,
+/// if it is one's.
 pub(super) fn policy(
     reader: &mut Reader<'_>,
     fields: &Fields<'_, '_>,
+    resource: Option<&str>,
 ) -> (Algorithm, Metric, Vec<Parameter>) {
     let field = reader.need(fields, "algorithm");
     let algorithm = field.map_or_else(anything, |field| reader.algorithm(&field));
     let metric = fields.get("metric").map_or(Metric::Cycles, |field| reader.metric(field));
+    if let Some(field) = fields.get("metric")
+        && metric == Metric::ServiceTime
+        && resource != Some(SERVES)
+    {
+        let right = format!("another metric: {SERVES} alone says what its device's service takes");
+        reader.flaw(field.place, "nothing here has a service time", right);
+    }
     let mut params: Vec<Parameter> = Vec::new();
     let known = reader.known.policies.iter().find(|policy| policy.name == algorithm.name);
     for node in fields.all("param") {

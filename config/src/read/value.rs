@@ -179,12 +179,13 @@ impl Reader<'_> {
             "bytes" => Metric::Bytes,
             "memory" => Metric::Memory,
             "requests" => Metric::Requests,
+            "service-time" => Metric::ServiceTime,
             other => {
                 let name = other.strip_prefix("field:").map(str::trim);
                 if let Some(name) = name.filter(|name| is_name(name)) {
                     return Metric::Field(name.to_string());
                 }
-                self.bad(field, "cycles, bytes, memory, requests or field:NAME");
+                self.bad(field, "cycles, bytes, memory, requests, service-time or field:NAME");
                 Metric::Cycles
             }
         }

@@ -33,6 +33,8 @@ pub enum Metric {
     Memory,
     /// `requests` served.
     Requests,
+    /// `service-time`: the time in which a device served requests. Of `resource.drwr` alone.
+    ServiceTime,
     /// `field:NAME`: a field that the resource adds to its records.
     Field(String),
 }
