@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
-use vortex_config::{ActivityIndex, Config, Draw, ResourceScheduler, Source};
-use vortex_grid::{Class, Entitlement, EntitlementAt, MULTIPLEXOR, Parent, Standing};
-use vortex_units::{CoreId, Share};
+use vortex_config::{ActivityIndex, Config, Draw, Metric, ResourceScheduler, Source};
+use vortex_grid::{Class, Entitlement, EntitlementAt, Frequency, MULTIPLEXOR, Parent, Standing};
+use vortex_units::{CoreId, Micros, Rate, Share};
 
 /// The class of the resource in this place of the configuration.
 #[must_use]
@@ -51,9 +51,21 @@ pub fn thread_standing(config: &Config, activity: usize, core: CoreId) -> Standi
     }
 }
 
-/// The entitlement of the activity in this place of the configuration.
+/// A rate of the metric's own units: the configuration has times in microseconds, the metric
+/// in cycles of this clock.
+fn rate(rate: Rate, metric: &Metric, frequency: Frequency) -> Rate {
+    match metric {
+        Metric::Cycles | Metric::ServiceTime => {
+            Rate::new(frequency.cycles(Micros::new(rate.get())).get())
+        }
+        _ => rate,
+    }
+}
+
+/// The entitlement of the activity in this place of the configuration, with times in cycles of
+/// this clock.
 #[must_use]
-pub fn entitlement(config: &Config, index: usize) -> Entitlement {
+pub fn entitlement(config: &Config, index: usize, frequency: Frequency) -> Entitlement {
     let Some(activity) = config.activities.get(index) else { return Entitlement::new(Share::ONE) };
     let mut entitlement = Entitlement::new(activity.share);
     entitlement.priority = activity.priority;
@@ -62,7 +74,10 @@ pub fn entitlement(config: &Config, index: usize) -> Entitlement {
         if let Some(resource) = written.resource {
             let (core, share, priority) = (written.core, written.share, written.priority);
             let class = class(resource.index());
-            entitlement.at.push(EntitlementAt { class, core, share, priority });
+            let metric = config.resources.get(resource.index()).map(|written| &written.metric);
+            let rate = |it: Option<Rate>| Some(rate(it?, metric?, frequency));
+            let (reservation, limit) = (rate(written.reservation), rate(written.limit));
+            entitlement.at.push(EntitlementAt { class, core, share, priority, reservation, limit });
         }
     }
     for mux in &config.multiplexors {
@@ -72,6 +87,8 @@ pub fn entitlement(config: &Config, index: usize) -> Entitlement {
             core: Some(mux.core),
             share: Some(standing.share),
             priority: Some(standing.priority),
+            reservation: None,
+            limit: None,
         });
     }
     entitlement

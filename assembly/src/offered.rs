@@ -7,7 +7,12 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use vortex_config::{Config, MemoryBudget, Place, ResourceScheduler, THREAD};
+use vortex_config::{Config, MemoryBudget, Parameter, Place, ResourceScheduler, THREAD};
+use vortex_grid::Frequency;
+use vortex_grid::policy::InitError;
+use vortex_schedulers::MakeError;
+
+use crate::PolicyError;
 
 /// The resources that the kernel has, beside threads; each with whether it serves on every core
 /// that it is given, or is at home on one.
@@ -55,6 +60,7 @@ pub struct Remark {
 pub fn refused(config: &Config) -> Vec<Remark> {
     let mut all: Vec<Remark> = config.resources.iter().filter_map(resource).collect();
     all.extend(config.resources.iter().filter_map(favoured));
+    all.extend(config.resources.iter().filter_map(not_made));
     // What the kernel has for itself is the machine's reserve.
     if let Some(own) = config.activities.first()
         && own.memory != MemoryBudget::default()
@@ -92,6 +98,27 @@ fn resource(written: &ResourceScheduler) -> Option<Remark> {
         }
         Some(_) => None,
     }
+}
+
+/// Why a resource's policy cannot be made: what it says of a value that is written for it.
+fn not_made(written: &ResourceScheduler) -> Option<Remark> {
+    let any = Frequency::megahertz(1_000);
+    let error = crate::resource(written, any, None).err()?;
+    let name = &written.resource;
+    let (place, text) = match error {
+        PolicyError::Field(field) => {
+            (written.place, format!("'{name}': no record has a field '{field}'"))
+        }
+        PolicyError::Make(why) => {
+            let of = |param: &&Parameter| match &why {
+                MakeError::Init(InitError::BadValue { name, .. }) => param.name == *name,
+                _ => false,
+            };
+            let place = written.params.iter().find(of).map_or(written.place, |param| param.place);
+            (place, format!("'{name}': {why}"))
+        }
+    };
+    Some(Remark { place, text })
 }
 
 /// Why what a resource favours is refused.
@@ -171,6 +198,23 @@ mod tests {
         for (text, has) in all.iter().zip(["'bus'", "'resource.tcp'", "infrastructure"]) {
             assert!(text.contains(has), "{text}");
         }
+    }
+
+    #[test]
+    fn a_value_that_its_policy_does_not_take_is_refused_by_its_place() {
+        let with = |value: &str| {
+            let written =
+                scheduler("resource.drwr", &["m0"]).replace("propshare.wfq", "order.scan");
+            let param = format!("\n<param name=\"window\">{value}</param></resourcescheduler>");
+            refused(&config(&written.replace("</resourcescheduler>", &param)))
+        };
+        assert_eq!(with("40"), []);
+        let wrong = with("many");
+        assert!(
+            matches!(&wrong[..], [one] if one.place.line == 8 || one.place.line == 9),
+            "{wrong:?}"
+        );
+        assert!(wrong[0].text.contains("'window' is 'many'"), "{wrong:?}");
     }
 
     #[test]

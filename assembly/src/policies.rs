@@ -94,6 +94,7 @@ fn make(
     for param in params {
         wanted.insert(&param.name, &param.value);
     }
+    wanted.frequency = Some(frequency);
     wanted.load_sharing = sharing.map(load_sharing);
     vortex_schedulers::make(algorithm, wanted).map_err(PolicyError::Make)
 }

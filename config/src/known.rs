@@ -15,6 +15,10 @@ pub struct KnownPolicy {
     pub uses_priority: bool,
     /// Whether it never lets a core wait while a client is ready.
     pub work_conserving: bool,
+    /// Whether reservations and limits mean anything to it.
+    pub uses_rates: bool,
+    /// Whether it is for requests that have a position.
+    pub uses_positions: bool,
     /// The `<param>` names that it takes.
     pub parameters: Vec<String>,
 }
@@ -76,7 +80,27 @@ impl KnownPolicy {
     #[must_use]
     pub fn new(name: &str, uses_shares: bool, uses_priority: bool) -> Self {
         let name = name.to_string();
-        Self { name, uses_shares, uses_priority, work_conserving: true, parameters: Vec::new() }
+        Self {
+            name,
+            uses_shares,
+            uses_priority,
+            work_conserving: true,
+            uses_rates: false,
+            uses_positions: false,
+            parameters: Vec::new(),
+        }
+    }
+
+    fn scan() -> Self {
+        let parameters = ["window".to_string()].into();
+        Self { uses_positions: true, parameters, ..Self::new("order.scan", true, false) }
+    }
+
+    fn mclock() -> Self {
+        let (work_conserving, uses_rates) = (false, true);
+        let parameters = ["burst".to_string()].into();
+        let plain = Self::new("reserve.mclock", true, false);
+        Self { work_conserving, uses_rates, parameters, ..plain }
     }
 }
 
@@ -88,6 +112,8 @@ impl Default for Known {
                 KnownPolicy::new("propshare.round-robin", true, false),
                 KnownPolicy::new("priority.strict", false, true),
                 KnownPolicy::new("fifo", false, false),
+                KnownPolicy::scan(),
+                KnownPolicy::mclock(),
             ]
             .into(),
             resources: RESOURCES.iter().map(ToString::to_string).collect(),

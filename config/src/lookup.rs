@@ -1,6 +1,6 @@
 //! Questions that whoever builds the grid asks of a configuration.
 
-use vortex_units::{CoreId, Share};
+use vortex_units::{CoreId, Rate, Share};
 
 use crate::{
     Activity, ActivityIndex, Algorithm, Config, Entitlement, Multiplexor, ResourceIndex,
@@ -24,6 +24,18 @@ impl Activity {
     pub fn priority_at(&self, resource: Option<ResourceIndex>, core: CoreId) -> u32 {
         self.most_specific(resource, core, |entitlement| entitlement.priority)
             .unwrap_or(self.priority)
+    }
+
+    /// What is reserved for it at a resource's scheduler on a core, by the same rule.
+    #[must_use]
+    pub fn reservation_at(&self, resource: ResourceIndex, core: CoreId) -> Option<Rate> {
+        self.most_specific(Some(resource), core, |entitlement| entitlement.reservation)
+    }
+
+    /// What it has there at most, by the same rule.
+    #[must_use]
+    pub fn limit_at(&self, resource: ResourceIndex, core: CoreId) -> Option<Rate> {
+        self.most_specific(Some(resource), core, |entitlement| entitlement.limit)
     }
 
     fn most_specific<T>(

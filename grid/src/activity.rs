@@ -314,6 +314,8 @@ impl Activities {
                 activity,
                 share: entitlement.share_at(class, core),
                 priority: entitlement.priority_at(class, core),
+                reservation: entitlement.reservation_at(class, core),
+                limit: entitlement.limit_at(class, core),
                 beside: None,
             },
             None => ClientParams { activity, ..ClientParams::default() },

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use vortex_units::{CoreId, Share};
+use vortex_units::{CoreId, Rate, Share};
 
 /// Parts of an entitlement are so many of these.
 pub(crate) const WHOLE: u32 = 1000;
@@ -32,6 +32,10 @@ pub struct EntitlementAt {
     pub share: Option<Share>,
     /// The priority there, if it is another.
     pub priority: Option<u32>,
+    /// What is reserved for it there, if anything, in the scheduler's metric.
+    pub reservation: Option<Rate>,
+    /// What it has there at most, if that is limited.
+    pub limit: Option<Rate>,
 }
 
 /// A kind of resource, of which there may be several instances: the number of its name in
@@ -62,6 +66,18 @@ impl Entitlement {
         self.most_exact(class, core, |at| at.priority).unwrap_or(self.priority)
     }
 
+    /// What is reserved there, by the same rule.
+    #[must_use]
+    pub fn reservation_at(&self, class: Class, core: CoreId) -> Option<Rate> {
+        self.most_exact(class, core, |at| at.reservation)
+    }
+
+    /// What may be had there at most, by the same rule.
+    #[must_use]
+    pub fn limit_at(&self, class: Class, core: CoreId) -> Option<Rate> {
+        self.most_exact(class, core, |at| at.limit)
+    }
+
     fn most_exact<T>(
         &self,
         class: Class,
@@ -77,10 +93,17 @@ impl Entitlement {
 }
 
 impl Entitlement {
-    /// Another one with the same rows, each share made of one here and one there.
-    fn joined(&self, other: &Self, join: impl Fn(u32, u32) -> Option<u32>) -> Option<Self> {
+    /// Another one with the same rows, each share made of one here and one there, and each rate
+    /// likewise.
+    fn joined(
+        &self,
+        other: &Self,
+        join: impl Fn(u64, u64) -> Option<u64>,
+        join_rates: impl Fn(u64, u64) -> Option<u64>,
+    ) -> Option<Self> {
         let join = |one: Share, other: Share| {
-            Share::from_hundredths(join(one.hundredths(), other.hundredths())?).ok()
+            let joined = join(one.hundredths().into(), other.hundredths().into())?;
+            Share::from_hundredths(u32::try_from(joined).ok()?).ok()
         };
         let mut all = Self { share: join(self.share, other.share)?, ..self.clone() };
         for (row, other) in all.at.iter_mut().zip(&other.at) {
@@ -88,29 +111,42 @@ impl Entitlement {
                 (Some(one), Some(other)) => Some(join(one, other)?),
                 (share, _) => share,
             };
+            for (one, other) in
+                [(&mut row.reservation, other.reservation), (&mut row.limit, other.limit)]
+            {
+                if let (Some(rate), Some(other)) = (*one, other) {
+                    *one = Some(Rate::new(join_rates(rate.get(), other.get())?));
+                }
+            }
         }
         Some(all)
     }
 
     /// A part of it; `None` where that is nothing.
     pub(crate) fn part(&self, thousandths: u32) -> Option<Self> {
-        self.joined(self, |all, _| {
-            u32::try_from(u64::from(all) * u64::from(thousandths) / u64::from(WHOLE)).ok()
-        })
+        let part = |all: u64, _| {
+            let part = u128::from(all) * u128::from(thousandths) / u128::from(WHOLE);
+            u64::try_from(part).ok()
+        };
+        // Who is limited to nothing would wait for good.
+        let limits = self.joined(self, part, part)?;
+        let served = |at: &EntitlementAt| at.limit.is_none_or(|limit| !limit.is_zero());
+        limits.at.iter().all(served).then_some(limits)
     }
 
-    /// The least that can be had anywhere.
+    /// The least share that can be had anywhere; rates as they are, so that what is left is
+    /// served.
     pub(crate) fn least(&self) -> Option<Self> {
-        self.joined(self, |_, _| Some(Share::SMALLEST.hundredths()))
+        self.joined(self, |_, _| Some(Share::SMALLEST.hundredths().into()), |rate, _| Some(rate))
     }
 
     /// Without this part; `None` where nothing would be left.
     pub(crate) fn without(&self, part: &Self) -> Option<Self> {
-        self.joined(part, u32::checked_sub)
+        self.joined(part, u64::checked_sub, u64::checked_sub)
     }
 
     /// With this part again.
     pub(crate) fn with(&self, part: &Self) -> Option<Self> {
-        self.joined(part, u32::checked_add)
+        self.joined(part, u64::checked_add, u64::checked_add)
     }
 }

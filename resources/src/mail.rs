@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use vortex_abi::Errno;
 use vortex_grid::{Message, carries};
 use vortex_memory::WaiterId;
+use vortex_storage::Memory;
 use vortex_units::{Bytes, Cycles};
 
 use crate::cache::{CacheReply, CacheRequest, Ext2Reply, Ext2Request};
@@ -98,6 +99,9 @@ impl Message for Mail {
     fn position(&self) -> u64 {
         match self {
             Self::Device(request) => request.position,
+            Self::Command(request) => request.command.span().0,
+            Self::Scsi(request) => request.position(),
+            Self::Volume(request) => request.position(),
             _ => 0,
         }
     }
@@ -106,6 +110,7 @@ impl Message for Mail {
         match self {
             Self::File(request) => request.size(),
             Self::Device(request) => request.bytes,
+            Self::Command(request) => request.data.bytes(),
             _ => Bytes::ZERO,
         }
     }

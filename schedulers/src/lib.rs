@@ -15,13 +15,16 @@
 extern crate alloc;
 
 mod common;
+mod fair;
 mod fifo;
 mod heap;
 mod line;
 pub mod load;
+mod order;
 mod priority;
 mod propshare;
 mod repository;
+mod reserve;
 mod table;
 mod tally;
 #[cfg(test)]
@@ -29,6 +32,8 @@ mod testing;
 mod virtual_time;
 
 pub use fifo::Fifo;
+pub use order::Scan;
 pub use priority::Strict;
 pub use propshare::{RoundRobin, Wfq};
 pub use repository::{MakeError, POLICIES, Policy, canonical, make};
+pub use reserve::MClock;

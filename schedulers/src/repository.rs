@@ -6,7 +6,7 @@ use core::fmt;
 
 use vortex_grid::policy::{InitError, Params, Scheduler};
 
-use crate::{Fifo, RoundRobin, Strict, Wfq};
+use crate::{Fifo, MClock, RoundRobin, Scan, Strict, Wfq};
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +28,10 @@ pub struct Policy {
     pub metric: bool,
     /// Whether it never waits while a client is ready.
     pub work_conserving: bool,
+    /// Whether it reads `ClientParams::reservation` and `ClientParams::limit`.
+    pub rates: bool,
+    /// Whether it is for requests that have a position.
+    pub positions: bool,
     /// The parameters that it takes beyond those of every scheduler.
     pub parameters: &'static [&'static str],
 }
@@ -42,6 +46,8 @@ pub const POLICIES: &[Policy] = &[
         priorities: false,
         metric: true,
         work_conserving: true,
+        rates: false,
+        positions: false,
         parameters: &[],
     },
     Policy {
@@ -52,6 +58,8 @@ pub const POLICIES: &[Policy] = &[
         priorities: false,
         metric: true,
         work_conserving: true,
+        rates: false,
+        positions: false,
         parameters: &[],
     },
     Policy {
@@ -62,6 +70,8 @@ pub const POLICIES: &[Policy] = &[
         priorities: true,
         metric: false,
         work_conserving: true,
+        rates: false,
+        positions: false,
         parameters: &[],
     },
     Policy {
@@ -72,7 +82,34 @@ pub const POLICIES: &[Policy] = &[
         priorities: false,
         metric: false,
         work_conserving: true,
+        rates: false,
+        positions: false,
         parameters: &[],
+    },
+    Policy {
+        name: "order.scan",
+        summary: "the next position upwards, of those who are not too far ahead of their shares",
+        guarantee: "shares hold within a window of requests and one request of each client",
+        shares: true,
+        priorities: false,
+        metric: true,
+        work_conserving: true,
+        rates: false,
+        positions: true,
+        parameters: &["window"],
+    },
+    Policy {
+        name: "reserve.mclock",
+        summary: "a reservation, a limit and a share for each client",
+        guarantee: "no client has more than its limit, nor less than its reservation where that \
+                    can be had",
+        shares: true,
+        priorities: false,
+        metric: true,
+        work_conserving: false,
+        rates: true,
+        positions: false,
+        parameters: &["burst"],
     },
 ];
 
@@ -94,6 +131,8 @@ pub fn make(name: &str, params: Params) -> Result<Arc<dyn Scheduler>, MakeError>
         Some("propshare.wfq") => Arc::new(Wfq::init(params)?),
         Some("propshare.round-robin") => Arc::new(RoundRobin::init(params)?),
         Some("priority.strict") => Arc::new(Strict::init(params)?),
+        Some("order.scan") => Arc::new(Scan::init(params)?),
+        Some("reserve.mclock") => Arc::new(MClock::init(params)?),
         Some("fifo") => Arc::new(Fifo::init(params)?),
         _ => return Err(MakeError::UnknownPolicy(name.trim().to_string())),
     };

@@ -142,3 +142,7 @@ impl Frames {
         Bytes(self.0.saturating_mul(Self::SIZE.0))
     }
 }
+amount! {
+    /// Amounts of something in a second.
+    Rate, "a second"
+}

@@ -12,7 +12,7 @@ mod amounts;
 mod names;
 mod share;
 
-pub use amounts::{Bytes, Cycles, Frames, Micros, Nanos, Requests};
+pub use amounts::{Bytes, Cycles, Frames, Micros, Nanos, Rate, Requests};
 pub use names::{ActivityId, CoreId, InstanceId};
 pub use share::{Share, ShareError};
 

@@ -9,6 +9,7 @@ use roxmltree::Node;
 use vortex_units::{Frames, Share};
 
 use super::element::{Field, Fields, Reader, TEXT};
+use super::rates::Rates;
 use super::schedulers::ignored;
 use crate::{
     Activity, ActivityIndex, Algorithm, Config, Entitlement, Limits, MemoryBudget, Performance,
@@ -21,6 +22,10 @@ pub(super) fn activities(reader: &mut Reader<'_>, parts: &Fields<'_, '_>, config
     let infrastructure = parts.all("infrastructure").next();
     let written = infrastructure.map(|node| activity(reader, node, config));
     let (mut found, mut names) = (Vec::new(), BTreeMap::new());
+    let mut rates = Rates::default();
+    if let Some((activity, _)) = &written {
+        rates.judge(reader, activity, config);
+    }
     names.insert("infrastructure".to_string(), Place::default());
     let aside = config.machine.reserve.saturating_add(config.machine.swap);
     let mut memory = aside.saturating_add(
@@ -34,6 +39,7 @@ pub(super) fn activities(reader: &mut Reader<'_>, parts: &Fields<'_, '_>, config
             break;
         }
         let (activity, shared) = activity(reader, node, config);
+        rates.judge(reader, &activity, config);
         if let Some(before) = names.insert(activity.name.clone(), activity.place)
             && !activity.name.is_empty()
         {
@@ -172,7 +178,8 @@ fn entitlement(
     node: Node<'_, '_>,
     config: &Config,
 ) -> Option<Entitlement> {
-    let fields = reader.open(node, &["resource", "core", "share", "priority"], &[]);
+    const ENTITLES: &[&str] = &["resource", "core", "share", "priority", "reservation", "limit"];
+    let fields = reader.open(node, ENTITLES, &[]);
     let core_field = fields.get("core");
     let core = core_field.and_then(|field| reader.core(field));
     let (mut resource, mut policies) = (None, Vec::new());
@@ -225,10 +232,26 @@ fn entitlement(
         }
         reader.number32(field, 0, 1_000_000)
     });
-    if fields.get("share").is_none() && fields.get("priority").is_none() {
-        reader.flaw(fields.place, "this entitlement entitles to nothing", "a share or a priority");
+    let [reservation, limit] = ["reservation", "limit"].map(|knob| {
+        let field = fields.get(knob)?;
+        let scheduler =
+            resource.and_then(|index: ResourceIndex| config.resources.get(index.index()));
+        let fitting = scheduler.filter(|scheduler| scheduler.algorithm.uses_rates);
+        let Some(scheduler) = fitting else {
+            match policies.first() {
+                Some(policy) => ignored(reader, field, knob, policy),
+                None => reader.flaw(field.place, "a core alone reserves nothing", "a resource too"),
+            }
+            return None;
+        };
+        reader.rate(field, &scheduler.metric)
+    });
+    if ENTITLES.iter().skip(2).all(|knob| fields.get(knob).is_none()) {
+        let right = "a share, a priority, a reservation or a limit";
+        reader.flaw(fields.place, "this entitlement entitles to nothing", right);
     }
-    Some(Entitlement { resource, core, share, priority, place: fields.place })
+    let place = fields.place;
+    Some(Entitlement { resource, core, share, priority, reservation, limit, place })
 }
 
 fn budget(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, config: &Config) -> MemoryBudget {

@@ -7,6 +7,7 @@ mod activities;
 mod element;
 mod graph;
 mod names;
+mod rates;
 mod resources;
 mod scan;
 mod schedulers;

@@ -19,6 +19,10 @@ use crate::{
 /// The resource that says how long a device serves a request.
 const SERVES: &str = "resource.drwr";
 
+/// The resources whose requests have a position on a disk.
+const POSITIONS: [&str; 4] =
+    ["resource.storage", "resource.scsi", "resource.sdrwr", "resource.drwr"];
+
 pub(super) fn multiplexors(
     reader: &mut Reader<'_>,
     tags: &mut Tags,
@@ -133,6 +137,9 @@ pub(super) fn policy(
         let right = format!("another metric: {SERVES} alone says what its device's service takes");
         reader.flaw(field.place, "nothing here has a service time", right);
     }
+    if let Some(field) = fields.get("algorithm") {
+        fits(reader, field, &algorithm, resource);
+    }
     let mut params: Vec<Parameter> = Vec::new();
     let known = reader.known.policies.iter().find(|policy| policy.name == algorithm.name);
     for node in fields.all("param") {
@@ -157,6 +164,20 @@ pub(super) fn policy(
         params.push(Parameter { name: name.text, value: value.text, place: entry.place });
     }
     (algorithm, metric, params)
+}
+
+/// Whether a policy has here what it decides by.
+fn fits(reader: &mut Reader<'_>, field: &Field, policy: &Algorithm, resource: Option<&str>) {
+    if policy.uses_positions && !resource.is_some_and(|name| POSITIONS.contains(&name)) {
+        let what = format!("requests have no position here, by which {} orders", policy.name);
+        reader.flaw(field.place, what, format!("another algorithm, or {}", POSITIONS.join(", ")));
+    }
+    // The stand-in for an unknown policy has no name.
+    let of_activities = resource.is_some_and(|name| name != crate::THREAD);
+    if policy.uses_rates && !policy.name.is_empty() && !of_activities {
+        let what = format!("{} reserves for the activities at a resource", policy.name);
+        reader.flaw(field.place, what, "it at a resource other than resource.thread");
+    }
 }
 
 /// Of whom a scheduler requests time.
@@ -228,6 +249,7 @@ pub(super) fn ignored(reader: &mut Reader<'_>, field: &Field, knob: &str, policy
     let what = format!("{} ignores '{knob}'", policy.name);
     let fitting = |p: &&crate::KnownPolicy| match knob {
         "priority" => p.uses_priority,
+        "reservation" | "limit" => p.uses_rates,
         _ => p.uses_shares,
     };
     let others: Vec<_> =

@@ -2,7 +2,7 @@
 
 use alloc::string::{String, ToString};
 
-use vortex_units::{Bytes, CoreId, Cycles, Frames, Micros, Nanos, Share};
+use vortex_units::{Bytes, CoreId, Cycles, Frames, Micros, Nanos, Rate, Share};
 
 use super::element::{Field, Reader};
 use crate::{Algorithm, Metric, Span, limits};
@@ -156,6 +156,31 @@ impl Reader<'_> {
         span
     }
 
+    /// An amount of the metric a second; of time, microseconds.
+    pub(super) fn rate(&mut self, field: &Field, metric: &Metric) -> Option<Rate> {
+        let (text, units, right): (_, &[_], _) = match metric {
+            Metric::Bytes => (field.text.strip_suffix("/s"), SIZE, "bytes a second, as 20 MB/s"),
+            Metric::Requests => {
+                (field.text.strip_suffix("/s"), &[("", 1)], "requests a second, as 400 /s")
+            }
+            Metric::Cycles | Metric::ServiceTime => (
+                field.text.strip_suffix('%'),
+                &[("", 10_000)],
+                "a part of the time from 0.0001 % to 100 %",
+            ),
+            Metric::Memory | Metric::Field(_) => {
+                (None, &[], "nothing: what this scheduler counts has no rate")
+            }
+        };
+        let most = if right.starts_with('a') { 1_000_000 } else { MOST };
+        let rate = text.and_then(|text| quantity(text.trim_end(), units));
+        let rate = rate.filter(|rate| (1..=most).contains(rate));
+        if rate.is_none() {
+            self.bad(field, right);
+        }
+        rate.map(Rate::new)
+    }
+
     /// A policy by its name, dotted or as Figure 6 prints it.
     pub(super) fn algorithm(&mut self, field: &Field) -> Algorithm {
         let name = field.text.replace(' ', ".");
@@ -166,6 +191,8 @@ impl Reader<'_> {
                 uses_shares: policy.uses_shares,
                 uses_priority: policy.uses_priority,
                 work_conserving: policy.work_conserving,
+                uses_rates: policy.uses_rates,
+                uses_positions: policy.uses_positions,
             };
         }
         let dotted = Field { place: field.place, text: name };
@@ -203,7 +230,14 @@ impl Reader<'_> {
 /// The stand-in for an unknown policy: no knob is wrong for it.
 pub(super) fn anything() -> Algorithm {
     let name = String::new();
-    Algorithm { name, uses_shares: true, uses_priority: true, work_conserving: true }
+    Algorithm {
+        name,
+        uses_shares: true,
+        uses_priority: true,
+        work_conserving: true,
+        uses_rates: true,
+        uses_positions: false,
+    }
 }
 
 fn is_digit(c: char) -> bool {

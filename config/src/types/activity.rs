@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use vortex_units::{CoreId, Frames, Share};
+use vortex_units::{CoreId, Frames, Rate, Share};
 
 use super::{ActivityIndex, ResourceIndex};
 use crate::Place;
@@ -73,6 +73,10 @@ pub struct Entitlement {
     pub share: Option<Share>,
     /// The priority there, if it differs.
     pub priority: Option<u32>,
+    /// What is reserved for it there a second, in the scheduler's metric; of time, microseconds.
+    pub reservation: Option<Rate>,
+    /// What it has there a second at most, likewise.
+    pub limit: Option<Rate>,
     /// Where it is written.
     pub place: Place,
 }

@@ -19,6 +19,10 @@ pub struct Algorithm {
     pub uses_priority: bool,
     /// Whether it never lets a core wait while a client is ready.
     pub work_conserving: bool,
+    /// Whether reservations and limits mean anything to it.
+    pub uses_rates: bool,
+    /// Whether it is for requests that have a position.
+    pub uses_positions: bool,
 }
 
 /// What counts as consumption (`<metric>`).

@@ -1,6 +1,6 @@
 //! The clients of a scheduler and what it tells about them.
 
-use vortex_units::{ActivityId, Cycles, Frames, Micros, Requests, Share};
+use vortex_units::{ActivityId, Cycles, Frames, Micros, Rate, Requests, Share};
 
 use crate::standing::Standing;
 
@@ -42,6 +42,11 @@ pub struct ClientParams {
     /// For policies with priorities: lower runs first, as in POSIX `nice`. Others ignore it;
     /// the configuration refuses it for them.
     pub priority: u32,
+    /// What it is to have a second at least, in the scheduler's metric, for policies that
+    /// reserve. Others ignore it; the configuration refuses it for them.
+    pub reservation: Option<Rate>,
+    /// What it is to have a second at most, likewise.
+    pub limit: Option<Rate>,
     /// The client of the activity of which this one's is a part, where that has one here:
     /// what that one is ahead of its entitlement, this one is from the beginning.
     pub beside: Option<ClientId>,
@@ -56,7 +61,8 @@ impl Default for ClientParams {
 /// A client that holds its standing for many.
 impl From<Standing> for ClientParams {
     fn from(Standing { share, priority }: Standing) -> Self {
-        Self { activity: ActivityId::INFRASTRUCTURE, share, priority, beside: None }
+        let activity = ActivityId::INFRASTRUCTURE;
+        Self { activity, share, priority, reservation: None, limit: None, beside: None }
     }
 }
 

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::{LoadSharing, Metric};
+use crate::machine::Frequency;
 
 /// The configuration of one scheduler instance.
 ///
@@ -17,6 +18,9 @@ pub struct Params {
     /// The most debt a client may carry, in the metric: 100 ms of its share (law 2),
     /// before shares are applied.
     pub debt_cap: u64,
+    /// The rate of the clock by which the scheduler is told the time, for policies that count
+    /// amounts a second.
+    pub frequency: Option<Frequency>,
     /// How labels are bound to cores. `None` where the scheduler has one core only, as
     /// a multiplexor has.
     pub load_sharing: Option<Box<dyn LoadSharing>>,
@@ -28,6 +32,8 @@ pub struct Params {
 pub enum InitError {
     /// The policy knows no parameter of this name.
     UnknownParameter(String),
+    /// The policy counts amounts a second, and was not told the clock's rate.
+    NoClock,
     /// The parameter's value cannot be used; the text says what would be right.
     BadValue {
         /// Its name.
@@ -43,7 +49,7 @@ impl Params {
     /// Parameters with nothing but what every scheduler has.
     #[must_use]
     pub fn new(metric: Metric, debt_cap: u64) -> Self {
-        Self { metric, debt_cap, load_sharing: None, entries: Vec::new() }
+        Self { metric, debt_cap, frequency: None, load_sharing: None, entries: Vec::new() }
     }
 
     /// Adds a key and its value, as the configuration has them.
@@ -90,6 +96,7 @@ impl fmt::Display for InitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownParameter(name) => write!(f, "the policy has no parameter '{name}'"),
+            Self::NoClock => f.write_str("the policy needs the rate of a clock"),
             Self::BadValue { name, value, expected } => {
                 write!(f, "'{name}' is '{value}' and should be {expected}")
             }

@@ -8,7 +8,7 @@ use vortex_grid::policy::{Metric, Params, Scheduler};
 use vortex_grid::{
     Class, Entitlement, EntitlementAt, Labels, MULTIPLEXOR, Part, Refused, Undivided,
 };
-use vortex_units::{ActivityId, CoreId, Cycles, Micros, Share};
+use vortex_units::{ActivityId, CoreId, Cycles, Micros, Rate, Share};
 
 use super::support::{Act, First, World};
 
@@ -40,6 +40,7 @@ proptest! {
         let mut world = World::new(2, 32);
         let row = |class, core, share| EntitlementAt {
             class, core, share: Some(Share::from_hundredths(share).unwrap()), priority: Some(3),
+            reservation: Some(Rate::new(u64::from(share))), limit: Some(Rate::new(1_000_000)),
         };
         let entitlement = Entitlement {
             priority: 5,
@@ -74,15 +75,18 @@ proptest! {
                 given -= number;
             }
             let all = parts.iter().map(|(part, _)| *part).chain([whole]);
-            let mut sum = vec![0; before.len()];
+            let (mut sum, mut rates) = (vec![0; before.len()], (0, 0));
             for activity in all {
                 let own = shares(&world, activity);
                 prop_assert!(own.iter().all(|share| *share > 0));
                 sum.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
                 let params = world.grid.activities().params(activity, Class(7), CoreId::new(0));
                 prop_assert_eq!(params.priority, 3);
+                rates.0 += params.reservation.unwrap().get();
+                rates.1 += params.limit.unwrap().get();
             }
             prop_assert_eq!(&sum, &before);
+            prop_assert_eq!(rates, (u64::from(at_seven), 1_000_000));
             let left = world.grid.activities().most_nodes(whole);
             prop_assert_eq!(left as usize + 32 * parts.len(), 1_000);
         }

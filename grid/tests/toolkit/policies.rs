@@ -303,6 +303,8 @@ fn the_most_exact_share_and_the_most_exact_priority_are_found_apart() {
         core: core.map(CoreId::new),
         share: units.map(share),
         priority,
+        reservation: None,
+        limit: None,
     };
     let entitlement = Entitlement {
         priority: 9,

@@ -129,7 +129,7 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
         cores: config.multiplexors.iter().map(|mux| mux.core.get() + 1).max().unwrap_or(1),
         // Nobody's parts take another's places.
         activities: u32::try_from(config.activities.len() * PLACES).unwrap_or(u32::MAX).max(256),
-        infrastructure: vortex_assembly::entitlement(&config, 0),
+        infrastructure: vortex_assembly::entitlement(&config, 0, frequency),
         frequency,
         buses: Vec::new(),
     });
@@ -164,7 +164,7 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
     let mut names = vec![("infrastructure".to_string(), ActivityId::INFRASTRUCTURE)];
     let mut threads = Vec::new();
     for (index, activity) in config.activities.iter().enumerate().skip(1) {
-        let mut entitlement = vortex_assembly::entitlement(&config, index);
+        let mut entitlement = vortex_assembly::entitlement(&config, index, frequency);
         entitlement.nodes = activity.nodes.unwrap_or(NODES);
         let id = grid.activities().create(entitlement).map_err(|_| Failure::Activities)?;
         memory::open(activity, id)?;

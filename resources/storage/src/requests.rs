@@ -119,6 +119,15 @@ pub enum Reply<B> {
 }
 
 impl<B> ScsiRequest<B> {
+    /// Where on a disk it is about.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        match self {
+            Self::Blocks { block, .. } => *block,
+            _ => 0,
+        }
+    }
+
     /// What it asks for, for people.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -131,6 +140,15 @@ impl<B> ScsiRequest<B> {
 }
 
 impl<B> VolumeRequest<B> {
+    /// Where on a volume it is about.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        match self {
+            Self::Blocks { block, .. } => *block,
+            _ => 0,
+        }
+    }
+
     /// What it asks for, for people.
     #[must_use]
     pub fn name(&self) -> &'static str {

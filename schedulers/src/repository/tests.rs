@@ -7,7 +7,9 @@ use vortex_grid::policy::{InitError, Metric, Params};
 use super::*;
 
 fn params() -> Params {
-    Params::new(Metric::Cycles, 1_000)
+    let mut params = Params::new(Metric::Cycles, 1_000);
+    params.frequency = Some(vortex_grid::Frequency::megahertz(1));
+    params
 }
 
 #[test]
@@ -40,7 +42,7 @@ fn an_unknown_name_is_told_what_there_is() {
     assert_eq!(
         format!("{error}"),
         "there is no scheduler 'lottery'; there are propshare.wfq, propshare.round-robin, \
-         priority.strict, fifo"
+         priority.strict, fifo, order.scan, reserve.mclock"
     );
 }
 

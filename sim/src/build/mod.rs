@@ -132,12 +132,13 @@ pub(crate) fn build(config: &Config, options: &Options) -> Result<Built, BuildEr
     let grid = Grid::new(GridSpec {
         cores: count,
         activities: u32::try_from(config.activities.len()).unwrap_or(u32::MAX),
-        infrastructure: vortex_assembly::entitlement(config, 0),
+        infrastructure: vortex_assembly::entitlement(config, 0, site.frequency),
         frequency: site.frequency,
         buses,
     });
     for index in 1..config.activities.len() {
-        match grid.activities().create(vortex_assembly::entitlement(config, index)) {
+        match grid.activities().create(vortex_assembly::entitlement(config, index, site.frequency))
+        {
             Ok(activity) => site.activities.push(activity),
             Err(_) => site.problems.push((Place::default(), Problem::Activities)),
         }

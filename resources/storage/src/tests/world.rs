@@ -43,7 +43,17 @@ pub enum Mail {
     Reply(Reply<Ram>),
 }
 
-impl Message for Mail {}
+impl Message for Mail {
+    fn position(&self) -> u64 {
+        match self {
+            Self::Device(request) => request.position,
+            Self::Command(request) => request.command.span().0,
+            Self::Scsi(request) => request.position(),
+            Self::Volume(request) => request.position(),
+            _ => 0,
+        }
+    }
+}
 
 carries!(
     Mail: Ask(Ask), Nothing(()), Device(DeviceRequest<Ram>), Interrupt(InterruptRequest),

@@ -1,0 +1,5 @@
+//! Policies that order requests by what they are about (`order.*`).
+
+mod scan;
+
+pub use scan::Scan;

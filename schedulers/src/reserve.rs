@@ -1,0 +1,5 @@
+//! Policies that reserve amounts a second (`reserve.*`).
+
+mod mclock;
+
+pub use mclock::MClock;
