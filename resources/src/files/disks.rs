@@ -318,6 +318,7 @@ impl Continuation<Mail, FileSystem> for Moved {
         };
         match result.and_then(|()| files.moved(call, cx)) {
             Ok(false) => Outcome::Continue(At::beginning()),
+            Ok(true) if call.has_rest(call.done) => Outcome::Reply(Answer::GoOn(call.done as u64)),
             Ok(true) => Outcome::Reply(Answer::Call(Ok(call.done as u64))),
             // What is done counts.
             Err(_) if call.done > 0 => Outcome::Reply(Answer::Call(Ok(call.done as u64))),

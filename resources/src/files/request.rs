@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use vortex_abi as abi;
-use vortex_files::{Climb, Dev, OpenId, Table, Walks};
+use vortex_files::{Climb, Dev, OpenId, Table, WINDOW, Walks};
 use vortex_memory::Order;
 use vortex_units::{ActivityId, Bytes, Cycles};
 
@@ -34,6 +34,8 @@ pub struct FileCall {
     pub deadline: Option<Cycles>,
     /// Whether that time is over.
     pub expired: bool,
+    /// Bytes that were moved when it was made before, for other parts of its buffer.
+    pub before: u64,
     /// Bytes already written.
     pub(super) done: usize,
     /// What it has opened, and waits for the other end of.
@@ -66,6 +68,7 @@ impl FileCall {
             files,
             deadline: None,
             expired: false,
+            before: 0,
             done: 0,
             opening: None,
             walks: RefCell::default(),
@@ -78,6 +81,19 @@ impl FileCall {
 }
 
 impl FileCall {
+    /// Whether it reads, and has filled what was pinned of its buffer, which is not all: of what
+    /// gives all that is asked for, it is made again for the rest.
+    pub(super) fn has_rest(&self, done: usize) -> bool {
+        use abi::Files as F;
+        let all = match self.call {
+            F::Read { count, .. } | F::Pread64 { count, .. } => count,
+            // How many it is in all is not known here.
+            F::Readv { .. } | F::Preadv { .. } | F::Preadv2 { .. } => u64::MAX,
+            _ => 0,
+        };
+        done >= WINDOW && self.before.saturating_add(done as u64) < all
+    }
+
     /// What becomes of it after a wait. One that has opened what others see goes on itself; its
     /// path is not wanted again.
     pub(super) fn then(&mut self) -> Then {

@@ -83,6 +83,8 @@ pub(super) enum Done {
     Watched(Option<Cycles>),
     /// A piece of it is done: it goes on.
     More,
+    /// All of its buffer that was pinned is done: it is made again for the rest.
+    Rest(u64),
     /// It waits for a disk.
     Disk(Asked),
     /// It waits for a disk's file system, and is done then.
@@ -354,6 +356,7 @@ impl FileSystem {
         match done {
             Ok(Done::Value(value)) => Outcome::Reply(Answer::Call(Ok(value))),
             Err(error) => Outcome::Reply(Answer::Call(Err(Self::failed(call, error)))),
+            Ok(Done::Rest(done)) => Outcome::Reply(Answer::GoOn(done)),
             Ok(Done::More) => Outcome::Continue(At::beginning()),
             Ok(Done::Disk(asked)) => self.keep_for_disk(call, asked, cx),
             Ok(Done::Ask(ask)) => self.keep_for_answer(For::Call(call.thread.tid), ask, cx),

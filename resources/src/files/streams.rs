@@ -89,7 +89,8 @@ impl FileSystem {
         let (before, length) = (call.done, buffer.len());
         let mut sink = Cursor { buffer, at: before };
         let some = sink.room();
-        let offset = offset.map(|offset| offset.saturating_add_unsigned(before as u64));
+        let reached = call.before.saturating_add(before as u64);
+        let offset = offset.map(|offset| offset.saturating_add_unsigned(reached));
         let system = self.system.clone();
         let moved = self.with(call, cx, |root, caller, effects| {
             let mut random = |bytes: &mut [u8]| system.random.lock().fill(bytes);
@@ -102,11 +103,14 @@ impl FileSystem {
                 // Random bytes come in pieces, until all are there.
                 let object = self.root.object(open)?;
                 let random = matches!(object, Object::Device(Dev::RANDOM | Dev::URANDOM));
-                // So do those that go to very many places.
-                let file = Object::File == object && bytes == some && bytes < WINDOW;
+                // So do a file's, a window or very many places at a time, until it ends.
+                let file = Object::File == object && bytes == some.min(WINDOW);
                 if (random || file) && bytes > 0 && all < length {
                     call.done = all;
                     return Ok(Done::More);
+                }
+                if file && call.has_rest(all) {
+                    return Ok(Done::Rest(all as u64));
                 }
                 Ok(Done::Value(all as u64))
             }

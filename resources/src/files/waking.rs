@@ -166,7 +166,7 @@ impl FileSystem {
             }
             Ok(Done::Value(value)) => Ok(value),
             // The open of a FIFO asks no disk.
-            Ok(Done::More | Done::Watched(_) | Done::Disk(_) | Done::Ask(_)) => {
+            Ok(Done::More | Done::Rest(_) | Done::Watched(_) | Done::Disk(_) | Done::Ask(_)) => {
                 Ok(call.done as u64)
             }
             Err(error) => Err(error),

@@ -89,10 +89,16 @@ impl Operands {
     ///
     /// # Errors
     /// As [`Operands::prepare`].
-    pub fn rest_of(space: &AddressSpace, iov: Iov, done: u64, most: u64) -> Result<Self, Unready> {
+    pub fn rest_of(
+        space: &AddressSpace,
+        iov: Iov,
+        access: Access,
+        done: u64,
+        most: u64,
+    ) -> Result<Self, Unready> {
         let reached = done.saturating_add(most).min(u64::from(iov.most));
         let iov = Iov { most: u32::try_from(reached).unwrap_or(u32::MAX), ..iov };
-        let buffer = pin_all(space, iov, Access::Read, done)?;
+        let buffer = pin_all(space, iov, access, done)?;
         Ok(Self([Some(Ready::Buffer(buffer)), None, None]))
     }
 

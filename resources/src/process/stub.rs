@@ -7,7 +7,7 @@ use vortex_abi::linux::general::{
     F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETLK, F_SETLKW, FUTEX_CMD_MASK,
     FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI, FUTEX_REQUEUE, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE_OP,
 };
-use vortex_abi::{self as abi, Call, Errno, Span};
+use vortex_abi::{self as abi, Call, Errno, Iov, Span};
 use vortex_machine::Access;
 use vortex_units::{CoreId, Cycles, Nanos};
 
@@ -160,6 +160,7 @@ fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
     let mut call = FileCall::new(call, operands, thread.state.clone(), thread.process().files);
     call.deadline = thread.deadline;
     call.expired = thread.expired;
+    call.before = thread.done;
     Ok(Prepared::Files(Box::new(call)))
 }
 
@@ -186,7 +187,8 @@ fn pin_some(thread: &mut Thread, call: &abi::Files) -> Result<Option<Operands>, 
     }
 }
 
-/// What is left of the buffers of a write that waited after a part of them was written.
+/// What is left of the buffers of a write that waited after a part of them was written, or of a
+/// read that goes on after a part of them.
 fn rest(thread: &Thread, call: &abi::Files) -> Result<Operands, Unready> {
     let (space, done) = (&thread.space, thread.done);
     match *call {
@@ -198,7 +200,21 @@ fn rest(thread: &Thread, call: &abi::Files) -> Result<Operands, Unready> {
             Operands::buffer_at(space, span, Access::Read)
         }
         abi::Files::Writev { buffers: abi::IovIn(iov), .. } => {
-            Operands::rest_of(space, iov, done, REST)
+            Operands::rest_of(space, iov, Access::Read, done, REST)
+        }
+        abi::Files::Read { buffer: abi::Out(span), count, .. }
+        | abi::Files::Pread64 { buffer: abi::Out(span), count, .. } => {
+            // As Linux cuts all counts.
+            const MOST: u64 = 0x7fff_f000;
+            let left = count.min(MOST).saturating_sub(done).min(REST);
+            let span = Span::new(span.address.saturating_add(done), left);
+            Operands::buffer_at(space, span, Access::Write)
+        }
+        abi::Files::Readv { buffers: abi::IovOut(iov), .. }
+        | abi::Files::Preadv { buffers: abi::IovOut(iov), .. }
+        | abi::Files::Preadv2 { buffers: abi::IovOut(iov), .. } => {
+            let iov = Iov { most: u32::MAX, ..iov };
+            Operands::rest_of(space, iov, Access::Write, done, REST)
         }
         _ => Operands::prepare(space, call.operands()),
     }

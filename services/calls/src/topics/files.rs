@@ -480,6 +480,16 @@ fn large() {
     let all = fd::read_all(fd).unwrap_or_default();
     say!("read {}", all.len());
     say!("equal {}", all.chunks(9973).all(|chunk| chunk == piece));
+    // In one call, too, all that is asked for; behind it, what there is.
+    let mut much = vec![0; 500_000];
+    seen("much at once", fd::pread(fd, &mut much, 100_000));
+    say!("equal {}", much == all.get(100_000..600_000).unwrap_or_default());
+    seen("to the end", fd::pread(fd, &mut much, 900_000));
+    seen("seek", fd::seek(fd, 300_001, SEEK_SET));
+    seen("from there", fd::read(fd, &mut much));
+    seen("the place", fd::seek(fd, 0, libc::SEEK_CUR));
+    let (one, other) = much.split_at_mut(200_000);
+    seen("into two", fd::readv(fd, &mut [one, other]));
 }
 
 fn nameless() {
