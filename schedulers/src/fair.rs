@@ -261,3 +261,6 @@ impl Fair {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
