@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use core::any::Any;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use vortex_files::{Cached, Errno, Owner, Sink, Source, Time};
+use vortex_files::{Cached, Change, Errno, Owner, Sink, Source, Time};
 use vortex_fs::{PAGE, Times};
 use vortex_units::{ActivityId, Nanos};
 
@@ -93,8 +93,8 @@ impl Cached for Contents {
         source: &mut dyn Source,
         (owner, now): (Owner, Time),
     ) -> Result<usize, Errno> {
-        let who = ActivityId::new(u32::try_from(owner.get()).unwrap_or(0), 0);
-        let stamp = vortex_fs::Time { seconds: now.seconds, nanos: now.nanos };
+        let who = payer(owner);
+        let stamp = to_fs(now);
         let mut end = Ok(());
         let mut copy = |frame: &CacheFrame, within: usize, bytes: usize| {
             if end.is_err() {
@@ -120,6 +120,15 @@ impl Cached for Contents {
         }
     }
 
+    fn stamp(&self, by: Owner, change: &Change) {
+        let times = Times {
+            accessed: change.accessed.map(to_fs),
+            modified: change.modified.map(to_fs),
+            changed: change.changed.map(to_fs),
+        };
+        self.file.touch(payer(by), times);
+    }
+
     fn ahead(&self) -> Option<u64> {
         if self.ahead.load(Ordering::Relaxed) == NOBODY {
             return None;
@@ -131,6 +140,15 @@ impl Cached for Contents {
     fn any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
     }
+}
+
+/// The activity of an owner's tag.
+fn payer(owner: Owner) -> ActivityId {
+    ActivityId::new(u32::try_from(owner.get()).unwrap_or(0), 0)
+}
+
+fn to_fs(time: Time) -> vortex_fs::Time {
+    vortex_fs::Time { seconds: time.seconds, nanos: time.nanos }
 }
 
 /// How long after the machine's beginning a time is.

@@ -31,9 +31,6 @@ const WORK: u64 = 32 << 20;
 const SMALL: u64 = 4 << 20;
 /// What is worked on, by disk: the seed, operations of a process, processes, bytes of a block.
 const WORKS: [(char, u64, u64, u64, u32); 2] = [('a', 3, 300, 4, 1024), ('b', 11, 250, 3, 4096)];
-/// Whether our kernel is run too. Not until its disks are named in the order of `--disk`: with
-/// more than two of them, it mounts others than the script means (docs/STATUS.md).
-const OURS: bool = false;
 /// The other disks.
 const FULL: char = 'c';
 const BROKEN: char = 'd';
@@ -49,21 +46,11 @@ pub fn part(root: &Path, extent: Extent) -> Verdict {
         Ok(linux) => linux,
         Err(error) => return Verdict::NotRun(error.to_string()),
     };
-    let done = match OURS {
-        true => Side::vortex(root, &programs).and_then(|ours| both(&linux, &ours, extent)),
-        false => alone(&linux, extent),
-    };
+    let done = Side::vortex(root, &programs).and_then(|ours| both(&linux, &ours, extent));
     match done {
         Ok(note) => Verdict::Good(note),
         Err(why) => Verdict::Bad(why),
     }
-}
-
-/// Debian's kernel alone.
-fn alone(linux: &Side, extent: Extent) -> Result<String, String> {
-    let (_, note) = on(linux, extent)?;
-    let cuts = power::cut(linux, extent)?;
-    Ok(format!("{note}; {cuts}; OURS NOT RUN: its disks have other names than they should"))
 }
 
 fn both(linux: &Side, ours: &Side, extent: Extent) -> Result<String, String> {

@@ -108,6 +108,9 @@ impl Root {
             (Ask::Set { of, change, .. }, Ok(Told::Done)) => {
                 if let Some(inode) = of.and_then(|of| self.inodes.get_mut(of)) {
                     inode.set(&change);
+                    if let Body::Cached(file) = &inode.body {
+                        file.stamp(inode.owner, &change);
+                    }
                 }
                 Ok(Then::Done)
             }

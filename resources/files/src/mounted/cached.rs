@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::any::Any;
 
+use super::ask::Change;
 use crate::{Errno, Owner, Sink, Source, Time};
 
 /// It. Whoever implements it is who caches files; others may fetch pages, and take them away,
@@ -31,6 +32,10 @@ pub trait Cached: Any + Send + Sync {
         source: &mut dyn Source,
         by: (Owner, Time),
     ) -> Result<usize, Errno>;
+
+    /// The file's times were set, on this bill: those that a write has left to be told later do
+    /// not count any more.
+    fn stamp(&self, by: Owner, change: &Change);
 
     /// Whether a reader has come so far that more is to be fetched before it is read: from
     /// which place on. Said once.

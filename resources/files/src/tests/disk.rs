@@ -86,6 +86,8 @@ impl Cached for File {
         Ok(done)
     }
 
+    fn stamp(&self, _: Owner, _: &Change) {}
+
     fn any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
     }
