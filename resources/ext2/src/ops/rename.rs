@@ -172,26 +172,8 @@ impl<A: Accounts> Ext2<A> {
         if over {
             self.drop_directory(tx, lost, new.inode, new.found.block)
         } else {
-            self.replaced(tx, lost, new.inode, new.found.block)
+            self.drop_name(tx, lost, new.inode, new.found.block)
         }
-    }
-
-    /// One name less: the entry in this block names another inode now. It does so on the disk
-    /// before the old one is without links there: else a cut between would lose the name.
-    fn replaced(&mut self, tx: &mut Tx, ino: Ino, mut inode: Inode, block: Block) -> Result<()> {
-        if inode.links > 1 {
-            return self.drop_name(tx, ino, inode, block);
-        }
-        inode.links = 0;
-        inode.changed = tx.caller.now;
-        self.put_inode(tx, ino, &inode)?;
-        let named = Need::block(block, tx.version);
-        tx.removals.push((ino, named));
-        if !self.slots.is_unused_on_disk(ino) {
-            tx.check = true;
-            tx.need_of_inode(ino, named);
-        }
-        Ok(())
     }
 
     /// Two names change what they name.
