@@ -182,7 +182,12 @@ mod tests {
         file: 3 rounds of 3\r\nfile: the child: exit 0\r\n\
         file: then pages of its own: true\r\n\
         memory of file: 768 frames at most, 700 of files, 0 left: all back\r\n\
-        memory of forks: 4096 frames at most, 0 of files, 0 left: all back\r\n";
+        memory of forks: 4096 frames at most, 0 of files, 0 left: all back\r\n\
+        together: few faults: true\r\ntogether: one at a time: true\r\n\
+        together: a process that wants none: exit 0\r\n\
+        together: a page for reading: true\r\ntogether: a child: exit 0, true\r\n\
+        together: ten dropped: true\r\ntogether: moved: true\r\n\
+        memory of together: 9000 frames at most, 0 of files, 0 left: all back\r\n";
 
     #[test]
     fn what_a_broken_volume_does_is_judged() {
