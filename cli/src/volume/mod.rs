@@ -1,7 +1,7 @@
 //! File systems on disks, as images on the host: ext2 from a directory or a tar, made by
 //! e2fsprogs' own programs without root's rights.
 //!
-//! What is to be on it is an [`Entries`], read from either; [`make`] has it written by `mke2fs`
+//! What is to be on it is an `Entries`, read from either; [`make()`] has it written by `mke2fs`
 //! and `debugfs`. The same entries give the same bytes.
 
 mod archive;
