@@ -26,6 +26,8 @@ pub struct Description {
     pub(crate) offset: u64,
     pub(crate) users: u32,
     pub(crate) owner: Owner,
+    /// Errors in writing a file on a disk that it knows of.
+    pub(crate) failures: u32,
     /// Entries of a directory on a disk, from a place on.
     pub(crate) listed: Option<(u64, Vec<Listed>)>,
     /// What was read of an entry of `/proc`.
@@ -111,6 +113,13 @@ impl Root {
             self.accounts.give(owner, Counted::Open);
             return Err(if error == Errno::ENOMEM { error } else { Errno::ENFILE });
         }
+        let failures = match &node {
+            Node::Inode(inode) => match self.inodes.get(*inode).map(|inode| &inode.body) {
+                Some(Body::Cached(file)) => file.errors(),
+                _ => 0,
+            },
+            Node::Proc(_) => 0,
+        };
         let made = self.opens.insert(Description {
             node: node.clone(),
             name: None,
@@ -118,6 +127,7 @@ impl Root {
             offset: 0,
             users: 1,
             owner,
+            failures,
             listed: None,
             text: None,
             awaits: None,

@@ -120,6 +120,14 @@ impl Cached for Contents {
         }
     }
 
+    fn errors(&self) -> u32 {
+        self.file.errors()
+    }
+
+    fn check(&self, seen: &mut u32) -> Result<(), Errno> {
+        self.file.check(seen)
+    }
+
     fn stamp(&self, by: Owner, change: &Change) {
         let times = Times {
             accessed: change.accessed.map(to_fs),

@@ -124,10 +124,16 @@ impl Root {
                 }
                 Ok(if goes_on { Then::Again } else { Then::Done })
             }
-            (
-                Ask::Sync { .. } | Ask::SyncAll { .. } | Ask::Release { .. } | Ask::Ahead { .. },
-                Ok(Told::Done),
-            ) => Ok(Then::Done),
+            (Ask::Sync { file, of, .. }, Ok(Told::Done)) => {
+                // All was tried; who has it open is told what failed.
+                if let (Some(file), Ok(description)) = (file, self.description_mut(of)) {
+                    file.check(&mut description.failures)?;
+                }
+                Ok(Then::Done)
+            }
+            (Ask::SyncAll { .. } | Ask::Release { .. } | Ask::Ahead { .. }, Ok(Told::Done)) => {
+                Ok(Then::Done)
+            }
             // Those below answered what was not asked.
             _ => Err(Errno::EIO),
         }

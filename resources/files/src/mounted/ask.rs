@@ -128,6 +128,8 @@ pub enum Ask {
         file: Option<Arc<dyn Cached>>,
         /// Without what is not needed to read it.
         data_only: bool,
+        #[doc(hidden)]
+        of: OpenId,
     },
     /// All that was written to a file system is to be on the medium: [`Told::Done`].
     SyncAll {

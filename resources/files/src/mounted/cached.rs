@@ -33,6 +33,16 @@ pub trait Cached: Any + Send + Sync {
         by: (Owner, Time),
     ) -> Result<usize, Errno>;
 
+    /// How many errors there were in writing it: what an open file begins with.
+    fn errors(&self) -> u32;
+
+    /// Whether it could not be written since `seen` errors: each open file is told once, as by
+    /// Linux.
+    ///
+    /// # Errors
+    /// The last one's.
+    fn check(&self, seen: &mut u32) -> Result<(), Errno>;
+
     /// The file's times were set, on this bill: those that a write has left to be told later do
     /// not count any more.
     fn stamp(&self, by: Owner, change: &Change);

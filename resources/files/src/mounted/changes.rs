@@ -184,7 +184,7 @@ impl Root {
             Body::Cached(file) => Some(file.clone()),
             _ => None,
         };
-        Ok(Some(Ask::Sync { at, file, data_only }))
+        Ok(Some(Ask::Sync { at, file, data_only, of: open }))
     }
 
     /// The file system of an open file, if it is on a disk.

@@ -23,6 +23,7 @@ struct Bytes {
     bytes: Vec<u8>,
     /// Pages in the cache.
     here: BTreeSet<u64>,
+    errors: u32,
 }
 
 /// A file's contents.
@@ -84,6 +85,15 @@ impl Cached for File {
             done += part.len();
         }
         Ok(done)
+    }
+
+    fn errors(&self) -> u32 {
+        self.0.lock().unwrap().errors
+    }
+
+    fn check(&self, seen: &mut u32) -> Result<(), Errno> {
+        let errors = self.errors();
+        if core::mem::replace(seen, errors) == errors { Ok(()) } else { Err(Errno::EIO) }
     }
 
     fn stamp(&self, _: Owner, _: &Change) {}
@@ -172,6 +182,13 @@ impl Disk {
         let file = file.clone().any().downcast::<File>().unwrap();
         let pages = from / STEP..(from + bytes).div_ceil(STEP);
         file.0.lock().unwrap().here.extend(pages);
+    }
+
+    /// Something of every file could not be written.
+    pub fn fail(&mut self) {
+        for file in self.objects.values().filter_map(|object| object.file.as_ref()) {
+            file.0.lock().unwrap().errors += 1;
+        }
     }
 
     pub fn answer(&mut self, ask: &Ask) -> Result<Told, Errno> {

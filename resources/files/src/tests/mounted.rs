@@ -135,3 +135,25 @@ fn what_nobody_has_does_not_hinder_an_unmount() {
     world.call(|root, caller, _| root.unmount(caller, b"/mnt", 0)).unwrap();
     assert!(!world.root.has_mounts());
 }
+
+#[test]
+fn what_could_not_be_written_is_told_once_to_each_open_file() {
+    let mut world = World::on_disk();
+    world.file("/a", b"a");
+    let (one, other) = (world.open("/a", abi::O_RDWR), world.open("/a", abi::O_RDONLY));
+    let sync = |world: &mut World, fd: Fd| {
+        let open = world.table.get(fd)?;
+        world.call(|root, caller, _| match root.sync_of(open, false)? {
+            Some(ask) => Err::<(), _>(caller.ask(ask)),
+            None => Ok(()),
+        })
+    };
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_eq!(sync(&mut world, one), Ok(()));
+    world.disk.as_mut().unwrap().fail();
+    assert_eq!(sync(&mut world, one), Err(Errno::EIO));
+    assert_eq!(sync(&mut world, one), Ok(()));
+    assert_eq!(sync(&mut world, other), Err(Errno::EIO));
+    let later = world.open("/a", abi::O_RDWR).unwrap();
+    assert_eq!(sync(&mut world, later), Ok(()));
+}
