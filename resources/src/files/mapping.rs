@@ -79,6 +79,10 @@ impl FileSystem {
                     .map(|image| Mapping { backing: Backing::Mapped(image, 0), may_write: true }));
             }
             let node = root.node(open)?;
+            if root.is_on_disk(&node) {
+                // Its pages cannot be one memory of all yet.
+                return Err(Errno::ENODEV);
+            }
             let number = root.number(&node)?;
             let memory = match known.get(&number).and_then(Weak::upgrade) {
                 Some(memory) => memory,
