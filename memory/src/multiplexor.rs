@@ -257,6 +257,16 @@ impl Multiplexor {
     /// # Errors
     /// [`Rejected`]: [`Why::Fragmented`] where only single frames are left.
     pub fn allocate_huge(&self, account: Account, cookie: Cookie) -> Result<FrameId, Rejected> {
+        self.take_huge(account, cookie, |part| if part == 0 { HEAD } else { TAIL })
+    }
+
+    /// The frames of 2 MiB, with the mark that each is to have.
+    fn take_huge(
+        &self,
+        account: Account,
+        cookie: Cookie,
+        mark: impl Fn(usize) -> u32,
+    ) -> Result<FrameId, Rejected> {
         let Account { activity, resource } = account;
         let rejected = |why| Rejected { activity, why };
         let entry = self.accounts.open_one(activity)?;
@@ -271,8 +281,7 @@ impl Multiplexor {
         let (owner, era) = (activity.index() as u32, self.era.load(Ordering::Relaxed));
         let parts = self.records.get(first.index()..).unwrap_or_default();
         for (part, record) in parts.iter().take(HUGE.get() as usize).enumerate() {
-            let flag = if part == 0 { HEAD } else { TAIL };
-            record.begin(owner, resource, cookie, flag, era);
+            record.begin(owner, resource, cookie, mark(part), era);
         }
         entry.add(resource, HUGE.get());
         Ok(first)
@@ -299,26 +308,11 @@ impl Multiplexor {
     /// # Errors
     /// [`Rejected`]: [`Why::Fragmented`] where only single frames are left.
     pub fn allocate_together(&self, account: Account, cookie: Cookie) -> Result<FrameId, Rejected> {
-        let Account { activity, resource } = account;
-        let rejected = |why| Rejected { activity, why };
-        let entry = self.accounts.open_one(activity)?;
-        if self.waiting.load(Ordering::Acquire) > 0 {
-            return Err(rejected(Why::Low));
-        }
-        self.charge_anywhere(entry, HUGE.get()).map_err(rejected)?;
-        let Some(first) = self.pool.lock().take(OF_HUGE) else {
-            self.available.fetch_add(entry.refund(HUGE.get()), Ordering::AcqRel);
-            return Err(rejected(Why::Fragmented));
-        };
-        let (owner, era) = (activity.index() as u32, self.era.load(Ordering::Relaxed));
-        let parts = self.records.get(first.index()..).unwrap_or_default();
-        for record in parts.iter().take(HUGE.get() as usize) {
-            record.begin(owner, resource, cookie, 0, era);
-        }
+        let first = self.take_huge(account, cookie, |_| 0)?;
+        let owner = account.activity.index() as u32;
         for block in 0..HUGE.get() as u32 / FRAMES {
             self.blocks.mark(FrameId::new(first.get() + block * FRAMES), owner);
         }
-        entry.add(resource, HUGE.get());
         Ok(first)
     }
 
