@@ -3,12 +3,13 @@
 use linux_raw_sys::general as abi;
 
 use crate::Errno;
+use crate::caller::Caller;
 use crate::description::OpenId;
 use crate::exec::EXECUTABLE;
 use crate::inode::{Body, Inode};
 use crate::mounted::Change;
 use crate::node::{At, Node};
-use crate::root::{Caller, PERMISSIONS, Root};
+use crate::root::{PERMISSIONS, Root};
 use crate::time::Stamp;
 
 impl Root {

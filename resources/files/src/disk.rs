@@ -5,11 +5,12 @@ use alloc::format;
 
 use linux_raw_sys::general as abi;
 
+use crate::caller::Caller;
 use crate::description::OpenId;
 use crate::inode::Body;
 use crate::node::{At, Node};
 use crate::proc::NoProc;
-use crate::root::{Caller, Root};
+use crate::root::Root;
 use crate::table::Table;
 use crate::wait::Outcome;
 use crate::{Dev, Effects, Errno, Owner, Time};

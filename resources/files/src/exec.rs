@@ -4,11 +4,12 @@ use alloc::sync::{Arc, Weak};
 use linux_raw_sys::general as abi;
 
 use crate::Errno;
+use crate::caller::Caller;
 use crate::description::OpenId;
 use crate::inode::InodeId;
 use crate::node::{At, Node};
 use crate::open::by_name;
-use crate::root::{Caller, Root, kind_of};
+use crate::root::{Root, kind_of};
 use crate::walk::Tail;
 
 /// The permissions of which one must be there, even for the superuser.

@@ -2,11 +2,12 @@
 
 use linux_raw_sys::general as abi;
 
+use crate::caller::Caller;
 use crate::contents::{Contents, MAX_SIZE, Sought};
 use crate::description::OpenId;
 use crate::inode::{Body, InodeId};
 use crate::node::{At, Node};
-use crate::root::{Caller, Root};
+use crate::root::Root;
 use crate::walk::Tail;
 use crate::{Dev, Errno};
 

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use linux_raw_sys::general as abi;
 
+use crate::caller::Caller;
 use crate::contents::MAX_SIZE;
 use crate::description::OpenId;
 use crate::event::Event;
@@ -12,7 +13,7 @@ use crate::moving::{Limited, Sink, Source, WINDOW};
 use crate::node::Node;
 use crate::page::{PAGE, ZEROS};
 use crate::proc::ProcKind;
-use crate::root::{Caller, Root};
+use crate::root::Root;
 use crate::wait::{Outcome, Side};
 use crate::{Dev, Effects, Errno};
 

@@ -34,6 +34,7 @@ extern crate alloc;
 extern crate std;
 
 mod accounts;
+mod caller;
 mod change;
 mod contents;
 pub mod cpio;
@@ -73,6 +74,7 @@ mod walk;
 mod walks;
 
 pub use accounts::{Bill, Counted, Kept, Owner};
+pub use caller::Caller;
 pub use contents::{Overlay, Sought};
 pub use description::{Description, Object, OpenId};
 pub use dev::Dev;
@@ -92,7 +94,7 @@ pub use page::{PAGE, Page};
 pub use place::{Climb, Place};
 pub use poll::Polled;
 pub use proc::{NoProc, ProcEntry, ProcKind, ProcLink, ProcName, ProcSource, ProcText};
-pub use root::{Caller, ENTRY_COST, NODE_COST, OPEN_COST, Root};
+pub use root::{ENTRY_COST, NODE_COST, OPEN_COST, Root};
 pub use slab::Key;
 pub use stat::{Attributes, FileSystem};
 pub use table::{Table, USUAL_LIMIT};

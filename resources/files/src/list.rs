@@ -3,6 +3,7 @@
 use linux_raw_sys::general as abi;
 
 use crate::Errno;
+use crate::caller::Caller;
 use crate::description::OpenId;
 use crate::directory::Directory;
 use crate::encode::{DIRENT_NAME, dirent};
@@ -10,7 +11,7 @@ use crate::inode::{Inode, InodeId, entry_kind};
 use crate::moving::{Sink, WINDOW};
 use crate::node::Node;
 use crate::proc::ProcName;
-use crate::root::{Caller, Root};
+use crate::root::Root;
 use crate::stat::{proc_mode, proc_number};
 use crate::walk::{NAME_MAX, join};
 

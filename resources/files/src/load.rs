@@ -8,11 +8,12 @@ use alloc::vec::Vec;
 use core::fmt;
 use linux_raw_sys::general as abi;
 
+use crate::caller::Caller;
 use crate::cpio::{Archive, ArchiveError, Entry, Item};
 use crate::inode::{Body, InodeId};
 use crate::node::{At, Node};
 use crate::proc::NoProc;
-use crate::root::{Caller, PERMISSIONS, Root, kind_of};
+use crate::root::{PERMISSIONS, Root, kind_of};
 use crate::walk::Tail;
 use crate::{Dev, Effects, Errno, Owner, Table, Time};
 use vortex_units::Bytes;

@@ -4,12 +4,13 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 
+use crate::caller::Caller;
 use crate::contents::Contents;
 use crate::directory::{Directory, Name};
 use crate::inode::{Body, InodeId};
 use crate::node::{At, Node};
 use crate::pipe::Pipe;
-use crate::root::{Caller, PERMISSIONS, Root, kind_of};
+use crate::root::{PERMISSIONS, Root, kind_of};
 use crate::walk::{Found, Last, PATH_MAX, Tail};
 use crate::{Dev, Errno};
 

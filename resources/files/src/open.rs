@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use linux_raw_sys::general as abi;
 
 use crate::accounts::Counted;
+use crate::caller::Caller;
 use crate::contents::Contents;
 use crate::description::OpenId;
 use crate::directory::Name;
@@ -12,7 +13,7 @@ use crate::inode::{Body, InodeId};
 use crate::node::{At, Node};
 use crate::pipe::Pipe;
 use crate::proc::ProcKind;
-use crate::root::{Caller, PERMISSIONS, Root};
+use crate::root::{PERMISSIONS, Root};
 use crate::wait::Side;
 use crate::walk::{Found, Last, Tail};
 use crate::{Effects, Errno, Owner, Time, WaitKey, Walks};

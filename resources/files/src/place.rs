@@ -3,9 +3,10 @@
 
 use alloc::vec::Vec;
 
+use crate::caller::Caller;
 use crate::inode::{Inode, InodeId};
 use crate::node::{At, Fd, Node};
-use crate::root::{Caller, Root};
+use crate::root::Root;
 use crate::walk::{PATH_MAX, Tail};
 use crate::{Effects, Errno};
 

@@ -4,10 +4,11 @@ use linux_raw_sys::general as abi;
 
 use crate::Errno;
 use crate::accounts::Kept;
+use crate::caller::Caller;
 use crate::directory::Name;
 use crate::inode::InodeId;
 use crate::node::{At, Node};
-use crate::root::{Caller, ENTRY_COST, Root};
+use crate::root::{ENTRY_COST, Root};
 use crate::walk::{Found, Last, Tail};
 
 /// One of the two names.

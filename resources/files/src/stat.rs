@@ -2,13 +2,14 @@
 
 use linux_raw_sys::general as abi;
 
+use crate::caller::Caller;
 use crate::contents::STEP;
 use crate::description::OpenId;
 use crate::inode::{Inode, InodeId};
 use crate::mounted::{Ask, FsId};
 use crate::node::{At, Node};
 use crate::proc::ProcKind;
-use crate::root::{Caller, Root};
+use crate::root::Root;
 use crate::walk::{NAME_MAX, Tail};
 use crate::{Dev, Errno, Time};
 

@@ -10,11 +10,12 @@ use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 
 use crate::Errno;
+use crate::caller::Caller;
 use crate::directory::Name;
 use crate::inode::Body;
 use crate::node::{At, Fd, Node};
 use crate::proc::ProcKind;
-use crate::root::{Caller, Root};
+use crate::root::Root;
 use crate::walks::Begin;
 
 /// The longest name.

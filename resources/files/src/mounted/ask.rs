@@ -136,15 +136,12 @@ pub enum Ask {
         /// To which; all without.
         fs: Option<FsId>,
     },
-    /// Nobody has an object any more, in the tree or open; where it has no name, it is gone:
-    /// [`Told::Done`].
+    /// Nobody has an object any more that has no name: it is gone. [`Told::Done`].
     Release {
         /// Which.
         at: OnDisk,
         /// Its contents, if it is a file.
         file: Option<Arc<dyn Cached>>,
-        /// It has no name.
-        nameless: bool,
     },
     /// A file system is to be there: [`Told::Mounted`].
     Mount {

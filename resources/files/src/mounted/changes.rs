@@ -3,11 +3,12 @@
 use alloc::boxed::Box;
 
 use super::ask::{Ask, Change, Create, Link, Rename, Unlink};
+use crate::caller::Caller;
 use crate::directory::Name;
 use crate::inode::{Body, InodeId};
 use crate::names::Vacancy;
 use crate::node::Node;
-use crate::root::{Caller, Root};
+use crate::root::Root;
 use crate::wait::Side;
 use crate::{Errno, WaitKey};
 use linux_raw_sys::general as abi;

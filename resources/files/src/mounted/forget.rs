@@ -116,7 +116,7 @@ impl Root {
                 Body::Cached(file) => Some(file.clone()),
                 _ => None,
             };
-            self.later.push(Ask::Release { at: state.at, file, nameless });
+            self.later.push(Ask::Release { at: state.at, file });
         }
     }
 

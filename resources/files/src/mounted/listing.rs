@@ -4,9 +4,10 @@ use alloc::vec::Vec;
 
 use super::ask::{Ask, Listed};
 use crate::Errno;
+use crate::caller::Caller;
 use crate::description::OpenId;
 use crate::inode::InodeId;
-use crate::root::{Caller, Root};
+use crate::root::Root;
 
 impl Root {
     /// The entries from a place on, as far as they were told; `None` if it is no directory of a

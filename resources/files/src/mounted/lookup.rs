@@ -3,10 +3,11 @@
 use alloc::collections::BTreeSet;
 
 use super::ask::Ask;
+use crate::caller::Caller;
 use crate::directory::Name;
 use crate::inode::InodeId;
 use crate::node::Node;
-use crate::root::{Caller, Root};
+use crate::root::Root;
 use crate::wait::Side;
 use crate::{Errno, WaitKey};
 

@@ -7,10 +7,11 @@ use core::cell::Cell;
 use linux_raw_sys::general as abi;
 
 use super::ask::{Ask, Change, Known, OnDisk, Usage};
+use crate::caller::Caller;
 use crate::directory::Directory;
 use crate::inode::{Body, InodeId};
 use crate::node::{At, Node};
-use crate::root::{Caller, Root};
+use crate::root::Root;
 use crate::walk::Tail;
 use crate::{Dev, Errno, Owner};
 

@@ -1,8 +1,9 @@
 //! A disk's file system as the root: what the kernel makes itself is seen in it.
 
 use super::ask::Ask;
+use crate::caller::Caller;
 use crate::node::Node;
-use crate::root::{Caller, Root};
+use crate::root::Root;
 use crate::{Dev, Errno};
 
 impl Root {

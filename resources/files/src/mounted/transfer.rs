@@ -4,12 +4,13 @@ use linux_raw_sys::general as abi;
 
 use super::ask::Ask;
 use crate::Errno;
+use crate::caller::Caller;
 use crate::contents::STEP;
 use crate::description::OpenId;
 use crate::inode::{Body, InodeId};
 use crate::moving::{Collect, Limited, Sink, Source, WINDOW};
 use crate::page::{PAGE, Page};
-use crate::root::{Caller, Root};
+use crate::root::Root;
 use crate::wait::Outcome;
 
 /// The largest file: what ext2's count of blocks of 512 bytes allows.

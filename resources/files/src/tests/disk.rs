@@ -230,8 +230,8 @@ impl Disk {
                 file.0.lock().unwrap().bytes.resize(*size as usize, 0);
                 Ok(Told::Done)
             }
-            Ask::Release { at, nameless, .. } => {
-                assert!(*nameless && self.objects[&at.number].links == 0);
+            Ask::Release { at, .. } => {
+                assert_eq!(self.objects[&at.number].links, 0);
                 self.objects.remove(&at.number);
                 Ok(Told::Done)
             }
