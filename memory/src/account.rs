@@ -103,7 +103,7 @@ impl Standing {
 
 /// Of so many frames of a hard limit, one is left to kernel objects alone.
 const OBJECTS_ONE_OF: u64 = 64;
-/// The most that are.
+/// The most that are left so.
 const OBJECTS_MOST: u64 = 64;
 
 /// How far frames may fill a hard limit: what is left is the objects' of a call that the
@@ -111,6 +111,20 @@ const OBJECTS_MOST: u64 = 64;
 const fn line_of_frames(hard: u64) -> u64 {
     let left = hard / OBJECTS_ONE_OF;
     hard - if left < OBJECTS_MOST { left } else { OBJECTS_MOST }
+}
+
+/// Of so many frames of a hard limit, one is left to frames alone; at least so many are, or half
+/// of a limit that is smaller.
+const FRAMES_ONE_OF: u64 = 8;
+const FRAMES_LEAST: u64 = 64;
+
+/// How far kernel objects may fill a hard limit. What is left keeps a program going that has
+/// filled the rest: with fewer pages than its next instructions need at once, it would only
+/// change one for the other.
+const fn line_of_objects(hard: u64) -> u64 {
+    let least = if hard / 2 < FRAMES_LEAST { hard / 2 } else { FRAMES_LEAST };
+    let left = hard / FRAMES_ONE_OF;
+    hard - if left < least { least } else { left }
 }
 
 /// Where the objects' frames stand in the word of both.
@@ -183,9 +197,10 @@ impl Entry {
     /// Charges so many frames that objects begin to fill.
     pub fn charge_objects(&self, frames: u64) -> Result<(), Why> {
         let hard = self.hard.load(Ordering::Relaxed);
+        let line = line_of_objects(hard).min(MOST);
         let update = |word: u64| {
             let (charged, objects) = both(word);
-            let then = objects.checked_add(frames).filter(|&then| then <= MOST)?;
+            let then = objects.checked_add(frames).filter(|&then| then <= line)?;
             (charged + then <= hard).then_some(word + (frames << OBJECTS_AT))
         };
         let had = self.charged.fetch_update(Ordering::AcqRel, Ordering::Acquire, update);

@@ -241,6 +241,21 @@ fn objects_and_frames_share_the_hard_limit() {
     memory.ledger().unwrap();
 }
 
+/// Objects leave pages room enough for a program to go on, whoever comes first.
+#[test]
+fn objects_leave_an_eighth_of_the_hard_limit_to_pages() {
+    let memory = multiplexor(4000);
+    for (place, hard, objects) in [(0, 2048, 1792), (1, 256, 192), (2, 100, 50), (3, 1, 1)] {
+        let budget = Budget { hard: Some(Frames::new(hard)), ..Budget::default() };
+        memory.open(activity(place), budget).unwrap();
+        let page = || memory.charge_object(activity(place), KIND, Bytes::new(4096));
+        assert_eq!((0..hard).map_while(|_| page().ok()).count(), objects, "of {hard}");
+        assert_eq!(page().map_err(|error| error.why), Err(Why::Hard));
+        memory.force_object(activity(place), KIND, Bytes::new(4096));
+        assert_eq!(memory.standing(activity(place)).unwrap().objects.get(), objects as u64 + 1);
+    }
+}
+
 /// On several cores at once no charge of bytes is lost, and no frame of them.
 #[test]
 fn objects_of_several_cores_come_out_even() {

@@ -196,9 +196,10 @@ impl World {
         let (_, before) = self.model.objects_of(place);
         self.model.objects.push((place, bytes));
         let (_, then) = self.model.objects_of(place);
-        let full = self.budgets[place]
-            .hard
-            .is_some_and(|hard| then > before && self.model.charged(place) + then > hard.get());
+        let full = self.budgets[place].hard.map(Frames::get).is_some_and(|hard| {
+            let pages = (hard / 8).max(64.min(hard / 2));
+            then > before && (self.model.charged(place) + then > hard || then + pages > hard)
+        });
         let charged = self.multiplexor.charge_object(activity(place), OBJECT, Bytes::new(bytes));
         match charged {
             Ok(begun) => {

@@ -1,9 +1,13 @@
 //! Filling the kernel's memory: of each kind of what it keeps so much until it is refused;
 //! then all goes back, and again.
 
-use vortex_guest::mem::{PAGE, Region};
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::time::Duration;
+
+use vortex_guest::mem::{BOTH, PAGE, Region};
+use vortex_guest::thread::{self, THREAD, Words};
 use vortex_guest::{Errno, Res};
-use vortex_guest::{fd, file, pipe, proc, say};
+use vortex_guest::{fd, file, futex, pipe, proc, say, sig, time};
 
 /// Rounds of each kind.
 const ROUNDS: usize = 2;
@@ -24,6 +28,8 @@ pub fn all(most: u64) {
     told("pipes", || pipes(most));
     told("locks", || locks(most));
     told("regions", || regions(most));
+    told("signals", || signals(most));
+    told("threads", || threads(most));
 }
 
 /// The rounds of a kind: how it was refused, and whether each has had as much as the first.
@@ -128,5 +134,42 @@ fn regions(most: u64) -> (usize, Option<Errno>) {
         all.protect((2 * number as usize + 1) * PAGE, PAGE, libc::PROT_READ).map(drop)
     });
     let _ = all.unmap(0, length);
+    done
+}
+
+/// Signals with a value that wait to be taken.
+fn signals(most: u64) -> (usize, Option<Errno>) {
+    let _ = proc::set_limit(libc::RLIMIT_SIGPENDING, most, most);
+    sig::block(&[sig::REAL_TIME]);
+    let done = until(most, |value| sig::queue(proc::pid(), sig::REAL_TIME, value as i32).map(drop));
+    while sig::take(&[sig::REAL_TIME], 0).is_ok() {}
+    done
+}
+
+/// Threads that wait, each on a page of its own.
+fn threads(most: u64) -> (usize, Option<Errno>) {
+    static GATE: AtomicU32 = AtomicU32::new(0);
+    static ENDED: AtomicU32 = AtomicU32::new(0);
+    extern "C" fn wait(_: usize) {
+        while GATE.load(SeqCst) == 0 {
+            let _ = futex::wait_private(&GATE, 0, None);
+        }
+        ENDED.fetch_add(1, SeqCst);
+    }
+    GATE.store(0, SeqCst);
+    ENDED.store(0, SeqCst);
+    let stacks = Region::anonymous(most as usize * PAGE, BOTH);
+    let done = until(most, |number| {
+        let top = (number as usize + 1) * PAGE;
+        thread::start_on(&stacks, top, THREAD, Words::default(), wait, 0).map(drop)
+    });
+    GATE.store(1, SeqCst);
+    let _ = futex::wake_private(&GATE, i32::MAX as u32);
+    while ENDED.load(SeqCst) < done.0 as u32 {
+        time::pause(Duration::from_millis(1));
+    }
+    // The last of them are still on their way out of the call that ends them.
+    time::pause(Duration::from_millis(20));
+    let _ = stacks.unmap(0, stacks.length());
     done
 }

@@ -31,10 +31,23 @@ pub struct Words {
 /// Starts a function on a stack of its own; it exits with 0 when that returns.
 pub fn start(flags: i32, words: Words, work: Work, argument: usize) -> Res<i32> {
     let stack = Region::anonymous(16 * PAGE, BOTH);
-    let top = stack.start() + stack.length();
+    start_on(&stack, stack.length(), flags, words, work, argument)
+}
+
+/// The same on a stack that ends at this place of a region, which nobody unmaps before the
+/// thread has ended.
+pub fn start_on(
+    stacks: &Region,
+    top: usize,
+    flags: i32,
+    words: Words,
+    work: Work,
+    argument: usize,
+) -> Res<i32> {
+    let top = stacks.start() + top;
     let answer: isize;
-    // SAFETY: the child has a stack of its own, which nobody unmaps, runs `work` and exits;
-    // it never returns into this frame. The parent gets the answer as of any call.
+    // SAFETY: the child has a stack of its own, runs `work` and exits; it never returns into
+    // this frame. The parent gets the answer as of any call.
     unsafe {
         asm!(
             "syscall",

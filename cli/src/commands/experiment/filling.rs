@@ -16,12 +16,14 @@ use crate::proof::{Extent, Verdict};
 const TEMPLATE: &str = "experiments/budgets/kernel.xml";
 const LIMIT: Duration = Duration::from_secs(400);
 /// What each kind is refused with.
-const REFUSED: [(&str, &str); 5] = [
+const REFUSED: [(&str, &str); 7] = [
     ("data", "ENOSPC"),
     ("names", "ENOSPC"),
     ("pipes", "ENOMEM"),
     ("locks", "ENOLCK"),
     ("regions", "ENOMEM"),
+    ("signals", "EAGAIN"),
+    ("threads", "ENOMEM"),
 ];
 /// What must be the beginning of a line.
 const SAID: [&str; 4] =
