@@ -9,7 +9,7 @@ use crate::directory::Indexes;
 use crate::disk::{Layout, ReadOnly, Refusal};
 use crate::file::Reaps;
 use crate::numbers::{Block, Ino};
-use crate::order::{Slots, Writer};
+use crate::order::{Ghosts, Slots, Writer};
 use crate::space::{Groups, Quarantine};
 use crate::stop::{DAMAGED, Result, Stop};
 use crate::tx::Tx;
@@ -56,6 +56,7 @@ pub struct Ext2<A> {
     pub(crate) accounts: A,
     pub(crate) cache: Cache,
     pub(crate) slots: Slots,
+    pub(crate) ghosts: Ghosts,
     pub(crate) writer: Writer,
     pub(crate) groups: Groups,
     pub(crate) quarantine: Quarantine,
@@ -115,6 +116,7 @@ impl<A: Accounts> Ext2<A> {
             accounts,
             cache: Cache::new(capacity).map_err(large)?,
             slots: Slots::default(),
+            ghosts: Ghosts::default(),
             writer: Writer::new(capacity, options.volatile).map_err(large)?,
             groups: Groups::new(layout.groups).map_err(large)?,
             quarantine: Quarantine::default(),

@@ -11,7 +11,7 @@ use crate::directory::Note;
 use crate::disk::Inode;
 use crate::file::Reap;
 use crate::numbers::{Block, Ino};
-use crate::order::{Need, Old, Slot, Target, add, merge};
+use crate::order::{Ghost, Need, Old, Slot, Target, add, merge};
 use crate::space::Delta;
 use crate::stop::{DAMAGED, Result, Stop};
 use vortex_abi::Errno;
@@ -57,6 +57,9 @@ pub(crate) struct Tx {
     /// Where entries of inodes have been added, and removed.
     pub entries: Vec<(Ino, Need)>,
     pub removals: Vec<(Ino, Need)>,
+    /// Names that go for those who ask, and those that are gone from the disk too.
+    pub ghosts: Vec<(Ino, Ghost)>,
+    pub laid: Vec<Ino>,
     /// What is to be freed in slices.
     pub reaps: Vec<Reap>,
     /// What changes in the indexes of directories.
@@ -176,6 +179,8 @@ impl<A: Accounts> Ext2<A> {
             gone: Vec::new(),
             entries: Vec::new(),
             removals: Vec::new(),
+            ghosts: Vec::new(),
+            laid: Vec::new(),
             reaps: Vec::new(),
             notes: Vec::new(),
         }
@@ -311,6 +316,10 @@ impl<A: Accounts> Ext2<A> {
             self.quarantine.hold_inode(ino, needs);
         }
         self.note_entries(&mut tx);
+        tx.laid.iter().for_each(|ino| self.ghosts.remove(*ino));
+        for (ino, ghost) in core::mem::take(&mut tx.ghosts) {
+            self.ghosts.add(ino, ghost);
+        }
         for reap in core::mem::take(&mut tx.reaps) {
             self.reaps.push(reap);
         }

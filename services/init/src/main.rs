@@ -67,6 +67,32 @@ fn disks() {
             say!("init: {path}: {error}");
         }
     }
+    if let Err(error) = in_order() {
+        say!("init: /dev: {error}");
+    }
+}
+
+/// Has the disks' names go by their targets, as on Vortex: Linux looks at several disks at once,
+/// and names first which answers first.
+fn in_order() -> std::io::Result<()> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/sys/block")? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let device = std::fs::read_link(format!("/sys/block/{name}/device"));
+        let Some(device) = device.ok().filter(|_| name.starts_with("sd")) else { continue };
+        // Host, channel, target and unit, by colons.
+        let place = device.file_name().map(|place| place.to_string_lossy().into_owned());
+        let target = place.and_then(|place| place.split(':').nth(2)?.parse::<u8>().ok());
+        found.extend(target.map(|target| (target, name)));
+    }
+    found.sort();
+    for (target, name) in &found {
+        std::fs::rename(format!("/dev/{name}"), format!("/dev/target-{target}"))?;
+    }
+    for ((target, _), letter) in found.iter().zip('a'..='z') {
+        std::fs::rename(format!("/dev/target-{target}"), format!("/dev/sd{letter}"))?;
+    }
+    Ok(())
 }
 
 fn load(path: &str) -> Res {

@@ -31,9 +31,6 @@ const WORK: u64 = 32 << 20;
 const SMALL: u64 = 4 << 20;
 /// What is worked on, by disk: the seed, operations of a process, processes, bytes of a block.
 const WORKS: [(char, u64, u64, u64, u32); 2] = [('a', 3, 300, 4, 1024), ('b', 11, 250, 3, 4096)];
-/// Whether our kernel is run too. Not until what is known to be wrong is mended: the size of a
-/// file that has grown by truncate(2), and what a power cut in a rename loses (docs/STATUS.md).
-const OURS: bool = false;
 /// The other disks.
 const FULL: char = 'c';
 const BROKEN: char = 'd';
@@ -49,23 +46,14 @@ pub fn part(root: &Path, extent: Extent) -> Verdict {
         Ok(linux) => linux,
         Err(error) => return Verdict::NotRun(error.to_string()),
     };
-    let done = match OURS {
-        true => Side::vortex(root, &programs).and_then(|ours| both(&linux, &ours, extent)),
-        false => alone(&linux, extent),
-    };
-    match done {
+    let ours = Side::vortex(root, &programs);
+    match ours.and_then(|ours| both(&linux, &ours, extent)) {
         Ok(note) => Verdict::Good(note),
         Err(why) => Verdict::Bad(why),
     }
 }
 
-/// Debian's kernel alone.
-fn alone(linux: &Side, extent: Extent) -> Result<String, String> {
-    let (_, note) = on(linux, extent)?;
-    let cuts = power::cut(linux, extent)?;
-    Ok(format!("{note}; {cuts}; OURS NOT RUN: docs/STATUS.md says what is known to be wrong"))
-}
-
+/// Both do the same, and the same comes of it.
 fn both(linux: &Side, ours: &Side, extent: Extent) -> Result<String, String> {
     let ((there, theirs), (here, note)) = (on(linux, extent)?, on(ours, extent)?);
     for ((letter, ..), (there, here)) in WORKS.iter().zip(there.iter().zip(&here)) {

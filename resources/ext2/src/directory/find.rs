@@ -48,6 +48,12 @@ impl<A: Accounts> Ext2<A> {
         inode: &Inode,
         name: &[u8],
     ) -> Result<Option<Found>> {
+        let found = self.find_any(tx, dir, inode, name)?;
+        Ok(found.filter(|found| !self.ghosts.has(found.ino())))
+    }
+
+    /// The entry with this name, though it may be a ghost's.
+    fn find_any(&mut self, tx: &Tx, dir: Ino, inode: &Inode, name: &[u8]) -> Result<Option<Found>> {
         if inode.size <= SMALL {
             for index in 0..self.directory_blocks(inode) {
                 let found = self.find_in(tx, dir, inode, FileBlock(index), name)?;
@@ -171,6 +177,12 @@ impl<A: Accounts> Ext2<A> {
         (ino, kind): (Ino, u8),
         beside: Option<(FileBlock, Block)>,
     ) -> Result<Block> {
+        if self.ghosts.of(Some(dir)).next().is_some()
+            && let Some(found) = self.find_any(tx, dir, inode, name)?
+        {
+            // A ghost's, or else it would be an error.
+            self.lay(tx, found.ino())?;
+        }
         let layout = self.layout;
         let needed = entry_size(name.len());
         let mut place = None;

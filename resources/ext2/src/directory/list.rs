@@ -55,6 +55,7 @@ impl<A: Accounts> Ext2<A> {
         let number = cookie >> layout.block_bits;
         let start = number << layout.block_bits;
         let blocks = u64::from(self.directory_blocks(&inode));
+        let ghosts: Vec<Ino> = self.ghosts.of(Some(dir)).map(|(ino, _)| ino).collect();
         let mut listing = Listing { next: cookie, ..Listing::default() };
         let Some(index) = u32::try_from(number).ok().filter(|_| number < blocks) else {
             listing.end = true;
@@ -65,7 +66,7 @@ impl<A: Accounts> Ext2<A> {
             let bytes = self.read(&tx, block, Role::Entries(dir))?;
             for entry in Entries::new(bytes, layout.filetype, layout.inodes) {
                 let entry = entry?;
-                if entry.at < from || entry.ino.0 == 0 {
+                if entry.at < from || entry.ino.0 == 0 || ghosts.contains(&entry.ino) {
                     continue;
                 }
                 if listing.entries.len() >= most {

@@ -3,6 +3,7 @@
 mod block;
 mod find;
 mod index;
+mod lay;
 mod list;
 
 pub(crate) use find::Found;

@@ -130,7 +130,8 @@ impl<A: Accounts> Ext2<A> {
     fn end_reap(&mut self, caller: &Caller, ino: Ino) -> Result<()> {
         let Some(reap) = self.reaps.find(ino) else { return Ok(()) };
         let (ends, directory) = (reap.ends, reap.directory);
-        if ends {
+        // A ghost has it still, and gives it back when it goes.
+        if ends && !self.ghosts.ends_with(ino) {
             let mut needs: Vec<Need> = reap.holders.clone();
             if let Some(removals) = self.slots.removals.get(&ino) {
                 needs.extend_from_slice(removals);

@@ -97,6 +97,7 @@ impl<A: Accounts> Ext2<A> {
         if ino == Ino::ROOT || ino == dir {
             return Err(Errno::EBUSY.into());
         }
+        self.lay_all(Some(ino))?;
         if !self.is_empty(&tx, ino, &inode)? {
             return Err(Errno::ENOTEMPTY.into());
         }

@@ -1,10 +1,12 @@
 //! Renaming.
 //!
 //! The new entry is on the disk before the old one goes; where both are in one block they
-//! change at once. An entry names another inode only when that inode is on the disk. What is
-//! not covered: a directory that changes its place between two blocks has two names, or two
-//! files that change places have one and none, until both blocks are written; then `e2fsck`
-//! wants to be asked.
+//! change at once. An entry names another inode only when that inode is on the disk. What
+//! replaces another file by a name in the same block leaves it the old name until it is without
+//! links on the disk ([`crate::order::Ghosts`]). What is not covered: where the two names are in
+//! two blocks a cut can lose the new one, and then the old one is there; a directory that
+//! changes its place between two blocks has two names, or two files that change places have one
+//! and none, until both blocks are written; then `e2fsck` wants to be asked.
 
 use super::create::LINK_MAX;
 use crate::Ext2;
@@ -14,7 +16,7 @@ use crate::directory::Found;
 use crate::disk::{Entries, Inode, mode, put32};
 use crate::numbers::{Block, FileBlock, Ino};
 use crate::ops::Kind;
-use crate::order::Need;
+use crate::order::{Ghost, Need};
 use crate::stop::{DAMAGED, Result, Stop};
 use crate::tx::Tx;
 use vortex_abi::Errno;
@@ -147,6 +149,9 @@ impl<A: Accounts> Ext2<A> {
         if over && (lost == old.dir || lost == Ino::ROOT) {
             return Err(Errno::ENOTEMPTY.into());
         }
+        if over {
+            self.lay_all(Some(lost))?;
+        }
         if over && !self.is_empty(tx, lost, &new.inode)? {
             return Err(Errno::ENOTEMPTY.into());
         }
@@ -156,7 +161,13 @@ impl<A: Accounts> Ext2<A> {
         }
         let kind = Kind::of_mode(old.inode.mode).ok_or(DAMAGED)?.in_entry();
         self.replace(tx, new.dir, &new.found, ino, kind)?;
-        self.remove(tx, old.dir, &old.found, old_name)?;
+        let haunts = self.haunts(old, new);
+        if haunts {
+            let kind = Kind::of_mode(new.inode.mode).ok_or(DAMAGED)?.in_entry();
+            self.replace(tx, old.dir, &old.found, lost, kind)?;
+        } else {
+            self.remove(tx, old.dir, &old.found, old_name)?;
+        }
         let crosses = old.dir != new.dir;
         let mut target = new.parent;
         (target.modified, target.changed) = (tx.caller.now, tx.caller.now);
@@ -171,9 +182,38 @@ impl<A: Accounts> Ext2<A> {
         self.put_moved(tx, old, new.dir, new.found.block)?;
         if over {
             self.drop_directory(tx, lost, new.inode, new.found.block)
+        } else if haunts {
+            self.drop_to_ghost(tx, new)
         } else {
             self.drop_name(tx, lost, new.inode, new.found.block)
         }
+    }
+
+    /// Whether the old name becomes a ghost of what is replaced: it is its last name, and both
+    /// names are in one block.
+    fn haunts(&self, old: &End, new: &End) -> bool {
+        let last = new.inode.links == 1 && !new.inode.is(mode::DIRECTORY);
+        let same = old.dir == new.dir && old.found.block == new.found.block;
+        last && same && !self.slots.is_unused_on_disk(new.found.ino())
+    }
+
+    /// The last name of a file becomes a ghost's: the inode is without links when its new name
+    /// is on the disk, and then that goes.
+    fn drop_to_ghost(&mut self, tx: &mut Tx, new: &End) -> Result<()> {
+        if self.ghosts.is_full() {
+            self.lay_all(None)?;
+        }
+        let (ino, mut inode) = (new.found.ino(), new.inode);
+        let Found { block, index, .. } = new.found;
+        (inode.links, inode.changed) = (0, tx.caller.now);
+        self.put_inode(tx, ino, &inode)?;
+        let there = Need::block(block, tx.version);
+        tx.check = true;
+        tx.need_of_inode(ino, there);
+        tx.removals.push((ino, there));
+        let (dir, version, payer) = (new.dir, tx.version, tx.caller.payer);
+        tx.ghosts.push((ino, Ghost { dir, index, block, version, payer, ends: false }));
+        Ok(())
     }
 
     /// Two names change what they name.

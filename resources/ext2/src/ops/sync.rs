@@ -138,6 +138,7 @@ impl<A: Accounts> Ext2<A> {
         if self.read_only.is_none() {
             if !self.unmounting {
                 self.tidy(caller)?;
+                self.lay_all(None)?;
             }
             self.unmounting = true;
             self.sync_all(caller)?;

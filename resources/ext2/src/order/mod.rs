@@ -19,10 +19,12 @@
 //! 4. A directory is written as deleted after all that its blocks wait for.
 //! 5. What is freed is not given out again until what named it is off the disk.
 
+mod ghosts;
 mod needs;
 mod slots;
 mod writer;
 
+pub(crate) use ghosts::{Ghost, Ghosts};
 pub(crate) use needs::{Need, Target, add, merge};
 pub(crate) use slots::{Old, Slot, Slots};
 pub(crate) use writer::Writer;

@@ -206,6 +206,9 @@ impl<A: Accounts> Ext2<A> {
         let mut looked = self.writer.covered > 0;
         self.settle();
         let urgent = urgent && !self.writer.pressed;
+        if !urgent && !self.ghosts.is_empty() {
+            self.lay_ready();
+        }
         for _ in 0..LOOKED_AT {
             let Some(block) = self.pop(urgent) else { break };
             looked = true;
@@ -224,7 +227,8 @@ impl<A: Accounts> Ext2<A> {
             return Next::Again;
         }
         writer.pressed &= urgent;
-        let waits = writer.wanted || !writer.parked.is_empty();
+        let ghosts = !urgent && !self.ghosts.is_empty();
+        let waits = writer.wanted || !writer.parked.is_empty() || ghosts;
         let can = writer.under_way.is_empty() && writer.flushing.is_none();
         if waits && can && !writer.done.is_empty() {
             writer.flushing = Some(writer.done.len());

@@ -51,6 +51,8 @@ impl<A: Accounts> Ext2<A> {
             self.writer.want_flush();
             return Err(Stop::Flush);
         }
+        // What waits to be given back may do.
+        self.lay_all(None)?;
         match self.groups.with_inodes(0) {
             Some(_) => Err(Stop::Again),
             None => Err(Errno::ENOSPC.into()),

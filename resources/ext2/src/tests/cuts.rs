@@ -14,7 +14,7 @@ use super::images::FORMS;
 use super::model::{Model, Node, Op};
 use super::random::{Dice, seeds};
 use super::tools::{image, preen};
-use crate::{Ino, Options, Replace};
+use crate::{Ino, New, Options, Replace};
 
 /// A file that was synced, and what it had.
 struct Synced {
@@ -143,6 +143,64 @@ fn cut(
                 file.from,
                 there.map(|there| there.len())
             );
+        }
+    }
+}
+
+/// A file that is replaced again and again by a rename over it has its name after every cut, and
+/// is whole: as it was, or as it came to be.
+#[test]
+fn what_is_replaced_by_a_rename_has_its_name_after_every_cut() {
+    for seed in seeds(2, 40) {
+        let mut dice = Dice(seed);
+        let form = FORMS[dice.below(FORMS.len() as u64) as usize];
+        let start = image(form, 2000);
+        let mut driver = Driver::mount(start.clone(), Options::default());
+        driver.disk.bytes.clone_from(&start);
+        driver.disk.log = Some(Vec::new());
+        driver.random = dice.throw() | 1;
+        let content = |step: u8| std::vec![step; 3_000];
+        let mut since = 0;
+        for step in 1..8 {
+            let name = if step == 1 { "name" } else { "new" };
+            let ino = driver.create(Ino::ROOT, name, New::File).expect("room");
+            driver.write(ino, 0, &content(step)).expect("room");
+            driver.sync(ino);
+            let (from, to) = ((Ino::ROOT, b"new".as_slice()), (Ino::ROOT, b"name".as_slice()));
+            if step == 1 {
+                since = length(&driver);
+            } else {
+                let lost = driver.run(|ext2, c| ext2.rename(c, from, to, Replace::Yes));
+                let lost = lost.expect("both are there").expect("one is replaced");
+                driver.run(|ext2, c| ext2.release(c, lost)).expect("it has no name");
+                assert_eq!(driver.lookup_in("/new"), Err(vortex_abi::Errno::ENOENT));
+                let names = driver.names(Ino::ROOT).expect("a directory");
+                assert!(!names.iter().any(|(name, _)| name == "new"), "{names:?}");
+            }
+            for _ in 0..dice.below(12) {
+                driver.work(false);
+            }
+        }
+        driver.drain();
+        assert!(driver.run(|ext2, _| Ok::<_, crate::Stop>(ext2.ghosts.is_empty())).unwrap());
+        let log = driver.disk.log.take().expect("it was noted");
+        for end in since..=log.len() {
+            let flush = log[..end].iter().rposition(|event| matches!(event, Event::Flush));
+            let rate = dice.below(5);
+            let mut bytes = start.clone();
+            for (index, event) in log[..end].iter().enumerate() {
+                let Event::Write(at, content) = event else { continue };
+                if index < flush.unwrap_or(0) || dice.below(4) < rate {
+                    bytes[*at as usize..*at as usize + content.len()].copy_from_slice(content);
+                }
+            }
+            let mended = preen(&bytes).unwrap_or_else(|told| panic!("cut at {end}: {told}"));
+            let read_only = Options { read_only: true, ..Options::default() };
+            let mut driver = Driver::mount(mended, read_only);
+            let ino = driver.lookup_in("/name");
+            let ino = ino.unwrap_or_else(|errno| panic!("{form:?}, cut at {end}: {errno:?}"));
+            let there = driver.read(ino).expect("a file");
+            assert!((1..8).any(|step| there == content(step)), "cut at {end}: {}", there.len());
         }
     }
 }

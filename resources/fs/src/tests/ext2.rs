@@ -212,6 +212,82 @@ fn what_programs_wrote_is_on_a_clean_file_system() {
     }
 }
 
+/// Several files at once: each has one thing done to it at a time, and all go on together, while
+/// time passes in between.
+fn together(block: u32, seed: u64, rounds: usize) {
+    const FAR: u64 = 70_000_000;
+    let (image, _, mut work) = work(block, seed);
+    let served = &mut work.served;
+    let mut files: Vec<(String, File, Vec<u8>, bool)> = Vec::new();
+    for number in 0..5 {
+        let name = format!("file{number}");
+        let file = served.create(served.who[number % 3], &name);
+        files.push((name, file, Vec::new(), false));
+    }
+    for _ in 0..rounds {
+        let mut asked = Vec::new();
+        for (_, file, model, far) in &mut files {
+            let who = served.random(3) as usize;
+            let (who, file) = (served.who[who], file.clone());
+            let which = served.random(12);
+            let (at, bytes) = (served.random(300_000), served.random(40_000) as usize + 1);
+            let what = match which {
+                _ if core::mem::take(far) => Do::Truncate(file, model.len() as u64),
+                0..4 => {
+                    let fill = served.random(256) as u8;
+                    let data: Vec<u8> = (0..bytes).map(|at| fill ^ (at / 512) as u8).collect();
+                    let end = at as usize + bytes;
+                    model.resize(model.len().max(end), 0);
+                    model[at as usize..end].copy_from_slice(&data);
+                    Do::Write { file, at, bytes: data }
+                }
+                4..6 => {
+                    *far = true;
+                    Do::Write { file, at: FAR + at / 50, bytes: b"far".to_vec() }
+                }
+                6..8 => {
+                    model.resize(at as usize / 3, 0);
+                    Do::Truncate(file, at / 3)
+                }
+                8 => Do::Sync(file, false),
+                9 => Do::Evict(file),
+                _ => Do::Read { file, at, bytes },
+            };
+            asked.push(served.world.ask(who, what));
+        }
+        if served.random(3) == 0 {
+            for _ in 0..12 {
+                let steps = served.random(200) as usize;
+                served.world.steps(steps);
+                served.world.clock.fetch_add(500_000, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+        served.world.settle();
+        for number in asked {
+            assert!(served.world.result(number).expect("not answered").is_ok());
+        }
+    }
+    for (_, file, model, _) in files.iter().filter(|(.., far)| *far) {
+        let cut = Do::Truncate(file.clone(), model.len() as u64);
+        assert_eq!(served.world.run(served.who[0], cut), Ok(Got::Nothing));
+    }
+    let bytes = served.unmount();
+    image.put(&bytes);
+    image.assert_clean("at the end");
+    for (name, _, model, _) in &files {
+        let there = image.contents(name).unwrap();
+        assert_eq!(there.len(), model.len(), "{name} of {block}, {seed}");
+        assert!(there == *model, "{name} of {block}, {seed}");
+    }
+}
+
+#[test]
+fn what_is_done_to_several_files_at_once_is_on_the_disk() {
+    for seed in 1..=8 {
+        together([1024, 4096][seed as usize % 2], seed, 60);
+    }
+}
+
 /// A run of so many steps, and what power cuts leave of it.
 struct Cuts {
     image: Image,

@@ -11,7 +11,7 @@ use vortex_abi::Errno;
 use vortex_grid::policy::{Metric, Params};
 use vortex_grid::{
     Class, Core, CoreSpec, Entitlement, Frequency, Grid, GridSpec, InstanceSpec, Labels, Machine,
-    Message, Parent, Port, Standing, Step, carries,
+    Message, Parent, Port, Refused, Standing, Step, carries,
 };
 use vortex_storage::{
     Channel, CommandRequest, DeviceRequest, Driver, InterruptRequest, Interrupts, Reply, Scsi,
@@ -236,9 +236,16 @@ impl World {
     pub fn ask(&mut self, activity: ActivityId, what: Do) -> usize {
         let number = self.asked;
         self.asked += 1;
-        let ask = Box::new(Ask { number, what, done: 0, data: Vec::new() });
-        self.cores[number % 2].root(activity, self.programs, Labels::NONE, ask).unwrap();
-        number
+        loop {
+            let ask = Box::new(Ask { number, what: what.clone(), done: 0, data: Vec::new() });
+            match self.cores[number % 2].root(activity, self.programs, Labels::NONE, ask) {
+                Ok(()) => return number,
+                // Of what it was billed back something is worn off first.
+                Err(Refused::OverBudget) => self.clock.fetch_add(10_000, Ordering::Relaxed),
+                Err(refused) => panic!("{refused:?}"),
+            };
+            self.steps(1);
+        }
     }
 
     pub fn result(&self, number: usize) -> Option<Result<Got, Errno>> {
