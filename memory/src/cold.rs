@@ -15,6 +15,8 @@ use crate::search::Search;
 
 /// The most that wait at once.
 pub(crate) const WAITERS: usize = 128;
+/// The most of one activity.
+pub(crate) const EACH: usize = 4;
 /// The most frames that are being ordered back at once.
 pub(crate) const ORDERS: usize = 64;
 /// The most frames that one waits for: a page and its tables.
@@ -97,7 +99,7 @@ pub struct Stale;
 /// Why one cannot wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitError {
-    /// Too many wait already.
+    /// Too many wait already, or too many of this activity.
     Full,
     /// More frames at once than anybody waits for.
     TooMany,
@@ -192,6 +194,8 @@ pub(crate) struct Cold {
     pub links: Links,
     pub waiters: Vec<Waiter>,
     pub orders: [Option<Ordered>; ORDERS],
+    /// Others come when there is a place.
+    pub late: bool,
     pub last_waiter: u32,
     pub last_order: u32,
     pub hand: u32,
@@ -208,6 +212,7 @@ impl Cold {
             links: Links::new(links)?,
             waiters,
             orders: [None; ORDERS],
+            late: false,
             last_waiter: 0,
             last_order: 0,
             hand: 0,

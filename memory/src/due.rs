@@ -14,7 +14,7 @@
 use vortex_units::ActivityId;
 
 use crate::Multiplexor;
-use crate::cold::{Cold, Phase, WAITERS, Waiter};
+use crate::cold::{Cold, Phase, Waiter};
 
 /// For whom there is something to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,11 +53,9 @@ impl Multiplexor {
     #[must_use]
     pub fn due(&self) -> Due {
         let cold = &*self.cold.lock();
-        // Others come when there is a place at the multiplexor.
-        let crowded = cold.waiters.len() + 1 >= WAITERS;
         let mut orders = cold.orders.iter().flatten();
         let unparked = orders.any(|order| order.phase == Phase::Unparked);
-        let mut due = Due { others: crowded || unparked, alone: false };
+        let mut due = Due { others: cold.late || unparked, alone: false };
         for waiter in &cold.waiters {
             let stands = self.stands(waiter);
             if cold.is_due(waiter, stands) {

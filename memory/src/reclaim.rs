@@ -12,6 +12,7 @@
 //! - Waiters are served in the order of their coming, those within their soft limits before the
 //!   others. As long as one waits for memory to be
 //!   less low, nobody else is given what is available but within its minimum.
+//! - An activity has few waiters at once, so that others find a place however many it has.
 //! - A waiter has no more orders under way than frames that it still wants, all together no
 //!   more than 64.
 //! - Every order either brings a frame or marks one that this waiter does not ask for again:
@@ -26,8 +27,8 @@ use vortex_units::ActivityId;
 
 use crate::Multiplexor;
 use crate::cold::{
-    Answer, Cold, Order, OrderId, Ordered, Orders, Phase, Stale, Step, WAITERS, WANTED, WaitError,
-    Waiter, WaiterId,
+    Answer, Cold, EACH, Order, OrderId, Ordered, Orders, Phase, Stale, Step, WAITERS, WANTED,
+    WaitError, Waiter, WaiterId,
 };
 use crate::links::Link;
 use crate::names::{Account, Cookie, FrameId};
@@ -38,7 +39,7 @@ impl Multiplexor {
     /// Waits for so many frames. `token` is given back with the outcome.
     ///
     /// # Errors
-    /// [`WaitError`]; then the call is to fail.
+    /// [`WaitError`]. `Full`: another time; else the call is to fail.
     pub fn wait(
         &self,
         account: Account,
@@ -50,7 +51,8 @@ impl Multiplexor {
         }
         let entry = self.accounts.open_one(account.activity).map_err(|_| WaitError::Closed)?;
         let cold = &mut *self.cold.lock();
-        if cold.waiters.len() >= WAITERS {
+        let own = |waiter: &&Waiter| waiter.account.activity == account.activity;
+        if cold.waiters.len() >= WAITERS || cold.waiters.iter().filter(own).count() >= EACH {
             return Err(WaitError::Full);
         }
         cold.last_waiter = cold.last_waiter.wrapping_add(1);
@@ -62,6 +64,12 @@ impl Multiplexor {
         cold.waiters.push(waiter);
         self.count_waiting(cold);
         Ok(id)
+    }
+
+    /// Whether any are without a place, and come when another waits no more
+    /// ([`Multiplexor::due`]).
+    pub fn note_late(&self, any: bool) {
+        self.cold.lock().late = any;
     }
 
     /// It waits no more: what was earmarked for it and not taken is free again.

@@ -1,10 +1,10 @@
 //! The resource that reclaims: it does what the multiplexor says is to be done next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use vortex_grid::{At, Context, Kept, Labels, Outcome, Resource};
-use vortex_memory::{Account, Cookie, ResourceId, Step, WaiterId};
+use vortex_memory::{Account, Cookie, ResourceId, Step, WaitError, WaiterId};
 
 use crate::mail::{Got, Mail, MemoryRequest};
 use crate::world::Shared;
@@ -15,6 +15,8 @@ const BURST: usize = 3;
 pub struct Memory {
     pub shared: Arc<Shared>,
     pub waiting: BTreeMap<u64, Kept<Mail>>,
+    /// Without a place, since others of their activity have all of its.
+    pub late: VecDeque<(Account, Kept<Mail>)>,
     pub next: u64,
 }
 
@@ -31,15 +33,13 @@ impl Resource<Mail> for Memory {
         if let MemoryRequest::Wait(resource) = request {
             let resource = ResourceId::new(*resource).unwrap();
             let account = Account { activity: cx.activity(), resource };
-            self.next += 1;
-            if self.shared.memory.wait(account, Cookie(self.next), 1).is_err() {
-                return Outcome::Reply(Got(None));
-            }
-            self.waiting.insert(self.next, cx.keep().unwrap());
+            self.late.push_back((account, cx.keep().unwrap()));
+            self.enter(cx);
             cx.send(self.shared.ports.get().unwrap().memory, Labels::NONE, MemoryRequest::Go)
                 .unwrap();
             return Outcome::Kept;
         }
+        self.enter(cx);
         for _ in 0..BURST {
             match self.shared.memory.step() {
                 Step::Idle => return Outcome::Done,
@@ -57,6 +57,20 @@ impl Resource<Mail> for Memory {
 }
 
 impl Memory {
+    /// Those for whose activity there is a place.
+    fn enter(&mut self, cx: &mut Context<'_, Mail>) {
+        for _ in 0..self.late.len() {
+            let Some((account, kept)) = self.late.pop_front() else { break };
+            self.next += 1;
+            match self.shared.memory.wait(account, Cookie(self.next), 1) {
+                Ok(_) => assert!(self.waiting.insert(self.next, kept).is_none()),
+                Err(WaitError::Full) => self.late.push_back((account, kept)),
+                Err(_) => assert!(cx.answer(kept, Some(Got(None))).is_ok()),
+            }
+        }
+        self.shared.memory.note_late(!self.late.is_empty());
+    }
+
     fn answer(&mut self, cx: &mut Context<'_, Mail>, token: Cookie, got: Option<WaiterId>) {
         let kept = self.waiting.remove(&token.0).expect("a waiter is told once");
         assert!(cx.answer(kept, Some(Got(got))).is_ok(), "this resource has one core");

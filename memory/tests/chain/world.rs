@@ -1,6 +1,6 @@
 //! The grid with the chain on it, and what the test knows beside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -274,6 +274,7 @@ impl World {
             memory: grid.add(spec("memory", &[0]), move |_| Memory {
                 shared: e.clone(),
                 waiting: BTreeMap::new(),
+                late: VecDeque::new(),
                 next: 0,
             }),
         };

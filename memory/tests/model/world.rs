@@ -392,7 +392,9 @@ impl World {
         let token = self.next_cookie();
         let waiting =
             Waiting { activity: place, wanted, earmarks: BTreeSet::new(), told: false, token };
+        let own = self.model.waiters.values().filter(|waiter| waiter.activity == place).count();
         match self.multiplexor.wait(Self::account(place, 0), token, wanted) {
+            Err(WaitError::Full) => assert_eq!(own, 4, "for others there are places"),
             Ok(id) => assert!(self.model.waiters.insert(id, waiting).is_none()),
             Err(WaitError::Closed) => assert!(self.model.closed.contains(&place)),
             Err(error) => panic!("{error:?}"),

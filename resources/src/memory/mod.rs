@@ -9,6 +9,7 @@ mod copying;
 mod executable;
 mod faults;
 mod huge;
+mod late;
 mod layout;
 mod mappings;
 mod maps;

@@ -19,7 +19,7 @@
 //! - Whoever has nothing more to do looks whether there is anything for others
 //!   ([`Multiplexor::due`]), whom its last step may have helped.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
 use vortex_grid::{At, Context, Continuation, Kept, Labels, Outcome, Port, Resource, SendError};
@@ -28,6 +28,7 @@ use vortex_memory::{Answer as Given, Cookie, Multiplexor, Order, Step, WaitError
 use vortex_units::{ActivityId, Micros};
 
 use super::asr::MemoryRequest;
+use super::late::{Entry, Late};
 use super::orders::Reclaim;
 use super::shown_orders::ReclaimShown;
 use crate::files::FileRequest;
@@ -59,8 +60,7 @@ pub enum ReclaimRequest {
 pub struct Reclaimer {
     system: Arc<System>,
     waiting: BTreeMap<u64, Kept<Mail>>,
-    /// Those for whom the multiplexor has no place yet, in the order of their coming.
-    late: VecDeque<(Kept<Mail>, ActivityId, u8)>,
+    late: Late<(Kept<Mail>, u8)>,
     next: u64,
     parked: Option<Kept<Mail>>,
     /// Something has changed since the last step.
@@ -108,9 +108,6 @@ impl Resource<Mail> for Reclaimer {
                 if self.parked.is_some() { Outcome::Kept } else { Outcome::Done }
             }
             ReclaimRequest::Wait(owner, frames) => {
-                if self.late.try_reserve(1).is_err() {
-                    return Outcome::Reply(Answer::Room(None));
-                }
                 let (owner, frames) = (*owner, *frames);
                 let (Some(ports), Some(memory)) =
                     (self.system.ports.get(), vortex_machine::multiplexor())
@@ -122,7 +119,9 @@ impl Resource<Mail> for Reclaimer {
                     return Outcome::Reply(Answer::Room(None));
                 }
                 let Some(kept) = cx.keep() else { return Outcome::Reply(Answer::Room(None)) };
-                self.late.push_back((kept, owner, frames));
+                if let Err((kept, _)) = self.late.push(owner, (kept, frames)) {
+                    drop(cx.answer(kept, Some(Answer::Room(None))));
+                }
                 self.enter(memory, cx);
                 Outcome::Kept
             }
@@ -165,7 +164,7 @@ impl Reclaimer {
         Self {
             system,
             waiting: BTreeMap::new(),
-            late: VecDeque::new(),
+            late: Late::new(),
             next: 0,
             parked: None,
             again: false,
@@ -185,17 +184,17 @@ impl Reclaimer {
 
     /// Those who have come wait at the multiplexor, as many as it has places for.
     fn enter(&mut self, memory: &Multiplexor, cx: &mut Cx<'_>) {
-        while let Some((kept, owner, frames)) = self.late.pop_front() {
-            self.next += 1;
-            match memory.wait(Use::Page.account(owner), Cookie(self.next), usize::from(frames)) {
-                Ok(_) => drop(self.waiting.insert(self.next, kept)),
-                Err(WaitError::Full) => {
-                    self.late.push_front((kept, owner, frames));
-                    return;
-                }
+        let Self { late, waiting, next, .. } = self;
+        late.enter(|owner, (kept, frames)| {
+            *next += 1;
+            match memory.wait(Use::Page.account(owner), Cookie(*next), usize::from(frames)) {
+                Ok(_) => drop(waiting.insert(*next, kept)),
+                Err(WaitError::Full) => return Entry::NoPlace((kept, frames)),
                 Err(_) => drop(cx.answer(kept, Some(Answer::Room(None)))),
             }
-        }
+            Entry::Gone
+        });
+        memory.note_late(!late.is_empty());
     }
 
     fn drive(&mut self, cx: &mut Cx<'_>) -> Left {
