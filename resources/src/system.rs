@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use spin::{Mutex, Once};
 use vortex_abi::Errno;
+use vortex_files::MapWatch;
 use vortex_grid::{Family, Frequency, Port};
 use vortex_units::{ActivityId, Cycles, Micros, Nanos};
 
@@ -165,6 +166,8 @@ pub struct System {
     pub disks: Once<Disks>,
     /// The file systems on them; set once, when the grid is built.
     pub file_systems: Once<Arc<crate::cache::Wiring>>,
+    /// What those who show files on disks and the tree of files tell each other.
+    pub maps: Arc<MapWatch>,
     /// Whether the root is there that is on a disk.
     pub root: Once<Result<(), Errno>>,
     /// The disks' file systems that are mounted, as `/proc/mounts` has them.

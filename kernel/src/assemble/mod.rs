@@ -158,6 +158,7 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
         limits: Once::new(),
         file_systems: Once::new(),
         mounts: Mutex::default(),
+        maps: Arc::default(),
         root: Once::new(),
         ending: AtomicU32::new(MOUNTED),
     });

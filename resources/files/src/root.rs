@@ -16,7 +16,7 @@ use crate::description::Description;
 use crate::directory::{Directory, Name};
 use crate::inode::{Body, Inode, InodeId};
 use crate::lock::Locks;
-use crate::mounted::{Ask, Copies, Mounts};
+use crate::mounted::{Ask, Copies, MappedFiles, Mounts};
 use crate::node::Node;
 use crate::slab::Slab;
 use crate::{Dev, Errno, Owner, Page, Time};
@@ -44,6 +44,8 @@ pub struct Root {
     pub(crate) locks: BTreeMap<u64, Locks>,
     /// The files that programs run, by their numbers, as long as anybody has them so.
     pub(crate) running: BTreeMap<u64, Weak<()>>,
+    /// The files on disks that programs have mapped.
+    pub(crate) mapped: MappedFiles,
     /// The disks, and their bytes.
     pub(crate) disks: BTreeMap<Dev, u64>,
     /// What is mounted of them, what of that is known, and what they are still to be asked.
@@ -93,6 +95,7 @@ impl Root {
             proc_at: None,
             locks: BTreeMap::new(),
             running: BTreeMap::new(),
+            mapped: MappedFiles::default(),
             disks: BTreeMap::new(),
             mounts: Mounts::default(),
             copies: Copies::default(),

@@ -41,11 +41,15 @@ pub struct CacheFrames;
 
 impl Frames<CacheFrame> for CacheFrames {
     fn allocate(&self, activity: ActivityId, name: PageName) -> Option<CacheFrame> {
-        let frame = Frame::zeroed_for(activity, Use::Cache)?;
+        let frame = CacheFrame(Frame::zeroed_for(activity, Use::Cache)?);
+        self.name(&frame, name);
+        Some(frame)
+    }
+
+    fn name(&self, frame: &CacheFrame, name: PageName) {
         if let Some(memory) = vortex_machine::multiplexor() {
-            memory.rename(frame.id(), Use::Cache.resource(), Cookie(name.to_cookie()));
+            memory.rename(frame.0.id(), Use::Cache.resource(), Cookie(name.to_cookie()));
         }
-        Some(CacheFrame(frame))
     }
 
     fn most(&self, activity: ActivityId) -> Option<u64> {

@@ -6,7 +6,7 @@ use vortex_memory::{Answer as Given, Order};
 use vortex_units::ActivityId;
 
 use super::calls::Cx;
-use super::image::Pages;
+use super::image_pages::Pages;
 use super::request::FileRequest;
 use super::resource::{FileSystem, Next};
 use crate::Mail;

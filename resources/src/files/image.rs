@@ -1,51 +1,25 @@
-//! A file as it was when it was asked for, by pages: what programs are loaded from and map.
+//! A file by pages: what programs are loaded from and map. One in memory as it was when it was
+//! asked for; one on a disk by the pages that FCR keeps of it, as they are there.
 //!
 //! # Invariants
-//! A page's frame is made once, from the file's page, and never changes: whoever maps it
-//! does so without the right to write. All who have the file have the same frames.
+//! Whoever maps a page does so without the right to write. All who have the file have the same
+//! frames. A frame of a file in memory is made once, from the file's page, and never changes.
 
-use alloc::collections::btree_map::Entry;
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use spin::Mutex;
-use vortex_files::Page;
-use vortex_machine::{Frame, PAGE, Use};
-use vortex_memory::{Cookie, FrameId};
+use vortex_files::MappedFile;
+use vortex_machine::{Frame, PAGE};
 use vortex_units::ActivityId;
 
-use crate::graves::give_up;
+use super::image_pages::Pages;
+use crate::cache::{CacheFrame, CachedFile};
 
 const PAGE_U64: u64 = PAGE as u64;
-
-/// The pages of a file; those that it has none for are zeros. Pages that the file changes
-/// later stay here as they were.
-#[derive(Default)]
-pub struct Pages {
-    size: u64,
-    /// Names it at the memory multiplexor: zero until a page of it is mapped.
-    number: AtomicU64,
-    pages: BTreeMap<u64, Page>,
-    mapped: Mutex<Mapped>,
-}
-
-/// Bits of the number of a page within a file's name at the multiplexor.
-const BITS: u32 = 36;
-
-static NEXT: AtomicU64 = AtomicU64::new(1);
-
-/// All whose pages were mapped, by their numbers: a frame that is asked back is named by its
-/// file.
-static FILES: Mutex<BTreeMap<u64, Weak<Pages>>> = Mutex::new(BTreeMap::new());
-
-#[derive(Default)]
-struct Mapped {
-    frames: BTreeMap<u64, Frame>,
-    sharers: BTreeSet<ActivityId>,
-}
+/// Bytes that are copied at once of a page in the cache, by way of the stack.
+const PIECE: usize = 512;
 
 /// A file's pages, and what it was called.
 #[derive(Clone, Default)]
@@ -54,76 +28,108 @@ pub struct Image {
     pub path: Vec<u8>,
     /// Where it is.
     pub found: Vec<u8>,
-    /// Its bytes.
-    pub size: u64,
-    pages: Arc<Pages>,
+    contents: Contents,
     /// Of one that is run: nobody may write its file as long as there is this.
     pub running: Option<Arc<()>>,
 }
 
-impl Pages {
-    /// The pages of a file of this size.
-    #[must_use]
-    pub fn new(size: u64, pages: BTreeMap<u64, Page>) -> Self {
-        Self { size, number: AtomicU64::new(0), pages, mapped: Mutex::default() }
-    }
+/// Where its pages are.
+#[derive(Clone)]
+enum Contents {
+    /// In memory.
+    Memory(Arc<Pages>),
+    /// On a disk, and as far as they are there in the cache.
+    Cached(Arc<Kept>),
+}
 
-    /// Of which file, and which page of it, a name at the multiplexor speaks.
-    #[must_use]
-    pub fn of(name: u64) -> Option<(Arc<Self>, u64)> {
-        let pages = FILES.lock().get(&(name >> BITS))?.upgrade()?;
-        Some((pages, name & ((1 << BITS) - 1)))
-    }
-
-    /// The name of a page at the multiplexor.
-    fn name(self: &Arc<Self>, page: u64) -> u64 {
-        let mut number = self.number.load(Ordering::Acquire);
-        if number == 0 {
-            let files = &mut *FILES.lock();
-            number = self.number.load(Ordering::Acquire);
-            if number == 0 {
-                number = NEXT.fetch_add(1, Ordering::Relaxed);
-                files.insert(number, Arc::downgrade(self));
-                self.number.store(number, Ordering::Release);
-            }
-        }
-        number << BITS | page & ((1 << BITS) - 1)
-    }
-
-    /// A frame is asked back. True if nobody else had it: it is given back.
-    pub(super) fn give_up(&self, page: u64, frame: FrameId) -> bool {
-        let mapped = &mut *self.mapped.lock();
-        let is_free = mapped.frames.get(&page).is_some_and(|of| of.id() == frame && of.is_sole());
-        is_free && mapped.frames.remove(&page).is_some()
-    }
-
-    /// The activities that have mapped some of it: they own its frames together.
-    #[must_use]
-    pub fn sharers(&self) -> Vec<ActivityId> {
-        self.mapped.lock().sharers.iter().copied().collect()
-    }
-
-    fn page(&self, index: u64) -> Option<&Page> {
-        self.pages.get(&index)
+impl Default for Contents {
+    fn default() -> Self {
+        Self::Memory(Arc::default())
     }
 }
 
-impl Drop for Pages {
-    fn drop(&mut self) {
-        let number = *self.number.get_mut();
-        if number != 0 {
-            FILES.lock().remove(&number);
-        }
-        let frames = core::mem::take(&mut self.mapped.get_mut().frames);
-        give_up(core::mem::take(&mut self.pages), frames);
-    }
+/// A file on a disk that is mapped.
+struct Kept {
+    /// Its pages.
+    file: Arc<CachedFile>,
+    /// The tree holds the file as long as there is this.
+    _held: Arc<MappedFile>,
+    /// Pages that stay while a program is loaded.
+    kept: Mutex<Vec<CacheFrame>>,
+}
+
+/// Why there is no frame of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoFrame {
+    /// Memory has run out.
+    Memory,
+    /// This page is on the disk, and not in the cache.
+    Absent(u32),
+    /// The file has ended before.
+    Beyond,
 }
 
 impl Image {
     /// An image with these pages.
     #[must_use]
     pub fn new(path: Vec<u8>, found: Vec<u8>, pages: Arc<Pages>) -> Self {
-        Self { path, found, size: pages.size, pages, running: None }
+        Self { path, found, contents: Contents::Memory(pages), running: None }
+    }
+
+    /// The file on a disk with these pages in the cache, which the tree holds.
+    #[must_use]
+    pub fn cached(
+        path: Vec<u8>,
+        found: Vec<u8>,
+        file: Arc<CachedFile>,
+        held: Arc<MappedFile>,
+    ) -> Self {
+        let kept = Mutex::default();
+        let contents = Contents::Cached(Arc::new(Kept { file, _held: held, kept }));
+        Self { path, found, contents, running: None }
+    }
+
+    /// Its bytes; one on a disk may become shorter or longer.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match &self.contents {
+            Contents::Memory(pages) => pages.size,
+            Contents::Cached(mapped) => mapped.file.size(),
+        }
+    }
+
+    /// Its pages in the cache, if it is on a disk.
+    #[must_use]
+    pub fn on_disk(&self) -> Option<&Arc<CachedFile>> {
+        match &self.contents {
+            Contents::Memory(_) => None,
+            Contents::Cached(mapped) => Some(&mapped.file),
+        }
+    }
+
+    /// Bytes of it are to stay until [`Self::let_go`]. The first page that is not there.
+    ///
+    /// # Errors
+    /// [`NoFrame`].
+    pub fn keep(&self, at: u64, bytes: u64) -> Result<(), NoFrame> {
+        let Contents::Cached(mapped) = &self.contents else { return Ok(()) };
+        let end = at.saturating_add(bytes).min(self.size());
+        for page in at / PAGE_U64..end.div_ceil(PAGE_U64) {
+            let page = u32::try_from(page).map_err(|_| NoFrame::Beyond)?;
+            let frame = mapped.file.frame(page).ok_or(NoFrame::Absent(page))?;
+            let kept = &mut *mapped.kept.lock();
+            kept.try_reserve(1).map_err(|_| NoFrame::Memory)?;
+            kept.push(frame);
+        }
+        Ok(())
+    }
+
+    /// What was to stay need not any more: the program is loaded.
+    pub fn let_go(&self) {
+        if let Contents::Cached(mapped) = &self.contents {
+            let kept = core::mem::take(&mut *mapped.kept.lock());
+            drop(kept);
+        }
     }
 
     /// The same, to be run: nobody may write its file as long as anybody has this token.
@@ -133,56 +139,52 @@ impl Image {
     }
 
     /// The frame of a page, for an activity that maps it, and whether it was given out for
-    /// that; `None` where memory has run out.
-    #[must_use]
-    pub fn frame(&self, page: u64, owner: ActivityId) -> Option<(Frame, bool)> {
-        if let Some(frame) = self.known(page, owner) {
-            return frame.share_with(owner).then_some((frame, false));
+    /// that.
+    ///
+    /// # Errors
+    /// [`NoFrame`].
+    pub fn frame(&self, page: u64, owner: ActivityId) -> Result<(Frame, bool), NoFrame> {
+        match &self.contents {
+            Contents::Memory(pages) => pages.frame(page, owner).ok_or(NoFrame::Memory),
+            Contents::Cached(mapped) => {
+                let page = u32::try_from(page).map_err(|_| NoFrame::Beyond)?;
+                let CacheFrame(frame) = mapped.file.frame(page).ok_or(NoFrame::Absent(page))?;
+                frame.share_with(owner).then_some((frame, false)).ok_or(NoFrame::Memory)
+            }
         }
-        let made = Frame::zeroed_for(owner, Use::File)?;
-        if let Some(page) = self.pages.page(page) {
-            made.write(0, page.bytes());
-        }
-        // Another core may have been faster.
-        let (frame, new) = match self.pages.mapped.lock().frames.entry(page) {
-            Entry::Vacant(place) => (place.insert(made).clone(), true),
-            Entry::Occupied(place) => (place.get().clone(), false),
-        };
-        if new {
-            self.direct(&frame, page);
-        }
-        frame.share_with(owner).then_some((frame, true))
-    }
-
-    /// From now on ASR is asked first when the frame is wanted back. Where the multiplexor has
-    /// no room to note that, it is asked back only when nobody shows it.
-    fn direct(&self, frame: &Frame, page: u64) {
-        let Some(memory) = vortex_machine::multiplexor() else { return };
-        let name = Cookie(self.pages.name(page));
-        memory.rename(frame.id(), Use::File.resource(), name);
-        let _no_room = memory.redirect(frame.id(), Use::Mapping.resource(), name);
     }
 
     /// Whether these are its pages.
     #[must_use]
-    pub fn is_of(&self, pages: &Arc<Pages>) -> bool {
-        Arc::ptr_eq(&self.pages, pages)
+    pub fn is_of(&self, of: &Arc<Pages>) -> bool {
+        matches!(&self.contents, Contents::Memory(pages) if Arc::ptr_eq(pages, of))
     }
 
-    fn known(&self, page: u64, owner: ActivityId) -> Option<Frame> {
-        let mapped = &mut *self.pages.mapped.lock();
-        if !mapped.sharers.contains(&owner) {
-            mapped.sharers.insert(owner);
-        }
-        mapped.frames.get(&page).cloned()
+    /// Whether these are its pages in the cache.
+    #[must_use]
+    pub fn is_of_cached(&self, file: &Arc<CachedFile>) -> bool {
+        self.on_disk().is_some_and(|own| Arc::ptr_eq(own, file))
     }
 
     /// The frames that there are of some pages, from the first up to the second, each in its
     /// place, as far as the activity may have them without waiting.
     pub fn frames(&self, first: u64, end: u64, owner: ActivityId, frames: &mut [Option<Frame>]) {
-        for (&page, frame) in self.pages.mapped.lock().frames.range(first..end.max(first)) {
+        let mut put = |page: u64, frame: &Frame| {
             if let Some(place) = frames.get_mut((page - first) as usize) {
                 *place = frame.share_beside(owner).then(|| frame.clone());
+            }
+        };
+        match &self.contents {
+            Contents::Memory(pages) => {
+                for (&page, frame) in pages.mapped.lock().frames.range(first..end.max(first)) {
+                    put(page, frame);
+                }
+            }
+            Contents::Cached(mapped) => {
+                let (Ok(from), Ok(end)) = (u32::try_from(first), u32::try_from(end)) else {
+                    return;
+                };
+                mapped.file.frames(from, end, |page, frame| put(u64::from(page), &frame.0));
             }
         }
     }
@@ -191,21 +193,47 @@ impl Image {
     #[must_use]
     pub fn piece(&self, at: u64, most: usize) -> usize {
         let within = PAGE_U64 - at % PAGE_U64;
-        let left = self.size.saturating_sub(at).min(within);
+        let left = self.size().saturating_sub(at).min(within);
         usize::try_from(left).unwrap_or(0).min(most)
     }
 
-    /// Hands over bytes that lie in one page; zeros are not handed over.
-    pub fn with(&self, at: u64, length: usize, take: impl FnOnce(&[u8]) -> usize) {
+    /// Hands over bytes that lie in one page, with how far each piece is behind the first;
+    /// zeros of a file in memory are not handed over.
+    ///
+    /// # Errors
+    /// [`NoFrame::Absent`].
+    pub fn with(
+        &self,
+        at: u64,
+        length: usize,
+        mut take: impl FnMut(usize, &[u8]),
+    ) -> Result<(), NoFrame> {
         let from = (at % PAGE_U64) as usize;
-        if let Some(page) = self.pages.page(at / PAGE_U64)
+        let pages = match &self.contents {
+            Contents::Memory(pages) => pages,
+            Contents::Cached(mapped) => {
+                let page = u32::try_from(at / PAGE_U64).map_err(|_| NoFrame::Beyond)?;
+                let CacheFrame(frame) = mapped.file.frame(page).ok_or(NoFrame::Absent(page))?;
+                let (mut part, mut done) = ([0; PIECE], 0);
+                while done < length {
+                    let part = part.get_mut(..(length - done).min(PIECE)).unwrap_or_default();
+                    frame.read(from + done, part);
+                    take(done, part);
+                    done += part.len();
+                }
+                return Ok(());
+            }
+        };
+        if let Some(page) = pages.page(at / PAGE_U64)
             && let Some(bytes) = page.bytes().get(from..from + length)
         {
-            let _ = take(bytes);
+            take(0, bytes);
         }
+        Ok(())
     }
 
-    /// Copies bytes out; what is beyond the end is left as it is. Returns how many.
+    /// Copies bytes out; what is beyond the end, or not in memory, is left as it is. Returns how
+    /// many.
     pub fn read(&self, mut at: u64, bytes: &mut [u8]) -> usize {
         let mut done = 0;
         while let Some(rest) = bytes.get_mut(done..)
@@ -217,10 +245,14 @@ impl Image {
             }
             let Some(part) = rest.get_mut(..length) else { break };
             part.fill(0);
-            self.with(at, length, |piece| {
-                part.copy_from_slice(piece);
-                length
+            let there = self.with(at, length, |within, piece| {
+                if let Some(part) = part.get_mut(within..within + piece.len()) {
+                    part.copy_from_slice(piece);
+                }
             });
+            if there.is_err() {
+                break;
+            }
             done += length;
             at += length as u64;
         }
@@ -230,6 +262,6 @@ impl Image {
 
 impl fmt::Debug for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Image({} bytes)", self.size)
+        write!(f, "Image({} bytes)", self.size())
     }
 }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use vortex_files::{Caller, Errno, Node, Page, Root};
 use vortex_units::ActivityId;
 
-use super::image::Pages;
+use super::image_pages::Pages;
 
 /// How many files are remembered beside those that are in use.
 const MOST: usize = 64;

@@ -6,13 +6,15 @@ use core::cell::RefCell;
 use vortex_abi as abi;
 use vortex_abi::Errno;
 use vortex_files::{At as PathAt, Caller, Fd, Object, OpenId, Root, Walks};
+use vortex_machine::PAGE;
 
 use super::calls::Cx;
-use super::image::Image;
+use super::image::{Image, NoFrame};
 use super::images::Images;
 use super::request::FilesId;
 use super::resource::FileSystem;
-use crate::memory::{Backing, Mapping, Shared};
+use crate::cache::Contents;
+use crate::memory::{Backing, Mapping, Shared, interpreter_place};
 use crate::process::Process;
 
 impl FileSystem {
@@ -33,7 +35,8 @@ impl FileSystem {
                 Some(open) => open,
                 None => root.open_executable(caller, PathAt::cwd(path), 0)?,
             };
-            let image = Self::pages(&mut images, root, caller, open, path);
+            let image = Self::pages(&mut images, root, caller, open, path)
+                .and_then(|image| keep_headers(root, caller, open, image));
             if matches!(image, Ok(None)) || walks.borrow().stops() {
                 *kept = Some(open);
                 return image.map(|_| None);
@@ -104,18 +107,54 @@ impl FileSystem {
         mapping
     }
 
-    /// An open file as it is now.
+    /// An open file: one in memory as it is now.
     fn pages(
         images: &mut Images,
-        root: &Root,
+        root: &mut Root,
         caller: &Caller<'_>,
         open: OpenId,
         path: &[u8],
     ) -> Result<Option<Image>, Errno> {
         let node = root.node(open)?;
+        if let Some(file) = root.cached(&node) {
+            let Some(contents) = Contents::of(&file) else { return Err(Errno::ENODEV) };
+            let held = root.map(&node)?;
+            let found = root.path_of_open(open).unwrap_or_else(|_| path.to_vec());
+            return Ok(Some(Image::cached(path.to_vec(), found, contents.file.clone(), held)));
+        }
         let size = root.attributes(caller, &node)?.size;
         let Some(pages) = images.of(root, caller, &node, size)? else { return Ok(None) };
         let found = root.path_of_open(open).unwrap_or_else(|_| path.to_vec());
         Ok(Some(Image::new(path.to_vec(), found, pages)))
+    }
+}
+
+/// Bytes that are fetched at once of the beginning of a program.
+const FETCHED: u64 = 64 * 1024;
+
+/// What is looked at of a file before it is loaded stays in memory until it is.
+fn keep_headers(
+    root: &Root,
+    caller: &Caller<'_>,
+    open: OpenId,
+    image: Option<Image>,
+) -> Result<Option<Image>, Errno> {
+    let Some(image) = image else { return Ok(None) };
+    if image.on_disk().is_none() {
+        return Ok(Some(image));
+    }
+    let kept = image.keep(0, PAGE as u64).and_then(|()| match interpreter_place(&image) {
+        Some((at, bytes)) => image.keep(at, bytes),
+        None => Ok(()),
+    });
+    match kept {
+        Ok(()) => Ok(Some(image)),
+        Err(NoFrame::Absent(page)) => {
+            let node = root.node(open)?;
+            Err(root.fetch(caller, &node, u64::from(page) * PAGE as u64, FETCHED))
+        }
+        Err(NoFrame::Memory) => Err(Errno::ENOMEM),
+        // Whoever looks there finds that it has no such bytes.
+        Err(NoFrame::Beyond) => Ok(Some(image)),
     }
 }

@@ -10,6 +10,7 @@ mod control;
 mod disks;
 mod giving;
 mod image;
+mod image_pages;
 mod images;
 mod locks;
 mod mapping;
@@ -31,7 +32,8 @@ mod waits;
 mod waking;
 
 pub use disks::volume_of;
-pub use image::{Image, Pages};
+pub use image::{Image, NoFrame};
+pub use image_pages::Pages;
 pub use request::{FileCall, FileRequest, FilesId};
 pub use resource::FileSystem;
 pub(crate) use times::timespec;

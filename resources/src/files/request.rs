@@ -173,6 +173,8 @@ pub enum FileRequest {
     End,
     /// A disk's file system is to be asked: the number of the question, and what it is.
     Ask(u64, &'static str),
+    /// Nobody shows some file on a disk any more.
+    Unmapped,
     /// A signal ends this thread's wait.
     Cancel(Pid),
     /// A wait's time is over.
@@ -205,6 +207,7 @@ impl FileRequest {
             Self::Exec(..) => "exec",
             Self::Forget => "forget",
             Self::Wake => "wake",
+            Self::Unmapped => "unmapped",
             Self::Image { .. } => "image",
             Self::Map { .. } => "map",
             Self::Cancel(_) => "cancel",

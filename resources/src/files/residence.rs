@@ -1,10 +1,13 @@
 //! mincore(2): which pages are in memory.
 
+use alloc::sync::Arc;
+
 use vortex_abi::Errno;
 use vortex_machine::{PAGE, USER_END};
 
 use super::request::FileCall;
 use super::resource::{Done, FileSystem};
+use crate::cache::CachedFile;
 use crate::memory::{AddressSpace, Backing};
 
 const PAGE_U64: u64 = PAGE as u64;
@@ -38,9 +41,15 @@ impl FileSystem {
     }
 }
 
-/// Whether a page is in memory; `None` where no page can be. Of a file all pages are.
+/// Whether a page is in memory; `None` where no page can be. Of a file in memory all pages are.
 fn is_there(space: &AddressSpace, page: u64) -> Option<bool> {
-    let (_, region) = space.region(page)?;
-    let of_file = matches!(region.backing, Backing::File(..) | Backing::Mapped(..));
-    Some(of_file || space.space.get(page).is_some())
+    let (start, region) = space.region(page)?;
+    let (image, from) = match &region.backing {
+        Backing::File(image, _, from) => (image, *from),
+        Backing::Mapped(image, from) => (image, i64::try_from(*from).ok()?),
+        _ => return Some(space.space.get(page).is_some()),
+    };
+    let at = u64::try_from(from.saturating_add((page - start) as i64)).unwrap_or(0);
+    let kept = |file: &Arc<CachedFile>| u32::try_from(at / PAGE_U64).is_ok_and(|at| file.has(at));
+    Some(image.on_disk().is_none_or(kept) || space.space.get(page).is_some())
 }

@@ -97,7 +97,7 @@ type Cx<'a> = Context<'a, Mail>;
 impl Resource<Mail> for FileSystem {
     type Request = FileRequest;
     type Reply = Answer;
-    const FAN_OUT: u32 = 6;
+    const FAN_OUT: u32 = 7;
 
     fn handle(&mut self, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
         let next = match request {
@@ -120,6 +120,11 @@ impl Resource<Mail> for FileSystem {
                 Outcome::Done
             }
             FileRequest::End => {
+                // What programs had mapped goes after them.
+                if self.root.is_unmapping() || self.root.has_unmapped() {
+                    let _more = self.root.let_go_of_mapped();
+                    return Outcome::Continue(At::beginning());
+                }
                 if self.root.end() {
                     self.ends = true;
                     Outcome::Done
@@ -167,6 +172,8 @@ impl Resource<Mail> for FileSystem {
                 self.wakes = false;
                 Outcome::Done
             }
+            // What a run leaves to be done sees to it.
+            FileRequest::Unmapped => Outcome::Done,
             FileRequest::Image { files, process, path, walks, open } => {
                 walks.get_mut().begin();
                 let image = self.image(*files, process.as_deref(), path, (walks, open), cx);
@@ -241,7 +248,8 @@ impl Resource<Mail> for FileSystem {
 impl FileSystem {
     /// The resource around this tree.
     #[must_use]
-    pub fn new(root: Root, system: Arc<System>) -> Self {
+    pub fn new(mut root: Root, system: Arc<System>) -> Self {
+        root.watch_maps(system.maps.clone());
         Self {
             root,
             files: BTreeMap::new(),
@@ -275,6 +283,9 @@ impl FileSystem {
         if self.root.has_doomed() && !self.reaping {
             self.reap(cx);
         }
+        if self.root.has_unmapped() {
+            self.let_go_of_mapped(cx);
+        }
         if self.root.has_later() {
             self.ask_later(cx);
         }
@@ -285,6 +296,18 @@ impl FileSystem {
         self.wake_all(cx);
         if self.waits.has_over() && !self.forgets {
             self.forget(cx);
+        }
+    }
+
+    /// Files that nobody shows any more are not held any more; where there are more of them than
+    /// one run looks at, another does.
+    #[cold]
+    fn let_go_of_mapped(&mut self, cx: &mut Cx<'_>) {
+        if self.root.let_go_of_mapped()
+            && let Some(own) = self.own()
+        {
+            // Where it cannot be sent, the next run goes on.
+            let _ = cx.send(own, Labels::NONE, FileRequest::Unmapped);
         }
     }
 

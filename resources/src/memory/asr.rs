@@ -45,6 +45,8 @@ pub enum MemoryRequest {
         reading: Option<Box<Reading>>,
         /// 2 MiB that are being cleared for it.
         filling: Option<Box<Filling>>,
+        /// FCR had no memory for the page, which is of a file.
+        short: bool,
     },
     /// A system call.
     Call {
@@ -207,7 +209,7 @@ impl Continuation<Mail, AddressSpaces> for HasFile {
 impl Resource<Mail> for AddressSpaces {
     type Request = MemoryRequest;
     type Reply = Answer;
-    const FAN_OUT: u32 = 3;
+    const FAN_OUT: u32 = 4;
 
     fn handle(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
         let (order, core) = (Order(cx.activity(), cx.sender()), cx.core());
@@ -228,6 +230,11 @@ impl AddressSpaces {
         cx: &mut Context<'_, Mail>,
     ) -> Left {
         if let Outcome::Done | Outcome::Reply(_) = left
+            && self.system.maps.is_to_tell()
+        {
+            self.tell_files(cx);
+        }
+        if let Outcome::Done | Outcome::Reply(_) = left
             && let Some(space) = request.space()
             && let Some((activity, core)) = space.turn.leave()
             && let Some(ports) = self.system.ports.get()
@@ -237,6 +244,18 @@ impl AddressSpaces {
             let _ = cx.resume(ports.memory, Scope::Label, activity, labels, core);
         }
         left
+    }
+
+    /// The file resource is to see that nobody shows some file any more.
+    #[cold]
+    fn tell_files(&self, cx: &mut Context<'_, Mail>) {
+        let told =
+            self.system.ports.get().is_some_and(|ports| {
+                cx.send(ports.files, Labels::NONE, FileRequest::Unmapped).is_ok()
+            });
+        if !told {
+            self.system.maps.is_not_told();
+        }
     }
 
     fn serve(&mut self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
@@ -249,7 +268,13 @@ impl AddressSpaces {
                 }
             }
             MemoryRequest::Copy { .. } => self.copy(request, cx),
-            MemoryRequest::Release { space, at } => release(space, at),
+            MemoryRequest::Release { space, at } => {
+                let left = release(space, at);
+                if matches!(left, Outcome::Done) {
+                    self.system.maps.has_left();
+                }
+                left
+            }
             MemoryRequest::Reclaim(order) => self.reclaim(order, cx),
             MemoryRequest::ReclaimShown(order) => self.reclaim_shown(order, cx),
         }
@@ -372,12 +397,13 @@ fn failed(answer: u64) -> bool {
 fn release(space: &AddressSpace, at: &mut u64) -> Left {
     let next = clear(space, *at);
     // In user mode nobody is with this space any more: what waits can go.
-    let _ = space.space.is_current();
+    let gone = space.space.is_current();
     match next {
         Some(next) => {
             *at = next;
             Outcome::Continue(At::beginning())
         }
+        None if !gone => Outcome::Continue(At::beginning()),
         None => Outcome::Done,
     }
 }

@@ -122,7 +122,10 @@ impl AddressSpaces {
         if let (Some(space), Some(ports)) = (to, self.system.ports.get()) {
             let labels = Labels::flow(space.number);
             let release = MemoryRequest::Release { space, at: 0 };
-            let _ = cx.send(ports.memory, labels, release);
+            self.system.maps.leaves();
+            if cx.send(ports.memory, labels, release).is_err() {
+                self.system.maps.has_left();
+            }
         }
         Outcome::Reply(Answer::Space(Err(Errno::ENOMEM)))
     }

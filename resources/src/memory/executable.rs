@@ -129,6 +129,8 @@ pub fn load(
     ];
     let top = (layout.stack_top - layout.stack_skip, most / 4);
     let stack = Stack::new(words, &space, path, key, &auxiliary, top)?;
+    image.let_go();
+    interpreter.inspect(|image| image.let_go());
     Ok(Loading { space, entry: first.map_or(program.entry, |first| first.entry), stack })
 }
 

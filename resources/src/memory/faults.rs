@@ -12,15 +12,17 @@
 
 use alloc::boxed::Box;
 
+use vortex_abi::Errno;
 use vortex_grid::{At, Context, Continuation, Labels, Outcome};
-use vortex_machine::Access;
+use vortex_machine::{Access, Frame, Use};
 use vortex_units::{ActivityId, Frames};
 
 use super::asr::{AddressSpaces, FaultError, MemoryRequest};
 use super::huge::{Filled, Filling};
-use super::mend::{By, Mend, Reading, bring_back, mend};
+use super::mend::{By, Mend, Reading, Wanted, bring_back, mend};
 use super::room::with_room;
 use super::space::AddressSpace;
+use crate::cache::{CacheFrame, CacheReply, CacheRequest};
 use crate::files::FileRequest;
 use crate::process::ProcessRequest;
 use crate::storage::{DiskReply, VolumeRequest};
@@ -37,10 +39,10 @@ impl Continuation<Mail, AddressSpaces> for HasBack {
         request: &mut MemoryRequest,
         cx: &mut Context<'_, Mail>,
     ) -> Left {
-        let MemoryRequest::Fault { space, address, access, .. } = request else {
+        let MemoryRequest::Fault { space, address, access, short, .. } = request else {
             return Outcome::Done;
         };
-        let mended = mend_for(space, *address, *access, cx);
+        let mended = mend_for(space, (*address, *access, *short), cx);
         let left = spaces.mended(request, mended, cx);
         spaces.served(request, left, cx)
     }
@@ -55,10 +57,11 @@ impl Continuation<Mail, AddressSpaces> for HasRoom {
         request: &mut MemoryRequest,
         cx: &mut Context<'_, Mail>,
     ) -> Left {
-        let MemoryRequest::Fault { space, address, access, .. } = request else {
+        let MemoryRequest::Fault { space, address, access, short, .. } = request else {
             return Outcome::Done;
         };
-        let mended = with_room(&spaces.system, cx, |cx| mend_for(space, *address, *access, cx));
+        let mended =
+            with_room(&spaces.system, cx, |cx| mend_for(space, (*address, *access, *short), cx));
         let left = spaces.mended(request, mended, cx);
         spaces.served(request, left, cx)
     }
@@ -75,10 +78,10 @@ impl Continuation<Mail, AddressSpaces> for Shrunk {
         cx: &mut Context<'_, Mail>,
     ) -> Left {
         let ends = matches!(cx.reply::<Answer>(), Ok(Some(Answer::Shrunk(true))));
-        let MemoryRequest::Fault { space, address, access, waited, .. } = request else {
+        let MemoryRequest::Fault { space, address, access, waited, short, .. } = request else {
             return Outcome::Done;
         };
-        let mended = mend_for(space, *address, *access, cx);
+        let mended = mend_for(space, (*address, *access, *short), cx);
         let left = if ends {
             waited.renew();
             spaces.mended(request, mended, cx)
@@ -118,21 +121,54 @@ impl Continuation<Mail, AddressSpaces> for HasRead {
     }
 }
 
-/// What is still to be read for a fault.
-type Unread = Option<(VolumeRequest, Box<Reading>)>;
+/// FCR has fetched a page of a file, or cannot.
+struct HasFetched;
 
-/// Mends a fault on request, as far as can be done at once.
+impl Continuation<Mail, AddressSpaces> for HasFetched {
+    fn resume(
+        spaces: &mut AddressSpaces,
+        request: &mut MemoryRequest,
+        cx: &mut Context<'_, Mail>,
+    ) -> Left {
+        let fetched = match cx.reply::<CacheReply>() {
+            Ok(Some(CacheReply::Done(Ok(())))) => Ok(None),
+            Ok(Some(CacheReply::Done(Err(Errno::ENOMEM)))) | Err(_) => Err(FaultError::NoMemory),
+            _ => Err(FaultError::Device),
+        };
+        // The thread touches the page again.
+        let left = spaces.mended(request, fetched, cx);
+        spaces.served(request, left, cx)
+    }
+}
+
+/// What is still to be read for a fault.
+enum Wants {
+    /// From the swap volume.
+    Disk(VolumeRequest, Box<Reading>),
+    /// A page of a file, and memory for it.
+    File(Wanted, Frame),
+}
+
+/// The same, if there is anything.
+type Unread = Option<Wants>;
+
+/// Mends a fault on request, as far as can be done at once. Where it is short of memory for a
+/// page of a file that FCR is to fetch, it has that here; else the thread asks FCR itself.
 fn mend_for(
     space: &AddressSpace,
-    address: u64,
-    access: Access,
+    (address, access, short): (u64, Access, bool),
     cx: &mut Context<'_, Mail>,
 ) -> Result<Unread, FaultError> {
     match mend(space, address, access, By::Asr)? {
         Mend::Done(given) => cx.allocated(Frames::new(given)),
         // The thread touches it again, and faults again if it must.
         Mend::Late => {}
-        Mend::Read(request, reading) => return Ok(Some((request, reading))),
+        Mend::Read(request, reading) => return Ok(Some(Wants::Disk(request, reading))),
+        Mend::Fetch(_) if !short => {}
+        Mend::Fetch(wanted) => {
+            let frame = Frame::zeroed_for(space.space.owner(), Use::Cache);
+            return Ok(Some(Wants::File(wanted, frame.ok_or(FaultError::NoMemory)?)));
+        }
     }
     if !space.space.is_current() {
         // A copy took the place of a shared frame: other threads of the process must not
@@ -165,7 +201,7 @@ pub(super) fn poke(space: &AddressSpace, cx: &mut Context<'_, Mail>) {
 impl AddressSpaces {
     /// Mends a fault from its beginning.
     pub(super) fn fault(&self, request: &mut MemoryRequest, cx: &mut Context<'_, Mail>) -> Left {
-        let MemoryRequest::Fault { space, address, access, filling, .. } = request else {
+        let MemoryRequest::Fault { space, address, access, filling, short, .. } = request else {
             return Outcome::Done;
         };
         match go_on(filling, space, *address) {
@@ -176,7 +212,7 @@ impl AddressSpaces {
             }
             Filled::Gone => {}
         }
-        let mended = mend_for(space, *address, *access, cx);
+        let mended = mend_for(space, (*address, *access, *short), cx);
         let short = matches!(mended, Err(FaultError::NoMemory));
         if short && let Some(left) = self.ask_back(space.space.owner(), cx) {
             return left;
@@ -188,14 +224,21 @@ impl AddressSpaces {
         }
     }
 
-    /// Asks storage for a page, and waits.
-    fn read(
-        &self,
-        request: &mut MemoryRequest,
-        (asks, reads): (VolumeRequest, Box<Reading>),
-        cx: &mut Context<'_, Mail>,
-    ) -> Left {
+    /// Asks storage, or FCR, for a page, and waits.
+    fn read(&self, request: &mut MemoryRequest, wants: Wants, cx: &mut Context<'_, Mail>) -> Left {
         let MemoryRequest::Fault { reading, .. } = request else { return Outcome::Done };
+        let (asks, reads) = match wants {
+            Wants::Disk(asks, reads) => (asks, reads),
+            Wants::File(Wanted { file, page }, frame) => {
+                cx.allocated(Frames::new(1));
+                let fault = CacheRequest::fault(file, page, Some(CacheFrame(frame)));
+                let ports = self.system.file_systems.get().and_then(|wiring| wiring.ports.get());
+                return match ports.map(|ports| cx.request(ports.cache, Labels::NONE, fault)) {
+                    Some(Ok(trigger)) => Outcome::Pending(trigger, At::routine::<HasFetched>()),
+                    _ => Outcome::Reply(Answer::Fault(Err(FaultError::Device))),
+                };
+            }
+        };
         let ports = self.system.disks.get().and_then(|disks| disks.wiring.ports.get());
         let asked = ports.map(|ports| cx.request(ports.volumes, Labels::NONE, asks));
         match asked {

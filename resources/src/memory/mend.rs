@@ -15,7 +15,8 @@ use super::huge;
 use super::regions::{Backing, Region};
 use super::space::{AddressSpace, Layout};
 use super::swap::{Place, Read, ReadError};
-use crate::files::Image;
+use crate::cache::CachedFile;
+use crate::files::{Image, NoFrame};
 use crate::storage::VolumeRequest;
 
 const PAGE_U64: u64 = PAGE as u64;
@@ -31,6 +32,16 @@ pub enum Mend {
     Late,
     /// Its contents must be read first, by a request to storage.
     Read(VolumeRequest, Box<Reading>),
+    /// It is a page of a file on a disk, which FCR has to fetch first.
+    Fetch(Wanted),
+}
+
+/// A page of a file on a disk that is not in the cache.
+pub struct Wanted {
+    /// The file.
+    pub file: Arc<CachedFile>,
+    /// Which page.
+    pub page: u32,
 }
 
 /// A page that is read from a disk, and its frame.
@@ -111,7 +122,7 @@ pub(super) fn bring_back(
             Ok(given)
         }
         // It is touched again.
-        Mend::Late | Mend::Read(..) => Ok(0),
+        Mend::Late | Mend::Read(..) | Mend::Fetch(_) => Ok(0),
     }
 }
 
@@ -126,6 +137,32 @@ pub fn mend_here(space: &AddressSpace, address: u64, access: Access) -> Option<u
         Ok(Mend::Done(given)) if !left || space.space.is_current() => Some(given),
         _ => None,
     }
+}
+
+/// The page of a file on a disk that has to be fetched before a fault can be mended, if that is
+/// what it needs.
+#[must_use]
+pub fn wanted(space: &AddressSpace, address: u64, access: Access) -> Option<Wanted> {
+    let page = address & !(PAGE_U64 - 1);
+    let (start, region) = space.region(page)?;
+    let (image, from) = match &region.backing {
+        Backing::File(image, _, from) => (image, *from),
+        Backing::Mapped(image, from) => (image, i64::try_from(*from).ok()?),
+        Backing::Anonymous | Backing::Shared(..) => return None,
+    };
+    let file = image.on_disk()?;
+    let allowed =
+        region.access.allows(access) || access == Access::Read && region.access != Access::None;
+    if !allowed || space.space.look(page).is_some() || space.away.has(page) {
+        return None;
+    }
+    let at = from.saturating_add((page - start) as i64);
+    // A page of the region may show parts of two of the file.
+    let (first, last) = (u64::try_from(at).unwrap_or(0), at.saturating_add(PAGE as i64 - 1));
+    let end = image.size().min(u64::try_from(last).ok()?.saturating_add(1));
+    let mut pages = first / PAGE_U64..end.div_ceil(PAGE_U64);
+    let page = pages.find_map(|page| u32::try_from(page).ok().filter(|&page| !file.has(page)))?;
+    Some(Wanted { file: file.clone(), page })
 }
 
 struct Fault<'a> {
@@ -216,10 +253,11 @@ impl Fault<'_> {
                 (Some(frame), self.region.access)
             }
             Backing::Mapped(image, from) => {
-                if from + at >= image.size {
+                let size = image.size();
+                if from + at >= size {
                     return Err(FaultError::Beyond);
                 }
-                return self.file(image, image.size, *from as i64, access);
+                return self.file(image, size, *from as i64, access);
             }
             Backing::File(image, end, from) => return self.file(image, *end, *from, access),
         };
@@ -237,16 +275,22 @@ impl Fault<'_> {
     fn file(&self, image: &Image, end: u64, from: i64, access: Access) -> Result<Mend, FaultError> {
         let at = from.saturating_add((self.page - self.start) as i64);
         let place = u64::try_from(at).ok().filter(|at| at.is_multiple_of(PAGE_U64));
-        let whole = |at: u64| at < image.size && (end >= image.size || at + PAGE_U64 <= end);
+        let size = image.size();
+        let whole = |at: u64| at < size && (end >= size || at + PAGE_U64 <= end);
         let shown = place.filter(|&at| whole(at));
         let Some(first) = shown else {
-            let frame =
-                from_file(image, end, at, self.owner(), Use::Page).ok_or(FaultError::NoMemory)?;
+            let frame = match from_file(image, end, at, self.owner(), Use::Page) {
+                Ok(frame) => frame,
+                Err(why) => return is_none(image, why),
+            };
             self.written();
             return self.put(self.page, &mut [Some(frame)], self.region.access, 1);
         };
         let index = first / PAGE_U64;
-        let (frame, made) = image.frame(index, self.owner()).ok_or(FaultError::NoMemory)?;
+        let (frame, made) = match image.frame(index, self.owner()) {
+            Ok(found) => found,
+            Err(why) => return is_none(image, why),
+        };
         let given = u64::from(made);
         if access == Access::Write {
             let copy = Frame::copy_of(&frame, self.owner()).ok_or(FaultError::NoMemory)?;
@@ -255,7 +299,7 @@ impl Fault<'_> {
         }
         let mut frames = [const { None }; AROUND as usize];
         // Up to where the region shows whole pages.
-        let pages = if end >= image.size { image.size.div_ceil(PAGE_U64) } else { end / PAGE_U64 };
+        let pages = if end >= size { size.div_ceil(PAGE_U64) } else { end / PAGE_U64 };
         let (back, on) = self.around();
         let (begin, stop) = (index.saturating_sub(back), (index + on).min(pages));
         image.frames(begin, stop, self.owner(), &mut frames);
@@ -304,6 +348,16 @@ impl Fault<'_> {
     }
 }
 
+/// A page of a file has no frame yet.
+#[cold]
+fn is_none(image: &Image, why: NoFrame) -> Result<Mend, FaultError> {
+    match (why, image.on_disk()) {
+        (NoFrame::Absent(page), Some(file)) => Ok(Mend::Fetch(Wanted { file: file.clone(), page })),
+        (NoFrame::Beyond, _) => Err(FaultError::Beyond),
+        _ => Err(FaultError::NoMemory),
+    }
+}
+
 /// The frame with what was kept; `None` while it is still being written.
 fn brought(read: Result<Frame, ReadError>) -> Result<Option<Frame>, FaultError> {
     match read {
@@ -321,14 +375,17 @@ fn until_written(region: &Region) -> Access {
 
 /// A frame with what a file has from there on, up to `end`; zeros elsewhere. It may begin
 /// before the file does, within its first page.
+///
+/// # Errors
+/// [`NoFrame`].
 pub(super) fn from_file(
     image: &Image,
     end: u64,
     from: i64,
     owner: ActivityId,
     of: Use,
-) -> Option<Frame> {
-    let frame = Frame::zeroed_for(owner, of)?;
+) -> Result<Frame, NoFrame> {
+    let frame = Frame::zeroed_for(owner, of).ok_or(NoFrame::Memory)?;
     let mut offset = usize::try_from(from.saturating_neg()).unwrap_or(0).min(PAGE);
     let mut at = u64::try_from(from).unwrap_or(0);
     while offset < PAGE && at < end {
@@ -337,9 +394,11 @@ pub(super) fn from_file(
         if bytes == 0 {
             break;
         }
-        image.with(at, bytes, |piece| frame.write(offset, piece));
+        image.with(at, bytes, |within, piece| {
+            frame.write(offset + within, piece);
+        })?;
         offset += bytes;
         at += bytes as u64;
     }
-    Some(frame)
+    Ok(frame)
 }

@@ -113,7 +113,7 @@ pub(super) fn populate(
         }
         match mend(space, at, access, By::Asr) {
             Ok(Mend::Done(frames)) => given += frames,
-            Ok(Mend::Late | Mend::Read(..)) | Err(_) => return (None, given),
+            Ok(Mend::Late | Mend::Read(..) | Mend::Fetch(_)) | Err(_) => return (None, given),
         }
         at += PAGE as u64;
     }

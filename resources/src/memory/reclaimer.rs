@@ -23,7 +23,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
 use vortex_grid::{At, Context, Continuation, Kept, Labels, Outcome, Port, Resource, SendError};
-use vortex_machine::Use;
+use vortex_machine::{Frame, Use};
 use vortex_memory::{Answer as Given, Cookie, Multiplexor, Order, Step, WaitError, WaiterId};
 use vortex_units::{ActivityId, Micros};
 
@@ -317,7 +317,7 @@ impl Reclaimer {
         let Some(ports) = self.system.ports.get() else { return };
         let sent = if order.to == Use::File.resource() {
             cx.send(ports.files, Labels::NONE, FileRequest::Reclaim(order))
-        } else if order.to == Use::Cache.resource() {
+        } else if order.to == Use::Cache.resource() && Frame::handles(order.frame) <= 1 {
             cx.send(ports.files, Labels::NONE, FileRequest::ReclaimCached(order))
         } else {
             let request = match order.to == Use::Page.resource() {

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use vortex_machine::{Access, PAGE, USER_END};
 
 use super::shared::Shared;
+use crate::cache::CachedFile;
 use crate::files::{Image, Pages};
 
 const PAGE_U64: u64 = PAGE as u64;
@@ -49,8 +50,10 @@ pub enum Backing {
 /// What regions of many spaces show pages of.
 #[derive(Clone)]
 pub enum Source {
-    /// A file.
+    /// A file in memory.
     File(Arc<Pages>),
+    /// A file on a disk.
+    Cached(Arc<CachedFile>),
     /// Memory of several processes.
     Shared(Arc<Shared>),
 }
@@ -185,6 +188,12 @@ impl Region {
             (Backing::File(image, _, from), Source::File(pages)) => (image.is_of(pages), *from),
             (Backing::Mapped(image, from), Source::File(pages)) => {
                 (image.is_of(pages), i64::try_from(*from).ok()?)
+            }
+            (Backing::File(image, _, from), Source::Cached(file)) => {
+                (image.is_of_cached(file), *from)
+            }
+            (Backing::Mapped(image, from), Source::Cached(file)) => {
+                (image.is_of_cached(file), i64::try_from(*from).ok()?)
             }
             (Backing::Shared(of, from), Source::Shared(shared)) => {
                 (Arc::ptr_eq(of, shared), i64::try_from(*from).ok()?)

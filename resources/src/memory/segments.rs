@@ -75,11 +75,7 @@ fn parsed<T>(
 /// # Errors
 /// [`LoadError::Format`].
 pub fn interpreter(image: &Image) -> Result<Option<Vec<u8>>, LoadError> {
-    let found = parsed(image, |file| {
-        let segments = file.segments().ok_or(LoadError::Format)?;
-        Ok(segments.iter().find(|segment| segment.p_type == PT_INTERP))
-    })?;
-    let Some(segment) = found else { return Ok(None) };
+    let Some(segment) = interpreter_segment(image)? else { return Ok(None) };
     if !(2..=PATH_MOST).contains(&segment.p_filesz) {
         return Err(LoadError::Format);
     }
@@ -93,6 +89,20 @@ pub fn interpreter(image: &Image) -> Result<Option<Vec<u8>>, LoadError> {
     let end = path.iter().position(|&byte| byte == 0).unwrap_or(path.len());
     path.truncate(end);
     Ok(Some(path))
+}
+
+fn interpreter_segment(image: &Image) -> Result<Option<ProgramHeader>, LoadError> {
+    parsed(image, |file| {
+        let segments = file.segments().ok_or(LoadError::Format)?;
+        Ok(segments.iter().find(|segment| segment.p_type == PT_INTERP))
+    })
+}
+
+/// Where in a file that path is, and how many bytes, as far as they may be that many.
+#[must_use]
+pub fn interpreter_place(image: &Image) -> Option<(u64, u64)> {
+    let segment = interpreter_segment(image).ok()??;
+    (segment.p_filesz <= PATH_MOST).then_some((segment.p_offset, segment.p_filesz))
 }
 
 /// Makes the regions of a file's segments.
@@ -169,7 +179,7 @@ fn map_segment(
     let add = |a: u64, b: u64| a.checked_add(b).ok_or(LoadError::Segment);
     let start = add(base, segment.p_vaddr)?;
     let file_end = add(segment.p_offset, segment.p_filesz)?;
-    if segment.p_filesz > segment.p_memsz || file_end > image.size {
+    if segment.p_filesz > segment.p_memsz || file_end > image.size() {
         return Err(LoadError::Segment);
     }
     if segment.p_memsz == 0 {

@@ -83,7 +83,7 @@ impl Shared {
     /// A file's pages.
     #[must_use]
     pub fn of(image: Image) -> Arc<Self> {
-        let size = image.size;
+        let size = image.size();
         let file = Some(File { image: Arc::new(image), valid: size, size });
         let inner = Mutex::new(Inner { file, size, ..Inner::default() });
         Arc::new(Self { number: 0, inner })
@@ -155,7 +155,7 @@ impl Inner {
             (Some(file), _) => {
                 let at = page.checked_mul(PAGE_U64).and_then(|at| i64::try_from(at).ok());
                 let at = at.ok_or(ReadError::NoMemory)?;
-                from_file(&file.image, file.valid, at, owner, Use::Overlay)
+                from_file(&file.image, file.valid, at, owner, Use::Overlay).ok()
             }
             (None, Some(place)) => match place.read(owner, Use::Shared)? {
                 Read::Here(frame) => Some(frame),

@@ -5,11 +5,15 @@
 //! it, and passes the order on; the file resource forgets the frame, or keeps it if a call or a
 //! fault has got it meanwhile. What is touched again is made again from the file.
 //!
+//! The frame of a page of a file on a disk is FCR's. Its order comes here first as long as anybody
+//! beside FCR has it, and then goes to FCR, which writes the page if it must and gives it up.
+//!
 //! Memory that processes share is ASR's own: when no space shows the page any more it goes to
 //! the swap resource, from where the next one that is touched brings it back.
 
 use alloc::sync::Arc;
 
+use vortex_fs::PageName;
 use vortex_grid::{At, Context, Labels, Outcome};
 use vortex_machine::{Frame, Use, Withdrawn};
 use vortex_memory::{Answer as Given, Order};
@@ -23,6 +27,7 @@ use super::regions::Source;
 use super::shared::{Leaving, Shared};
 use super::space::AddressSpace;
 use crate::Mail;
+use crate::cache::Wiring;
 use crate::files::{FileRequest, Pages};
 
 /// Spaces, and regions of all of them together, that are looked at in one run.
@@ -47,20 +52,25 @@ impl ReclaimShown {
     }
 
     /// What it is a page of, and which.
-    fn source(&self) -> Option<(Source, u64)> {
+    fn source(&self, files: Option<&Arc<Wiring>>) -> Option<(Source, u64)> {
         let name = self.order.cookie.0;
         if self.order.to == Use::Shared.resource() {
             let (shared, page) = Shared::named(name)?;
             return Some((Source::Shared(shared), page));
+        }
+        if self.order.to == Use::Cache.resource() {
+            let PageName { file, page } = PageName::of_cookie(name);
+            return Some((Source::Cached(files?.files.numbered(file)?), u64::from(page)));
         }
         let (pages, page) = Pages::of(name)?;
         Some((Source::File(pages), page))
     }
 
     /// Takes the page out of the spaces that come next. Whether that were all.
-    fn take(&mut self) -> bool {
-        let Some((source, index)) = self.source() else { return true };
-        let shared = matches!(source, Source::Shared(_));
+    fn take(&mut self, files: Option<&Arc<Wiring>>) -> bool {
+        let Some((source, index)) = self.source(files) else { return true };
+        // Who may write it has it together with the others.
+        let shared = matches!(source, Source::Shared(_) | Source::Cached(_));
         let mut left = REGIONS;
         for _ in 0..SLICE {
             if left == 0 {
@@ -109,10 +119,11 @@ impl AddressSpaces {
             }
             reclaim.left = None;
         }
-        if !reclaim.take() {
+        let files = self.system.file_systems.get();
+        if !reclaim.take(files) {
             return Outcome::Continue(At::beginning());
         }
-        match reclaim.source() {
+        match reclaim.source(files) {
             Some((Source::Shared(shared), page)) => {
                 let order = reclaim.order;
                 // On a disk there are pages of spaces alone.
@@ -132,11 +143,16 @@ impl AddressSpaces {
 
     /// The next of those who hold a page is asked; if there is none, it stays.
     fn pass_on(&self, order: Order, cx: &mut Context<'_, Mail>) {
-        let next =
-            vortex_machine::multiplexor().and_then(|memory| memory.forward(order.id).ok()?);
-        let passed = next.zip(self.system.ports.get()).is_some_and(|(next, ports)| {
-            cx.send(ports.files, Labels::NONE, FileRequest::Reclaim(next)).is_ok()
-        });
+        let next = if order.to == Use::Cache.resource() {
+            Some(FileRequest::ReclaimCached(order))
+        } else {
+            vortex_machine::multiplexor()
+                .and_then(|memory| memory.forward(order.id).ok()?)
+                .map(FileRequest::Reclaim)
+        };
+        let passed = next
+            .zip(self.system.ports.get())
+            .is_some_and(|(next, ports)| cx.send(ports.files, Labels::NONE, next).is_ok());
         if !passed {
             self.end_order(order, Some(Given::Refused), cx);
         }

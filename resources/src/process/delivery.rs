@@ -12,8 +12,8 @@ use super::signals::restart::{Interrupted, Resumed, resume, resumed};
 use super::signals::{Action, Cause, Delivered, Disposition, Info, Signal, SignalSet};
 use super::thread::Thread;
 use super::threads::{Cx, FAULTS, Next, ThreadReady, Threads};
+use crate::Mail;
 use crate::memory::{FaultError, Unpinned, pin};
-use crate::{Answer, Mail};
 
 /// How a call takes it to be interrupted, by its number (signal(7)).
 pub(super) fn interruption(number: u64, timeout: u64) -> Interrupted {
@@ -288,9 +288,10 @@ struct FrameMended;
 
 impl Continuation<Mail, Threads> for FrameMended {
     fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
-        match cx.reply::<Answer>() {
-            Ok(Some(Answer::Fault(Ok(())))) => threads.run(ready, cx),
-            _ => threads.kill(ready, Signal::SEGV.number(), cx),
+        match threads.touched(ready, At::routine::<Self>(), cx) {
+            Ok(Ok(())) => threads.run(ready, cx),
+            Ok(Err(_)) => threads.kill(ready, Signal::SEGV.number(), cx),
+            Err(waits) => waits,
         }
     }
 }

@@ -11,8 +11,8 @@ use super::futex::robust::{Death, Walk, Word, death};
 use super::request::ProcessRequest;
 use super::thread::Thread;
 use super::threads::{Cx, FAULTS, Next, ThreadReady, Threads};
+use crate::Mail;
 use crate::memory::{Unpinned, pin};
-use crate::{Answer, Mail};
 
 /// Locks looked at in one run.
 const SLICE: u32 = 64;
@@ -31,7 +31,11 @@ struct EndMended;
 
 impl Continuation<Mail, Threads> for EndMended {
     fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
-        if !matches!(cx.reply::<Answer>(), Ok(Some(Answer::Fault(Ok(())))))
+        let touched = match threads.touched(ready, At::routine::<Self>(), cx) {
+            Ok(touched) => touched,
+            Err(waits) => return waits,
+        };
+        if touched.is_err()
             && let Some(thread) = &mut ready.thread
         {
             // What cannot be reached is passed over: first the locks, then the number.

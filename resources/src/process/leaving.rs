@@ -108,7 +108,10 @@ impl Processes {
         // Its frames are given back by ASR, a slice at a time, on the bill that they are on.
         let bill = bill(space.space.owner(), cx);
         let release = MemoryRequest::Release { space: space.clone(), at: 0 };
-        let _ = cx.send_within(bill, ports.memory, labels, release);
+        self.system.maps.leaves();
+        if cx.send_within(bill, ports.memory, labels, release).is_err() {
+            self.system.maps.has_left();
+        }
     }
 }
 

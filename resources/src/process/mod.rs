@@ -16,6 +16,7 @@ mod intervals;
 mod leaving;
 mod limit_calls;
 mod limits;
+mod mending;
 mod operands;
 mod pinning;
 mod posting;

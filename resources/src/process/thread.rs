@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
-use vortex_machine::{Fault, FaultKind, UserContext};
+use vortex_machine::{Access, Fault, FaultKind, UserContext};
 use vortex_units::{CoreId, Cycles, Frames};
 
 use super::ending::Ending;
@@ -41,6 +41,8 @@ pub struct Thread {
     pub set_tid: u64,
     /// Pages that faulted for one system call, to see that it gets on.
     pub faults: u32,
+    /// It waits for a page that FCR fetches: where it touched that, and for what.
+    pub fetching: Option<(u64, Access)>,
     /// A buffer of its call is not there, and will not be: the call is made without.
     pub unreachable: bool,
     /// Bytes that its call has moved, where it is made again for the rest.
@@ -92,6 +94,7 @@ impl Thread {
             clear_tid: 0,
             set_tid: 0,
             faults: 0,
+            fetching: None,
             unreachable: false,
             done: 0,
             deadline: None,

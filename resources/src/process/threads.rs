@@ -25,9 +25,7 @@ use super::signals::{Cause, Stack};
 use super::stub::{self, Prepared};
 use super::thread::Thread;
 use crate::files::FileRequest;
-use crate::memory::{
-    FaultError, MemoryRequest, Patience, Program, Stage, Unpinned, mend_here, pin,
-};
+use crate::memory::{MemoryRequest, Program, Stage, Unpinned, mend_here, pin};
 use crate::{Answer, Mail, System};
 
 /// Direct calls in one run: then the core is given back.
@@ -190,10 +188,10 @@ struct Mended;
 
 impl Continuation<Mail, Threads> for Mended {
     fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
-        match cx.reply::<Answer>() {
-            Ok(Some(Answer::Fault(Ok(())))) => threads.run(ready, cx),
-            Ok(Some(Answer::Fault(Err(error)))) => threads.raise_page_fault(ready, error, cx),
-            _ => threads.raise_page_fault(ready, FaultError::NoMemory, cx),
+        match threads.touched(ready, At::routine::<Self>(), cx) {
+            Ok(Ok(())) => threads.run(ready, cx),
+            Ok(Err(error)) => threads.raise_page_fault(ready, error, cx),
+            Err(waits) => waits,
         }
     }
 }
@@ -212,9 +210,10 @@ struct CallMended;
 
 impl Continuation<Mail, Threads> for CallMended {
     fn resume(threads: &mut Threads, ready: &mut ThreadReady, cx: &mut Cx<'_>) -> Next {
-        match cx.reply::<Answer>() {
-            Ok(Some(Answer::Fault(Ok(())))) => threads.call(ready, cx),
-            _ => threads.unreached(ready, cx),
+        match threads.touched(ready, At::routine::<Self>(), cx) {
+            Ok(Ok(())) => threads.call(ready, cx),
+            Ok(Err(_)) => threads.unreached(ready, cx),
+            Err(waits) => waits,
         }
     }
 }
@@ -435,30 +434,6 @@ impl Threads {
                 self.run(ready, cx)
             }
             None => self.kill(ready, SIGKILL, cx),
-        }
-    }
-
-    /// Asks ASR for a page.
-    pub(super) fn mend(
-        &mut self,
-        ready: &mut ThreadReady,
-        address: u64,
-        access: Access,
-        at: At<Mail, Self>,
-        cx: &mut Cx<'_>,
-    ) -> Next {
-        let (Some(ports), Some(thread)) = (self.system.ports.get(), &mut ready.thread) else {
-            return Outcome::Done;
-        };
-        vortex_machine::save_vectors(&mut thread.context);
-        let space = thread.space.clone();
-        let labels = Labels::flow(space.number);
-        let waited = Patience::default();
-        let request =
-            MemoryRequest::Fault { space, address, access, waited, reading: None, filling: None };
-        match cx.request(ports.memory, labels, request) {
-            Ok(trigger) => Outcome::Pending(trigger, at),
-            Err(_) => self.kill(ready, SIGKILL, cx),
         }
     }
 

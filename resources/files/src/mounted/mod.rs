@@ -22,16 +22,19 @@ mod changes;
 mod forget;
 mod listing;
 mod lookup;
+mod mapped;
 mod mount;
 mod top;
 mod transfer;
 
 pub use ask::{Ask, Change, Create, Known, Link, Listed, OnDisk, Rename, Then, Told, Unlink};
 pub use cached::Cached;
+pub use mapped::{MapWatch, MappedFile};
 pub use mount::FsId;
 
 pub(crate) use forget::Copies;
 pub(crate) use lookup::Names;
+pub(crate) use mapped::MappedFiles;
 pub(crate) use mount::Mounts;
 
 use alloc::boxed::Box;

@@ -176,11 +176,15 @@ impl Root {
         };
         let found = self.mounts.all.iter().find(|(_, mount)| mount.top == top);
         let (&fs, _) = found.ok_or(Errno::EINVAL)?;
-        if !self.forget_all(fs) {
+        if !self.forget_all(fs) || self.has_unmapped() && self.let_go_of_mapped() {
             // More than is forgotten at once.
             return Err(caller.again());
         }
         if self.copies.count(fs) > 1 || self.inode(top)?.holds > 1 {
+            if self.has_unmapped() || self.is_unmapping() {
+                // What programs had mapped that have ended goes after them.
+                return Err(caller.again());
+            }
             return Err(Errno::EBUSY);
         }
         if let Some(mount) = self.mounts.get_mut(fs) {

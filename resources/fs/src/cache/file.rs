@@ -134,6 +134,18 @@ impl<F: PageFrame> CachedFile<F> {
         page.frame.clone()
     }
 
+    /// The memory of the pages of a range that are there, to be shown beside one that is wanted.
+    pub fn frames(&self, first: u32, end: u32, mut each: impl FnMut(u32, &F)) {
+        let inner = self.inner.lock();
+        for number in first..end {
+            if let Some(page) = inner.pages.get(number).filter(|page| page.is_valid())
+                && let Some(frame) = &page.frame
+            {
+                each(number, frame);
+            }
+        }
+    }
+
     /// What was recorded when a page was fetched (§2.3).
     #[must_use]
     pub fn fetched(&self, page: u32) -> Option<Fetched> {

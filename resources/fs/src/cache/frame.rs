@@ -36,6 +36,9 @@ pub trait Frames<F>: Send + Sync {
     /// it gets none now.
     fn allocate(&self, activity: ActivityId, name: PageName) -> Option<F>;
 
+    /// A frame that whoever asks for a page has brought along is that page's from now on.
+    fn name(&self, frame: &F, name: PageName);
+
     /// How many pages the activity may have in all, as far as that is limited.
     fn most(&self, activity: ActivityId) -> Option<u64>;
 }

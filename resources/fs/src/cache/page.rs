@@ -3,6 +3,8 @@
 use vortex_abi::Errno;
 use vortex_units::{ActivityId, Bytes, Cycles};
 
+use super::frame::PageFrame;
+
 /// The smallest block of a file system (ext2: 1 KiB), and so the most blocks of a page.
 pub const BLOCKS: usize = 4;
 
@@ -126,10 +128,18 @@ impl<F> Page<F> {
         };
         takes && self.is_backed(blocks)
     }
+}
 
-    /// Whether it can be dropped at once.
+impl<F: PageFrame> Page<F> {
+    /// Whether somebody beside the cache has its memory: shows it, or reads it this moment.
+    pub fn is_shown(&self) -> bool {
+        self.frame.as_ref().is_some_and(|frame| !frame.is_sole())
+    }
+
+    /// Whether it can be dropped at once. Who shows it would not see any more what is written
+    /// to the file.
     pub fn is_idle(&self) -> bool {
         let settled = matches!(self.state, State::Clean | State::Failed(..));
-        settled && self.users == 0 && self.pins == 0 && self.parts == 0
+        settled && self.users == 0 && self.pins == 0 && self.parts == 0 && !self.is_shown()
     }
 }

@@ -25,11 +25,25 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 return None;
             }
         };
+        self.line_up(who, name).then_some(frame)
+    }
+
+    /// A frame that was brought along becomes a page's. False where there is no room for it in
+    /// the line.
+    pub(super) fn bring(&mut self, who: ActivityId, name: PageName, frame: &F) -> bool {
+        self.wiring.frames.name(frame, name);
+        self.line_up(who, name)
+    }
+
+    /// An activity's page is the last in its line.
+    fn line_up(&mut self, who: ActivityId, name: PageName) -> bool {
         let account = self.accounts.entry(who).or_default();
-        account.clock.try_reserve(1).ok()?;
+        if account.clock.try_reserve(1).is_err() {
+            return false;
+        }
         account.clock.push_back(name);
         self.prune(who);
-        Some(frame)
+        true
     }
 
     /// Names of pages that are gone leave the line: two are looked at for each that comes, so
@@ -66,9 +80,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 if page.owner != who {
                     return (false, false);
                 }
-                let mapped = page.frame.as_ref().is_some_and(|frame| !frame.is_sole());
                 let spared = core::mem::take(&mut page.used) && *looks > LOOKS / 2;
-                let stays = spared || !page.is_idle() || mapped;
+                let stays = spared || !page.is_idle();
                 if stays {
                     return (true, false);
                 }

@@ -89,13 +89,12 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let Some(file) = self.wiring.files.numbered(name.file) else { return answer(true) };
         let leaves = file.with(|inner| {
             let Some(page) = inner.pages.get(name.page) else { return Leaves::Gone };
-            let mapped = page.frame.as_ref().is_some_and(|frame| !frame.is_sole());
-            if page.is_idle() && !mapped {
+            if page.is_idle() {
                 inner.pages.remove(name.page);
                 return Leaves::Gone;
             }
             let dirty = matches!(page.state, State::Dirty | State::Writing);
-            if dirty && page.users == 0 && !mapped { Leaves::Dirty } else { Leaves::Used }
+            if dirty && page.users == 0 && !page.is_shown() { Leaves::Dirty } else { Leaves::Used }
         });
         match leaves {
             Leaves::Gone => answer(true),

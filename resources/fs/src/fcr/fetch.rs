@@ -10,6 +10,9 @@ use crate::requests::{Answer, Kind, Mail, Operation, Stage, Task};
 
 /// Pages that one run claims at most.
 pub(super) const CLAIMS: usize = 16;
+/// Pages that are fetched with one that a program has touched, those before and behind it in
+/// the same block.
+const AROUND: u32 = CLAIMS as u32;
 
 /// What became of a claim.
 pub(super) enum Claim {
@@ -65,6 +68,9 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         if first >= end {
             return self.done(task, cx);
         }
+        if let Kind::Fault { page } = task.kind {
+            return self.begin_fault(task, page, last, cx);
+        }
         // Who begins anew is followed already.
         let (ahead, mark) = if task.tries == 0 {
             task.file.with(|inner| inner.streams.follow(first, end))
@@ -95,6 +101,38 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         if let Some(mark) = mark {
             task.file.with(|inner| inner.pages.get_mut(mark).map(|page| page.marks = true));
         }
+        self.ask_claimed(task, cx)
+    }
+
+    /// A page that a program has touched is claimed first, then those around it that are absent
+    /// and for which there is memory.
+    fn begin_fault(
+        &mut self,
+        task: &mut Task<F>,
+        page: u32,
+        last: u32,
+        cx: &mut Cx<'_, M>,
+    ) -> Next<M, F> {
+        let before = task.job().claimed.len();
+        match self.claim(task, page, cx) {
+            Claim::Claimed | Claim::Has => super::pins::pin(task, page),
+            Claim::Busy => return self.again(task, cx),
+            Claim::NoMemory => return self.starve(task, cx),
+        }
+        if task.job().claimed.len() > before && task.tries == 0 {
+            let first = page.saturating_sub(page % AROUND);
+            for other in first..first.saturating_add(AROUND).min(last) {
+                if other != page && matches!(self.claim(task, other, cx), Claim::NoMemory) {
+                    break;
+                }
+            }
+            task.job().claimed.sort_unstable();
+        }
+        self.ask_claimed(task, cx)
+    }
+
+    /// Asks where the pages that a task has claimed are on the disk.
+    fn ask_claimed(&mut self, task: &mut Task<F>, cx: &mut Cx<'_, M>) -> Next<M, F> {
         match self.span(task) {
             Some((block, count)) => {
                 let ino = task.file.id().ino;
@@ -143,8 +181,14 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         }
         if has.is_none() {
             let who = cx.activity();
-            let Some(frame) = self.frame_for(who, task.file.name(number)) else {
-                return Claim::NoMemory;
+            let name = task.file.name(number);
+            let frame = match self.frame_for(who, name) {
+                Some(frame) => frame,
+                // What whoever asks has waited for.
+                None => match task.spare.take() {
+                    Some(spare) if self.bring(who, name, &spare) => spare,
+                    _ => return Claim::NoMemory,
+                },
             };
             let now = cx.now();
             let put = task.file.with(|inner| {

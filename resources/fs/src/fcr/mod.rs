@@ -95,7 +95,9 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     /// The next step of a task.
     fn step(&mut self, task: &mut Task<F>, heard: Heard, cx: &mut Cx<'_, M>) -> Next<M, F> {
         match task.kind {
-            Kind::Fetch { .. } | Kind::Ahead { .. } => self.fetch(task, heard, cx),
+            Kind::Fetch { .. } | Kind::Fault { .. } | Kind::Ahead { .. } => {
+                self.fetch(task, heard, cx)
+            }
             Kind::Prepare { .. } => self.prepare(task, heard, cx),
             Kind::Truncate { size } => self.truncate(task, size, heard, cx),
             Kind::Sync { data_only } => self.sync(task, data_only, heard, cx),

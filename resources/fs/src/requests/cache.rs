@@ -63,17 +63,37 @@ pub(crate) struct Task<F> {
     pub alone: bool,
     /// How often it was begun anew.
     pub tries: u8,
+    /// Memory for a page that whoever asks has brought.
+    pub spare: Option<F>,
     pub job: Option<Box<Job>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Fetch { first: u32, end: u32 },
-    Ahead { page: u32 },
-    Prepare { from: u64, to: u64 },
-    Truncate { size: u64 },
-    Sync { data_only: bool },
-    WriteBack { of: ActivityId },
+    Fetch {
+        first: u32,
+        end: u32,
+    },
+    /// A page that is shown to a program.
+    Fault {
+        page: u32,
+    },
+    Ahead {
+        page: u32,
+    },
+    Prepare {
+        from: u64,
+        to: u64,
+    },
+    Truncate {
+        size: u64,
+    },
+    Sync {
+        data_only: bool,
+    },
+    WriteBack {
+        of: ActivityId,
+    },
     Evict,
     Release,
 }
@@ -121,6 +141,7 @@ impl<F: PageFrame> CacheRequest<F> {
             inside: false,
             alone: false,
             tries: 0,
+            spare: None,
             job: None,
         }))
     }
@@ -130,6 +151,18 @@ impl<F: PageFrame> CacheRequest<F> {
     pub fn fetch(file: Arc<CachedFile<F>>, first: u32, count: u32) -> Self {
         let end = first.saturating_add(count.min(MOST_PAGES));
         Self::task(file, Kind::Fetch { first, end })
+    }
+
+    /// A page is to be there that a program has touched where it has mapped the file; those
+    /// around it are fetched with it, and not waited for. Answered by `Done`. With memory for
+    /// the page, if whoever asks has waited for it.
+    #[must_use]
+    pub fn fault(file: Arc<CachedFile<F>>, page: u32, spare: Option<F>) -> Self {
+        let mut request = Self::task(file, Kind::Fault { page });
+        if let Ask::Task(task) = &mut request.0 {
+            task.spare = spare;
+        }
+        request
     }
 
     /// Who reads the file in order has come to this page. To be sent, not waited for.
@@ -224,6 +257,7 @@ impl<F: PageFrame> CacheRequest<F> {
         match &self.0 {
             Ask::Task(task) => match task.kind {
                 Kind::Fetch { .. } => "fetch",
+                Kind::Fault { .. } => "fault",
                 Kind::Ahead { .. } => "read ahead",
                 Kind::Prepare { .. } => "prepare",
                 Kind::Truncate { .. } => "truncate",
@@ -254,7 +288,7 @@ impl Kind {
     pub fn pages(self) -> (u32, u32) {
         match self {
             Self::Fetch { first, end } => (first, end),
-            Self::Ahead { page } => (page, page.saturating_add(1)),
+            Self::Ahead { page } | Self::Fault { page } => (page, page.saturating_add(1)),
             Self::Prepare { from, to } => (page_of(from), pages_for(to)),
             _ => (0, u32::MAX),
         }

@@ -165,6 +165,8 @@ impl Pool {
 }
 
 impl Frames<Frame> for Pool {
+    fn name(&self, _: &Frame, _: PageName) {}
+
     fn allocate(&self, who: ActivityId, _: PageName) -> Option<Frame> {
         let mut counts = self.0.lock().unwrap();
         let most = counts.most.get(&who).copied().unwrap_or(u64::MAX);
