@@ -23,7 +23,7 @@ use vortex_grid::{Core, CoreSpec, Frequency, Grid, GridSpec, Sampling};
 use vortex_machine::{Boot, Cpu};
 use vortex_resources::bill::{FileBill, ObjectKind, owner_of};
 use vortex_resources::files::FileSystem;
-use vortex_resources::memory::{AddressSpaces, REGION, Reclaimer};
+use vortex_resources::memory::{AddressSpaces, REGION, Reclaimer, Shows};
 use vortex_resources::monitor::{Monitor, Samples};
 use vortex_resources::process::signals::SIGNAL;
 use vortex_resources::process::{Allowance, Limits, Processes, Random, Registry, SEED};
@@ -225,6 +225,10 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
         }),
         threads,
     };
+    if let Some(wiring) = system.file_systems.get() {
+        let shows = Box::new(Shows(ports.memory));
+        wiring.showing.call_once(|| shows);
+    }
     system.ports.call_once(|| ports);
     let limits = config.activities.iter().zip(&names).map(|(activity, (_, id))| {
         let vortex_config::Limits { processes, threads, mappings, signals, .. } = activity.limits;

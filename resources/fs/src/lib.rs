@@ -40,9 +40,10 @@ mod ext2r;
 mod fcr;
 mod names;
 mod requests;
+mod shown;
 mod wiring;
 
-pub use cache::{CachedFile, Fetched, Files, Frames, Held, PAGE, PageFrame, PageName, Reading};
+pub use cache::{CachedFile, Fetched, Files, Frames, PAGE, PageFrame, PageName, Reading};
 pub use ext2r::{Ext2, Logic, Mounting, Next, Stop, Who, Write, Writing};
 pub use fcr::{FETCH, FETCH_BYTES, FETCH_TIME, FileCache};
 pub use names::{FileId, MountId, Time, Times};
@@ -50,6 +51,7 @@ pub use requests::{
     Answer, CacheReply, CacheRequest, Caller, Changes, Entries, Entry, Ext2Reply, Ext2Request,
     Mail, New, Object, Operating, Operation, Replace, Run, Served, Usage,
 };
+pub use shown::{Showing, Shown};
 pub use wiring::{Mounted, Ports, Wiring};
 
 #[cfg(test)]

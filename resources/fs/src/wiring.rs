@@ -6,6 +6,7 @@
 //!   memory multiplexor for such a frame become [`CacheRequest::reclaim`](crate::CacheRequest),
 //!   sent at the place that the order says.
 //! - The two resources, each with one core, and [`Wiring::ports`].
+//! - Where programs can map files, [`Wiring::showing`].
 //! - The first ticks: [`CacheRequest::tick`](crate::CacheRequest::tick) and
 //!   [`Ext2Request::Tick`](crate::Ext2Request::Tick), as roots of the infrastructure's on the
 //!   cores of these resources.
@@ -24,6 +25,7 @@ use crate::cache::{Files, Frames, PageFrame};
 use crate::ext2r::Ext2;
 use crate::fcr::FileCache;
 use crate::names::{MountId, Time};
+use crate::shown::Showing;
 
 /// The ports.
 pub struct Ports<M: Message, F: PageFrame> {
@@ -50,6 +52,8 @@ pub struct Mounted {
 pub struct Wiring<M: Message, F: PageFrame> {
     /// Set once, when the grid is built.
     pub ports: Once<Ports<M, F>>,
+    /// Who shows files' pages to programs, if anybody does; set once.
+    pub showing: Once<Box<dyn Showing<M, F>>>,
     /// Files with pages.
     pub files: Files<F>,
     pub(crate) frames: Box<dyn Frames<F>>,
@@ -71,7 +75,8 @@ impl<M: Message, F: PageFrame> Wiring<M, F> {
         says: fn(&str),
     ) -> Arc<Self> {
         let (ports, files, mounts) = (Once::new(), Files::default(), Mutex::default());
-        Arc::new(Self { ports, files, frames, mounts, clock, storage, says })
+        let showing = Once::new();
+        Arc::new(Self { ports, showing, files, frames, mounts, clock, storage, says })
     }
 
     /// What time it is.

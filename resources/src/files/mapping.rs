@@ -76,15 +76,13 @@ impl FileSystem {
             if object != Object::File {
                 return Err(Errno::ENODEV);
             }
-            if !shared {
-                let image = Self::pages(&mut images, root, caller, open, b"")?.map(Arc::new);
-                return Ok(image
-                    .map(|image| Mapping { backing: Backing::Mapped(image, 0), may_write: true }));
-            }
             let node = root.node(open)?;
-            if root.is_on_disk(&node) {
-                // Its pages cannot be one memory of all yet.
-                return Err(Errno::ENODEV);
+            if !shared || root.is_on_disk(&node) {
+                let may_write = !shared || writes;
+                let image = Self::pages(&mut images, root, caller, open, b"")?.map(Arc::new);
+                return Ok(
+                    image.map(|image| Mapping { backing: Backing::Mapped(image, 0), may_write })
+                );
             }
             let number = root.number(&node)?;
             let memory = match known.get(&number).and_then(Weak::upgrade) {

@@ -22,9 +22,11 @@ use super::pages::{clear, populate, show, sweep};
 use super::regions::Backing;
 use super::remap;
 use super::room::Patience;
+use super::shown_files::TakeShown;
 use super::shown_orders::ReclaimShown;
 use super::space::AddressSpace;
 use super::turn::Order;
+use crate::cache::CachedFile;
 use crate::files::{FileRequest, FilesId};
 use crate::graves::free_some;
 use crate::{Answer, Mail, System};
@@ -87,6 +89,8 @@ pub enum MemoryRequest {
     Reclaim(Reclaim),
     /// A frame of a page is asked back that spaces show, of a file or of shared memory.
     ReclaimShown(ReclaimShown),
+    /// Pages of a file on a disk are taken from all who show them.
+    TakeShown(Box<TakeShown>),
 }
 
 impl MemoryRequest {
@@ -98,6 +102,7 @@ impl MemoryRequest {
             Self::Release { .. } => "release",
             Self::Reclaim(_) => "reclaim",
             Self::ReclaimShown(_) => "reclaim a shown",
+            Self::TakeShown(_) => "take a shown",
         }
     }
 
@@ -108,13 +113,13 @@ impl MemoryRequest {
             | Self::Call { space, .. }
             | Self::Release { space, .. }
             | Self::Copy { from: space, .. } => Some(space),
-            Self::Reclaim(_) | Self::ReclaimShown(_) => None,
+            Self::Reclaim(_) | Self::ReclaimShown(_) | Self::TakeShown(_) => None,
         }
     }
 }
 
 /// What is left of a call beside what it is about now.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Rest {
     /// The file that it maps, while it looks for room.
     file: Option<Box<Mapping>>,
@@ -122,6 +127,8 @@ pub struct Rest {
     call: Option<abi::Memory>,
     /// What its earlier parts answer, if that is no success.
     answer: Option<u64>,
+    /// The file that is being synced, and how many errors it had before.
+    pub(super) syncing: Option<(Arc<CachedFile>, u32)>,
 }
 
 /// How far a call has come.
@@ -146,6 +153,8 @@ pub enum Stage {
     Populating(u64, u64, Access, u64),
     /// Pages are still to get these rights.
     Protecting(u64, u64, Access),
+    /// Files that are shown from the first address to the second are still to be synced.
+    Syncing(u64, u64),
     /// Other cores must have seen the change; what is answered then.
     Settling(u64),
 }
@@ -277,6 +286,7 @@ impl AddressSpaces {
             }
             MemoryRequest::Reclaim(order) => self.reclaim(order, cx),
             MemoryRequest::ReclaimShown(order) => self.reclaim_shown(order, cx),
+            MemoryRequest::TakeShown(take) => self.take_shown(take, cx),
         }
     }
 }
@@ -294,7 +304,7 @@ impl AddressSpaces {
         }
     }
 
-    fn call(
+    pub(super) fn call(
         &self,
         space: &AddressSpace,
         call: &mut abi::Memory,
@@ -358,6 +368,13 @@ impl AddressSpaces {
             },
             Stage::Protecting(at, end, access) => match sweep(space, at, end, Some(access)) {
                 Some(at) => *stage = Stage::Protecting(at, end, access),
+                None => *stage = Stage::Settling(0),
+            },
+            Stage::Syncing(at, end) => match space.regions.lock().of_disk(at, end) {
+                Some((file, next)) => {
+                    *stage = Stage::Syncing(next, end);
+                    return self.sync(file, rest.get_or_insert_default(), cx);
+                }
                 None => *stage = Stage::Settling(0),
             },
             Stage::Settling(_) => {

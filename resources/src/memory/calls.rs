@@ -149,9 +149,14 @@ pub(super) fn begin(
             if wrong {
                 return Err(Errno::EINVAL);
             }
-            // A mapping and its file are one memory: there is nothing to write back.
+            // A mapping and its file are one memory: only where that is on a disk there is
+            // something to write back.
             let there = space.regions.lock().all(start, end, |_| true);
-            if there { Ok(Stage::Settling(0)) } else { Err(Errno::ENOMEM) }
+            match there {
+                true if flags & MS_SYNC != 0 => Ok(Stage::Syncing(start, end)),
+                true => Ok(Stage::Settling(0)),
+                false => Err(Errno::ENOMEM),
+            }
         }
         Memory::Madvise { address, length, advice } => {
             let (start, end) = range(address, length)?;

@@ -229,7 +229,7 @@ impl AddressSpaces {
         let MemoryRequest::Fault { reading, .. } = request else { return Outcome::Done };
         let (asks, reads) = match wants {
             Wants::Disk(asks, reads) => (asks, reads),
-            Wants::File(Wanted { file, page }, frame) => {
+            Wants::File(Wanted { file, page, .. }, frame) => {
                 cx.allocated(Frames::new(1));
                 let fault = CacheRequest::fault(file, page, Some(CacheFrame(frame)));
                 let ports = self.system.file_systems.get().and_then(|wiring| wiring.ports.get());

@@ -15,7 +15,7 @@ use super::huge;
 use super::regions::{Backing, Region};
 use super::space::{AddressSpace, Layout};
 use super::swap::{Place, Read, ReadError};
-use crate::cache::CachedFile;
+use crate::cache::{CacheFrame, CachedFile};
 use crate::files::{Image, NoFrame};
 use crate::storage::VolumeRequest;
 
@@ -42,6 +42,8 @@ pub struct Wanted {
     pub file: Arc<CachedFile>,
     /// Which page.
     pub page: u32,
+    /// It is to be written to, together with all who map the file so.
+    pub write: bool,
 }
 
 /// A page that is read from a disk, and its frame.
@@ -153,7 +155,8 @@ pub fn wanted(space: &AddressSpace, address: u64, access: Access) -> Option<Want
     let file = image.on_disk()?;
     let allowed =
         region.access.allows(access) || access == Access::Read && region.access != Access::None;
-    if !allowed || space.space.look(page).is_some() || space.away.has(page) {
+    let write = access == Access::Write && region.shared;
+    if !allowed || !write && space.space.look(page).is_some() || space.away.has(page) {
         return None;
     }
     let at = from.saturating_add((page - start) as i64);
@@ -161,8 +164,9 @@ pub fn wanted(space: &AddressSpace, address: u64, access: Access) -> Option<Want
     let (first, last) = (u64::try_from(at).unwrap_or(0), at.saturating_add(PAGE as i64 - 1));
     let end = image.size().min(u64::try_from(last).ok()?.saturating_add(1));
     let mut pages = first / PAGE_U64..end.div_ceil(PAGE_U64);
-    let page = pages.find_map(|page| u32::try_from(page).ok().filter(|&page| !file.has(page)))?;
-    Some(Wanted { file: file.clone(), page })
+    let is_there = |page| if write { file.is_ready(page) } else { file.has(page) };
+    let page = pages.find_map(|page| u32::try_from(page).ok().filter(|&page| !is_there(page)))?;
+    Some(Wanted { file: file.clone(), page, write })
 }
 
 struct Fault<'a> {
@@ -177,8 +181,11 @@ struct Fault<'a> {
 impl Fault<'_> {
     /// There is a frame, with fewer rights.
     fn present(&self, look: &Look, access: Access) -> Result<Mend, FaultError> {
+        if access == Access::Write && self.region.is_of_disk() {
+            return self.hold(Some(&look.frame));
+        }
         let (frame, holds) = (&look.frame, || self.layout.holds());
-        let own = self.region.shared || look.sole;
+        let own = self.region.shared && !self.region.is_of_disk() || look.sole;
         if access == Access::Write {
             self.written();
         }
@@ -257,12 +264,48 @@ impl Fault<'_> {
                 if from + at >= size {
                     return Err(FaultError::Beyond);
                 }
+                if access == Access::Write && self.region.is_of_disk() {
+                    return self.hold(None);
+                }
                 return self.file(image, size, *from as i64, access);
             }
             Backing::File(image, end, from) => return self.file(image, *end, *from, access),
         };
         let frame = frame.ok_or(FaultError::NoMemory)?;
         self.put(self.page, &mut [Some(frame)], rights, 1)
+    }
+
+    /// A page of a file on a disk is to be written to by this mapping, together with all who map
+    /// it so: in place of what is `found` there, if anything is.
+    fn hold(&self, found: Option<&Frame>) -> Result<Mend, FaultError> {
+        let Backing::Mapped(image, from) = &self.region.backing else { return Ok(Mend::Late) };
+        let Some(file) = image.on_disk() else { return Ok(Mend::Late) };
+        let at = from + (self.page - self.start);
+        if at >= file.size() {
+            return Err(FaultError::Beyond);
+        }
+        let page = u32::try_from(at / PAGE_U64).map_err(|_| FaultError::Beyond)?;
+        let owner = self.owner();
+        let Some(CacheFrame(frame)) = file.hold(page, owner) else {
+            return Ok(Mend::Fetch(Wanted { file: file.clone(), page, write: true }));
+        };
+        if !frame.share_with(owner) {
+            return Err(FaultError::NoMemory);
+        }
+        match found {
+            Some(found) if *found == frame => {
+                self.widen(found, Access::Write, || self.layout.holds())
+            }
+            Some(found) => {
+                let (page, holds) = (self.page, || self.layout.holds());
+                let put = self.space.space.replace(page, found, frame, Access::Write, holds);
+                match put.map_err(|_| FaultError::NoMemory)? {
+                    true => Ok(Mend::Done(0)),
+                    false => Ok(Mend::Late),
+                }
+            }
+            None => self.put(self.page, &mut [Some(frame)], Access::Write, 0),
+        }
     }
 
     /// Whether 2 MiB could come at once.
@@ -352,7 +395,9 @@ impl Fault<'_> {
 #[cold]
 fn is_none(image: &Image, why: NoFrame) -> Result<Mend, FaultError> {
     match (why, image.on_disk()) {
-        (NoFrame::Absent(page), Some(file)) => Ok(Mend::Fetch(Wanted { file: file.clone(), page })),
+        (NoFrame::Absent(page), Some(file)) => {
+            Ok(Mend::Fetch(Wanted { file: file.clone(), page, write: false }))
+        }
         (NoFrame::Beyond, _) => Err(FaultError::Beyond),
         _ => Err(FaultError::NoMemory),
     }

@@ -34,7 +34,9 @@ pub(super) fn sweep(
         let (_, region) = space.region(at)?;
         let stop = region.end.min(end);
         work.begin_range();
-        let next = space.space.protect(at, stop, (access, !region.shared), &mut work);
+        // A file's pages on a disk become writable one by one, as they are touched.
+        let private = !region.shared || region.is_of_disk();
+        let next = space.space.protect(at, stop, (access, private), &mut work);
         if next.is_some() || stop >= end {
             return next;
         }

@@ -182,6 +182,20 @@ impl Region {
         }
     }
 
+    /// Whether it shows a file on a disk.
+    pub(super) fn shows_file(&self, file: &Arc<CachedFile>) -> bool {
+        match &self.backing {
+            Backing::File(image, ..) | Backing::Mapped(image, _) => image.is_of_cached(file),
+            Backing::Anonymous | Backing::Shared(..) => false,
+        }
+    }
+
+    /// Whether it is one memory with a file on a disk.
+    pub(super) fn is_of_disk(&self) -> bool {
+        let mapped = |image: &Arc<Image>| image.on_disk().is_some();
+        self.shared && matches!(&self.backing, Backing::Mapped(image, _) if mapped(image))
+    }
+
     /// Which page of a region that begins there shows this page of a source.
     fn shows(&self, start: u64, source: &Source, index: u64) -> Option<u64> {
         let (is_of, from) = match (&self.backing, source) {
@@ -285,6 +299,43 @@ impl Regions {
             }
         }
         (None, None)
+    }
+
+    /// The first region from an address on that shows a file on a disk, of no more than `left`
+    /// regions, which are less then: where it begins and ends, and the place of its first byte
+    /// in the file. And where to go on, if those were not the last.
+    #[must_use]
+    pub fn showing_file(
+        &self,
+        file: &Arc<CachedFile>,
+        from: u64,
+        left: &mut usize,
+    ) -> (Option<(u64, u64, i64)>, Option<u64>) {
+        for (&start, region) in self.by_start.range(from..) {
+            let Some(fewer) = left.checked_sub(1) else { return (None, Some(start)) };
+            *left = fewer;
+            let (image, at) = match &region.backing {
+                Backing::File(image, _, at) => (image, *at),
+                Backing::Mapped(image, at) => (image, i64::try_from(*at).unwrap_or(i64::MAX)),
+                _ => continue,
+            };
+            if image.is_of_cached(file) {
+                return (Some((start, region.end, at)), Some(region.end));
+            }
+        }
+        (None, None)
+    }
+
+    /// The first region between two addresses that is one memory with a file on a disk: that,
+    /// and where it ends.
+    #[must_use]
+    pub fn of_disk(&self, start: u64, end: u64) -> Option<(Arc<CachedFile>, u64)> {
+        let first = self.by_start.range(..=start).next_back();
+        let first = first.filter(|(_, region)| region.end > start).map_or(start, |(&at, _)| at);
+        let mut regions = self.by_start.range(first..end.max(first)).map(|(_, region)| region);
+        let region = regions.find(|region| region.is_of_disk())?;
+        let Backing::Mapped(image, _) = &region.backing else { return None };
+        Some((image.on_disk()?.clone(), region.end))
     }
 
     /// A page of the region that begins there was written.

@@ -51,8 +51,12 @@ impl Threads {
     /// Asks FCR for a page of a file.
     fn fetch(&self, wanted: Wanted, cx: &mut Cx<'_>) -> Option<vortex_grid::Trigger> {
         let ports = self.system.file_systems.get()?.ports.get()?;
-        let fault = CacheRequest::fault(wanted.file, wanted.page, None);
-        cx.request(ports.cache, Labels::NONE, fault).ok()
+        let Wanted { file, page, write } = wanted;
+        let request = match write {
+            true => CacheRequest::map_write(file, page),
+            false => CacheRequest::fault(file, page, None),
+        };
+        cx.request(ports.cache, Labels::NONE, request).ok()
     }
 
     /// Asks ASR for a page; of a file on a disk only where it is short of memory.
@@ -93,10 +97,11 @@ impl Threads {
             };
         };
         match cx.reply::<CacheReply>() {
-            Ok(Some(CacheReply::Done(Ok(())))) => Ok(Ok(())),
-            Ok(Some(CacheReply::Done(Err(Errno::ENOMEM)))) | Err(_) => {
-                Err(self.ask_memory(ready, (address, access, true), at, cx))
-            }
+            Ok(Some(CacheReply::Done(Ok(())) | CacheReply::Prepared(Ok(_)))) => Ok(Ok(())),
+            Ok(Some(
+                CacheReply::Done(Err(Errno::ENOMEM)) | CacheReply::Prepared(Err(Errno::ENOMEM)),
+            ))
+            | Err(_) => Err(self.ask_memory(ready, (address, access, true), at, cx)),
             _ => Ok(Err(FaultError::Device)),
         }
     }

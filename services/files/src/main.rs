@@ -8,6 +8,7 @@
 mod bytes;
 mod calls;
 mod fill;
+mod map;
 mod model;
 mod power;
 mod probe;
@@ -26,6 +27,7 @@ usage: files mount DISK PLACE | umount PLACE
        files fill PLACE | filled PLACE
        files read PATH
        files probe PLACE
+       files map PLACE
        files power PLACE --count N";
 
 /// Something is not as it must be.
@@ -46,7 +48,8 @@ fn main() {
         args.wrong("what is it to do, and where?");
     }
     match what.as_str() {
-        "mount" | "umount" | "work" | "tree" | "fill" | "filled" | "read" | "probe" | "power" => {
+        "mount" | "umount" | "work" | "tree" | "fill" | "filled" | "read" | "probe" | "map"
+        | "power" => {
             args.end();
         }
         other => args.wrong(&format!("'{other}' is not known")),
@@ -60,6 +63,7 @@ fn main() {
         "filled" => fill::filled(place),
         "read" => probe::read(place),
         "probe" => probe::all(place),
+        "map" => map::all(place),
         _ => power::run(place, count),
     }
     proc::exit(0);

@@ -303,25 +303,46 @@ impl<F: PageFrame> CachedFile<F> {
         (first, end.min(BLOCKS))
     }
 
-    /// Holds a page that programs can write to by a mapping: until it is let go it stays to be
-    /// written, on the bill of `who`, and goes to the disk whenever dirty pages do. It must be
-    /// prepared. `None` where it is not: then it must be prepared anew.
+    /// A page's memory, for a mapping by which programs can write to it: the page stays dirty
+    /// until nobody shows it any more, as far as the cache knows. It must have been made ready
+    /// ([`crate::CacheRequest::map_write`]); `None` where it is not, or not any more. What is
+    /// written while the disk is given the page is on the bill of `who`.
     #[must_use]
-    pub fn hold(&self, page: u32) -> Option<Held<F>> {
-        let start = u64::from(page).saturating_mul(PAGE_BYTES);
-        let left = self.size().saturating_sub(start).min(PAGE_BYTES);
-        let blocks = self.blocks_of(0, left as usize);
+    pub fn hold(&self, number: u32, who: ActivityId) -> Option<F> {
+        let blocks = self.blocks_to_end(number);
         let mut inner = self.inner.lock();
-        let page = inner.pages.get_mut(page).filter(|page| page.takes(blocks, false))?;
+        let round = inner.round;
+        let page = inner.pages.get_mut(number).filter(|page| page.takes(blocks, false))?;
         let frame = page.frame.clone()?;
-        page.users = page.users.checked_add(1)?;
-        Some(Held { frame, serial: page.serial })
+        (page.mapped, page.scribbled, page.used) = (true, true, true);
+        if page.state == State::Writing && page.again.is_none() {
+            page.again = page.dirtied.map(|before| Dirtied { by: who, round, ..before });
+        }
+        Some(frame)
     }
 
-    /// Lets a held page go; the last that was written to it is `who`'s.
-    pub fn let_go(&self, page: u32, held: &Held<F>, who: ActivityId, now: Cycles) {
-        let wrote = Wrote { by: who, since: now, bytes: 0, end: 0 };
-        self.put_back(page, held.serial, wrote);
+    /// Whether [`Self::hold`] would give a page.
+    #[must_use]
+    pub fn is_ready(&self, number: u32) -> bool {
+        let blocks = self.blocks_to_end(number);
+        let inner = self.inner.lock();
+        inner.pages.get(number).is_some_and(|page| page.takes(blocks, false))
+    }
+
+    /// Nobody shows a page any more by which programs can write to it, unless somebody beside
+    /// the cache has it: what was written is in it.
+    pub fn let_go(&self, number: u32) {
+        let mut inner = self.inner.lock();
+        if let Some(page) = inner.pages.get_mut(number) {
+            page.let_go();
+        }
+    }
+
+    /// The blocks of a page up to the file's end.
+    fn blocks_to_end(&self, page: u32) -> (usize, usize) {
+        let start = u64::from(page).saturating_mul(PAGE_BYTES);
+        let left = self.size().saturating_sub(start).min(PAGE_BYTES);
+        self.blocks_of(0, left as usize)
     }
 
     /// How many errors in writing it there were: what an open file begins with.
@@ -398,13 +419,6 @@ struct Wrote {
     bytes: usize,
     /// Where it ends in the file.
     end: u64,
-}
-
-/// A page that is held.
-pub struct Held<F> {
-    /// Its memory.
-    pub frame: F,
-    serial: u32,
 }
 
 impl<F> Inner<F> {

@@ -7,7 +7,7 @@ mod page;
 mod streams;
 mod table;
 
-pub use file::{CachedFile, Held, Reading};
+pub use file::{CachedFile, Reading};
 pub(crate) use file::{page_of, pages_for};
 pub use files::Files;
 pub use frame::{Frames, PAGE, PAGE_BYTES, PageFrame, PageName};

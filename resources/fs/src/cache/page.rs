@@ -71,6 +71,11 @@ pub struct Page<F> {
     pub again: Option<Dirtied>,
     /// Who are writing into it now.
     pub users: u16,
+    /// Programs may write to it by a mapping: so it stays dirty.
+    pub mapped: bool,
+    /// Or could since it went to the disk last: there may be more behind the file's end than
+    /// zeros.
+    pub scribbled: bool,
     /// Requests of FCR that it must stay for.
     pub pins: u16,
     /// It was read since somebody looked.
@@ -97,6 +102,8 @@ impl<F> Page<F> {
             dirtied: None,
             again: None,
             users: 0,
+            mapped: false,
+            scribbled: false,
             pins: 0,
             used: true,
             marks: false,
@@ -134,6 +141,13 @@ impl<F: PageFrame> Page<F> {
     /// Whether somebody beside the cache has its memory: shows it, or reads it this moment.
     pub fn is_shown(&self) -> bool {
         self.frame.as_ref().is_some_and(|frame| !frame.is_sole())
+    }
+
+    /// Programs cannot write to it by a mapping any more, if nobody beside the cache has it.
+    /// Whether that is so now.
+    pub fn let_go(&mut self) -> bool {
+        self.mapped &= self.is_shown();
+        !self.mapped
     }
 
     /// Whether it can be dropped at once. Who shows it would not see any more what is written

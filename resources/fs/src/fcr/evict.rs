@@ -88,7 +88,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let answer = |given| Outcome::Reply(CacheReply::Reclaimed(given));
         let Some(file) = self.wiring.files.numbered(name.file) else { return answer(true) };
         let leaves = file.with(|inner| {
-            let Some(page) = inner.pages.get(name.page) else { return Leaves::Gone };
+            let Some(page) = inner.pages.get_mut(name.page) else { return Leaves::Gone };
+            page.let_go();
             if page.is_idle() {
                 inner.pages.remove(name.page);
                 return Leaves::Gone;

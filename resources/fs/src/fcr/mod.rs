@@ -23,6 +23,7 @@ pub(crate) mod piece;
 mod pins;
 mod prepare;
 mod send;
+mod showing;
 mod sync;
 mod tick;
 mod truncate;

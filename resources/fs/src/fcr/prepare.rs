@@ -14,6 +14,7 @@ use super::pins::{pin, unpin};
 use super::work::Waits;
 use super::{Cx, FileCache, Heard, Next};
 use crate::cache::{CachedFile, Dirtied, PAGE_BYTES, Page, PageFrame, State, page_of, pages_for};
+use crate::names::Times;
 use crate::requests::{Answer, CacheReply, Kind, Mail, Operation, Run, Stage, Task};
 
 /// How often who has too much unwritten waits for less.
@@ -289,6 +290,11 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             task.job().begun = true;
             task.stage = Stage::Begin;
             return Outcome::Continue(At::beginning());
+        }
+        if task.maps {
+            let now = Some(self.wiring.time(cx.now()));
+            let times = Times { accessed: None, modified: now, changed: now };
+            task.file.touch(cx.activity(), times);
         }
         self.finish(task, CacheReply::Prepared(Ok(to)), cx)
     }

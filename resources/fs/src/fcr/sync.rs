@@ -5,7 +5,7 @@ use vortex_grid::{At, Labels, Outcome};
 
 use super::work::Waits;
 use super::{Cx, FileCache, Heard, Next, TRIES};
-use crate::cache::{CachedFile, PAGE_BYTES, PageFrame, page_of};
+use crate::cache::{CachedFile, Dirtied, PAGE_BYTES, PageFrame, page_of};
 use crate::names::{MountId, Times};
 use crate::requests::{CacheReply, CacheRequest, Kind, Mail, Operation, Stage, Task};
 
@@ -79,11 +79,15 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             }
             task.stage = Stage::Sending;
             let job = task.job();
-            (job.at, job.begun) = (0, false);
+            (job.at, job.taken, job.begun) = (0, 0, false);
         }
         let number = task.file.number();
         let mine = self.mine(number, cx);
-        let more = self.collect(task, |it| it.round <= round && mine.contains(&it.by), cx);
+        let meant = |it: &Dirtied| it.round <= round && mine.contains(&it.by);
+        if let Some(waits) = self.take_back(task, meant, cx) {
+            return Some(waits);
+        }
+        let more = self.collect(task, meant, cx);
         self.send(task, cx);
         if more || !task.job().pieces.is_empty() {
             return Some(Outcome::Continue(At::beginning()));

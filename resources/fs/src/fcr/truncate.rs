@@ -9,11 +9,13 @@ use vortex_grid::{At, Outcome};
 
 use super::fetch::{Claim, Look};
 use super::piece::clear_behind;
+use super::showing::Taken;
 use super::work::Waits;
 use super::{Cx, FileCache, Heard, Next};
 use crate::cache::{PAGE_BYTES, PageFrame, page_of, pages_for};
 use crate::names::Times;
 use crate::requests::{Answer, Mail, Operation, Stage, Task};
+use crate::shown::Shown;
 
 impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     pub(super) fn truncate(
@@ -106,6 +108,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 return self.again(task, cx);
             }
             let end = size.min(file.size());
+            task.job().begun = size < file.size();
             file.with(|inner| file.set_size(inner, size));
             let page = page_of(end);
             if !end.is_multiple_of(PAGE_BYTES) {
@@ -116,6 +119,12 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 self.mark(&file, page, cx.activity(), cx.now());
             }
             task.stage = Stage::Alone;
+        }
+        // Whoever shows what is behind the end does not any more.
+        if core::mem::take(&mut task.job().begun)
+            && let Some(asked) = self.ask_showing(task, Shown::From(pages_for(size)), cx)
+        {
+            return Outcome::Pending(asked, At::routine::<Taken>());
         }
         if self.drop_from(task, pages_for(size), cx) {
             return Outcome::Continue(At::beginning());

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use vortex_grid::{At, Labels, Outcome};
 use vortex_units::{ActivityId, Bytes};
 
+use super::piece::clear_behind;
 use super::work::Waits;
 use super::{Cx, FileCache, Heard, Next, SENDS};
 use crate::cache::{CachedFile, Dirtied, PageFrame, State};
@@ -54,6 +55,10 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                     continue;
                 }
                 page.state = State::Writing;
+                if page.scribbled && !page.mapped && page.users == 0 {
+                    page.scribbled = false;
+                    clear_behind(page.frame.as_ref(), number, file.size());
+                }
                 inner.dirty.remove(&number);
                 begun.push((number, dirtied.by));
                 let each = file.blocks_a_page();
@@ -115,7 +120,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             let new = match again {
                 _ if never_asked => Some(old),
                 Some(again) => Some(again),
-                None => (page.users > 0).then_some(held),
+                None => (page.users > 0 || page.mapped).then_some(held),
             };
             page.state = if new.is_some() { State::Dirty } else { State::Clean };
             page.dirtied = new;
@@ -158,7 +163,11 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                     task.stage = Stage::Sending;
                 }
                 Stage::Sending => {
-                    let more = self.collect(task, |dirtied| dirtied.by == of, cx);
+                    let meant = |dirtied: &Dirtied| dirtied.by == of;
+                    if let Some(waits) = self.take_back(task, meant, cx) {
+                        return waits;
+                    }
+                    let more = self.collect(task, meant, cx);
                     self.send(task, cx);
                     if more || !task.job().pieces.is_empty() {
                         return Outcome::Continue(At::beginning());

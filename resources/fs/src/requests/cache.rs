@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use vortex_abi::Errno;
 use vortex_units::ActivityId;
 
-use crate::cache::{CachedFile, PageFrame, PageName, page_of, pages_for};
+use crate::cache::{CachedFile, PAGE_BYTES, PageFrame, PageName, page_of, pages_for};
 use crate::fcr::Piece;
 use crate::names::MountId;
 
@@ -63,6 +63,8 @@ pub(crate) struct Task<F> {
     pub alone: bool,
     /// How often it was begun anew.
     pub tries: u8,
+    /// What is prepared is written to by a mapping.
+    pub maps: bool,
     /// Memory for a page that whoever asks has brought.
     pub spare: Option<F>,
     pub job: Option<Box<Job>>,
@@ -125,6 +127,8 @@ pub(crate) struct Job {
     pub at: u32,
     /// Something was begun in this walk; of a write, that what is before it is seen to.
     pub begun: bool,
+    /// Pages before this one are not written to by mappings while it goes on.
+    pub taken: u32,
     /// How often it has waited for fewer dirty pages.
     pub waited: u8,
     /// The size that EXT2R is being told.
@@ -141,6 +145,7 @@ impl<F: PageFrame> CacheRequest<F> {
             inside: false,
             alone: false,
             tries: 0,
+            maps: false,
             spare: None,
             job: None,
         }))
@@ -178,6 +183,22 @@ impl<F: PageFrame> CacheRequest<F> {
     pub fn prepare(file: Arc<CachedFile<F>>, from: u64, to: u64) -> Self {
         let to = to.min(from.saturating_add(MOST_BYTES));
         Self::task(file, Kind::Prepare { from, to })
+    }
+
+    /// A page is going to be written to by a mapping: it is fetched, and its blocks up to the
+    /// file's end get places. Answered by `Prepared`. Then [`CachedFile::hold`]; where that
+    /// gives nothing, the same again.
+    #[must_use]
+    pub fn map_write(file: Arc<CachedFile<F>>, page: u32) -> Self {
+        let start = u64::from(page).saturating_mul(PAGE_BYTES);
+        let end = file.size().min(start.saturating_add(PAGE_BYTES));
+        // Not from its first byte on: so it is not taken to be written in whole.
+        let from = start.saturating_add(1);
+        let mut request = Self::prepare(file, from, end.max(from.saturating_add(1)));
+        if let Ask::Task(task) = &mut request.0 {
+            task.maps = true;
+        }
+        request
     }
 
     /// The file is to have this size. Answered by `Done`.

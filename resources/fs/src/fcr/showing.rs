@@ -1,0 +1,84 @@
+//! Pages that programs are shown, taken back where that must be: before they go to the disk, if
+//! programs can write to them, and behind the end of a file that becomes shorter.
+//!
+//! A page to which a program can write by a mapping stays dirty (`Page::mapped`) until nobody
+//! beside the cache has it. That is seen by its memory alone: whoever shows it, and a call that
+//! works on it, has a handle of that. So nothing need be said where a mapping ends.
+
+use alloc::vec::Vec;
+
+use vortex_grid::{At, Continuation, Outcome, Trigger};
+
+use super::{Cx, FileCache, Next};
+use crate::cache::{Dirtied, PageFrame};
+use crate::requests::{Ask, CacheRequest, Mail, Task};
+use crate::shown::Shown;
+
+/// Dirty pages looked at in one run: as many as are collected at least.
+const LOOKS: u32 = 96;
+/// Pages that are asked for together.
+const PAGES: usize = 16;
+
+impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
+    /// The dirty pages that are meant, from where the walk is, are not to be written to by
+    /// mappings while the disk is given them. `None` if they are not; else what the task returns
+    /// with until those who show them have been asked. Pages that somebody keeps all the same
+    /// are written, and stay dirty.
+    pub(super) fn take_back(
+        &mut self,
+        task: &mut Task<F>,
+        is_meant: impl Fn(&Dirtied) -> bool,
+        cx: &mut Cx<'_, M>,
+    ) -> Option<Next<M, F>> {
+        let from = task.job().at.max(task.job().taken);
+        let (pages, next) = task.file.with(|inner| {
+            let (mut shown, mut next) = (Vec::new(), from);
+            let mut looks = LOOKS;
+            for &number in inner.dirty.range(from..) {
+                if looks == 0 || shown.len() == PAGES {
+                    break;
+                }
+                looks = looks.saturating_sub(1);
+                next = number.saturating_add(1);
+                let Some(page) = inner.pages.get_mut(number) else { continue };
+                let meant = page.mapped && page.dirtied.as_ref().is_some_and(&is_meant);
+                if meant && !page.let_go() && shown.try_reserve(1).is_ok() {
+                    shown.push(number);
+                }
+            }
+            (shown, next)
+        });
+        task.job().taken = next;
+        if pages.is_empty() {
+            return None;
+        }
+        let asked = self.ask_showing(task, Shown::Pages(pages), cx)?;
+        Some(Outcome::Pending(asked, At::routine::<Taken>()))
+    }
+
+    /// Asks those who show a file's pages to programs.
+    pub(super) fn ask_showing(
+        &self,
+        task: &Task<F>,
+        what: Shown,
+        cx: &mut Cx<'_, M>,
+    ) -> Option<Trigger> {
+        self.wiring.showing.get()?.take(task.file.clone(), what, cx)
+    }
+}
+
+/// Those who show pages have answered.
+pub(super) struct Taken;
+
+impl<M: Mail<F>, F: PageFrame> Continuation<M, FileCache<M, F>> for Taken {
+    fn resume(
+        cache: &mut FileCache<M, F>,
+        request: &mut CacheRequest<F>,
+        cx: &mut Cx<'_, M>,
+    ) -> Next<M, F> {
+        match &mut request.0 {
+            Ask::Task(task) => cache.step(task, None, cx),
+            _ => Outcome::Done,
+        }
+    }
+}

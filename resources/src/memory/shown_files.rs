@@ -1,0 +1,167 @@
+//! Pages of files on disks that FCR has taken from those who show them: before they go to the
+//! disk, where programs can write to them, and behind a file's new end.
+//!
+//! Spaces are found by their regions, as for an order ([`super::shown_orders`]), and are changed
+//! beside all else that ASR does to them: so each page is looked at again under the tables' lock.
+//!
+//! # Invariants
+//! A fault that has looked the file up before, and puts its page later, sees that the space was
+//! changed: it looks again.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use vortex_fs::{Showing, Shown};
+use vortex_grid::{At, Context, Labels, Outcome, Port, Trigger};
+use vortex_machine::{Frame, PAGE, Withdrawn};
+
+use super::asr::{AddressSpaces, MemoryRequest};
+use super::faults::poke;
+use super::space::AddressSpace;
+use crate::cache::{CacheFrame, CachedFile};
+use crate::{Answer, Mail};
+
+const PAGE_U64: u64 = PAGE as u64;
+/// Spaces, regions of all of them together, and pages, that are looked at in one run.
+const SLICE: usize = 16;
+const REGIONS: usize = 256;
+const PAGES: usize = 64;
+/// How often a page is looked at whose space others change meanwhile.
+const TRIES: usize = 1_000;
+
+/// What is to be taken from all spaces, and how far that has come.
+pub struct TakeShown {
+    file: Arc<CachedFile>,
+    what: Shown,
+    /// The space to look at next, by its activity's place and its number, and from which
+    /// address on.
+    at: (usize, u64, u64),
+    /// What is left of a region of it.
+    within: Option<(u64, u64, i64)>,
+    /// A space of which something was taken: some cores may still reach it there.
+    left: Option<Arc<AddressSpace>>,
+    /// What was taken of it, until then.
+    held: Vec<Frame>,
+}
+
+impl TakeShown {
+    /// Takes what comes next. Whether that were all.
+    fn take(&mut self) -> bool {
+        let mut left = REGIONS;
+        for _ in 0..SLICE {
+            let (owner, number, at) = self.at;
+            let Some(space) = AddressSpace::after(owner, number) else { return true };
+            let own = (space.space.owner().index(), space.number);
+            if own != (owner, number) {
+                (self.at, self.within) = ((own.0, own.1, 0), None);
+            }
+            let from = if own == (owner, number) { at } else { 0 };
+            let next = match self.within.take() {
+                Some(region) => (Some(region), Some(region.1)),
+                None => space.regions.lock().showing_file(&self.file, from, &mut left),
+            };
+            if let Some(region) = next.0 {
+                // Whoever is about to show a page there looks again.
+                space.changed();
+                self.within = self.take_of(&space, region);
+                self.left = Some(space);
+            }
+            let (owner, number) = own;
+            self.at = match (self.within, next.1) {
+                (Some(_), _) => (owner, number, self.at.2),
+                (None, Some(next)) => (owner, number, next),
+                (None, None) => (owner, number.saturating_add(1), 0),
+            };
+            if self.left.is_some() || left == 0 {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// Takes pages of a region. What is left of it, if that is too much for this run.
+    fn take_of(
+        &mut self,
+        space: &AddressSpace,
+        (start, end, first): (u64, u64, i64),
+    ) -> Option<(u64, u64, i64)> {
+        let place = |page: u32| {
+            let at = i64::from(page).saturating_mul(PAGE as i64).saturating_sub(first);
+            start.saturating_add_signed(at) & !(PAGE_U64 - 1)
+        };
+        if let Shown::Pages(wanted) = &self.what {
+            let places: Vec<u64> = wanted.iter().map(|&page| place(page)).collect();
+            for at in places.into_iter().filter(|at| (start..end).contains(at)) {
+                self.take_page(space, at);
+            }
+            return None;
+        }
+        let Shown::From(page) = self.what else { return None };
+        let mut at = place(page).clamp(start, end);
+        for _ in 0..PAGES {
+            if at >= end {
+                return None;
+            }
+            self.take_page(space, at);
+            let _all = space.away.discard(at, at + PAGE_U64);
+            at += PAGE_U64;
+        }
+        (at < end).then(|| (at, end, first.saturating_add_unsigned(at - start)))
+    }
+
+    /// Takes whatever is at a page, as long as a region is there that shows the file.
+    fn take_page(&mut self, space: &AddressSpace, at: u64) {
+        for _ in 0..TRIES {
+            let layout = space.layout();
+            let shows = space.region(at).is_some_and(|(_, region)| region.shows_file(&self.file));
+            let Some((frame, _)) = space.space.get(at).filter(|_| shows) else { return };
+            match space.space.withdraw(at, frame.id(), true, || layout.holds(), || {}) {
+                Withdrawn::Taken(frame) => return self.held.push(frame),
+                // Regions were changed meanwhile, these or others.
+                Withdrawn::Gone | Withdrawn::Busy => {}
+            }
+        }
+    }
+}
+
+impl AddressSpaces {
+    /// Takes a slice.
+    pub(super) fn take_shown(
+        &self,
+        take: &mut TakeShown,
+        cx: &mut Context<'_, Mail>,
+    ) -> Outcome<Mail, Self> {
+        if let Some(space) = &take.left {
+            if !space.space.is_current() {
+                poke(space, cx);
+                return Outcome::Continue(At::beginning());
+            }
+            take.left = None;
+            take.held.clear();
+        }
+        if !take.take() {
+            return Outcome::Continue(At::beginning());
+        }
+        if let Shown::Pages(pages) = &take.what {
+            pages.iter().for_each(|&page| take.file.let_go(page));
+        }
+        Outcome::Reply(Answer::Call(Ok(0)))
+    }
+}
+
+/// How FCR asks ASR.
+pub struct Shows(pub Port<AddressSpaces>);
+
+impl Showing<Mail, CacheFrame> for Shows {
+    fn take(
+        &self,
+        file: Arc<CachedFile>,
+        what: Shown,
+        cx: &mut Context<'_, Mail>,
+    ) -> Option<Trigger> {
+        let at = (0, 0, 0);
+        let take = TakeShown { file, what, at, within: None, left: None, held: Vec::new() };
+        cx.request(self.0, Labels::NONE, MemoryRequest::TakeShown(Box::new(take))).ok()
+    }
+}
