@@ -10,11 +10,14 @@ use vortex_abi::Errno;
 use vortex_files::{Ask, Then, Told, Walks};
 use vortex_fs::Served;
 use vortex_grid::{At, Continuation, Kept, Labels, Outcome};
+use vortex_machine::{Frame, Use};
 
 use super::below::Below;
 use super::calls::Cx;
 use super::request::FileRequest;
 use super::resource::{FileSystem, Next};
+use crate::cache::CacheFrame;
+use crate::memory::{Patience, with_room};
 use crate::process::Pid;
 use crate::{Answer, Mail};
 
@@ -36,6 +39,16 @@ pub(super) struct Asking {
     pub ask: Ask,
     waits: Option<(Kept<Mail>, For)>,
     stage: Stage,
+    /// How often it has waited for memory for pages, and what it got.
+    waited: Patience,
+    spare: Option<CacheFrame>,
+}
+
+impl Asking {
+    fn new(ask: Ask, waits: Option<(Kept<Mail>, For)>) -> Box<Self> {
+        let (stage, waited, spare) = (Stage::First, Patience::default(), None);
+        Box::new(Self { ask, waits, stage, waited, spare })
+    }
 }
 
 /// How far a question has come that is several for those below.
@@ -74,9 +87,7 @@ impl FileSystem {
             self.is_not_asked(ask);
             return Outcome::Reply(of.failed(Errno::ENOMEM));
         };
-        match self
-            .send_ask(Box::new(Asking { ask, waits: Some((kept, of)), stage: Stage::First }), cx)
-        {
+        match self.send_ask(Asking::new(ask, Some((kept, of))), cx) {
             Ok(()) => Outcome::Kept,
             Err(asking) => {
                 self.is_not_asked(asking.ask);
@@ -105,8 +116,7 @@ impl FileSystem {
     #[cold]
     pub(super) fn ask_later(&mut self, cx: &mut Cx<'_>) {
         if let Some(ask) = self.root.take_later()
-            && let Err(asking) =
-                self.send_ask(Box::new(Asking { ask, waits: None, stage: Stage::First }), cx)
+            && let Err(asking) = self.send_ask(Asking::new(ask, None), cx)
         {
             // Another time.
             self.root.ask_later(asking.ask);
@@ -115,14 +125,16 @@ impl FileSystem {
 
     /// Asks, and waits.
     pub(super) fn ask(&mut self, number: u64, cx: &mut Cx<'_>) -> Next {
-        let Some(asking) = self.asks.get(&number) else { return Outcome::Done };
+        let Some(asking) = self.asks.get_mut(&number) else { return Outcome::Done };
+        let spare = asking.spare.take();
         // What was asked before is answered before.
         if matches!(asking.ask, Ask::Unmount { .. })
             && (self.asks.range(..number).next().is_some() || self.root.has_later())
         {
             return Outcome::Continue(At::beginning());
         }
-        match self.ask_below(&asking.ask, cx) {
+        let Some(asking) = self.asks.get(&number) else { return Outcome::Done };
+        match self.ask_below(&asking.ask, spare, cx) {
             Ok(trigger) => Outcome::Pending(trigger, At::routine::<Answered>()),
             Err(error) => self.is_told(number, Err(error), cx),
         }
@@ -180,11 +192,42 @@ impl Continuation<Mail, FileSystem> for Answered {
                 }
                 return Outcome::Pending(trigger, At::routine::<Self>());
             }
+            Err(Errno::ENOMEM) => match files.wait_for_pages(*number, cx) {
+                Some(waits) => return waits,
+                None => Err(Errno::ENOMEM),
+            },
             Err(error) => Err(error),
         };
         let next = files.is_told(*number, told, cx);
         files.after(cx);
         next
+    }
+}
+
+impl FileSystem {
+    /// There was no memory for pages of a file: it is waited for, as for a fault. `None` where
+    /// that has been done often enough, or nobody waits for the answer.
+    fn wait_for_pages(&mut self, number: u64, cx: &mut Cx<'_>) -> Option<Next> {
+        let asking = self.asks.get_mut(&number)?;
+        let pages = matches!(asking.ask, Ask::Fetch { .. } | Ask::Prepare { .. });
+        asking.waits.as_ref().filter(|_| pages)?;
+        let room = asking.waited.wait(&self.system, cx.activity(), cx)?;
+        Some(Outcome::Pending(room, At::routine::<HasRoom>()))
+    }
+}
+
+/// What was waited for is there, or there is nothing to be had.
+struct HasRoom;
+
+impl Continuation<Mail, FileSystem> for HasRoom {
+    fn resume(files: &mut FileSystem, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
+        let FileRequest::Ask(number, _) = request else { return Outcome::Done };
+        let system = files.system.clone();
+        let spare = with_room(&system, cx, |cx| Frame::zeroed_for(cx.activity(), Use::Cache));
+        if let Some(asking) = files.asks.get_mut(number) {
+            asking.spare = spare.map(CacheFrame);
+        }
+        files.ask(*number, cx)
     }
 }
 

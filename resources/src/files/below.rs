@@ -20,7 +20,9 @@ use super::asks::Stage;
 use super::calls::Cx;
 use super::disks::volume_of;
 use super::resource::FileSystem;
-use crate::cache::{CacheReply, CacheRequest, Contents, Ext2Reply, Ext2Request, Wiring};
+use crate::cache::{
+    CacheFrame, CacheReply, CacheRequest, Contents, Ext2Reply, Ext2Request, Wiring,
+};
 
 /// The kind of a mode's bits.
 const KIND: u32 = 0o170_000;
@@ -62,14 +64,15 @@ impl FileSystem {
         cx.request(ports.cache, Labels::NONE, request).map_err(|_| Errno::ENOMEM)
     }
 
-    /// Asks those below.
-    pub(super) fn ask_below(&self, ask: &Ask, cx: &mut Cx<'_>) -> Asked {
+    /// Asks those below; for pages with memory for one, if that was waited for.
+    pub(super) fn ask_below(&self, ask: &Ask, spare: Option<CacheFrame>, cx: &mut Cx<'_>) -> Asked {
         let nobody = Caller::default();
         match ask {
             Ask::Fetch { file, from, bytes, .. } => {
                 let (first, end) = (from / PAGE_BYTES, from.saturating_add(*bytes));
                 let count = page(end.div_ceil(PAGE_BYTES).saturating_sub(first))?;
-                self.ask_cache(CacheRequest::fetch(contents(file)?, page(first)?, count), cx)
+                let fetch = CacheRequest::fetch(contents(file)?, page(first)?, count);
+                self.ask_cache(fetch.bring(spare), cx)
             }
             Ask::Ahead { file, from, .. } => {
                 let file = contents(file)?;
@@ -77,7 +80,8 @@ impl FileSystem {
             }
             Ask::Prepare { file, from, bytes, .. } => {
                 let to = from.saturating_add(*bytes);
-                self.ask_cache(CacheRequest::prepare(contents(file)?, *from, to), cx)
+                let prepare = CacheRequest::prepare(contents(file)?, *from, to);
+                self.ask_cache(prepare.bring(spare), cx)
             }
             Ask::Resize { file, size, .. } => {
                 self.ask_cache(CacheRequest::truncate(contents(file)?, *size), cx)

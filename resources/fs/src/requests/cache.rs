@@ -163,11 +163,7 @@ impl<F: PageFrame> CacheRequest<F> {
     /// the page, if whoever asks has waited for it.
     #[must_use]
     pub fn fault(file: Arc<CachedFile<F>>, page: u32, spare: Option<F>) -> Self {
-        let mut request = Self::task(file, Kind::Fault { page });
-        if let Ask::Task(task) = &mut request.0 {
-            task.spare = spare;
-        }
-        request
+        Self::task(file, Kind::Fault { page }).bring(spare)
     }
 
     /// Who reads the file in order has come to this page. To be sent, not waited for.
@@ -199,6 +195,15 @@ impl<F: PageFrame> CacheRequest<F> {
             task.maps = true;
         }
         request
+    }
+
+    /// The same, with memory for a page, if whoever asks has waited for it.
+    #[must_use]
+    pub fn bring(mut self, spare: Option<F>) -> Self {
+        if let Ask::Task(task) = &mut self.0 {
+            task.spare = spare;
+        }
+        self
     }
 
     /// The file is to have this size. Answered by `Done`.
