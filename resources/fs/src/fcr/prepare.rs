@@ -175,7 +175,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let runs = match heard {
             Some(Ok(Answer::Runs(runs))) => runs,
             // Not all of it has room: perhaps less has.
-            Some(Err(Errno::ENOSPC)) if end.saturating_sub(first) > 1 => {
+            Some(Err(Errno::ENOSPC)) if end.saturating_sub(first) > 1 && !task.maps => {
                 self.abandon(task, Errno::ENOSPC, cx);
                 let half = first.saturating_add(end.saturating_sub(first) / 2);
                 let to = u64::from(half).saturating_mul(u64::from(block));
@@ -192,7 +192,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             return self.send_pieces(task, cx);
         }
         if let Some(without) = first_without(&runs, first, end) {
-            if without == first {
+            // A page that is mapped is written to anywhere.
+            if without == first || task.maps {
                 return self.failed(task, Errno::ENOSPC, cx);
             }
             let to = u64::from(without).saturating_mul(u64::from(block));

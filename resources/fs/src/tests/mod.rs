@@ -9,4 +9,5 @@ mod model;
 mod programs;
 mod ram;
 mod shares;
+mod shown;
 mod world;

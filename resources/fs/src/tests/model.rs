@@ -20,6 +20,8 @@ struct Model {
     who: Vec<ActivityId>,
     block: usize,
     blocks: u32,
+    /// Some of what is written is written by mappings, of which there are so many pages at most.
+    maps: usize,
 }
 
 impl Model {
@@ -43,7 +45,7 @@ impl Model {
             files.push((ino, world.file(ino, block as u32, 0), Vec::new()));
         }
         shared.0.lock().unwrap().moody = true;
-        Self { world, shared, files, who, block, blocks }
+        Self { world, shared, files, who, block, blocks, maps: 0 }
     }
 
     /// Any of them does something with a file of its own, all at the same time.
@@ -51,8 +53,11 @@ impl Model {
         let mut asked: Vec<(usize, usize, Vec<u8>)> = Vec::new();
         for file in 0..self.files.len() {
             let world = &mut self.world;
-            let (which, at, bytes) =
-                (world.random(13), world.random(45 * 4096), world.random(50_000));
+            let (which, at, bytes) = (
+                world.random(if self.maps > 0 { 18 } else { 13 }),
+                world.random(45 * 4096),
+                world.random(50_000),
+            );
             let at = if world.random(3) == 0 { at / 4096 * 4096 } else { at };
             let bytes = if world.random(3) == 0 { bytes / 4096 * 4096 } else { bytes } as usize + 1;
             let who = self.who[world.random(3) as usize];
@@ -80,6 +85,14 @@ impl Model {
                 9 => (Do::Sync(handle, world.random(2) == 0), Vec::new()),
                 10 => (Do::Evict(handle), Vec::new()),
                 11 => (Do::EvictActivity(who), Vec::new()),
+                13.. => {
+                    let at = at.min((model.len() as u64).saturating_sub(1));
+                    let within = (at % PAGE as u64) as usize;
+                    let count = bytes.min(PAGE - within).min(model.len() - at as usize);
+                    let data = vec![world.random(255) as u8; count];
+                    model[at as usize..][..count].copy_from_slice(&data);
+                    (Do::MapWrite { file: handle, at, bytes: data }, Vec::new())
+                }
                 _ => {
                     let page = world.random(45) as u32;
                     let name = crate::PageName { file: handle.number(), page };
@@ -89,6 +102,13 @@ impl Model {
             let number = self.world.ask(who, what);
             asked.push((number, file, expected));
         }
+        // Some mappings end.
+        let ends = |at: &mut usize| {
+            *at += 1;
+            *at > self.maps
+        };
+        let mut at = 0;
+        self.world.maps.lock().unwrap().retain(|_, _| !ends(&mut at));
         // Some of the time passes, so that timers do their part.
         if self.world.random(4) == 0 {
             self.world.clock.fetch_add(3_000_000, std::sync::atomic::Ordering::Relaxed);
@@ -105,6 +125,9 @@ impl Model {
 
     fn end(&mut self) {
         let who = self.who[0];
+        if self.world.random(2) == 0 {
+            self.world.maps.lock().unwrap().clear();
+        }
         assert_eq!(self.world.run(who, Do::SyncAll(None)), Ok(Got::Nothing));
         let mut used: BTreeMap<u32, u32> = BTreeMap::new();
         for (ino, file, model) in &self.files {
@@ -126,6 +149,7 @@ impl Model {
         // The first are the metadata's.
         assert_eq!(fake.free.len() + used.len(), self.blocks as usize - 16);
         drop(fake);
+        self.world.maps.lock().unwrap().clear();
         // What is clean goes, and what is read again is the same.
         for index in 0..self.files.len() {
             let (_, file, model) = self.files[index].clone();
@@ -148,7 +172,12 @@ impl Model {
 }
 
 fn check(block: usize, seed: u64, rounds: usize, most: Option<u64>) {
+    check_mapped(block, seed, rounds, most, 0);
+}
+
+fn check_mapped(block: usize, seed: u64, rounds: usize, most: Option<u64>, maps: usize) {
     let mut model = Model::new(block, seed, most);
+    model.maps = maps;
     (0..rounds).for_each(|_| model.round());
     model.end();
     for who in &model.who {
@@ -162,6 +191,19 @@ proptest! {
     #[test]
     fn files_are_what_was_written(seed in any::<u64>(), size in 0_usize..3) {
         check(1024 << size, seed, 20, None);
+    }
+
+    /// Also by programs that have mapped them.
+    #[test]
+    fn files_are_what_was_written_by_mappings(seed in any::<u64>(), size in 0_usize..3) {
+        check_mapped(1024 << size, seed, 24, None, 30);
+    }
+
+    #[test]
+    fn files_are_what_was_written_by_mappings_with_little_memory(
+        seed in any::<u64>(), size in 0_usize..3,
+    ) {
+        check_mapped(1024 << size, seed, 16, Some(80), 6);
     }
 
     /// An activity that may have few pages gives up its own for others of its own.

@@ -7,7 +7,7 @@ use std::vec;
 use std::vec::Vec;
 
 use vortex_abi::Errno;
-use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource};
+use vortex_grid::{At, Context, Continuation, Labels, Outcome, Port, Resource, Trigger};
 use vortex_storage::VolumeId;
 use vortex_units::ActivityId;
 
@@ -15,7 +15,7 @@ use super::ram::Frame;
 use super::world::Mail;
 use crate::{
     Answer, CacheReply, CacheRequest, CachedFile, Caller, Ext2Reply, Ext2Request, MountId,
-    Operation, PAGE, PageFrame, PageName, Wiring,
+    Operation, PAGE, PageFrame, PageName, Showing, Shown, Wiring,
 };
 
 pub type File = Arc<CachedFile<Frame>>;
@@ -30,8 +30,16 @@ pub struct Ask {
 
 #[derive(Clone)]
 pub enum Do {
-    Read { file: File, at: u64, bytes: usize },
-    Write { file: File, at: u64, bytes: Vec<u8> },
+    Read {
+        file: File,
+        at: u64,
+        bytes: usize,
+    },
+    Write {
+        file: File,
+        at: u64,
+        bytes: Vec<u8>,
+    },
     Truncate(File, u64),
     Sync(File, bool),
     SyncAll(Option<MountId>),
@@ -40,6 +48,14 @@ pub enum Do {
     EvictActivity(ActivityId),
     Release(File),
     Reclaim(PageName),
+    /// By a mapping: no further than the page goes.
+    MapWrite {
+        file: File,
+        at: u64,
+        bytes: Vec<u8>,
+    },
+    /// Pages are to be shown no more.
+    Take(File, Shown),
     Ext2(MountId, Operation),
     Mount(VolumeId, bool),
 }
@@ -56,8 +72,12 @@ pub enum Got {
 
 pub type Results = Arc<Mutex<BTreeMap<usize, Result<Got, Errno>>>>;
 
+/// The pages that programs are shown, to be written to.
+pub type Maps = Arc<Mutex<BTreeMap<(u32, u32), Frame>>>;
+
 pub struct Programs {
     pub wiring: Arc<Wiring<Mail, Frame>>,
+    pub maps: Maps,
     pub results: Results,
 }
 
@@ -91,6 +111,20 @@ impl Programs {
             Do::EvictActivity(who) => self.ask(ask, CacheRequest::evict_activity(who), cx),
             Do::Release(file) => self.ask(ask, CacheRequest::release(file), cx),
             Do::Reclaim(name) => self.ask(ask, CacheRequest::reclaim(name), cx),
+            Do::MapWrite { file, at, bytes } => self.map_write(ask, &file, at, &bytes, cx),
+            Do::Take(file, what) => {
+                let number = file.number();
+                let gone = |page: u32| match &what {
+                    Shown::Pages(pages) => pages.contains(&page),
+                    Shown::From(from) => page >= *from,
+                };
+                let mut maps = self.maps.lock().unwrap();
+                maps.retain(|(of, page), _| *of != number || !gone(*page));
+                if let Shown::Pages(pages) = &what {
+                    pages.iter().for_each(|page| file.let_go(*page));
+                }
+                Outcome::Reply(())
+            }
             what @ (Do::Ext2(..) | Do::Mount(..)) => {
                 let port = self.wiring.ports.get().unwrap().ext2;
                 let request = match what {
@@ -159,8 +193,32 @@ impl Programs {
         self.ask(ask, CacheRequest::prepare(file.clone(), from, to), cx)
     }
 
+    /// As a processor does it, with the page's memory, once it has that.
+    fn map_write(
+        &mut self,
+        ask: &mut Ask,
+        file: &File,
+        at: u64,
+        bytes: &[u8],
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        let (page, within) = ((at / PAGE as u64) as u32, (at % PAGE as u64) as usize);
+        if at >= file.size() {
+            return self.finish(ask.number, Ok(Got::Count(0)));
+        }
+        let place = (file.number(), page);
+        let known = self.maps.lock().unwrap().get(&place).cloned();
+        let Some(frame) = known.or_else(|| file.hold(page, cx.activity())) else {
+            return self.ask(ask, CacheRequest::map_write(file.clone(), page), cx);
+        };
+        let count = bytes.len().min(PAGE - within).min((file.size() - at) as usize);
+        assert_eq!(frame.write(within, &bytes[..count]), count);
+        self.maps.lock().unwrap().insert(place, frame);
+        self.finish(ask.number, Ok(Got::Count(count)))
+    }
+
     fn heard(&mut self, ask: &mut Ask, reply: CacheReply, cx: &mut Cx<'_>) -> Next {
-        let moves = matches!(ask.what, Do::Read { .. } | Do::Write { .. });
+        let moves = matches!(ask.what, Do::Read { .. } | Do::Write { .. } | Do::MapWrite { .. });
         match reply {
             CacheReply::Done(Ok(())) | CacheReply::Prepared(Ok(_)) if moves => self.step(ask, cx),
             CacheReply::Done(Ok(())) | CacheReply::Prepared(Ok(_)) => {
@@ -188,6 +246,16 @@ impl Resource<Mail> for Programs {
 
     fn handle(&mut self, ask: &mut Box<Ask>, cx: &mut Cx<'_>) -> Next {
         self.step(ask, cx)
+    }
+}
+
+/// What programs are shown, as FCR knows of it.
+pub struct Shows(pub Port<Programs>);
+
+impl Showing<Mail, Frame> for Shows {
+    fn take(&self, file: File, what: Shown, cx: &mut Cx<'_>) -> Option<Trigger> {
+        let ask = Ask { number: usize::MAX, what: Do::Take(file, what), done: 0, data: Vec::new() };
+        cx.request(self.0, Labels::NONE, Box::new(ask)).ok()
     }
 }
 

@@ -20,7 +20,7 @@ use vortex_storage::{
 use vortex_units::{ActivityId, CoreId, Cycles, Share};
 
 use super::disk::{Disk, Queue, SECTOR};
-use super::programs::{Ask, Do, File, Got, Programs, Results};
+use super::programs::{Ask, Do, File, Got, Maps, Programs, Results, Shows};
 use super::ram::{Frame, Pool, Ram};
 use crate::{
     Answer, CacheReply, CacheRequest, Ext2, Ext2Reply, Ext2Request, FileCache, FileId, Logic,
@@ -77,6 +77,7 @@ pub struct World {
     pub wiring: Arc<Wiring<Mail, Frame>>,
     pub pool: Pool,
     pub results: Results,
+    pub maps: Maps,
     pub grid: Arc<Grid<Mail>>,
     pub cores: Vec<Core<Mail, Clock>>,
     pub clock: Arc<AtomicU64>,
@@ -156,11 +157,14 @@ impl World {
         });
         wiring.ports.call_once(|| Ports { cache, ext2, volumes });
         let results = Results::default();
-        let (given, theirs) = (wiring.clone(), results.clone());
+        let maps = Maps::default();
+        let (given, theirs, shown) = (wiring.clone(), results.clone(), maps.clone());
         let programs = grid.add(spec("programs", &[0, 1], Metric::Cycles), move |_| Programs {
             wiring: given.clone(),
+            maps: shown.clone(),
             results: theirs.clone(),
         });
+        wiring.showing.call_once(|| Box::new(Shows(programs)));
         let clock = Arc::new(AtomicU64::new(0));
         let cores = (0..2)
             .map(|core| {
@@ -177,6 +181,7 @@ impl World {
             wiring,
             pool,
             results,
+            maps,
             grid,
             cores,
             clock,

@@ -1,0 +1,111 @@
+//! Pages that programs are shown, and write to by a mapping.
+
+use std::vec;
+
+use vortex_abi::Errno;
+
+use super::cached::{adjacent, empty, on_disk, world};
+use super::programs::{Do, File, Got};
+use crate::{PAGE, PageFrame, PageName};
+
+const STEP: u64 = PAGE as u64;
+
+fn map_write(file: &File, at: u64, byte: u8, count: usize) -> Do {
+    Do::MapWrite { file: file.clone(), at, bytes: vec![byte; count] }
+}
+
+fn reclaim(file: &File, page: u32) -> Do {
+    Do::Reclaim(PageName { file: file.number(), page })
+}
+
+#[test]
+fn what_is_written_by_a_mapping_lasts_and_its_page_is_taken_back_before() {
+    let (mut world, shared) = world(1024, 4096);
+    adjacent(&shared, 4, 300, 16);
+    let a = world.activity(50);
+    let file = world.file(4, 1024, 4 * STEP);
+    assert_eq!(world.run(a, map_write(&file, STEP + 9, 7, 100)), Ok(Got::Count(100)));
+    assert_eq!(world.maps.lock().unwrap().len(), 1);
+    assert_eq!(world.read(a, &file, STEP + 9, 3), Ok(vec![7; 3]), "a read sees it");
+    assert_eq!(world.run(a, Do::Sync(file.clone(), false)), Ok(Got::Nothing));
+    assert!(world.maps.lock().unwrap().is_empty(), "who writes to it again asks again");
+    assert_eq!(on_disk(&world, &shared, 4)[PAGE + 9..][..100], [7; 100]);
+    assert_eq!(world.run(a, reclaim(&file, 1)), Ok(Got::Given(true)), "it is clean");
+    assert_eq!(world.run(a, map_write(&file, STEP, 8, 4)), Ok(Got::Count(4)));
+    // Without a word: five seconds later it is on the disk.
+    world.pass(9);
+    assert_eq!(on_disk(&world, &shared, 4)[PAGE..][..4], [8; 4]);
+    assert!(world.maps.lock().unwrap().is_empty());
+    assert_eq!(world.pool.used(a), file.pages() as u64);
+}
+
+#[test]
+fn a_page_that_a_call_has_stays_dirty_until_it_has_not() {
+    let (mut world, shared) = world(4096, 4096);
+    adjacent(&shared, 4, 300, 4);
+    let a = world.activity(50);
+    let file = world.file(4, 4096, 4 * STEP);
+    assert_eq!(world.run(a, map_write(&file, 0, 7, 10)), Ok(Got::Count(10)));
+    let pinned = world.maps.lock().unwrap().values().next().unwrap().clone();
+    assert_eq!(world.run(a, Do::Sync(file.clone(), false)), Ok(Got::Nothing));
+    assert_eq!(on_disk(&world, &shared, 4)[..10], [7; 10], "what there was by then");
+    pinned.write(0, &[9; 10]);
+    assert_eq!(world.run(a, reclaim(&file, 0)), Ok(Got::Given(false)));
+    drop(pinned);
+    assert_eq!(world.run(a, reclaim(&file, 0)), Ok(Got::Given(true)), "it is written first");
+    assert_eq!(on_disk(&world, &shared, 4)[..10], [9; 10]);
+}
+
+#[test]
+fn what_is_shown_does_not_leave_and_what_is_cut_off_is_shown_to_nobody() {
+    let (mut world, shared) = world(1024, 4096);
+    adjacent(&shared, 4, 300, 24);
+    let a = world.activity(50);
+    let file = world.file(4, 1024, 6 * STEP);
+    for page in [1, 2, 4] {
+        assert_eq!(world.run(a, map_write(&file, page * STEP, 3, PAGE)), Ok(Got::Count(PAGE)));
+    }
+    assert_eq!(world.run(a, reclaim(&file, 4)), Ok(Got::Given(false)));
+    assert_eq!(world.run(a, Do::Truncate(file.clone(), 2 * STEP + 10)), Ok(Got::Nothing));
+    let shown: std::vec::Vec<u32> = world.maps.lock().unwrap().keys().map(|at| at.1).collect();
+    assert_eq!(shown, [1, 2]);
+    assert_eq!(world.run(a, map_write(&file, 4 * STEP, 3, 1)), Ok(Got::Count(0)), "behind the end");
+    assert_eq!(world.run(a, Do::Truncate(file.clone(), 6 * STEP)), Ok(Got::Nothing));
+    assert_eq!(world.run(a, map_write(&file, 4 * STEP + 1, 5, 1)), Ok(Got::Count(1)));
+    let mut all = vec![0; 6 * PAGE];
+    all[PAGE..2 * PAGE + 10].fill(3);
+    all[4 * PAGE + 1] = 5;
+    let first = world.read(a, &file, 0, PAGE).unwrap();
+    all[..PAGE].copy_from_slice(&first);
+    assert_eq!(world.run(a, Do::Sync(file.clone(), false)), Ok(Got::Nothing));
+    assert!(on_disk(&world, &shared, 4) == all);
+}
+
+#[test]
+fn bytes_behind_the_end_do_not_reach_the_disk() {
+    let (mut world, shared) = world(4096, 4096);
+    adjacent(&shared, 4, 300, 2);
+    let a = world.activity(50);
+    let file = world.file(4, 4096, STEP + 100);
+    assert_eq!(world.run(a, map_write(&file, STEP, 3, 500)), Ok(Got::Count(100)));
+    world.maps.lock().unwrap().values().next().unwrap().write(100, &[4; 900]);
+    assert_eq!(world.run(a, Do::Sync(file.clone(), false)), Ok(Got::Nothing));
+    let disk = world.disk.lock().unwrap();
+    let place = shared.0.lock().unwrap().inodes[&4].blocks[&1] as usize;
+    let block = &disk.image[place * PAGE..][..PAGE];
+    assert!(block[..100].iter().all(|byte| *byte == 3) && block[100..].iter().all(|b| *b == 0));
+}
+
+#[test]
+fn who_gets_no_place_on_the_disk_gets_no_page_to_write_to() {
+    let (mut world, shared) = world(1024, 4096);
+    empty(&shared, 5);
+    shared.0.lock().unwrap().free.truncate(2);
+    let a = world.activity(50);
+    let file = world.file(5, 1024, 0);
+    assert_eq!(world.run(a, Do::Truncate(file.clone(), 4 * STEP)), Ok(Got::Nothing));
+    let written = world.run(a, map_write(&file, STEP, 1, 1));
+    assert_eq!(written, Err(Errno::ENOSPC));
+    assert!(world.maps.lock().unwrap().is_empty());
+    assert_eq!(world.read(a, &file, STEP, 4), Ok(vec![0; 4]), "it can still be read");
+}
