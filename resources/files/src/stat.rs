@@ -5,7 +5,7 @@ use linux_raw_sys::general as abi;
 use crate::caller::Caller;
 use crate::contents::STEP;
 use crate::description::OpenId;
-use crate::inode::{Inode, InodeId};
+use crate::inode::{Body, Inode, InodeId};
 use crate::mounted::{Ask, FsId};
 use crate::node::{At, Node};
 use crate::proc::ProcKind;
@@ -104,6 +104,11 @@ impl Root {
             Node::Inode(id) => {
                 let inode = self.inode(*id)?;
                 let (file_system, number) = self.named_as(caller, *id, inode)?;
+                let mapped = match &inode.body {
+                    Body::Cached(contents) => contents.mapped(),
+                    _ => None,
+                };
+                let latest = |time: Time| mapped.map_or(time, |mapped| time.max(mapped));
                 Ok(Attributes {
                     file_system,
                     number,
@@ -115,8 +120,8 @@ impl Root {
                     size: inode.size(),
                     blocks: inode.blocks(),
                     accessed: inode.accessed,
-                    modified: inode.modified,
-                    changed: inode.changed,
+                    modified: latest(inode.modified),
+                    changed: latest(inode.changed),
                     born: inode.born,
                 })
             }

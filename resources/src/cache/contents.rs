@@ -134,7 +134,12 @@ impl Cached for Contents {
             modified: change.modified.map(to_fs),
             changed: change.changed.map(to_fs),
         };
-        self.file.touch(payer(by), times);
+        self.file.set_times(payer(by), times);
+    }
+
+    fn mapped(&self) -> Option<Time> {
+        let time = self.file.mapped()?;
+        Some(Time::new(time.seconds, time.nanos))
     }
 
     fn ahead(&self) -> Option<u64> {

@@ -6,11 +6,13 @@ use vortex_guest::mem::{BOTH, PAGE, READ, Region};
 use vortex_guest::random::Random;
 use vortex_guest::{Res, fd, file, proc, say};
 
-use crate::calls::{get_at, put_at};
+use crate::calls::{get_at, put_at, set_time};
 use crate::fail;
 
 /// Pages of the larger files.
 const MANY: usize = 300;
+/// Those of the largest.
+const LARGE: usize = 4_000;
 /// Operations at random.
 const STEPS: usize = 600;
 
@@ -45,6 +47,7 @@ pub fn all(place: &str) {
     holes(&path("holes"));
     sparse_again(&path("again"));
     random(&path("random"));
+    large(&path("large"));
     run(&path("program"));
 }
 
@@ -64,6 +67,14 @@ fn together(path: &str) {
     must("fsync", fd::sync(fd));
     one.put_all(3 * PAGE, b"at the end");
     is("behind the end are zeros", one.all(3 * PAGE + 100, PAGE - 100, 0));
+    must("set times", set_time(path, 1_000));
+    let modified = || must("stat", file::stat(path)).changed();
+    is("its time", modified() == 1_000);
+    one.put(2 * PAGE + 900, b'!');
+    is("a write by memory is one", modified() > 1_000);
+    must("set times", set_time(path, 2_000));
+    must("sync", one.sync(0, 4 * PAGE, MS_SYNC));
+    is("its time again", modified() == 2_000);
     must("unmap", one.unmap(0, 4 * PAGE));
     must("close", fd::close(fd));
     let all = must("get", file::get(path));
@@ -282,6 +293,34 @@ fn random(path: &str) {
     must("close", fd::close(fd));
     is("by another", must("get", file::get(path)) == known[..size]);
     say!("files: map random is good");
+}
+
+/// More than little memory has room for, by two processes.
+fn large(path: &str) {
+    let fd = open(path);
+    must("grow", fd::truncate(fd, (LARGE * PAGE) as i64));
+    let region = map(fd, LARGE, BOTH, MAP_SHARED, 0);
+    let byte = |page: usize| (page * 7 % 251) as u8;
+    (0..LARGE).for_each(|page| region.put(page * PAGE + page % PAGE, byte(page)));
+    let ended = proc::outcome(|| {
+        let good = (0..LARGE).all(|page| region.get(page * PAGE + page % PAGE) == byte(page));
+        (0..LARGE).step_by(3).for_each(|page| region.put(page * PAGE + 17, b'3'));
+        if good { 0 } else { 1 }
+    });
+    say!("files: map large: {ended}");
+    for page in 0..LARGE {
+        let there = must("read", get_at(fd, page * PAGE, PAGE));
+        let third = page.is_multiple_of(3);
+        is(
+            "a page",
+            there[page % PAGE] == if page % PAGE == 17 && third { b'3' } else { byte(page) },
+        );
+        is("a third", page % PAGE == 17 || there[17] == if third { b'3' } else { 0 });
+    }
+    must("close", fd::close(fd));
+    must("unlink", file::unlink(path));
+    must("unmap", region.unmap(0, LARGE * PAGE));
+    say!("files: map large is good");
 }
 
 /// A program that is on the disk is run, also when its name is gone.

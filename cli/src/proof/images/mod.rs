@@ -35,6 +35,9 @@ const WORKS: [(char, u64, u64, u64, u32); 2] = [('a', 3, 300, 4, 1024), ('b', 11
 const FULL: char = 'c';
 const BROKEN: char = 'd';
 const DATABASE: char = 'e';
+const MAPPED: char = 'f';
+/// The first of those that are damaged.
+const DAMAGED: char = 'g';
 
 /// As a part of the proof.
 pub fn part(root: &Path, extent: Extent) -> Verdict {
@@ -55,18 +58,32 @@ pub fn part(root: &Path, extent: Extent) -> Verdict {
 
 /// Both do the same, and the same comes of it.
 fn both(linux: &Side, ours: &Side, extent: Extent) -> Result<String, String> {
-    let ((there, theirs), (here, note)) = (on(linux, extent)?, on(ours, extent)?);
-    for ((letter, ..), (there, here)) in WORKS.iter().zip(there.iter().zip(&here)) {
+    let (there, here) = (on(linux, extent)?, on(ours, extent)?);
+    if there.mapped != here.mapped {
+        let (theirs, ours) = (there.mapped.join("; "), here.mapped.join("; "));
+        let name = linux.name();
+        return Err(format!("files as memory, on {name}: {theirs}; on ours: {ours}"));
+    }
+    for ((letter, ..), (there, here)) in WORKS.iter().zip(there.trees.iter().zip(&here.trees)) {
         if let Some(difference) = tree::difference(there, here) {
             return Err(format!("disk {letter}, on {} and ours: {difference}", linux.name()));
         }
     }
     let cuts = [power::cut(ours, extent)?, power::cut(linux, extent)?].join("; ");
-    Ok(format!("{note}; {theirs}; the same on both; {cuts}"))
+    Ok(format!("{}; {}; the same on both; {cuts}", here.note, there.note))
 }
 
-/// All but the cuts, on one kernel: what is on the images that were worked on, and a note.
-fn on(side: &Side, extent: Extent) -> Result<(Vec<Names>, String), String> {
+/// What came of one kernel.
+struct On {
+    /// What is on the images that were worked on.
+    trees: Vec<Names>,
+    /// What was said of files as memory.
+    mapped: Vec<String>,
+    note: String,
+}
+
+/// All but the cuts, on one kernel.
+fn on(side: &Side, extent: Extent) -> Result<On, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let place = folder.path();
     let image = |letter: char| place.join(format!("{letter}.img"));
@@ -87,8 +104,11 @@ fn on(side: &Side, extent: Extent) -> Result<(Vec<Names>, String), String> {
     empty(place, &image(DATABASE), WORK * 2, 4096)?;
     disks.push(Disk::new(&image(DATABASE)));
     sqlite::steps(&mut script, DATABASE);
+    empty(place, &image(MAPPED), WORK, 1024)?;
+    disks.push(Disk::new(&image(MAPPED)));
+    mounted(&mut script, MAPPED, &format!("map /mnt/{MAPPED}"), "map");
     let damaged = broken::damaged(place, extent)?;
-    for (letter, path) in ('f'..).zip(&damaged) {
+    for (letter, path) in (DAMAGED..).zip(&damaged) {
         disks.push(Disk::new(path));
         broken::probed(&mut script, letter);
     }
@@ -104,9 +124,12 @@ fn on(side: &Side, extent: Extent) -> Result<(Vec<Names>, String), String> {
     notes.push(whole("full", full(&said, &image(FULL)))?);
     notes.push(whole("unreadable", broken::judge(&said, BROKEN, &image(BROKEN)))?);
     notes.push(whole("sqlite", sqlite::judge(&said, place, DATABASE, &image(DATABASE)))?);
-    let letters: Vec<char> = ('f'..).take(damaged.len()).collect();
+    let mapped =
+        mapped(&said, &image(MAPPED)).map_err(|why| format!("{}: mapped: {why}", side.name()))?;
+    notes.push("files as memory".into());
+    let letters: Vec<char> = (DAMAGED..).take(damaged.len()).collect();
     notes.push(whole("damaged", broken::looked(&said, &letters))?);
-    Ok((trees, format!("{}: {}", side.name(), notes.join(", "))))
+    Ok(On { trees, mapped, note: format!("{}: {}", side.name(), notes.join(", ")) })
 }
 
 /// An empty file system.
@@ -174,6 +197,16 @@ fn worked(
     let note = format!("{} names after random work", names.len());
     trees.push(names);
     Ok(note)
+}
+
+/// What our program says of files as memory, which nothing must be wrong of.
+fn mapped(said: &Said, image: &Path) -> Result<Vec<String>, String> {
+    let words = good(said, &format!("map-{MAPPED}"))?;
+    if !words.contains(&"map run is good") {
+        return Err(format!("it did not come to its end: {}", words.join("; ")));
+    }
+    sound(image)?;
+    Ok(words.into_iter().filter(|line| line.starts_with("map ")).map(String::from).collect())
 }
 
 fn full(said: &Said, image: &Path) -> Result<String, String> {

@@ -47,6 +47,11 @@ pub trait Cached: Any + Send + Sync {
     /// not count any more.
     fn stamp(&self, by: Owner, change: &Change);
 
+    /// When a program has written to it last by a mapping, if one has since its times were set.
+    fn mapped(&self) -> Option<Time> {
+        None
+    }
+
     /// Whether a reader has come so far that more is to be fetched before it is read: from
     /// which place on. Said once.
     fn ahead(&self) -> Option<u64> {

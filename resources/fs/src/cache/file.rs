@@ -23,7 +23,7 @@ use super::frame::{PAGE, PAGE_BYTES, PageFrame, PageName};
 use super::page::{BLOCKS, Dirtied, Fetched, Page, State};
 use super::streams::Streams;
 use super::table::Table;
-use crate::names::{FileId, Times};
+use crate::names::{FileId, Time, Times};
 
 /// A file with its pages.
 pub struct CachedFile<F> {
@@ -48,6 +48,8 @@ pub(crate) struct Inner<F> {
     /// Blocks are allocated to here, or not far behind.
     pub reached: u64,
     pub times: Times,
+    /// When it was written to by a mapping, if it was since its times were set.
+    pub mapped: Option<Time>,
     /// Who has changed times that EXT2R does not know.
     pub touched: Option<ActivityId>,
     /// How many errors there were in writing it, and the last.
@@ -84,6 +86,7 @@ impl<F: PageFrame> CachedFile<F> {
             told: size,
             reached: size,
             times: Times::default(),
+            mapped: None,
             touched: None,
             errors: 0,
             error: None,
@@ -369,6 +372,19 @@ impl<F: PageFrame> CachedFile<F> {
         let mut inner = self.inner.lock();
         inner.times.take_over(times);
         inner.touched = Some(who);
+    }
+
+    /// The same, as whoever asks has them be: not when anybody writes by a mapping any more.
+    pub fn set_times(&self, who: ActivityId, times: Times) {
+        self.inner.lock().mapped = None;
+        self.touch(who, times);
+    }
+
+    /// When it was written to by a mapping, if it was since its times were set: the first time
+    /// after a page of it went to the disk.
+    #[must_use]
+    pub fn mapped(&self) -> Option<Time> {
+        self.inner.lock().mapped
     }
 
     /// Times that EXT2R does not know yet.

@@ -296,6 +296,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             let now = Some(self.wiring.time(cx.now()));
             let times = Times { accessed: None, modified: now, changed: now };
             task.file.touch(cx.activity(), times);
+            task.file.with(|inner| inner.mapped = now);
         }
         self.finish(task, CacheReply::Prepared(Ok(to)), cx)
     }
