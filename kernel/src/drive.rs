@@ -27,6 +27,7 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
         take_interrupts(&mut core, &mut cpu, shared);
         if !shared.has_begun() {
             shared.start(&mut core);
+            core.outside();
         }
         sample::give(&mut core, shared);
         let began = core.ledger().last();

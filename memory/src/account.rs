@@ -16,7 +16,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use vortex_units::{ActivityId, Bytes, Frames};
 
@@ -321,29 +321,34 @@ impl Entry {
 }
 
 /// All accounts, by activity.
-pub(crate) struct Accounts(Vec<Entry>);
+pub(crate) struct Accounts {
+    entries: Vec<Entry>,
+    /// No place from here on was ever used.
+    top: AtomicUsize,
+}
 
 impl Accounts {
     pub fn new(activities: usize) -> Option<Self> {
         let mut entries = Vec::new();
         entries.try_reserve_exact(activities).ok()?;
         entries.resize_with(activities, Entry::default);
-        Some(Self(entries))
+        Some(Self { entries, top: AtomicUsize::new(0) })
     }
 
     /// The account of this place, whoever has it.
     pub fn at(&self, index: u32) -> Option<&Entry> {
-        self.0.get(index as usize)
+        self.entries.get(index as usize)
     }
 
+    /// All that were ever open, by their place.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.0.iter()
+        self.entries.iter().take(self.top.load(Ordering::Acquire))
     }
 
     /// The account of an activity, open or not.
     #[inline]
     pub fn find(&self, activity: ActivityId) -> Result<&Entry, Rejected> {
-        let entry = self.0.get(activity.index()).filter(|entry| {
+        let entry = self.entries.get(activity.index()).filter(|entry| {
             entry.generation.load(Ordering::Relaxed) == activity.generation()
                 && entry.state.load(Ordering::Acquire) != NOBODY
         });
@@ -375,7 +380,7 @@ impl Accounts {
         if budget.minimum > soft.min(hard) || budget.soft.is_some() && soft > hard {
             return Err(OpenError::Crossed(budget));
         }
-        let entry = self.0.get(activity.index()).ok_or(OpenError::Place(activity))?;
+        let entry = self.entries.get(activity.index()).ok_or(OpenError::Place(activity))?;
         if entry.state.load(Ordering::Acquire) != NOBODY {
             return Err(OpenError::Place(activity));
         }
@@ -391,6 +396,7 @@ impl Accounts {
         entry.objects_limit.store(budget.objects.map_or(NEVER, Bytes::get), Ordering::Relaxed);
         entry.most.store(0, Ordering::Relaxed);
         entry.stuck.store(0, Ordering::Relaxed);
+        self.top.fetch_max(activity.index() + 1, Ordering::AcqRel);
         entry.state.store(OPEN, Ordering::Release);
         Ok(())
     }

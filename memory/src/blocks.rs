@@ -20,6 +20,17 @@ pub(crate) const fn bit(place: u32) -> u64 {
     1 << (place % u64::BITS)
 }
 
+/// What is in a block of what somebody looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Nothing, by its bits alone.
+    Without,
+    /// Nothing any more, by a look at its frames.
+    HadOnce,
+    /// Something, by a look at its frames.
+    Has,
+}
+
 pub(crate) struct Blocks(Vec<AtomicU64>);
 
 impl Blocks {
@@ -42,10 +53,10 @@ impl Blocks {
 
     /// Whether one of these activities may have a frame of the block of this one. Where it is
     /// said so it is looked at, so that it is not said again for nothing.
-    pub fn may_have(&self, records: &[Record], first: u32, wanted: u64) -> bool {
-        let Some(word) = self.0.get((first / FRAMES) as usize) else { return true };
+    pub fn look(&self, records: &[Record], first: u32, wanted: u64) -> Look {
+        let Some(word) = self.0.get((first / FRAMES) as usize) else { return Look::Has };
         if word.load(Ordering::Acquire) & wanted == 0 {
-            return false;
+            return Look::Without;
         }
         // Whoever marks before this is seen in the records, whoever marks after it stays.
         word.swap(0, Ordering::AcqRel);
@@ -58,6 +69,6 @@ impl Blocks {
             _ => has | bit(record.owner()),
         });
         word.fetch_or(has, Ordering::AcqRel);
-        has & wanted != 0
+        if has & wanted != 0 { Look::Has } else { Look::HadOnce }
     }
 }

@@ -3,14 +3,15 @@
 //!
 //! # Bound
 //! A slice looks at 256 frames, or passes over as many blocks of 64 in which those who are to
-//! give have none; a block that is entered is looked at once more as a whole. A search goes round once for each rank of the policy, and
-//! there are no more ranks than activities.
+//! give have none, by the blocks' bits; where it looks at a whole block for that, it counts as a
+//! quarter of its frames. A search goes round once for each rank of the policy, and there are no
+//! more ranks than activities.
 
 use core::sync::atomic::Ordering;
 
 use crate::Multiplexor;
 use crate::account::Entry;
-use crate::blocks::{FRAMES, bit};
+use crate::blocks::{FRAMES, Look, bit};
 use crate::cold::{Cold, Waiter, WaiterId};
 use crate::links::Link;
 use crate::names::FrameId;
@@ -21,6 +22,8 @@ use crate::record::{
 
 /// Frames that a slice looks at.
 const SLICE: u32 = 256;
+/// As how many a whole block counts that is looked at only for who has its frames.
+const WHOLE: u32 = FRAMES / 4;
 /// Candidates among which the policy chooses.
 const WINDOW: u32 = 32;
 
@@ -101,7 +104,9 @@ impl Multiplexor {
 
     fn slice(&self, cold: &mut Cold, seeker: &Seeker, search: &mut Search) -> Found {
         let all = self.records.len() as u32;
-        for _ in 0..SLICE {
+        let mut looked = 0;
+        while looked < SLICE {
+            looked += 1;
             if search.visited >= all {
                 if let Some((_, frame)) = search.best {
                     return Found::Frame(frame);
@@ -113,13 +118,17 @@ impl Multiplexor {
                 (search.rank, search.visited) = (rank, 0);
                 search.wanted = self.wanted(cold.policy, seeker, rank);
             }
-            if cold.hand.is_multiple_of(FRAMES)
-                && !self.blocks.may_have(&self.records, cold.hand, search.wanted)
-            {
-                let passed = FRAMES.min(all - cold.hand);
-                cold.hand = if cold.hand + passed < all { cold.hand + passed } else { 0 };
-                search.visited += passed;
-                continue;
+            if cold.hand.is_multiple_of(FRAMES) {
+                let look = self.blocks.look(&self.records, cold.hand, search.wanted);
+                if look != Look::Without {
+                    looked += WHOLE;
+                }
+                if look != Look::Has {
+                    let passed = FRAMES.min(all - cold.hand);
+                    cold.hand = if cold.hand + passed < all { cold.hand + passed } else { 0 };
+                    search.visited += passed;
+                    continue;
+                }
             }
             let frame = FrameId::new(cold.hand);
             cold.hand = if cold.hand + 1 < all { cold.hand + 1 } else { 0 };

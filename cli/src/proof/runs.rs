@@ -22,16 +22,7 @@ use crate::machine::size::{Cores, Memory};
 const MOST: u64 = 50_000;
 /// What is known to do more: of what (a run's whole name), and what it may do until it is mended.
 /// See "Known to be wrong" in docs/STATUS.md.
-const KNOWN: &[(&str, u64)] = &[
-    // Looking through and joining the up to 1,024 locks on the ranges of one file.
-    ("resource.file for range-locks: fcntl", 280_000),
-    // The slots of a pipe, each credited by itself.
-    ("resource.file for pipe: close", 70_000),
-    // Two megabytes of arguments.
-    ("resource.thread of arguments-large for arguments-large: execve", 55_000),
-    // A step of the search for frames to take back.
-    ("resource.memory for infrastructure: reclaim", 170_000),
-];
+const KNOWN: &[(&str, u64)] = &[];
 /// A simple instruction in cycles of the machine's counter, where time counts instructions: 2 ns
 /// at a gigahertz.
 const CYCLES: u64 = 2;

@@ -389,6 +389,14 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.ledger.host(now);
     }
 
+    /// Books the time since the last reading to the infrastructure: what was done on this core
+    /// outside of any run, as the first programs' beginning.
+    pub fn outside(&mut self) {
+        let now = self.machine.now();
+        let (_, total) = self.ledger.charge(ActivityId::INFRASTRUCTURE, now);
+        self.grid.activities().publish(ActivityId::INFRASTRUCTURE, self.id, total);
+    }
+
     fn next_due(&self) -> Option<Cycles> {
         let timer = self.timers.peek().map(|timer| timer.0);
         let early = self.early.front().map(|envelope| envelope.queued_at);

@@ -263,3 +263,34 @@ impl Accounts {
         self.limit
     }
 }
+
+/// What is no more of many things: what one pays for after the other is credited together.
+pub(crate) struct Gone {
+    kept: Kept,
+    owner: Owner,
+    bytes: u64,
+}
+
+impl Gone {
+    /// Nothing yet.
+    pub const fn of(kept: Kept) -> Self {
+        Self { kept, owner: Owner::new(0), bytes: 0 }
+    }
+
+    /// So many bytes of this owner's.
+    pub fn add(&mut self, accounts: &mut Accounts, owner: Owner, bytes: u64) {
+        if owner != self.owner {
+            self.end(accounts);
+            self.owner = owner;
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// All is credited.
+    pub fn end(&mut self, accounts: &mut Accounts) {
+        if self.bytes > 0 {
+            accounts.credit(self.owner, self.kept, self.bytes);
+            self.bytes = 0;
+        }
+    }
+}

@@ -9,12 +9,13 @@
 
 use alloc::vec::Vec;
 
-use crate::accounts::{Accounts, Kept};
+use crate::accounts::{Accounts, Gone, Kept};
 use crate::description::OpenId;
 use crate::{Errno, Owner};
 
-/// The most locks on one file: what a call looks through is bounded.
-const MOST: usize = 1024;
+/// The most ranges that are locked of one file: one call looks through all, and may join them, in
+/// one run (law 5; about 110 instructions each).
+const MOST: usize = 256;
 /// Ranges in one piece of the list.
 const PIECE: usize = 64;
 
@@ -71,13 +72,21 @@ impl Locks {
 
     /// A range of somebody else's that stands in the way: the first by its place.
     pub fn conflict(&self, owner: LockOwner, wanted: Range) -> Option<Held> {
-        let meets = |held: &&Held| {
-            held.range.first <= wanted.last
-                && wanted.first <= held.range.last
-                && held.owner != owner
-                && (held.range.exclusive || wanted.exclusive)
-        };
-        self.ranges.iter().flatten().filter(meets).min_by_key(|held| held.range.first).copied()
+        let mut first: Option<Held> = None;
+        for held in self.ranges.iter().flat_map(|piece| piece.iter()) {
+            // Most are one's own, or elsewhere.
+            if held.owner == owner
+                || held.range.first > wanted.last
+                || wanted.first > held.range.last
+                || !(held.range.exclusive || wanted.exclusive)
+            {
+                continue;
+            }
+            if first.is_none_or(|first| held.range.first < first.range.first) {
+                first = Some(*held);
+            }
+        }
+        first
     }
 
     /// Locks a range in which no conflict is, or lets it go (`None`). True if others may
@@ -105,25 +114,18 @@ impl Locks {
         accounts.charge(payer, Kept::Open, room).map_err(|_| Errno::ENOLCK)?;
         let (mut freed, mut rests) = (false, Vec::new());
         let mut range = exclusive.map(|exclusive| Range { first, last, exclusive });
+        // Of one owner what touches and is the same is one already: so what this one grows to
+        // touches no more than it did at first.
+        let (before, behind) = (first.saturating_sub(1), last.saturating_add(1));
         let keep = |held: &Held| {
             let old = held.range;
-            // Most are elsewhere.
-            if old.first > last.saturating_add(1) || first > old.last.saturating_add(1) {
-                let beside = range.is_some_and(|range| {
-                    old.first <= range.last.saturating_add(1)
-                        && range.first <= old.last.saturating_add(1)
-                });
-                if !beside {
-                    return true;
-                }
+            // Most are elsewhere, or somebody else's.
+            if old.first > behind || before > old.last || held.owner != owner {
+                return true;
             }
             let meets = old.first <= last && first <= old.last;
-            let touches = range.is_some_and(|range| {
-                range.exclusive == old.exclusive
-                    && old.first <= range.last.saturating_add(1)
-                    && range.first <= old.last.saturating_add(1)
-            });
-            if held.owner != owner || !meets && !touches {
+            let same = exclusive == Some(old.exclusive);
+            if !meets && !same {
                 return true;
             }
             match &mut range {
@@ -169,15 +171,17 @@ impl Locks {
 
     /// Keeps those for which this holds; the others are on nobody's bill any more.
     fn keep(&mut self, accounts: &mut Accounts, mut keep: impl FnMut(&Held) -> bool) {
+        let mut gone = Gone::of(Kept::Open);
         for piece in &mut self.ranges {
             piece.retain(|held| {
                 let kept = keep(held);
                 if !kept {
-                    accounts.credit(held.payer, Kept::Open, LOCK_COST);
+                    gone.add(accounts, held.payer, LOCK_COST);
                 }
                 kept
             });
         }
+        gone.end(accounts);
         self.ranges.retain(|piece| !piece.is_empty());
     }
 

@@ -7,7 +7,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use crate::accounts::{Accounts, Kept};
+use crate::accounts::{Accounts, Gone, Kept};
 use crate::contents::STEP;
 use crate::moving::{Sink, Source, WINDOW};
 use crate::page::PAGE;
@@ -181,9 +181,11 @@ impl Pipe {
 
     /// Drops what nobody will read.
     pub fn clear(&mut self, accounts: &mut Accounts) {
+        let mut gone = Gone::of(Kept::Open);
         for slot in self.slots.drain(..) {
-            accounts.credit(slot.owner, Kept::Open, STEP);
+            gone.add(accounts, slot.owner, STEP);
         }
+        gone.end(accounts);
         self.capacity = SLOTS;
     }
 }

@@ -37,9 +37,6 @@ use crate::{Answer, Mail, System};
 /// How long who is deep in debt is left alone before it is reminded that it waits, and for how
 /// long it is left to a call to let go of a frame.
 const LATER: Micros = Micros::new(1_000);
-/// Steps in one run: each looks at no more than 256 frames.
-const STEPS: usize = 4;
-
 /// To the memory multiplexor.
 pub enum ReclaimRequest {
     /// The infrastructure's own, from the beginning of the machine.
@@ -204,29 +201,24 @@ impl Reclaimer {
         };
         self.again = false;
         self.enter(memory, cx);
-        for _ in 0..STEPS {
-            match memory.step_for_others() {
-                Step::Idle => {
-                    if self.remind(memory, own, cx) {
-                        break;
-                    }
-                    if memory.has_lent() {
-                        self.look_later(own, cx);
-                    }
-                    cx.bill_run(self.causer);
-                    return match cx.request(own, Labels::NONE, ReclaimRequest::Park) {
-                        Ok(trigger) => Outcome::Pending(trigger, At::routine::<Driven>()),
-                        Err(_) => Outcome::Continue(At::routine::<Driven>()),
-                    };
+        match memory.step_for_others() {
+            Step::Idle => {
+                if self.remind(memory, own, cx) {
+                    return Outcome::Continue(At::routine::<Driven>());
                 }
-                Step::Again => {
-                    memory.first_waiting().inspect(|&waiter| cx.bill_run(waiter));
+                if memory.has_lent() {
+                    self.look_later(own, cx);
                 }
-                step => {
-                    self.perform(memory, step, cx);
-                    break;
-                }
+                cx.bill_run(self.causer);
+                return match cx.request(own, Labels::NONE, ReclaimRequest::Park) {
+                    Ok(trigger) => Outcome::Pending(trigger, At::routine::<Driven>()),
+                    Err(_) => Outcome::Continue(At::routine::<Driven>()),
+                };
             }
+            Step::Again => {
+                memory.first_waiting().inspect(|&waiter| cx.bill_run(waiter));
+            }
+            step => self.perform(memory, step, cx),
         }
         Outcome::Continue(At::routine::<Driven>())
     }
@@ -235,7 +227,7 @@ impl Reclaimer {
     fn go_alone(&mut self, activity: ActivityId, cx: &mut Cx<'_>) -> Left {
         let Some(memory) = vortex_machine::multiplexor() else { return Outcome::Done };
         self.enter(memory, cx);
-        if !self.steps_alone(memory, activity, cx) {
+        if !self.step_alone(memory, activity, cx) {
             return Outcome::Continue(At::beginning());
         }
         if has_work(memory) || memory.has_lent() && !self.timer {
@@ -253,7 +245,7 @@ impl Reclaimer {
         cx.bill_run(activity);
         let told = cx.send_for(activity, own, Labels::NONE, ReclaimRequest::Go(activity));
         if let Err(SendError::NoSuchActivity | SendError::NoRoom) = told {
-            let _idle = self.steps_alone(memory, activity, cx);
+            let _idle = self.step_alone(memory, activity, cx);
             return true;
         }
         if told.is_err() {
@@ -272,19 +264,13 @@ impl Reclaimer {
         }
     }
 
-    /// Some steps for an activity that stands in its own way. Whether there is no more to do.
-    fn steps_alone(&mut self, memory: &Multiplexor, activity: ActivityId, cx: &mut Cx<'_>) -> bool {
-        for _ in 0..STEPS {
-            match memory.step_alone(activity) {
-                Step::Idle => return true,
-                Step::Again => {}
-                step => {
-                    self.perform(memory, step, cx);
-                    break;
-                }
-            }
-        }
-        false
+    /// A step for an activity that stands in its own way, which looks at no more than 256
+    /// frames. Whether there is no more to do.
+    fn step_alone(&mut self, memory: &Multiplexor, activity: ActivityId, cx: &mut Cx<'_>) -> bool {
+        let step = memory.step_alone(activity);
+        let idle = matches!(step, Step::Idle);
+        self.perform(memory, step, cx);
+        idle
     }
 
     fn perform(&mut self, memory: &Multiplexor, step: Step, cx: &mut Cx<'_>) {

@@ -16,7 +16,7 @@ const BOUND: usize = 5;
 /// Descriptors that a process may have.
 const DESCRIPTORS: u64 = 4096;
 /// Locks on one file.
-const LOCKS: u64 = 1000;
+const LOCKS: u64 = 250;
 
 /// Every kind, each in a child; tells of it.
 pub fn all(most: u64) {
