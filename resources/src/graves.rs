@@ -2,6 +2,7 @@
 //! freed, a slice at a time, by whoever gave it up.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use spin::Mutex;
@@ -20,7 +21,7 @@ const SLICE: usize = 64;
 struct Remains {
     pages: BTreeMap<u64, Page>,
     frames: BTreeMap<u64, Frame>,
-    places: BTreeMap<u64, Place>,
+    places: BTreeMap<u64, Arc<Place>>,
 }
 
 impl Remains {
@@ -37,7 +38,7 @@ pub fn give_up(pages: BTreeMap<u64, Page>, frames: BTreeMap<u64, Frame>) {
 }
 
 /// Nor is this memory that several have had, here or with the swap resource.
-pub fn give_up_shared(frames: BTreeMap<u64, Frame>, places: BTreeMap<u64, Place>) {
+pub fn give_up_shared(frames: BTreeMap<u64, Frame>, places: BTreeMap<u64, Arc<Place>>) {
     bury(Remains { pages: BTreeMap::new(), frames, places });
 }
 

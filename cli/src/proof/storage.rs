@@ -45,7 +45,8 @@ const FULL: u64 = 80;
 /// Bytes of a request.
 const BYTES: u64 = 32_768;
 
-/// Bytes of the swap disk, and who uses it: one has a quarter of the memory that it wants.
+/// Bytes of the swap disk, and who uses it: one has a third of the memory that it wants, another
+/// half of what its processes share.
 const SWAP: u64 = 32 << 20;
 const SWAP_CONFIGURATION: &str = "\
 <schedulerconfig>
@@ -56,11 +57,15 @@ const SWAP_CONFIGURATION: &str = "\
 <cpumultiplexor tag=\"cpumux0\"/> <cpumultiplexor tag=\"cpumux1\"/> </resourcescheduler>
 <activity name=\"steady\" share=\"40\"> <memory minimum=\"8 MiB\" soft=\"8 MiB\" hard=\"8 MiB\"/> </activity>
 <activity name=\"swap\" share=\"20\"> <memory hard=\"2 MiB\"/> </activity>
+<activity name=\"shared\" share=\"20\"> <memory hard=\"2 MiB\"/> </activity>
 <service activity=\"steady\"> <program> /bin/hog </program> <argument> steady </argument>
 <argument> --pages </argument> <argument> 1500 </argument>
 <argument> --seconds </argument> <argument> 4 </argument> </service>
 <service activity=\"swap\"> <program> /bin/hog </program> <argument> swap </argument>
 <argument> --pages </argument> <argument> 1536 </argument>
+<argument> --rounds </argument> <argument> 3 </argument> </service>
+<service activity=\"shared\"> <program> /bin/hog </program> <argument> shared </argument>
+<argument> --pages </argument> <argument> 1024 </argument>
 <argument> --rounds </argument> <argument> 3 </argument> </service>
 </schedulerconfig>
 ";
@@ -233,6 +238,7 @@ fn swapped(stage: &Stage, image: &Path) -> Result<u64, String> {
         "swap: the child: exit 0",
         "swap: moved: true",
         "swap: dropped: true",
+        "shared: 3 rounds of 3",
         "swap: 0 pages left: all back",
     ] {
         if !console.lines().any(|line| line.trim() == said) {

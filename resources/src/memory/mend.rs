@@ -13,6 +13,7 @@ use vortex_units::ActivityId;
 use super::asr::FaultError;
 use super::huge;
 use super::regions::{Backing, Region};
+use super::shared::{Coming, Had};
 use super::space::{AddressSpace, Layout};
 use super::swap::{Place, Read, ReadError};
 use crate::cache::{CacheFrame, CachedFile};
@@ -46,10 +47,15 @@ pub struct Wanted {
     pub write: bool,
 }
 
-/// A page that is read from a disk, and its frame.
-pub struct Reading {
-    place: Arc<Place>,
-    frame: Frame,
+/// A page that is read from a disk.
+pub struct Reading(To);
+
+/// Whose it is.
+enum To {
+    /// One space's: its place, and its frame.
+    Own(Arc<Place>, Frame),
+    /// Of memory that processes share.
+    Shared(Coming),
 }
 
 /// Who mends.
@@ -110,7 +116,14 @@ pub(super) fn bring_back(
     address: u64,
     reading: Reading,
 ) -> Result<u64, FaultError> {
-    let Reading { place, frame } = reading;
+    let (place, frame) = match reading.0 {
+        To::Own(place, frame) => (place, frame),
+        To::Shared(coming) => {
+            coming.arrive();
+            // The thread touches it again.
+            return Ok(1);
+        }
+    };
     let page = address & !(PAGE_U64 - 1);
     let layout = space.layout();
     let (start, region) = space.region(page).ok_or(FaultError::Unmapped)?;
@@ -212,7 +225,7 @@ impl Fault<'_> {
         let Some(place) = place else { return Ok(Mend::Late) };
         let read = match place.read(self.owner(), Use::Page) {
             Ok(Read::Ask(request, frame)) => {
-                return Ok(Mend::Read(request, Box::new(Reading { place, frame })));
+                return Ok(Mend::Read(request, Box::new(Reading(To::Own(place, frame)))));
             }
             Ok(Read::Here(frame)) => Ok(frame),
             Err(error) => Err(error),
@@ -255,9 +268,14 @@ impl Fault<'_> {
                 if shared.is_beyond(from + at) {
                     return Err(FaultError::Beyond);
                 }
-                let frame = shared.frame((from + at) / PAGE_U64, self.owner());
-                let Some(frame) = brought(frame)? else { return Ok(Mend::Late) };
-                (Some(frame), self.region.access)
+                let waits = by == By::Asr;
+                match brought(shared.frame((from + at) / PAGE_U64, self.owner(), waits))? {
+                    Some(Had::Frame(frame)) => (Some(frame), self.region.access),
+                    Some(Had::Asks(request, coming)) => {
+                        return Ok(Mend::Read(request, Box::new(Reading(To::Shared(coming)))));
+                    }
+                    None => return Ok(Mend::Late),
+                }
             }
             Backing::Mapped(image, from) => {
                 let size = image.size();
@@ -404,9 +422,9 @@ fn is_none(image: &Image, why: NoFrame) -> Result<Mend, FaultError> {
 }
 
 /// The frame with what was kept; `None` while it is still being written.
-fn brought(read: Result<Frame, ReadError>) -> Result<Option<Frame>, FaultError> {
+fn brought<T>(read: Result<T, ReadError>) -> Result<Option<T>, FaultError> {
     match read {
-        Ok(frame) => Ok(Some(frame)),
+        Ok(brought) => Ok(Some(brought)),
         Err(ReadError::NotYet) => Ok(None),
         Err(ReadError::NoMemory) => Err(FaultError::NoMemory),
         Err(ReadError::Device) => Err(FaultError::Device),

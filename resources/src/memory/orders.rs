@@ -261,16 +261,21 @@ impl Continuation<Mail, AddressSpaces> for Written {
         if cx.activity() == ActivityId::INFRASTRUCTURE {
             cx.bill_run(reclaim.order.bill);
         }
-        // What it gives back names the frame too: it must be gone before the frame can be free.
-        let good = match cx.reply::<DiskReply>() {
-            Ok(Some(DiskReply::Data(data, result))) => {
-                drop(data);
-                result.is_ok()
-            }
-            _ => false,
-        };
+        let good = written(cx);
         spaces.wrote(reclaim, good, cx);
         Outcome::Done
+    }
+}
+
+/// Whether storage has written a page.
+pub(super) fn written(cx: &mut Context<'_, Mail>) -> bool {
+    // What it gives back names the frame too: it must be gone before the frame can be free.
+    match cx.reply::<DiskReply>() {
+        Ok(Some(DiskReply::Data(data, result))) => {
+            drop(data);
+            result.is_ok()
+        }
+        _ => false,
     }
 }
 

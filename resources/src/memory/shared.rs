@@ -5,9 +5,10 @@
 //! # Invariants
 //! - All who map a page see one memory: it stays the same frame until the file is cut before
 //!   it, or until no space shows it and nobody has it: then it can leave.
-//! - A page is in a frame, or with the swap resource, or was never touched.
+//! - A page is in a frame, or with the swap resource, or was never touched. One that is being
+//!   read from a disk is with the swap resource still, and nobody else reads it meanwhile.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::{Arc, Weak};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +23,7 @@ use super::mend::from_file;
 use super::swap::{Place, Read, ReadError, Write};
 use crate::files::Image;
 use crate::graves::{give_up, give_up_shared};
+use crate::storage::VolumeRequest;
 
 const PAGE_U64: u64 = PAGE as u64;
 
@@ -41,9 +43,26 @@ pub struct Shared {
     inner: Mutex<Inner>,
 }
 
+/// The frame of a page.
+pub(super) enum Had {
+    /// This.
+    Frame(Frame),
+    /// By this request, which reads it from a disk.
+    Asks(VolumeRequest, Coming),
+}
+
+/// A page that is being read from a disk. When this is gone, another may read it.
+pub(super) struct Coming {
+    shared: Arc<Shared>,
+    page: u64,
+    place: Arc<Place>,
+    frame: Frame,
+}
+
 /// What became of a page that was to leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leaving {
+    /// It is to be written, by this request, from this frame to this place.
+    Asks(VolumeRequest, Frame, Arc<Place>),
     /// Its frame is free.
     Left,
     /// Somebody has it, or there is no place for it.
@@ -55,7 +74,9 @@ pub(super) enum Leaving {
 #[derive(Default)]
 struct Inner {
     frames: BTreeMap<u64, Frame>,
-    away: BTreeMap<u64, Place>,
+    away: BTreeMap<u64, Arc<Place>>,
+    /// Those of them that are being read.
+    coming: BTreeSet<u64>,
     file: Option<File>,
     /// Bytes, where it is no file's.
     size: u64,
@@ -95,22 +116,40 @@ impl Shared {
         Some((shared, name & ((1 << BITS) - 1)))
     }
 
-    /// The frame of this page, for an activity that maps it.
+    /// The frame of this page, for an activity that maps it and, if it may, waits for a disk.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub fn frame(&self, page: u64, owner: ActivityId) -> Result<Frame, ReadError> {
+    pub(super) fn frame(
+        self: &Arc<Self>,
+        page: u64,
+        owner: ActivityId,
+        waits: bool,
+    ) -> Result<Had, ReadError> {
         let inner = &mut *self.inner.lock();
         let known = inner.frames.contains_key(&page);
-        let frame = inner.frame(page, owner)?;
+        match inner.frame(page, owner, waits)? {
+            Got::Frame(frame) => {
+                if !known {
+                    self.name(page, &frame);
+                }
+                Ok(Had::Frame(frame))
+            }
+            Got::Asks(request, place, frame) => {
+                inner.coming.insert(page);
+                Ok(Had::Asks(request, Coming { shared: self.clone(), page, place, frame }))
+            }
+        }
+    }
+
+    /// Names a new frame at the multiplexor, so that it can be asked back.
+    fn name(&self, page: u64, frame: &Frame) {
         if self.number != 0
-            && !known
             && let Some(memory) = vortex_machine::multiplexor()
         {
             let name = Cookie(self.number << BITS | page & ((1 << BITS) - 1));
             memory.rename(frame.id(), Use::Shared.resource(), name);
         }
-        Ok(frame)
     }
 
     /// A page that no space shows any more leaves memory, if nobody has its frame.
@@ -126,13 +165,13 @@ impl Shared {
             return Leaving::Stays;
         };
         let Some(frame) = inner.frames.remove(&page) else { return Leaving::Stays };
-        let written = match place.write(frame) {
-            Write::Done(written) => written,
-            // Nobody could wait for a disk here: it stays with its place.
-            Write::Ask(_, frame) => place.written(frame, false),
-        };
-        inner.away.insert(page, place);
-        if written { Leaving::Left } else { Leaving::Failed }
+        let place = Arc::new(place);
+        inner.away.insert(page, place.clone());
+        match place.write(frame) {
+            Write::Done(true) => Leaving::Left,
+            Write::Done(false) => Leaving::Failed,
+            Write::Ask(request, frame) => Leaving::Asks(request, frame, place),
+        }
     }
 
     /// Whether there is nothing at this place: it is behind the last page.
@@ -143,11 +182,36 @@ impl Shared {
     }
 }
 
+impl Coming {
+    /// It was read: all who map it see it from now on.
+    pub fn arrive(self) {
+        let Self { shared, page, place, frame } = &self;
+        let inner = &mut *shared.inner.lock();
+        if inner.away.get(page).is_some_and(|now| Arc::ptr_eq(now, place)) {
+            inner.away.remove(page);
+            inner.frames.insert(*page, frame.clone());
+            shared.name(*page, frame);
+        }
+    }
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.shared.inner.lock().coming.remove(&self.page);
+    }
+}
+
+/// As [`Had`], with what is to be read and where from.
+enum Got {
+    Frame(Frame),
+    Asks(VolumeRequest, Arc<Place>, Frame),
+}
+
 impl Inner {
-    fn frame(&mut self, page: u64, owner: ActivityId) -> Result<Frame, ReadError> {
+    fn frame(&mut self, page: u64, owner: ActivityId, waits: bool) -> Result<Got, ReadError> {
         if let Some(frame) = self.frames.get(&page) {
             return match frame.share_with(owner) {
-                true => Ok(frame.clone()),
+                true => Ok(Got::Frame(frame.clone())),
                 false => Err(ReadError::NoMemory),
             };
         }
@@ -157,17 +221,21 @@ impl Inner {
                 let at = at.ok_or(ReadError::NoMemory)?;
                 from_file(&file.image, file.valid, at, owner, Use::Overlay).ok()
             }
-            (None, Some(place)) => match place.read(owner, Use::Shared)? {
-                Read::Here(frame) => Some(frame),
-                // It has not gone to a disk.
-                Read::Ask(..) => return Err(ReadError::Device),
-            },
+            (None, Some(place)) => {
+                let here = waits && !self.coming.contains(&page) || place.is_in_memory();
+                match here.then(|| place.read(owner, Use::Shared)).ok_or(ReadError::NotYet)?? {
+                    Read::Here(frame) => Some(frame),
+                    Read::Ask(request, frame) => {
+                        return Ok(Got::Asks(request, place.clone(), frame));
+                    }
+                }
+            }
             (None, None) => Frame::zeroed_for(owner, Use::Shared),
         };
         let frame = frame.ok_or(ReadError::NoMemory)?;
         self.frames.insert(page, frame.clone());
         self.away.remove(&page);
-        Ok(frame)
+        Ok(Got::Frame(frame))
     }
 }
 
@@ -183,7 +251,8 @@ impl Overlay for Shared {
 
     fn write(&self, page: u64, within: usize, bytes: &[u8]) {
         // Without memory the file has the bytes, and who maps the page later does not.
-        if let Ok(frame) = self.inner.lock().frame(page, ActivityId::INFRASTRUCTURE) {
+        let got = self.inner.lock().frame(page, ActivityId::INFRASTRUCTURE, false);
+        if let Ok(Got::Frame(frame)) = got {
             frame.write(within, bytes);
         }
     }

@@ -14,21 +14,23 @@
 use alloc::sync::Arc;
 
 use vortex_fs::PageName;
-use vortex_grid::{At, Context, Labels, Outcome};
+use vortex_grid::{At, Context, Continuation, Labels, Outcome};
 use vortex_machine::{Frame, Use, Withdrawn};
 use vortex_memory::{Answer as Given, Order};
 use vortex_units::ActivityId;
 
-use super::asr::AddressSpaces;
+use super::asr::{AddressSpaces, MemoryRequest};
 use super::faults::poke;
-use super::orders::look_through;
+use super::orders::{look_through, written};
 use super::reclaimer::go;
 use super::regions::Source;
 use super::shared::{Leaving, Shared};
 use super::space::AddressSpace;
+use super::swap::Place;
 use crate::Mail;
 use crate::cache::Wiring;
 use crate::files::{FileRequest, Pages};
+use crate::storage::VolumeRequest;
 
 /// Spaces, and regions of all of them together, that are looked at in one run.
 const SLICE: usize = 16;
@@ -42,13 +44,15 @@ pub struct ReclaimShown {
     at: (usize, u64, u64),
     /// The space that it was taken out of last: some cores may still reach it there.
     left: Option<(Arc<AddressSpace>, Frame)>,
+    /// What a disk is writing, and to where.
+    writing: Option<(Frame, Arc<Place>)>,
 }
 
 impl ReclaimShown {
     /// One that has not begun.
     #[must_use]
     pub fn new(order: Order) -> Self {
-        Self { order, at: (0, 0, 0), left: None }
+        Self { order, at: (0, 0, 0), left: None, writing: None }
     }
 
     /// What it is a page of, and which.
@@ -126,19 +130,47 @@ impl AddressSpaces {
         match reclaim.source(files) {
             Some((Source::Shared(shared), page)) => {
                 let order = reclaim.order;
-                // On a disk there are pages of spaces alone.
-                let volume = self.system.swap.get().filter(|volume| volume.is_memory());
-                let place = || volume.and_then(|volume| volume.place(order.bill));
+                let place = || self.system.swap.get().and_then(|volume| volume.place(order.bill));
                 let answer = match shared.leave(page, order.frame, place) {
                     Leaving::Left => None,
                     Leaving::Stays => Some(Given::Refused),
                     Leaving::Failed => Some(Given::Failed),
+                    Leaving::Asks(request, frame, place) => {
+                        reclaim.writing = Some((frame, place));
+                        return self.write_shared(reclaim, request, cx);
+                    }
                 };
                 self.end_order(order, answer, cx);
             }
             _ => self.pass_on(reclaim.order, cx),
         }
         Outcome::Done
+    }
+
+    /// Asks storage to write a page that processes share, and waits: on the bill of whoever gives.
+    fn write_shared(
+        &self,
+        reclaim: &mut ReclaimShown,
+        asks: VolumeRequest,
+        cx: &mut Context<'_, Mail>,
+    ) -> Outcome<Mail, Self> {
+        let ports = self.system.disks.get().and_then(|disks| disks.wiring.ports.get());
+        let bill = reclaim.order.bill;
+        let asked = ports.map(|ports| cx.request_for(bill, ports.volumes, Labels::NONE, asks));
+        match asked {
+            Some(Ok(trigger)) => Outcome::Pending(trigger, At::routine::<Written>()),
+            _ => {
+                self.wrote_shared(reclaim, false, cx);
+                Outcome::Done
+            }
+        }
+    }
+
+    /// The page is written, or cannot be: then it is kept as it is.
+    fn wrote_shared(&self, reclaim: &mut ReclaimShown, good: bool, cx: &mut Context<'_, Mail>) {
+        let Some((frame, place)) = reclaim.writing.take() else { return };
+        let answer = if place.written(frame, good) { None } else { Some(Given::Failed) };
+        self.end_order(reclaim.order, answer, cx);
     }
 
     /// The next of those who hold a page is asked; if there is none, it stays.
@@ -171,5 +203,24 @@ impl AddressSpaces {
             let _ended = memory.answer(order.id, answer);
         }
         go(&self.system, order.place, cx);
+    }
+}
+
+/// Storage has written a page, or could not.
+struct Written;
+
+impl Continuation<Mail, AddressSpaces> for Written {
+    fn resume(
+        spaces: &mut AddressSpaces,
+        request: &mut MemoryRequest,
+        cx: &mut Context<'_, Mail>,
+    ) -> Outcome<Mail, AddressSpaces> {
+        let MemoryRequest::ReclaimShown(reclaim) = request else { return Outcome::Done };
+        if cx.activity() == ActivityId::INFRASTRUCTURE {
+            cx.bill_run(reclaim.order.bill);
+        }
+        let good = written(cx);
+        spaces.wrote_shared(reclaim, good, cx);
+        Outcome::Done
     }
 }

@@ -185,12 +185,6 @@ impl Volume {
         }
     }
 
-    /// Whether it answers at once.
-    #[must_use]
-    pub fn is_memory(&self) -> bool {
-        matches!(self.backing, Backing::Memory(_))
-    }
-
     /// Whether an activity has a place left.
     #[must_use]
     pub fn has_room(&self, activity: ActivityId) -> bool {
@@ -246,6 +240,12 @@ impl Place {
         }
         self.written.store(true, Ordering::Release);
         taken
+    }
+
+    /// Whether what is kept here is read at once.
+    #[must_use]
+    pub fn is_in_memory(&self) -> bool {
+        matches!(self.volume.backing, Backing::Memory(_))
     }
 
     /// The contents, in a frame of the activity for this use.
