@@ -39,6 +39,8 @@ errnos! {
     ECHILD: "No child to wait for.",
     EAGAIN: "It would wait.",
     ETIMEDOUT: "The time is over.",
+    EINPROGRESS: "Under way.",
+    ECANCELED: "Ended before its time.",
     ENOMEM: "Out of kernel memory.",
     EACCES: "Access denied.",
     EFAULT: "Not an address of the caller.",

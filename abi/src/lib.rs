@@ -14,7 +14,8 @@ pub mod performance;
 mod span;
 
 pub use calls::{
-    Call, DECLARED, Declared, Direct, Files, Memory, Monitor, Process, decode, decode_direct, name,
+    Aio, Call, DECLARED, Declared, Direct, Files, Memory, Monitor, Process, decode, decode_direct,
+    name,
 };
 pub use errno::Errno;
 pub use linux_raw_sys as linux;

@@ -16,12 +16,13 @@ use crate::PolicyError;
 
 /// The resources that the kernel has, beside threads; each with whether it serves on every core
 /// that it is given, or is at home on one.
-const RESOURCES: [(&str, bool); 5] = [
+const RESOURCES: [(&str, bool); 6] = [
     ("resource.process", false),
     ("resource.asr", true),
     ("resource.memory", false),
     ("resource.file", false),
     ("resource.monitor", false),
+    ("resource.aior", false),
 ];
 
 /// The resources that the kernel has where the machine has a disk.

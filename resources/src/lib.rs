@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+pub mod aio;
 pub mod bill;
 pub mod cache;
 pub mod files;

@@ -9,8 +9,9 @@ use vortex_memory::WaiterId;
 use vortex_storage::Memory;
 use vortex_units::{Bytes, Cycles};
 
+use crate::aio::AioRequest;
 use crate::cache::{CacheReply, CacheRequest, Ext2Reply, Ext2Request};
-use crate::files::{FileRequest, FilesId, Image};
+use crate::files::{AioOpened, FileRequest, FilesId, Image};
 use crate::memory::{AddressSpace, FaultError, Mapping, MemoryRequest, Program, ReclaimRequest};
 use crate::monitor::MonitorRequest;
 use crate::process::{ProcessRequest, ThreadDone, ThreadReady};
@@ -44,6 +45,8 @@ pub enum Answer {
     Image(Result<Box<Image>, Errno>),
     /// What is to be mapped.
     Mapped(Result<Mapping, Errno>),
+    /// What an asynchronous operation is about.
+    Opened(Result<AioOpened, Errno>),
     /// The program that takes the caller's place.
     Program(Result<Box<Program>, Errno>),
 }
@@ -57,6 +60,7 @@ pub enum Mail {
     Memory(MemoryRequest),
     Reclaim(ReclaimRequest),
     File(FileRequest),
+    Aio(AioRequest),
     Monitor(MonitorRequest),
     Device(DeviceRequest),
     Interrupt(InterruptRequest),
@@ -78,6 +82,7 @@ impl Message for Mail {
             Self::Process(request) => request.name(),
             Self::Memory(request) => request.name(),
             Self::File(request) => request.name(),
+            Self::Aio(request) => request.name(),
             Self::Monitor(_) => "sample",
             Self::Reclaim(_) => "reclaim",
             Self::Device(_) => "put",
@@ -118,7 +123,7 @@ impl Message for Mail {
 
 carries!(
     Mail: Thread(ThreadReady), ThreadDone(ThreadDone), Process(ProcessRequest),
-    Memory(MemoryRequest), Reclaim(ReclaimRequest), File(FileRequest), Monitor(MonitorRequest),
+    Memory(MemoryRequest), Reclaim(ReclaimRequest), File(FileRequest), Aio(AioRequest), Monitor(MonitorRequest),
     Device(DeviceRequest), Interrupt(InterruptRequest), Command(CommandRequest),
     Scsi(ScsiRequest), Volume(VolumeRequest), Disk(DiskReply), Cache(CacheRequest),
     CacheDone(CacheReply), Ext2(Ext2Request), Ext2Done(Ext2Reply), Answer(Answer),

@@ -14,6 +14,7 @@ use vortex_grid::{Family, Frequency, Port};
 use vortex_units::{ActivityId, Cycles, Micros, Nanos};
 
 use crate::Mail;
+use crate::aio::AsyncIo;
 use crate::files::FileSystem;
 use crate::memory::{AddressSpaces, Reclaimer, Volume};
 use crate::monitor::Monitor;
@@ -32,6 +33,8 @@ pub struct Ports {
     pub reclaimer: Port<Reclaimer>,
     /// Files.
     pub files: Port<FileSystem>,
+    /// AIOR.
+    pub aio: Port<AsyncIo>,
     /// The monitor.
     pub monitor: Port<Monitor>,
     /// TR, by activity.

@@ -5,6 +5,7 @@
 //! not run because a tool of the long suites is missing does not fail the whole, and one that
 //! held at the second try does not either: who reads the summary is told what was not steady.
 
+mod aio;
 mod boot;
 pub mod booted;
 pub mod cpython;

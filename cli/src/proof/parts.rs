@@ -1,7 +1,7 @@
 //! The parts of the proof, in the order in which they run: what fails fast comes first.
 
 use super::{
-    Extent, Part, Program, Work, boot, booted, cpython, files, fuzz, images, machines, miri,
+    Extent, Part, Program, Work, aio, boot, booted, cpython, files, fuzz, images, machines, miri,
     models, readme, runs, services, stack, storage, syscalls,
 };
 use crate::commands::{attacks, budgets, cost, filling, ledger, pressure, subactivities};
@@ -256,6 +256,12 @@ pub fn parts() -> Vec<Part> {
             what: "a disk from a program to its ring: every byte, errors, who gets how much; pages on it",
             extent: Extent::Normal,
             work: |_| Work::Function(storage::part),
+        },
+        Part {
+            name: "aio",
+            what: "asynchronous I/O of files on a disk, as the C library's on Linux; who ends in the middle",
+            extent: Extent::Normal,
+            work: |_| Work::Function(aio::part),
         },
         Part {
             name: "images",

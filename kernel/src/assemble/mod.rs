@@ -21,6 +21,7 @@ use vortex_config::{Config, ShareForm};
 use vortex_files::{Counted, Root, Time};
 use vortex_grid::{Core, CoreSpec, Frequency, Grid, GridSpec, Sampling};
 use vortex_machine::{Boot, Cpu};
+use vortex_resources::aio::AsyncIo;
 use vortex_resources::bill::{FileBill, ObjectKind, owner_of};
 use vortex_resources::files::FileSystem;
 use vortex_resources::memory::{AddressSpaces, REGION, Reclaimer, Shows};
@@ -213,6 +214,10 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
                 let root = root.lock().take().expect("the file resource is at home on one core");
                 FileSystem::new(*root, system.clone())
             }
+        }),
+        aio: grid.add(home(spec(&config, frequency, "resource.aior")?), {
+            let system = system.clone();
+            move |_| AsyncIo::new(system.clone())
         }),
         monitor: grid.add(home(spec(&config, frequency, "resource.monitor")?), {
             let samples = samples.clone();

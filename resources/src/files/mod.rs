@@ -2,6 +2,7 @@
 //!
 //! All files are at home on one core: the resource is configured for one, and owns them.
 
+mod aio;
 mod asks;
 mod below;
 mod calls;
@@ -31,6 +32,7 @@ mod top;
 mod waits;
 mod waking;
 
+pub use aio::{AioOpen, AioOpened, AioWant};
 pub use disks::volume_of;
 pub use image::{Image, NoFrame};
 pub use image_pages::Pages;

@@ -10,10 +10,12 @@ use vortex_files::{Climb, Dev, OpenId, Table, WINDOW, Walks};
 use vortex_memory::Order;
 use vortex_units::{ActivityId, Bytes, Cycles};
 
+use super::aio::AioOpen;
 use super::disks::{Asked, Transfer};
 use super::poll::Polling;
 use super::tables::Files;
 use super::waits::Then;
+use crate::memory::AddressSpace;
 use crate::process::{Operands, Pid, Process, ThreadState};
 
 /// Names the descriptors and the place of one process, or of several that share them.
@@ -30,6 +32,8 @@ pub struct FileCall {
     pub thread: Arc<ThreadState>,
     /// Whose descriptors.
     pub files: FilesId,
+    /// Whose memory it works on, where that is not its thread's any more.
+    pub space: Option<Arc<AddressSpace>>,
     /// Until when it waits, if it was made before.
     pub deadline: Option<Cycles>,
     /// Whether that time is over.
@@ -66,6 +70,7 @@ impl FileCall {
             operands,
             thread,
             files,
+            space: None,
             deadline: None,
             expired: false,
             before: 0,
@@ -117,6 +122,8 @@ impl FileCall {
 pub enum FileRequest {
     /// A system call.
     Call(Box<FileCall>),
+    /// AIOR asks for a descriptor.
+    Aio(Box<AioOpen>),
     /// A call waits for a disk: what that is asked for, and the number of the wait.
     Disk(Asked, u64),
     /// New descriptors, the console as the first three.
@@ -196,6 +203,7 @@ impl FileRequest {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Call(call) => call.call.name(),
+            Self::Aio(_) => "open for aio",
             Self::Disk(..) => "ask a disk",
             Self::Ask(_, name) => name,
             Self::Root(..) => "root",

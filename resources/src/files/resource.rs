@@ -102,6 +102,13 @@ impl Resource<Mail> for FileSystem {
     fn handle(&mut self, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
         let next = match request {
             FileRequest::Call(call) => self.call(call, cx),
+            FileRequest::Aio(open) => {
+                // Nothing changes in descriptors that are being copied, nor is one shared.
+                if self.is_frozen(open.files) {
+                    return Outcome::Continue(At::beginning());
+                }
+                Outcome::Reply(Answer::Opened(self.open_for_aio(open, cx)))
+            }
             FileRequest::Disk(asked, number) => {
                 let number = *number;
                 self.ask_disk(asked, number, cx)

@@ -23,13 +23,20 @@ pub struct Files {
     pub(super) frozen: u32,
 }
 
+impl Files {
+    /// With one user.
+    pub(super) fn new(table: Table, place: Place) -> Self {
+        Self { table, place, users: 1, frozen: 0 }
+    }
+}
+
 impl FileSystem {
     pub(super) fn fresh(&mut self, cx: &Cx<'_>) -> Result<FilesId, Errno> {
         self.attach_disks(cx);
         let now = self.time(cx.now());
         let owner = owner_of(cx.root());
         let table = Table::billed(USUAL_LIMIT, &self.root, owner);
-        let mut files = Files { table, place: self.root.place(), users: 1, frozen: 0 };
+        let mut files = Files::new(table, self.root.place());
         let caller = Caller {
             table: &files.table,
             place: &files.place,
@@ -52,7 +59,7 @@ impl FileSystem {
         Ok(self.take_in(files))
     }
 
-    fn take_in(&mut self, mut files: Files) -> FilesId {
+    pub(super) fn take_in(&mut self, mut files: Files) -> FilesId {
         self.last += 1;
         files.table.set_owner(self.last);
         let id = FilesId(self.last);
@@ -89,7 +96,7 @@ impl FileSystem {
             self.frozen -= 1;
         }
         let place = self.root.fork_place(&files.place);
-        Ok(Some(self.take_in(Files { table: *table, place, users: 1, frozen: 0 })))
+        Ok(Some(self.take_in(Files::new(*table, place))))
     }
 
     /// Whether a call has to wait, because its descriptors are being copied.

@@ -22,7 +22,7 @@ struct GoesOn;
 impl Continuation<Mail, FileSystem> for GoesOn {
     fn resume(files: &mut FileSystem, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
         let FileRequest::Call(call) = request else { return Outcome::Done };
-        let space = call.thread.process.memory();
+        let space = call.space.clone().unwrap_or_else(|| call.thread.process.memory());
         match Operands::prepare(&space, call.call.operands()) {
             Ok(operands) => {
                 call.operands = operands;

@@ -56,6 +56,9 @@ pub(super) fn begin(
         return Err(Errno::EINVAL);
     }
     let regions = &mut *space.regions.lock();
+    if regions.any(start, end, Region::is_window) {
+        return Err(Errno::EINVAL);
+    }
     let anonymous =
         |region: &Region| !region.shared && matches!(region.backing, Backing::Anonymous);
     if matches!(advice, MADV_FREE | MADV_WIPEONFORK) && regions.any(start, end, |r| !anonymous(r)) {

@@ -26,6 +26,7 @@ use super::shown_files::TakeShown;
 use super::shown_orders::ReclaimShown;
 use super::space::AddressSpace;
 use super::turn::Order;
+use super::windows::Windowing;
 use crate::cache::CachedFile;
 use crate::files::{FileRequest, FilesId};
 use crate::graves::free_some;
@@ -85,6 +86,8 @@ pub enum MemoryRequest {
         /// From where on.
         at: u64,
     },
+    /// A program sees what was read of a file, or does not any more.
+    Window(Box<Windowing>),
     /// A frame of a page is asked back.
     Reclaim(Reclaim),
     /// A frame of a page is asked back that spaces show, of a file or of shared memory.
@@ -100,6 +103,7 @@ impl MemoryRequest {
             Self::Call { call, .. } => call.name(),
             Self::Copy { .. } => "copy",
             Self::Release { .. } => "release",
+            Self::Window(windowing) => windowing.name(),
             Self::Reclaim(_) => "reclaim",
             Self::ReclaimShown(_) => "reclaim a shown",
             Self::TakeShown(_) => "take a shown",
@@ -113,6 +117,7 @@ impl MemoryRequest {
             | Self::Call { space, .. }
             | Self::Release { space, .. }
             | Self::Copy { from: space, .. } => Some(space),
+            Self::Window(windowing) => Some(&windowing.space),
             Self::Reclaim(_) | Self::ReclaimShown(_) | Self::TakeShown(_) => None,
         }
     }
@@ -284,6 +289,7 @@ impl AddressSpaces {
                 }
                 left
             }
+            MemoryRequest::Window(windowing) => Self::window(windowing, cx),
             MemoryRequest::Reclaim(order) => self.reclaim(order, cx),
             MemoryRequest::ReclaimShown(order) => self.reclaim_shown(order, cx),
             MemoryRequest::TakeShown(take) => self.take_shown(take, cx),

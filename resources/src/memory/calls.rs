@@ -117,7 +117,9 @@ pub(super) fn begin(
             if !regions.all(start, end, |_| true) {
                 return Err(Errno::ENOMEM);
             }
-            let allowed = |region: &Region| access != Access::Write || region.may_write;
+            let allowed = |region: &Region| {
+                !region.is_window() && (access != Access::Write || region.may_write)
+            };
             if !regions.all(start, end, allowed) {
                 return Err(Errno::EACCES);
             }

@@ -42,6 +42,7 @@ fn line(
         Backing::File(image, _, at) => (u64::try_from(*at).unwrap_or(0), &image.found[..]),
         Backing::Mapped(image, at) => (*at, &image.found[..]),
         Backing::Shared(_, at) => (*at, &b""[..]),
+        Backing::Window => (0, &b"[aio]"[..]),
         Backing::Anonymous if region.end == top => (0, &b"[stack]"[..]),
         Backing::Anonymous if start >= heap.0 && region.end <= heap.1.next_multiple_of(4096) => {
             (0, &b"[heap]"[..])

@@ -163,7 +163,7 @@ pub fn wanted(space: &AddressSpace, address: u64, access: Access) -> Option<Want
     let (image, from) = match &region.backing {
         Backing::File(image, _, from) => (image, *from),
         Backing::Mapped(image, from) => (image, i64::try_from(*from).ok()?),
-        Backing::Anonymous | Backing::Shared(..) => return None,
+        Backing::Anonymous | Backing::Shared(..) | Backing::Window => return None,
     };
     let file = image.on_disk()?;
     let allowed =
@@ -288,6 +288,8 @@ impl Fault<'_> {
                 return self.file(image, size, *from as i64, access);
             }
             Backing::File(image, end, from) => return self.file(image, *end, *from, access),
+            // What is in it ASR puts there.
+            Backing::Window => return Err(FaultError::Forbidden),
         };
         let frame = frame.ok_or(FaultError::NoMemory)?;
         self.put(self.page, &mut [Some(frame)], rights, 1)

@@ -32,6 +32,7 @@ mod strings;
 mod swap;
 mod syncing;
 mod turn;
+mod windows;
 
 pub use asr::{AddressSpaces, FaultError, Mapping, MemoryRequest, Rest, Stage};
 pub use bounds::Bounds;
@@ -55,3 +56,4 @@ pub use space::AddressSpace;
 pub use start::Words;
 pub use strings::{NoMemory, Strings, zero_in};
 pub use swap::{Device, DeviceError, Place, Read, ReadError, Volume, Write};
+pub use windows::{WINDOW_PAGES, Windowing};

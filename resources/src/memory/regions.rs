@@ -45,6 +45,8 @@ pub enum Backing {
     Mapped(Arc<Image>, u64),
     /// Memory of several processes, and the place of the region's first byte in it.
     Shared(Arc<Shared>, u64),
+    /// What was read of files, as long as AIOR lets it be seen (`windows.rs`).
+    Window,
 }
 
 /// What regions of many spaces show pages of.
@@ -156,6 +158,7 @@ impl Backing {
     pub fn behind(&self, distance: u64) -> Self {
         match self {
             Self::Anonymous => Self::Anonymous,
+            Self::Window => Self::Window,
             Self::File(image, end, at) => {
                 Self::File(image.clone(), *end, at.saturating_add(distance as i64))
             }
@@ -186,7 +189,7 @@ impl Region {
     pub(super) fn shows_file(&self, file: &Arc<CachedFile>) -> bool {
         match &self.backing {
             Backing::File(image, ..) | Backing::Mapped(image, _) => image.is_of_cached(file),
-            Backing::Anonymous | Backing::Shared(..) => false,
+            Backing::Anonymous | Backing::Shared(..) | Backing::Window => false,
         }
     }
 
@@ -194,6 +197,12 @@ impl Region {
     pub(super) fn is_of_disk(&self) -> bool {
         let mapped = |image: &Arc<Image>| image.on_disk().is_some();
         self.shared && matches!(&self.backing, Backing::Mapped(image, _) if mapped(image))
+    }
+
+    /// Whether windows lie in it, with which a program can do nothing but take it away.
+    #[must_use]
+    pub const fn is_window(&self) -> bool {
+        matches!(self.backing, Backing::Window)
     }
 
     /// Which page of a region that begins there shows this page of a source.

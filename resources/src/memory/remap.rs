@@ -64,7 +64,7 @@ pub(super) fn begin(
     let size = new_end - start;
     let mut regions = space.regions.lock();
     let (from, region) = regions.find(start).ok_or(Errno::EFAULT)?;
-    if remap.length == 0 && !region.shared {
+    if region.is_window() || remap.length == 0 && !region.shared {
         return Err(Errno::EINVAL);
     }
     if bound {

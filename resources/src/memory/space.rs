@@ -46,6 +46,8 @@ pub struct AddressSpace {
     pub(super) looked: AtomicU64,
     /// How often regions were changed.
     layout: AtomicU64,
+    /// Where its windows lie (`windows.rs`); zero where there were none.
+    pub(super) windows: AtomicU64,
     /// Its regions, on its activity's bill.
     pub mappings: Mutex<Held>,
     /// How many processes have it.
@@ -73,6 +75,7 @@ impl AddressSpace {
             faults: Faults::default(),
             looked: AtomicU64::new(0),
             layout: AtomicU64::new(0),
+            windows: AtomicU64::new(0),
             mappings: Mutex::default(),
             users: AtomicU32::new(0),
             heap: Mutex::new((0, 0)),

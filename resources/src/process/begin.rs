@@ -203,6 +203,7 @@ impl Processes {
             timers: CpuTimers::default(),
             nice: AtomicI32::new(0),
             began: Cycles::ZERO,
+            operates: AtomicBool::new(false),
             running: Mutex::new(None),
             personality: AtomicU32::new(0),
             bill: Charged::there(activity, ObjectKind::Process, PROCESS),

@@ -26,7 +26,10 @@ pub(super) fn interruption(number: u64, timeout: u64) -> Interrupted {
     const PPOLL: u64 = 271;
     const SELECT: u64 = 23;
     const PSELECT6: u64 = 270;
+    // What it has begun goes on, and is not begun again.
+    const LIO_LISTIO: u64 = 22027;
     match number {
+        LIO_LISTIO => Interrupted::Eintr,
         NANOSLEEP | CLOCK_NANOSLEEP | POLL => Interrupted::RestartUnlessHandler,
         FUTEX if timeout != 0 => Interrupted::RestartUnlessHandler,
         PAUSE | SIGSUSPEND | PPOLL | SELECT | PSELECT6 => Interrupted::NoHandler,

@@ -253,6 +253,7 @@ impl Processes {
             program.space.faults.go_on(&before.faults);
             before
         };
+        self.end_operations(&process, &old, cx);
         self.leave_memory(&old, process.pid, cx);
         Outcome::Reply(Answer::Program(Ok(Box::new(program))))
     }

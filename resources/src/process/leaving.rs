@@ -12,6 +12,7 @@ use super::request::ProcessRequest;
 use super::resource::{Cx, Processes};
 use super::signals::{Ended, Signal};
 use crate::Answer;
+use crate::aio::AioRequest;
 use crate::files::FileRequest;
 use crate::memory::{AddressSpace, MemoryRequest};
 
@@ -46,11 +47,22 @@ impl Processes {
         let bill = bill(process.activity, cx);
         let files = FileRequest::Drop(process.files);
         let _ = cx.send_within(bill, ports.files, Labels::NONE, files);
+        self.end_operations(&process, &process.memory(), cx);
         self.leave_memory(&process.memory(), process.pid, cx);
         self.alarms.remove(&process.pid);
         drop(process.running.lock().take());
         self.bury(&process, cx);
         Some(ProcessRequest::Orphans(process.pid))
+    }
+
+    /// The asynchronous operations of a process, with this memory, end.
+    pub(super) fn end_operations(&self, process: &Process, space: &AddressSpace, cx: &mut Cx<'_>) {
+        if process.operates.swap(false, Ordering::AcqRel)
+            && let Some(ports) = self.system.ports.get()
+        {
+            let end = AioRequest::End(process.pid, space.number, 0);
+            let _ = cx.send_within(bill(process.activity, cx), ports.aio, Labels::NONE, end);
+        }
     }
 
     /// The children of an ended process are nobody's; those that have ended are forgotten. Its

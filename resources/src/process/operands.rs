@@ -140,6 +140,17 @@ impl Operands {
         }
     }
 
+    /// The buffer in this place, which is not there any more then.
+    ///
+    /// # Errors
+    /// `EFAULT` if there is none.
+    pub fn take_buffer(&mut self, place: usize) -> Result<Pinned, Errno> {
+        match self.0.get_mut(place).map(Option::take) {
+            Some(Some(Ready::Buffer(buffer))) => Ok(buffer),
+            _ => Err(Errno::EFAULT),
+        }
+    }
+
     /// The bytes of the buffer in this place.
     ///
     /// # Errors

@@ -85,6 +85,8 @@ pub struct Process {
     pub nice: AtomicI32,
     /// When it began.
     pub began: Cycles,
+    /// It has made calls to AIOR, which is to be told of its end.
+    pub operates: AtomicBool,
     /// The file that it runs, which nobody may write meanwhile.
     pub running: Mutex<Option<Arc<()>>>,
     /// What it takes of the kernel's memory.
@@ -201,6 +203,8 @@ pub struct ThreadState {
     pub process: Arc<Process>,
     /// There is a reason not to wait: a signal, or the end of the process.
     pub interrupted: AtomicBool,
+    /// It waits at AIOR, or did.
+    pub waits_for_operations: AtomicBool,
     /// It ends, though its process does not: another thread has called execve(2).
     pub doomed: AtomicBool,
     /// It does not go on where it is: it ends so, or has another seat.
@@ -225,26 +229,38 @@ impl ThreadState {
     /// A thread of a process.
     #[must_use]
     pub fn new(tid: Pid, process: Arc<Process>, seat: Arc<Seat>) -> Arc<Self> {
+        let state = Arc::new(Self::of(tid, process, Some(seat)));
+        state.process.threads.lock().add(state.clone());
+        state.process.count.fetch_add(1, Ordering::AcqRel);
+        state.process.all_threads.fetch_add(1, Ordering::AcqRel);
+        state
+    }
+
+    /// A thread that never runs, and that nobody knows: an asynchronous operation waits in its
+    /// name.
+    #[must_use]
+    pub fn stand_in(tid: Pid, process: Arc<Process>) -> Arc<Self> {
+        Arc::new(Self::of(tid, process, None))
+    }
+
+    fn of(tid: Pid, process: Arc<Process>, seat: Option<Arc<Seat>>) -> Self {
         let pending = Mutex::new(Pending::of(process.signals.clone()));
         let activity = process.activity;
-        let state = Arc::new(Self {
+        Self {
             tid,
             process,
             interrupted: AtomicBool::new(false),
+            waits_for_operations: AtomicBool::new(false),
             doomed: AtomicBool::new(false),
             turned: AtomicBool::new(false),
-            seat: Mutex::new(Some(seat)),
+            seat: Mutex::new(seat),
             pending,
             blocked: AtomicU64::new(0),
             taking: AtomicU64::new(0),
             used: AtomicU64::new(0),
             running: AtomicU16::new(0),
             _bill: Charged::there(activity, ObjectKind::Process, THREAD),
-        });
-        state.process.threads.lock().add(state.clone());
-        state.process.count.fetch_add(1, Ordering::AcqRel);
-        state.process.all_threads.fetch_add(1, Ordering::AcqRel);
-        state
+        }
     }
 
     /// It enters user mode here, or has left it.

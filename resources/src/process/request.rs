@@ -15,7 +15,7 @@ use super::futexes::Waking;
 use super::operands::Operands;
 use super::processes::{Pid, Process, ThreadState};
 use super::seat::Seat;
-use super::signals::{Signal, SignalSet, Stack};
+use super::signals::{Info, Signal, SignalSet, Stack};
 use super::timers::TimerId;
 use crate::files::Image;
 use crate::memory::{AddressSpace, Loading, Patience, Program, Words};
@@ -146,6 +146,8 @@ pub enum ProcessRequest {
     Interrupt(Arc<Process>, Pid, Option<Pid>),
     /// A signal was sent to a process of many threads: those from a number on are looked at.
     Look(Arc<Process>, Signal, Pid),
+    /// An asynchronous operation of this process has ended, and it wants to be told so.
+    Notify(Arc<Process>, Box<Info>),
     /// A wait's time is over.
     Timeout(Pid, u64),
     /// A timer's time has come.
@@ -178,6 +180,7 @@ impl ProcessRequest {
             Self::Ended(..) => "ended",
             Self::Interrupt(..) => "interrupt",
             Self::Look(..) => "look",
+            Self::Notify(..) => "notify",
             Self::Timeout(..) => "timeout",
             Self::Timer(..) => "timer",
             Self::Alarm(..) => "alarm",

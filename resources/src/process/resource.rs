@@ -19,6 +19,7 @@ use super::signals::Info;
 use super::subactivities::{SubActivity, resume};
 use super::timers::Timers;
 use super::waiting::{For, Waits};
+use crate::aio::AioRequest;
 use crate::files::FileRequest;
 use crate::{Answer, Mail, System};
 
@@ -157,6 +158,14 @@ impl Resource<Mail> for Processes {
             ProcessRequest::Shrink(activity) => {
                 Outcome::Reply(Answer::Shrunk(self.shrink(*activity, cx)))
             }
+            ProcessRequest::Notify(process, info) => {
+                let process = process.clone();
+                if process.count.load(Ordering::Acquire) > 0 {
+                    // Where too many wait already, it is lost, as Linux's.
+                    let _ = self.post(&process, **info, None, cx);
+                }
+                Outcome::Done
+            }
             ProcessRequest::Timeout(tid, number) => {
                 self.waits.expire(*tid, *number, cx);
                 Outcome::Done
@@ -281,6 +290,10 @@ impl Processes {
             _ => {}
         }
         if let Some(ports) = self.system.ports.get() {
+            if thread.waits_for_operations.swap(false, Ordering::SeqCst) {
+                let _ = cx.send(ports.aio, Labels::NONE, AioRequest::Cancel(thread.tid));
+                return;
+            }
             let _ = cx.send(ports.files, Labels::NONE, FileRequest::Cancel(thread.tid));
         }
     }

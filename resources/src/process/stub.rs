@@ -2,6 +2,7 @@
 //! directly or sent as a request.
 
 use alloc::boxed::Box;
+use core::sync::atomic::Ordering;
 
 use vortex_abi::linux::general::{
     F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETLK, F_SETLKW, FUTEX_CMD_MASK,
@@ -20,6 +21,7 @@ use super::selecting::Select;
 use super::signals::SignalSet;
 use super::thread::Thread;
 use crate::System;
+use crate::aio::AioCall;
 use crate::files::{FileCall, timespec};
 use crate::memory::{Unpinned, pin};
 use crate::monitor::MonitorRequest;
@@ -46,6 +48,8 @@ pub enum Prepared {
     Files(Box<FileCall>),
     /// A request to PR.
     Process(Box<ProcessCall>),
+    /// A request to AIOR.
+    Aio(Box<AioCall>),
     /// A request to the monitor.
     Monitor(MonitorRequest),
 }
@@ -84,6 +88,7 @@ pub fn prepare(thread: &mut Thread, system: &System, now: Cycles, core: CoreId) 
         Call::Memory(call) => Ok(Prepared::Memory(call)),
         Call::Files(call) => files(thread, call),
         Call::Process(call) => process(thread, system, now, call),
+        Call::Aio(call) => aio(thread, call),
         Call::Monitor(call) => Operands::prepare(&thread.space, call.operands())
             .map(|operands| Prepared::Monitor(MonitorRequest::new(operands))),
     };
@@ -162,6 +167,14 @@ fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
     call.expired = thread.expired;
     call.before = thread.done;
     Ok(Prepared::Files(Box::new(call)))
+}
+
+fn aio(thread: &Thread, call: abi::Aio) -> Result<Prepared, Unready> {
+    let operands = Operands::prepare(&thread.space, call.operands())?;
+    // AIOR is told when the process ends.
+    thread.process().operates.store(true, Ordering::Release);
+    let (state, space) = (thread.state.clone(), thread.space.clone());
+    Ok(Prepared::Aio(Box::new(AioCall::new(call, operands, state, space, thread.deadline))))
 }
 
 /// Pins some more of large buffers: the operands, when all are pinned.

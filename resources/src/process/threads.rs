@@ -24,6 +24,7 @@ use super::request::ProcessRequest;
 use super::signals::{Cause, Stack};
 use super::stub::{self, Prepared};
 use super::thread::Thread;
+use crate::aio::AioRequest;
 use crate::files::FileRequest;
 use crate::memory::{MemoryRequest, Program, Stage, Unpinned, mend_here, pin};
 use crate::{Answer, Mail, System};
@@ -353,6 +354,7 @@ impl Threads {
             Prepared::Process(call) => {
                 cx.request(ports.process, Labels::NONE, ProcessRequest::Call(call))
             }
+            Prepared::Aio(call) => cx.request(ports.aio, Labels::NONE, AioRequest::Call(call)),
             Prepared::Monitor(request) => cx.request(ports.monitor, Labels::NONE, request),
         };
         vortex_machine::save_vectors(&mut thread.context);

@@ -1,5 +1,6 @@
 //! The tests, a file for each topic.
 
+mod aio;
 mod clocks;
 mod clocktimers;
 mod descriptors;
@@ -64,6 +65,7 @@ pub fn all() -> impl Iterator<Item = &'static Test> {
         devices::TESTS,
         vectors::TESTS,
         subactivities::TESTS,
+        aio::TESTS,
     ]
     .into_iter()
     .flatten()

@@ -2,6 +2,7 @@
 //! handlers are bounded (law 5) does it in many runs. What a call answers is looked at too: it
 //! must not be less for that.
 
+mod aio;
 mod descriptors;
 mod files;
 mod folders;
@@ -30,6 +31,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         memory::CASES,
         threads::CASES,
         processes::CASES,
+        aio::CASES,
     ]
     .into_iter()
     .flatten()

@@ -11,7 +11,7 @@ mod broken;
 mod bytes;
 mod log;
 mod power;
-mod side;
+pub(super) mod side;
 mod sqlite;
 mod tree;
 

@@ -38,6 +38,8 @@ pub struct Side {
 #[derive(Clone, Debug, Default)]
 pub struct Script {
     text: String,
+    /// Programs of ours that it runs beside `files`.
+    ours: Vec<&'static str>,
     /// Programs of the host that it needs.
     host: Vec<&'static str>,
     /// Files in the machine.
@@ -56,6 +58,11 @@ impl Script {
     /// A file that it reads.
     pub fn file(&mut self, path: &str, content: &str) {
         self.files.push((path.into(), content.as_bytes().to_vec()));
+    }
+
+    /// A program of ours that it runs.
+    pub fn needs_ours(&mut self, program: &'static str) {
+        self.ours.push(program);
     }
 
     /// A program of the host that it runs.
@@ -121,7 +128,9 @@ impl Side {
         for letter in 'a'..='p' {
             tree.put(&path(&format!("/mnt/{letter}")), Node::Directory(0o755))?;
         }
-        image::take(&mut tree, &self.programs.join("files"), &path("/bin/files"))?;
+        for name in script.ours.iter().copied().chain(["files"]) {
+            image::take(&mut tree, &self.programs.join(name), &path(&format!("/bin/{name}")))?;
+        }
         let text = Content::Bytes(script.text.clone().into_bytes());
         tree.put(&path(SCRIPT), Node::File(text, 0o755))?;
         for (place, content) in &script.files {

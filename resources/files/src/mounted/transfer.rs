@@ -1,16 +1,21 @@
 //! Reading and writing files on disks: what is in the cache is copied, the rest asked for.
 
+use alloc::sync::Arc;
+
 use linux_raw_sys::general as abi;
 
 use super::ask::Ask;
+use super::cached::Cached;
 use crate::Errno;
 use crate::caller::Caller;
 use crate::contents::STEP;
 use crate::description::OpenId;
 use crate::inode::{Body, InodeId};
 use crate::moving::{Collect, Limited, Sink, Source, WINDOW};
+use crate::node::Node;
 use crate::page::{PAGE, Page};
 use crate::root::Root;
+use crate::time::Time;
 use crate::wait::Outcome;
 
 /// The largest file: what ext2's count of blocks of 512 bytes allows.
@@ -46,6 +51,28 @@ impl Root {
             *to = byte;
         }
         Ok(Some((index, page)))
+    }
+
+    /// The pages of an open file on a disk, for who reads them without the tree: this counts as
+    /// a read. `None` where it is none, or not open for reading.
+    ///
+    /// # Errors
+    /// `EBADF` where there is no such open file.
+    pub fn lend(&mut self, id: OpenId, now: Time) -> Result<Option<Arc<dyn Cached>>, Errno> {
+        let (description, node) = self.usable(id)?;
+        let quiet = description.flags & abi::O_NOATIME != 0;
+        let Node::Inode(inode) = node else { return Ok(None) };
+        if !description.reads() {
+            return Ok(None);
+        }
+        let inode = *inode;
+        let object = self.inodes.get_mut(inode).ok_or(Errno::EBADF)?;
+        let Body::Cached(contents) = &object.body else { return Ok(None) };
+        let contents = contents.clone();
+        if !quiet {
+            object.note_access(now);
+        }
+        Ok(Some(contents))
     }
 
     pub(crate) fn read_cached(

@@ -6,6 +6,7 @@ mod frame;
 mod page;
 mod streams;
 mod table;
+mod tray;
 
 pub use file::{CachedFile, Reading};
 pub(crate) use file::{page_of, pages_for};
@@ -13,3 +14,4 @@ pub use files::Files;
 pub use frame::{Frames, PAGE, PAGE_BYTES, PageFrame, PageName};
 pub use page::Fetched;
 pub(crate) use page::{BLOCKS, Dirtied, Page, State};
+pub use tray::Tray;

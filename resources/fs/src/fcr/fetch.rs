@@ -62,6 +62,10 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         if !self.enter(task) {
             return self.wait(task, Waits::Gate, cx);
         }
+        if task.tray.is_some() && task.file.with(|inner| inner.gone) {
+            // Closed and without a name since it was asked for: its inode may be another's.
+            return self.failed(task, Errno::EBADF, cx);
+        }
         let last = pages_for(task.file.size());
         let (first, end) = task.kind.pages();
         let end = end.min(last);

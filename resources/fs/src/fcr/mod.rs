@@ -18,6 +18,7 @@ mod aside;
 mod evict;
 mod fetch;
 mod gate;
+mod hand;
 mod install;
 pub(crate) mod piece;
 mod pins;
@@ -146,6 +147,9 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     }
 
     fn done(&mut self, task: &mut Task<F>, cx: &mut Cx<'_, M>) -> Next<M, F> {
+        if task.tray.is_some() {
+            return self.hand_over(task, cx);
+        }
         self.finish(task, CacheReply::Done(Ok(())), cx)
     }
 

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use vortex_abi::Errno;
 use vortex_units::ActivityId;
 
-use crate::cache::{CachedFile, PAGE_BYTES, PageFrame, PageName, page_of, pages_for};
+use crate::cache::{CachedFile, PAGE_BYTES, PageFrame, PageName, Tray, page_of, pages_for};
 use crate::fcr::Piece;
 use crate::names::MountId;
 
@@ -68,6 +68,8 @@ pub(crate) struct Task<F> {
     /// Memory for a page that whoever asks has brought.
     pub spare: Option<F>,
     pub job: Option<Box<Job>>,
+    /// Where the frames of what was fetched go.
+    pub tray: Option<Arc<Tray<F>>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +150,7 @@ impl<F: PageFrame> CacheRequest<F> {
             maps: false,
             spare: None,
             job: None,
+            tray: None,
         }))
     }
 
@@ -164,6 +167,17 @@ impl<F: PageFrame> CacheRequest<F> {
     #[must_use]
     pub fn fault(file: Arc<CachedFile<F>>, page: u32, spare: Option<F>) -> Self {
         Self::task(file, Kind::Fault { page }).bring(spare)
+    }
+
+    /// The same, and their frames are handed over: those that are on the tray when it is answered,
+    /// from the first page on, at least one where the file has one there.
+    #[must_use]
+    pub fn read(file: Arc<CachedFile<F>>, first: u32, count: u32, tray: Arc<Tray<F>>) -> Self {
+        let mut read = Self::fetch(file, first, count);
+        if let Ask::Task(task) = &mut read.0 {
+            task.tray = Some(tray);
+        }
+        read
     }
 
     /// Who reads the file in order has come to this page. To be sent, not waited for.
@@ -282,6 +296,7 @@ impl<F: PageFrame> CacheRequest<F> {
     pub fn name(&self) -> &'static str {
         match &self.0 {
             Ask::Task(task) => match task.kind {
+                Kind::Fetch { .. } if task.tray.is_some() => "read",
                 Kind::Fetch { .. } => "fetch",
                 Kind::Fault { .. } => "fault",
                 Kind::Ahead { .. } => "read ahead",

@@ -170,6 +170,13 @@ impl Cause {
 }
 
 impl Info {
+    /// An asynchronous operation of a process has ended.
+    #[must_use]
+    pub const fn of_operation(signal: Signal, pid: Pid, value: u64) -> Self {
+        let detail = Detail::Queued { pid, uid: 0, value };
+        Self { signal, errno: 0, code: linux::SI_ASYNCIO, detail }
+    }
+
     /// Its length in the memory of a process.
     pub const SIZE: usize = 128;
 
