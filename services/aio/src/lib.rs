@@ -74,8 +74,10 @@ pub unsafe fn read(block: *mut aiocb) -> Res<()> {
         // SAFETY: as the caller promises.
         return c(unsafe { libc::aio_read(block) });
     }
+    // SAFETY: the kernel does with block and buffer what the caller promises to let it.
+    let begins = |block: *mut aiocb| unsafe { sys!(READ, block) };
     // SAFETY: as the caller promises.
-    unsafe { thread::begin(block, |block| sys!(READ, block)) }
+    unsafe { thread::begin(block, begins) }
 }
 
 /// Begins a write.
@@ -87,8 +89,10 @@ pub unsafe fn write(block: *mut aiocb) -> Res<()> {
         // SAFETY: as the caller promises.
         return c(unsafe { libc::aio_write(block) });
     }
+    // SAFETY: the kernel does with block and buffer what the caller promises to let it.
+    let begins = |block: *mut aiocb| unsafe { sys!(WRITE, block) };
     // SAFETY: as the caller promises.
-    unsafe { thread::begin(block, |block| sys!(WRITE, block)) }
+    unsafe { thread::begin(block, begins) }
 }
 
 /// Begins to put on its device what was written before.
@@ -100,8 +104,10 @@ pub unsafe fn fsync(operation: c_int, block: *mut aiocb) -> Res<()> {
         // SAFETY: as the caller promises.
         return c(unsafe { libc::aio_fsync(operation, block) });
     }
+    // SAFETY: the kernel does with block and buffer what the caller promises to let it.
+    let begins = |block: *mut aiocb| unsafe { sys!(FSYNC, operation, block) };
     // SAFETY: as the caller promises.
-    unsafe { thread::begin(block, |block| sys!(FSYNC, operation, block)) }
+    unsafe { thread::begin(block, begins) }
 }
 
 /// How an operation stands: `EINPROGRESS`, or its error, or zero; then what was read is in its

@@ -90,14 +90,14 @@ impl Operation {
     /// Begins it.
     pub fn begin(&mut self) -> Res<()> {
         let block = &raw mut *self.block;
-        // SAFETY: block and buffer stay for as long as this lives, whose end waits for the
-        // operation's.
-        let begun = unsafe {
-            match self.kind {
-                Kind::Read => read(block),
-                Kind::Write => write(block),
-                Kind::Sync(how) => fsync(how, block),
-            }
+        // Block and buffer stay for as long as this lives, whose end waits for the operation's.
+        let begun = match self.kind {
+            // SAFETY: as above.
+            Kind::Read => unsafe { read(block) },
+            // SAFETY: as above.
+            Kind::Write => unsafe { write(block) },
+            // SAFETY: as above.
+            Kind::Sync(how) => unsafe { fsync(how, block) },
         };
         self.begun = begun.is_ok();
         begun

@@ -15,7 +15,7 @@ const WINDOW: usize = 136;
 /// The block must be one, and stay for as long as the word is used.
 unsafe fn word<'a>(block: *const aiocb, at: usize) -> &'a AtomicU64 {
     // SAFETY: within the block, which is aligned for it; kernel and threads use it as an atomic.
-    unsafe { AtomicU64::from_ptr(block.cast_mut().cast::<u8>().add(at).cast()) }
+    unsafe { AtomicU64::from_ptr(block.cast_mut().cast::<u8>().wrapping_add(at).cast()) }
 }
 
 /// How an operation stands.
@@ -25,7 +25,7 @@ unsafe fn word<'a>(block: *const aiocb, at: usize) -> &'a AtomicU64 {
 pub unsafe fn error(block: *const aiocb) -> c_int {
     // SAFETY: within the block, which is aligned for it.
     let error: &AtomicI32 =
-        unsafe { AtomicI32::from_ptr(block.cast_mut().cast::<u8>().add(ERROR).cast()) };
+        unsafe { AtomicI32::from_ptr(block.cast_mut().cast::<u8>().wrapping_add(ERROR).cast()) };
     error.load(Ordering::Acquire)
 }
 

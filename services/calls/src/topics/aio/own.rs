@@ -133,7 +133,7 @@ pub fn limit() {
 fn window(operation: &Operation) -> usize {
     const WINDOW: usize = 136;
     // SAFETY: within the control block.
-    unsafe { operation.address().cast::<u8>().add(WINDOW).cast::<usize>().read_volatile() }
+    unsafe { operation.address().cast::<u8>().wrapping_add(WINDOW).cast::<usize>().read_volatile() }
 }
 
 /// A window: what can be seen, what can be done with it, and that it goes. Of files on disks
