@@ -53,7 +53,8 @@ impl Frames<CacheFrame> for CacheFrames {
     }
 
     fn most(&self, activity: ActivityId) -> Option<u64> {
-        let memory = vortex_machine::multiplexor()?;
-        memory.most(activity).ok().map(|most| most.get())
+        let standing = vortex_machine::multiplexor()?.standing(activity).ok()?;
+        let (all, _) = vortex_machine::memory_counters();
+        Some(standing.budget.hard.map_or(all, |hard| hard.min(all)).get())
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-use vortex_guest::mem::{BOTH, PAGE, Region};
-use vortex_guest::{fd, file, futex, out, pipe, proc};
+use vortex_guest::mem::{BOTH, PAGE, READ, Region};
+use vortex_guest::{Res, fd, file, futex, out, pipe, proc};
 
 /// Name, what it does each time, and the doing of it so many times.
 pub type Work = (&'static str, &'static str, fn(u64));
@@ -21,6 +21,12 @@ pub const ALL: &[Work] = &[
     ("pipe", "a byte to another process and back", pipes),
     ("wake", "a futex wake and the run of whom it woke", switches),
     ("fault", "the first touch of a page", faults),
+    ("file-fault", "the first touch of 16 pages of a file here, which are in memory", file_faults),
+    (
+        "file-write",
+        "the first write to a page of a file here that is mapped to be shared",
+        file_writes,
+    ),
     ("copy", "a write to a page that a fork shares; a fork for each 1,024", copies),
     ("map", "1 MiB mapped, touched and unmapped", maps),
     ("touch", "64 MiB mapped, touched and unmapped", touches),
@@ -32,12 +38,22 @@ pub const ALL: &[Work] = &[
     }),
 ];
 
+/// The file of those that need one, its pages, and how many one touch shows.
+const FILE: &str = "bench-file";
+const PAGES: usize = 1024;
+const SHOWN: usize = 16;
 /// Pages that one fork shares.
 const SHARED: usize = 1024;
 
 /// What must be there before the time begins.
 pub fn prepare(name: &str) {
     let pages = match name {
+        "file-fault" | "file-write" => {
+            if let Err(error) = make_file() {
+                out::fail(&format!("{FILE}: {error}"));
+            }
+            return;
+        }
         "copy" => SHARED,
         "fork-large" => (64 << 20) / PAGE,
         _ => return,
@@ -157,6 +173,47 @@ fn pipes(count: u64) {
         let _ = fd::read(back.out, &mut [0]);
     }
     reap(child);
+}
+
+fn make_file() -> Res<()> {
+    let fd = file::open(FILE, libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC)?;
+    for page in 0..PAGES {
+        let _ = fd::pwrite(fd, &[1; PAGE], (page * PAGE) as i64)?;
+    }
+    let _ = fd::sync(fd)?;
+    fd::close(fd).map(|_| ())
+}
+
+/// Maps the file, and touches some pages of it.
+fn with_file(protection: i32, flags: i32, touch: impl Fn(&Region)) {
+    let mapped = file::open(FILE, libc::O_RDWR)
+        .and_then(|fd| Ok((fd, Region::map(PAGES * PAGE, protection, flags, fd, 0)?)));
+    let Ok((fd, region)) = mapped else { out::fail("the file cannot be mapped") };
+    touch(&region);
+    let _ = region.unmap(0, PAGES * PAGE);
+    let _ = fd::close(fd);
+}
+
+fn file_faults(count: u64) {
+    let mut left = count as usize;
+    while left > 0 {
+        let touches = left.min(PAGES / SHOWN);
+        with_file(READ, libc::MAP_PRIVATE, |region| {
+            (0..touches).for_each(|block| region.touch(block * SHOWN * PAGE));
+        });
+        left -= touches;
+    }
+}
+
+fn file_writes(count: u64) {
+    let mut left = count as usize;
+    while left > 0 {
+        let pages = left.min(PAGES);
+        with_file(BOTH, libc::MAP_SHARED, |region| {
+            (0..pages).for_each(|page| region.put(page * PAGE, 1));
+        });
+        left -= pages;
+    }
 }
 
 fn faults(count: u64) {

@@ -140,13 +140,11 @@ impl<F: PageFrame> CachedFile<F> {
     /// The memory of the pages of a range that are there, to be shown beside one that is wanted.
     pub fn frames(&self, first: u32, end: u32, mut each: impl FnMut(u32, &F)) {
         let inner = self.inner.lock();
-        for number in first..end {
-            if let Some(page) = inner.pages.get(number).filter(|page| page.is_valid())
-                && let Some(frame) = &page.frame
-            {
+        inner.pages.each(first, end.max(first), |number, page| {
+            if let Some(frame) = page.frame.as_ref().filter(|_| page.is_valid()) {
                 each(number, frame);
             }
-        }
+        });
     }
 
     /// What was recorded when a page was fetched (§2.3).

@@ -76,6 +76,20 @@ impl<F> Table<F> {
         Some(taken)
     }
 
+    /// Shows the pages of a range.
+    pub fn each(&self, first: u32, end: u32, mut show: impl FnMut(u32, &Page<F>)) {
+        for (number, chunk) in self.chunks.range(first / CHUNK..=end / CHUNK) {
+            let start = number.saturating_mul(CHUNK);
+            for (number, page) in (start..).zip(&chunk.pages) {
+                if let Some(page) = page
+                    && (first..end).contains(&number)
+                {
+                    show(number, page);
+                }
+            }
+        }
+    }
+
     /// The first page from a number on, if there is one.
     pub fn next(&self, from: u32) -> Option<u32> {
         for (number, chunk) in self.chunks.range(from / CHUNK..) {
