@@ -181,7 +181,11 @@ fn make_file() -> Res<()> {
         let _ = fd::pwrite(fd, &[1; PAGE], (page * PAGE) as i64)?;
     }
     let _ = fd::sync(fd)?;
-    fd::close(fd).map(|_| ())
+    let _ = fd::close(fd)?;
+    with_file(READ, libc::MAP_PRIVATE, |region| {
+        (0..PAGES).for_each(|page| region.touch(page * PAGE));
+    });
+    Ok(())
 }
 
 /// Maps the file, and touches some pages of it.
