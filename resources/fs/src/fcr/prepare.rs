@@ -73,6 +73,12 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         if !self.enter(task) {
             return self.wait(task, Waits::Gate, cx);
         }
+        if !task.maps
+            && to > task.file.size()
+            && let Some(waits) = self.take_end(task, cx)
+        {
+            return waits;
+        }
         let (first, end, is_end) = match ends_before(task) {
             Some(page) => (page, page.saturating_add(1), true),
             None => (first, end, false),

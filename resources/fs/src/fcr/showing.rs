@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use vortex_grid::{At, Continuation, Outcome, Trigger};
 
 use super::{Cx, FileCache, Next};
-use crate::cache::{Dirtied, PageFrame};
+use crate::cache::{Dirtied, PAGE_BYTES, PageFrame, page_of};
 use crate::requests::{Ask, CacheRequest, Mail, Task};
 use crate::shown::Shown;
 
@@ -53,6 +53,29 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             return None;
         }
         let asked = self.ask_showing(task, Shown::Pages(pages), cx)?;
+        Some(Outcome::Pending(asked, At::routine::<Taken>()))
+    }
+
+    /// A file is going to grow within its last page: who can write to that by a mapping is to
+    /// ask anew, for the blocks that come to it have no places yet. `None` if nobody can; once
+    /// in a task.
+    pub(super) fn take_end(
+        &mut self,
+        task: &mut Task<F>,
+        cx: &mut Cx<'_, M>,
+    ) -> Option<Next<M, F>> {
+        if core::mem::replace(&mut task.job().taken, 1) > 0 {
+            return None;
+        }
+        let size = task.file.size();
+        let number = page_of(size);
+        let written = task.file.with(|inner| {
+            inner.pages.get_mut(number).is_some_and(|page| page.mapped && !page.let_go())
+        });
+        if !written || size.is_multiple_of(PAGE_BYTES) {
+            return None;
+        }
+        let asked = self.ask_showing(task, Shown::Pages(alloc::vec![number]), cx)?;
         Some(Outcome::Pending(asked, At::routine::<Taken>()))
     }
 

@@ -107,6 +107,11 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 self.open(task, cx);
                 return self.again(task, cx);
             }
+            if size > file.size()
+                && let Some(waits) = self.take_end(task, cx)
+            {
+                return waits;
+            }
             let end = size.min(file.size());
             task.job().begun = size < file.size();
             file.with(|inner| file.set_size(inner, size));
