@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use vortex_fs::{Showing, Shown};
 use vortex_grid::{At, Context, Labels, Outcome, Port, Trigger};
 use vortex_machine::{Frame, PAGE, Withdrawn};
+use vortex_memory::FrameId;
 
 use super::asr::{AddressSpaces, MemoryRequest};
 use super::faults::poke;
@@ -91,31 +92,42 @@ impl TakeShown {
             start.saturating_add_signed(at) & !(PAGE_U64 - 1)
         };
         if let Shown::Pages(wanted) = &self.what {
-            let places: Vec<u64> = wanted.iter().map(|&page| place(page)).collect();
-            for at in places.into_iter().filter(|at| (start..end).contains(at)) {
-                self.take_page(space, at);
+            let of_file = |&page: &u32| Some((place(page), self.file.frame(page)?.0.id()));
+            let places: Vec<_> = wanted.iter().filter_map(of_file).collect();
+            for (at, frame) in places.into_iter().filter(|(at, _)| (start..end).contains(at)) {
+                // What a private mapping has written is its own.
+                self.take_page(space, at, |is| is == frame);
             }
             return None;
         }
         let Shown::From(page) = self.what else { return None };
-        let mut at = place(page).clamp(start, end);
-        for _ in 0..PAGES {
-            if at >= end {
-                return None;
+        let at = place(page).clamp(start, end);
+        let (mut pages, mut count) = ([0; PAGES], 0);
+        // What is nowhere in the tables costs next to nothing, however long the region.
+        let next = space.space.list(at, end, |page| {
+            if let Some(place) = pages.get_mut(count) {
+                (*place, count) = (page, count + 1);
             }
-            self.take_page(space, at);
-            let _all = space.away.discard(at, at + PAGE_U64);
-            at += PAGE_U64;
+        });
+        for &page in pages.iter().take(count) {
+            self.take_page(space, page, |_| true);
         }
+        let done = next.unwrap_or(end);
+        // Pages that are away are discarded some at a time: then this part is gone over again.
+        let at = if space.away.discard(at, done) { done } else { at };
         (at < end).then(|| (at, end, first.saturating_add_unsigned(at - start)))
     }
 
-    /// Takes whatever is at a page, as long as a region is there that shows the file.
-    fn take_page(&mut self, space: &AddressSpace, at: u64) {
+    /// Takes a page, if it is one that is `meant`, as long as a region is there that shows the
+    /// file.
+    fn take_page(&mut self, space: &AddressSpace, at: u64, meant: impl Fn(FrameId) -> bool) {
         for _ in 0..TRIES {
             let layout = space.layout();
             let shows = space.region(at).is_some_and(|(_, region)| region.shows_file(&self.file));
             let Some((frame, _)) = space.space.get(at).filter(|_| shows) else { return };
+            if !meant(frame.id()) {
+                return;
+            }
             match space.space.withdraw(at, frame.id(), true, || layout.holds(), || {}) {
                 Withdrawn::Taken(frame) => return self.held.push(frame),
                 // Regions were changed meanwhile, these or others.

@@ -79,6 +79,16 @@ impl<M: Physical> Space<M> {
         entry.into_frame().map_or(Withdrawn::Gone, Withdrawn::Taken)
     }
 
+    /// The pages of a range that have a frame, a bounded number of them. Where to go on, if not at
+    /// the end.
+    pub fn list(&self, at: u64, end: u64, mut each: impl FnMut(u64)) -> Option<u64> {
+        let inner = &mut *self.inner.lock();
+        inner.table.visit(at, end, &mut Work::default(), |page, entry| {
+            each(page);
+            entry
+        })
+    }
+
     /// Looks at the use of a bounded number of pages, and forgets it. Frames that are nowhere
     /// else are called by their page here from now on. Where to go on, if not at the end.
     ///
