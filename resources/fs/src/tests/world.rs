@@ -241,9 +241,11 @@ impl World {
     pub fn ask(&mut self, activity: ActivityId, what: Do) -> usize {
         let number = self.asked;
         self.asked += 1;
-        loop {
+        for tries in 0..1_000_000 {
             let ask = Box::new(Ask { number, what: what.clone(), done: 0, data: Vec::new() });
-            match self.cores[number % 2].root(activity, self.programs, Labels::NONE, ask) {
+            // Who is in debt on one core, with nobody else at work there, stays so.
+            let core = &mut self.cores[(number + tries / 100) % 2];
+            match core.root(activity, self.programs, Labels::NONE, ask) {
                 Ok(()) => return number,
                 // Of what it was billed back something is worn off first.
                 Err(Refused::OverBudget) => self.clock.fetch_add(10_000, Ordering::Relaxed),
@@ -251,6 +253,7 @@ impl World {
             };
             self.steps(1);
         }
+        panic!("in debt for ever");
     }
 
     pub fn result(&self, number: usize) -> Option<Result<Got, Errno>> {
