@@ -15,15 +15,7 @@ pub(crate) struct Place {
 
 /// The entry with this name.
 pub(crate) fn find(bytes: &[u8], layout: &Layout, name: &[u8]) -> Result<Option<Place>> {
-    let mut before = None;
-    for entry in Entries::new(bytes, layout.filetype, layout.inodes) {
-        let entry = entry?;
-        if entry.ino.0 != 0 && entry.name == name {
-            return Ok(Some(Place { at: entry.at, before, ino: entry.ino }));
-        }
-        before = Some(entry.at);
-    }
-    Ok(None)
+    Ok(survey(bytes, layout, name, usize::MAX)?.0)
 }
 
 /// The most bytes that are free in one place of it.
@@ -35,31 +27,58 @@ pub(crate) fn room(bytes: &[u8], layout: &Layout) -> Result<usize> {
     Ok(most)
 }
 
-/// Puts an entry into the first place that has room; where, if there was one.
+/// Where an entry fits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spot {
+    at: usize,
+    /// Bytes that are in use there, and all.
+    used: usize,
+    length: usize,
+    /// The most bytes that are free in another place.
+    rest: usize,
+}
+
+/// What one look at a block finds: the entry with a name, and the first place where one of so
+/// many bytes fits.
+pub(crate) fn survey(
+    bytes: &[u8],
+    layout: &Layout,
+    name: &[u8],
+    needed: usize,
+) -> Result<(Option<Place>, Option<Spot>)> {
+    let (mut found, mut before) = (None, None);
+    let (mut spot, mut rest): (Option<Spot>, usize) = (None, 0);
+    for entry in Entries::new(bytes, layout.filetype, layout.inodes) {
+        let entry = entry?;
+        if found.is_none() && entry.ino.0 != 0 && entry.name == name {
+            found = Some(Place { at: entry.at, before, ino: entry.ino });
+        }
+        before = Some(entry.at);
+        if spot.is_none() && entry.room() >= needed {
+            spot = Some(Spot { at: entry.at, used: entry.used(), length: entry.length, rest: 0 });
+        } else {
+            rest = rest.max(entry.room());
+        }
+    }
+    Ok((found, spot.map(|spot| Spot { rest, ..spot })))
+}
+
+/// Puts an entry where it fits: its place, and the most room in one place then.
 pub(crate) fn insert(
     bytes: &mut [u8],
     layout: &Layout,
+    spot: Spot,
     name: &[u8],
-    ino: Ino,
-    kind: u8,
-) -> Result<Option<usize>> {
-    let needed = entry_size(name.len());
-    let mut place = None;
-    for entry in Entries::new(bytes, layout.filetype, layout.inodes) {
-        let entry = entry?;
-        if entry.room() >= needed {
-            place = Some((entry.at, entry.used(), entry.length));
-            break;
-        }
-    }
-    let Some((at, used, length)) = place else { return Ok(None) };
+    (ino, kind): (Ino, u8),
+) -> (usize, usize) {
+    let Spot { at, used, length, rest } = spot;
     let kind = if layout.filetype { kind } else { 0 };
     if used > 0 {
         put16(bytes, at.saturating_add(4), u16::try_from(used).unwrap_or(0));
     }
-    let to = at.saturating_add(used);
-    put_entry(bytes, to, ino, length.saturating_sub(used), kind, name);
-    Ok(Some(to))
+    let (to, all) = (at.saturating_add(used), length.saturating_sub(used));
+    put_entry(bytes, to, ino, all, kind, name);
+    (to, rest.max(all.saturating_sub(entry_size(name.len()))))
 }
 
 /// Takes an entry out: the one before it gets its room.

@@ -1,6 +1,6 @@
 //! Names in a directory: finding, adding and removing them.
 
-use super::block::{self, Place};
+use super::block::{self, Place, Spot};
 use super::index::{Note, hash_with};
 use crate::Ext2;
 use crate::cache::Role;
@@ -33,6 +33,14 @@ impl Found {
     }
 }
 
+/// A block of a directory where an entry fits, and where in it, if that is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub index: FileBlock,
+    pub block: Block,
+    spot: Option<Spot>,
+}
+
 impl<A: Accounts> Ext2<A> {
     /// How many blocks a directory has.
     pub(crate) fn directory_blocks(&self, inode: &Inode) -> u32 {
@@ -48,20 +56,45 @@ impl<A: Accounts> Ext2<A> {
         inode: &Inode,
         name: &[u8],
     ) -> Result<Option<Found>> {
-        let found = self.find_any(tx, dir, inode, name)?;
+        let (found, _) = self.look(tx, dir, inode, name)?;
         Ok(found.filter(|found| !self.ghosts.has(found.ino())))
     }
 
-    /// The entry with this name, though it may be a ghost's.
-    fn find_any(&mut self, tx: &Tx, dir: Ino, inode: &Inode, name: &[u8]) -> Result<Option<Found>> {
+    /// That there is no entry with this name, and where one would fit, as far as looking for it
+    /// has shown.
+    pub(crate) fn find_none(
+        &mut self,
+        tx: &Tx,
+        dir: Ino,
+        inode: &Inode,
+        name: &[u8],
+    ) -> Result<Option<Room>> {
+        match self.look(tx, dir, inode, name)? {
+            (None, room) => Ok(room),
+            (Some(found), _) if self.ghosts.has(found.ino()) => Ok(None),
+            _ => Err(Errno::EEXIST.into()),
+        }
+    }
+
+    /// The entry with this name, though it may be a ghost's; and where one would fit, if that
+    /// was seen.
+    fn look(
+        &mut self,
+        tx: &Tx,
+        dir: Ino,
+        inode: &Inode,
+        name: &[u8],
+    ) -> Result<(Option<Found>, Option<Room>)> {
+        let mut room = None;
         if inode.size <= SMALL {
             for index in 0..self.directory_blocks(inode) {
-                let found = self.find_in(tx, dir, inode, FileBlock(index), name)?;
+                let (found, seen) = self.look_in(tx, dir, inode, FileBlock(index), name)?;
                 if found.is_some() {
-                    return Ok(found);
+                    return Ok((found, None));
                 }
+                room = room.or(seen);
             }
-            return Ok(None);
+            return Ok((None, room));
         }
         self.indexed(dir, inode)?;
         let hash = self.indexes.hash(name);
@@ -74,27 +107,29 @@ impl<A: Accounts> Ext2<A> {
             }
         }
         for candidate in candidates.iter().take(count) {
-            let found = self.find_in(tx, dir, inode, *candidate, name)?;
+            let (found, seen) = self.look_in(tx, dir, inode, *candidate, name)?;
             if found.is_some() {
-                return Ok(found);
+                return Ok((found, None));
             }
+            room = room.or(seen);
         }
-        Ok(None)
+        Ok((None, room))
     }
 
-    fn find_in(
+    fn look_in(
         &mut self,
         tx: &Tx,
         dir: Ino,
         inode: &Inode,
         index: FileBlock,
         name: &[u8],
-    ) -> Result<Option<Found>> {
-        let Some(block) = self.block_of(tx, dir, inode, index)? else { return Ok(None) };
+    ) -> Result<(Option<Found>, Option<Room>)> {
+        let Some(block) = self.block_of(tx, dir, inode, index)? else { return Ok((None, None)) };
         let layout = self.layout;
         let bytes = self.read(tx, block, Role::Entries(dir))?;
-        let place = block::find(bytes, &layout, name)?;
-        Ok(place.map(|place| Found { block, index, place }))
+        let (place, spot) = block::survey(bytes, &layout, name, entry_size(name.len()))?;
+        let found = place.map(|place| Found { block, index, place });
+        Ok((found, spot.map(|spot| Room { index, block, spot: Some(spot) })))
     }
 
     /// Goes on building a directory's index; `Again` until it is complete.
@@ -153,54 +188,85 @@ impl<A: Accounts> Ext2<A> {
         Ok(())
     }
 
-    /// Adds an entry; there is none with that name. The directory's inode may change. Says in
-    /// which block it is.
+    /// Adds an entry; there is none with that name, which [`Ext2::find_none`] has said, and
+    /// nothing of the directory has changed since. The directory's inode may change. Says in which
+    /// block it is.
     pub(crate) fn insert(
         &mut self,
         tx: &mut Tx,
         dir: Ino,
         inode: &mut Inode,
         name: &[u8],
-        ino: Ino,
-        kind: u8,
+        entry: (Ino, u8),
+        room: Option<Room>,
     ) -> Result<Block> {
-        self.insert_beside(tx, dir, inode, name, (ino, kind), None)
+        match room.filter(|_| !self.has_ghosts(dir)) {
+            Some(room) => self.insert_in(tx, dir, name, entry, room, false),
+            None => self.insert_beside(tx, dir, inode, name, entry, None),
+        }
     }
 
-    /// As [`Ext2::insert`], in this block if it has room.
+    fn has_ghosts(&self, dir: Ino) -> bool {
+        self.ghosts.of(Some(dir)).next().is_some()
+    }
+
+    /// Adds an entry, in this block if it has room.
     pub(crate) fn insert_beside(
         &mut self,
         tx: &mut Tx,
         dir: Ino,
         inode: &mut Inode,
         name: &[u8],
-        (ino, kind): (Ino, u8),
+        entry: (Ino, u8),
         beside: Option<(FileBlock, Block)>,
     ) -> Result<Block> {
-        if self.ghosts.of(Some(dir)).next().is_some()
-            && let Some(found) = self.find_any(tx, dir, inode, name)?
+        if self.has_ghosts(dir)
+            && let (Some(found), _) = self.look(tx, dir, inode, name)?
         {
             // A ghost's, or else it would be an error.
             self.lay(tx, found.ino())?;
         }
-        let layout = self.layout;
         let needed = entry_size(name.len());
-        let mut place = None;
+        let mut room = None;
         if let Some((index, block)) = beside {
-            let bytes = self.read(tx, block, Role::Entries(dir))?;
-            place = (block::room(bytes, &layout)? >= needed).then_some((index, block));
+            let spot = self.spot(tx, dir, block, needed)?;
+            room = spot.map(|_| Room { index, block, spot });
         }
-        if place.is_none() {
-            place = self.with_room(tx, dir, inode, needed)?;
+        if room.is_none() {
+            room = self.with_room(tx, dir, inode, needed)?;
         }
-        let fresh = place.is_none();
-        let (index, block) = match place {
-            Some(place) => place,
+        let fresh = room.is_none();
+        let room = match room {
+            Some(room) => room,
             None => self.extend(tx, dir, inode)?,
         };
+        self.insert_in(tx, dir, name, entry, room, fresh)
+    }
+
+    /// Where in a block an entry of so many bytes fits.
+    fn spot(&mut self, tx: &Tx, dir: Ino, block: Block, needed: usize) -> Result<Option<Spot>> {
+        let layout = self.layout;
+        let bytes = self.read(tx, block, Role::Entries(dir))?;
+        Ok(block::survey(bytes, &layout, &[], needed)?.1)
+    }
+
+    fn insert_in(
+        &mut self,
+        tx: &mut Tx,
+        dir: Ino,
+        name: &[u8],
+        entry: (Ino, u8),
+        room: Room,
+        fresh: bool,
+    ) -> Result<Block> {
+        let Room { index, block, spot } = room;
+        let layout = self.layout;
+        let spot = match spot {
+            Some(spot) => spot,
+            None => self.spot(tx, dir, block, entry_size(name.len()))?.ok_or(DAMAGED)?,
+        };
         let bytes = self.edit(tx, block, Role::Entries(dir))?;
-        let at = block::insert(bytes, &layout, name, ino, kind)?.ok_or(DAMAGED)?;
-        let room = block::room(bytes, &layout)?;
+        let (at, room) = block::insert(bytes, &layout, spot, name, entry);
         let came = Some(self.indexes.hash(name));
         tx.notes.push(Note { dir, block: index, came, went: None, at, fresh, room });
         Ok(block)
@@ -213,15 +279,14 @@ impl<A: Accounts> Ext2<A> {
         dir: Ino,
         inode: &Inode,
         needed: usize,
-    ) -> Result<Option<(FileBlock, Block)>> {
-        let layout = self.layout;
+    ) -> Result<Option<Room>> {
         if inode.size <= SMALL {
             for index in 0..self.directory_blocks(inode) {
                 let index = FileBlock(index);
                 let Some(block) = self.block_of(tx, dir, inode, index)? else { continue };
-                let bytes = self.read(tx, block, Role::Entries(dir))?;
-                if block::room(bytes, &layout)? >= needed {
-                    return Ok(Some((index, block)));
+                let spot = self.spot(tx, dir, block, needed)?;
+                if spot.is_some() {
+                    return Ok(Some(Room { index, block, spot }));
                 }
             }
             return Ok(None);
@@ -229,11 +294,12 @@ impl<A: Accounts> Ext2<A> {
         self.indexed(dir, inode)?;
         let found = self.indexes.get(dir).and_then(|index| index.with_room(needed));
         let Some(index) = found else { return Ok(None) };
-        Ok(self.block_of(tx, dir, inode, index)?.map(|block| (index, block)))
+        let block = self.block_of(tx, dir, inode, index)?;
+        Ok(block.map(|block| Room { index, block, spot: None }))
     }
 
     /// Adds a block to a directory.
-    fn extend(&mut self, tx: &mut Tx, dir: Ino, inode: &mut Inode) -> Result<(FileBlock, Block)> {
+    fn extend(&mut self, tx: &mut Tx, dir: Ino, inode: &mut Inode) -> Result<Room> {
         let index = FileBlock(self.directory_blocks(inode));
         let block = self.make_block(tx, dir, inode, index, Role::Entries(dir))?;
         let size = u64::from(self.layout.block_size);
@@ -243,7 +309,7 @@ impl<A: Accounts> Ext2<A> {
             return Err(Errno::EFBIG.into());
         }
         block::clear(self.edit(tx, block, Role::Entries(dir))?);
-        Ok((index, block))
+        Ok(Room { index, block, spot: None })
     }
 
     /// Removes an entry.

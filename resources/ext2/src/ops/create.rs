@@ -79,9 +79,7 @@ impl<A: Accounts> Ext2<A> {
         if directory && parent.links >= LINK_MAX {
             return Err(Errno::EMLINK.into());
         }
-        if self.find(&tx, dir, &parent, name)?.is_some() {
-            return Err(Errno::EEXIST.into());
-        }
+        let room = self.find_none(&tx, dir, &parent, name)?;
         self.unindex(caller, dir, &parent)?;
         let ino = self.take_inode(&mut tx, dir, directory)?;
         let mut inode = self.new_inode(&mut tx, ino, &parent, kind, permissions)?;
@@ -93,7 +91,7 @@ impl<A: Accounts> Ext2<A> {
         }
         self.put_inode(&mut tx, ino, &inode)?;
         tx.is_newborn(ino, dir);
-        let block = self.insert(&mut tx, dir, &mut parent, name, ino, kind.in_entry())?;
+        let block = self.insert(&mut tx, dir, &mut parent, name, (ino, kind.in_entry()), room)?;
         (parent.modified, parent.changed) = (caller.now, caller.now);
         if directory {
             parent.links = parent.links.saturating_add(1);

@@ -38,12 +38,10 @@ impl<A: Accounts> Ext2<A> {
         if inode.links >= LINK_MAX {
             return Err(Errno::EMLINK.into());
         }
-        if self.find(&tx, dir, &parent, name)?.is_some() {
-            return Err(Errno::EEXIST.into());
-        }
+        let room = self.find_none(&tx, dir, &parent, name)?;
         self.unindex(caller, dir, &parent)?;
         let kind = Kind::of_mode(inode.mode).ok_or(DAMAGED)?;
-        let block = self.insert(&mut tx, dir, &mut parent, name, ino, kind.in_entry())?;
+        let block = self.insert(&mut tx, dir, &mut parent, name, (ino, kind.in_entry()), room)?;
         (parent.modified, parent.changed) = (caller.now, caller.now);
         self.put_inode(&mut tx, dir, &parent)?;
         // The directory may be in the same block as the inode, but never is it the inode.
