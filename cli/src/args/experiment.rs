@@ -22,6 +22,33 @@ pub enum Which {
     Attacks(Attacks),
     /// Does who uses more memory than it may take anything from its neighbours? (§3.2)
     Memory(MemoryAttacks),
+    /// Are a slow disk's bytes divided as processes are entitled to them? (§4.5, Figures 15, 16)
+    Disk(DiskStreams),
+}
+
+/// Arguments of `experiment disk`.
+#[derive(Debug, Arguments)]
+#[command(after_help = "\
+768 files of 2 MB are made on an empty file system by Vortex itself, many at once. Then three
+processes, entitled to 50, 33 and 17 %, open, read, close and evict them, many at once, four streams
+each, from a disk that QEMU slows down, now more, now less. Ends with 0 where everything is within
+its bounds, else with 1. experiments/disk/README.md says what it must show.")]
+pub struct DiskStreams {
+    /// Seconds at each of the disk's rates.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(4..=600))]
+    pub seconds: u32,
+    /// How many cores; not said: as many as this host has.
+    #[arg(long, value_name = "N")]
+    pub cores: Option<Cores>,
+    /// What executes the machine's instructions.
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
+    pub accel: Wish,
+    /// 96 files instead of 768, made and read all the same.
+    #[arg(long)]
+    pub quick: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `experiment cpu`.

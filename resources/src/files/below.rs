@@ -92,6 +92,7 @@ impl FileSystem {
             Ask::SyncAll { fs } => {
                 self.ask_cache(CacheRequest::sync_all(fs.map(|fs| MountId(fs.0))), cx)
             }
+            Ask::Evict { file } => self.ask_cache(CacheRequest::evict(contents(file)?), cx),
             Ask::Release { file: Some(file), .. } => {
                 self.ask_cache(CacheRequest::release(contents(file)?), cx)
             }
@@ -239,7 +240,8 @@ fn is_of_cache(ask: &Ask) -> bool {
         | Ask::Prepare { .. }
         | Ask::Resize { .. }
         | Ask::Unmount { .. }
-        | Ask::SyncAll { .. } => true,
+        | Ask::SyncAll { .. }
+        | Ask::Evict { .. } => true,
         Ask::Sync { file, .. } | Ask::Release { file, .. } => file.is_some(),
         _ => false,
     }

@@ -94,11 +94,17 @@ impl FileSystem {
                 })
             }
             Files::Mount { .. } | Files::Umount2 { .. } => self.mounting(call, cx),
-            Files::Fadvise64 { fd, length, advice, .. } => {
+            Files::Fadvise64 { fd, offset, length, advice } => {
+                const NOT_NEEDED: i32 = 4;
                 const LAST: i32 = 5;
-                match self.root.object(self.open_of(call, fd)?)? {
+                let open = self.open_of(call, fd)?;
+                match self.root.object(open)? {
                     Object::Pipe { .. } => Err(Errno::ESPIPE),
                     _ if length < 0 || !(0..=LAST).contains(&advice) => Err(Errno::EINVAL),
+                    // Of a part it is advice that is not taken.
+                    _ if advice == NOT_NEEDED && (offset, length) == (0, 0) => {
+                        Ok(self.root.evict_of(open)?.map_or(Done::Value(0), Done::Ask))
+                    }
                     _ => Ok(Done::Value(0)),
                 }
             }

@@ -104,7 +104,10 @@ impl FileSystem {
                 let object = self.root.object(open)?;
                 let random = matches!(object, Object::Device(Dev::RANDOM | Dev::URANDOM));
                 // So do a file's, a window or very many places at a time, until it ends.
-                let file = Object::File == object && bytes == some.min(WINDOW);
+                let behind = offset.map(|offset| offset.saturating_add_unsigned(bytes as u64));
+                let whole = bytes == some.min(WINDOW);
+                let goes_on = || bytes > 0 && self.root.goes_on(open, behind);
+                let file = Object::File == object && (whole || goes_on());
                 if (random || file) && bytes > 0 && all < length {
                     call.done = all;
                     return Ok(Done::More);

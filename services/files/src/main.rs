@@ -13,6 +13,7 @@ mod model;
 mod power;
 mod probe;
 mod shared;
+mod streams;
 mod tree;
 mod work;
 mod worker;
@@ -28,7 +29,9 @@ usage: files mount DISK PLACE | umount PLACE
        files read PATH
        files probe PLACE
        files map PLACE
-       files power PLACE --count N";
+       files power PLACE --count N
+       files lay DISK PLACE --count N --bytes N --threads N
+       files stream DISK PLACE --first N --count N --together N --bytes N --seconds N";
 
 /// Something is not as it must be.
 pub fn fail(why: &str) -> ! {
@@ -41,17 +44,24 @@ fn main() {
     let seed = args.number("--seed").unwrap_or(1);
     let count = args.number("--count").unwrap_or(100);
     let processes = args.number("--processes").unwrap_or(1);
+    let bytes = args.number("--bytes").unwrap_or(2 << 20) as usize;
+    let threads = args.number("--threads").unwrap_or(8);
+    let wanted = streams::Wanted {
+        first: args.number("--first").unwrap_or(0),
+        files: count,
+        together: args.number("--together").unwrap_or(8),
+        bytes,
+        seconds: args.number("--seconds").unwrap_or(5),
+    };
     let words = [args.word(), args.word(), args.word()].map(Option::unwrap_or_default);
     let [what, place, more] = &words;
-    let two = what == "mount";
+    let two = matches!(what.as_str(), "mount" | "lay" | "stream");
     if place.is_empty() || more.is_empty() == two {
         args.wrong("what is it to do, and where?");
     }
     match what.as_str() {
         "mount" | "umount" | "work" | "tree" | "fill" | "filled" | "read" | "probe" | "map"
-        | "power" => {
-            args.end();
-        }
+        | "power" | "lay" | "stream" => args.end(),
         other => args.wrong(&format!("'{other}' is not known")),
     }
     match what.as_str() {
@@ -64,6 +74,8 @@ fn main() {
         "read" => probe::read(place),
         "probe" => probe::all(place),
         "map" => map::all(place),
+        "lay" => streams::lay(place, more, count, bytes, threads),
+        "stream" => streams::stream(place, more, wanted),
         _ => power::run(place, count),
     }
     proc::exit(0);

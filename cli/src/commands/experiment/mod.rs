@@ -4,6 +4,7 @@
 pub mod attacks;
 pub mod budgets;
 pub mod cpu;
+mod disk;
 pub mod filling;
 mod memory;
 pub mod pressure;
@@ -22,5 +23,6 @@ pub fn run(arguments: &Experiment) -> Result<ExitCode, Failure> {
         Which::Attacks(arguments) => attacks::run(arguments),
         Which::Cpu(arguments) => cpu::run(arguments),
         Which::Memory(arguments) => memory::run(arguments),
+        Which::Disk(arguments) => disk::run(arguments),
     }
 }

@@ -21,6 +21,19 @@ pub struct Core {
     pub used: BTreeMap<String, u64>,
     /// Cycles of the clients of its multiplexor.
     pub clients: u64,
+    /// Of these, by what they are of: a resource, or the threads.
+    pub by_resource: BTreeMap<String, u64>,
+    /// What activities used of resources, where the sampler was asked for it.
+    pub holders: BTreeMap<(String, String), Holder>,
+}
+
+/// What an activity used of a resource on a core.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holder {
+    /// Bytes that were moved.
+    pub bytes: u64,
+    /// Requests that were served.
+    pub requests: u64,
 }
 
 /// A sample.
@@ -90,8 +103,17 @@ fn take(samples: &mut Vec<Sample>, ended: &mut Option<usize>, words: &[&str]) ->
                 "used" => {
                     core.used.insert(word(3)?.into(), number(4)?);
                 }
-                _ if word(3)? == "holder" => {}
-                _ => core.clients += number(6)?,
+                _ if word(3)? == "holder" => {
+                    let (bytes, requests) = (number(7)?, number(9)?);
+                    let name = (word(4)?.into(), word(5)?.into());
+                    core.holders.insert(name, Holder { bytes, requests });
+                }
+                _ => {
+                    let cycles = number(6)?;
+                    core.clients += cycles;
+                    let of = if word(3)? == "threads" { "threads" } else { word(4)? };
+                    *core.by_resource.entry(of.into()).or_default() += cycles;
+                }
             }
         }
         // The activity of this name in the kernel's account.
@@ -112,7 +134,7 @@ sampler used 0 0 a 50\r
 sampler used 0 0 infrastructure 34\r
 sampler client 0 0 threads - a 49 0 0 1 0 0\r
 sampler client 0 0 resource resource.file infrastructure 3 0 0 1 0 0\r
-sampler client 0 0 holder resource.file a 3 0 0 1 0 0\r
+sampler client 0 0 holder resource.file a 3 7 0 1 0 0\r
 sampler end 1\r
 sampler    4.76 %    343674786    0.54 %\r
 ";
@@ -124,6 +146,9 @@ sampler    4.76 %    343674786    0.54 %\r
         let core = &samples[0].cores[&0];
         assert_eq!((core.booked(), core.elapsed, core.of("a"), core.of("b")), (90, 90, 50, 0));
         assert_eq!(core.clients, 52, "the multiplexor's alone");
+        assert_eq!((core.by_resource["threads"], core.by_resource["resource.file"]), (49, 3));
+        let holder = core.holders[&("resource.file".into(), "a".into())];
+        assert_eq!(holder, Holder { bytes: 7, requests: 1 });
     }
 
     #[test]

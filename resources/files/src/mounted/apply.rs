@@ -131,9 +131,10 @@ impl Root {
                 }
                 Ok(Then::Done)
             }
-            (Ask::SyncAll { .. } | Ask::Release { .. } | Ask::Ahead { .. }, Ok(Told::Done)) => {
-                Ok(Then::Done)
-            }
+            (
+                Ask::SyncAll { .. } | Ask::Release { .. } | Ask::Ahead { .. } | Ask::Evict { .. },
+                Ok(Told::Done),
+            ) => Ok(Then::Done),
             // Those below answered what was not asked.
             _ => Err(Errno::EIO),
         }

@@ -136,6 +136,12 @@ pub enum Ask {
         /// To which; all without.
         fs: Option<FsId>,
     },
+    /// What of a file is in memory is not wanted there any more: what was written goes to the
+    /// medium first. [`Told::Done`].
+    Evict {
+        /// Its contents.
+        file: Arc<dyn Cached>,
+    },
     /// Nobody has an object any more that has no name: it is gone. [`Told::Done`].
     Release {
         /// Which.
@@ -353,6 +359,7 @@ impl Ask {
             Self::Set { .. } => "set",
             Self::Resize { .. } => "resize",
             Self::Sync { .. } | Self::SyncAll { .. } => "sync",
+            Self::Evict { .. } => "evict",
             Self::Release { .. } => "release",
             Self::Mount { .. } => "mount",
             Self::Unmount { .. } => "unmount",

@@ -108,6 +108,18 @@ impl Root {
         Ok(Outcome::Done(count))
     }
 
+    /// Whether a file on a disk goes on behind a place, or where its open file is: who was given
+    /// less than was asked for is given the rest when that has been fetched.
+    #[must_use]
+    pub fn goes_on(&self, id: OpenId, place: Option<i64>) -> bool {
+        let Ok(description) = self.description(id) else { return false };
+        let Node::Inode(inode) = description.node else { return false };
+        let Ok(Body::Cached(contents)) = self.inode(inode).map(|inode| &inode.body) else {
+            return false;
+        };
+        self.place_in(id, place).is_ok_and(|place| place < contents.size())
+    }
+
     pub(crate) fn write_cached(
         &mut self,
         caller: &Caller,

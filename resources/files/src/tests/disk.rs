@@ -204,7 +204,9 @@ impl Disk {
                 let top = self.known(TOP);
                 Ok(Told::Mounted { fs: FS, top, read_only: *read_only })
             }
-            Ask::Unmount { .. } | Ask::Sync { .. } | Ask::SyncAll { .. } => Ok(Told::Done),
+            Ask::Unmount { .. } | Ask::Sync { .. } | Ask::SyncAll { .. } | Ask::Evict { .. } => {
+                Ok(Told::Done)
+            }
             Ask::Look { at, name, .. } => {
                 let found = self.objects[&at.number].entries.get(&name[..]);
                 Ok(found.map_or(Told::Nothing, |number| Told::Object(self.known(*number))))

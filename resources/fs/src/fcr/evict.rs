@@ -24,7 +24,7 @@ enum Leaves {
 }
 
 impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
-    /// Writes what is dirty of a file, and drops the rest.
+    /// Writes what is dirty of a file, and drops what no program is shown.
     pub(super) fn evict(&mut self, task: &mut Task<F>, cx: &mut Cx<'_, M>) -> Next<M, F> {
         if task.stage != Stage::Last {
             if let Some(next) = self.write_round(task, cx) {
@@ -34,7 +34,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             task.job().at = 0;
         }
         let mut at = task.job().at;
-        let more = drop_clean(&task.file, &mut at, &mut false, |_| true);
+        let more = drop_clean(&task.file, &mut at, &mut false, |page| !page.is_shown());
         task.job().at = at;
         if more {
             return Outcome::Continue(At::beginning());
@@ -61,7 +61,9 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         if number != at.file {
             *at = Walk { file: number, ..Walk::default() };
         }
-        if drop_clean(&file, &mut at.page, &mut at.dirty, |page| page.owner == who) {
+        if drop_clean(&file, &mut at.page, &mut at.dirty, |page| {
+            page.owner == who && !page.is_shown()
+        }) {
             return Outcome::Continue(At::beginning());
         }
         if core::mem::take(&mut at.dirty) && at.tries < TRIES {
