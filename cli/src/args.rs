@@ -43,6 +43,7 @@ Examples:
   ./vortex test --quick                      is this checkout in order? (under three minutes)
   ./vortex test grid schedulers              only these parts; --list names them all
   ./vortex bench memory                      what virtual memory costs, beside Linux
+  ./vortex bench storage                     what files on a disk cost, beside Linux
   ./vortex bench grid                        what a request costs, in instructions
 
 Environment:
@@ -155,6 +156,8 @@ pub enum Measured {
     Kernel,
     /// Virtual memory on the booted machine.
     Memory,
+    /// Files on a disk, on the booted machine.
+    Storage,
 }
 
 /// Arguments of `fuzz`.

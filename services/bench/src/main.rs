@@ -2,6 +2,8 @@
 //! (or `--cycles`) for each. For an emulator that counts instructions: run with two counts,
 //! and subtract.
 
+mod idle;
+mod storage;
 mod work;
 
 use vortex_guest::{args::Args, out, proc, say, time};
@@ -16,7 +18,7 @@ fn main() {
     }
     let mut args = Args::new(USAGE);
     if args.flag("--list") {
-        work::ALL.iter().for_each(|(name, what, _)| say!("{name:<12} {what}"));
+        all().for_each(|(name, what, _)| say!("{name:<12} {what}"));
         proc::exit(0);
     }
     let Some(name) = args.word() else { args.wrong("what is to be measured?") };
@@ -27,17 +29,25 @@ fn main() {
     };
     let (cycles, quiet) = (args.flag("--cycles"), args.flag("--quiet"));
     args.end();
-    let Some((_, _, work)) = work::ALL.iter().find(|(other, _, _)| *other == name) else {
+    let Some((_, _, work)) = all().find(|(other, _, _)| *other == name) else {
         out::fail(&format!("'{name}' is not known; bench --list names all"));
     };
     work::prepare(&name);
-    let (begin, first) = (time::now(), time::cycles());
+    // Who waits for a disk costs nothing meanwhile.
+    let waits = storage::prepare(&name);
+    let idle = || if waits { idle::cycles() } else { 0 };
+    let (before, begin, first) = (idle(), time::now(), time::cycles());
     work(count);
-    let (last, end) = (time::cycles(), time::now());
+    let (last, end, after) = (time::cycles(), time::now(), idle());
     if cycles {
-        say!("{name} {} cycles", last.saturating_sub(first) / count);
+        say!("{name} {} cycles", last.saturating_sub(first).saturating_sub(after - before) / count);
     } else if !quiet {
         say!("{name} {} ns", (end - begin).as_nanos() / u128::from(count));
     }
     proc::exit(0)
+}
+
+/// All that can be measured.
+fn all() -> impl Iterator<Item = &'static work::Work> {
+    work::ALL.iter().chain(storage::ALL)
 }

@@ -47,8 +47,9 @@ const IDLE: Limit = Limit { goal: 2_048, ceiling: 2_048 };
 /// Measures and prints.
 pub fn run(arguments: &Bench) -> Result<ExitCode, Failure> {
     match arguments.what {
-        Measured::Kernel => return kernel::run(kernel::PROCESS, arguments.json),
-        Measured::Memory => return kernel::run(kernel::MEMORY, arguments.json),
+        Measured::Kernel => return kernel::run(kernel::PROCESS, false, arguments.json),
+        Measured::Memory => return kernel::run(kernel::MEMORY, false, arguments.json),
+        Measured::Storage => return kernel::run(kernel::STORAGE, true, arguments.json),
         Measured::Grid => {}
     }
     if !home::works("valgrind", &["--version"]) {

@@ -1,10 +1,11 @@
-//! `bench kernel` and `bench memory`: what the process interface and virtual memory cost on the
-//! machine, in instructions, with Linux beside it.
+//! `bench kernel`, `bench memory` and `bench storage`: what the process interface, virtual memory
+//! and files on a disk cost on the machine, in instructions, with Linux beside it.
 //!
 //! Guest time counts instructions (the processor's counter advances by two at each), on one
 //! core, so that every run gives the same figures. The same program (`services/bench`) runs
 //! on Vortex and on Debian's kernel, in machines that are alike but for their kernel.
 
+mod disk;
 mod linux;
 mod print;
 mod vortex;
@@ -61,6 +62,15 @@ pub const MEMORY: &[Measured] = &[
     measured("fork-large", 20, "fork, exit, wait, with 64 MiB touched"),
     measured("exec-dynamic", 20, "fork, exec of a dynamic program, exit, wait"),
 ];
+/// Files on a disk. Where a program waits for that, what the core has nothing to do meanwhile
+/// does not count.
+pub const STORAGE: &[Measured] = &[
+    measured("read-4k", 2_000, "4 KiB of a cached file"),
+    measured("read-32k", 1_000, "32 KiB of a cached file"),
+    measured("read-disk", 200, "4 KiB of a file, from the disk"),
+    measured("open-close", 1_000, "a file opened and closed"),
+    measured("create", 200, "a file made and removed"),
+];
 /// The dynamic program: Debian's, with the libraries that it needs.
 const DYNAMIC: &str = "/usr/bin/true";
 
@@ -93,6 +103,8 @@ enum Goal {
 #[derive(Debug, Serialize)]
 struct Report {
     figures: Vec<Figure>,
+    /// Of files on a disk.
+    throughput: Option<disk::Throughput>,
     linux: Beside,
 }
 
@@ -104,12 +116,15 @@ enum Beside {
     Absent { absent: String },
 }
 
-/// Measures all and prints.
-pub fn run(all: &'static [Measured], json: bool) -> Result<ExitCode, Failure> {
+/// Measures all and prints; with a disk, or without.
+pub fn run(all: &'static [Measured], has_disk: bool, json: bool) -> Result<ExitCode, Failure> {
     let root = home::root()?;
     let programs = own::build(&root)?;
-    let measured = linux::measure(all, &root, &programs);
-    let report = report(all, measured)?;
+    let disk = has_disk.then(disk::Image::new).transpose()?;
+    let measured = linux::measure(all, &root, &programs, disk.as_ref());
+    let throughput =
+        disk.as_ref().map(|disk| disk::throughput(disk, &root, &programs)).transpose()?;
+    let report = Report { throughput, ..report(all, measured, disk.as_ref())? };
     let text = match json {
         true => serde_json::to_string_pretty(&report)? + "\n",
         false => print::report(&report),
@@ -121,8 +136,9 @@ pub fn run(all: &'static [Measured], json: bool) -> Result<ExitCode, Failure> {
 fn report(
     all: &'static [Measured],
     linux: Result<linux::Linux, String>,
+    disk: Option<&disk::Image>,
 ) -> Result<Report, Failure> {
-    let vortex = vortex::measure(all)?;
+    let vortex = vortex::measure(all, disk)?;
     let figures = all.iter().zip(vortex).map(|(measured, vortex)| {
         let beside = linux.as_ref().ok().and_then(|linux| linux.instructions(measured.name));
         Figure::of(measured, vortex, beside)
@@ -132,7 +148,7 @@ fn report(
         Ok(linux) => Beside::Measured(linux.about),
         Err(absent) => Beside::Absent { absent },
     };
-    Ok(Report { figures, linux })
+    Ok(Report { figures, throughput: None, linux })
 }
 
 impl Figure {
@@ -149,7 +165,7 @@ impl Figure {
     }
 }
 
-/// The figure in a line `NAME N cycles`.
+/// The figure in a line `NAME N cycles`, or `NAME N ns`.
 fn cycles(said: &str, name: &str) -> Option<u64> {
     said.lines().find_map(|line| {
         let mut words = line.split_whitespace();

@@ -11,6 +11,15 @@ pub fn report(report: &Report) -> String {
     let mut text =
         String::from("Instructions of one execution, on one core, counted by the machine\n\n");
     text += &table(report);
+    if let Some(of) = &report.throughput {
+        let linux = of.linux.map_or("not measured".into(), |linux| format!("{linux:.1} %"));
+        let _ = writeln!(
+            text,
+            "\nA file read in order from a disk of {} MB/s uses of that: Vortex {:.1} %, Linux {linux}",
+            of.limit / 1_000_000,
+            of.vortex
+        );
+    }
     let missed = report.figures.iter().filter(|figure| figure.goal == Goal::Missed).count();
     let goals = report.figures.iter().filter(|figure| figure.goal != Goal::None).count();
     // Writing to a string does not fail.
@@ -71,7 +80,7 @@ mod tests {
     fn without_linux_its_column_says_so() {
         let figures = vec![Figure::of(&PROCESS[0], 100, None)];
         let linux = Beside::Absent { absent: "no apt".into() };
-        let text = report(&Report { figures, linux });
+        let text = report(&Report { figures, throughput: None, linux });
         assert!(text.contains("not measured") && text.contains("no apt"), "{text}");
     }
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::disk::Image;
 use super::{DYNAMIC, LIMIT, Measured, TICKS, cycles};
 use crate::commands::experiment::stage::{Beside, Stage, fill};
 use crate::failure::Failure;
 use crate::machine::accelerator::Accelerator;
+use crate::machine::disk::Disks;
 use crate::machine::size::Cores;
 
 const CONFIGURATION: &str = r#"<schedulerconfig>
@@ -14,26 +16,31 @@ const CONFIGURATION: &str = r#"<schedulerconfig>
 <resourcescheduler resource="resource.thread" algorithm="propshare.round-robin">
 <cpumultiplexor tag="cpumux{core}"/>
 </resourcescheduler>
-<activity name="bench" share="100"/>
+<activity name="bench" share="100" performance="all"/>
 <service activity="bench">
 <program> /bin/bench </program>
-<argument> NAME </argument> <argument> {count} </argument> <argument> --cycles </argument>
+<argument> NAME </argument> <argument> {count} </argument> OPTION
 </service>
 </schedulerconfig>
 "#;
 
 /// Instructions of each, in their order.
-pub fn measure(all: &[Measured]) -> Result<Vec<u64>, Failure> {
-    let cores = Cores::LEAST;
-    let stage = Stage { accelerator: Accelerator::Tcg, counted: true, cores };
+pub fn measure(all: &[Measured], disk: Option<&Image>) -> Result<Vec<u64>, Failure> {
     let one = |measured: &Measured| {
-        let (name, count) = (measured.name, measured.count);
-        let text = fill(CONFIGURATION, cores, &BTreeMap::from([("count", count)]));
-        let beside = Beside { host: &[DYNAMIC], ..Beside::default() };
-        let text = text.replace("NAME", name);
-        let said = stage.run_with(&text, &["bench"], LIMIT, beside)?;
-        let cycles = cycles(&said, name);
-        Ok(cycles.ok_or(Failure::Unexpected("a line 'NAME N cycles'", said))? / TICKS)
+        let disks = disk.map(|disk| disk.fresh(None)).transpose()?;
+        Ok(one(measured.name, measured.count, true, disks.as_ref())? / TICKS)
     };
     all.iter().map(one).collect()
+}
+
+/// One of them: cycles where time counts instructions, else nanoseconds.
+pub fn one(name: &str, count: u32, counted: bool, disks: Option<&Disks>) -> Result<u64, Failure> {
+    let cores = Cores::LEAST;
+    let stage = Stage { accelerator: Accelerator::Tcg, counted, cores };
+    let text = fill(CONFIGURATION, cores, &BTreeMap::from([("count", count)]));
+    let beside = Beside { host: &[DYNAMIC], disks, ..Beside::default() };
+    let option = if counted { "<argument> --cycles </argument>" } else { "" };
+    let text = text.replace("NAME", name).replace("OPTION", option);
+    let said = stage.run_with(&text, &["bench"], LIMIT, beside)?;
+    cycles(&said, name).ok_or(Failure::Unexpected("a line 'NAME N cycles'", said))
 }
