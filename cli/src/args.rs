@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand};
 
-pub use experiment::{Attacks, Cpu, DiskStreams, Experiment, MemoryAttacks, Which};
+pub use experiment::{Attacks, Cpu, DiskStreams, Experiment, FileRead, MemoryAttacks, Which};
 pub use image::Image;
 pub use run::Run;
 

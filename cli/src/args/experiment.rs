@@ -20,6 +20,8 @@ pub enum Which {
     Cpu(Cpu),
     /// Does a fork bomb, or another storm, take anything from its neighbours? (§3.4)
     Attacks(Attacks),
+    /// Is what resources do for processes attributed and shared too? (§4.3, Figures 9 to 11)
+    FileRead(FileRead),
     /// Does who uses more memory than it may take anything from its neighbours? (§3.2)
     Memory(MemoryAttacks),
     /// Are a slow disk's bytes divided as processes are entitled to them? (§4.5, Figures 15, 16)
@@ -79,6 +81,32 @@ pub struct Cpu {
     /// Only the figure at 5 ms.
     #[arg(long, conflicts_with = "timeslices")]
     pub quick: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `experiment file-read`.
+#[derive(Debug, Arguments)]
+#[command(after_help = "\
+Three processes, each with a thread a core, open a file, read 32 KB of it by asynchronous I/O and
+close it, again and again; they are entitled to 50, 33 and 17 % at the address space resource,
+asynchronous I/O and the file cache, which have a half of the processor, and of the rest. Printed
+is what the paper reports beside what was measured. Ends with 0 where everything is within its
+bounds, else with 1. experiments/file-read/README.md says what it must show.")]
+pub struct FileRead {
+    /// Samples, one a second of the machine's time.
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub seconds: u32,
+    /// How many cores.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub cores: Cores,
+    /// Guest time counts instructions, and every run is like every other: on one core.
+    #[arg(long)]
+    pub counted: bool,
+    /// What executes the machine's instructions.
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
+    pub accel: Wish,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

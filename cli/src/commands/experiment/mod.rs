@@ -5,6 +5,7 @@ pub mod attacks;
 pub mod budgets;
 pub mod cpu;
 mod disk;
+mod file_read;
 pub mod filling;
 mod memory;
 pub mod pressure;
@@ -22,6 +23,7 @@ pub fn run(arguments: &Experiment) -> Result<ExitCode, Failure> {
     match &arguments.which {
         Which::Attacks(arguments) => attacks::run(arguments),
         Which::Cpu(arguments) => cpu::run(arguments),
+        Which::FileRead(arguments) => file_read::run(arguments),
         Which::Memory(arguments) => memory::run(arguments),
         Which::Disk(arguments) => disk::run(arguments),
     }

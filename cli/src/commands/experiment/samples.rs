@@ -25,6 +25,9 @@ pub struct Core {
     pub by_resource: BTreeMap<String, u64>,
     /// What activities used of resources, where the sampler was asked for it.
     pub holders: BTreeMap<(String, String), Holder>,
+    /// Those of activities at resources (`sampler --holders`), and at their threads, which have
+    /// no name.
+    pub parts: BTreeMap<(String, String), u64>,
 }
 
 /// What an activity used of a resource on a core.
@@ -51,6 +54,11 @@ impl Core {
     /// All cycles that are booked.
     pub fn booked(&self) -> u64 {
         self.used.values().sum::<u64>() + self.idle + self.host + self.departed
+    }
+
+    /// What an activity used at a resource, or of its threads where none is named.
+    pub fn at(&self, resource: &str, activity: &str) -> u64 {
+        self.parts.get(&(resource.into(), activity.into())).copied().unwrap_or(0)
     }
 
     /// What an activity used.
@@ -103,16 +111,23 @@ fn take(samples: &mut Vec<Sample>, ended: &mut Option<usize>, words: &[&str]) ->
                 "used" => {
                     core.used.insert(word(3)?.into(), number(4)?);
                 }
-                _ if word(3)? == "holder" => {
-                    let (bytes, requests) = (number(7)?, number(9)?);
-                    let name = (word(4)?.into(), word(5)?.into());
-                    core.holders.insert(name, Holder { bytes, requests });
-                }
                 _ => {
+                    let (kind, resource, activity) = (word(3)?, word(4)?, word(5)?);
                     let cycles = number(6)?;
-                    core.clients += cycles;
-                    let of = if word(3)? == "threads" { "threads" } else { word(4)? };
-                    *core.by_resource.entry(of.into()).or_default() += cycles;
+                    if kind == "holder" {
+                        let (bytes, requests) = (number(7)?, number(9)?);
+                        let name = (resource.into(), activity.into());
+                        core.holders.insert(name, Holder { bytes, requests });
+                    } else {
+                        core.clients += cycles;
+                        let of = if kind == "threads" { "threads" } else { resource };
+                        *core.by_resource.entry(of.into()).or_default() += cycles;
+                    }
+                    if kind != "resource" {
+                        let resource = if kind == "threads" { "" } else { resource };
+                        let part = core.parts.entry((resource.into(), activity.into()));
+                        *part.or_default() += cycles;
+                    }
                 }
             }
         }
@@ -149,6 +164,7 @@ sampler    4.76 %    343674786    0.54 %\r
         assert_eq!((core.by_resource["threads"], core.by_resource["resource.file"]), (49, 3));
         let holder = core.holders[&("resource.file".into(), "a".into())];
         assert_eq!(holder, Holder { bytes: 7, requests: 1 });
+        assert_eq!((core.at("resource.file", "a"), core.at("", "a")), (3, 49));
     }
 
     #[test]
