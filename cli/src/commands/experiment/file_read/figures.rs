@@ -120,8 +120,9 @@ fn reads(console: &str) -> [u64; 3] {
     PROCESSES.map(|(name, _)| {
         let says = format!("reads: /mnt/{name}: ");
         let lines = console.lines().filter_map(|line| line.trim_end().strip_prefix(&says));
-        let counts = lines.filter_map(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-        counts.last().unwrap_or(0)
+        let mut counts =
+            lines.filter_map(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+        counts.next_back().unwrap_or(0)
     })
 }
 
