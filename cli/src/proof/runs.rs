@@ -20,9 +20,6 @@ use crate::machine::size::{Cores, Memory};
 
 /// What a handler does at most, in instructions.
 const MOST: u64 = 50_000;
-/// What is known to do more: of what (a run's whole name), and what it may do until it is mended.
-/// See "Known to be wrong" in docs/STATUS.md.
-const KNOWN: &[(&str, u64)] = &[];
 /// A simple instruction in cycles of the machine's counter, where time counts instructions: 2 ns
 /// at a gigahertz.
 const CYCLES: u64 = 2;
@@ -117,26 +114,14 @@ fn judge(cases: &[String], console: &str) -> Verdict {
     }
     let mut all: Vec<Run<'_>> = console.lines().filter_map(told).collect();
     all.sort_by_key(|run| std::cmp::Reverse(run.instructions));
-    let mut known = String::new();
     for Run { instructions, of } in all.iter().take_while(|run| run.instructions > MOST) {
-        let most = KNOWN.iter().find(|(what, _)| of == what).map_or(MOST, |(_, most)| *most);
-        let told = human::grouped(*instructions);
-        let _ = match *instructions > most {
-            true => writeln!(wrong, "{of}: {told} instructions in one run"),
-            false => write!(known, "; known to be too long: {of}: {told}"),
-        };
+        let _ = writeln!(wrong, "{of}: {} instructions in one run", human::grouped(*instructions));
     }
-    for (what, _) in KNOWN {
-        if !all.iter().any(|run| run.of == *what && run.instructions > MOST) {
-            let _ = write!(known, "; known to be too long, but was not: {what}");
-        }
-    }
-    all.retain(|run| run.instructions <= MOST);
     match all.first() {
         None => Verdict::Bad(format!("{wrong}no runs are told\n{console}")),
         Some(_) if !wrong.is_empty() => Verdict::Bad(wrong),
         Some(Run { instructions, of }) => Verdict::Good(format!(
-            "{} cases; the longest run: {} instructions, {of}{known}",
+            "{} cases; the longest run: {} instructions, {of}",
             cases.len(),
             human::grouped(*instructions)
         )),
@@ -169,16 +154,6 @@ mod tests {
         assert_eq!(bad(good), None);
         let long = bad(&good.replace("100000", "100002")).unwrap();
         assert!(long.contains("resource.file for one: read: 50,001 instructions"), "{long}");
-        let known = "longest run: 100002 cycles, resource.memory for infrastructure: reclaim\n";
-        assert_eq!(bad(&format!("{good}{known}")), None);
-        assert!(bad(&format!("{good}{known}").replace("100002", "400000")).is_some());
-        let Verdict::Good(note) = judge(&["one".into()], &format!("{good}{known}")) else {
-            panic!("not good");
-        };
-        for (what, _) in KNOWN {
-            let mended = note.contains(&format!("too long, but was not: {what}"));
-            assert_eq!(mended, !known.contains(what), "{note}");
-        }
         assert!(bad(&good.replace("good", "WRONG: 1 instead of 2")).is_some());
         assert!(bad("longest run: 1 cycles, resource.file for one: read").is_some());
         assert!(bad("one: good").is_some());
