@@ -3,6 +3,7 @@
 
 pub mod attacks;
 pub mod budgets;
+mod checks;
 pub mod cpu;
 mod disk;
 mod file_read;

@@ -1,14 +1,13 @@
 //! The experiment for people: the paper's figures beside those measured.
 
-use std::fmt::Write as _;
-
 use super::figures::{Figures, PROCESSES};
-use super::verdict::{Check, quantum, sample_bound};
+use super::verdict::{quantum, sample_bound};
+use crate::commands::experiment::checks::{self, Check};
 use crate::human;
 use crate::table::{Align, Table};
 
 /// All of it.
-pub fn report(main: &Figures, others: &[Figures], checks: &[Check]) -> String {
+pub fn report(main: &Figures, others: &[Figures], bounds: &[Check]) -> String {
     let mut text = format!(
         "CPU attribution (§4.1, §4.2, Figure 8): {} cores, {:.0} s, timeslices of {} ms{}\n\n",
         main.cores,
@@ -24,13 +23,7 @@ pub fn report(main: &Figures, others: &[Figures], checks: &[Check]) -> String {
     text += &cycles(main);
     text += "\nAccuracy of single samples, in points\n";
     text += &accuracy(main, others);
-    text += "\nBounds\n";
-    text += &bounds(checks);
-    let wrong = checks.iter().filter(|check| !check.holds).count();
-    let _ = match wrong {
-        0 => writeln!(text, "\nEverything is within its bounds."),
-        _ => writeln!(text, "\n{wrong} of {} bounds do not hold.", checks.len()),
-    };
+    text += &checks::report(bounds);
     text
 }
 
@@ -118,32 +111,6 @@ fn accuracy(main: &Figures, others: &[Figures]) -> String {
             format!("{:.1}", f64::from(figures.timeslice) / 10.0),
             format!("{:.0} ms", quantum(figures)),
             format!("{:.2}", sample_bound(figures)),
-        ]);
-    }
-    table.render()
-}
-
-fn bounds(checks: &[Check]) -> String {
-    let columns = [
-        ("", Align::Left),
-        ("measured", Align::Right),
-        ("at most", Align::Right),
-        ("unit", Align::Left),
-        ("holds", Align::Left),
-    ];
-    let mut table = Table::new(&columns);
-    for check in checks {
-        let number = |number: f64| match check.unit {
-            "cycles" => human::grouped(number as u64),
-            _ => format!("{number:.3}"),
-        };
-        let holds = if check.holds { "yes" } else { "NO" };
-        table.row([
-            check.what.clone(),
-            number(check.measured),
-            number(check.bound),
-            check.unit.into(),
-            holds.into(),
         ]);
     }
     table.render()

@@ -1,8 +1,7 @@
 //! The bounds, and whether they hold.
 
-use serde::Serialize;
-
 use super::figures::Figures;
+use crate::commands::experiment::checks::Check;
 
 /// What the host's scheduler may take from a core in one piece, while the machine's clock
 /// goes on, in milliseconds. Under counted time the clock stops with its core, if there is
@@ -12,21 +11,6 @@ const HOST_QUANTUM: f64 = 4.0;
 const MEAN: f64 = 0.05;
 /// Per cent of all cycles that the infrastructure may have.
 const INFRASTRUCTURE: f64 = 0.5;
-
-/// A bound.
-#[derive(Clone, Debug, Serialize)]
-pub struct Check {
-    /// On what.
-    pub what: String,
-    /// What was measured.
-    pub measured: f64,
-    /// What is allowed.
-    pub bound: f64,
-    /// The unit of both.
-    pub unit: &'static str,
-    /// Whether it holds.
-    pub holds: bool,
-}
 
 /// Points that one sample may be off: one timeslice in its second (§4.1), and one quantum
 /// of what executes the machine.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::throttle::Second;
+use crate::commands::experiment::checks::Check;
 use crate::commands::experiment::samples::{Core, Holder, Sample};
 
 /// The processes and what they are entitled to, in per cent.
@@ -38,21 +39,6 @@ pub struct Used {
     pub cycles: u64,
     /// Of all that there were, in per cent.
     pub per_cent: f64,
-}
-
-/// A bound.
-#[derive(Clone, Debug, Serialize)]
-pub struct Check {
-    /// On what.
-    pub what: String,
-    /// What was measured.
-    pub measured: f64,
-    /// What is allowed.
-    pub bound: f64,
-    /// The unit of both.
-    pub unit: &'static str,
-    /// Whether it holds.
-    pub holds: bool,
 }
 
 /// All of it.

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::figures::{Check, Figures, PROCESSES};
+use super::figures::{Figures, PROCESSES};
 use super::throttle::Rate;
+use crate::commands::experiment::checks::{self, Check};
 use crate::human;
 use crate::table::{Align, Table};
 
@@ -20,7 +21,7 @@ pub fn rate(rate: Rate) -> String {
 }
 
 /// All of it.
-pub fn report(figures: &Figures, checks: &[Check], laid: &str) -> String {
+pub fn report(figures: &Figures, bounds: &[Check], laid: &str) -> String {
     let mut text = format!(
         "Bytes of a slow disk (§4.5, Figures 15 and 16): {} cores, {} s\n\nMade by Vortex: {laid}\n",
         figures.cores,
@@ -34,13 +35,7 @@ pub fn report(figures: &Figures, checks: &[Check], laid: &str) -> String {
     text += &disk(figures);
     text += "\nWhere the cycles went (Figure 16)\n";
     text += &cycles(figures);
-    text += "\nBounds\n";
-    text += &bounds(checks);
-    let wrong = checks.iter().filter(|check| !check.holds).count();
-    let _ = match wrong {
-        0 => writeln!(text, "\nEverything is within its bounds."),
-        _ => writeln!(text, "\n{wrong} of {} bounds do not hold.", checks.len()),
-    };
+    text += &checks::report(bounds);
     text
 }
 
@@ -129,26 +124,5 @@ fn cycles(figures: &Figures) -> String {
     table.row(["of these the infrastructure's".into(), String::new(), infrastructure]);
     let busy = format!("{:.3} %", figures.busy);
     table.row(["all (paper: 0.99 % of 8 cores of 2.66 GHz)".into(), String::new(), busy]);
-    table.render()
-}
-
-fn bounds(checks: &[Check]) -> String {
-    let columns = [
-        ("", Align::Left),
-        ("measured", Align::Right),
-        ("bound", Align::Right),
-        ("", Align::Left),
-        ("", Align::Left),
-    ];
-    let mut table = Table::new(&columns);
-    for check in checks {
-        table.row([
-            check.what.clone(),
-            format!("{:.2}", check.measured),
-            format!("{:.2}", check.bound),
-            check.unit.into(),
-            if check.holds { "holds" } else { "DOES NOT HOLD" }.into(),
-        ]);
-    }
     table.render()
 }

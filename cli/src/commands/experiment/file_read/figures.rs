@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::commands::experiment::checks::Check;
 use crate::commands::experiment::samples::{Core, Sample};
 use crate::commands::experiment::stage::Stage;
 
@@ -59,21 +60,6 @@ pub struct Figures {
     pub infrastructure: f64,
     /// Those with nothing to do.
     pub idle: f64,
-}
-
-/// A bound.
-#[derive(Clone, Debug, Serialize)]
-pub struct Check {
-    /// On what.
-    pub what: String,
-    /// What was measured.
-    pub measured: f64,
-    /// What is allowed.
-    pub bound: f64,
-    /// The unit of both.
-    pub unit: &'static str,
-    /// Whether it holds.
-    pub holds: bool,
 }
 
 /// All cores between two samples.

@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 
-use super::figures::{BESIDE, Check, Figures, PANELS, PROCESSES, deviation};
+use super::figures::{BESIDE, Figures, PANELS, PROCESSES, deviation};
+use crate::commands::experiment::checks::{self, Check};
 use crate::table::{Align, Table};
 
 /// What the paper's Figure 10 shows of the threads, about.
 const PAPER_THREADS: [f64; 3] = [45.0, 30.0, 15.0];
 
 /// All of it.
-pub fn report(figures: &Figures, checks: &[Check]) -> String {
+pub fn report(figures: &Figures, bounds: &[Check]) -> String {
     let mut text = format!(
         "Attribution under competition (§4.3, Figures 9 to 11): {} cores, {:.0} s{}\n\n",
         figures.cores,
@@ -24,13 +25,7 @@ pub fn report(figures: &Figures, checks: &[Check]) -> String {
     text += &parts(figures);
     let reads = figures.reads.map(|reads| reads.to_string()).join(", ");
     let _ = writeln!(text, "\nReads of 32 KB: {reads}");
-    text += "\nBounds\n";
-    text += &bounds(checks);
-    let wrong = checks.iter().filter(|check| !check.holds).count();
-    let _ = match wrong {
-        0 => writeln!(text, "\nEverything is within its bounds."),
-        _ => writeln!(text, "\n{wrong} of {} bounds do not hold.", checks.len()),
-    };
+    text += &checks::report(bounds);
     text
 }
 
@@ -100,27 +95,5 @@ fn parts(figures: &Figures) -> String {
     let infrastructure = format!("{:.4} %", figures.infrastructure);
     table.row(["infrastructure".into(), infrastructure, String::new()]);
     table.row(["idle".into(), format!("{:.2} %", figures.idle), String::new()]);
-    table.render()
-}
-
-fn bounds(checks: &[Check]) -> String {
-    let columns = [
-        ("", Align::Left),
-        ("measured", Align::Right),
-        ("bound", Align::Right),
-        ("", Align::Left),
-        ("", Align::Left),
-    ];
-    let mut table = Table::new(&columns);
-    for check in checks {
-        let holds = if check.holds { "" } else { "DOES NOT HOLD" };
-        table.row([
-            check.what.clone(),
-            format!("{:.3}", check.measured),
-            format!("{:.3}", check.bound),
-            check.unit.into(),
-            holds.into(),
-        ]);
-    }
     table.render()
 }
