@@ -14,7 +14,7 @@
 
 use alloc::sync::Arc;
 
-use vortex_grid::{At, Context, Continuation, Labels, Outcome};
+use vortex_grid::{At, Context, Continuation, Labels, Outcome, Trigger};
 use vortex_machine::{Access, Frame, Withdrawn, page_of};
 use vortex_memory::{Answer as Given, Information, Multiplexor, Order};
 use vortex_units::ActivityId;
@@ -146,6 +146,17 @@ impl AddressSpaces {
         }
     }
 
+    /// Asks storage for something on this bill. `None` where it cannot be asked.
+    pub(super) fn ask_storage(
+        &self,
+        bill: ActivityId,
+        asks: VolumeRequest,
+        cx: &mut Context<'_, Mail>,
+    ) -> Option<Trigger> {
+        let ports = self.system.disks.get()?.wiring.ports.get()?;
+        cx.request_for(bill, ports.volumes, Labels::NONE, asks).ok()
+    }
+
     /// Asks storage to write the page, and waits: on the bill of whoever gives.
     fn ask(
         &self,
@@ -153,12 +164,9 @@ impl AddressSpaces {
         asks: VolumeRequest,
         cx: &mut Context<'_, Mail>,
     ) -> Outcome<Mail, Self> {
-        let ports = self.system.disks.get().and_then(|disks| disks.wiring.ports.get());
-        let bill = reclaim.order.bill;
-        let asked = ports.map(|ports| cx.request_for(bill, ports.volumes, Labels::NONE, asks));
-        match asked {
-            Some(Ok(trigger)) => Outcome::Pending(trigger, At::routine::<Written>()),
-            _ => {
+        match self.ask_storage(reclaim.order.bill, asks, cx) {
+            Some(trigger) => Outcome::Pending(trigger, At::routine::<Written>()),
+            None => {
                 self.wrote(reclaim, false, cx);
                 Outcome::Done
             }

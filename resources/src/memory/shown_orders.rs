@@ -154,12 +154,9 @@ impl AddressSpaces {
         asks: VolumeRequest,
         cx: &mut Context<'_, Mail>,
     ) -> Outcome<Mail, Self> {
-        let ports = self.system.disks.get().and_then(|disks| disks.wiring.ports.get());
-        let bill = reclaim.order.bill;
-        let asked = ports.map(|ports| cx.request_for(bill, ports.volumes, Labels::NONE, asks));
-        match asked {
-            Some(Ok(trigger)) => Outcome::Pending(trigger, At::routine::<Written>()),
-            _ => {
+        match self.ask_storage(reclaim.order.bill, asks, cx) {
+            Some(trigger) => Outcome::Pending(trigger, At::routine::<Written>()),
+            None => {
                 self.wrote_shared(reclaim, false, cx);
                 Outcome::Done
             }
