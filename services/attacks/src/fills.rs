@@ -13,9 +13,6 @@ use vortex_guest::{fd, file, futex, pipe, proc, say, sig, time};
 const ROUNDS: usize = 2;
 /// By how much the rounds may differ, of a hundred.
 const BOUND: usize = 5;
-/// The same of threads: each needs a page beside what the kernel keeps of it, and how many pages
-/// have left for others when it is refused is a matter of time.
-const THREADS_BOUND: usize = 25;
 /// Descriptors that a process may have.
 const DESCRIPTORS: u64 = 4096;
 /// Locks on one file.
@@ -43,8 +40,7 @@ fn told(kind: &str, mut once: impl FnMut() -> (usize, Option<Errno>)) {
         let counts: Vec<usize> = rounds.iter().map(|round| round.0).collect();
         let (least, most) = (counts.iter().min(), counts.iter().max());
         let (least, most) = (least.copied().unwrap_or(0), most.copied().unwrap_or(0));
-        let bound = if kind == "threads" { THREADS_BOUND } else { BOUND };
-        let same = (most - least) * 100 <= most * bound;
+        let same = (most - least) * 100 <= most * BOUND;
         let again = if same { "as many each time" } else { "NOT AS MANY EACH TIME" };
         let refused = rounds[0].1.map_or("never".into(), |error| error.to_string());
         say!("fill: {kind}: refused: {refused}; {again}");
@@ -143,7 +139,6 @@ fn regions(most: u64) -> (usize, Option<Errno>) {
 
 /// Signals with a value that wait to be taken.
 fn signals(most: u64) -> (usize, Option<Errno>) {
-    let _ = proc::set_limit(libc::RLIMIT_SIGPENDING, most, most);
     sig::block(&[sig::REAL_TIME]);
     let done = until(most, |value| sig::queue(proc::pid(), sig::REAL_TIME, value as i32).map(drop));
     while sig::take(&[sig::REAL_TIME], 0).is_ok() {}
