@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 
 use vortex_grid::policy::{Binding, InitError, LoadShare, LoadSharing, Metric, Params};
+use vortex_units::Cycles;
 
 /// The `schedstate` of policies that share nothing else between cores.
 pub(crate) struct Common {
@@ -30,4 +31,11 @@ impl Common {
             }
         }
     }
+}
+
+/// What of the metric an idle time stands for, if all of `cap` stands for `debt_cap`.
+pub(crate) fn worn_off(debt_cap: u64, idle: Cycles, cap: Cycles) -> u64 {
+    let (idle, cap) = (idle.min(cap).get(), cap.get());
+    let amount = u128::from(debt_cap) * u128::from(idle);
+    amount.checked_div(u128::from(cap)).map_or(debt_cap, |amount| amount as u64)
 }

@@ -14,7 +14,9 @@
 //! much more, up to the cap.
 
 use vortex_grid::policy::{ClientId, ClientStatistics, Direction, Metric, Record, RecordKind};
+use vortex_units::Cycles;
 
+use crate::common::worn_off;
 use crate::table::Table;
 use crate::tally::Tally;
 use crate::virtual_time::{Inverse, Virtual};
@@ -212,6 +214,17 @@ impl Fair {
         if let Some(account) = self.accounts.get_mut(id) {
             account.state = State::Serving;
         }
+    }
+
+    /// The core had nothing to do for `idle`, of the `cap` after which nothing is owed. To be
+    /// called while nobody is ready.
+    pub(crate) fn go_idle(&mut self, idle: Cycles, cap: Cycles) {
+        if let Some(account) = self.serving.take().and_then(|id| self.accounts.get_mut(id))
+            && account.state == State::Serving
+        {
+            account.state = State::Empty;
+        }
+        self.now = self.now.plus(self.span(worn_off(self.debt_cap, idle, cap)));
     }
 
     /// Takes note of consumption. How much of what this scheduler has chosen.

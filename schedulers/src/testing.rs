@@ -84,6 +84,12 @@ impl Rig {
         self.note(id, &if by < 0 { record.credited() } else { record });
     }
 
+    /// The core has nothing to do for so long, of a million after which nothing is owed.
+    pub(crate) fn idle(&mut self, cycles: u64) {
+        self.now += cycles;
+        self.core.core_idle(Cycles::new(cycles), Cycles::new(1_000_000));
+    }
+
     fn note(&mut self, id: u32, record: &Record) {
         self.core.resource_record(ClientId::new(id), record, Cycles::new(self.now));
     }

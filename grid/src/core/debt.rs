@@ -8,6 +8,10 @@
 //! requests there are held back, until half of the debt is worn off, or its own client is
 //! chosen: then nobody else wants the core.
 //!
+//! Who is in debt for what it did not order (billed back) is refused new roots, until half of it
+//! is worn off: by the work of others, or by the core's having nothing to do. There a fluid
+//! server, which virtual time follows, would go on with what is owed.
+//!
 //! # Invariants
 //! - Held back are only those who lend their turns ([`Holder::lends`](crate::slot::Holder)):
 //!   their own client is ready as long as they wait, so that virtual time goes on. That may
@@ -15,12 +19,15 @@
 //!   said again when somebody is held back.
 //! - A holder is `indebted` exactly while its activity is in `Core::indebted`.
 
-use vortex_units::ActivityId;
+use vortex_units::{ActivityId, Cycles, Micros};
 
 use super::Core;
 use crate::machine::Machine;
 use crate::message::Message;
 use crate::policy::ClientId;
+
+/// The most that is owed: so much of a core (law 2).
+const DEBT: Micros = Micros::new(100_000);
 
 impl<M: Message, P: Machine> Core<M, P> {
     /// An activity's own client was charged with what it has used elsewhere.
@@ -88,6 +95,42 @@ impl<M: Message, P: Machine> Core<M, P> {
             if ::core::mem::take(&mut holder.indebted) && holder.told {
                 slot.scheduler.client_ready(client, now);
                 self.refresh_slot(place);
+            }
+        }
+    }
+
+    /// Whoever's debt has worn off enough is taken in again.
+    pub(super) fn review_refused(&mut self) {
+        let mut refused = ::core::mem::take(&mut self.desk.refused);
+        refused.retain(|&(slot, activity)| self.is_in_debt(slot, activity));
+        self.desk.refused = refused;
+    }
+
+    /// Whether a scheduler here says that the activity should be refused early.
+    pub(super) fn is_in_debt(&self, slot: usize, activity: ActivityId) -> bool {
+        let entry = self.slots.get(slot);
+        let here = entry.is_some_and(|entry| {
+            let client = entry.clients.find(activity);
+            client.is_some_and(|client| entry.scheduler.is_in_debt(client))
+        });
+        here || self.levels.first().is_some_and(|multiplexor| {
+            let own = multiplexor.client_of(activity);
+            own.is_some_and(|own| multiplexor.scheduler.is_in_debt(own))
+        })
+    }
+
+    /// The core had nothing to do for this long: nobody was kept waiting by what anybody owes.
+    /// Only while somebody is refused, so that it costs nothing otherwise.
+    #[cold]
+    pub(super) fn wear_off(&mut self, idle: Cycles) {
+        let cap = self.grid.frequency.cycles(DEBT);
+        if let Some(multiplexor) = self.levels.first_mut() {
+            multiplexor.scheduler.core_idle(idle, cap);
+        }
+        for (place, &(slot, _)) in self.desk.refused.iter().enumerate() {
+            let told = self.desk.refused.iter().take(place).any(|&(other, _)| other == slot);
+            if !told && let Some(entry) = self.slots.get_mut(slot) {
+                entry.scheduler.core_idle(idle, cap);
             }
         }
     }

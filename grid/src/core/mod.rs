@@ -360,8 +360,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         if let Some((slot, choice)) = self.choose() {
             return self.serve(slot, choice);
         }
-        let now = self.machine.now();
-        self.ledger.idle(now);
+        self.note_idle();
         if self.post.rest(CoreState::Idle, Cycles::ZERO) {
             Step::Idle(self.next_due())
         } else {
@@ -379,8 +378,17 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// The core has been woken, or its time has come: what passed was idle.
     pub fn wake(&mut self) {
         self.post.wake();
+        self.note_idle();
+    }
+
+    /// What has passed since the last reading was idle.
+    fn note_idle(&mut self) {
+        let before = self.ledger.last();
         let now = self.machine.now();
         self.ledger.idle(now);
+        if !self.desk.refused.is_empty() {
+            self.wear_off(now.saturating_sub(before));
+        }
     }
 
     /// Books the time since the last reading to the hypervisor, where that can be known.

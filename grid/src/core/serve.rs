@@ -433,26 +433,6 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
     }
 
-    /// Whoever's debt has worn off enough is taken in again.
-    pub(super) fn review_refused(&mut self) {
-        let mut refused = ::core::mem::take(&mut self.desk.refused);
-        refused.retain(|&(slot, activity)| self.is_in_debt(slot, activity));
-        self.desk.refused = refused;
-    }
-
-    /// Whether a scheduler here says that the activity should be refused early.
-    fn is_in_debt(&self, slot: usize, activity: ActivityId) -> bool {
-        let entry = self.slots.get(slot);
-        let here = entry.is_some_and(|entry| {
-            let client = entry.clients.find(activity);
-            client.is_some_and(|client| entry.scheduler.is_in_debt(client))
-        });
-        here || self.levels.first().is_some_and(|multiplexor| {
-            let own = multiplexor.client_of(activity);
-            own.is_some_and(|own| multiplexor.scheduler.is_in_debt(own))
-        })
-    }
-
     /// What the handler said of an infrastructure run: who caused it, or that this will be said later.
     fn settle_notes(&mut self, slot: usize, record: Record) {
         let notes = self.desk.notes;

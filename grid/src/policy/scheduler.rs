@@ -1,4 +1,4 @@
-//! The scheduler interface: the eleven functions of Table 3, under their names, and four more.
+//! The scheduler interface: the eleven functions of Table 3, under their names, and five more.
 
 use alloc::boxed::Box;
 
@@ -92,6 +92,14 @@ pub trait SchedulerCore: Send {
 
     /// Takes note of consumption by the client.
     fn resource_record(&mut self, client: ClientId, record: &Record, now: Cycles);
+
+    /// The core had nothing to do for `idle`, while somebody was refused for its debt here: to
+    /// wear off debt as if all clients had gone on to work meanwhile, so that nothing is owed
+    /// after an idle time of `cap`, which is what [`Params::debt_cap`] is in time. Nobody may
+    /// get credit by it. Beside Table 3, for policies that know debt.
+    fn core_idle(&mut self, idle: Cycles, cap: Cycles) {
+        let _ = (idle, cap);
+    }
 
     /// Reports what is known of the client.
     fn client_statistics(&self, client: ClientId) -> ClientStatistics;

@@ -219,6 +219,43 @@ fn a_debt_at_its_cap_refuses_early_and_wears_off() {
     assert!(!world.order(What::Finished).is_empty());
 }
 
+/// Nobody else works there: what an activity owes wears off while the core has nothing to do, and
+/// nothing of it sooner than its time.
+#[test]
+fn a_debt_wears_off_on_an_idle_core() {
+    use super::support::{Act, World};
+    use vortex_grid::Refused::OverBudget;
+    use vortex_grid::policy::{Metric, Params};
+
+    for policy in ["propshare.wfq", "propshare.round-robin", "order.scan", "reserve.mclock"] {
+        let mut world = World::new(1, 8);
+        let frequency = vortex_grid::Frequency::megahertz(1);
+        let cap = frequency.cycles(vortex_units::Micros::new(100_000));
+        let mut params = Params::new(Metric::Cycles, cap.get());
+        params.frequency = Some(frequency);
+        let probe = world.probe(&[0], vortex_schedulers::make(policy, params).unwrap());
+        let small = Entitlement::new(Share::from_hundredths(10).unwrap());
+        let a = world.grid.activities().create(small).unwrap();
+        let clock = world.clock.clone();
+        let pass = |cycles: u64| clock.0.fetch_add(cycles, std::sync::atomic::Ordering::Relaxed);
+        let infrastructure = ActivityId::INFRASTRUCTURE;
+        // One long run: of many short ones little would be owed where nobody competes.
+        world.root(0, infrastructure, probe, Labels::NONE, vec![Act::Bill(a)]).unwrap();
+        pass(cap.get());
+        world.step(0);
+        assert_eq!(world.root(0, a, probe, Labels::NONE, vec![]), Err(OverBudget), "{policy}");
+        world.settle();
+        pass(cap.get() / 100);
+        world.settle();
+        assert_eq!(world.root(0, a, probe, Labels::NONE, vec![]), Err(OverBudget), "{policy}");
+        pass(cap.get());
+        world.settle();
+        world.root(0, a, probe, Labels::NONE, vec![]).expect(policy);
+        world.settle();
+        assert_eq!(world.grid.activities().nodes(a), 0);
+    }
+}
+
 /// What infrastructure asks for on the bill of a causer is that activity's; the answer comes
 /// back to infrastructure. What an activity asks for stays its own, whoever it names.
 #[test]

@@ -243,6 +243,12 @@ impl SchedulerCore for ScanCore {
         self.place(id);
     }
 
+    fn core_idle(&mut self, idle: Cycles, cap: Cycles) {
+        if self.ready.is_empty() {
+            self.fair.go_idle(idle, cap);
+        }
+    }
+
     fn client_statistics(&self, id: ClientId) -> ClientStatistics {
         self.fair.statistics(id)
     }

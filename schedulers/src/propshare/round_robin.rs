@@ -37,7 +37,7 @@ use vortex_grid::policy::{
 };
 use vortex_units::{CoreId, Cycles};
 
-use crate::common::Common;
+use crate::common::{Common, worn_off};
 
 mod client;
 mod parts;
@@ -118,6 +118,10 @@ impl SchedulerCore for Ring {
                 self.lengthen(amount);
             }
         }
+    }
+
+    fn core_idle(&mut self, idle: Cycles, cap: Cycles) {
+        self.go_idle(worn_off(self.debt_cap, idle, cap));
     }
 
     fn client_statistics(&self, client: ClientId) -> ClientStatistics {

@@ -66,6 +66,8 @@
 //!   charge, so that a tag is at the cap for no longer than that). So the wait for such debt is at most `debt_cap` of
 //!   the whole capacity. What was chosen is always charged in full, or long requests of
 //!   small shares would be cheap.
+//! - While the core has nothing to do V goes on for those who owe, if any of them is refused:
+//!   the fluid server would go on with their service. With nobody ready that is nobody's harm.
 //! - A credit takes a tag back, never behind V. V does not go back either: it is held until
 //!   charges of as much have passed, so that service moved between clients counts once.
 //! - A `CORRECTION` is charged and credited in full, for what it corrects was: a busy client
@@ -84,7 +86,7 @@ use vortex_grid::policy::{
 };
 use vortex_units::{CoreId, Cycles};
 
-use crate::common::Common;
+use crate::common::{Common, worn_off};
 
 mod account;
 mod client;
@@ -183,6 +185,10 @@ impl SchedulerCore for WfqCore {
             }
             (Direction::Charge, _) => self.charge_chosen(client, amount),
         }
+    }
+
+    fn core_idle(&mut self, idle: Cycles, cap: Cycles) {
+        self.go_idle(worn_off(self.debt_cap, idle, cap));
     }
 
     fn client_statistics(&self, of: ClientId) -> ClientStatistics {

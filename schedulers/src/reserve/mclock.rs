@@ -285,6 +285,12 @@ impl SchedulerCore for MClockCore {
         self.place(id, now);
     }
 
+    fn core_idle(&mut self, idle: Cycles, cap: Cycles) {
+        if self.by_share.is_empty() && self.limited.is_empty() {
+            self.fair.go_idle(idle, cap);
+        }
+    }
+
     fn client_statistics(&self, id: ClientId) -> ClientStatistics {
         self.fair.statistics(id)
     }

@@ -241,10 +241,9 @@ impl World {
     pub fn ask(&mut self, activity: ActivityId, what: Do) -> usize {
         let number = self.asked;
         self.asked += 1;
-        for tries in 0..1_000_000 {
+        for _ in 0..1_000_000 {
             let ask = Box::new(Ask { number, what: what.clone(), done: 0, data: Vec::new() });
-            // Who is in debt on one core, with nobody else at work there, stays so.
-            let core = &mut self.cores[(number + tries / 100) % 2];
+            let core = &mut self.cores[number % 2];
             match core.root(activity, self.programs, Labels::NONE, ask) {
                 Ok(()) => return number,
                 // Of what it was billed back something is worn off first.

@@ -16,7 +16,7 @@ use crate::virtual_time::{Inverse, Virtual};
 /// chosen: in line, parked, or with the turn and ready.
 pub(super) struct Ring {
     pub(super) metric: Metric,
-    debt_cap: u64,
+    pub(super) debt_cap: u64,
     pub(super) ceiling: Virtual,
     pub(super) registered: u64,
     /// How many clients have each share, to know the smallest.
@@ -24,6 +24,8 @@ pub(super) struct Ring {
     smallest: Inverse,
     longest: u64,
     pub(super) round: u64,
+    /// What of a round has passed while nobody wanted a turn.
+    unwanted: Virtual,
     left: usize,
     turn: Option<ClientId>,
     pub(super) ready: usize,
@@ -43,6 +45,7 @@ impl Ring {
             smallest: Inverse::of(1),
             longest: 1,
             round: 0,
+            unwanted: Virtual::ZERO,
             left: 0,
             turn: None,
             ready: 0,
@@ -172,6 +175,20 @@ impl Ring {
             self.park(id);
         }
         None
+    }
+
+    /// The core had nothing to do for so long as this much takes: rounds pass of turns that
+    /// nobody wanted, each no longer than what can be owed.
+    pub(super) fn go_idle(&mut self, amount: u64) {
+        if self.ready > 0 {
+            return;
+        }
+        self.end_turn();
+        let turn = self.turn_length().min(self.ceiling);
+        let passed = self.unwanted.plus(Inverse::of(self.registered).of_amount(amount));
+        let rounds = passed.spans_of(turn);
+        self.unwanted = passed.since(turn.times(rounds));
+        self.round = self.round.saturating_add(rounds);
     }
 
     /// Ends a turn whose client is empty, or has used it up.

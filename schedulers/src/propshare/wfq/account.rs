@@ -102,6 +102,14 @@ impl WfqCore {
         }
     }
 
+    /// Nobody has been served for so long as this much takes, since nobody was ready.
+    pub(super) fn go_idle(&mut self, amount: u64) {
+        if self.ready == 0 {
+            self.retire();
+            self.advance(amount);
+        }
+    }
+
     /// Lets V move as a fluid server's would that has done this much work.
     #[inline]
     fn advance(&mut self, amount: u64) {

@@ -28,7 +28,7 @@ use crate::virtual_time::{Inverse, Virtual};
 /// weights of all.
 pub(super) struct WfqCore {
     pub(super) metric: Metric,
-    debt_cap: u64,
+    pub(super) debt_cap: u64,
     pub(super) clock: Clock,
     /// How far ahead of V a charge from elsewhere may take a tag.
     pub(super) ceiling: Virtual,

@@ -65,6 +65,13 @@ impl WfqCore {
         Some((client.place, client.waiter(id)))
     }
 
+    /// Ends the service of a client that has not come back, with nobody else ready.
+    pub(super) fn retire(&mut self) {
+        if let Some(id) = self.serving.take() {
+            self.stay_away(id);
+        }
+    }
+
     /// The client that was in service has not come back: its queue is empty.
     #[inline(never)]
     fn stay_away(&mut self, id: ClientId) {
