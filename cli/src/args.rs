@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand};
 
-pub use experiment::{Attacks, Cpu, DiskStreams, Experiment, FileRead, MemoryAttacks, Which};
+pub use experiment::{
+    Attacks, Cpu, DiskStreams, Experiment, FileRead, MemoryAttacks, ShareForm, Which,
+};
 pub use image::Image;
 pub use run::Run;
 

@@ -1,6 +1,6 @@
 //! The arguments of `experiment`.
 
-use clap::{Args as Arguments, Subcommand};
+use clap::{Args as Arguments, Subcommand, ValueEnum};
 
 use crate::machine::accelerator::Wish;
 use crate::machine::size::Cores;
@@ -86,15 +86,29 @@ pub struct Cpu {
     pub json: bool,
 }
 
+/// The forms of processor shares (decision 0003).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ShareForm {
+    /// A resource is a client of the multiplexor with a share of its own, and that is all.
+    Paper,
+    /// What a process uses in any resource counts against its own client too: the default of
+    /// every configuration.
+    ChargeThrough,
+}
+
 /// Arguments of `experiment file-read`.
 #[derive(Debug, Arguments)]
 #[command(after_help = "\
 Three processes, each with a thread a core, open a file, read 32 KB of it by asynchronous I/O and
 close it, again and again; they are entitled to 50, 33 and 17 % at the address space resource,
 asynchronous I/O and the file cache, which have a half of the processor, and of the rest. Printed
-is what the paper reports beside what was measured. Ends with 0 where everything is within its
-bounds, else with 1. experiments/file-read/README.md says what it must show.")]
+is what the paper reports beside what was measured, in the paper's form of processor shares and in
+Vortex's own. Ends with 0 where everything is within its bounds, else with 1.
+experiments/file-read/README.md says what it must show.")]
 pub struct FileRead {
+    /// The form of processor shares: both if not said.
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub shares: Option<ShareForm>,
     /// Samples, one a second of the machine's time.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub seconds: u32,

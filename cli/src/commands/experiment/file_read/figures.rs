@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::args::ShareForm;
 use crate::commands::experiment::checks::Check;
 use crate::commands::experiment::samples::{Core, Sample};
 use crate::commands::experiment::stage::Stage;
@@ -9,7 +10,9 @@ use crate::commands::experiment::stage::Stage;
 /// The processes and what they are entitled to, in per cent.
 pub const PROCESSES: [(&str, f64); 3] = [("a", 50.0), ("b", 33.0), ("c", 17.0)];
 
-/// The panels of Figure 11: what people call it, and the resource; none for threads.
+/// The panels of Figure 11: what people call it, and the resource; none for threads, of which
+/// the process's own client at the multiplexor tells: with charge-through of all else that the
+/// process uses, too.
 pub const PANELS: [(&str, &str); 4] =
     [("threads", ""), ("ASR", "resource.asr"), ("AIOR", "resource.aior"), ("FCR", "resource.fcr")];
 
@@ -21,6 +24,14 @@ pub const BESIDE: &str = "resource.file";
 const SECOND: f64 = 1.0;
 /// Per cent of all cycles that the infrastructure may have.
 const INFRASTRUCTURE: f64 = 0.5;
+
+/// What people call a form.
+fn name(form: ShareForm) -> &'static str {
+    match form {
+        ShareForm::Paper => "the paper's form of processor shares",
+        ShareForm::ChargeThrough => "charge-through",
+    }
+}
 
 /// A second at one of the four.
 #[derive(Clone, Debug, Serialize)]
@@ -38,6 +49,8 @@ pub struct Row {
 /// What was measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
+    /// The form of processor shares.
+    pub form: &'static str,
     /// The cores.
     pub cores: u16,
     /// Whether guest time counted instructions.
@@ -115,7 +128,7 @@ fn reads(console: &str) -> [u64; 3] {
 impl Figures {
     /// Of at least two samples of the same cores; `None` where there are none, or where nothing
     /// was read.
-    pub fn of(samples: &[Sample], stage: Stage, console: &str) -> Option<Self> {
+    pub fn of(samples: &[Sample], stage: Stage, form: ShareForm, console: &str) -> Option<Self> {
         let (first, last) = (samples.first()?, samples.last()?);
         let mut rows = Vec::new();
         for (place, pair) in samples.windows(2).enumerate() {
@@ -142,6 +155,7 @@ impl Figures {
         let by_process = PROCESSES.map(|(name, _)| per_cent(all.sum(|core| core.of(name))));
         (!rows.is_empty()).then_some(())?;
         Some(Self {
+            form: name(form),
             cores: stage.cores.get(),
             counted: stage.counted,
             seconds: (last.stamp - first.stamp) as f64 / (last.megahertz as f64 * 1e6),
@@ -163,6 +177,14 @@ impl Figures {
         (all().fold(0.0, f64::max), mean)
     }
 
+    /// What a panel shows in this form.
+    pub fn panel(&self, name: &'static str) -> &'static str {
+        match name {
+            "threads" if self.form == self::name(ShareForm::ChargeThrough) => "multiplexor",
+            name => name,
+        }
+    }
+
     /// The bounds.
     pub fn checks(&self) -> Vec<Check> {
         let check = |what: String, measured: f64, bound: f64, unit| {
@@ -176,6 +198,7 @@ impl Figures {
             "cycles",
         )];
         for (place, (name, _)) in PANELS.iter().enumerate() {
+            let name = self.panel(name);
             let what = format!("largest deviation of a second at {name}");
             all.push(check(what, self.off(place).0, SECOND, "points"));
         }
@@ -219,7 +242,12 @@ mod tests {
         ];
         let console = "reads: /mnt/a: 5 times 32768 bytes\r\nreads: /mnt/b: 3 times\n\
                        reads: /mnt/c: 2 times\n";
-        Figures::of(&[sample(1_000, &before), sample(2_001_000, &after)], stage, console)
+        Figures::of(
+            &[sample(1_000, &before), sample(2_001_000, &after)],
+            stage,
+            ShareForm::Paper,
+            console,
+        )
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::samples;
 use super::stage::{Beside, Stage, fill};
-use crate::args::FileRead;
+use crate::args::{FileRead, ShareForm};
 use crate::failure::Failure;
 use crate::home;
 use crate::machine::accelerator::Accelerator;
@@ -36,19 +36,41 @@ pub fn run(arguments: &FileRead) -> Result<ExitCode, Failure> {
         return Err(Failure::Unexpected("one core in counted time", arguments.cores.to_string()));
     }
     let stage = Stage { accelerator, counted: arguments.counted, cores: arguments.cores };
-    let figures = measure(stage, arguments.seconds)?;
-    let checks = figures.checks();
-    if arguments.json {
-        let all = serde_json::json!({ "figures": figures, "checks": checks });
-        out::put(&format!("{}\n", serde_json::to_string_pretty(&all)?));
-    } else {
-        out::put(&print::report(&figures, &checks));
+    let forms = match arguments.shares {
+        Some(form) => vec![form],
+        None => vec![ShareForm::Paper, ShareForm::ChargeThrough],
+    };
+    let mut all = Vec::new();
+    for form in forms {
+        let figures = measure(stage, arguments.seconds, form)?;
+        let checks = figures.checks();
+        all.push((figures, checks));
     }
-    let good = checks.iter().all(|check| check.holds);
+    if arguments.json {
+        let each = all
+            .iter()
+            .map(|(figures, checks)| serde_json::json!({ "figures": figures, "checks": checks }));
+        let each: Vec<_> = each.collect();
+        out::put(&format!("{}\n", serde_json::to_string_pretty(&each)?));
+    } else {
+        let each: Vec<_> = all.iter().map(|(of, checks)| print::report(of, checks)).collect();
+        out::put(&each.join("\n\n"));
+    }
+    let good = all.iter().flat_map(|(_, checks)| checks).all(|check| check.holds);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn measure(stage: Stage, seconds: u32) -> Result<Figures, Failure> {
+/// The template, which has the paper's form, in this one.
+fn in_form(template: &str, form: ShareForm) -> String {
+    match form {
+        ShareForm::Paper => template.into(),
+        ShareForm::ChargeThrough => {
+            template.replace(r#"shares="paper""#, r#"shares="charge-through""#)
+        }
+    }
+}
+
+fn measure(stage: Stage, seconds: u32, form: ShareForm) -> Result<Figures, Failure> {
     let path = home::root()?.join(TEMPLATE);
     let template =
         fs::read_to_string(&path).map_err(|error| Failure::Unreadable(path.clone(), error))?;
@@ -76,13 +98,30 @@ fn measure(stage: Stage, seconds: u32) -> Result<Figures, Failure> {
         seconds + AROUND
     );
     let values = BTreeMap::from([("seconds", seconds + AROUND), ("samples", seconds + 1)]);
-    let config = fill(&template, stage.cores, &values);
+    let config = fill(&in_form(&template, form), stage.cores, &values);
     let disks = Disks { disks: vec![Disk::new(&image)], depth: None };
     let beside = Beside { disks: Some(&disks), ..Beside::default() };
     // Counted time passes more slowly than the host's.
     let limit = Duration::from_secs(u64::from(seconds + AROUND) * 60 + 60);
     let console = stage.run_with(&config, &["reads", "sampler"], limit, beside)?;
     let samples = samples::read(&console)?;
-    Figures::of(&samples, stage, &console)
+    Figures::of(&samples, stage, form, &console)
         .ok_or(Failure::Unexpected("samples of a machine at work", console))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_are_in_the_template() {
+        let template = fs::read_to_string(home::root().unwrap().join(TEMPLATE)).unwrap();
+        for form in [r#"shares="paper""#, r#"shares="charge-through""#] {
+            let wanted = match form.contains("paper") {
+                true => ShareForm::Paper,
+                false => ShareForm::ChargeThrough,
+            };
+            assert_eq!(in_form(&template, wanted).matches(form).count(), 1);
+        }
+    }
 }

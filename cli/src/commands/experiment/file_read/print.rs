@@ -12,7 +12,8 @@ const PAPER_THREADS: [f64; 3] = [45.0, 30.0, 15.0];
 /// All of it.
 pub fn report(figures: &Figures, bounds: &[Check]) -> String {
     let mut text = format!(
-        "Attribution under competition (§4.3, Figures 9 to 11): {} cores, {:.0} s{}\n\n",
+        "Attribution under competition (§4.3, Figures 9 to 11), {}: {} cores, {:.0} s{}\n\n",
+        figures.form,
         figures.cores,
         figures.seconds,
         if figures.counted { ", counted time" } else { "" }
@@ -34,7 +35,7 @@ fn triple(shares: &[f64; 3]) -> String {
 }
 
 fn rows(figures: &Figures) -> String {
-    let names = PANELS.map(|(name, _)| format!("{name}: a, b, c"));
+    let names = PANELS.map(|(name, _)| format!("{}: a, b, c", figures.panel(name)));
     let mut columns = vec![("second", Align::Right)];
     columns.extend(names.iter().map(|name| (name.as_str(), Align::Right)));
     let mut table = Table::new(&columns);
@@ -58,7 +59,7 @@ fn means(figures: &Figures) -> String {
     for (place, ((name, _), mean)) in PANELS.iter().zip(&figures.means).enumerate() {
         let (worst, usual) = figures.off(place);
         table.row([
-            (*name).into(),
+            figures.panel(name).into(),
             triple(mean),
             format!("{:.3}", deviation(mean)),
             format!("{usual:.3}"),
@@ -83,7 +84,7 @@ fn parts(figures: &Figures) -> String {
             None => String::new(),
         };
         let shown = match known {
-            Some((shown, _)) => (*shown).to_string(),
+            Some((shown, _)) => figures.panel(shown).to_string(),
             None if name == BESIDE => format!("{name}: open and close"),
             None => name.clone(),
         };
