@@ -6,6 +6,7 @@
 extern crate alloc;
 
 mod entitle;
+mod known;
 mod offered;
 mod policies;
 mod words;
@@ -13,6 +14,7 @@ mod words;
 pub use entitle::{
     class, entitlement, favours, multiplexor_share, parent, places, thread_standing,
 };
+pub use known::known;
 pub use offered::{OF_DISKS, Remark, place_of, refused, simulated};
 pub use policies::{Pace, PolicyError, multiplexor, resource, stacked};
 pub use words::judge_words;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use vortex_config::{Config, Flaw, Known, KnownPolicy, KnownReclamation, parse_with};
+use vortex_config::{Config, Flaw, Known, KnownReclamation, parse_with};
 
 use crate::failure::Failure;
 
@@ -42,20 +42,11 @@ pub fn complain(path: &Path, flaws: &[Flaw]) {
 
 /// What a file may name: the policies that are compiled in, and the paper's resources.
 fn known() -> Known {
-    let policies = vortex_schedulers::POLICIES.iter().map(|policy| KnownPolicy {
-        name: policy.name.into(),
-        uses_shares: policy.shares,
-        uses_priority: policy.priorities,
-        work_conserving: policy.work_conserving,
-        uses_rates: policy.rates,
-        uses_positions: policy.positions,
-        parameters: policy.parameters.iter().map(|&name| name.into()).collect(),
-    });
     let reclamations = vortex_memory::policy::POLICIES.iter().map(|policy| KnownReclamation {
         name: policy.name().into(),
         uses_soft: policy.uses_soft(),
     });
-    Known { policies: policies.collect(), reclamations: reclamations.collect(), ..Known::default() }
+    Known { reclamations: reclamations.collect(), ..vortex_assembly::known() }
 }
 
 fn not_text(bytes: &[u8], valid: usize) -> Flaw {

@@ -4,7 +4,8 @@
 //! After Goyal, Vin & Cheng, "Start-time Fair Queuing" (ToN 1997): a client has a start tag, the
 //! virtual time up to which it has been served; a charge of c moves it by c/w. Virtual time V is
 //! the least tag of the clients that were ready at the last decision. Who comes back begins at
-//! V or at its own tag, whichever is later: absence earns no credit, and debt is not lost.
+//! V or at its own tag, whichever is later: absence earns no credit, and debt is not lost. A
+//! policy may let V go on with what is served ([`Fair::pass_on`]).
 //!
 //! # Rules where the paper has none
 //! Those of `propshare.wfq`: charges from elsewhere take a tag to V + `debt_cap` / (weight of
@@ -225,6 +226,13 @@ impl Fair {
             account.state = State::Empty;
         }
         self.now = self.now.plus(self.span(worn_off(self.debt_cap, idle, cap)));
+    }
+
+    /// Lets V go on as a server does that has given so much to clients of this weight.
+    pub(crate) fn pass_on(&mut self, amount: u64, weight: u64) {
+        if amount > 0 && weight > 0 {
+            self.now = self.now.plus(Inverse::of(weight).of_amount(amount));
+        }
     }
 
     /// Takes note of consumption. How much of what this scheduler has chosen.

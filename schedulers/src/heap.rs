@@ -129,7 +129,7 @@ impl Heap {
         self.entries.first().copied()
     }
 
-    #[cfg(test)]
+    #[inline]
     pub(crate) fn contains(&self, id: ClientId) -> bool {
         self.places.get(id.index()).is_some_and(|place| *place != NOWHERE)
     }

@@ -33,7 +33,7 @@ mod virtual_time;
 
 pub use fifo::Fifo;
 pub use order::Scan;
-pub use priority::Strict;
-pub use propshare::{RoundRobin, Wfq};
+pub use priority::{Multilevel, Strict};
+pub use propshare::{Lottery, RoundRobin, Stride, Wfq};
 pub use repository::{MakeError, POLICIES, Policy, canonical, make};
 pub use reserve::MClock;

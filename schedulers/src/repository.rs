@@ -6,7 +6,7 @@ use core::fmt;
 
 use vortex_grid::policy::{InitError, Params, Scheduler};
 
-use crate::{Fifo, MClock, RoundRobin, Scan, Strict, Wfq};
+use crate::{Fifo, Lottery, MClock, Multilevel, RoundRobin, Scan, Strict, Stride, Wfq};
 
 #[cfg(test)]
 mod tests;
@@ -63,6 +63,30 @@ pub const POLICIES: &[Policy] = &[
         parameters: &[],
     },
     Policy {
+        name: "propshare.stride",
+        summary: "who is furthest behind its share, each choice moving it by its stride",
+        guarantee: "two clients are apart by one of their own requests each at most",
+        shares: true,
+        priorities: false,
+        metric: true,
+        work_conserving: true,
+        rates: false,
+        positions: false,
+        parameters: &[],
+    },
+    Policy {
+        name: "propshare.lottery",
+        summary: "a ticket is drawn: shares are tickets",
+        guarantee: "shares hold on average, with the deviation of independent draws",
+        shares: true,
+        priorities: false,
+        metric: true,
+        work_conserving: true,
+        rates: false,
+        positions: false,
+        parameters: &["seed"],
+    },
+    Policy {
         name: "priority.strict",
         summary: "the lowest priority number first, in order of arrival among equals",
         guarantee: "the lowest number waits for one request at most; others may starve",
@@ -73,6 +97,18 @@ pub const POLICIES: &[Policy] = &[
         rates: false,
         positions: false,
         parameters: &[],
+    },
+    Policy {
+        name: "priority.multilevel",
+        summary: "who has used little goes first, who uses much goes down",
+        guarantee: "nobody waits longer than its patience; nothing is promised of shares",
+        shares: false,
+        priorities: false,
+        metric: true,
+        work_conserving: true,
+        rates: false,
+        positions: false,
+        parameters: &["levels", "quantum", "patience"],
     },
     Policy {
         name: "fifo",
@@ -130,6 +166,9 @@ pub fn make(name: &str, params: Params) -> Result<Arc<dyn Scheduler>, MakeError>
     let made: Arc<dyn Scheduler> = match canonical(name) {
         Some("propshare.wfq") => Arc::new(Wfq::init(params)?),
         Some("propshare.round-robin") => Arc::new(RoundRobin::init(params)?),
+        Some("propshare.stride") => Arc::new(Stride::init(params)?),
+        Some("propshare.lottery") => Arc::new(Lottery::init(params)?),
+        Some("priority.multilevel") => Arc::new(Multilevel::init(params)?),
         Some("priority.strict") => Arc::new(Strict::init(params)?),
         Some("order.scan") => Arc::new(Scan::init(params)?),
         Some("reserve.mclock") => Arc::new(MClock::init(params)?),

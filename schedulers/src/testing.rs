@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use vortex_grid::policy::{
     ClientId, ClientParams, ClientStatistics, Metric, NoQueues, Params, Record, RecordKind,
-    SchedulerCore,
+    Scheduler, SchedulerCore,
 };
 use vortex_units::{CoreId, Cycles, Requests, Share};
 
@@ -22,6 +22,10 @@ impl Rig {
 
     pub(crate) fn by(name: &str, metric: Metric, debt_cap: u64, shares: &[u32]) -> Self {
         let scheduler = crate::make(name, Params::new(metric, debt_cap)).unwrap();
+        Self::of(&*scheduler, shares)
+    }
+
+    pub(crate) fn of(scheduler: &dyn Scheduler, shares: &[u32]) -> Self {
         let mut rig = Self { core: scheduler.init_core(CoreId::new(0)), now: 0 };
         (0..).zip(shares).for_each(|(id, share)| rig.add(id, *share, 0));
         rig

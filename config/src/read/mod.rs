@@ -25,7 +25,8 @@ use roxmltree::{Document, ParsingOptions};
 use crate::{Config, Flaw, Known, limits};
 use element::Reader;
 
-/// Reads a configuration for the policies and resources of [`Known::default`].
+/// Reads a configuration for the policies and resources of [`Known::default`], which are those
+/// that files had from the beginning: whoever has a repository of policies says what is there.
 ///
 /// # Errors
 /// Every flaw of the file, in the order of the file; never an empty list.

@@ -92,7 +92,7 @@ fn read(boot: &Boot, archive: &[u8]) -> Result<Config, Failure> {
         Some(path) => written(archive, path)?,
         None => defaults::configuration(boot.cores),
     };
-    let config = vortex_config::parse(&text)
+    let config = vortex_config::parse_with(&text, &vortex_assembly::known())
         .map_err(|flaws| Failure::Flaws(flaws.iter().map(|flaw| format!("{flaw}\n")).collect()))?;
     if let Some(mux) = config.multiplexors.iter().find(|mux| mux.core.get() >= boot.cores) {
         return Err(Failure::NoSuchCore(mux.core, boot.cores));

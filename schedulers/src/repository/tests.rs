@@ -38,11 +38,12 @@ fn names_as_the_paper_prints_them() {
 
 #[test]
 fn an_unknown_name_is_told_what_there_is() {
-    let error = make("lottery", params()).err().unwrap();
+    let error = make("cfs", params()).err().unwrap();
     assert_eq!(
         format!("{error}"),
-        "there is no scheduler 'lottery'; there are propshare.wfq, propshare.round-robin, \
-         priority.strict, fifo, order.scan, reserve.mclock"
+        "there is no scheduler 'cfs'; there are propshare.wfq, propshare.round-robin, \
+         propshare.stride, propshare.lottery, priority.strict, priority.multilevel, fifo, \
+         order.scan, reserve.mclock"
     );
 }
 
@@ -50,9 +51,9 @@ fn an_unknown_name_is_told_what_there_is() {
 fn no_policy_accepts_a_parameter_that_it_ignores() {
     for policy in POLICIES {
         let mut params = params();
-        params.insert("quantum", "5");
+        params.insert("whim", "5");
         let error = make(policy.name, params).err();
-        let expected = InitError::UnknownParameter("quantum".into());
+        let expected = InitError::UnknownParameter("whim".into());
         assert_eq!(error, Some(MakeError::Init(expected)), "{}", policy.name);
     }
 }

@@ -13,7 +13,8 @@ pub fn example(name: &str) -> String {
 }
 
 pub fn parse(text: &str) -> Config {
-    vortex_config::parse(text).unwrap_or_else(|flaws| panic!("{flaws:#?}\n{text}"))
+    let config = vortex_config::parse_with(text, &vortex_assembly::known());
+    config.unwrap_or_else(|flaws| panic!("{flaws:#?}\n{text}"))
 }
 
 /// Options for so many milliseconds, sampled every `sample` milliseconds.
