@@ -77,18 +77,29 @@ pub fn entitlement(config: &Config, index: usize, frequency: Frequency) -> Entit
             let metric = config.resources.get(resource.index()).map(|written| &written.metric);
             let rate = |it: Option<Rate>| Some(rate(it?, metric?, frequency));
             let (reservation, limit) = (rate(written.reservation), rate(written.limit));
-            entitlement.at.push(EntitlementAt { class, core, share, priority, reservation, limit });
+            let period = written.period;
+            entitlement.at.push(EntitlementAt {
+                class,
+                core,
+                share,
+                priority,
+                reservation,
+                limit,
+                period,
+            });
         }
     }
     for mux in &config.multiplexors {
         let standing = thread_standing(config, index, mux.core);
+        let reserved = activity.reservation_at(None, mux.core);
         entitlement.at.push(EntitlementAt {
             class: MULTIPLEXOR,
             core: Some(mux.core),
             share: Some(standing.share),
             priority: Some(standing.priority),
-            reservation: None,
+            reservation: reserved.map(|reserved| rate(reserved, &mux.metric, frequency)),
             limit: None,
+            period: activity.period_at(None, mux.core),
         });
     }
     entitlement

@@ -10,9 +10,21 @@ pub fn known() -> Known {
         uses_shares: policy.shares,
         uses_priority: policy.priorities,
         work_conserving: policy.work_conserving,
-        uses_rates: policy.rates,
+        uses_reservations: policy.reservations,
+        uses_limits: policy.limits,
+        uses_periods: policy.periods,
         uses_positions: policy.positions,
         parameters: policy.parameters.iter().map(|&name| name.into()).collect(),
     });
     Known { policies: policies.collect(), ..Known::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_configuration_knows_by_itself_is_what_there_is() {
+        assert_eq!(known(), Known::default());
+    }
 }

@@ -15,8 +15,12 @@ pub struct KnownPolicy {
     pub uses_priority: bool,
     /// Whether it never lets a core wait while a client is ready.
     pub work_conserving: bool,
-    /// Whether reservations and limits mean anything to it.
-    pub uses_rates: bool,
+    /// Whether reservations mean anything to it.
+    pub uses_reservations: bool,
+    /// Whether limits do.
+    pub uses_limits: bool,
+    /// Whether periods do.
+    pub uses_periods: bool,
     /// Whether it is for requests that have a position.
     pub uses_positions: bool,
     /// The `<param>` names that it takes.
@@ -85,22 +89,32 @@ impl KnownPolicy {
             uses_shares,
             uses_priority,
             work_conserving: true,
-            uses_rates: false,
+            uses_reservations: false,
+            uses_limits: false,
+            uses_periods: false,
             uses_positions: false,
             parameters: Vec::new(),
         }
     }
 
+    /// The same with parameters of its own.
+    fn with(self, parameters: &[&str]) -> Self {
+        Self { parameters: parameters.iter().map(ToString::to_string).collect(), ..self }
+    }
+
+    fn by_deadline(name: &str, reserves: bool) -> Self {
+        let plain = Self::new(name, reserves, false).with(&["period"]);
+        Self { uses_periods: true, uses_reservations: reserves, ..plain }
+    }
+
     fn scan() -> Self {
-        let parameters = ["window".to_string()].into();
-        Self { uses_positions: true, parameters, ..Self::new("order.scan", true, false) }
+        let plain = Self::new("order.scan", true, false).with(&["window"]);
+        Self { uses_positions: true, ..plain }
     }
 
     fn mclock() -> Self {
-        let (work_conserving, uses_rates) = (false, true);
-        let parameters = ["burst".to_string()].into();
-        let plain = Self::new("reserve.mclock", true, false);
-        Self { work_conserving, uses_rates, parameters, ..plain }
+        let plain = Self::new("reserve.mclock", true, false).with(&["burst"]);
+        Self { work_conserving: false, uses_reservations: true, uses_limits: true, ..plain }
     }
 }
 
@@ -110,7 +124,13 @@ impl Default for Known {
             policies: [
                 KnownPolicy::new("propshare.wfq", true, false),
                 KnownPolicy::new("propshare.round-robin", true, false),
+                KnownPolicy::new("propshare.stride", true, false),
+                KnownPolicy::new("propshare.lottery", true, false).with(&["seed"]),
                 KnownPolicy::new("priority.strict", false, true),
+                KnownPolicy::new("priority.multilevel", false, false)
+                    .with(&["levels", "quantum", "patience"]),
+                KnownPolicy::by_deadline("deadline.edf", false),
+                KnownPolicy::by_deadline("deadline.cbs", true),
                 KnownPolicy::new("fifo", false, false),
                 KnownPolicy::scan(),
                 KnownPolicy::mclock(),

@@ -1,6 +1,6 @@
 //! Questions that whoever builds the grid asks of a configuration.
 
-use vortex_units::{CoreId, Rate, Share};
+use vortex_units::{CoreId, Micros, Rate, Share};
 
 use crate::{
     Activity, ActivityIndex, Algorithm, Config, Entitlement, Multiplexor, ResourceIndex,
@@ -26,10 +26,16 @@ impl Activity {
             .unwrap_or(self.priority)
     }
 
-    /// What is reserved for it at a resource's scheduler on a core, by the same rule.
+    /// What is reserved for it there, by the same rule.
     #[must_use]
-    pub fn reservation_at(&self, resource: ResourceIndex, core: CoreId) -> Option<Rate> {
-        self.most_specific(Some(resource), core, |entitlement| entitlement.reservation)
+    pub fn reservation_at(&self, resource: Option<ResourceIndex>, core: CoreId) -> Option<Rate> {
+        self.most_specific(resource, core, |entitlement| entitlement.reservation)
+    }
+
+    /// Within what time it is to be served there, by the same rule.
+    #[must_use]
+    pub fn period_at(&self, resource: Option<ResourceIndex>, core: CoreId) -> Option<Micros> {
+        self.most_specific(resource, core, |entitlement| entitlement.period)
     }
 
     /// What it has there at most, by the same rule.

@@ -316,6 +316,7 @@ impl Activities {
                 priority: entitlement.priority_at(class, core),
                 reservation: entitlement.reservation_at(class, core),
                 limit: entitlement.limit_at(class, core),
+                period: entitlement.period_at(class, core),
                 beside: None,
             },
             None => ClientParams { activity, ..ClientParams::default() },

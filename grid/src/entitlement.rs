@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use vortex_units::{CoreId, Rate, Share};
+use vortex_units::{CoreId, Micros, Rate, Share};
 
 /// Parts of an entitlement are so many of these.
 pub(crate) const WHOLE: u32 = 1000;
@@ -36,6 +36,8 @@ pub struct EntitlementAt {
     pub reservation: Option<Rate>,
     /// What it has there at most, if that is limited.
     pub limit: Option<Rate>,
+    /// Within what time it is to be served there, if anything is said of that.
+    pub period: Option<Micros>,
 }
 
 /// A kind of resource, of which there may be several instances: the number of its name in
@@ -76,6 +78,12 @@ impl Entitlement {
     #[must_use]
     pub fn limit_at(&self, class: Class, core: CoreId) -> Option<Rate> {
         self.most_exact(class, core, |at| at.limit)
+    }
+
+    /// Within what time it is to be served there, by the same rule.
+    #[must_use]
+    pub fn period_at(&self, class: Class, core: CoreId) -> Option<Micros> {
+        self.most_exact(class, core, |at| at.period)
     }
 
     fn most_exact<T>(

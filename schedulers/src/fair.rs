@@ -235,6 +235,14 @@ impl Fair {
         }
     }
 
+    /// Counts consumption that moves no tag.
+    pub(crate) fn count(&mut self, id: ClientId, record: &Record) {
+        let amount = self.metric.measure(record);
+        if let Some(account) = self.accounts.get_mut(id) {
+            account.tally.note(record, amount);
+        }
+    }
+
     /// Takes note of consumption. How much of what this scheduler has chosen.
     pub(crate) fn note(&mut self, id: ClientId, record: &Record) -> u64 {
         let amount = self.metric.measure(record);

@@ -15,6 +15,7 @@
 extern crate alloc;
 
 mod common;
+mod deadline;
 mod fair;
 mod fifo;
 mod heap;
@@ -31,6 +32,7 @@ mod tally;
 mod testing;
 mod virtual_time;
 
+pub use deadline::{Cbs, Edf};
 pub use fifo::Fifo;
 pub use order::Scan;
 pub use priority::{Multilevel, Strict};

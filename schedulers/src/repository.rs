@@ -6,7 +6,7 @@ use core::fmt;
 
 use vortex_grid::policy::{InitError, Params, Scheduler};
 
-use crate::{Fifo, Lottery, MClock, Multilevel, RoundRobin, Scan, Strict, Stride, Wfq};
+use crate::{Cbs, Edf, Fifo, Lottery, MClock, Multilevel, RoundRobin, Scan, Strict, Stride, Wfq};
 
 #[cfg(test)]
 mod tests;
@@ -28,13 +28,33 @@ pub struct Policy {
     pub metric: bool,
     /// Whether it never waits while a client is ready.
     pub work_conserving: bool,
-    /// Whether it reads `ClientParams::reservation` and `ClientParams::limit`.
-    pub rates: bool,
+    /// Whether it reads `ClientParams::reservation`.
+    pub reservations: bool,
+    /// Whether it reads `ClientParams::limit`.
+    pub limits: bool,
+    /// Whether it reads `ClientParams::period`.
+    pub periods: bool,
     /// Whether it is for requests that have a position.
     pub positions: bool,
     /// The parameters that it takes beyond those of every scheduler.
     pub parameters: &'static [&'static str],
 }
+
+/// A policy that asks for nothing and never waits.
+const PLAIN: Policy = Policy {
+    name: "",
+    summary: "",
+    guarantee: "",
+    shares: false,
+    priorities: false,
+    metric: false,
+    work_conserving: true,
+    reservations: false,
+    limits: false,
+    periods: false,
+    positions: false,
+    parameters: &[],
+};
 
 /// All policies.
 pub const POLICIES: &[Policy] = &[
@@ -43,96 +63,83 @@ pub const POLICIES: &[Policy] = &[
         summary: "weighted fair queueing with eligibility, charged afterwards",
         guarantee: "no client is ahead of its share by more than one of its own requests",
         shares: true,
-        priorities: false,
         metric: true,
-        work_conserving: true,
-        rates: false,
-        positions: false,
-        parameters: &[],
+        ..PLAIN
     },
     Policy {
         name: "propshare.round-robin",
         summary: "clients take turns of a length in proportion to their shares",
         guarantee: "shares hold within one turn and one request of each client",
         shares: true,
-        priorities: false,
         metric: true,
-        work_conserving: true,
-        rates: false,
-        positions: false,
-        parameters: &[],
+        ..PLAIN
     },
     Policy {
         name: "propshare.stride",
         summary: "who is furthest behind its share, each choice moving it by its stride",
         guarantee: "two clients are apart by one of their own requests each at most",
         shares: true,
-        priorities: false,
         metric: true,
-        work_conserving: true,
-        rates: false,
-        positions: false,
-        parameters: &[],
+        ..PLAIN
     },
     Policy {
         name: "propshare.lottery",
         summary: "a ticket is drawn: shares are tickets",
         guarantee: "shares hold on average, with the deviation of independent draws",
         shares: true,
-        priorities: false,
         metric: true,
-        work_conserving: true,
-        rates: false,
-        positions: false,
         parameters: &["seed"],
+        ..PLAIN
     },
     Policy {
         name: "priority.strict",
         summary: "the lowest priority number first, in order of arrival among equals",
         guarantee: "the lowest number waits for one request at most; others may starve",
-        shares: false,
         priorities: true,
-        metric: false,
-        work_conserving: true,
-        rates: false,
-        positions: false,
-        parameters: &[],
+        ..PLAIN
     },
     Policy {
         name: "priority.multilevel",
         summary: "who has used little goes first, who uses much goes down",
         guarantee: "nobody waits longer than its patience; nothing is promised of shares",
-        shares: false,
-        priorities: false,
         metric: true,
-        work_conserving: true,
-        rates: false,
-        positions: false,
         parameters: &["levels", "quantum", "patience"],
+        ..PLAIN
+    },
+    Policy {
+        name: "deadline.edf",
+        summary: "who must be done first is served first",
+        guarantee: "deadlines are met where all together use no more than there is",
+        periods: true,
+        parameters: &["period"],
+        ..PLAIN
+    },
+    Policy {
+        name: "deadline.cbs",
+        summary: "a reservation a period for each client, and shares of the rest",
+        guarantee: "no client has less than its reservation in a period, nor takes more of others",
+        shares: true,
+        metric: true,
+        reservations: true,
+        periods: true,
+        parameters: &["period"],
+        ..PLAIN
     },
     Policy {
         name: "fifo",
         summary: "clients in the order in which they became ready, a request each",
         guarantee: "a client waits for one request of each other client at most",
-        shares: false,
-        priorities: false,
-        metric: false,
-        work_conserving: true,
-        rates: false,
-        positions: false,
-        parameters: &[],
+        ..PLAIN
     },
     Policy {
         name: "order.scan",
         summary: "the next position upwards, of those who are not too far ahead of their shares",
         guarantee: "shares hold within a window of requests and one request of each client",
         shares: true,
-        priorities: false,
         metric: true,
-        work_conserving: true,
-        rates: false,
         positions: true,
         parameters: &["window"],
+        ..PLAIN
     },
     Policy {
         name: "reserve.mclock",
@@ -140,12 +147,12 @@ pub const POLICIES: &[Policy] = &[
         guarantee: "no client has more than its limit, nor less than its reservation where that \
                     can be had",
         shares: true,
-        priorities: false,
         metric: true,
         work_conserving: false,
-        rates: true,
-        positions: false,
+        reservations: true,
+        limits: true,
         parameters: &["burst"],
+        ..PLAIN
     },
 ];
 
@@ -170,6 +177,8 @@ pub fn make(name: &str, params: Params) -> Result<Arc<dyn Scheduler>, MakeError>
         Some("propshare.lottery") => Arc::new(Lottery::init(params)?),
         Some("priority.multilevel") => Arc::new(Multilevel::init(params)?),
         Some("priority.strict") => Arc::new(Strict::init(params)?),
+        Some("deadline.edf") => Arc::new(Edf::init(params)?),
+        Some("deadline.cbs") => Arc::new(Cbs::init(params)?),
         Some("order.scan") => Arc::new(Scan::init(params)?),
         Some("reserve.mclock") => Arc::new(MClock::init(params)?),
         Some("fifo") => Arc::new(Fifo::init(params)?),

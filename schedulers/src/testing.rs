@@ -91,7 +91,8 @@ impl Rig {
     /// The core has nothing to do for so long, of a million after which nothing is owed.
     pub(crate) fn idle(&mut self, cycles: u64) {
         self.now += cycles;
-        self.core.core_idle(Cycles::new(cycles), Cycles::new(1_000_000));
+        let (idle, cap) = (Cycles::new(cycles), Cycles::new(1_000_000));
+        self.core.core_idle(idle, cap, Cycles::new(self.now));
     }
 
     fn note(&mut self, id: u32, record: &Record) {

@@ -164,3 +164,52 @@ fn a_bus_gives_what_it_promises() {
     let costs = ["resource.dwr", "resource.drwr", "resource.fcr"];
     assert_kept("bus", &one("charge-through", &rest), &costs);
 }
+
+/// Each policy of shares at the multiplexor and at a resource; the drawn lots need longer, as
+/// they hold on average.
+#[test]
+fn every_policy_of_shares_gives_what_it_promises() {
+    for policy in ["propshare.wfq", "propshare.round-robin", "propshare.stride", "deadline.cbs"] {
+        let rest = [
+            &draws("resource.thread", ""),
+            &draws("resource.fcr", r#"share="40""#),
+            r#"<activity name="a" share="50"/> <activity name="b" share="20"/>"#,
+        ]
+        .concat();
+        let text = one("charge-through", &rest).replace("propshare.wfq", policy);
+        let text = text.replacen(
+            r#"resource="resource.thread" algorithm="deadline.cbs""#,
+            r#"resource="resource.thread" algorithm="propshare.wfq""#,
+            1,
+        );
+        assert_kept(policy, &text, &[]);
+        assert_kept(policy, &text, &["resource.fcr"]);
+    }
+}
+
+/// What is reserved is had beside any shares, and the rest is divided by them.
+#[test]
+fn reservations_of_a_core_are_kept() {
+    for policy in ["deadline.cbs", "reserve.mclock"] {
+        for form in ["charge-through", "paper"] {
+            let rest = [
+                &draws("resource.thread", ""),
+                &draws("resource.fcr", r#"share="40""#),
+                r#"<activity name="a" share="1"> <entitlement core="0" reservation="30 %"/>
+                </activity>
+                <activity name="b" share="50"> <entitlement core="0" reservation="15 %"/>
+                </activity> <activity name="c" share="200"/>"#,
+            ]
+            .concat();
+            let text = one(form, &rest);
+            let multiplexor = r#"core="0" algorithm="propshare.wfq""#;
+            let text = text.replacen(multiplexor, &format!(r#"core="0" algorithm="{policy}""#), 1);
+            assert_kept(policy, &text, &[]);
+            let config = parse(&saturated(&text, None));
+            let promised = analyse(&config).guarantees;
+            let of_a = promised.iter().find(|line| line.activity.index() == 1).unwrap();
+            let Level::AtLeast(part) = of_a.of_core else { panic!("nothing is promised") };
+            assert!(part.billionths() >= 300_000_000, "{part}");
+        }
+    }
+}

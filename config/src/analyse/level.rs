@@ -25,6 +25,8 @@ pub enum Reason {
     NotWorkConserving,
     /// A level on the way counts other than cycles.
     OtherMetric,
+    /// At a level on the way others have reservations of an amount that may be all there is.
+    Reserved,
 }
 
 /// How much is guaranteed.
@@ -68,6 +70,7 @@ impl fmt::Display for Reason {
             Self::NotHighest => "others of higher or equal priority may take all",
             Self::NotWorkConserving => "a scheduler on the way may wait while there is work",
             Self::OtherMetric => "a scheduler on the way does not share time",
+            Self::Reserved => "others' reservations on the way may be all that there is",
         })
     }
 }
@@ -111,18 +114,74 @@ impl Level {
     }
 }
 
-/// A client's part, by share or by priority.
-fn part(policy: &Algorithm, own: (u64, u32), all: u64, highest: bool) -> Level {
+/// All of a second, in microseconds: what reservations of time are parts of.
+const SECOND: u64 = 1_000_000;
+
+/// What a client has of its own at a scheduler.
+#[derive(Clone, Copy)]
+struct Own {
+    share: u64,
+    priority: u32,
+    /// What is reserved for it, in microseconds a second.
+    reserved: u64,
+}
+
+/// What all clients of a scheduler have together.
+#[derive(Clone, Copy)]
+struct Among {
+    shares: u64,
+    /// What is reserved for them; `None` where that is amounts of which nobody knows what part
+    /// of all they are.
+    reserved: Option<u64>,
+    /// Nobody else has as high a priority as the one that is asked for.
+    highest: bool,
+}
+
+/// A client's part: what is reserved for it, and of the rest by share, or by priority.
+fn part(policy: &Algorithm, own: Own, among: Among) -> Level {
+    let reserved = if policy.uses_reservations { among.reserved } else { Some(0) };
+    let Some(reserved) = reserved else { return Level::None(Reason::Reserved) };
+    let own_part = if policy.uses_reservations { own.reserved.min(SECOND) } else { 0 };
     if !policy.work_conserving {
-        Level::None(Reason::NotWorkConserving)
+        match own_part {
+            0 => Level::None(Reason::NotWorkConserving),
+            part => Level::AtLeast(Fraction::of(part, SECOND)),
+        }
     } else if policy.uses_shares {
-        Level::AtLeast(Fraction::of(own.0, all))
+        let of_rest = u64::from(Fraction::of(own.share, among.shares).0);
+        let of_rest = of_rest * SECOND.saturating_sub(reserved) / SECOND;
+        let certain = u64::from(Fraction::of(own_part, SECOND).0) + of_rest;
+        Level::AtLeast(Fraction::of(certain, 1_000_000_000))
     } else if policy.uses_priority {
-        if highest { Level::AtLeast(Fraction::WHOLE) } else { Level::None(Reason::NotHighest) }
-    } else if own.0 == all {
+        if among.highest {
+            Level::AtLeast(Fraction::WHOLE)
+        } else {
+            Level::None(Reason::NotHighest)
+        }
+    } else if own.share == among.shares {
         Level::AtLeast(Fraction::WHOLE)
     } else {
         Level::None(Reason::NoShares)
+    }
+}
+
+/// What is reserved of a scheduler on a core for all activities together.
+fn reserved(config: &Config, of: Option<ResourceIndex>, core: CoreId) -> Option<u64> {
+    let all = config.activities.iter().filter_map(|activity| activity.reservation_at(of, core));
+    let sum = all.map(|rate| rate.get()).sum::<u64>();
+    let metric = match of {
+        Some(index) => config.resources.get(index.index()).map(|resource| &resource.metric),
+        None => config.multiplexor(core).map(|multiplexor| &multiplexor.metric),
+    };
+    let timed = matches!(metric, Some(Metric::Cycles | Metric::ServiceTime) | None);
+    (timed || sum == 0).then_some(sum)
+}
+
+/// The same of whoever draws from a source: its multiplexor's.
+fn reserved_at(config: &Config, source: Source) -> Option<u64> {
+    match source {
+        Source::Multiplexor(core) => reserved(config, None, core),
+        Source::Scheduler(_) => Some(0),
     }
 }
 
@@ -152,17 +211,22 @@ pub(super) fn resource(
     let at = Some(index);
     let values = move |activity: &crate::Activity| {
         let share = u64::from(activity.share_at(at, core).hundredths());
-        (share, activity.priority_at(at, core))
+        let reserved = activity.reservation_at(at, core).map_or(0, |rate| rate.get());
+        Own { share, priority: activity.priority_at(at, core), reserved }
     };
-    let all: u64 = config.activities.iter().map(|a| values(a).0).sum();
-    let least = config.activities.iter().map(|a| values(a).1).min();
-    let alone = config.activities.iter().filter(|a| Some(values(a).1) == least).count() == 1;
+    let shares: u64 = config.activities.iter().map(|a| values(a).share).sum();
+    let least = config.activities.iter().map(|a| values(a).priority).min();
+    let first = |own: Own| Some(own.priority) == least;
+    let alone = config.activities.iter().filter(|a| first(values(a))).count() == 1;
+    let reserved = reserved(config, at, core);
+    let nobody = Own { share: 0, priority: u32::MAX, reserved: 0 };
     let draw = resource.draws.iter().find(|draw| config.reaches(draw.from, core)).copied();
     let base = draw.map_or(Level::None(Reason::NoShares), |draw| up(config, draw, core));
     let (policy, metric) = (resource.algorithm.clone(), resource.metric.clone());
     move |activity| {
-        let own = config.activities.get(activity.index()).map_or((0, u32::MAX), values);
-        let level = part(&policy, own, all, alone && Some(own.1) == least);
+        let own = config.activities.get(activity.index()).map_or(nobody, values);
+        let among = Among { shares, reserved, highest: alone && Some(own.priority) == least };
+        let level = part(&policy, own, among);
         (level, level.times(base).in_time(&metric))
     }
 }
@@ -174,20 +238,24 @@ pub(super) fn threads(
     core: CoreId,
 ) -> impl Fn(ActivityIndex) -> (Level, Level) {
     let draw = thread.draws.iter().find(|draw| config.reaches(draw.from, core)).copied();
-    let sum = draw.map_or(0, |draw| clients(config, draw.from, core));
+    let shares = draw.map_or(0, |draw| clients(config, draw.from, core));
+    let reserved = draw.map_or(Some(0), |draw| reserved_at(config, draw.from));
+    let direct = draw.is_some_and(|draw| matches!(draw.from, Source::Multiplexor(_)));
     let policy = draw.and_then(|draw| config.policy(draw.from)).cloned();
     let base = draw.map_or(Level::None(Reason::NoShares), |draw| above(config, draw.from, core));
     let metric = draw.map_or(Metric::Cycles, |draw| metric(config, draw.from));
     move |activity| {
-        let own = config.thread_share(activity, core).map_or(0, |s| u64::from(s.hundredths()));
-        let priority =
-            config.activities.get(activity.index()).map_or(u32::MAX, |a| a.priority_at(None, core));
+        let share = config.thread_share(activity, core).map_or(0, |s| u64::from(s.hundredths()));
+        let known = config.activities.get(activity.index());
+        let priority = known.map_or(u32::MAX, |a| a.priority_at(None, core));
+        let rate = known.filter(|_| direct).and_then(|known| known.reservation_at(None, core));
+        let own = Own { share, priority, reserved: rate.map_or(0, |rate| rate.get()) };
         let others = config.activities.iter().enumerate().skip(1);
         let mut others = others.filter(|(index, _)| *index != activity.index());
         let among = others.all(|(_, other)| other.priority_at(None, core) > priority);
         let beside = draw.is_some_and(|draw| before_all(config, draw.from, core, priority, true));
         let level = policy.as_ref().map_or(Level::None(Reason::NoShares), |policy| {
-            part(policy, (own, priority), sum, among && beside)
+            part(policy, own, Among { shares, reserved, highest: among && beside })
         });
         (level, level.in_time(&metric).times(base))
     }
@@ -196,11 +264,24 @@ pub(super) fn threads(
 /// What a client gets of the core through this request.
 fn up(config: &Config, draw: Draw, core: CoreId) -> Level {
     let Some(policy) = config.policy(draw.from) else { return Level::None(Reason::NoShares) };
-    let own = draw.share.map_or(100, |share| u64::from(share.hundredths()));
-    let priority = draw.priority.unwrap_or(0);
-    let highest = before_all(config, draw.from, core, priority, false);
-    let level = part(policy, (own, priority), clients(config, draw.from, core), highest);
+    let level = part(policy, own(&draw), among(config, &draw, core));
     level.in_time(&metric(config, draw.from)).times(above(config, draw.from, core))
+}
+
+/// What a client has that is a resource or a scheduler.
+fn own(draw: &Draw) -> Own {
+    let share = draw.share.map_or(100, |share| u64::from(share.hundredths()));
+    Own { share, priority: draw.priority.unwrap_or(0), reserved: 0 }
+}
+
+/// What all have beside whom it is a client.
+fn among(config: &Config, draw: &Draw, core: CoreId) -> Among {
+    let priority = draw.priority.unwrap_or(0);
+    Among {
+        shares: clients(config, draw.from, core),
+        reserved: reserved_at(config, draw.from),
+        highest: before_all(config, draw.from, core, priority, false),
+    }
 }
 
 /// What a source itself has of the core. Schedulers draw from earlier ones only, so this
@@ -212,10 +293,7 @@ fn above(config: &Config, mut source: Source, core: CoreId) -> Level {
         let draw = scheduler.draws.iter().find(|draw| config.reaches(draw.from, core)).copied();
         let Some(draw) = draw else { return Level::None(Reason::NoShares) };
         let Some(policy) = config.policy(draw.from) else { break };
-        let own = draw.share.map_or(100, |share| u64::from(share.hundredths()));
-        let priority = draw.priority.unwrap_or(0);
-        let highest = before_all(config, draw.from, core, priority, false);
-        let here = part(policy, (own, priority), clients(config, draw.from, core), highest);
+        let here = part(policy, own(&draw), among(config, &draw, core));
         level = level.times(here.in_time(&metric(config, draw.from)));
         source = draw.from;
     }

@@ -12,11 +12,14 @@ use super::element::{Field, Fields, Reader, TEXT};
 use super::rates::Rates;
 use super::schedulers::ignored;
 use crate::{
-    Activity, ActivityIndex, Algorithm, Config, Entitlement, Limits, MemoryBudget, Performance,
-    Place, ResourceIndex, Service, limits,
+    Activity, ActivityIndex, Algorithm, Config, Entitlement, Limits, MemoryBudget, Metric,
+    Performance, Place, ResourceIndex, Service, limits,
 };
 
 const THREAD: &str = "resource.thread";
+
+/// Periods, in microseconds.
+const PERIODS: core::ops::RangeInclusive<u64> = 100..=60_000_000;
 
 pub(super) fn activities(reader: &mut Reader<'_>, parts: &Fields<'_, '_>, config: &mut Config) {
     let infrastructure = parts.all("infrastructure").next();
@@ -178,7 +181,8 @@ fn entitlement(
     node: Node<'_, '_>,
     config: &Config,
 ) -> Option<Entitlement> {
-    const ENTITLES: &[&str] = &["resource", "core", "share", "priority", "reservation", "limit"];
+    const ENTITLES: &[&str] =
+        &["resource", "core", "share", "priority", "reservation", "limit", "period"];
     let fields = reader.open(node, ENTITLES, &[]);
     let core_field = fields.get("core");
     let core = core_field.and_then(|field| reader.core(field));
@@ -232,26 +236,50 @@ fn entitlement(
         }
         reader.number32(field, 0, 1_000_000)
     });
-    let [reservation, limit] = ["reservation", "limit"].map(|knob| {
-        let field = fields.get(knob)?;
-        let scheduler =
-            resource.and_then(|index: ResourceIndex| config.resources.get(index.index()));
-        let fitting = scheduler.filter(|scheduler| scheduler.algorithm.uses_rates);
-        let Some(scheduler) = fitting else {
-            match policies.first() {
-                Some(policy) => ignored(reader, field, knob, policy),
-                None => reader.flaw(field.place, "a core alone reserves nothing", "a resource too"),
-            }
+    let scheduler = resource.and_then(|index: ResourceIndex| config.resources.get(index.index()));
+    let multiplexor = core.and_then(|core| config.multiplexor(core));
+    let metric = match (scheduler, multiplexor) {
+        (Some(scheduler), _) => scheduler.metric.clone(),
+        (None, Some(multiplexor)) => multiplexor.metric.clone(),
+        (None, None) => Metric::Cycles,
+    };
+    let reservation = fields.get("reservation").and_then(|field| {
+        if let Some(policy) = policies.iter().find(|policy| !policy.uses_reservations) {
+            ignored(reader, field, "reservation", policy);
             return None;
-        };
-        reader.rate(field, &scheduler.metric)
+        }
+        reader.rate(field, &metric)
+    });
+    let limit = fields.get("limit").and_then(|field| {
+        if let Some(policy) = policies.iter().find(|policy| !policy.uses_limits) {
+            ignored(reader, field, "limit", policy);
+            return None;
+        }
+        if scheduler.is_none() {
+            let what = "what an activity asks of resources no limit at a multiplexor holds back";
+            reader.flaw(field.place, what, "a limit at a resource");
+            return None;
+        }
+        reader.rate(field, &metric)
+    });
+    let period = fields.get("period").and_then(|field| {
+        if let Some(policy) = policies.iter().find(|policy| !policy.uses_periods) {
+            ignored(reader, field, "period", policy);
+            return None;
+        }
+        let period = reader.micros(field)?;
+        if !PERIODS.contains(&period.get()) {
+            reader.bad(field, "a time from 100 us to 60 s");
+            return None;
+        }
+        Some(period)
     });
     if ENTITLES.iter().skip(2).all(|knob| fields.get(knob).is_none()) {
-        let right = "a share, a priority, a reservation or a limit";
+        let right = "a share, a priority, a reservation, a limit or a period";
         reader.flaw(fields.place, "this entitlement entitles to nothing", right);
     }
     let place = fields.place;
-    Some(Entitlement { resource, core, share, priority, reservation, limit, place })
+    Some(Entitlement { resource, core, share, priority, reservation, limit, period, place })
 }
 
 fn budget(reader: &mut Reader<'_>, fields: &Fields<'_, '_>, config: &Config) -> MemoryBudget {

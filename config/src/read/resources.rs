@@ -9,7 +9,7 @@ use roxmltree::Node;
 use vortex_units::CoreId;
 
 use super::element::{Field, Fields, Reader, TEXT};
-use super::schedulers::{draws, policy};
+use super::schedulers::{Of, draws, policy};
 use super::whole::Tags;
 use super::{graph, names};
 use crate::{Config, LoadSharing, ResourceScheduler, limits};
@@ -45,7 +45,7 @@ pub(super) fn resources(
             }
         }
         let (algorithm, metric, params) =
-            policy(reader, &fields, name.as_ref().map(|name| name.text.as_str()));
+            policy(reader, &fields, Of::Resource(name.as_ref().map_or("", |name| &name.text)));
         let batch = fields.get("batch").and_then(|field| reader.number(field, 1, 1_000));
         let favours = favours(reader, &fields, &declared, name.as_ref());
         let asked = draws(reader, tags, &fields, &config.multiplexors, &config.schedulers);

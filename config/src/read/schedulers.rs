@@ -48,7 +48,7 @@ pub(super) fn multiplexors(
                 tags.multiplexors.insert(tag.text.clone(), core);
             }
         }
-        let (algorithm, metric, params) = policy(reader, &fields, None);
+        let (algorithm, metric, params) = policy(reader, &fields, Of::Core);
         let shares = fields.get("shares").map_or(ShareForm::default(), |field| {
             if !algorithm.uses_shares {
                 ignored(reader, field, "shares", &algorithm);
@@ -105,7 +105,7 @@ pub(super) fn stacked(
                 tags.schedulers.insert(tag.text.clone(), number);
             }
         }
-        let (algorithm, metric, params) = policy(reader, &fields, None);
+        let (algorithm, metric, params) = policy(reader, &fields, Of::Schedulers);
         let tag = tag.map(|tag| tag.text).unwrap_or_default();
         let (draws, cores, place) = (Vec::new(), Vec::new(), fields.place);
         found.push(StackedScheduler { tag, algorithm, metric, params, draws, cores, place });
@@ -120,25 +120,36 @@ pub(super) fn stacked(
     graph::order(reader, tags, found)
 }
 
+/// Whose scheduler it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of<'a> {
+    /// A core's multiplexor.
+    Core,
+    /// One between others.
+    Schedulers,
+    /// This resource's.
+    Resource(&'a str),
+}
+
 /// Algorithm, metric and the policy's own entries, which every scheduler has; of this resource,
 /// if it is one's.
 pub(super) fn policy(
     reader: &mut Reader<'_>,
     fields: &Fields<'_, '_>,
-    resource: Option<&str>,
+    of: Of<'_>,
 ) -> (Algorithm, Metric, Vec<Parameter>) {
     let field = reader.need(fields, "algorithm");
     let algorithm = field.map_or_else(anything, |field| reader.algorithm(&field));
     let metric = fields.get("metric").map_or(Metric::Cycles, |field| reader.metric(field));
     if let Some(field) = fields.get("metric")
         && metric == Metric::ServiceTime
-        && resource != Some(SERVES)
+        && of != Of::Resource(SERVES)
     {
         let right = format!("another metric: {SERVES} alone says what its device's service takes");
         reader.flaw(field.place, "nothing here has a service time", right);
     }
     if let Some(field) = fields.get("algorithm") {
-        fits(reader, field, &algorithm, resource);
+        fits(reader, field, &algorithm, of);
     }
     let mut params: Vec<Parameter> = Vec::new();
     let known = reader.known.policies.iter().find(|policy| policy.name == algorithm.name);
@@ -167,16 +178,18 @@ pub(super) fn policy(
 }
 
 /// Whether a policy has here what it decides by.
-fn fits(reader: &mut Reader<'_>, field: &Field, policy: &Algorithm, resource: Option<&str>) {
-    if policy.uses_positions && !resource.is_some_and(|name| POSITIONS.contains(&name)) {
+fn fits(reader: &mut Reader<'_>, field: &Field, policy: &Algorithm, of: Of<'_>) {
+    let has_positions = matches!(of, Of::Resource(name) if POSITIONS.contains(&name));
+    if policy.uses_positions && !has_positions {
         let what = format!("requests have no position here, by which {} orders", policy.name);
         reader.flaw(field.place, what, format!("another algorithm, or {}", POSITIONS.join(", ")));
     }
     // The stand-in for an unknown policy has no name.
-    let of_activities = resource.is_some_and(|name| name != crate::THREAD);
-    if policy.uses_rates && !policy.name.is_empty() && !of_activities {
-        let what = format!("{} reserves for the activities at a resource", policy.name);
-        reader.flaw(field.place, what, "it at a resource other than resource.thread");
+    let of_activities = !matches!(of, Of::Schedulers | Of::Resource(crate::THREAD));
+    let looks = policy.uses_reservations || policy.uses_periods;
+    if looks && !policy.name.is_empty() && !of_activities {
+        let what = format!("{} is for clients that are activities", policy.name);
+        reader.flaw(field.place, what, "it at a multiplexor, or a resource but resource.thread");
     }
 }
 
@@ -249,7 +262,9 @@ pub(super) fn ignored(reader: &mut Reader<'_>, field: &Field, knob: &str, policy
     let what = format!("{} ignores '{knob}'", policy.name);
     let fitting = |p: &&crate::KnownPolicy| match knob {
         "priority" => p.uses_priority,
-        "reservation" | "limit" => p.uses_rates,
+        "reservation" => p.uses_reservations,
+        "limit" => p.uses_limits,
+        "period" => p.uses_periods,
         _ => p.uses_shares,
     };
     let others: Vec<_> =

@@ -191,7 +191,9 @@ impl Reader<'_> {
                 uses_shares: policy.uses_shares,
                 uses_priority: policy.uses_priority,
                 work_conserving: policy.work_conserving,
-                uses_rates: policy.uses_rates,
+                uses_reservations: policy.uses_reservations,
+                uses_limits: policy.uses_limits,
+                uses_periods: policy.uses_periods,
                 uses_positions: policy.uses_positions,
             };
         }
@@ -235,7 +237,9 @@ pub(super) fn anything() -> Algorithm {
         uses_shares: true,
         uses_priority: true,
         work_conserving: true,
-        uses_rates: true,
+        uses_reservations: true,
+        uses_limits: true,
+        uses_periods: true,
         uses_positions: false,
     }
 }

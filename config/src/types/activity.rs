@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use vortex_units::{CoreId, Frames, Rate, Share};
+use vortex_units::{CoreId, Frames, Micros, Rate, Share};
 
 use super::{ActivityIndex, ResourceIndex};
 use crate::Place;
@@ -77,6 +77,8 @@ pub struct Entitlement {
     pub reservation: Option<Rate>,
     /// What it has there a second at most, likewise.
     pub limit: Option<Rate>,
+    /// Within what time it is to be served there; with a reservation, for what time that is.
+    pub period: Option<Micros>,
     /// Where it is written.
     pub place: Place,
 }

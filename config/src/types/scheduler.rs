@@ -19,8 +19,12 @@ pub struct Algorithm {
     pub uses_priority: bool,
     /// Whether it never lets a core wait while a client is ready.
     pub work_conserving: bool,
-    /// Whether reservations and limits mean anything to it.
-    pub uses_rates: bool,
+    /// Whether reservations mean anything to it.
+    pub uses_reservations: bool,
+    /// Whether limits do.
+    pub uses_limits: bool,
+    /// Whether periods do.
+    pub uses_periods: bool,
     /// Whether it is for requests that have a position.
     pub uses_positions: bool,
 }

@@ -123,14 +123,14 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// Only while somebody is refused, so that it costs nothing otherwise.
     #[cold]
     pub(super) fn wear_off(&mut self, idle: Cycles) {
-        let cap = self.grid.frequency.cycles(DEBT);
+        let (cap, now) = (self.grid.frequency.cycles(DEBT), self.ledger.last());
         if let Some(multiplexor) = self.levels.first_mut() {
-            multiplexor.scheduler.core_idle(idle, cap);
+            multiplexor.scheduler.core_idle(idle, cap, now);
         }
         for (place, &(slot, _)) in self.desk.refused.iter().enumerate() {
             let told = self.desk.refused.iter().take(place).any(|&(other, _)| other == slot);
             if !told && let Some(entry) = self.slots.get_mut(slot) {
-                entry.scheduler.core_idle(idle, cap);
+                entry.scheduler.core_idle(idle, cap, now);
             }
         }
     }

@@ -47,6 +47,8 @@ pub struct ClientParams {
     pub reservation: Option<Rate>,
     /// What it is to have a second at most, likewise.
     pub limit: Option<Rate>,
+    /// Within what time it is to be served, for policies with deadlines, likewise.
+    pub period: Option<Micros>,
     /// The client of the activity of which this one's is a part, where that has one here:
     /// what that one is ahead of its entitlement, this one is from the beginning.
     pub beside: Option<ClientId>,
@@ -62,7 +64,15 @@ impl Default for ClientParams {
 impl From<Standing> for ClientParams {
     fn from(Standing { share, priority }: Standing) -> Self {
         let activity = ActivityId::INFRASTRUCTURE;
-        Self { activity, share, priority, reservation: None, limit: None, beside: None }
+        Self {
+            activity,
+            share,
+            priority,
+            reservation: None,
+            limit: None,
+            period: None,
+            beside: None,
+        }
     }
 }
 

@@ -97,8 +97,8 @@ pub trait SchedulerCore: Send {
     /// wear off debt as if all clients had gone on to work meanwhile, so that nothing is owed
     /// after an idle time of `cap`, which is what [`Params::debt_cap`] is in time. Nobody may
     /// get credit by it. Beside Table 3, for policies that know debt.
-    fn core_idle(&mut self, idle: Cycles, cap: Cycles) {
-        let _ = (idle, cap);
+    fn core_idle(&mut self, idle: Cycles, cap: Cycles, now: Cycles) {
+        let _ = (idle, cap, now);
     }
 
     /// Reports what is known of the client.

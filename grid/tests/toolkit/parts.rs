@@ -41,6 +41,7 @@ proptest! {
         let row = |class, core, share| EntitlementAt {
             class, core, share: Some(Share::from_hundredths(share).unwrap()), priority: Some(3),
             reservation: Some(Rate::new(u64::from(share))), limit: Some(Rate::new(1_000_000)),
+            period: None,
         };
         let entitlement = Entitlement {
             priority: 5,

@@ -305,6 +305,7 @@ fn the_most_exact_share_and_the_most_exact_priority_are_found_apart() {
         priority,
         reservation: None,
         limit: None,
+        period: None,
     };
     let entitlement = Entitlement {
         priority: 9,

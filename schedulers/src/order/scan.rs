@@ -243,7 +243,7 @@ impl SchedulerCore for ScanCore {
         self.place(id);
     }
 
-    fn core_idle(&mut self, idle: Cycles, cap: Cycles) {
+    fn core_idle(&mut self, idle: Cycles, cap: Cycles, _: Cycles) {
         if self.ready.is_empty() {
             self.fair.go_idle(idle, cap);
         }

@@ -250,7 +250,7 @@ impl SchedulerCore for LotteryCore {
         }
     }
 
-    fn core_idle(&mut self, idle: Cycles, cap: Cycles) {
+    fn core_idle(&mut self, idle: Cycles, cap: Cycles, _: Cycles) {
         let amount = worn_off(self.debt_cap, idle, cap);
         let registered = u128::from(self.registered.max(1));
         for place in 0..self.tickets.places() {

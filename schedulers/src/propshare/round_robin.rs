@@ -120,7 +120,7 @@ impl SchedulerCore for Ring {
         }
     }
 
-    fn core_idle(&mut self, idle: Cycles, cap: Cycles) {
+    fn core_idle(&mut self, idle: Cycles, cap: Cycles, _: Cycles) {
         self.go_idle(worn_off(self.debt_cap, idle, cap));
     }
 

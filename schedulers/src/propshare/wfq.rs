@@ -187,7 +187,7 @@ impl SchedulerCore for WfqCore {
         }
     }
 
-    fn core_idle(&mut self, idle: Cycles, cap: Cycles) {
+    fn core_idle(&mut self, idle: Cycles, cap: Cycles, _: Cycles) {
         self.go_idle(worn_off(self.debt_cap, idle, cap));
     }
 

@@ -42,8 +42,8 @@ fn an_unknown_name_is_told_what_there_is() {
     assert_eq!(
         format!("{error}"),
         "there is no scheduler 'cfs'; there are propshare.wfq, propshare.round-robin, \
-         propshare.stride, propshare.lottery, priority.strict, priority.multilevel, fifo, \
-         order.scan, reserve.mclock"
+         propshare.stride, propshare.lottery, priority.strict, priority.multilevel, \
+         deadline.edf, deadline.cbs, fifo, order.scan, reserve.mclock"
     );
 }
 

@@ -285,7 +285,7 @@ impl SchedulerCore for MClockCore {
         self.place(id, now);
     }
 
-    fn core_idle(&mut self, idle: Cycles, cap: Cycles) {
+    fn core_idle(&mut self, idle: Cycles, cap: Cycles, _: Cycles) {
         if self.by_share.is_empty() && self.limited.is_empty() {
             self.fair.go_idle(idle, cap);
         }

@@ -86,6 +86,7 @@ pub fn reason_of(reason: Reason) -> &'static str {
         Reason::NotHighest => "others of higher or equal priority may take all",
         Reason::NotWorkConserving => "a level on the way may wait although there is work",
         Reason::OtherMetric => "a level on the way counts other than cycles",
+        Reason::Reserved => "what others have reserved may be all there is",
     }
 }
 

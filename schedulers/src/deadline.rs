@@ -1,0 +1,7 @@
+//! Policies by deadline (`deadline.*`).
+
+mod cbs;
+mod edf;
+
+pub use cbs::Cbs;
+pub use edf::Edf;
