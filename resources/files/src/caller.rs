@@ -17,6 +17,8 @@ pub struct Caller<'a> {
     pub proc: &'a dyn ProcSource,
     /// Who pays for what is made.
     pub owner: Owner,
+    /// Its process, for who is told of it.
+    pub pid: i32,
     /// How large files may become by it (`RLIMIT_FSIZE`).
     pub largest: u64,
     /// What is kept of its call until it is made again; nothing where it is not to be.

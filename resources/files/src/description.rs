@@ -25,6 +25,8 @@ pub struct Description {
     pub(crate) flags: u32,
     pub(crate) offset: u64,
     pub(crate) users: u32,
+    /// Those of its users that are in packets, if it is a socket.
+    pub(crate) flights: u32,
     pub(crate) owner: Owner,
     /// Errors in writing a file on a disk that it knows of.
     pub(crate) failures: u32,
@@ -53,6 +55,13 @@ pub enum Object {
     Pipe {
         /// Bytes buffered.
         buffered: usize,
+    },
+    /// A socket of `AF_UNIX`, with so many bytes to read.
+    Socket {
+        /// Of a stream, or of the message that is next.
+        buffered: usize,
+        /// It takes connections.
+        listens: bool,
     },
     /// A character device.
     Device(Dev),
@@ -126,6 +135,7 @@ impl Root {
             flags,
             offset: 0,
             users: 1,
+            flights: 0,
             owner,
             failures,
             listed: None,
@@ -189,6 +199,9 @@ impl Root {
             Body::Fifo(pipe) => Object::Pipe { buffered: pipe.buffered() },
             Body::Character(dev) => Object::Device(*dev),
             Body::Event(_) => Object::Event,
+            Body::Unix(socket) => {
+                Object::Socket { buffered: socket.buffered(), listens: socket.listens() }
+            }
             Body::External { tag, .. } => Object::External(*tag),
             Body::Block(dev) => Object::Disk(*dev),
             Body::Link(_) | Body::Socket => Object::Other,
@@ -253,6 +266,9 @@ impl Root {
         let Some(description) = self.opens.get_mut(id) else { return };
         description.users = description.users.saturating_sub(1);
         if description.users > 0 {
+            if description.flights > 0 {
+                self.look_for_garbage(id);
+            }
             return;
         }
         self.count_writer(id, -1);
@@ -263,6 +279,9 @@ impl Root {
             && let Some(inode) = self.inodes.get_mut(inode)
         {
             let number = inode.number;
+            if matches!(inode.body, Body::Unix(_)) {
+                return self.close_socket(&description, effects);
+            }
             leave_pipe(inode, &description, effects);
             if let Body::Fifo(pipe) = &mut inode.body
                 && pipe.readers == 0

@@ -38,6 +38,7 @@ impl Root {
             place: &place,
             proc: &NoProc,
             owner,
+            pid: 0,
             largest: u64::MAX,
             walks: None,
             now,

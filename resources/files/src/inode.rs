@@ -10,6 +10,7 @@ use crate::event::Event;
 use crate::mounted::{Cached, Change, State};
 use crate::pipe::Pipe;
 use crate::slab::Key;
+use crate::socket::Socket;
 use crate::{Dev, Owner, Time};
 
 /// An object of the tree, named by [`InodeId`]: file, directory, link, device, FIFO, or
@@ -50,7 +51,10 @@ pub(crate) enum Body {
     Fifo(Box<Pipe>),
     Character(Dev),
     Block(Dev),
+    /// A socket's name in the tree.
     Socket,
+    /// A socket of `AF_UNIX`.
+    Unix(Box<Socket>),
     Event(Event),
     External {
         tag: u64,
@@ -68,7 +72,7 @@ impl Body {
             Self::Fifo(_) => abi::S_IFIFO,
             Self::Character(_) => abi::S_IFCHR,
             Self::Block(_) => abi::S_IFBLK,
-            Self::Socket => abi::S_IFSOCK,
+            Self::Socket | Self::Unix(_) => abi::S_IFSOCK,
             Self::Event(_) => 0,
             Self::External { kind, .. } => *kind,
         }
@@ -77,7 +81,7 @@ impl Body {
     /// Whether it is one that never has a name; Linux shows it as if it had one.
     pub fn is_anonymous(&self) -> bool {
         match self {
-            Self::Event(_) | Self::External { .. } => true,
+            Self::Event(_) | Self::Unix(_) | Self::External { .. } => true,
             Self::Fifo(pipe) => pipe.anonymous,
             _ => false,
         }

@@ -14,6 +14,7 @@ use crate::node::Node;
 use crate::page::{PAGE, ZEROS};
 use crate::proc::ProcKind;
 use crate::root::Root;
+use crate::socket::{Got, Receiving, Sending};
 use crate::wait::{Outcome, Side};
 use crate::{Dev, Effects, Errno};
 
@@ -93,6 +94,7 @@ impl Root {
                 Body::Character(dev) if dev.is_memory() => read_memory(*dev, sink, random),
                 Body::Character(dev) => Ok(Outcome::Device(*dev)),
                 Body::External { tag, .. } => Ok(Outcome::External(*tag)),
+                Body::Unix(_) => self.read_socket(id, sink, effects),
                 Body::Fifo(_) | Body::Event(_) => self.read_stream(id, inode, sink, effects),
                 Body::Block(dev) => self.move_disk(id, *dev, offset),
                 Body::Link(_) | Body::Socket => Err(Errno::EINVAL),
@@ -126,6 +128,7 @@ impl Root {
                 Body::Character(dev) if dev.is_memory() => write_memory(*dev, source),
                 Body::Character(dev) => Ok(Outcome::Device(*dev)),
                 Body::External { tag, .. } => Ok(Outcome::External(*tag)),
+                Body::Unix(_) => self.send(caller, id, &Sending::default(), source, effects),
                 Body::Fifo(_) => self.write_pipe(caller, id, inode, source, effects),
                 Body::Event(_) => self.write_event(id, inode, source, effects),
                 Body::Block(dev) => self.move_disk(id, *dev, offset),
@@ -143,7 +146,9 @@ impl Root {
         }
         let Node::Inode(id) = node else { return Ok(()) };
         match &self.inode(*id)?.body {
-            Body::Fifo(_) | Body::Event(_) | Body::External { .. } => Err(Errno::ESPIPE),
+            Body::Fifo(_) | Body::Event(_) | Body::Unix(_) | Body::External { .. } => {
+                Err(Errno::ESPIPE)
+            }
             Body::Character(dev) if !dev.is_memory() => Err(Errno::ESPIPE),
             _ => Ok(()),
         }
@@ -267,6 +272,27 @@ impl Root {
             _ => return Err(Errno::EINVAL),
         }
         would_block(nonblocking, number, Side::Readable)
+    }
+
+    fn read_socket(
+        &mut self,
+        id: OpenId,
+        sink: &mut dyn Sink,
+        effects: &mut Effects,
+    ) -> Result<Outcome, Errno> {
+        if sink.room() == 0 {
+            return Ok(Outcome::Done(0));
+        }
+        match self.receive(id, Receiving::default(), sink, effects)? {
+            Got::Done(received) => {
+                // Who reads does not see what came along.
+                for open in received.rights {
+                    self.close(open, effects);
+                }
+                Ok(Outcome::Done(received.count))
+            }
+            Got::WouldBlock(key) => Ok(Outcome::WouldBlock(key)),
+        }
     }
 
     fn write_pipe(

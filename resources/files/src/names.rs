@@ -22,7 +22,12 @@ pub(crate) struct Vacancy {
 
 impl Root {
     /// Where a new object is to be: its name is free, its directory there.
-    fn vacancy(&self, caller: &Caller, at: At, directory: bool) -> Result<Vacancy, Errno> {
+    pub(crate) fn vacancy(
+        &self,
+        caller: &Caller,
+        at: At,
+        directory: bool,
+    ) -> Result<Vacancy, Errno> {
         let found = self.walk(caller, at, Tail::Name)?;
         let name = match found.last {
             Last::Name(name) => name,

@@ -209,9 +209,11 @@ impl Root {
             Node::Inode(id) => match self.inode(*id)?.body {
                 Body::Link(_) => Err(Errno::ELOOP),
                 Body::Block(dev) if self.has_disk(dev) => Ok(()),
-                Body::Block(_) | Body::Socket | Body::Event(_) | Body::External { .. } => {
-                    Err(Errno::ENXIO)
-                }
+                Body::Block(_)
+                | Body::Socket
+                | Body::Unix(_)
+                | Body::Event(_)
+                | Body::External { .. } => Err(Errno::ENXIO),
                 _ => Ok(()),
             },
             Node::Proc(path) => match caller.proc.entry(path) {
@@ -412,7 +414,7 @@ impl Root {
         self.open_anonymous(Body::External { tag, kind: kind & abi::S_IFMT }, flags, owner, now)
     }
 
-    fn open_anonymous(
+    pub(crate) fn open_anonymous(
         &mut self,
         body: Body,
         flags: u32,

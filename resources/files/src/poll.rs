@@ -17,7 +17,7 @@ pub struct Polled {
     /// `revents`: what was asked for and is so, and `POLLERR`, `POLLHUP`, `POLLNVAL`.
     pub ready: u32,
     /// What to wait for if nothing is ready.
-    pub waits: [Option<WaitKey>; 2],
+    pub waits: [Option<WaitKey>; 3],
     /// A device that the caller has to ask instead.
     pub device: Option<Dev>,
     /// An object of the caller's own that it has to ask instead.
@@ -35,10 +35,17 @@ impl Root {
         let invalid = Polled { ready: abi::POLLNVAL, ..Polled::default() };
         let Ok((description, node)) = self.usable(id) else { return invalid };
         let Node::Inode(inode) = node else { return plain(events) };
-        let Ok(inode) = self.inode(*inode) else { return invalid };
+        let id = *inode;
+        let Ok(inode) = self.inode(id) else { return invalid };
+        let mut other = None;
         let ready = match &inode.body {
             Body::Fifo(pipe) => pipe_ready(pipe, description),
             Body::Event(event) => event_ready(event),
+            Body::Unix(socket) => {
+                let (ready, crowded) = self.socket_ready(id, socket);
+                other = crowded;
+                ready
+            }
             Body::Character(dev) if !dev.is_memory() => {
                 return Polled { device: Some(*dev), ..Polled::default() };
             }
@@ -52,6 +59,7 @@ impl Root {
             // A hang-up is reported to those who ask for nothing, too.
             if description.reads() { key(Side::Readable) } else { None },
             if description.writes() { key(Side::Writable) } else { None },
+            other,
         ];
         Polled { ready: ready & (events | ALWAYS), waits, device: None, external: None }
     }

@@ -19,6 +19,7 @@ use crate::lock::Locks;
 use crate::mounted::{Ask, Copies, MappedFiles, Mounts};
 use crate::node::Node;
 use crate::slab::Slab;
+use crate::socket::{Burial, Names, SOCKET_COST};
 use crate::{Dev, Errno, Owner, Page, Time};
 use vortex_units::Bytes;
 
@@ -52,6 +53,9 @@ pub struct Root {
     pub(crate) mounts: Mounts,
     pub(crate) copies: Copies,
     pub(crate) later: Vec<Ask>,
+    /// The names of sockets, and what is on its way between them or given up there.
+    pub(crate) socket_names: Names,
+    pub(crate) burial: Burial,
     doomed: Vec<Contents>,
     /// Objects that nothing may refer to any more.
     unsettled: Vec<InodeId>,
@@ -100,6 +104,8 @@ impl Root {
             mounts: Mounts::default(),
             copies: Copies::default(),
             later: Vec::new(),
+            socket_names: Names::default(),
+            burial: Burial::default(),
             doomed: Vec::new(),
             unsettled: Vec::new(),
             last_number: 1,
@@ -453,6 +459,7 @@ impl Root {
 pub(crate) fn cost(body: &Body) -> u64 {
     match body {
         Body::Link(text) => NODE_COST.saturating_add(text.len() as u64),
+        Body::Unix(_) => NODE_COST.saturating_add(SOCKET_COST),
         _ => NODE_COST,
     }
 }

@@ -113,6 +113,24 @@ impl FileSystem {
                 | Files::Eventfd { .. }
                 | Files::Eventfd2 { .. }
                 | Files::MemfdCreate { .. } => self.descriptor(call, cx),
+                Files::Socket { .. }
+                | Files::Socketpair { .. }
+                | Files::Connect { .. }
+                | Files::Accept { .. }
+                | Files::Accept4 { .. }
+                | Files::Sendto { .. }
+                | Files::Recvfrom { .. }
+                | Files::Sendmsg { .. }
+                | Files::Recvmsg { .. }
+                | Files::Sendmmsg { .. }
+                | Files::Recvmmsg { .. }
+                | Files::Shutdown { .. }
+                | Files::Bind { .. }
+                | Files::Listen { .. }
+                | Files::Getsockname { .. }
+                | Files::Getpeername { .. }
+                | Files::Setsockopt { .. }
+                | Files::Getsockopt { .. } => self.socket_call(call, cx),
                 _ => self.named(call, cx),
             },
         }

@@ -30,6 +30,8 @@ impl FileSystem {
         if request == FIONREAD {
             let waiting = match self.root.object(open)? {
                 Object::Pipe { buffered } => buffered as u64,
+                Object::Socket { listens: true, .. } => return Err(Errno::EINVAL),
+                Object::Socket { buffered, .. } => buffered as u64,
                 _ => return Err(Errno::ENOTTY),
             };
             let waiting = u32::try_from(waiting).unwrap_or(i32::MAX as u32);

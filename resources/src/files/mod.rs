@@ -24,6 +24,7 @@ mod request;
 mod residence;
 mod resource;
 mod select;
+mod sockets;
 mod streams;
 mod tables;
 mod terminal;

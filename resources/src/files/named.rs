@@ -45,7 +45,7 @@ impl FileSystem {
             }
             Files::Getdents64 { fd, .. } => {
                 let open = self.open_of(call, fd)?;
-                let mut sink = Cursor { buffer: call.operands.buffer(0)?, at: 0 };
+                let mut sink = Cursor { buffer: call.operands.buffer(0)?, at: 0, whole: false };
                 let bytes =
                     self.with(call, cx, |root, caller, _| root.list(caller, open, &mut sink))?;
                 Ok(Done::Value(bytes as u64))

@@ -135,6 +135,9 @@ impl FileSystem {
             let readable = if self.terminal.is_readable() { POLLIN } else { 0 };
             return (readable | POLLOUT) & events;
         }
+        if let Some(tag) = polled.external {
+            return self.network_poll(tag, events, keys);
+        }
         polled.ready
     }
 }

@@ -16,7 +16,7 @@ use super::poll::Polling;
 use super::tables::Files;
 use super::waits::Then;
 use crate::memory::AddressSpace;
-use crate::process::{Operands, Pid, Process, ThreadState};
+use crate::process::{Operands, Pid, Process, Shape, ThreadState};
 
 /// Names the descriptors and the place of one process, or of several that share them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +28,8 @@ pub struct FileCall {
     pub call: abi::Files,
     /// What it works on.
     pub operands: Operands,
+    /// How that is divided, if it is about a message.
+    pub shape: Shape,
     /// Whose it is.
     pub thread: Arc<ThreadState>,
     /// Whose descriptors.
@@ -68,6 +70,7 @@ impl FileCall {
         Self {
             call,
             operands,
+            shape: Shape::default(),
             thread,
             files,
             space: None,

@@ -73,6 +73,9 @@ pub struct FileSystem {
 /// Pages of files that are gone, freed in one run.
 const REAPED: usize = 32;
 
+/// What is given up at sockets, and let go of in one run.
+const BURIED: usize = 16;
+
 /// How a call ended, or that it waits.
 pub(super) enum Done {
     /// It returns this.
@@ -238,9 +241,11 @@ impl Resource<Mail> for FileSystem {
                 self.give_up_cached(order, cx)
             }
             FileRequest::Reap => {
-                // Both, whatever the first says.
+                // All, whatever the first says.
                 let (contents, rest) = (self.root.reap(REAPED), free_some());
-                if contents || rest {
+                let buried = self.root.bury(BURIED, &mut self.effects);
+                if contents || rest || buried {
+                    self.wake_all(cx);
                     return Outcome::Continue(At::beginning());
                 }
                 self.reaping = false;
@@ -287,7 +292,9 @@ impl FileSystem {
 
     /// What a run leaves to be done.
     pub(super) fn after(&mut self, cx: &mut Cx<'_>) {
-        if self.root.has_doomed() && !self.reaping {
+        // A few at once, so that most see it done when their call returns.
+        let buried = self.root.has_burials() && self.root.bury(BURIED, &mut self.effects);
+        if (buried || self.root.has_doomed()) && !self.reaping {
             self.reap(cx);
         }
         if self.root.has_unmapped() {
@@ -367,7 +374,8 @@ impl FileSystem {
         let owner = owner_of(cx.root());
         let largest = process.map_or(u64::MAX, |process| process.limits.soft(Limited::FileSize));
         let (table, place) = (&files.table, &files.place);
-        let caller = Caller { table, place, proc, owner, largest, walks, now };
+        let pid = process.map_or(0, |process| process.pid.0);
+        let caller = Caller { table, place, proc, owner, pid, largest, walks, now };
         operation(&mut self.root, &caller, &mut self.effects)
     }
 

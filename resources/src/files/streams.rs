@@ -23,6 +23,14 @@ pub(super) const CONSOLE: WaitKey = WaitKey { object: u64::MAX, side: Side::Read
 pub(super) struct Cursor<'a> {
     pub buffer: &'a Pinned,
     pub at: usize,
+    /// All of it at once, in however many pieces it lies.
+    pub whole: bool,
+}
+
+impl Cursor<'_> {
+    fn rest(&self) -> usize {
+        self.buffer.some_from(self.at, if self.whole { usize::MAX } else { PIECES })
+    }
 }
 
 /// Pieces of a buffer that are moved in one run.
@@ -30,7 +38,7 @@ const PIECES: usize = 192;
 
 impl Sink for Cursor<'_> {
     fn room(&self) -> usize {
-        self.buffer.some_from(self.at, PIECES)
+        self.rest()
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), Errno> {
@@ -41,7 +49,7 @@ impl Sink for Cursor<'_> {
 
 impl Source for Cursor<'_> {
     fn left(&self) -> usize {
-        self.buffer.some_from(self.at, PIECES)
+        self.rest()
     }
 
     fn take(&mut self, bytes: &mut [u8]) -> Result<(), Errno> {
@@ -87,7 +95,7 @@ impl FileSystem {
             return self.without_buffer(call, open, false);
         };
         let (before, length) = (call.done, buffer.len());
-        let mut sink = Cursor { buffer, at: before };
+        let mut sink = Cursor { buffer, at: before, whole: false };
         let some = sink.room();
         let reached = call.before.saturating_add(before as u64);
         let offset = offset.map(|offset| offset.saturating_add_unsigned(reached));
@@ -117,13 +125,17 @@ impl FileSystem {
                 }
                 Ok(Done::Value(all as u64))
             }
-            Moved::WouldBlock(key) => Ok(Done::Wait([key].into(), None)),
+            Moved::WouldBlock(_) if call.expired => Err(Errno::EAGAIN),
+            Moved::WouldBlock(key) => {
+                let deadline = self.socket_deadline(call, open, false, cx);
+                Ok(Done::Wait([key].into(), deadline))
+            }
             Moved::Device(_) => Ok(self.read_console(buffer)),
             Moved::Disk { dev, at, left } => {
                 let moves = offset.is_none();
                 self.read_disk(call, &Wish { open, dev, operand, moves, at, left })
             }
-            Moved::External(_) => Err(Errno::EINVAL),
+            Moved::External(tag) => self.network_call(call, open, tag, cx),
             Moved::More => Ok(Done::More),
         }
     }
@@ -184,14 +196,18 @@ impl FileSystem {
             return self.without_buffer(call, open, true);
         };
         let length = buffer.len();
-        let mut source = Cursor { buffer, at: call.done };
+        let mut source = Cursor { buffer, at: call.done, whole: false };
         let offset = offset.map(|offset| offset.saturating_add_unsigned(call.done as u64));
         let moved = self.with(call, cx, |root, caller, effects| {
             root.write(caller, open, offset, &mut source, effects)
         });
         let written = match moved {
             Ok(Moved::Done(bytes)) => bytes,
-            Ok(Moved::WouldBlock(key)) => return Ok(Done::Wait([key].into(), None)),
+            Ok(Moved::WouldBlock(_)) if call.expired => return Err(Errno::EAGAIN),
+            Ok(Moved::WouldBlock(key)) => {
+                let deadline = self.socket_deadline(call, open, true, cx);
+                return Ok(Done::Wait([key].into(), deadline));
+            }
             Ok(Moved::Device(_)) => {
                 let mut bytes = [0; CHUNK];
                 let count = buffer.read(call.done, &mut bytes);
@@ -202,9 +218,10 @@ impl FileSystem {
                 let moves = offset.is_none();
                 return self.write_disk(call, &Wish { open, dev, operand, moves, at, left });
             }
-            Ok(Moved::External(_) | Moved::More) => return Err(Errno::EINVAL),
+            Ok(Moved::External(tag)) => return self.network_call(call, open, tag, cx),
+            Ok(Moved::More) => return Err(Errno::EINVAL),
             Err(error) => {
-                if error == Errno::EPIPE {
+                if error == Errno::EPIPE && self.root.raises_pipe(open) {
                     call.thread.raise(Signal::PIPE);
                 }
                 return Err(error);

@@ -42,6 +42,7 @@ impl FileSystem {
             place: &files.place,
             proc: &NoProc,
             owner,
+            pid: 0,
             largest: u64::MAX,
             walks: None,
             now,

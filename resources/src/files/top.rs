@@ -31,6 +31,7 @@ impl FileSystem {
             place: &place,
             proc: &NoProc,
             owner: Owner::new(ActivityId::INFRASTRUCTURE.index() as u64),
+            pid: 0,
             largest: u64::MAX,
             walks: Some(walks),
             now: self.time(cx.now()),

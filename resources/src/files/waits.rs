@@ -217,7 +217,11 @@ impl Waits {
         if self.by_thread.get(&tid).is_some_and(|wait| wait.number == number)
             && let Some(over) = self.remove(tid)
         {
-            let _ = cx.answer(over.kept, Some(Answer::Again(over.deadline, true)));
+            let answer = match over.then {
+                Then::Rest(done) => Answer::Call(Ok(done as u64)),
+                _ => Answer::Again(over.deadline, true),
+            };
+            let _ = cx.answer(over.kept, Some(answer));
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::Mail;
 use crate::memory::{FaultError, Unpinned, pin};
 
 /// How a call takes it to be interrupted, by its number (signal(7)).
-pub(super) fn interruption(number: u64, timeout: u64) -> Interrupted {
+pub(super) fn interruption(number: u64, timeout: u64, limited: bool) -> Interrupted {
     const POLL: u64 = 7;
     const PAUSE: u64 = 34;
     const NANOSLEEP: u64 = 35;
@@ -30,6 +30,8 @@ pub(super) fn interruption(number: u64, timeout: u64) -> Interrupted {
     const LIO_LISTIO: u64 = 22027;
     match number {
         LIO_LISTIO => Interrupted::Eintr,
+        // At a socket for which a time is set.
+        0 | 1 | 19 | 20 | 42..=47 | 288 | 299 | 307 if limited => Interrupted::Eintr,
         NANOSLEEP | CLOCK_NANOSLEEP | POLL => Interrupted::RestartUnlessHandler,
         FUTEX if timeout != 0 => Interrupted::RestartUnlessHandler,
         PAUSE | SIGSUSPEND | PPOLL | SELECT | PSELECT6 => Interrupted::NoHandler,

@@ -14,6 +14,7 @@ use vortex_units::{CoreId, Cycles, Nanos};
 
 use super::direct::{self, Effect};
 use super::gathering::Gathering;
+use super::messages::{self, Shape, Wanted};
 use super::operands::{Operands, Unready};
 use super::pinning::{self, Pinning};
 use super::request::{Child, Exec, Extra, ProcessCall};
@@ -128,6 +129,7 @@ pub fn make_directly(
 }
 
 fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
+    let mut shape = Shape::default();
     let operands = match call {
         // What its argument is, its request says.
         abi::Files::Ioctl { request, argument, .. } => match ioctl_length(request) {
@@ -141,6 +143,13 @@ fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
             let access = if told { Access::Write } else { Access::Read };
             Operands::buffer_at(&thread.space, Span::new(argument, 32), access)?
         }
+        _ if messages::is_one(&call) => match message(thread, &call)? {
+            Some((operands, its)) => {
+                shape = its;
+                operands
+            }
+            None => return Ok(Prepared::More),
+        },
         _ => match Select::of(&call) {
             Some(select) => {
                 let (operands, masked) = select.operands(&thread.space)?;
@@ -151,7 +160,7 @@ fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
             }
             None if thread.done > 0 => rest(thread, &call)?,
             None if pinning::is_long(&call.operands()) && !thread.unreachable => {
-                match pin_some(thread, &call)? {
+                match pin_some(thread, call.operands())? {
                     Some(operands) => operands,
                     None => return Ok(Prepared::More),
                 }
@@ -166,7 +175,29 @@ fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
     call.deadline = thread.deadline;
     call.expired = thread.expired;
     call.before = thread.done;
+    call.shape = shape;
     Ok(Prepared::Files(Box::new(call)))
+}
+
+/// What a call of a socket works on; `None` where not all is pinned yet.
+fn message(thread: &mut Thread, call: &abi::Files) -> Result<Option<(Operands, Shape)>, Unready> {
+    let wanted = Wanted::of(&thread.space, call, thread.done)?;
+    let data = [wanted.data, None, None];
+    let mut operands = match wanted.data {
+        Some(abi::Operand::IovIn(abi::IovIn(iov))) if wanted.skip > 0 => {
+            Operands::rest_of(&thread.space, iov, Access::Read, wanted.skip, REST)?
+        }
+        Some(abi::Operand::IovOut(abi::IovOut(iov))) if wanted.skip > 0 => {
+            Operands::rest_of(&thread.space, iov, Access::Write, wanted.skip, REST)?
+        }
+        _ if pinning::is_long(&data) => match pin_some(thread, data)? {
+            Some(operands) => operands,
+            None => return Ok(None),
+        },
+        _ => Operands::prepare(&thread.space, data)?,
+    };
+    let shape = wanted.complete(&thread.space, &mut operands)?;
+    Ok(Some((operands, shape)))
 }
 
 fn aio(thread: &Thread, call: abi::Aio) -> Result<Prepared, Unready> {
@@ -178,9 +209,12 @@ fn aio(thread: &Thread, call: abi::Aio) -> Result<Prepared, Unready> {
 }
 
 /// Pins some more of large buffers: the operands, when all are pinned.
-fn pin_some(thread: &mut Thread, call: &abi::Files) -> Result<Option<Operands>, Unready> {
+fn pin_some(
+    thread: &mut Thread,
+    wanted: [Option<abi::Operand>; 3],
+) -> Result<Option<Operands>, Unready> {
     let pinning = thread.pinning.take();
-    let mut pinning = pinning.unwrap_or_else(|| Box::new(Pinning::new(call.operands())));
+    let mut pinning = pinning.unwrap_or_else(|| Box::new(Pinning::new(wanted)));
     match pinning.go_on(&thread.space) {
         Ok(true) => Ok(Some(pinning.done())),
         Ok(false) => {
@@ -189,7 +223,7 @@ fn pin_some(thread: &mut Thread, call: &abi::Files) -> Result<Option<Operands>, 
         }
         // Of a buffer that is not there it is found out what there is.
         Err(Unready::Error(Errno::EFAULT)) if goes_without(thread) => {
-            prepare_or_without(thread, call.operands(), true).map(Some)
+            prepare_or_without(thread, wanted, true).map(Some)
         }
         Err(unready) => {
             if let Unready::Fault(..) = unready {

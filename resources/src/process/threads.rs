@@ -172,7 +172,8 @@ impl Continuation<Mail, Threads> for Answered {
             }
             Ok(Some(Answer::Interrupted(deadline))) => {
                 let registers = thread.context.registers();
-                thread.interrupted = Some(interruption(registers.rax, registers.r10));
+                thread.interrupted =
+                    Some(interruption(registers.rax, registers.r10, deadline.is_some()));
                 thread.deadline = deadline;
                 return threads.run(ready, cx);
             }
@@ -312,7 +313,7 @@ impl Threads {
         if thread.restored.is_some() && thread.has_signal() {
             // With its own mask the call does not even begin to wait.
             let number = thread.context.registers().rax;
-            thread.interrupted = Some(interruption(number, 0));
+            thread.interrupted = Some(interruption(number, 0, false));
             return self.run(ready, cx);
         }
         let trigger = match prepared {

@@ -23,6 +23,7 @@ mod procfs;
 mod restarts;
 mod selects;
 mod signals;
+mod sockets;
 mod stops;
 mod subactivities;
 mod system;
@@ -43,6 +44,7 @@ pub fn all() -> impl Iterator<Item = &'static Test> {
         polling::TESTS,
         selects::TESTS,
         locks::TESTS,
+        sockets::TESTS,
         processes::TESTS,
         waiting::TESTS,
         threads::TESTS,

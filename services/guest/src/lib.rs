@@ -17,6 +17,7 @@ pub mod pipe;
 pub mod proc;
 pub mod random;
 pub mod sig;
+pub mod socket;
 pub mod sys;
 pub mod temp;
 pub mod thread;

@@ -23,6 +23,7 @@ mod files;
 mod host;
 mod linux;
 mod linux_pipes;
+mod linux_sockets;
 mod listing;
 mod mounted;
 mod names;
@@ -116,6 +117,7 @@ impl World {
                 place: &self.place,
                 proc,
                 owner: OWNER,
+                pid: 1,
                 largest: self.largest,
                 now: self.now,
                 walks: self.disk.is_some().then_some(&walks),
@@ -148,6 +150,7 @@ impl World {
             place: &self.place,
             proc,
             owner: OWNER,
+            pid: 1,
             largest: self.largest,
             now: self.now,
             walks: None,
