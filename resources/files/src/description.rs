@@ -27,6 +27,8 @@ pub struct Description {
     pub(crate) users: u32,
     /// Those of its users that are in packets, if it is a socket.
     pub(crate) flights: u32,
+    /// Items of `epoll` that watch it.
+    pub(crate) watched: u32,
     pub(crate) owner: Owner,
     /// Errors in writing a file on a disk that it knows of.
     pub(crate) failures: u32,
@@ -69,6 +71,8 @@ pub enum Object {
     Disk(Dev),
     /// An `eventfd`.
     Event,
+    /// A set of `epoll`.
+    Epoll,
     /// An object of the caller's own, with its tag.
     External(u64),
     /// An entry of `/proc`.
@@ -136,6 +140,7 @@ impl Root {
             offset: 0,
             users: 1,
             flights: 0,
+            watched: 0,
             owner,
             failures,
             listed: None,
@@ -199,6 +204,7 @@ impl Root {
             Body::Fifo(pipe) => Object::Pipe { buffered: pipe.buffered() },
             Body::Character(dev) => Object::Device(*dev),
             Body::Event(_) => Object::Event,
+            Body::Epoll(_) => Object::Epoll,
             Body::Unix(socket) => {
                 Object::Socket { buffered: socket.buffered(), listens: socket.listens() }
             }
@@ -222,6 +228,7 @@ impl Root {
         let inode = self.inode(object)?;
         match &inode.body {
             Body::Event(_) => return Ok(b"anon_inode:[eventfd]".to_vec()),
+            Body::Epoll(_) => return Ok(b"anon_inode:[eventpoll]".to_vec()),
             body if body.is_anonymous() => {
                 let kind = if matches!(body, Body::Fifo(_)) { "pipe" } else { "socket" };
                 return Ok(format!("{kind}:[{}]", inode.number).into_bytes());
@@ -272,16 +279,24 @@ impl Root {
             return;
         }
         self.count_writer(id, -1);
+        if self.opens.get(id).is_some_and(|description| description.watched > 0) {
+            let node = self.opens.get(id).map(|description| description.node.clone());
+            node.iter().for_each(|node| self.unwatch_closed(id, node));
+        }
         let Some(description) = self.opens.remove(id) else { return };
         self.accounts.give(description.owner, Counted::Open);
         self.accounts.credit(description.owner, Kept::Open, OPEN_COST);
+        if let Node::Inode(id) = description.node {
+            match self.inodes.get(id).map(|inode| &inode.body) {
+                Some(Body::Unix(_)) => return self.close_socket(&description, effects),
+                Some(Body::Epoll(_)) => self.close_set(id),
+                _ => {}
+            }
+        }
         if let Node::Inode(inode) = description.node
             && let Some(inode) = self.inodes.get_mut(inode)
         {
             let number = inode.number;
-            if matches!(inode.body, Body::Unix(_)) {
-                return self.close_socket(&description, effects);
-            }
             leave_pipe(inode, &description, effects);
             if let Body::Fifo(pipe) = &mut inode.body
                 && pipe.readers == 0
@@ -312,4 +327,5 @@ fn leave_pipe(inode: &mut Inode, description: &Description, effects: &mut Effect
     // Whoever waits looks again: at the end of the file, or for nobody who reads.
     effects.wake(number, Side::Readable);
     effects.wake(number, Side::Writable);
+    effects.wake(number, Side::Ended);
 }

@@ -6,6 +6,7 @@ use linux_raw_sys::general as abi;
 
 use crate::contents::Contents;
 use crate::directory::Directory;
+use crate::epoll::Epoll;
 use crate::event::Event;
 use crate::mounted::{Cached, Change, State};
 use crate::pipe::Pipe;
@@ -56,6 +57,7 @@ pub(crate) enum Body {
     /// A socket of `AF_UNIX`.
     Unix(Box<Socket>),
     Event(Event),
+    Epoll(Box<Epoll>),
     External {
         tag: u64,
         kind: u32,
@@ -73,7 +75,7 @@ impl Body {
             Self::Character(_) => abi::S_IFCHR,
             Self::Block(_) => abi::S_IFBLK,
             Self::Socket | Self::Unix(_) => abi::S_IFSOCK,
-            Self::Event(_) => 0,
+            Self::Event(_) | Self::Epoll(_) => 0,
             Self::External { kind, .. } => *kind,
         }
     }
@@ -81,7 +83,7 @@ impl Body {
     /// Whether it is one that never has a name; Linux shows it as if it had one.
     pub fn is_anonymous(&self) -> bool {
         match self {
-            Self::Event(_) | Self::Unix(_) | Self::External { .. } => true,
+            Self::Event(_) | Self::Epoll(_) | Self::Unix(_) | Self::External { .. } => true,
             Self::Fifo(pipe) => pipe.anonymous,
             _ => false,
         }

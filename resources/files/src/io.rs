@@ -97,7 +97,7 @@ impl Root {
                 Body::Unix(_) => self.read_socket(id, sink, effects),
                 Body::Fifo(_) | Body::Event(_) => self.read_stream(id, inode, sink, effects),
                 Body::Block(dev) => self.move_disk(id, *dev, offset),
-                Body::Link(_) | Body::Socket => Err(Errno::EINVAL),
+                Body::Link(_) | Body::Socket | Body::Epoll(_) => Err(Errno::EINVAL),
             },
             Node::Proc(path) => self.read_proc(caller, id, &path, offset, sink),
         }
@@ -132,7 +132,7 @@ impl Root {
                 Body::Fifo(_) => self.write_pipe(caller, id, inode, source, effects),
                 Body::Event(_) => self.write_event(id, inode, source, effects),
                 Body::Block(dev) => self.move_disk(id, *dev, offset),
-                Body::Link(_) | Body::Socket => Err(Errno::EINVAL),
+                Body::Link(_) | Body::Socket | Body::Epoll(_) => Err(Errno::EINVAL),
             },
             Node::Proc(path) => write_proc(caller, &path, source),
         }
@@ -146,9 +146,11 @@ impl Root {
         }
         let Node::Inode(id) = node else { return Ok(()) };
         match &self.inode(*id)?.body {
-            Body::Fifo(_) | Body::Event(_) | Body::Unix(_) | Body::External { .. } => {
-                Err(Errno::ESPIPE)
-            }
+            Body::Fifo(_)
+            | Body::Event(_)
+            | Body::Epoll(_)
+            | Body::Unix(_)
+            | Body::External { .. } => Err(Errno::ESPIPE),
             Body::Character(dev) if !dev.is_memory() => Err(Errno::ESPIPE),
             _ => Ok(()),
         }

@@ -213,6 +213,7 @@ impl Root {
                 | Body::Socket
                 | Body::Unix(_)
                 | Body::Event(_)
+                | Body::Epoll(_)
                 | Body::External { .. } => Err(Errno::ENXIO),
                 _ => Ok(()),
             },

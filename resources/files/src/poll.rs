@@ -46,6 +46,9 @@ impl Root {
                 other = crowded;
                 ready
             }
+            // Some of these may not be so any more: who can, asks them ([`Root::poll_some`]).
+            Body::Epoll(set) if set.may_be_ready() => READABLE,
+            Body::Epoll(_) => 0,
             Body::Character(dev) if !dev.is_memory() => {
                 return Polled { device: Some(*dev), ..Polled::default() };
             }

@@ -14,6 +14,7 @@ use crate::caller::Caller;
 use crate::contents::{Contents, Overlay};
 use crate::description::Description;
 use crate::directory::{Directory, Name};
+use crate::epoll::Watches;
 use crate::inode::{Body, Inode, InodeId};
 use crate::lock::Locks;
 use crate::mounted::{Ask, Copies, MappedFiles, Mounts};
@@ -56,6 +57,8 @@ pub struct Root {
     /// The names of sockets, and what is on its way between them or given up there.
     pub(crate) socket_names: Names,
     pub(crate) burial: Burial,
+    /// What sets of `epoll` watch.
+    pub(crate) watches: Watches,
     doomed: Vec<Contents>,
     /// Objects that nothing may refer to any more.
     unsettled: Vec<InodeId>,
@@ -106,6 +109,7 @@ impl Root {
             later: Vec::new(),
             socket_names: Names::default(),
             burial: Burial::default(),
+            watches: Watches::default(),
             doomed: Vec::new(),
             unsettled: Vec::new(),
             last_number: 1,

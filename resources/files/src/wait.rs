@@ -20,6 +20,8 @@ pub enum Side {
     Unlocked,
     /// A change on a disk has ended.
     Settled,
+    /// An end is gone: whoever watches it for anything looks again.
+    Ended,
 }
 
 /// A condition to wait for. The object's number is its inode number: never reused.

@@ -110,6 +110,15 @@ impl FileSystem {
             }
             Files::Sendfile { to, from, count, .. } => {
                 let (to, from) = (self.open_of(call, to)?, self.open_of(call, from)?);
+                if !self.root.rights(from)?.0 || !self.root.rights(to)?.1 {
+                    return Err(Errno::EBADF);
+                }
+                // What is taken out of these could not be put back.
+                if let Object::Pipe { .. } | Object::Socket { .. } | Object::External(_) =
+                    self.root.object(from)?
+                {
+                    return Err(Errno::EINVAL);
+                }
                 self.copy(call, (from, Some(0)), (to, None), count, cx)
             }
             Files::CopyFileRange { from, to, count, flags, .. } => {

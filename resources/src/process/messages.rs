@@ -122,6 +122,11 @@ impl Wanted {
             }
             Files::Sendmsg { message, .. } => Self::message(space, message, HEADER, false, done),
             Files::Recvmsg { message, .. } => Self::message(space, message, HEADER, true, done),
+            Files::Sendmmsg { count, .. } | Files::Recvmmsg { count, .. }
+                if done >= u64::from(count) =>
+            {
+                Ok(Self::default())
+            }
             Files::Sendmmsg { messages, .. } => {
                 let at = messages.saturating_add(done.saturating_mul(HEADER_OF_MANY));
                 Self::message(space, at, HEADER_OF_MANY, false, 0)

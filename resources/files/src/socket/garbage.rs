@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use super::packet::Packet;
 use crate::caller::Caller;
 use crate::description::OpenId;
+use crate::epoll::Epoll;
 use crate::inode::{Body, InodeId};
 use crate::node::Node;
 use crate::root::Root;
@@ -35,6 +36,8 @@ type Flight = (Owner, u64, u64);
 pub(crate) struct Burial {
     queues: Vec<VecDeque<Packet>>,
     waiting: Vec<VecDeque<InodeId>>,
+    /// Sets of `epoll` that are closed.
+    sets: Vec<Epoll>,
     flights: BTreeMap<Flight, OpenId>,
     last: u64,
     /// Descriptors on their way, by owners.
@@ -54,6 +57,11 @@ impl Burial {
         }
     }
 
+    /// A set that nobody has any more.
+    pub fn add_set(&mut self, set: Epoll) {
+        self.sets.push(set);
+    }
+
     /// A socket's last descriptor that is not on its way is closed.
     pub fn suspect(&mut self, owner: Owner) {
         self.suspects.insert(owner);
@@ -61,7 +69,8 @@ impl Burial {
 
     /// Whether there is anything to be buried.
     pub fn is_needed(&self) -> bool {
-        !(self.queues.is_empty() && self.waiting.is_empty() && self.suspects.is_empty())
+        let sockets = self.queues.is_empty() && self.waiting.is_empty();
+        !(sockets && self.sets.is_empty() && self.suspects.is_empty())
     }
 
     fn land(&mut self, owner: Owner) {
@@ -192,6 +201,12 @@ impl Root {
                     self.let_go(&Node::Inode(end), effects);
                 }
                 None => drop(self.burial.waiting.pop()),
+            }
+            return true;
+        }
+        if let Some(mut set) = self.burial.sets.pop() {
+            if self.bury_item(&mut set) {
+                self.burial.sets.push(set);
             }
             return true;
         }

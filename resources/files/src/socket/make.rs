@@ -112,6 +112,7 @@ impl Root {
             effects.wake(number, Side::Readable);
             effects.wake(number, Side::Writable);
             effects.wake(number, Side::Partner);
+            effects.wake(number, Side::Ended);
         }
     }
 

@@ -22,6 +22,7 @@ mod disks;
 mod files;
 mod host;
 mod linux;
+mod linux_epoll;
 mod linux_pipes;
 mod linux_sockets;
 mod listing;

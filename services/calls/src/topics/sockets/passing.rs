@@ -181,5 +181,5 @@ pub fn files() {
     seen("receive", receive(right, 64, 0));
     seen("the rest", fd::sendfile(left, from, 100));
     seen("receive", receive(right, 64, 0));
-    seen("from a socket", fd::sendfile(from, right, 9));
+    seen("from a socket", fd::sendfile(left, right, 9));
 }
