@@ -150,7 +150,7 @@ impl Root {
         let ready = self.item_ready(set, key, look, &mut budget).unwrap_or(0);
         let Some(epoll) = self.epoll_set_mut(set) else { return };
         let Some(item) = epoll.items.get(&key) else { return };
-        if ready & item.events & !PRIVATE == 0 {
+        if ready & item.events & !PRIVATE == 0 || item.queued {
             return;
         }
         epoll.enqueue(key);

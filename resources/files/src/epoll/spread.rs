@@ -57,7 +57,7 @@ impl Root {
             self.watches.all.remove(&(key.object, number));
         } else {
             let wanted = match key.side {
-                Side::Readable => item.events & READING != 0 || item.events & WRITING == 0,
+                Side::Readable => item.events & READING != 0,
                 Side::Writable => item.events & WRITING != 0,
                 Side::Ended => true,
                 _ => return,

@@ -155,7 +155,9 @@ impl Root {
         if let Some(old) = old.filter(|_| old != peer) {
             self.part(id, old, effects);
         }
-        self.socket_changed(id, effects);
+        if let Some(number) = self.socket_number(id) {
+            effects.wake(number, Side::Writable);
+        }
         Ok(())
     }
 
@@ -168,7 +170,9 @@ impl Root {
         }
         let queue = core::mem::take(&mut socket.queue);
         self.burial.add(queue, Default::default());
-        self.socket_changed(id, effects);
+        if let Some(number) = self.socket_number(id) {
+            effects.wake(number, Side::Partner);
+        }
         if let Some(other) = self.socket_mut(old).filter(|other| other.peer == Some(id)) {
             other.error = Some(Errno::ECONNRESET);
             self.socket_changed(old, effects);

@@ -99,6 +99,7 @@ impl Root {
             return Ok(outcome);
         }
         if self.socket(peer).is_none_or(|other| other.is_shut(NO_RECEIVING)) {
+            self.room_again(id, effects);
             return Err(Errno::EPIPE);
         }
         self.put_packet(caller, (id, peer), sending, count, source)?;
@@ -136,8 +137,33 @@ impl Root {
         if let Some(outcome) = self.wait_for_room(id, sending.nonblocking)? {
             return Ok(outcome);
         }
+        let laid = self.lay_packet(caller, id, (sending, address.as_ref()), source, effects);
+        if laid.is_err() {
+            self.room_again(id, effects);
+        }
+        laid
+    }
+
+    /// As Linux has it, what was taken for a packet that cannot be sent is room again, of which
+    /// who waits for room is told.
+    fn room_again(&self, id: InodeId, effects: &mut Effects) {
+        if let Some(number) = self.socket_number(id) {
+            effects.wake(number, Side::Writable);
+        }
+    }
+
+    /// Finds to whom a packet goes, and lays it there.
+    fn lay_packet(
+        &mut self,
+        caller: &Caller,
+        id: InodeId,
+        (sending, address): (&Sending<'_>, Option<&Address<'_>>),
+        source: &mut dyn Source,
+        effects: &mut Effects,
+    ) -> Result<Outcome, Errno> {
+        let count = source.left();
         let kind = self.socket(id).ok_or(Errno::EBADF)?.kind;
-        let peer = match &address {
+        let peer = match address {
             Some(address) => self.find_socket(caller, kind, address)?,
             None => self.socket(id).and_then(|socket| socket.peer).ok_or(Errno::ENOTCONN)?,
         };
