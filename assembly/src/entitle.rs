@@ -69,6 +69,7 @@ pub fn entitlement(config: &Config, index: usize, frequency: Frequency) -> Entit
     let Some(activity) = config.activities.get(index) else { return Entitlement::new(Share::ONE) };
     let mut entitlement = Entitlement::new(activity.share);
     entitlement.priority = activity.priority;
+    entitlement.group = activity.group.map(|group| group.0);
     entitlement.nodes = activity.nodes.unwrap_or(entitlement.nodes);
     for written in &activity.entitlements {
         if let Some(resource) = written.resource {

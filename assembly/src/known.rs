@@ -14,6 +14,7 @@ pub fn known() -> Known {
         uses_limits: policy.limits,
         uses_periods: policy.periods,
         uses_positions: policy.positions,
+        uses_groups: policy.groups,
         parameters: policy.parameters.iter().map(|&name| name.into()).collect(),
     });
     Known { policies: policies.collect(), ..Known::default() }

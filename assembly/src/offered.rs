@@ -61,7 +61,7 @@ pub struct Remark {
 pub fn refused(config: &Config) -> Vec<Remark> {
     let mut all: Vec<Remark> = config.resources.iter().filter_map(resource).collect();
     all.extend(config.resources.iter().filter_map(favoured));
-    all.extend(config.resources.iter().filter_map(not_made));
+    all.extend(config.resources.iter().filter_map(|written| not_made(config, written)));
     // What the kernel has for itself is the machine's reserve.
     if let Some(own) = config.activities.first()
         && own.memory != MemoryBudget::default()
@@ -102,9 +102,9 @@ fn resource(written: &ResourceScheduler) -> Option<Remark> {
 }
 
 /// Why a resource's policy cannot be made: what it says of a value that is written for it.
-fn not_made(written: &ResourceScheduler) -> Option<Remark> {
+fn not_made(config: &Config, written: &ResourceScheduler) -> Option<Remark> {
     let any = Frequency::megahertz(1_000);
-    let error = crate::resource(written, any, None).err()?;
+    let error = crate::resource(config, written, any, None).err()?;
     let name = &written.resource;
     let (place, text) = match error {
         PolicyError::Field(field) => {

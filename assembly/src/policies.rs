@@ -4,7 +4,9 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 
-use vortex_config::{LoadSharing, Multiplexor, Parameter, ResourceScheduler, StackedScheduler};
+use vortex_config::{
+    Config, LoadSharing, Multiplexor, Parameter, ResourceScheduler, StackedScheduler,
+};
 use vortex_grid::Frequency;
 use vortex_grid::policy::{self, Binding, LoadShare, Metric, Params, Scheduler};
 use vortex_schedulers::MakeError;
@@ -62,6 +64,7 @@ fn load_sharing(wanted: LoadSharing) -> Box<dyn policy::LoadSharing> {
 
 /// What the configuration says of any scheduler.
 struct Written<'a> {
+    groups: &'a [vortex_config::Group],
     algorithm: &'a str,
     metric: &'a vortex_config::Metric,
     params: &'a [Parameter],
@@ -73,7 +76,7 @@ fn make(
     sharing: Option<LoadSharing>,
     pace: Option<Pace>,
 ) -> Result<Arc<dyn Scheduler>, PolicyError> {
-    let Written { algorithm, metric, params } = *written;
+    let Written { groups, algorithm, metric, params } = *written;
     let cycles = frequency.cycles(DEBT).get();
     let bytes = pace.map_or(cycles, |pace| pace.bytes);
     let (metric, cap) = match metric {
@@ -95,6 +98,15 @@ fn make(
         wanted.insert(&param.name, &param.value);
     }
     wanted.frequency = Some(frequency);
+    wanted.groups = groups
+        .iter()
+        .map(|group| policy::Group {
+            within: group.within.map(|within| within.0),
+            policy: group.algorithm.name.clone(),
+            share: group.share,
+            priority: group.priority,
+        })
+        .collect();
     wanted.load_sharing = sharing.map(load_sharing);
     vortex_schedulers::make(algorithm, wanted).map_err(PolicyError::Make)
 }
@@ -104,11 +116,16 @@ fn make(
 /// # Errors
 /// [`PolicyError`].
 pub fn multiplexor(
+    config: &Config,
     mux: &Multiplexor,
     frequency: Frequency,
 ) -> Result<Arc<dyn Scheduler>, PolicyError> {
-    let written =
-        Written { algorithm: &mux.algorithm.name, metric: &mux.metric, params: &mux.params };
+    let written = Written {
+        groups: &config.groups,
+        algorithm: &mux.algorithm.name,
+        metric: &mux.metric,
+        params: &mux.params,
+    };
     make(&written, frequency, None, None)
 }
 
@@ -120,8 +137,12 @@ pub fn stacked(
     bus: &StackedScheduler,
     frequency: Frequency,
 ) -> Result<Arc<dyn Scheduler>, PolicyError> {
-    let written =
-        Written { algorithm: &bus.algorithm.name, metric: &bus.metric, params: &bus.params };
+    let written = Written {
+        groups: &[],
+        algorithm: &bus.algorithm.name,
+        metric: &bus.metric,
+        params: &bus.params,
+    };
     make(&written, frequency, None, None)
 }
 
@@ -130,11 +151,13 @@ pub fn stacked(
 /// # Errors
 /// [`PolicyError`].
 pub fn resource(
+    config: &Config,
     scheduler: &ResourceScheduler,
     frequency: Frequency,
     pace: Option<Pace>,
 ) -> Result<Arc<dyn Scheduler>, PolicyError> {
     let written = Written {
+        groups: &config.groups,
         algorithm: &scheduler.algorithm.name,
         metric: &scheduler.metric,
         params: &scheduler.params,

@@ -4,7 +4,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats};
 use vortex_grid::{Labels, Step, request_size};
 use vortex_units::Micros;
 
-use crate::grid::{Go, Mail, core, create, grid, relay};
+use crate::grid::{Go, Mail, WFQ, core, create, grid, relay};
 
 /// Over how many activities the mean is taken.
 const ACTIVITIES: u32 = 10_000;
@@ -32,8 +32,8 @@ fn idle_activity() -> Option<(usize, usize)> {
     let ids = create(grid.activities(), ACTIVITIES)?;
     let table = live(&region.change()) / count;
     // A relay that sends to an instance that does not exist: what it sends is refused.
-    let port = relay(&grid, &[0], 1)?;
-    let mut core = core(&grid, 0, true, Micros::ZERO)?;
+    let port = relay(&grid, WFQ, &[0], 1)?;
+    let mut core = core(&grid, WFQ, 0, true, Micros::ZERO)?;
     let region = Region::new(&INSTRUMENTED_SYSTEM);
     for id in ids {
         core.root(id, port, Labels::NONE, Go).ok()?;

@@ -104,11 +104,15 @@ const FREQUENCY: Frequency = Frequency::megahertz(1_000);
 /// The most debt (law 2), 100 ms, in cycles.
 const DEBT_CAP: u64 = 100_000_000;
 
-/// `propshare.wfq`, counting cycles.
-pub fn wfq(load_sharing: Option<Box<dyn LoadSharing>>) -> Option<Arc<dyn Scheduler>> {
+/// What schedules where nothing is said.
+pub const WFQ: &str = "propshare.wfq";
+
+/// A policy, counting cycles.
+fn policy(name: &str, load_sharing: Option<Box<dyn LoadSharing>>) -> Option<Arc<dyn Scheduler>> {
     let mut params = Params::new(Metric::Cycles, DEBT_CAP);
+    params.frequency = Some(FREQUENCY);
     params.load_sharing = load_sharing;
-    vortex_schedulers::make("propshare.wfq", params).ok()
+    vortex_schedulers::make(name, params).ok()
 }
 
 /// A grid of so many cores and activities, without resources.
@@ -123,11 +127,11 @@ pub fn grid(cores: u16, activities: u32) -> Arc<Grid<Mail>> {
 }
 
 /// Adds a relay on these cores that sends on to the instance numbered `next`.
-pub fn relay(grid: &Arc<Grid<Mail>>, cores: &[u16], next: u16) -> Option<Port<Relay>> {
+pub fn relay(grid: &Arc<Grid<Mail>>, name: &str, cores: &[u16], next: u16) -> Option<Port<Relay>> {
     let spec = InstanceSpec {
         name: "relay".into(),
         class: Class(0),
-        scheduler: wfq(None)?,
+        scheduler: policy(name, None)?,
         cores: cores
             .iter()
             .map(|&c| (CoreId::new(c), Parent::Multiplexor(Standing::new(Share::ONE))))
@@ -139,14 +143,15 @@ pub fn relay(grid: &Arc<Grid<Mail>>, cores: &[u16], next: u16) -> Option<Port<Re
     Some(grid.add(spec, move |_| Relay { next: Port::new(InstanceId::new(next)) }))
 }
 
-/// A core with WFQ as its multiplexor.
+/// A core with this policy as its multiplexor's.
 pub fn core(
     grid: &Arc<Grid<Mail>>,
+    name: &str,
     core: u16,
     charge_through: bool,
     run_on: Micros,
 ) -> Option<Core<Mail, Counter>> {
-    let mut spec = CoreSpec::new(CoreId::new(core), wfq(None)?);
+    let mut spec = CoreSpec::new(CoreId::new(core), policy(name, None)?);
     spec.charge_through = charge_through;
     spec.run_on = run_on;
     Core::new(grid, Counter(0), spec)

@@ -1,6 +1,6 @@
 //! The program that `./vortex bench grid` runs under callgrind.
 //!
-//! `vortex-bench SCENARIO ACTIVITIES STEPS` brings a grid into its steady state and then
+//! `vortex-bench SCENARIO ACTIVITIES STEPS [POLICY]` brings a grid into its steady state and then
 //! takes so many steps in [`measured`], which is all that callgrind collects; it prints how
 //! many requests those steps served. Two runs with different numbers of steps, subtracted,
 //! leave what a request costs. `vortex-bench bytes` prints sizes.
@@ -38,12 +38,13 @@ fn main() -> ExitCode {
             println!("{}", memory.served() - before);
             ExitCode::SUCCESS
         }
-        [scenario, activities, steps] => {
+        [scenario, activities, steps, rest @ ..] if rest.len() < 2 => {
+            let policy = rest.first().copied().unwrap_or(grid::WFQ);
             let parsed =
                 (Scenario::named(scenario), activities.parse::<u32>(), steps.parse::<u64>());
             let (Some(scenario), Ok(activities), Ok(steps)) = parsed else { return usage() };
-            let Some(mut world) = World::new(scenario, activities) else {
-                eprintln!("vortex-bench: the grid refused {activities} activities");
+            let Some(mut world) = World::new(scenario, activities, policy) else {
+                eprintln!("vortex-bench: the grid refused {activities} activities by {policy}");
                 return ExitCode::FAILURE;
             };
             world.warm_up();
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: vortex-bench bytes | vortex-bench SCENARIO ACTIVITIES STEPS");
+    eprintln!("usage: vortex-bench bytes | vortex-bench SCENARIO ACTIVITIES STEPS [POLICY]");
     let names = Scenario::NAMES.map(|(name, _)| name).join(", ");
     eprintln!("scenarios: {names}, {}", memory::NAME);
     ExitCode::from(2)

@@ -54,21 +54,22 @@ pub struct World {
 }
 
 impl World {
-    /// Makes the grid and sends one request of each activity.
-    pub fn new(scenario: Scenario, activities: u32) -> Option<Self> {
+    /// Makes the grid, with this policy at its resources and multiplexors, and sends one request
+    /// of each activity.
+    pub fn new(scenario: Scenario, activities: u32, policy: &str) -> Option<Self> {
         let grid = grid(scenario.cores(), activities);
         let first: Port<Relay> = match scenario {
             Scenario::Remote | Scenario::RemoteIdle => {
-                let first = relay(&grid, &[0], 1)?;
-                let _second = relay(&grid, &[1], 0)?;
+                let first = relay(&grid, policy, &[0], 1)?;
+                let _second = relay(&grid, policy, &[1], 0)?;
                 first
             }
-            _ => relay(&grid, &[0], 0)?,
+            _ => relay(&grid, policy, &[0], 0)?,
         };
         let run_on = Micros::new(if scenario == Scenario::RunOn { 20 } else { 0 });
         let charge_through = scenario != Scenario::LocalPaper;
         let mut cores = (0..scenario.cores())
-            .map(|index| core(&grid, index, charge_through, run_on))
+            .map(|index| core(&grid, policy, index, charge_through, run_on))
             .collect::<Option<Vec<_>>>()?;
         let ids: Vec<ActivityId> = create(grid.activities(), activities)?;
         for &id in &ids {

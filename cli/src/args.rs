@@ -160,6 +160,8 @@ pub enum Measured {
     Memory,
     /// Files on a disk, on the booted machine.
     Storage,
+    /// Every scheduler on the same work: its cost, how shares hold, and how long others wait.
+    Schedulers,
 }
 
 /// Arguments of `fuzz`.

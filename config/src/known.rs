@@ -23,6 +23,8 @@ pub struct KnownPolicy {
     pub uses_periods: bool,
     /// Whether it is for requests that have a position.
     pub uses_positions: bool,
+    /// Whether it puts activities into groups.
+    pub uses_groups: bool,
     /// The `<param>` names that it takes.
     pub parameters: Vec<String>,
 }
@@ -80,6 +82,11 @@ const RECLAMATIONS: &[(&str, bool)] =
     &[("reclaim.over-budget", true), ("reclaim.lru", false), ("reclaim.fifo", false)];
 
 impl KnownPolicy {
+    /// Whether a node of a hierarchy may have it: what it reads can be said of a group.
+    pub(crate) const fn is_for_groups(&self) -> bool {
+        !self.uses_groups && !self.uses_positions && !self.uses_periods && !self.uses_reservations
+    }
+
     /// A work-conserving policy without parameters of its own.
     #[must_use]
     pub fn new(name: &str, uses_shares: bool, uses_priority: bool) -> Self {
@@ -93,6 +100,7 @@ impl KnownPolicy {
             uses_limits: false,
             uses_periods: false,
             uses_positions: false,
+            uses_groups: false,
             parameters: Vec::new(),
         }
     }
@@ -105,6 +113,11 @@ impl KnownPolicy {
     fn by_deadline(name: &str, reserves: bool) -> Self {
         let plain = Self::new(name, reserves, false).with(&["period"]);
         Self { uses_periods: true, uses_reservations: reserves, ..plain }
+    }
+
+    fn hierarchy() -> Self {
+        let plain = Self::new("hierarchy", true, false).with(&["root"]);
+        Self { uses_groups: true, ..plain }
     }
 
     fn scan() -> Self {
@@ -131,6 +144,7 @@ impl Default for Known {
                     .with(&["levels", "quantum", "patience"]),
                 KnownPolicy::by_deadline("deadline.edf", false),
                 KnownPolicy::by_deadline("deadline.cbs", true),
+                KnownPolicy::hierarchy(),
                 KnownPolicy::new("fifo", false, false),
                 KnownPolicy::scan(),
                 KnownPolicy::mclock(),

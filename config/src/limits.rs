@@ -17,6 +17,10 @@ pub const CORES: u16 = 64;
 pub const SCHEDULERS: usize = 256;
 /// The most activities, the infrastructure apart.
 pub const ACTIVITIES: usize = 10_000;
+/// The most groups of activities, and how many may be within each other.
+pub const GROUPS: usize = 1_000;
+/// See [`GROUPS`].
+pub const GROUPS_WITHIN: usize = 8;
 /// The most flaws reported; one more says that there are others.
 pub const FLAWS: usize = 1_000;
 /// The most requests that one simulated request may lead to, itself included.

@@ -3,8 +3,8 @@
 use vortex_units::{CoreId, Micros, Rate, Share};
 
 use crate::{
-    Activity, ActivityIndex, Algorithm, Config, Entitlement, Multiplexor, ResourceIndex,
-    ResourceScheduler, Source,
+    Activity, ActivityIndex, Algorithm, Config, Entitlement, GroupIndex, Multiplexor,
+    ResourceIndex, ResourceScheduler, Source,
 };
 
 /// The resource with an instance for each process.
@@ -59,6 +59,26 @@ impl Activity {
 }
 
 impl Config {
+    /// The algorithms of schedulers that put activities into groups.
+    pub fn grouping(&self) -> impl Iterator<Item = &Algorithm> {
+        let multiplexors = self.multiplexors.iter().map(|multiplexor| &multiplexor.algorithm);
+        let resources = self.resources.iter().map(|resource| &resource.algorithm);
+        multiplexors.chain(resources).filter(|algorithm| algorithm.uses_groups)
+    }
+
+    /// By which policy a scheduler deals with an activity: its group's, if it looks at groups and
+    /// the activity is of one.
+    #[must_use]
+    pub fn policy_of<'a>(
+        &'a self,
+        algorithm: &'a Algorithm,
+        group: Option<GroupIndex>,
+    ) -> &'a Algorithm {
+        let group = group.filter(|_| algorithm.uses_groups);
+        let group = group.and_then(|group| self.groups.get(group.index()));
+        group.map_or(algorithm, |group| &group.algorithm)
+    }
+
     /// The multiplexor of a core.
     #[must_use]
     pub fn multiplexor(&self, core: CoreId) -> Option<&Multiplexor> {

@@ -317,6 +317,7 @@ impl Activities {
                 reservation: entitlement.reservation_at(class, core),
                 limit: entitlement.limit_at(class, core),
                 period: entitlement.period_at(class, core),
+                group: entitlement.group,
                 beside: None,
             },
             None => ClientParams { activity, ..ClientParams::default() },

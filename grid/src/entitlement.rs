@@ -16,6 +16,8 @@ pub struct Entitlement {
     pub priority: u32,
     /// The most requests that it may have outstanding, on all cores.
     pub nodes: u32,
+    /// The group of which it is, for policies that look at groups.
+    pub group: Option<u16>,
     /// Where it is entitled to something else.
     pub at: Vec<EntitlementAt>,
 }
@@ -52,7 +54,7 @@ impl Entitlement {
     /// This share everywhere, with room for 256 requests.
     #[must_use]
     pub const fn new(share: Share) -> Self {
-        Self { share, priority: 0, nodes: 256, at: Vec::new() }
+        Self { share, priority: 0, nodes: 256, group: None, at: Vec::new() }
     }
 
     /// The share at a resource on a core: the most exact that is written.

@@ -19,6 +19,7 @@ mod deadline;
 mod fair;
 mod fifo;
 mod heap;
+mod hierarchy;
 mod line;
 pub mod load;
 mod order;
@@ -34,6 +35,7 @@ mod virtual_time;
 
 pub use deadline::{Cbs, Edf};
 pub use fifo::Fifo;
+pub use hierarchy::Hierarchy;
 pub use order::Scan;
 pub use priority::{Multilevel, Strict};
 pub use propshare::{Lottery, RoundRobin, Stride, Wfq};

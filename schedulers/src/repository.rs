@@ -6,7 +6,9 @@ use core::fmt;
 
 use vortex_grid::policy::{InitError, Params, Scheduler};
 
-use crate::{Cbs, Edf, Fifo, Lottery, MClock, Multilevel, RoundRobin, Scan, Strict, Stride, Wfq};
+use crate::{
+    Cbs, Edf, Fifo, Hierarchy, Lottery, MClock, Multilevel, RoundRobin, Scan, Strict, Stride, Wfq,
+};
 
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,8 @@ pub struct Policy {
     pub periods: bool,
     /// Whether it is for requests that have a position.
     pub positions: bool,
+    /// Whether it looks at groups of activities.
+    pub groups: bool,
     /// The parameters that it takes beyond those of every scheduler.
     pub parameters: &'static [&'static str],
 }
@@ -53,6 +57,7 @@ const PLAIN: Policy = Policy {
     limits: false,
     periods: false,
     positions: false,
+    groups: false,
     parameters: &[],
 };
 
@@ -126,6 +131,16 @@ pub const POLICIES: &[Policy] = &[
         ..PLAIN
     },
     Policy {
+        name: "hierarchy",
+        summary: "groups of activities in a tree, each with a policy of its own",
+        guarantee: "of what a group is given its members have what the group's policy promises",
+        shares: true,
+        metric: true,
+        groups: true,
+        parameters: &["root"],
+        ..PLAIN
+    },
+    Policy {
         name: "fifo",
         summary: "clients in the order in which they became ready, a request each",
         guarantee: "a client waits for one request of each other client at most",
@@ -179,6 +194,7 @@ pub fn make(name: &str, params: Params) -> Result<Arc<dyn Scheduler>, MakeError>
         Some("priority.strict") => Arc::new(Strict::init(params)?),
         Some("deadline.edf") => Arc::new(Edf::init(params)?),
         Some("deadline.cbs") => Arc::new(Cbs::init(params)?),
+        Some("hierarchy") => Arc::new(Hierarchy::init(params)?),
         Some("order.scan") => Arc::new(Scan::init(params)?),
         Some("reserve.mclock") => Arc::new(MClock::init(params)?),
         Some("fifo") => Arc::new(Fifo::init(params)?),

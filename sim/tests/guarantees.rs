@@ -213,3 +213,41 @@ fn reservations_of_a_core_are_kept() {
         }
     }
 }
+
+/// Groups within groups, with policies of their own: what is promised on the way is had.
+#[test]
+fn groups_give_what_they_promise() {
+    let rest = [
+        &draws("resource.thread", ""),
+        &draws("resource.fcr", r#"share="40""#),
+        r#"<group name="shops" share="60"/> <group name="lab" share="30" algorithm="priority.strict"/>
+        <group name="books" within="shops" share="1" algorithm="propshare.stride"/>
+        <activity name="a" group="books" share="10"/> <activity name="b" group="books" share="30"/>
+        <activity name="c" group="shops" share="3"/> <activity name="d" group="lab" priority="1"/>
+        <activity name="e" group="lab" priority="2"/> <activity name="f" share="10"/>"#,
+    ]
+    .concat();
+    let text = one("charge-through", &rest);
+    let multiplexor = r#"core="0" algorithm="propshare.wfq""#;
+    let text = text.replacen(multiplexor, r#"core="0" algorithm="hierarchy""#, 1);
+    assert_kept("groups", &text, &[]);
+    assert_kept("groups", &text, &["resource.fcr"]);
+    let resource = r#"resource="resource.fcr" algorithm="propshare.wfq""#;
+    let text = text.replacen(resource, r#"resource="resource.fcr" algorithm="hierarchy""#, 1);
+    assert_kept("groups at the resource too", &text, &["resource.fcr"]);
+    let promised = |name: &str| {
+        let config = parse(&saturated(&text, None));
+        let place = config.activities.iter().position(|activity| activity.name == name).unwrap();
+        let lines = analyse(&config).guarantees;
+        let line = lines.iter().find(|line| line.activity.index() == place).unwrap();
+        match line.of_core {
+            Level::AtLeast(part) => f64::from(part.billionths()) / 1e7,
+            Level::None(_) => 0.0,
+        }
+    };
+    // Of 60 + 30 + 10, and 40 of the resource; the whole is the most of the parts.
+    let wanted = [("a", 2.67), ("b", 8.03), ("c", 32.14), ("d", 21.42), ("e", 0.0), ("f", 7.14)];
+    for (name, wanted) in wanted {
+        assert!((promised(name) - wanted).abs() < 0.1, "{name}: {}", promised(name));
+    }
+}

@@ -5,6 +5,7 @@ use core::fmt;
 
 use vortex_units::CoreId;
 
+use super::group::Clients;
 use crate::{
     ActivityIndex, Algorithm, Config, Draw, Metric, ResourceIndex, ResourceScheduler, ShareForm,
     Source,
@@ -86,7 +87,7 @@ impl fmt::Display for Level {
 
 impl Level {
     /// This part of what `other` is a part.
-    fn times(self, other: Self) -> Self {
+    pub(super) fn times(self, other: Self) -> Self {
         match (self, other) {
             (Self::AtLeast(a), Self::AtLeast(b)) => Self::AtLeast(Fraction::of(
                 u64::from(a.0) * u64::from(b.0),
@@ -119,26 +120,26 @@ const SECOND: u64 = 1_000_000;
 
 /// What a client has of its own at a scheduler.
 #[derive(Clone, Copy)]
-struct Own {
-    share: u64,
-    priority: u32,
+pub(super) struct Own {
+    pub share: u64,
+    pub priority: u32,
     /// What is reserved for it, in microseconds a second.
-    reserved: u64,
+    pub reserved: u64,
 }
 
 /// What all clients of a scheduler have together.
 #[derive(Clone, Copy)]
-struct Among {
-    shares: u64,
+pub(super) struct Among {
+    pub shares: u64,
     /// What is reserved for them; `None` where that is amounts of which nobody knows what part
     /// of all they are.
-    reserved: Option<u64>,
+    pub reserved: Option<u64>,
     /// Nobody else has as high a priority as the one that is asked for.
-    highest: bool,
+    pub highest: bool,
 }
 
 /// A client's part: what is reserved for it, and of the rest by share, or by priority.
-fn part(policy: &Algorithm, own: Own, among: Among) -> Level {
+pub(super) fn part(policy: &Algorithm, own: Own, among: Among) -> Level {
     let reserved = if policy.uses_reservations { among.reserved } else { Some(0) };
     let Some(reserved) = reserved else { return Level::None(Reason::Reserved) };
     let own_part = if policy.uses_reservations { own.reserved.min(SECOND) } else { 0 };
@@ -226,7 +227,13 @@ pub(super) fn resource(
     move |activity| {
         let own = config.activities.get(activity.index()).map_or(nobody, values);
         let among = Among { shares, reserved, highest: alone && Some(own.priority) == least };
-        let level = part(&policy, own, among);
+        let level = if policy.uses_groups {
+            let values = |_: ActivityIndex, activity: &crate::Activity| Some(values(activity));
+            let clients = Clients { config, root: &policy, values, others: Vec::new() };
+            clients.part(activity).unwrap_or(Level::None(Reason::NoShares))
+        } else {
+            part(&policy, own, among)
+        };
         (level, level.times(base).in_time(&metric))
     }
 }
@@ -254,6 +261,20 @@ pub(super) fn threads(
         let mut others = others.filter(|(index, _)| *index != activity.index());
         let among = others.all(|(_, other)| other.priority_at(None, core) > priority);
         let beside = draw.is_some_and(|draw| before_all(config, draw.from, core, priority, true));
+        if let (Some(root), Some(draw)) = (policy.as_ref(), draw)
+            && root.uses_groups
+        {
+            let values = |index: ActivityIndex, activity: &crate::Activity| {
+                let share = config.thread_share(index, core)?;
+                let priority = activity.priority_at(None, core);
+                let share = u64::from(share.hundredths());
+                (index.index() > 0).then_some(Own { share, priority, reserved: 0 })
+            };
+            let others = draws(config, draw.from).map(self::own).collect();
+            let level = Clients { config, root, values, others }.part(activity);
+            let level = level.unwrap_or(Level::None(Reason::NoShares));
+            return (level, level.in_time(&metric).times(base));
+        }
         let level = policy.as_ref().map_or(Level::None(Reason::NoShares), |policy| {
             part(policy, own, Among { shares, reserved, highest: among && beside })
         });
@@ -306,7 +327,13 @@ fn clients(config: &Config, source: Source, core: CoreId) -> u64 {
         .map(|draw| draw.share.map_or(100, |share| u64::from(share.hundredths())))
         .sum();
     if activities_at(config, source) {
+        let grouped = config.policy(source).is_some_and(|policy| policy.uses_groups);
+        let top = config.groups.iter().filter(|group| grouped && group.within.is_none());
+        sum += top.map(|group| u64::from(group.share.hundredths())).sum::<u64>();
         for (index, activity) in config.activities.iter().enumerate().skip(1) {
+            if grouped && activity.group.is_some() {
+                continue;
+            }
             let Ok(number) = u32::try_from(index) else { break };
             let share = config.thread_share(ActivityIndex(number), core);
             sum += u64::from(share.unwrap_or_else(|| activity.share_at(None, core)).hundredths());
@@ -331,9 +358,13 @@ fn activities_at(config: &Config, source: Source) -> bool {
 /// Whether no other client of the source has as high a priority.
 fn before_all(config: &Config, source: Source, core: CoreId, own: u32, thread: bool) -> bool {
     let same = draws(config, source).filter(|draw| draw.priority.unwrap_or(0) <= own).count();
+    let grouped = config.policy(source).is_some_and(|policy| policy.uses_groups);
+    let top = |group: &crate::Group| group.within.is_some() || group.priority > own;
     let under = thread
         || !activities_at(config, source)
-        || config.activities.iter().skip(1).all(|a| a.priority_at(None, core) > own);
+        || (config.activities.iter().skip(1).all(|activity| {
+            grouped && activity.group.is_some() || activity.priority_at(None, core) > own
+        }) && (!grouped || config.groups.iter().all(top)));
     under && same == usize::from(!thread)
 }
 

@@ -6,6 +6,7 @@
 //! scheduler's part of its own. A level without shares guarantees nothing to anybody but
 //! the one of the highest priority, and then neither does anything above it.
 
+mod group;
 mod level;
 mod notes;
 

@@ -9,11 +9,12 @@ use roxmltree::Node;
 use vortex_units::{Frames, Share};
 
 use super::element::{Field, Fields, Reader, TEXT};
+use super::groups;
 use super::rates::Rates;
 use super::schedulers::ignored;
 use crate::{
-    Activity, ActivityIndex, Algorithm, Config, Entitlement, Limits, MemoryBudget, Metric,
-    Performance, Place, ResourceIndex, Service, limits,
+    Activity, ActivityIndex, Algorithm, Config, Entitlement, GroupIndex, Limits, MemoryBudget,
+    Metric, Performance, Place, ResourceIndex, Service, limits,
 };
 
 const THREAD: &str = "resource.thread";
@@ -82,6 +83,7 @@ pub(super) fn activities(reader: &mut Reader<'_>, parts: &Fields<'_, '_>, config
             name: "infrastructure".to_string(),
             share: others,
             priority: 0,
+            group: None,
             entitlements: Vec::new(),
             memory: MemoryBudget::default(),
             nodes: None,
@@ -112,7 +114,7 @@ fn activity(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> (Ac
     } else {
         reader.open(
             node,
-            &["name", "share", "priority", "nodes", "performance"],
+            &["name", "group", "share", "priority", "nodes", "performance"],
             &["entitlement", "memory", "limits"],
         )
     };
@@ -121,17 +123,22 @@ fn activity(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> (Ac
     } else {
         reader.need(&fields, "name").map(|field| reader.name(&field)).unwrap_or_default()
     };
+    let group = fields.get("group").and_then(|field| groups::of(reader, field, &config.groups));
     let share = fields.get("share").and_then(|field| {
-        nowhere(reader, config, field, "share", |policy| policy.uses_shares);
+        nowhere(reader, config, field, "share", |policy| {
+            config.policy_of(policy, group).uses_shares
+        });
         reader.share(field)
     });
     let priority = fields.get("priority").and_then(|field| {
-        nowhere(reader, config, field, "priority", |policy| policy.uses_priority);
+        nowhere(reader, config, field, "priority", |policy| {
+            config.policy_of(policy, group).uses_priority
+        });
         reader.number32(field, 0, 1_000_000)
     });
     let (mut entitlements, mut seen) = (Vec::new(), BTreeSet::new());
     for node in fields.all("entitlement") {
-        let Some(entitlement) = entitlement(reader, node, config) else { continue };
+        let Some(entitlement) = entitlement(reader, node, config, group) else { continue };
         if !seen.insert((entitlement.resource, entitlement.core)) {
             let what = "an entitlement for the same resource and core is given twice";
             reader.flaw(entitlement.place, what, "it once");
@@ -158,6 +165,7 @@ fn activity(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> (Ac
         nodes,
         limits,
         performance,
+        group,
         place: fields.place,
     };
     (activity, fields.get("share").is_some())
@@ -180,6 +188,7 @@ fn entitlement(
     reader: &mut Reader<'_>,
     node: Node<'_, '_>,
     config: &Config,
+    group: Option<GroupIndex>,
 ) -> Option<Entitlement> {
     const ENTITLES: &[&str] =
         &["resource", "core", "share", "priority", "reservation", "limit", "period"];
@@ -207,10 +216,10 @@ fn entitlement(
             reader.flaw(at.place, what, format!("one of its cores: {}", cores.join(", ")));
         }
         resource = Some(ResourceIndex(u32::try_from(index).ok()?));
-        policies.push(&scheduler.algorithm);
+        policies.push(config.policy_of(&scheduler.algorithm, group));
     } else if let (Some(core), Some(at)) = (core, core_field) {
         match config.multiplexors.iter().find(|m| m.core == core) {
-            Some(multiplexor) => policies.push(&multiplexor.algorithm),
+            Some(multiplexor) => policies.push(config.policy_of(&multiplexor.algorithm, group)),
             None => {
                 reader.flaw(at.place, format!("{core} has no multiplexor"), "a configured core")
             }

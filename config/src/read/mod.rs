@@ -6,6 +6,7 @@
 mod activities;
 mod element;
 mod graph;
+mod groups;
 mod names;
 mod rates;
 mod resources;

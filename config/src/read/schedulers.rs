@@ -10,7 +10,7 @@ use vortex_units::CoreId;
 use super::element::{Field, Fields, Reader, TEXT};
 use super::value::anything;
 use super::whole::Tags;
-use super::{graph, names};
+use super::{graph, groups, names};
 use crate::{
     Algorithm, Draw, Metric, Multiplexor, Parameter, SchedulerIndex, ShareForm, Source,
     StackedScheduler, limits,
@@ -174,7 +174,34 @@ pub(super) fn policy(
         }
         params.push(Parameter { name: name.text, value: value.text, place: entry.place });
     }
-    (algorithm, metric, params)
+    (rooted(reader, algorithm, &params), metric, params)
+}
+
+/// A policy of groups has the qualities of its root's.
+fn rooted(reader: &mut Reader<'_>, algorithm: Algorithm, params: &[Parameter]) -> Algorithm {
+    if !algorithm.uses_groups {
+        return algorithm;
+    }
+    let param = params.iter().find(|param| param.name == "root");
+    let name = param.map_or(groups::ALGORITHM, |param| param.value.as_str());
+    let known = reader.known;
+    let Some(root) = known.policies.iter().find(|policy| policy.name == name) else {
+        let field =
+            Field { place: param.map_or_else(Default::default, |it| it.place), text: name.into() };
+        groups::unknown(reader, &field);
+        return algorithm;
+    };
+    if !root.is_for_groups()
+        && let Some(param) = param
+    {
+        groups::unknown(reader, &Field { place: param.place, text: name.into() });
+    }
+    Algorithm {
+        uses_shares: root.uses_shares,
+        uses_priority: root.uses_priority,
+        work_conserving: root.work_conserving,
+        ..algorithm
+    }
 }
 
 /// Whether a policy has here what it decides by.
@@ -186,7 +213,7 @@ fn fits(reader: &mut Reader<'_>, field: &Field, policy: &Algorithm, of: Of<'_>) 
     }
     // The stand-in for an unknown policy has no name.
     let of_activities = !matches!(of, Of::Schedulers | Of::Resource(crate::THREAD));
-    let looks = policy.uses_reservations || policy.uses_periods;
+    let looks = policy.uses_reservations || policy.uses_periods || policy.uses_groups;
     if looks && !policy.name.is_empty() && !of_activities {
         let what = format!("{} is for clients that are activities", policy.name);
         reader.flaw(field.place, what, "it at a multiplexor, or a resource but resource.thread");

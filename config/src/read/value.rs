@@ -195,6 +195,7 @@ impl Reader<'_> {
                 uses_limits: policy.uses_limits,
                 uses_periods: policy.uses_periods,
                 uses_positions: policy.uses_positions,
+                uses_groups: policy.uses_groups,
             };
         }
         let dotted = Field { place: field.place, text: name };
@@ -241,6 +242,7 @@ pub(super) fn anything() -> Algorithm {
         uses_limits: true,
         uses_periods: true,
         uses_positions: false,
+        uses_groups: false,
     }
 }
 

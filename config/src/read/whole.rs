@@ -38,6 +38,7 @@ const PARTS: &[&str] = &[
     "memorymultiplexor",
     "scheduler",
     "resourcescheduler",
+    "group",
     "activity",
     "infrastructure",
     "service",
@@ -56,6 +57,7 @@ pub(super) fn whole(reader: &mut Reader<'_>, root: Node<'_, '_>) -> Config {
         multiplexors: Vec::new(),
         schedulers: Vec::new(),
         resources: Vec::new(),
+        groups: Vec::new(),
         activities: Vec::new(),
         services: Vec::new(),
         simulation: None,
@@ -91,6 +93,8 @@ pub(super) fn whole(reader: &mut Reader<'_>, root: Node<'_, '_>) -> Config {
     let nodes = parts.all("resourcescheduler").collect::<Vec<_>>();
     super::resources::resources(reader, &tags, &nodes, parts.all("simulation").next(), &mut config);
     super::graph::idle(reader, &config);
+    let nodes = parts.all("group").collect::<Vec<_>>();
+    config.groups = super::groups::groups(reader, &nodes, &config);
     super::activities::activities(reader, &parts, &mut config);
     if let Some(node) = parts.all("simulation").next() {
         config.simulation = super::simulation::simulation(reader, node, &config);

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use vortex_units::{CoreId, Frames, Micros, Rate, Share};
 
-use super::{ActivityIndex, ResourceIndex};
+use super::{ActivityIndex, GroupIndex, ResourceIndex};
 use crate::Place;
 
 /// An activity.
@@ -19,6 +19,8 @@ pub struct Activity {
     pub share: Share,
     /// Its priority likewise; lower runs first. Zero if not written.
     pub priority: u32,
+    /// `group`: of which it is, for schedulers that look at groups.
+    pub group: Option<GroupIndex>,
     /// What is said apart of a resource or a core.
     pub entitlements: Vec<Entitlement>,
     /// Its memory.

@@ -1,11 +1,13 @@
 //! The configuration as types: what a sound file says, with every default filled in.
 
 mod activity;
+mod group;
 mod machine;
 mod scheduler;
 mod simulation;
 
 pub use activity::{Activity, Entitlement, Limits, MemoryBudget, Performance, Service};
+pub use group::{Group, GroupIndex};
 pub use machine::Machine;
 pub use scheduler::{
     Algorithm, Draw, LoadSharing, Metric, Multiplexor, Parameter, ResourceScheduler, ShareForm,
@@ -76,6 +78,8 @@ pub struct Config {
     pub schedulers: Vec<StackedScheduler>,
     /// The resource schedulers, as in the file.
     pub resources: Vec<ResourceScheduler>,
+    /// Groups of activities, each after the one that it is within.
+    pub groups: Vec<Group>,
     /// The activities; the first is the infrastructure, the others are as in the file.
     pub activities: Vec<Activity>,
     /// The programs to start.

@@ -27,6 +27,9 @@ pub struct Algorithm {
     pub uses_periods: bool,
     /// Whether it is for requests that have a position.
     pub uses_positions: bool,
+    /// Whether it puts activities into groups; shares, priorities and waiting are then its
+    /// root's.
+    pub uses_groups: bool,
 }
 
 /// What counts as consumption (`<metric>`).

@@ -49,6 +49,8 @@ pub struct ClientParams {
     pub limit: Option<Rate>,
     /// Within what time it is to be served, for policies with deadlines, likewise.
     pub period: Option<Micros>,
+    /// The group of which the activity is, by place, for policies that look at groups.
+    pub group: Option<u16>,
     /// The client of the activity of which this one's is a part, where that has one here:
     /// what that one is ahead of its entitlement, this one is from the beginning.
     pub beside: Option<ClientId>,
@@ -71,6 +73,7 @@ impl From<Standing> for ClientParams {
             reservation: None,
             limit: None,
             period: None,
+            group: None,
             beside: None,
         }
     }

@@ -29,7 +29,7 @@ mod scheduler;
 
 pub use client::{ClientId, ClientParams, ClientStatistics, Readiness};
 pub use load::{Binding, CoreLoad, LoadShare, LoadSharing};
-pub use params::{InitError, Params};
+pub use params::{Group, InitError, Params};
 pub use queues::{Choice, NoQueues, QueueRef, Queues, Reordering, RequestView};
 pub use record::{Direction, FieldId, Metric, Record, RecordKind};
 pub use scheduler::{Scheduler, SchedulerCore};

@@ -5,6 +5,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use vortex_units::Share;
+
 use super::{LoadSharing, Metric};
 use crate::machine::Frequency;
 
@@ -21,10 +23,26 @@ pub struct Params {
     /// The rate of the clock by which the scheduler is told the time, for policies that count
     /// amounts a second.
     pub frequency: Option<Frequency>,
+    /// The groups of activities, for policies that look at them; a group stands after the one that
+    /// it is within. Others ignore them.
+    pub groups: Vec<Group>,
     /// How labels are bound to cores. `None` where the scheduler has one core only, as
     /// a multiplexor has.
     pub load_sharing: Option<Box<dyn LoadSharing>>,
     entries: Vec<(String, String)>,
+}
+
+/// A group of activities: it stands among others, and divides what it gets among its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The group that it is within, by place; of none it is beneath the root.
+    pub within: Option<u16>,
+    /// The name of the policy by which it divides.
+    pub policy: String,
+    /// What it is entitled to where it stands.
+    pub share: Share,
+    /// Its priority there.
+    pub priority: u32,
 }
 
 /// Why a scheduler could not be initialized.
@@ -49,7 +67,14 @@ impl Params {
     /// Parameters with nothing but what every scheduler has.
     #[must_use]
     pub fn new(metric: Metric, debt_cap: u64) -> Self {
-        Self { metric, debt_cap, frequency: None, load_sharing: None, entries: Vec::new() }
+        Self {
+            metric,
+            debt_cap,
+            frequency: None,
+            groups: Vec::new(),
+            load_sharing: None,
+            entries: Vec::new(),
+        }
     }
 
     /// Adds a key and its value, as the configuration has them.

@@ -39,7 +39,7 @@ pub(super) fn add_threads(
         .iter()
         .position(|resource| resource.resource == thread.resource)
         .unwrap_or(0);
-    let scheduler = vortex_assembly::resource(thread, frequency, None)
+    let scheduler = vortex_assembly::resource(config, thread, frequency, None)
         .map_err(|error| Failure::Scheduler(format!("resource.thread: {error:?}")))?;
     let cores = vortex_assembly::places(thread)
         .into_iter()
@@ -84,7 +84,8 @@ pub(super) fn spec_by(
         return Ok(InstanceSpec {
             name: name.into(),
             class: vortex_assembly::class(place),
-            scheduler: vortex_assembly::resource(written, frequency, None).map_err(wrong)?,
+            scheduler: vortex_assembly::resource(config, written, frequency, None)
+                .map_err(wrong)?,
             cores: vortex_assembly::places(written),
             owner: ActivityId::INFRASTRUCTURE,
             batch: written.batch,

@@ -62,7 +62,7 @@ impl Built {
     /// The grid's core for this processor, if the configuration names it.
     pub fn core(&mut self, cpu: &Cpu) -> Option<Core<Mail, Clock>> {
         let mux = self.config.multiplexors.iter().find(|mux| mux.core == cpu.id())?;
-        let policy = vortex_assembly::multiplexor(mux, self.frequency).ok()?;
+        let policy = vortex_assembly::multiplexor(&self.config, mux, self.frequency).ok()?;
         let charge_through = mux.shares == ShareForm::ChargeThrough && mux.algorithm.uses_shares;
         let spec = CoreSpec {
             charge_through,

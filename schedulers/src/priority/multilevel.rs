@@ -4,16 +4,17 @@
 //! (AFIPS 1962), with the account of consumption on a level that later systems have, so that
 //! giving the core back just before a quantum ends gains nothing. A client begins on the first
 //! level; when it has used a quantum it goes down one, where a quantum is twice as much. The
-//! highest level with a ready client is served, in order of becoming ready. Who has waited for
-//! as long as `patience` says is served next and begins anew, and so does who was away as long.
+//! highest level with a ready client is served, in order of becoming ready. When as much time has
+//! passed as `patience` says a client begins anew; one that has waited so long is served next.
 //!
 //! It asks for nothing to be configured: who answers people and who computes is told apart by
 //! what they do.
 //!
 //! # Bounds
 //! Let l be the longest charge between two decisions, n the number of clients.
-//! 1. A client that in any time of `patience` uses less than a quantum waits for clients of the
-//!    first level, and for one charge, but for those whose patience is at its end.
+//! 1. A client that in any time of `patience` uses less than a quantum is always on the first
+//!    level: it waits for others there, for one charge, and for those whose patience is at its
+//!    end.
 //! 2. Nobody waits longer than `patience` + n·l: those whose patience is at its end are served
 //!    in the order in which it ended.
 //! 3. **Nothing is promised of shares**: many that are always new on the first level have all
@@ -23,8 +24,8 @@
 //! Every operation is O(log n). Work conserving.
 //!
 //! # Deviations
-//! - Patience is each client's. Other systems lift all clients at once, at intervals: a step
-//!   whose length nobody bounds.
+//! - Clients begin anew each at its own time. Other systems lift all at once, at intervals: a
+//!   step whose length nobody bounds.
 //! - Charges from elsewhere and credits count like others; there is no debt, and nobody is
 //!   refused.
 
@@ -48,8 +49,8 @@ mod tests;
 /// How many levels there are, where nothing is said.
 const LEVELS: u64 = 8;
 /// A quantum of time on the first.
-const QUANTUM: Micros = Micros::new(1_000);
-/// How long a client waits at most below others.
+const QUANTUM: Micros = Micros::new(10_000);
+/// How long a client waits at most below others, and when it begins anew.
 const PATIENCE: Micros = Micros::new(1_000_000);
 
 /// A quantum where the metric is not time: bytes, or what a field has.
@@ -113,8 +114,8 @@ struct Client {
     level: u32,
     /// What it has used on that level.
     used: u64,
-    /// When it became ready, or was served last.
-    since: Cycles,
+    /// When it began anew.
+    anew: Cycles,
     tally: Tally,
 }
 
@@ -171,8 +172,15 @@ impl Client {
         self.level != before
     }
 
-    fn begin_anew(&mut self) {
-        (self.level, self.used) = (0, 0);
+    fn begin_anew(&mut self, now: Cycles) {
+        (self.level, self.used, self.anew) = (0, 0, now);
+    }
+
+    /// Begins anew if it is time.
+    fn age(&mut self, now: Cycles, patience: Cycles) {
+        if now.saturating_sub(self.anew) >= patience {
+            self.begin_anew(now);
+        }
     }
 }
 
@@ -184,8 +192,8 @@ impl SchedulerCore for MultilevelCore {
         // A part stands where its whole does.
         let whole = params.beside.and_then(|whole| self.clients.get(whole));
         let (level, used) = whole.map_or((0, 0), |whole| (whole.level, whole.used));
-        let since = whole.map_or(Cycles::ZERO, |whole| whole.since);
-        let client = Client { ready: false, level, used, since, tally: Tally::default() };
+        let anew = whole.map_or(Cycles::ZERO, |whole| whole.anew);
+        let client = Client { ready: false, level, used, anew, tally: Tally::default() };
         self.clients.insert(id, client);
     }
 
@@ -212,11 +220,10 @@ impl SchedulerCore for MultilevelCore {
         let impatient = self.impatient(now);
         let id = impatient.or_else(|| self.ready.first().map(|first| first.id()))?;
         self.forget(id);
-        if let Some(client) = self.clients.get_mut(id) {
-            client.since = now;
-            if impatient.is_some() {
-                client.begin_anew();
-            }
+        if impatient.is_some()
+            && let Some(client) = self.clients.get_mut(id)
+        {
+            client.begin_anew(now);
         }
         Some(Choice::of(id))
     }
@@ -224,10 +231,8 @@ impl SchedulerCore for MultilevelCore {
     fn client_ready(&mut self, id: ClientId, now: Cycles) {
         let patience = self.patience;
         let Some(client) = self.clients.get_mut(id).filter(|client| !client.ready) else { return };
-        if now.saturating_sub(client.since) >= patience {
-            client.begin_anew();
-        }
-        (client.ready, client.since) = (true, now);
+        client.age(now, patience);
+        client.ready = true;
         self.waiting.set(id, Key::of_pair(0, now.get()));
         self.line_up(id);
     }
@@ -242,14 +247,14 @@ impl SchedulerCore for MultilevelCore {
 
     fn resource_record(&mut self, id: ClientId, record: &Record, now: Cycles) {
         let amount = self.metric.measure(record);
-        let (quantum, levels) = (self.quantum, self.levels);
+        let (quantum, levels, patience) = (self.quantum, self.levels, self.patience);
         let Some(client) = self.clients.get_mut(id) else { return };
         client.tally.note(record, amount);
         match record.direction {
             Direction::Credit => client.used = client.used.saturating_sub(amount),
             Direction::Charge => {
                 if !client.ready {
-                    client.since = now;
+                    client.age(now, patience);
                 }
                 if client.use_up(amount, quantum, levels) {
                     self.line_up(id);

@@ -43,7 +43,7 @@ fn an_unknown_name_is_told_what_there_is() {
         format!("{error}"),
         "there is no scheduler 'cfs'; there are propshare.wfq, propshare.round-robin, \
          propshare.stride, propshare.lottery, priority.strict, priority.multilevel, \
-         deadline.edf, deadline.cbs, fifo, order.scan, reserve.mclock"
+         deadline.edf, deadline.cbs, hierarchy, fifo, order.scan, reserve.mclock"
     );
 }
 

@@ -27,7 +27,7 @@ fn note(site: &mut Site<'_>, name: &str, place: Place, made: Made) -> Option<Arc
 
 /// A multiplexor's scheduler.
 pub(super) fn multiplexor(site: &mut Site<'_>, mux: &Multiplexor) -> Option<Arc<dyn Scheduler>> {
-    let made = vortex_assembly::multiplexor(mux, site.frequency);
+    let made = vortex_assembly::multiplexor(site.config, mux, site.frequency);
     note(site, &mux.tag, mux.place, made)
 }
 
@@ -50,6 +50,6 @@ pub(super) fn resource(
         let bytes = simulated.device.map_or(cycles, |device| device.rate.get() / 10);
         Pace { bytes: bytes.max(1), requests: cycles / each.get().max(1) }
     });
-    let made = vortex_assembly::resource(scheduler, site.frequency, pace);
+    let made = vortex_assembly::resource(site.config, scheduler, site.frequency, pace);
     note(site, &scheduler.resource, scheduler.place, made)
 }

@@ -82,13 +82,7 @@ impl Results {
 
 /// Builds the benchmark and runs everything.
 pub fn all(root: &Path) -> Result<Results, Failure> {
-    let mut build = Command::new("cargo");
-    build.args(["build", "--quiet", "--release", "--locked", "-p", "vortex-bench"]);
-    home::output(build.current_dir(root))?;
-    let target = home::target(root);
-    let bench = Bench { binary: target.join("release/vortex-bench"), folder: target.join("bench") };
-    fs::create_dir_all(&bench.folder)
-        .map_err(|error| Failure::Unwritable(bench.folder.clone(), error))?;
+    let bench = Bench::build(root)?;
     let lines = [
         ("local", "local", USUAL, LOCAL),
         ("local, the paper's shares", "local-paper", USUAL, LOCAL),
@@ -132,21 +126,47 @@ pub fn all(root: &Path) -> Result<Results, Failure> {
     })
 }
 
-struct Bench {
+/// The program that is measured.
+pub(super) struct Bench {
     binary: PathBuf,
     folder: PathBuf,
 }
 
 impl Bench {
+    /// Builds it.
+    pub fn build(root: &Path) -> Result<Self, Failure> {
+        let mut build = Command::new("cargo");
+        build.args(["build", "--quiet", "--release", "--locked", "-p", "vortex-bench"]);
+        home::output(build.current_dir(root))?;
+        let target = home::target(root);
+        let (binary, folder) = (target.join("release/vortex-bench"), target.join("bench"));
+        fs::create_dir_all(&folder).map_err(|error| Failure::Unwritable(folder.clone(), error))?;
+        Ok(Self { binary, folder })
+    }
+
+    /// Instructions for a request to the same core, with this policy at both schedulers.
+    pub fn policy(&self, policy: &str, activities: u32) -> Result<u64, Failure> {
+        Ok(self.difference(&["local", &activities.to_string()], Some(policy))?.0)
+    }
+
     /// Instructions for a request, in all and by group.
     fn scenario(
         &self,
         name: &str,
         activities: u32,
     ) -> Result<(u64, BTreeMap<&'static str, u64>), Failure> {
+        self.difference(&[name, &activities.to_string()], None)
+    }
+
+    /// What more of a request costs, in all and by group.
+    fn difference(
+        &self,
+        what: &[&str],
+        policy: Option<&str>,
+    ) -> Result<(u64, BTreeMap<&'static str, u64>), Failure> {
         let [few, many] = TURNS;
-        let (few_requests, few) = self.once(name, activities, few)?;
-        let (many_requests, many) = self.once(name, activities, many)?;
+        let (few_requests, few) = self.once(what, policy, few)?;
+        let (many_requests, many) = self.once(what, policy, many)?;
         let requests = many_requests.saturating_sub(few_requests).max(1);
         let differ = |group: &str, cost: u64| cost.saturating_sub(*few.get(group).unwrap_or(&0));
         let groups: BTreeMap<_, _> =
@@ -160,8 +180,8 @@ impl Bench {
     /// How many requests were served, and the instructions by group.
     fn once(
         &self,
-        name: &str,
-        activities: u32,
+        what: &[&str],
+        policy: Option<&str>,
         turns: u64,
     ) -> Result<(u64, BTreeMap<&'static str, u64>), Failure> {
         let out = self.folder.join("callgrind.out");
@@ -173,7 +193,9 @@ impl Bench {
             .arg("--toggle-collect=vortex_bench::measured*")
             .arg(file)
             .arg(&self.binary)
-            .args([name, &activities.to_string(), &turns.to_string()]);
+            .args(what)
+            .arg(turns.to_string())
+            .args(policy);
         let printed = home::output(&mut command)?;
         let requests = printed.trim().parse().map_err(|_| {
             Failure::Unexpected("vortex-bench should print a number of requests", printed.clone())

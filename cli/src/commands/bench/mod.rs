@@ -8,6 +8,7 @@ mod groups;
 mod kernel;
 mod measure;
 mod print;
+mod schedulers;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ pub fn run(arguments: &Bench) -> Result<ExitCode, Failure> {
         Measured::Kernel => return kernel::run(kernel::PROCESS, false, arguments.json),
         Measured::Memory => return kernel::run(kernel::MEMORY, false, arguments.json),
         Measured::Storage => return kernel::run(kernel::STORAGE, true, arguments.json),
+        Measured::Schedulers => return schedulers::run(arguments.json),
         Measured::Grid => {}
     }
     if !home::works("valgrind", &["--version"]) {

@@ -76,7 +76,7 @@ fn giving_back_before_the_end_gains_nothing() {
 #[test]
 fn levels_double_and_the_last_is_the_last() {
     let mut client =
-        Client { ready: false, level: 0, used: 0, since: Cycles::ZERO, tally: Tally::default() };
+        Client { ready: false, level: 0, used: 0, anew: Cycles::ZERO, tally: Tally::default() };
     let levels: Vec<u32> = (0..10)
         .map(|_| {
             client.use_up(100, 100, 3);
@@ -108,6 +108,30 @@ fn nobody_waits_for_ever() {
     }
     assert!(longest > 500, "it is below them: {longest}");
     assert!(longest <= 1_000 + 3 * 5 + 5, "bound 2: {longest}");
+}
+
+/// Bound 1: for ever, and not only until its first quantum is used up.
+#[test]
+fn who_always_uses_little_stays_on_the_first_level() {
+    let mut rig = rig(2, &[("quantum", "100"), ("patience", "10000")]);
+    for round in 0..1_000 {
+        rig.ready(1);
+        let mut others = 0;
+        while rig.next() != Some(1) {
+            rig.charge(0, 50);
+            rig.ready(0);
+            others += 1;
+        }
+        // 90 in 10,000.
+        rig.charge(1, 9);
+        // 0 is new now and then, and may have a quantum before 1.
+        assert!(others <= 3, "{round}: {others}");
+        for _ in 0..20 {
+            assert_eq!(rig.next(), Some(0));
+            rig.charge(0, 50);
+            rig.ready(0);
+        }
+    }
 }
 
 #[test]
