@@ -29,6 +29,8 @@ pub struct Description {
     pub(crate) flights: u32,
     /// Items of `epoll` that watch it.
     pub(crate) watched: u32,
+    /// By which numbers they do, if it is of signals.
+    pub(crate) watched_as: Vec<u64>,
     pub(crate) owner: Owner,
     /// Errors in writing a file on a disk that it knows of.
     pub(crate) failures: u32,
@@ -73,6 +75,10 @@ pub enum Object {
     Event,
     /// A set of `epoll`.
     Epoll,
+    /// A `timerfd`.
+    Timer,
+    /// A `signalfd`, with the signals that it takes.
+    Signals(u64),
     /// An object of the caller's own, with its tag.
     External(u64),
     /// An entry of `/proc`.
@@ -141,6 +147,7 @@ impl Root {
             users: 1,
             flights: 0,
             watched: 0,
+            watched_as: Vec::new(),
             owner,
             failures,
             listed: None,
@@ -205,6 +212,8 @@ impl Root {
             Body::Character(dev) => Object::Device(*dev),
             Body::Event(_) => Object::Event,
             Body::Epoll(_) => Object::Epoll,
+            Body::Timer(_) => Object::Timer,
+            Body::Signals(mask) => Object::Signals(*mask),
             Body::Unix(socket) => {
                 Object::Socket { buffered: socket.buffered(), listens: socket.listens() }
             }
@@ -229,6 +238,8 @@ impl Root {
         match &inode.body {
             Body::Event(_) => return Ok(b"anon_inode:[eventfd]".to_vec()),
             Body::Epoll(_) => return Ok(b"anon_inode:[eventpoll]".to_vec()),
+            Body::Timer(_) => return Ok(b"anon_inode:[timerfd]".to_vec()),
+            Body::Signals(_) => return Ok(b"anon_inode:[signalfd]".to_vec()),
             body if body.is_anonymous() => {
                 let kind = if matches!(body, Body::Fifo(_)) { "pipe" } else { "socket" };
                 return Ok(format!("{kind}:[{}]", inode.number).into_bytes());
@@ -280,8 +291,7 @@ impl Root {
         }
         self.count_writer(id, -1);
         if self.opens.get(id).is_some_and(|description| description.watched > 0) {
-            let node = self.opens.get(id).map(|description| description.node.clone());
-            node.iter().for_each(|node| self.unwatch_closed(id, node));
+            self.unwatch_closed(id);
         }
         let Some(description) = self.opens.remove(id) else { return };
         self.accounts.give(description.owner, Counted::Open);

@@ -47,7 +47,7 @@ impl Root {
                 Body::Character(Dev::NULL | Dev::ZERO | Dev::FULL) => 0,
                 Body::Directory(_) => simple(here, offset, whence, None)?,
                 Body::Character(dev) if dev.is_memory() => here,
-                Body::Event(_) | Body::Epoll(_) => here,
+                Body::Event(_) | Body::Epoll(_) | Body::Timer(_) | Body::Signals(_) => here,
                 Body::Block(_) => simple(here, offset, whence, self.disk(id)?.map(|(_, end)| end))?,
                 _ => return Err(Errno::ESPIPE),
             },

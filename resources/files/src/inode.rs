@@ -12,6 +12,7 @@ use crate::mounted::{Cached, Change, State};
 use crate::pipe::Pipe;
 use crate::slab::Key;
 use crate::socket::Socket;
+use crate::timer::Timer;
 use crate::{Dev, Owner, Time};
 
 /// An object of the tree, named by [`InodeId`]: file, directory, link, device, FIFO, or
@@ -58,6 +59,9 @@ pub(crate) enum Body {
     Unix(Box<Socket>),
     Event(Event),
     Epoll(Box<Epoll>),
+    Timer(Timer),
+    /// A `signalfd`, with the signals that it takes.
+    Signals(u64),
     External {
         tag: u64,
         kind: u32,
@@ -75,7 +79,7 @@ impl Body {
             Self::Character(_) => abi::S_IFCHR,
             Self::Block(_) => abi::S_IFBLK,
             Self::Socket | Self::Unix(_) => abi::S_IFSOCK,
-            Self::Event(_) | Self::Epoll(_) => 0,
+            Self::Event(_) | Self::Epoll(_) | Self::Timer(_) | Self::Signals(_) => 0,
             Self::External { kind, .. } => *kind,
         }
     }
@@ -83,7 +87,12 @@ impl Body {
     /// Whether it is one that never has a name; Linux shows it as if it had one.
     pub fn is_anonymous(&self) -> bool {
         match self {
-            Self::Event(_) | Self::Epoll(_) | Self::Unix(_) | Self::External { .. } => true,
+            Self::Event(_)
+            | Self::Epoll(_)
+            | Self::Timer(_)
+            | Self::Signals(_)
+            | Self::Unix(_)
+            | Self::External { .. } => true,
             Self::Fifo(pipe) => pipe.anonymous,
             _ => false,
         }

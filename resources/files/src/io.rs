@@ -97,6 +97,8 @@ impl Root {
                 Body::Unix(_) => self.read_socket(id, sink, effects),
                 Body::Fifo(_) | Body::Event(_) => self.read_stream(id, inode, sink, effects),
                 Body::Block(dev) => self.move_disk(id, *dev, offset),
+                Body::Signals(mask) => Ok(Outcome::Signals(*mask)),
+                Body::Timer(_) => self.read_timer(caller, id, sink, effects),
                 Body::Link(_) | Body::Socket | Body::Epoll(_) => Err(Errno::EINVAL),
             },
             Node::Proc(path) => self.read_proc(caller, id, &path, offset, sink),
@@ -132,7 +134,11 @@ impl Root {
                 Body::Fifo(_) => self.write_pipe(caller, id, inode, source, effects),
                 Body::Event(_) => self.write_event(id, inode, source, effects),
                 Body::Block(dev) => self.move_disk(id, *dev, offset),
-                Body::Link(_) | Body::Socket | Body::Epoll(_) => Err(Errno::EINVAL),
+                Body::Signals(_)
+                | Body::Link(_)
+                | Body::Socket
+                | Body::Epoll(_)
+                | Body::Timer(_) => Err(Errno::EINVAL),
             },
             Node::Proc(path) => write_proc(caller, &path, source),
         }
@@ -149,6 +155,8 @@ impl Root {
             Body::Fifo(_)
             | Body::Event(_)
             | Body::Epoll(_)
+            | Body::Timer(_)
+            | Body::Signals(_)
             | Body::Unix(_)
             | Body::External { .. } => Err(Errno::ESPIPE),
             Body::Character(dev) if !dev.is_memory() => Err(Errno::ESPIPE),

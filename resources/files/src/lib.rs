@@ -71,6 +71,7 @@ mod socket;
 mod stat;
 mod table;
 mod time;
+mod timer;
 mod wait;
 mod walk;
 mod walks;
@@ -81,7 +82,7 @@ pub use contents::{Overlay, Sought};
 pub use description::{Description, Object, OpenId};
 pub use dev::Dev;
 pub use encode::{STAT_SIZE, STATFS_SIZE, STATX_SIZE};
-pub use epoll::{Collected, DEVICES, Look, Outside, Watched};
+pub use epoll::{Collected, DEVICES, Look, Outside, SIGNALS, Watched};
 pub use inode::{Inode, InodeId};
 pub use io::Random;
 pub use load::LoadError;
@@ -104,8 +105,9 @@ pub use socket::{Accepted, Credentials, Got, OPTION_MOST, Received, Receiving, S
 pub use stat::{Attributes, FileSystem};
 pub use table::{Table, USUAL_LIMIT};
 pub use time::{Stamp, Time};
+pub use timer::Setting;
 pub use vortex_abi::Errno;
-pub use wait::{Effects, Outcome, Side, WaitKey};
+pub use wait::{Arm, Effects, Outcome, Side, WaitKey};
 pub use walks::Walks;
 
 #[cfg(test)]

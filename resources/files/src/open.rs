@@ -214,6 +214,8 @@ impl Root {
                 | Body::Unix(_)
                 | Body::Event(_)
                 | Body::Epoll(_)
+                | Body::Timer(_)
+                | Body::Signals(_)
                 | Body::External { .. } => Err(Errno::ENXIO),
                 _ => Ok(()),
             },
@@ -379,6 +381,46 @@ impl Root {
         }
         let event = Event::new(count, flags & abi::EFD_SEMAPHORE != 0);
         self.open_anonymous(Body::Event(event), flags & abi::EFD_NONBLOCK, owner, now)
+    }
+
+    /// `signalfd4`, without making a descriptor: of these signals.
+    ///
+    /// # Errors
+    /// `EINVAL` for unknown flags; `ENFILE`.
+    pub fn signals(
+        &mut self,
+        mask: u64,
+        flags: u32,
+        owner: Owner,
+        now: Time,
+    ) -> Result<OpenId, Errno> {
+        if flags & !(abi::O_CLOEXEC | abi::O_NONBLOCK) != 0 {
+            return Err(Errno::EINVAL);
+        }
+        self.open_anonymous(Body::Signals(mask), flags & abi::O_NONBLOCK, owner, now)
+    }
+
+    /// From now on it takes these signals.
+    ///
+    /// # Errors
+    /// `EINVAL`: it is no `signalfd`.
+    pub fn set_signals(&mut self, open: OpenId, mask: u64) -> Result<(), Errno> {
+        let Node::Inode(id) = *self.usable(open)?.1 else { return Err(Errno::EINVAL) };
+        match &mut self.inode_mut(id)?.body {
+            Body::Signals(its) => {
+                *its = mask;
+                Ok(())
+            }
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Whether an open file is not to wait.
+    ///
+    /// # Errors
+    /// `EBADF` where there is none.
+    pub fn is_nonblocking(&self, open: OpenId) -> Result<bool, Errno> {
+        Ok(self.description(open)?.is_nonblocking())
     }
 
     /// `memfd_create`: a file without a name, which nothing gives one. What it is called is for

@@ -22,6 +22,8 @@ pub struct Polled {
     pub device: Option<Dev>,
     /// An object of the caller's own that it has to ask instead.
     pub external: Option<u64>,
+    /// Signals for which it has to look itself.
+    pub signals: Option<u64>,
 }
 
 const READABLE: u32 = abi::POLLIN | abi::POLLRDNORM;
@@ -49,11 +51,18 @@ impl Root {
             // Some of these may not be so any more: who can, asks them ([`Root::poll_some`]).
             Body::Epoll(set) if set.may_be_ready() => READABLE,
             Body::Epoll(_) => 0,
+            Body::Timer(timer) if timer.is_readable() => abi::POLLIN,
+            Body::Timer(_) => 0,
             Body::Character(dev) if !dev.is_memory() => {
                 return Polled { device: Some(*dev), ..Polled::default() };
             }
+            Body::Signals(mask) => {
+                return Polled { signals: Some(*mask), ..Polled::default() };
+            }
             Body::External { tag, .. } => {
-                return Polled { external: Some(*tag), ..Polled::default() };
+                let key = |side| Some(WaitKey { object: inode.number, side });
+                let waits = [key(Side::Readable), key(Side::Writable), None];
+                return Polled { external: Some(*tag), waits, ..Polled::default() };
             }
             _ => return plain(events),
         };
@@ -64,7 +73,7 @@ impl Root {
             if description.writes() { key(Side::Writable) } else { None },
             other,
         ];
-        Polled { ready: ready & (events | ALWAYS), waits, device: None, external: None }
+        Polled { ready: ready & (events | ALWAYS), waits, ..Polled::default() }
     }
 }
 

@@ -38,13 +38,23 @@ pub struct WaitKey {
 pub struct Effects {
     wakes: Vec<WaitKey>,
     released: Vec<u64>,
+    arms: Vec<Arm>,
+}
+
+/// A time of which who keeps time is to tell, in nanoseconds of the time of day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arm {
+    /// Whose it is.
+    pub timer: u64,
+    /// When.
+    pub at: u64,
 }
 
 impl Effects {
     /// Nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { wakes: Vec::new(), released: Vec::new() }
+        Self { wakes: Vec::new(), released: Vec::new(), arms: Vec::new() }
     }
 
     /// Conditions that may now hold.
@@ -57,6 +67,20 @@ impl Effects {
     #[must_use]
     pub fn released(&self) -> &[u64] {
         &self.released
+    }
+
+    /// The next time of which is to be told; they are not forgotten with the rest.
+    pub fn take_arm(&mut self) -> Option<Arm> {
+        self.arms.pop()
+    }
+
+    /// It cannot be told of now: it is to be tried again.
+    pub fn arm_later(&mut self, arm: Arm) {
+        self.arms.push(arm);
+    }
+
+    pub(crate) fn arm(&mut self, arm: Arm) {
+        self.arms.push(arm);
     }
 
     /// Forgets all, to be used again.
@@ -100,6 +124,8 @@ pub enum Outcome {
     },
     /// The object is the caller's own, with this tag.
     External(u64),
+    /// Signals are read, of these.
+    Signals(u64),
     /// Nothing yet, for it is more than is done at once: call again.
     More,
 }

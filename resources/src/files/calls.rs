@@ -113,6 +113,16 @@ impl FileSystem {
                 | Files::Eventfd { .. }
                 | Files::Eventfd2 { .. }
                 | Files::MemfdCreate { .. } => self.descriptor(call, cx),
+                Files::EpollCreate { .. }
+                | Files::EpollCreate1 { .. }
+                | Files::EpollCtl { .. }
+                | Files::EpollWait { .. }
+                | Files::EpollPwait { .. }
+                | Files::EpollPwait2 { .. } => self.watching(call, cx),
+                Files::Signalfd { .. } | Files::Signalfd4 { .. } => self.signal_file(call, cx),
+                Files::TimerfdCreate { .. }
+                | Files::TimerfdSettime { .. }
+                | Files::TimerfdGettime { .. } => self.timing(call, cx),
                 Files::Socket { .. }
                 | Files::Socketpair { .. }
                 | Files::Connect { .. }

@@ -119,6 +119,7 @@ impl FileSystem {
             }
             vortex_files::Outcome::Disk { .. }
             | vortex_files::Outcome::External(_)
+            | vortex_files::Outcome::Signals(_)
             | vortex_files::Outcome::More => {
                 return Err(Errno::EINVAL);
             }

@@ -4,13 +4,14 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use vortex_abi::Errno;
-use vortex_abi::linux::general::{POLLIN, POLLOUT};
-use vortex_files::WaitKey;
+use vortex_abi::linux::general::POLLIN;
+use vortex_files::{Object, WaitKey};
 use vortex_units::Nanos;
 
 use super::calls::{Cx, Result};
 use super::request::FileCall;
 use super::resource::{Done, FileSystem};
+use super::signals;
 use super::streams::CONSOLE;
 
 /// Descriptors that are looked at in one run.
@@ -126,17 +127,24 @@ impl FileSystem {
     ) -> u32 {
         const POLLNVAL: u32 = 0x20;
         let Ok(open) = self.open_of(call, vortex_abi::Fd(number)) else { return POLLNVAL };
-        let polled = self.root.poll(open, events);
+        let polled = match self.root.object(open) {
+            Ok(Object::Epoll) => self.poll_set(call, open, events),
+            _ => self.root.poll(open, events),
+        };
         keys.extend(polled.waits.into_iter().flatten());
         if polled.device.is_some() {
             if events & POLLIN != 0 {
                 keys.push(CONSOLE);
             }
-            let readable = if self.terminal.is_readable() { POLLIN } else { 0 };
-            return (readable | POLLOUT) & events;
+            return self.terminal.ready(events);
+        }
+        if let Some(mask) = polled.signals {
+            keys.push(signals::key(call.thread.process.pid));
+            let waits = signals::waiting(&call.thread, mask);
+            return if waits { POLLIN & events } else { 0 };
         }
         if let Some(tag) = polled.external {
-            return self.network_poll(tag, events, keys);
+            return self.network.ready(tag, events);
         }
         polled.ready
     }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::cell::RefCell;
 
 use vortex_abi as abi;
-use vortex_files::{Climb, Dev, OpenId, Table, WINDOW, Walks};
+use vortex_files::{Arm, Climb, Dev, OpenId, Table, WINDOW, Walks};
 use vortex_memory::Order;
 use vortex_units::{ActivityId, Bytes, Cycles};
 
@@ -189,6 +189,10 @@ pub enum FileRequest {
     Cancel(Pid),
     /// A wait's time is over.
     Timeout(Pid, u64),
+    /// A timer's time has come.
+    Timer(Arm),
+    /// A signal was sent to a process that reads signals.
+    Signalled(Pid),
     /// Something was typed at the console.
     Input,
     /// Contents of files that were removed are still to be freed.
@@ -223,6 +227,8 @@ impl FileRequest {
             Self::Map { .. } => "map",
             Self::Cancel(_) => "cancel",
             Self::Timeout(..) => "timeout",
+            Self::Timer(_) => "timer",
+            Self::Signalled(_) => "signalled",
             Self::Input => "input",
             Self::Reap => "reap",
             Self::GiveBack(_) => "give back",

@@ -18,6 +18,7 @@ use super::images::Images;
 use super::locks::LockWaits;
 use super::proc::ProcView;
 use super::request::{FileCall, FileRequest, FilesId};
+use super::sockets::Network;
 use super::tables::Files;
 use super::terminal::Terminal;
 use super::waits::Waits;
@@ -35,6 +36,8 @@ pub struct FileSystem {
     pub(super) waits: Waits,
     pub(super) effects: Effects,
     pub(super) terminal: Terminal,
+    /// What sockets of other families are asked of.
+    pub(super) network: Network,
     /// Who waits for whose lock.
     pub(super) lock_waits: LockWaits,
     pub(super) system: Arc<System>,
@@ -48,6 +51,8 @@ pub struct FileSystem {
     reaping: bool,
     /// For what there are still some to be woken, of those whose waits are not after one.
     pub(super) waking: VecDeque<(WaitKey, u64)>,
+    /// What has changed of what sets watch, and from which watch on these are to be told.
+    pub(super) spreading: VecDeque<(WaitKey, u64)>,
     /// A request is on its way that wakes them.
     pub(super) wakes: bool,
     /// A request is on its way that forgets what waits were for that are over.
@@ -217,6 +222,14 @@ impl Resource<Mail> for FileSystem {
                 self.waits.expire(*tid, *number, cx);
                 Outcome::Done
             }
+            FileRequest::Signalled(pid) => {
+                self.wake_for(super::signals::key(*pid));
+                Outcome::Done
+            }
+            FileRequest::Timer(arm) => {
+                self.timer_fired(*arm, cx);
+                Outcome::Done
+            }
             FileRequest::Input => {
                 if self.input(cx) {
                     Outcome::Continue(At::beginning())
@@ -268,6 +281,7 @@ impl FileSystem {
             waits: Waits::default(),
             effects: Effects::new(),
             terminal: Terminal::default(),
+            network: Network,
             lock_waits: LockWaits::default(),
             system,
             shared: BTreeMap::new(),
@@ -276,6 +290,7 @@ impl FileSystem {
             last: 0,
             reaping: false,
             waking: VecDeque::new(),
+            spreading: VecDeque::new(),
             wakes: false,
             disk_waits: BTreeMap::new(),
             disk_number: 0,
@@ -307,6 +322,7 @@ impl FileSystem {
             self.ends = false;
             self.system.have_unmounted();
         }
+        self.keep_time(cx);
         self.wake_all(cx);
         if self.waits.has_over() && !self.forgets {
             self.forget(cx);

@@ -136,6 +136,7 @@ impl FileSystem {
                 self.read_disk(call, &Wish { open, dev, operand, moves, at, left })
             }
             Moved::External(tag) => self.network_call(call, open, tag, cx),
+            Moved::Signals(mask) => self.read_signals(call, open, operand, mask),
             Moved::More => Ok(Done::More),
         }
     }
@@ -219,7 +220,7 @@ impl FileSystem {
                 return self.write_disk(call, &Wish { open, dev, operand, moves, at, left });
             }
             Ok(Moved::External(tag)) => return self.network_call(call, open, tag, cx),
-            Ok(Moved::More) => return Err(Errno::EINVAL),
+            Ok(Moved::More | Moved::Signals(_)) => return Err(Errno::EINVAL),
             Err(error) => {
                 if error == Errno::EPIPE && self.root.raises_pipe(open) {
                     call.thread.raise(Signal::PIPE);

@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use vortex_abi::linux::general::{ECHO, ICANON, ICRNL, ISIG, ONLCR, OPOST};
+use vortex_abi::linux::general::{ECHO, ICANON, ICRNL, ISIG, ONLCR, OPOST, POLLIN, POLLOUT};
 
 /// Bytes of input kept for a reader.
 const MOST: usize = 4096;
@@ -68,6 +68,12 @@ impl Terminal {
     /// Whether a reader would get something.
     pub fn is_readable(&self) -> bool {
         self.ended || !self.ready.is_empty()
+    }
+
+    /// Which of these events there are.
+    pub fn ready(&self, events: u32) -> u32 {
+        let readable = if self.is_readable() { POLLIN } else { 0 };
+        (readable | POLLOUT) & events
     }
 
     /// Takes what was typed; true if it asks for an interrupt signal.

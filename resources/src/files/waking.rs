@@ -106,6 +106,14 @@ impl FileSystem {
     pub(super) fn wake_all(&mut self, cx: &mut Cx<'_>) {
         self.note_wakes();
         for _ in 0..SLICE {
+            if let Some((key, from)) = self.spreading.pop_front() {
+                let next = self.root.spread(key, from, WATCHES, &mut self.effects);
+                if let Some(next) = next {
+                    self.spreading.push_front((key, next));
+                }
+                self.note_wakes();
+                continue;
+            }
             let Some(&(key, last)) = self.waking.front() else { return };
             match self.waits.first(key, last) {
                 Looked::Waits(tid) => self.wake(tid, cx),
@@ -114,7 +122,8 @@ impl FileSystem {
             }
             self.note_wakes();
         }
-        if !self.waking.is_empty()
+        let more = !self.waking.is_empty() || !self.spreading.is_empty();
+        if more
             && !self.wakes
             && let Some(own) = self.own()
         {
@@ -130,6 +139,9 @@ impl FileSystem {
             if !known && self.waits.has(key) {
                 self.waking.push_back((key, last));
             }
+            if self.root.is_watched(key.object) {
+                self.spreading.push_back((key, 0));
+            }
         }
         self.effects.clear();
     }
@@ -137,6 +149,9 @@ impl FileSystem {
     /// Something that is no effect of a call has changed.
     pub(super) fn wake_for(&mut self, key: WaitKey) {
         self.waking.push_back((key, self.waits.last()));
+        if self.root.is_watched(key.object) {
+            self.spreading.push_back((key, 0));
+        }
     }
 
     /// Ends a thread's wait, for what it waited for may be there: its call goes on, here or by
@@ -177,3 +192,5 @@ impl FileSystem {
 
 /// Threads that are woken in one run: each is an answer or a kept request to be delivered.
 const SLICE: usize = 6;
+/// Watches of sets that are told of a change at once.
+const WATCHES: usize = 8;

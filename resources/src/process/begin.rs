@@ -204,6 +204,7 @@ impl Processes {
             nice: AtomicI32::new(0),
             began: Cycles::ZERO,
             operates: AtomicBool::new(false),
+            reads_signals: AtomicBool::new(false),
             running: Mutex::new(None),
             personality: AtomicU32::new(0),
             bill: Charged::there(activity, ObjectKind::Process, PROCESS),

@@ -26,10 +26,13 @@ pub(super) fn interruption(number: u64, timeout: u64, limited: bool) -> Interrup
     const PPOLL: u64 = 271;
     const SELECT: u64 = 23;
     const PSELECT6: u64 = 270;
+    const EPOLL_WAIT: u64 = 232;
+    const EPOLL_PWAIT: u64 = 281;
+    const EPOLL_PWAIT2: u64 = 441;
     // What it has begun goes on, and is not begun again.
     const LIO_LISTIO: u64 = 22027;
     match number {
-        LIO_LISTIO => Interrupted::Eintr,
+        LIO_LISTIO | EPOLL_WAIT | EPOLL_PWAIT | EPOLL_PWAIT2 => Interrupted::Eintr,
         // At a socket for which a time is set.
         0 | 1 | 19 | 20 | 42..=47 | 288 | 299 | 307 if limited => Interrupted::Eintr,
         NANOSLEEP | CLOCK_NANOSLEEP | POLL => Interrupted::RestartUnlessHandler,

@@ -13,6 +13,7 @@ use super::request::{Extra, ProcessCall, ProcessRequest, Scan};
 use super::resource::{Cx, Next, Processes, reply};
 use super::signals::{Ended, Info, Signal, SignalSet};
 use super::subactivities::resume;
+use crate::files::FileRequest;
 
 /// Processes that are signalled in one run.
 pub(super) const SLICE: usize = 1;
@@ -189,6 +190,13 @@ impl Processes {
             Some(thread) => thread.pending.lock().add(info)?,
             None => process.pending.lock().add(info)?,
         };
+        if process.reads_signals.load(Ordering::SeqCst)
+            && let Some(ports) = self.system.ports.get()
+        {
+            // What cannot be told now is seen when it is looked for, or with the next.
+            let told = FileRequest::Signalled(process.pid);
+            let _ = cx.send(ports.files, Labels::NONE, told);
+        }
         if takes(&taker) {
             let taker = taker.clone();
             self.interrupt(&taker, cx);

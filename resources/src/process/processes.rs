@@ -87,6 +87,9 @@ pub struct Process {
     pub began: Cycles,
     /// It has made calls to AIOR, which is to be told of its end.
     pub operates: AtomicBool,
+    /// It reads signals, or waits for those that it could read: the file resource is told of all
+    /// that are sent to it.
+    pub reads_signals: AtomicBool,
     /// The file that it runs, which nobody may write meanwhile.
     pub running: Mutex<Option<Arc<()>>>,
     /// What it takes of the kernel's memory.

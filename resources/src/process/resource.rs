@@ -49,7 +49,7 @@ pub(super) type Cx<'a> = Context<'a, Mail>;
 impl Resource<Mail> for Processes {
     type Request = ProcessRequest;
     type Reply = Answer;
-    const FAN_OUT: u32 = 10;
+    const FAN_OUT: u32 = 11;
 
     fn handle(&mut self, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
         match request {

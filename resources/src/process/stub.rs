@@ -168,8 +168,17 @@ fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
             None => prepare_or_without(thread, call.operands(), goes_without(thread))?,
         },
     };
-    if let abi::Files::Ppoll { mask: Some(_), .. } = call {
-        swap_mask(thread, &operands, 2)?;
+    match call {
+        abi::Files::Ppoll { mask: Some(_), .. } => swap_mask(thread, &operands, 2)?,
+        abi::Files::EpollPwait { mask: Some(_), size, .. }
+        | abi::Files::EpollPwait2 { mask: Some(_), size, .. } => {
+            if size != 8 {
+                return Err(Unready::Error(Errno::EINVAL));
+            }
+            let place = if let abi::Files::EpollPwait { .. } = call { 1 } else { 2 };
+            swap_mask(thread, &operands, place)?;
+        }
+        _ => {}
     }
     let mut call = FileCall::new(call, operands, thread.state.clone(), thread.process().files);
     call.deadline = thread.deadline;

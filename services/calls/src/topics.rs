@@ -5,6 +5,7 @@ mod clocks;
 mod clocktimers;
 mod descriptors;
 mod devices;
+mod epolls;
 mod exec;
 mod faults;
 mod files;
@@ -22,12 +23,14 @@ mod processes;
 mod procfs;
 mod restarts;
 mod selects;
+mod signalfds;
 mod signals;
 mod sockets;
 mod stops;
 mod subactivities;
 mod system;
 mod threads;
+mod timerfds;
 mod timers;
 mod vectors;
 mod waiting;
@@ -45,6 +48,9 @@ pub fn all() -> impl Iterator<Item = &'static Test> {
         selects::TESTS,
         locks::TESTS,
         sockets::TESTS,
+        epolls::TESTS,
+        timerfds::TESTS,
+        signalfds::TESTS,
         processes::TESTS,
         waiting::TESTS,
         threads::TESTS,

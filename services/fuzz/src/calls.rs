@@ -1,8 +1,8 @@
 //! The calls that a child may make, and what of their arguments is tamed.
 //!
 //! Left out is whatever could reach beyond the child: signals to others, names (all calls
-//! that take a path), processes, tracing, the system's clock, name, mounts, modules, keys
-//! and sockets, priorities, and what would end or stop the child at once.
+//! that take a path), processes, tracing, the system's clock, name, mounts, modules, keys,
+//! sockets but those within the child, priorities, and what would end or stop it at once.
 
 /// Their numbers.
 #[rustfmt::skip]
@@ -25,6 +25,12 @@ pub const CALLS: &[i64] = &[
     libc::SYS_epoll_pwait, libc::SYS_eventfd2, libc::SYS_preadv, libc::SYS_pwritev,
     libc::SYS_getrandom, libc::SYS_getcpu, libc::SYS_rt_sigtimedwait, libc::SYS_setresuid,
     libc::SYS_getresuid, libc::SYS_getgroups, libc::SYS_setgroups, libc::SYS_sched_getparam,
+    libc::SYS_socket, libc::SYS_socketpair, libc::SYS_sendto, libc::SYS_recvfrom,
+    libc::SYS_sendmsg, libc::SYS_recvmsg, libc::SYS_sendmmsg, libc::SYS_recvmmsg,
+    libc::SYS_shutdown, libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4,
+    libc::SYS_getsockname, libc::SYS_getpeername, libc::SYS_setsockopt, libc::SYS_getsockopt,
+    libc::SYS_epoll_wait, libc::SYS_epoll_pwait2, libc::SYS_timerfd_create,
+    libc::SYS_timerfd_settime, libc::SYS_timerfd_gettime, libc::SYS_signalfd4,
     libc::SYS_sched_setparam, libc::SYS_sched_setscheduler, libc::SYS_sched_rr_get_interval, 600,
     1000,
 ];
@@ -55,7 +61,22 @@ pub fn tame(call: i64, arguments: &mut [usize; 6], memory: usize) {
         libc::SYS_ppoll => arguments[2] = memory + 4096 - 8,
         libc::SYS_rt_sigtimedwait => arguments[2] = memory + 4096 - 8,
         libc::SYS_select => arguments[4] = memory + 4096 - 8,
-        libc::SYS_epoll_pwait => arguments[3] &= 7,
+        libc::SYS_epoll_pwait | libc::SYS_epoll_wait => arguments[3] &= 7,
+        libc::SYS_epoll_pwait2 => arguments[3] = memory + 4096 - 8,
+        // Within the child, and never waiting.
+        libc::SYS_socket | libc::SYS_socketpair => {
+            arguments[0] = libc::AF_UNIX as usize;
+            arguments[1] = [1, 2, 5][arguments[1] % 3] | libc::SOCK_NONBLOCK as usize;
+        }
+        libc::SYS_sendto => {
+            arguments[3] |= libc::MSG_DONTWAIT as usize;
+            arguments[4] = 0;
+        }
+        libc::SYS_recvfrom | libc::SYS_sendmmsg | libc::SYS_recvmmsg => {
+            arguments[3] |= libc::MSG_DONTWAIT as usize;
+        }
+        libc::SYS_sendmsg | libc::SYS_recvmsg => arguments[2] |= libc::MSG_DONTWAIT as usize,
+        libc::SYS_setsockopt => arguments[1] = libc::SOL_SOCKET as usize,
         // No waiting: FUTEX_WAKE and what follows it up to FUTEX_CMP_REQUEUE.
         libc::SYS_futex => arguments[1] = 1 + arguments[1] % 4 + (arguments[1] & 128),
         _ => {}

@@ -8,6 +8,7 @@
 pub mod activity;
 pub mod args;
 pub mod errno;
+pub mod event;
 pub mod fd;
 pub mod file;
 pub mod futex;

@@ -128,7 +128,10 @@ impl Root {
         let ready = match (polled.device, polled.external) {
             (Some(dev), _) => look(Outside::Device(dev), events),
             (_, Some(tag)) => look(Outside::External(tag), events),
-            _ => polled.ready,
+            _ => match polled.signals {
+                Some(mask) => look(Outside::Signals(mask), events),
+                None => polled.ready,
+            },
         };
         let object = polled.waits.get(2).copied().flatten().map(|key| key.object);
         if let Some(object) = object.filter(|object| other != Some(*object)) {

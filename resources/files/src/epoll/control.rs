@@ -11,8 +11,16 @@ use crate::root::Root;
 use crate::wait::Side;
 use crate::{Dev, Effects, Errno, Owner};
 
-/// What is watched: a descriptor's number, and what it refers to.
-pub type Watched = (Fd, OpenId);
+/// What is watched.
+#[derive(Clone, Copy, Debug)]
+pub struct Watched {
+    /// The descriptor's number.
+    pub fd: Fd,
+    /// What it refers to.
+    pub open: OpenId,
+    /// By which number the caller's signals are waited for.
+    pub signals: u64,
+}
 
 /// What may be said of an item that is told alone.
 const EXCLUSIVE: u32 = abi::EPOLLIN
@@ -32,7 +40,7 @@ impl Root {
         &mut self,
         (owner, set): (Owner, OpenId),
         operation: u32,
-        (fd, open): Watched,
+        Watched { fd, open, signals }: Watched,
         event: Option<(u32, u64)>,
         look: &Look,
         effects: &mut Effects,
@@ -69,7 +77,7 @@ impl Root {
             (abi::EPOLL_CTL_ADD, Some(_)) => Err(Errno::EEXIST),
             (abi::EPOLL_CTL_ADD, None) => {
                 let event = event.ok_or(Errno::EFAULT)?;
-                self.add_item(owner, id, key, &node, event)?;
+                self.add_item(owner, id, key, (&node, signals), event)?;
                 self.look_at_item(id, key, look, effects);
                 Ok(())
             }
@@ -102,6 +110,8 @@ impl Root {
                 | Body::Event(_)
                 | Body::Unix(_)
                 | Body::Epoll(_)
+                | Body::Timer(_)
+                | Body::Signals(_)
                 | Body::External { .. },
             ) => true,
             _ => false,
@@ -113,10 +123,10 @@ impl Root {
         owner: Owner,
         set: InodeId,
         key: ItemKey,
-        node: &Node,
+        (node, signals): (&Node, u64),
         (events, data): (u32, u64),
     ) -> Result<(), Errno> {
-        let object = self.watched_object(node).ok_or(Errno::EPERM)?;
+        let object = self.watched_object(node, signals).ok_or(Errno::EPERM)?;
         let watches = self.watches.all.range((object, 0)..=(object, u64::MAX));
         if object != super::DEVICES && watches.count() >= WATCHES {
             return Err(Errno::ENOSPC);
@@ -140,6 +150,10 @@ impl Root {
         epoll.items.insert(key, item);
         self.watches.all.insert((object, number), Watch { set, key });
         let description = self.description_mut(OpenId::from_bits(key.1))?;
+        let known = description.watched_as.contains(&object);
+        if (super::SIGNALS..super::DEVICES).contains(&object) && !known {
+            description.watched_as.push(object);
+        }
         description.watched = description.watched.saturating_add(1);
         Ok(())
     }

@@ -16,6 +16,7 @@ mod control;
 mod spread;
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 
 pub use self::collect::Collected;
@@ -28,12 +29,15 @@ use crate::{Dev, Errno, Owner, Time};
 
 /// What an item costs.
 pub(crate) const ITEM_COST: u64 = 320;
-/// Sets within sets, at most.
-const NESTED: usize = 5;
+/// Sets one above another over a set, at most.
+const NESTED: usize = 4;
 /// Watches of one object, at most: one that ends takes them away at once.
 const WATCHES: usize = 512;
 /// The number of what all devices are waited for by.
 pub const DEVICES: u64 = u64::MAX;
+
+/// From here on are the numbers by which processes' signals are waited for.
+pub const SIGNALS: u64 = 1 << 63;
 
 /// What is said of an item beside what it waits for.
 const PRIVATE: u32 = abi::EPOLLWAKEUP | abi::EPOLLONESHOT | abi::EPOLLET | abi::EPOLLEXCLUSIVE;
@@ -118,6 +122,8 @@ pub enum Outside {
     Device(Dev),
     /// An object of the caller's own.
     External(u64),
+    /// The caller's signals, of these.
+    Signals(u64),
 }
 
 /// Says which of these events there are, of something outside.
@@ -157,14 +163,19 @@ impl Root {
     }
 
     /// An open file that is watched is closed: no set has it any more.
-    pub(crate) fn unwatch_closed(&mut self, open: OpenId, node: &Node) {
-        let Some(object) = self.watched_object(node) else { return };
+    pub(crate) fn unwatch_closed(&mut self, open: OpenId) {
+        let Some(description) = self.opens.get_mut(open) else { return };
+        let mut objects = core::mem::take(&mut description.watched_as);
+        let node = description.node.clone();
+        objects.extend(self.watched_object(&node, SIGNALS));
         let bits = open.to_bits();
-        let watches = self.watches.all.range((object, 0)..=(object, u64::MAX));
-        let found: alloc::vec::Vec<Watch> =
-            watches.map(|(_, watch)| *watch).filter(|watch| watch.key.1 == bits).collect();
-        for watch in found {
-            self.remove_item(watch.set, watch.key);
+        for object in objects {
+            let watches = self.watches.all.range((object, 0)..=(object, u64::MAX));
+            let watches = watches.map(|(_, watch)| *watch);
+            let found: Vec<Watch> = watches.filter(|watch| watch.key.1 == bits).collect();
+            for watch in found {
+                self.remove_item(watch.set, watch.key);
+            }
         }
     }
 
@@ -204,11 +215,12 @@ impl Root {
     }
 
     /// By which number an object is waited for.
-    fn watched_object(&self, node: &Node) -> Option<u64> {
+    fn watched_object(&self, node: &Node, signals: u64) -> Option<u64> {
         let Node::Inode(id) = node else { return None };
         let inode = self.inodes.get(*id)?;
         match &inode.body {
             Body::Character(dev) if !dev.is_memory() => Some(DEVICES),
+            Body::Signals(_) => Some(signals),
             _ => Some(inode.number),
         }
     }

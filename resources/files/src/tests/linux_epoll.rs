@@ -17,8 +17,6 @@ use crate::{Errno, Fd, OpenId, Sending};
 
 /// The descriptors: a counter, a pipe's ends, of two pairs of sockets the ends, and two sets.
 const COUNTER: usize = 0;
-const READER: usize = 1;
-const WRITER: usize = 2;
 const FIRST_SOCKET: usize = 3;
 const SETS: usize = 7;
 /// A set of the others: in which order these are told when one change makes several ready is
@@ -266,7 +264,8 @@ impl Ours {
                 Ok(Reply::Done(Ok(0)))
             }
             Op::Control(set, operation, which, events) => {
-                let ((_, set), target) = (self.get(set)?, self.get(which)?);
+                let ((_, set), (fd, open)) = (self.get(set)?, self.get(which)?);
+                let target = crate::Watched { fd, open, signals: 0 };
                 if !(1..=3).contains(&operation) {
                     return Err(Errno::EINVAL);
                 }

@@ -32,6 +32,7 @@ mod ops;
 mod pipes;
 mod proc;
 mod readiness;
+mod sockets;
 
 pub(crate) const OWNER: Owner = Owner::new(7);
 pub(crate) const LIMIT: Bytes = Bytes::new(64 << 20);

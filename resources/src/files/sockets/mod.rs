@@ -11,6 +11,7 @@ mod options;
 mod receive;
 mod send;
 
+pub(super) use self::network::Network;
 use vortex_abi::linux::general::O_CLOEXEC;
 use vortex_abi::{Errno, Files};
 use vortex_files::{Fd, Object, OpenId};

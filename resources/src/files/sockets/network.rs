@@ -8,7 +8,7 @@
 //! there is no such family.
 
 use vortex_abi::Errno;
-use vortex_files::{OpenId, WaitKey};
+use vortex_files::OpenId;
 
 use super::super::calls::{Cx, Result};
 use super::super::request::FileCall;
@@ -35,14 +35,16 @@ impl FileSystem {
     ) -> Result {
         Err(Errno::ENOTSOCK)
     }
+}
 
-    /// What `poll` says of such a socket, and what is to be waited for where it is not ready.
-    pub(in super::super) fn network_poll(
-        &self,
-        _tag: u64,
-        _events: u32,
-        _keys: &mut alloc::vec::Vec<WaitKey>,
-    ) -> u32 {
+/// What is known here of the sockets of other families.
+#[derive(Default)]
+pub struct Network;
+
+impl Network {
+    /// Which of these events a socket is ready for, and whether it has failed or is at its end.
+    #[expect(clippy::unused_self, reason = "there is no provider yet")]
+    pub fn ready(&self, _tag: u64, _events: u32) -> u32 {
         vortex_abi::linux::general::POLLERR
     }
 }
