@@ -16,6 +16,15 @@ pub trait Sink {
     /// # Errors
     /// `EFAULT` where the memory is not the caller's.
     fn put(&mut self, bytes: &[u8]) -> Result<(), Errno>;
+
+    /// Takes all of these over, to be moved on from there; it gives them back if it does not do
+    /// so.
+    ///
+    /// # Errors
+    /// The bytes.
+    fn keep(&mut self, bytes: Vec<u8>) -> Result<(), Vec<u8>> {
+        Err(bytes)
+    }
 }
 
 /// Where written bytes come from.
@@ -29,6 +38,11 @@ pub trait Source {
     /// # Errors
     /// `EFAULT` where the memory is not the caller's.
     fn take(&mut self, bytes: &mut [u8]) -> Result<(), Errno>;
+
+    /// Gives all that is left away, if it has that by itself.
+    fn give(&mut self) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// A source of which only so many bytes are taken.

@@ -13,6 +13,7 @@ use vortex_units::{ActivityId, Bytes, Cycles};
 use super::aio::AioOpen;
 use super::disks::{Asked, Transfer};
 use super::poll::Polling;
+use super::sockets::Parcel;
 use super::tables::Files;
 use super::waits::Then;
 use crate::memory::AddressSpace;
@@ -54,6 +55,8 @@ pub struct FileCall {
     pub(super) transfer: Option<Transfer>,
     /// By what number.
     pub(super) waits_for: u64,
+    /// A message that is longer than is copied in one run.
+    pub(super) parcel: Option<Box<Parcel>>,
     /// How far it has looked at many descriptors.
     pub(super) polling: Option<Box<Polling>>,
 }
@@ -83,6 +86,7 @@ impl FileCall {
             climb: None,
             transfer: None,
             waits_for: 0,
+            parcel: None,
             polling: None,
         }
     }

@@ -16,6 +16,9 @@ use crate::{Effects, Errno, Owner, WaitKey};
 /// Packets of a stream that are read in one run.
 const PACKETS: usize = 96;
 
+/// Bytes of a message from which on who receives it may take it over as it is.
+const LARGE: usize = 32 << 10;
+
 /// How it is received.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Receiving {
@@ -177,7 +180,10 @@ impl Root {
         let socket = self.socket_mut(id).ok_or(Errno::EBADF)?;
         let packet = socket.queue.front_mut().ok_or(Errno::EAGAIN)?;
         let count = packet.rest().len().min(sink.room());
-        sink.put(packet.rest().get(..count).unwrap_or_default())?;
+        let kept = !receiving.peek && packet.rest().len() > LARGE;
+        if !kept {
+            sink.put(packet.rest().get(..count).unwrap_or_default())?;
+        }
         let mut received = Received {
             count,
             length: packet.rest().len(),
@@ -191,8 +197,13 @@ impl Root {
             packet.rights.clone()
         } else {
             let rights = core::mem::take(&mut packet.rights);
-            if let Some(packet) = socket.queue.pop_front() {
+            if let Some(mut packet) = socket.queue.pop_front() {
+                let bytes = core::mem::take(&mut packet.bytes);
                 self.account_for(&packet, effects);
+                // Who does not keep them takes them at once.
+                if kept && let Err(bytes) = sink.keep(bytes) {
+                    let _ = sink.put(bytes.get(..count).unwrap_or_default());
+                }
             }
             if let Some(number) = self.socket_number(id) {
                 effects.wake(number, Side::Partner);

@@ -264,10 +264,16 @@ impl Root {
         count: usize,
         source: &mut dyn Source,
     ) -> Result<Packet, Errno> {
-        let mut bytes = Vec::new();
-        bytes.try_reserve_exact(count).map_err(|_| Errno::ENOBUFS)?;
-        bytes.resize(count, 0);
-        source.take(&mut bytes)?;
+        let bytes = match source.give() {
+            Some(bytes) => bytes,
+            None => {
+                let mut bytes = Vec::new();
+                bytes.try_reserve_exact(count).map_err(|_| Errno::ENOBUFS)?;
+                bytes.resize(count, 0);
+                source.take(&mut bytes)?;
+                bytes
+            }
+        };
         let told = |id: InodeId| {
             let socket = self.socket(id);
             socket.is_some_and(|it| it.options.is_passing_credentials() || it.open.is_none())

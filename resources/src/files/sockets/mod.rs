@@ -8,10 +8,12 @@ mod accept;
 mod control;
 mod network;
 mod options;
+mod parcel;
 mod receive;
 mod send;
 
 pub(super) use self::network::Network;
+pub(super) use self::parcel::Parcel;
 use vortex_abi::linux::general::O_CLOEXEC;
 use vortex_abi::{Errno, Files};
 use vortex_files::{Fd, Object, OpenId};

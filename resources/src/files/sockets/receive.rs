@@ -1,5 +1,7 @@
 //! recvfrom(2), recvmsg(2) and recvmmsg(2).
 
+use alloc::boxed::Box;
+
 use vortex_abi::linux::net::{MSG_DONTWAIT, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL};
 use vortex_abi::{Errno, Files};
 use vortex_files::{Got, OpenId, Received, Receiving};
@@ -9,6 +11,7 @@ use super::super::calls::{Cx, Result};
 use super::super::request::FileCall;
 use super::super::resource::{Done, FileSystem};
 use super::super::streams::Cursor;
+use super::parcel::{Inbox, Parcel};
 use super::send::{of_many, one_done};
 use super::tell_address;
 use crate::process::waits_for_one;
@@ -43,8 +46,13 @@ impl FileSystem {
             has: if of_many(call).is_some() { 0 } else { call.before as usize } + call.done,
         };
         let buffer = call.operands.buffer(0)?;
+        if let Some(parcel) = &mut call.parcel {
+            let (all, answer) = (parcel.hand_out(buffer), parcel.answer);
+            return if all { one_done(call, answer) } else { Ok(Done::More) };
+        }
         let stream = self.root.raises_pipe(open);
-        let mut sink = Cursor { buffer, at: call.done, whole: !stream };
+        let cursor = Cursor { buffer, at: call.done, whole: !stream };
+        let mut sink = Inbox { cursor, kept: None };
         let got = self.root.receive(open, receiving, &mut sink, &mut self.effects);
         let mut received = match got {
             Ok(Got::Done(received)) => received,
@@ -59,6 +67,7 @@ impl FileSystem {
                 return Ok(Done::Wait([key].into(), deadline));
             }
         };
+        let kept = sink.kept.take();
         cx.moved(Bytes::new(received.count as u64));
         let alone = received.rights.is_empty();
         if call.done == 0 || !alone {
@@ -67,7 +76,11 @@ impl FileSystem {
         call.done += received.count;
         if received.is_message {
             let all = flags & MSG_TRUNC != 0;
-            return one_done(call, if all { received.length } else { received.count });
+            let answer = if all { received.length } else { received.count };
+            let Some(bytes) = kept else { return one_done(call, answer) };
+            let parcel = Parcel::received(cx.root(), bytes, (received.count, answer));
+            call.parcel = Some(Box::new(parcel));
+            return Ok(Done::More);
         }
         let wants = received.count < received.least;
         if alone && !received.ended && !receiving.peek && (received.more || wants) {

@@ -1,10 +1,11 @@
 //! sendto(2), sendmsg(2) and sendmmsg(2).
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use vortex_abi::linux::net::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_OOB};
 use vortex_abi::{Errno, Files};
-use vortex_files::{OpenId, Outcome as Moved, Sending};
+use vortex_files::{OpenId, Outcome as Moved, Sending, Source};
 use vortex_units::Bytes;
 
 use super::super::calls::{Cx, Result};
@@ -12,6 +13,7 @@ use super::super::request::FileCall;
 use super::super::resource::{Done, FileSystem};
 use super::super::streams::Cursor;
 use super::control::Along;
+use super::parcel::{PIECE, Parcel};
 use crate::process::MANY;
 use crate::process::signals::Signal;
 
@@ -96,9 +98,21 @@ impl FileSystem {
             credentials,
             nonblocking: flags & MSG_DONTWAIT != 0 || call.expired,
         };
-        let mut source = Cursor { buffer, at: call.done, whole: !stream };
+        let mut parcel = match call.parcel.take() {
+            None if !stream && length > PIECE => Some(Parcel::gathering(cx.root(), length)?),
+            parcel => parcel.map(|parcel| *parcel),
+        };
+        if let Some(parcel) = parcel.take_if(|parcel| !parcel.gather(buffer)) {
+            call.parcel = Some(Box::new(parcel));
+            return Ok(Done::More);
+        }
+        let mut cursor = Cursor { buffer, at: call.done, whole: !stream };
+        let source: &mut dyn Source = match &mut parcel {
+            Some(parcel) => parcel,
+            None => &mut cursor,
+        };
         let moved = self.with(call, cx, |root, caller, effects| {
-            root.send(caller, open, &sending, &mut source, effects)
+            root.send(caller, open, &sending, source, effects)
         })?;
         let sent = match moved {
             Moved::Done(sent) => sent,
