@@ -11,7 +11,7 @@ use core::sync::atomic::Ordering;
 use vortex_config::{Activity, Config};
 use vortex_machine::{Boot, Use, Wanted};
 use vortex_memory::{Budget, Multiplexor, ObjectKind};
-use vortex_resources::memory::{RamDisk, Volume};
+use vortex_resources::memory::{RamDisk, Shared as Memory, Volume};
 use vortex_units::{ActivityId, Frames};
 
 use crate::assemble::{Failure, Shared};
@@ -34,7 +34,7 @@ pub fn multiplex(config: &Config, boot: &Boot) -> Result<(), Failure> {
         cores: boot.cores,
         policy,
         reclaimable: match swaps {
-            true => &[Use::File, Use::Cache, Use::Page, Use::Shared],
+            true => &[Use::File, Use::Cache, Use::Page, Use::Shared, Use::Overlay],
             false => &[Use::File, Use::Cache],
         },
     })
@@ -134,7 +134,8 @@ fn heap(shared: &Shared) {
 
 /// What is left when all programs have ended: their pages and page tables must be back, and
 /// every frame be on one bill. Pages of files stay, on the bills of those for whom they were
-/// read. Whether it is so.
+/// read; but those that files in memory have only because programs wrote to them by mappings
+/// are given up, and must be back too. Whether it is so.
 pub fn report(shared: &Shared) -> bool {
     let (all, free) = vortex_machine::memory_counters();
     let (claimed, used) = vortex_machine::heap_counters();
@@ -146,6 +147,8 @@ pub fn report(shared: &Shared) -> bool {
         claimed.get()
     ));
     let Some(memory) = vortex_machine::multiplexor() else { return true };
+    let written = Memory::end_files();
+    print(format_args!("memory: {written} pages of files in memory were written by mappings\n"));
     let mut whole = true;
     for (name, activity) in shared.names.iter().skip(1) {
         let Ok(most) = memory.most(*activity) else { continue };

@@ -150,6 +150,7 @@ impl Multiplexor {
                 recency: record.recency(),
                 modified: record.has(MODIFIED),
                 born: record.born.load(Ordering::Relaxed),
+                sharers: self.sharers_of(cold, record),
             });
             if search.best.is_none_or(|(least, _)| key < least) {
                 search.best = Some((key, frame));
@@ -205,6 +206,15 @@ impl Multiplexor {
             false if !now => Taking::Later,
             false => Taking::Yes,
         }
+    }
+
+    /// How many activities have a frame, as far as policies tell them apart.
+    fn sharers_of(&self, cold: &Cold, record: &Record) -> u8 {
+        if record.state() & LINKED == 0 {
+            return 1;
+        }
+        let others = cold.links.of(record).filter(|link| matches!(link, Link::Sharer(..)));
+        u8::try_from(others.count().saturating_add(1)).unwrap_or(u8::MAX)
     }
 
     /// The bits of those whose frames help this seeker, at this rank or a higher one.

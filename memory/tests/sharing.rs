@@ -103,3 +103,24 @@ fn who_gets_a_frame_that_is_on_its_way_back_is_charged_for_it() {
     memory.answer(next.id, Answer::GivenBack).unwrap();
     memory.ledger().unwrap();
 }
+
+#[test]
+fn what_several_have_is_asked_for_after_what_one_has() {
+    let (memory, frames) = full();
+    // All but the last are the second's too, which has room for none: they are lent from what
+    // it has waited for.
+    let waiter = served(&memory, 2);
+    let own: Vec<_> = frames
+        .iter()
+        .copied()
+        .filter(|&frame| memory.holder(frame).unwrap().0 == account(1))
+        .collect();
+    for &frame in own.iter().take(2) {
+        memory.share_counted(frame, activity(2), Some(waiter)).unwrap();
+    }
+    memory.give_up(waiter);
+    let waits = memory.wait(account(1), Cookie(0), 6);
+    assert!(waits.is_ok());
+    let first = order(&memory);
+    assert!(!own[..2].contains(&first.frame), "one that nobody else has");
+}

@@ -46,8 +46,9 @@ const FULL: u64 = 80;
 const BYTES: u64 = 32_768;
 
 /// Bytes of the swap disk, and who uses it: one has a third of the memory that it wants, another
-/// half of what its processes share.
-const SWAP: u64 = 32 << 20;
+/// half of what its processes share, and of one the pages leave with which its programs begin.
+/// One more leaves a file in memory that it has written to by a mapping.
+const SWAP: u64 = 64 << 20;
 const SWAP_CONFIGURATION: &str = "\
 <schedulerconfig>
 <machine memory=\"128 MiB\" timeslice=\"5 ms\"/>
@@ -58,6 +59,13 @@ const SWAP_CONFIGURATION: &str = "\
 <activity name=\"steady\" share=\"40\"> <memory minimum=\"8 MiB\" soft=\"8 MiB\" hard=\"8 MiB\"/> </activity>
 <activity name=\"swap\" share=\"20\"> <memory hard=\"2 MiB\"/> </activity>
 <activity name=\"shared\" share=\"20\"> <memory hard=\"2 MiB\"/> </activity>
+<activity name=\"begin\" share=\"20\"> <memory hard=\"2 MiB\"/> </activity>
+<activity name=\"left\" share=\"20\"> <memory hard=\"2 MiB\"/> </activity>
+<service activity=\"begin\"> <program> /bin/hog </program> <argument> environment </argument>
+<argument> --pages </argument> <argument> 96 </argument>
+<argument> --rounds </argument> <argument> 12 </argument> </service>
+<service activity=\"left\"> <program> /bin/hog </program> <argument> left </argument>
+<argument> --pages </argument> <argument> 1024 </argument> </service>
 <service activity=\"steady\"> <program> /bin/hog </program> <argument> steady </argument>
 <argument> --pages </argument> <argument> 1500 </argument>
 <argument> --seconds </argument> <argument> 4 </argument> </service>
@@ -239,6 +247,14 @@ fn swapped(stage: &Stage, image: &Path) -> Result<u64, String> {
         "swap: moved: true",
         "swap: dropped: true",
         "shared: 3 rounds of 3",
+        "environment: the child: killed by SIGKILL",
+        "environment: good",
+        "left: by the mapping: true",
+        "left: by calls: true",
+        "left: what calls write: true",
+        "left: behind a cut: true",
+        "left: true",
+        "memory: 1024 pages of files in memory were written by mappings",
         "swap: 0 pages left: all back",
     ] {
         if !console.lines().any(|line| line.trim() == said) {

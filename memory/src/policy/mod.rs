@@ -21,6 +21,8 @@ pub struct Candidate {
     /// When it was allocated, in an order that is the same for all but frames of the same
     /// magazine.
     pub born: u32,
+    /// How many activities have it (§2.3): it is on the bill of each.
+    pub sharers: u8,
 }
 
 /// A policy.
@@ -52,10 +54,11 @@ pub fn named(name: &str) -> Option<&'static dyn Policy> {
     POLICIES.iter().find(|policy| policy.name() == name).copied()
 }
 
-/// Least recently used by the information records; among equals the clean one, which need
-/// not be written anywhere.
+/// Least recently used by the information records; among equals the one that the fewest share,
+/// since all of them would miss it; among these the clean one, which need not be written anywhere.
 fn least_recent(candidate: &Candidate) -> u64 {
-    u64::from(candidate.recency) << 1 | u64::from(candidate.modified)
+    let Candidate { recency, modified, sharers, .. } = *candidate;
+    u64::from(recency) << 9 | u64::from(sharers) << 1 | u64::from(modified)
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ fn standing(charged: u64, soft: Option<u64>) -> Standing {
     Standing { charged: Frames::new(charged), budget, ..Standing::default() }
 }
 
-const OLD: Candidate = Candidate { recency: 1, modified: true, born: 9 };
-const NEW: Candidate = Candidate { recency: 0x80, modified: false, born: 2 };
+const OLD: Candidate = Candidate { recency: 1, modified: true, born: 9, sharers: 1 };
+const NEW: Candidate = Candidate { recency: 0x80, modified: false, born: 2, sharers: 1 };
 
 #[test]
 fn each_is_found_by_its_name_and_no_other() {
@@ -40,5 +40,8 @@ fn lru_and_fifo_know_no_budget() {
     let (lru, fifo) = (named("reclaim.lru").unwrap(), named("reclaim.fifo").unwrap());
     assert!(lru.key(&OLD) < lru.key(&NEW), "the least recently used goes first");
     assert!(lru.key(&Candidate { modified: false, ..OLD }) < lru.key(&OLD), "clean first");
+    let shared = Candidate { sharers: 3, modified: false, ..OLD };
+    assert!(lru.key(&OLD) < lru.key(&shared), "what others need too goes later");
+    assert!(lru.key(&shared) < lru.key(&NEW));
     assert!(fifo.key(&NEW) < fifo.key(&OLD), "the earliest allocated goes first");
 }

@@ -8,6 +8,8 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
 use crate::accounts::{Accounts, Kept};
+use crate::caller::Caller;
+use crate::mounted::Ask;
 use crate::moving::{Sink, Source, WINDOW};
 use crate::page::{PAGE, Page, ZEROS};
 use crate::{Errno, Owner};
@@ -23,20 +25,42 @@ struct Held {
     owner: Owner,
 }
 
-/// Pages of a file that programs write to themselves, as they have mapped them.
+/// Pages of a file that programs write to themselves, as they have mapped them. They may leave
+/// memory, and come back when that is asked for ([`Ask::Bring`](crate::Ask)).
 pub trait Overlay: Send + Sync {
-    /// Copies out of a page from this place on; false where there is no such page.
-    fn read(&self, page: u64, within: usize, bytes: &mut [u8]) -> bool;
+    /// Names it, for who brings its pages back.
+    fn number(&self) -> u64;
+
+    /// Copies out of a page from this place on.
+    fn read(&self, page: u64, within: usize, bytes: &mut [u8]) -> Over;
 
     /// The first page that there is from this one on.
     fn next(&self, page: u64) -> Option<u64>;
 
-    /// Copies into a page from this place on.
-    fn write(&self, page: u64, within: usize, bytes: &[u8]);
+    /// Copies into a page from this place on. False where it has left.
+    fn write(&self, page: u64, within: usize, bytes: &[u8]) -> bool;
+
+    /// A part of a page becomes zeros: its end also where it has left. False where it has, and
+    /// that is not its end.
+    fn clear(&self, page: u64, from: usize, to: usize) -> bool;
 
     /// The file has another size: what is beyond it is gone.
     fn resize(&self, size: u64);
 }
+
+/// What an overlay has of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// It: it was copied.
+    Here,
+    /// Nothing: the page is the file's own.
+    Nothing,
+    /// It has left.
+    Left,
+}
+
+/// A page of the overlay has left, and a call needs it: no call answers with this.
+pub(crate) const LEFT: Errno = Errno::EXDEV;
 
 /// Pages that are looked at in one go for a hole.
 const LOOKS: usize = 512;
@@ -54,6 +78,8 @@ pub enum Sought {
 const WRITTEN: usize = 4 * PAGE;
 /// Bytes that are copied out of an overlay at once.
 const PIECE: usize = 512;
+/// And into one.
+const WRITTEN_OVER: usize = 256;
 
 #[derive(Default)]
 pub(crate) struct Contents {
@@ -68,6 +94,25 @@ pub(crate) struct Contents {
 fn split(offset: u64) -> (u64, usize, usize) {
     let within = (offset % STEP) as usize;
     (offset / STEP, within, PAGE.saturating_sub(within))
+}
+
+/// Writes bytes into a page that the overlay has.
+fn write_over(
+    overlay: &dyn Overlay,
+    index: u64,
+    (mut within, mut span): (usize, usize),
+    source: &mut dyn Source,
+) -> Result<(), Errno> {
+    let mut copy = [0; WRITTEN_OVER];
+    while span > 0 {
+        let part = copy.get_mut(..span.min(WRITTEN_OVER)).ok_or(Errno::EFAULT)?;
+        source.take(part)?;
+        if !overlay.write(index, within, part) {
+            return Err(LEFT);
+        }
+        (within, span) = (within.saturating_add(part.len()), span.saturating_sub(part.len()));
+    }
+    Ok(())
 }
 
 /// The first page that starts at or after an offset.
@@ -97,19 +142,33 @@ impl Contents {
     pub fn current(&self, index: u64) -> Result<Option<Page>, Errno> {
         if let Some(overlay) = &self.overlay {
             let mut page = Page::zeroed()?;
-            if overlay.read(index, 0, page.bytes_mut()?) {
-                return Ok(Some(page));
+            match overlay.read(index, 0, page.bytes_mut()?) {
+                Over::Here => return Ok(Some(page)),
+                Over::Nothing => {}
+                Over::Left => return Err(LEFT),
             }
         }
         Ok(self.page(index).cloned())
     }
 
     /// The first page that there is from this one on, as it is now; with its number.
-    pub fn next(&self, from: u64) -> Result<Option<(u64, Page)>, Errno> {
-        let own = self.pages.range(from..).next().map(|(&index, _)| index);
-        let over = self.overlay.as_ref().and_then(|overlay| overlay.next(from));
-        let Some(index) = own.into_iter().chain(over).min() else { return Ok(None) };
-        Ok(self.current(index)?.map(|page| (index, page)))
+    ///
+    /// # Errors
+    /// With the number of the page.
+    pub fn next(&self, from: u64) -> Result<Option<(u64, Page)>, (u64, Errno)> {
+        let Some(index) = self.first_from(from) else { return Ok(None) };
+        let page = self.current(index).map_err(|error| (index, error))?;
+        Ok(page.map(|page| (index, page)))
+    }
+
+    /// What a call fails with: where the page at this place has left, it is asked for.
+    pub fn left(&self, caller: &Caller<'_>, at: u64, error: Errno) -> Errno {
+        match &self.overlay {
+            Some(overlay) if error == LEFT => {
+                caller.ask(Ask::Bring { overlay: overlay.number(), page: at / STEP })
+            }
+            _ => error,
+        }
     }
 
     fn page(&self, index: u64) -> Option<&Page> {
@@ -125,11 +184,17 @@ impl Contents {
             let (index, within, span) = split(offset.saturating_add(done as u64));
             let mut span = span.min(wanted.saturating_sub(done));
             let mut copy = [0; PIECE];
-            let overlaid = self.overlay.as_ref().is_some_and(|overlay| {
+            let over = self.overlay.as_ref().map_or(Over::Nothing, |overlay| {
                 let piece = copy.get_mut(..span.min(PIECE)).unwrap_or_default();
                 overlay.read(index, within, piece)
             });
-            let part = if overlaid {
+            if over == Over::Left {
+                if done == 0 {
+                    return Err(LEFT);
+                }
+                break;
+            }
+            let part = if over == Over::Here {
                 span = span.min(PIECE);
                 copy.get(..span)
             } else {
@@ -188,6 +253,14 @@ impl Contents {
         owner: Owner,
         accounts: &mut Accounts,
     ) -> Result<(), Errno> {
+        if let Some(overlay) = &self.overlay {
+            match overlay.read(index, within, &mut []) {
+                // A page below it would stand for nothing.
+                Over::Here => return write_over(&**overlay, index, (within, span), source),
+                Over::Left => return Err(LEFT),
+                Over::Nothing => {}
+            }
+        }
         let made = !self.pages.contains_key(&index);
         let bytes = self.make(index, owner, accounts)?.bytes_mut()?;
         let part = bytes.get_mut(within..within.saturating_add(span)).ok_or(Errno::EFAULT)?;
@@ -197,7 +270,10 @@ impl Contents {
         {
             let bytes = self.page(index).map_or(&ZEROS, Page::bytes);
             let part = bytes.get(within..within.saturating_add(span)).unwrap_or_default();
-            overlay.write(index, within, part);
+            if !overlay.write(index, within, part) {
+                // What is written below it stands for nothing.
+                return Err(LEFT);
+            }
         }
         if copied.is_err() {
             if made {
@@ -257,10 +333,12 @@ impl Contents {
         }
     }
 
-    fn clear_in_page(&mut self, index: u64, from: usize, to: usize) {
+    /// False, with nothing done, where the page has left and this is not its end.
+    fn clear_in_page(&mut self, index: u64, from: usize, to: usize) -> bool {
         self.change();
-        if let Some(overlay) = &self.overlay {
-            overlay.write(index, from, ZEROS.get(from..to).unwrap_or_default());
+        let overlay = self.overlay.as_ref();
+        if !overlay.is_none_or(|overlay| overlay.clear(index, from, to)) {
+            return false;
         }
         if let Some(held) = self.pages.get_mut(&index)
             && let Ok(bytes) = held.page.bytes_mut()
@@ -268,6 +346,7 @@ impl Contents {
         {
             part.fill(0);
         }
+        true
     }
 
     /// Sets the size; what is cut off is returned, to be freed in slices. Pages allocated
@@ -324,28 +403,44 @@ impl Contents {
 
     /// Makes a hole: frees at most `most` whole pages, clears the parts of pages; up to
     /// which offset it came.
-    pub fn punch(&mut self, from: u64, to: u64, most: usize, accounts: &mut Accounts) -> u64 {
+    ///
+    /// # Errors
+    /// The page there has left: its place.
+    pub fn punch(
+        &mut self,
+        from: u64,
+        to: u64,
+        most: usize,
+        accounts: &mut Accounts,
+    ) -> Result<u64, u64> {
         let (first, start, _) = split(from);
         let (last, end, _) = split(to);
         if first == last {
-            self.clear_in_page(first, start, end);
-            return to;
+            return if self.clear_in_page(first, start, end) { Ok(to) } else { Err(from) };
         }
         if start > 0 {
             self.clear_in_page(first, start, PAGE);
         }
+        let mut at = page_after(from);
         for _ in 0..most {
-            let Some((&index, _)) = self.pages.range(page_after(from)..last).next() else {
-                self.clear_in_page(last, 0, end);
-                return to;
+            let Some(index) = self.first_from(at).filter(|&index| index < last) else {
+                return if end == 0 || self.clear_in_page(last, 0, end) { Ok(to) } else { Err(to) };
             };
             self.drop_page(index, accounts);
             if let Some(overlay) = &self.overlay {
-                overlay.write(index, 0, &ZEROS);
+                overlay.clear(index, 0, PAGE);
             }
+            at = index.saturating_add(1);
         }
-        let next = self.pages.range(page_after(from)..).next();
-        next.map_or(to, |(index, _)| index.saturating_mul(STEP).clamp(from, to))
+        let next = self.first_from(at);
+        Ok(next.map_or(to, |index| index.saturating_mul(STEP).clamp(from, to)))
+    }
+
+    /// The first page that there is from this one on, here or in the overlay.
+    fn first_from(&self, from: u64) -> Option<u64> {
+        let own = self.pages.range(from..).next().map(|(&index, _)| index);
+        let over = self.overlay.as_ref().and_then(|overlay| overlay.next(from));
+        own.into_iter().chain(over).min()
     }
 
     /// The next offset with a page, or without one, at or after `from`; the end counts as

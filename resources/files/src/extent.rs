@@ -3,7 +3,7 @@
 use linux_raw_sys::general as abi;
 
 use crate::caller::Caller;
-use crate::contents::{Contents, MAX_SIZE, Sought};
+use crate::contents::{Contents, LEFT, MAX_SIZE, Sought};
 use crate::description::OpenId;
 use crate::inode::{Body, InodeId};
 use crate::node::{At, Node};
@@ -154,7 +154,8 @@ impl Root {
         }
         let accounts = &mut self.accounts;
         let reached = if mode == PUNCH {
-            contents.punch(from, to, PAGES_AT_ONCE, accounts)
+            let punched = contents.punch(from, to, PAGES_AT_ONCE, accounts);
+            punched.map_err(|at| contents.left(caller, at, LEFT))?
         } else {
             let reached = contents.allocate(from, to, PAGES_AT_ONCE, caller.owner, accounts)?;
             if mode == 0 && reached > contents.size() {

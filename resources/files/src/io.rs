@@ -190,7 +190,7 @@ impl Root {
         let wanted = sink.room() > 0;
         let inode = self.inode_mut(inode)?;
         let Body::File(contents) = &inode.body else { return Err(Errno::EINVAL) };
-        let count = contents.read(at, sink)?;
+        let count = contents.read(at, sink).map_err(|error| contents.left(caller, at, error))?;
         if wanted && !quiet {
             inode.note_access(caller.now);
         }
@@ -241,7 +241,8 @@ impl Root {
         }
         let most = usize::try_from(room).unwrap_or(usize::MAX);
         let mut source = Limited { source, most };
-        let count = contents.write(at, &mut source, caller.owner, &mut self.accounts)?;
+        let written = contents.write(at, &mut source, caller.owner, &mut self.accounts);
+        let count = written.map_err(|error| contents.left(caller, at, error))?;
         if count > 0 {
             inode.touch(caller.now);
         }

@@ -78,7 +78,7 @@ mod walks;
 
 pub use accounts::{Bill, Counted, Kept, Owner};
 pub use caller::Caller;
-pub use contents::{Overlay, Sought};
+pub use contents::{Over, Overlay, Sought};
 pub use description::{Description, Object, OpenId};
 pub use dev::Dev;
 pub use encode::{STAT_SIZE, STATFS_SIZE, STATX_SIZE};

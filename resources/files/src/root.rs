@@ -11,7 +11,7 @@ use linux_raw_sys::general as abi;
 
 use crate::accounts::{Accounts, Bill, Counted, Kept};
 use crate::caller::Caller;
-use crate::contents::{Contents, Overlay};
+use crate::contents::{Contents, Overlay, STEP};
 use crate::description::Description;
 use crate::directory::{Directory, Name};
 use crate::epoll::Watches;
@@ -225,10 +225,12 @@ impl Root {
     ///
     /// # Errors
     /// `ENODEV` where the node is no regular file in memory.
-    pub fn page(&self, node: &Node, index: u64) -> Result<Option<Page>, Errno> {
+    pub fn page(&self, caller: &Caller, node: &Node, index: u64) -> Result<Option<Page>, Errno> {
         match node {
             Node::Inode(id) => match &self.inode(*id)?.body {
-                Body::File(contents) => contents.current(index),
+                Body::File(contents) => contents
+                    .current(index)
+                    .map_err(|error| contents.left(caller, index.saturating_mul(STEP), error)),
                 _ => Err(Errno::ENODEV),
             },
             Node::Proc(_) => Err(Errno::ENODEV),
@@ -247,7 +249,9 @@ impl Root {
     ) -> Result<Option<(u64, Page)>, Errno> {
         match node {
             Node::Inode(id) => match &self.inode(*id)?.body {
-                Body::File(contents) => contents.next(from),
+                Body::File(contents) => contents.next(from).map_err(|(index, error)| {
+                    contents.left(caller, index.saturating_mul(STEP), error)
+                }),
                 Body::Cached(_) => self.cached_page(caller, *id, from),
                 _ => Err(Errno::ENODEV),
             },

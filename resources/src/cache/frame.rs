@@ -1,9 +1,9 @@
 //! Frames that pages of files on disks lie in.
 
-use vortex_fs::{Frames, PageFrame, PageName};
+use vortex_fs::{Frames as FramesOf, PageFrame, PageName};
 use vortex_machine::{Frame, Piece, Use};
 use vortex_memory::Cookie;
-use vortex_units::ActivityId;
+use vortex_units::{ActivityId, Frames};
 
 use crate::storage::DiskMemory;
 
@@ -36,11 +36,19 @@ impl PageFrame for CacheFrame {
     }
 }
 
+/// By so much the kernel's heap must be able to grow for the cache to get more memory: what is
+/// known of pages, and of where they are on the disk, lies in it, and cannot be asked back. Who
+/// reads and writes files until memory is full gives up clean pages before that.
+const HEAP: Frames = Frames::new(1024);
+
 /// Where they come from: the memory multiplexor.
 pub struct CacheFrames;
 
-impl Frames<CacheFrame> for CacheFrames {
+impl FramesOf<CacheFrame> for CacheFrames {
     fn allocate(&self, activity: ActivityId, name: PageName) -> Option<CacheFrame> {
+        if vortex_machine::multiplexor().is_some_and(|memory| memory.kernel_room() < HEAP) {
+            return None;
+        }
         let frame = CacheFrame(Frame::zeroed_for(activity, Use::Cache)?);
         self.name(&frame, name);
         Some(frame)

@@ -23,6 +23,7 @@ use super::resource::FileSystem;
 use crate::cache::{
     CacheFrame, CacheReply, CacheRequest, Contents, Ext2Reply, Ext2Request, Wiring,
 };
+use crate::memory::MemoryRequest;
 
 /// The kind of a mode's bits.
 const KIND: u32 = 0o170_000;
@@ -64,6 +65,13 @@ impl FileSystem {
         cx.request(ports.cache, Labels::NONE, request).map_err(|_| Errno::ENOMEM)
     }
 
+    /// Asks ASR for a page of a file in memory that has left.
+    fn ask_bring(&self, overlay: u64, page: u64, cx: &mut Cx<'_>) -> Asked {
+        let ports = self.system.ports.get().ok_or(Errno::EIO)?;
+        let bring = MemoryRequest::bring(overlay, page);
+        cx.request(ports.memory, Labels::NONE, bring).map_err(|_| Errno::ENOMEM)
+    }
+
     /// Asks those below; for pages with memory for one, if that was waited for.
     pub(super) fn ask_below(&self, ask: &Ask, spare: Option<CacheFrame>, cx: &mut Cx<'_>) -> Asked {
         let nobody = Caller::default();
@@ -74,6 +82,7 @@ impl FileSystem {
                 let fetch = CacheRequest::fetch(contents(file)?, page(first)?, count);
                 self.ask_cache(fetch.bring(spare), cx)
             }
+            Ask::Bring { overlay, page } => self.ask_bring(*overlay, *page, cx),
             Ask::Ahead { file, from, .. } => {
                 let file = contents(file)?;
                 self.ask_cache(CacheRequest::ahead(file, page(from / PAGE_BYTES)?), cx)
@@ -131,6 +140,12 @@ impl FileSystem {
         stage: Stage,
         cx: &mut Cx<'_>,
     ) -> Result<Below, Errno> {
+        if matches!(ask, Ask::Bring { .. }) {
+            let Ok(Some(crate::Answer::Call(brought))) = cx.reply() else {
+                return Err(Errno::ENOMEM);
+            };
+            return brought.map(|_| Below::Told(Told::Done));
+        }
         if is_of_cache(ask) {
             let Ok(Some(reply)) = cx.reply::<CacheReply>() else { return Err(Errno::ENOMEM) };
             let done = match reply {

@@ -2,7 +2,7 @@
 
 use vortex_fs::PageName;
 use vortex_grid::{At, Continuation, Outcome};
-use vortex_memory::{Answer as Given, Order};
+use vortex_memory::Order;
 use vortex_units::ActivityId;
 
 use super::calls::Cx;
@@ -11,7 +11,7 @@ use super::request::FileRequest;
 use super::resource::{FileSystem, Next};
 use crate::Mail;
 use crate::cache::{CacheReply, CacheRequest};
-use crate::memory::go;
+use crate::memory::{go, refusal};
 
 impl FileSystem {
     /// Passes an order for a page of a file on a disk on to FCR, who has allocated it.
@@ -32,7 +32,7 @@ impl FileSystem {
     fn has_answered(&mut self, order: Order, given: bool, cx: &mut Cx<'_>) {
         if !given && let Some(memory) = vortex_machine::multiplexor() {
             // One that has ended meanwhile is nobody's.
-            let _ended = memory.answer(order.id, Given::Refused);
+            let _ended = memory.answer(order.id, refusal(order));
         }
         go(&self.system, order.place, cx);
     }
@@ -48,7 +48,7 @@ impl FileSystem {
             Pages::of(order.cookie.0).is_some_and(|(pages, page)| pages.give_up(page, order.frame));
         if !given {
             // One that has ended meanwhile is nobody's.
-            let _ended = memory.answer(order.id, Given::Refused);
+            let _ended = memory.answer(order.id, refusal(order));
         }
         go(&self.system, order.place, cx);
     }

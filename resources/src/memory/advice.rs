@@ -3,12 +3,15 @@
 use vortex_abi::Errno;
 use vortex_abi::linux::general::{
     MADV_COLD, MADV_DOFORK, MADV_DONTFORK, MADV_DONTNEED, MADV_FREE, MADV_HUGEPAGE,
-    MADV_KEEPONFORK, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT, MADV_WIPEONFORK,
+    MADV_KEEPONFORK, MADV_NOHUGEPAGE, MADV_NORMAL, MADV_PAGEOUT, MADV_WILLNEED, MADV_WIPEONFORK,
 };
 
 use super::asr::Stage;
 use super::regions::{Backing, Forked, Region};
 use super::space::AddressSpace;
+
+/// So much of what will be needed is fetched before it is touched.
+const WANTED: u64 = 2 << 20;
 
 /// What forks are to get.
 fn forked(advice: u32) -> Option<Forked> {
@@ -74,6 +77,9 @@ pub(super) fn begin(
     let answer = if there { 0 } else { Errno::ENOMEM.as_result() };
     if advice == MADV_DONTNEED && start < end {
         return Ok(Stage::Unmapping(start, end, answer));
+    }
+    if advice == MADV_WILLNEED {
+        return Ok(Stage::Wanting(start, end.min(start.saturating_add(WANTED)), answer));
     }
     // All else is advice that need not be taken.
     Ok(Stage::Settling(answer))

@@ -13,12 +13,13 @@ use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource, Scope};
 use vortex_machine::Access;
 use vortex_units::Frames;
 
+use super::bring::Bring;
 use super::calls;
 use super::faults::poke;
 use super::huge::Filling;
 use super::mend::Reading;
 use super::orders::Reclaim;
-use super::pages::{clear, populate, show, sweep};
+use super::pages::{Made, clear, populate, show, sweep};
 use super::regions::Backing;
 use super::remap;
 use super::room::Patience;
@@ -94,9 +95,17 @@ pub enum MemoryRequest {
     ReclaimShown(ReclaimShown),
     /// Pages of a file on a disk are taken from all who show them.
     TakeShown(Box<TakeShown>),
+    /// A page of a file in memory has left, and the file resource needs it.
+    Bring(Box<Bring>),
 }
 
 impl MemoryRequest {
+    /// A page of a space is to be had for this.
+    pub(crate) fn fault(space: Arc<AddressSpace>, address: u64, access: Access) -> Self {
+        let (waited, reading, filling) = (Patience::default(), None, None);
+        Self::Fault { space, address, access, waited, reading, filling, short: false }
+    }
+
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Fault { .. } => "fault",
@@ -107,6 +116,7 @@ impl MemoryRequest {
             Self::Reclaim(_) => "reclaim",
             Self::ReclaimShown(_) => "reclaim a shown",
             Self::TakeShown(_) => "take a shown",
+            Self::Bring(_) => "bring back",
         }
     }
 
@@ -118,7 +128,7 @@ impl MemoryRequest {
             | Self::Release { space, .. }
             | Self::Copy { from: space, .. } => Some(space),
             Self::Window(windowing) => Some(&windowing.space),
-            Self::Reclaim(_) | Self::ReclaimShown(_) | Self::TakeShown(_) => None,
+            Self::Reclaim(_) | Self::ReclaimShown(_) | Self::TakeShown(_) | Self::Bring(_) => None,
         }
     }
 }
@@ -160,6 +170,9 @@ pub enum Stage {
     Protecting(u64, u64, Access),
     /// Files that are shown from the first address to the second are still to be synced.
     Syncing(u64, u64),
+    /// What lies on disks from the first address to the second is still to be asked for, as it
+    /// will be needed; what is answered then.
+    Wanting(u64, u64, u64),
     /// Other cores must have seen the change; what is answered then.
     Settling(u64),
 }
@@ -293,6 +306,7 @@ impl AddressSpaces {
             MemoryRequest::Reclaim(order) => self.reclaim(order, cx),
             MemoryRequest::ReclaimShown(order) => self.reclaim_shown(order, cx),
             MemoryRequest::TakeShown(take) => self.take_shown(take, cx),
+            MemoryRequest::Bring(bring) => self.bring(bring, cx),
         }
     }
 }
@@ -362,15 +376,21 @@ impl AddressSpaces {
                 Some(at) => *stage = Stage::Emptying(at, end, place),
                 None => *stage = remap::emptied(call, place),
             },
-            Stage::Populating(at, end, access, answer) => match populate(space, at, end, access) {
-                (Some(at), given) => {
-                    cx.allocated(Frames::new(given));
-                    *stage = Stage::Populating(at, end, access, answer);
+            Stage::Populating(at, end, access, answer) => {
+                let (made, given) = populate(space, at, end, access);
+                cx.allocated(Frames::new(given));
+                match made {
+                    Made::Some(at) => *stage = Stage::Populating(at, end, access, answer),
+                    Made::Fetch(at, wanted) => {
+                        *stage = Stage::Populating(at, end, access, answer);
+                        return self.fetch_made(wanted, answer, cx);
+                    }
+                    Made::All => return Outcome::Reply(Answer::Call(Ok(answer))),
                 }
-                (None, given) => {
-                    cx.allocated(Frames::new(given));
-                    return Outcome::Reply(Answer::Call(Ok(answer)));
-                }
+            }
+            Stage::Wanting(at, end, answer) => match self.want(space, at, end, cx) {
+                Some(at) => *stage = Stage::Wanting(at, end, answer),
+                None => *stage = Stage::Settling(answer),
             },
             Stage::Protecting(at, end, access) => match sweep(space, at, end, Some(access)) {
                 Some(at) => *stage = Stage::Protecting(at, end, access),

@@ -13,7 +13,7 @@ use vortex_units::ActivityId;
 use super::layout::Layout;
 use super::regions::Region;
 use super::segments::{self, Place};
-use super::space::AddressSpace;
+use super::space::{AddressSpace, Unfilled};
 use super::start::{self, Stack, Words};
 use crate::files::Image;
 use crate::process::{Limited, Rlimits};
@@ -52,6 +52,17 @@ pub enum LoadError {
     Arguments,
     /// Memory has run out.
     NoMemory,
+    /// This page of it has left already: it is to be brought back.
+    Away(u64),
+}
+
+impl From<Unfilled> for LoadError {
+    fn from(why: Unfilled) -> Self {
+        match why {
+            Unfilled::NoMemory => Self::NoMemory,
+            Unfilled::Away(page) => Self::Away(page),
+        }
+    }
 }
 
 /// What a program finds as it begins, and what it is given.
@@ -105,7 +116,7 @@ pub fn load(
     let first = match interpreter {
         Some(image) => {
             Some(segments::map(&space, image, Place::Interpreter).map_err(|error| match error {
-                LoadError::NoMemory => error,
+                LoadError::NoMemory | LoadError::Away(_) => error,
                 _ => LoadError::Library,
             })?)
         }
@@ -138,7 +149,7 @@ impl Loading {
     /// Writes some more of the stack: the program, when it is ready to begin.
     ///
     /// # Errors
-    /// [`LoadError::NoMemory`]: it may be tried again.
+    /// [`LoadError::NoMemory`] and [`LoadError::Away`]: it may be tried again.
     pub fn go_on(&mut self) -> Result<Option<Program>, LoadError> {
         if !self.stack.go_on(&self.space)? {
             return Ok(None);

@@ -14,7 +14,7 @@ use alloc::boxed::Box;
 
 use vortex_abi::Errno;
 use vortex_grid::{At, Context, Continuation, Labels, Outcome};
-use vortex_machine::{Access, Frame, Use};
+use vortex_machine::{Access, Frame, PAGE, Use};
 use vortex_units::{ActivityId, Frames};
 
 use super::asr::{AddressSpaces, FaultError, MemoryRequest};
@@ -141,8 +141,10 @@ impl Continuation<Mail, AddressSpaces> for HasFetched {
     }
 }
 
-/// What is still to be read for a fault.
+/// What is still to be done for a fault.
 enum Wants {
+    /// The page is leaving, and some core may still change it: again, in a further run.
+    Again,
     /// From the swap volume.
     Disk(VolumeRequest, Box<Reading>),
     /// A page of a file, and memory for it.
@@ -161,6 +163,9 @@ fn mend_for(
 ) -> Result<Unread, FaultError> {
     match mend(space, address, access, By::Asr)? {
         Mend::Done(given) => cx.allocated(Frames::new(given)),
+        Mend::Late if space.away.has(address & !(PAGE as u64 - 1)) => {
+            return Ok(Some(Wants::Again));
+        }
         // The thread touches it again, and faults again if it must.
         Mend::Late => {}
         Mend::Read(request, reading) => return Ok(Some(Wants::Disk(request, reading))),
@@ -228,6 +233,7 @@ impl AddressSpaces {
     fn read(&self, request: &mut MemoryRequest, wants: Wants, cx: &mut Context<'_, Mail>) -> Left {
         let MemoryRequest::Fault { reading, .. } = request else { return Outcome::Done };
         let (asks, reads) = match wants {
+            Wants::Again => return Outcome::Continue(At::beginning()),
             Wants::Disk(asks, reads) => (asks, reads),
             Wants::File(Wanted { file, page, .. }, frame) => {
                 cx.allocated(Frames::new(1));

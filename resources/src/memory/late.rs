@@ -10,12 +10,17 @@ use core::ops::Bound::{Excluded, Unbounded};
 
 use vortex_units::ActivityId;
 
+/// How many are asked for in one run, at most: each costs a look at all who wait (law 5).
+const SLICE: usize = 16;
+
 /// Lines of those who come later.
 #[derive(Debug)]
 pub(super) struct Late<T> {
     lines: BTreeMap<ActivityId, VecDeque<T>>,
     /// Whose turn was last.
     last: ActivityId,
+    /// So many lines, one after the other, have had no place.
+    without: usize,
 }
 
 /// What became of the first of a line.
@@ -28,7 +33,7 @@ pub(super) enum Entry<T> {
 
 impl<T> Late<T> {
     pub const fn new() -> Self {
-        Self { lines: BTreeMap::new(), last: ActivityId::INFRASTRUCTURE }
+        Self { lines: BTreeMap::new(), last: ActivityId::INFRASTRUCTURE, without: 0 }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -46,23 +51,32 @@ impl<T> Late<T> {
         Ok(())
     }
 
-    /// Lets the first of each line enter, and the next, as long as there is a place.
-    pub fn enter(&mut self, mut into: impl FnMut(ActivityId, T) -> Entry<T>) {
-        let mut without = 0;
-        while without < self.lines.len() {
-            let Some(activity) = self.next() else { return };
-            let Some(line) = self.lines.get_mut(&activity) else { return };
+    /// Something has changed: those who had no place may have one now.
+    pub fn look_again(&mut self) {
+        self.without = 0;
+    }
+
+    /// Lets the first of each line enter, and the next, as long as there is a place: a bounded
+    /// number. Whether all that could enter have.
+    pub fn enter(&mut self, mut into: impl FnMut(ActivityId, T) -> Entry<T>) -> bool {
+        for _ in 0..SLICE {
+            if self.without >= self.lines.len() {
+                return true;
+            }
+            let Some(activity) = self.next() else { return true };
+            let Some(line) = self.lines.get_mut(&activity) else { return true };
             self.last = activity;
             let left = line.pop_front().map(|one| into(activity, one));
             match left {
                 Some(Entry::NoPlace(one)) => {
                     line.push_front(one);
-                    without += 1;
+                    self.without += 1;
                 }
-                _ => without = 0,
+                _ => self.without = 0,
             }
             self.drop_empty(activity);
         }
+        self.without >= self.lines.len()
     }
 
     /// The activity after the last one.
@@ -105,11 +119,45 @@ mod tests {
         };
         into(&mut late);
         assert_eq!(entered, [(1, 0), (2, 0), (1, 1), (1, 2)]);
+        late.look_again();
         late.enter(|_, one| {
             entered.push(one);
             Entry::Gone
         });
         assert_eq!(entered[4..], [(3, 0), (1, 3), (1, 4)]);
         assert!(late.is_empty());
+    }
+
+    #[test]
+    fn a_run_asks_for_a_bounded_number_and_the_next_goes_on_behind_them() {
+        let mut late = Late::new();
+        for number in 0..100 {
+            late.push(ActivityId::new(number + 1, 0), number).unwrap();
+        }
+        // Only the last has a place.
+        let (mut runs, mut asked, mut entered) = (0, 0, 0);
+        loop {
+            runs += 1;
+            let before = asked;
+            let all = late.enter(|_, one| {
+                asked += 1;
+                if one == 99 {
+                    entered += 1;
+                    return Entry::Gone;
+                }
+                Entry::NoPlace(one)
+            });
+            assert!(asked - before <= SLICE);
+            if all {
+                break;
+            }
+        }
+        // All others once more, after one has entered.
+        assert_eq!((entered, asked), (1, 199));
+        assert!(runs > 12);
+        // Nothing has changed: nobody is asked for again.
+        assert!(late.enter(|_, _| unreachable!()));
+        late.look_again();
+        assert!(!late.enter(|_, one| Entry::NoPlace(one)));
     }
 }

@@ -134,7 +134,14 @@ impl AddressSpaces {
                     let Some(space) = AddressSpace::first(bill, next) else {
                         let all = count > 0 && count == Frame::handles(frame);
                         reclaim.step = Step::Gathering(0);
-                        return if all && self.place(reclaim) { Done::Again } else { refused };
+                        return match all {
+                            true if self.place(reclaim) => Done::Again,
+                            // Those who show it are not all that have it: a call has it.
+                            false if count > 0 && AddressSpace::are_few() => {
+                                Done::Answer(Given::Pinned)
+                            }
+                            _ => refused,
+                        };
                     };
                     count += u32::from(space.space.has(page, frame));
                     next = space.number.saturating_add(1);

@@ -4,7 +4,7 @@ use core::convert::Infallible;
 
 use vortex_machine::{Access, MapError, PAGE, Work};
 
-use super::mend::{By, Mend, mend};
+use super::mend::{By, Mend, Wanted, mend};
 use super::regions::Region;
 use super::space::AddressSpace;
 use crate::graves::free_some;
@@ -100,14 +100,19 @@ pub(super) fn share(
     each_range(to, at, Region::is_own, share)
 }
 
-/// Makes a slice of the pages of a mapping; where to go on, if not done, and how many frames
-/// were given out. What cannot be made is left to be touched.
-pub(super) fn populate(
-    space: &AddressSpace,
-    mut at: u64,
-    end: u64,
-    access: Access,
-) -> (Option<u64>, u64) {
+/// How far the pages of a mapping are made.
+pub(super) enum Made {
+    /// Up to here.
+    Some(u64),
+    /// Up to here, where a page is on a disk.
+    Fetch(u64, Wanted),
+    /// As far as they can be.
+    All,
+}
+
+/// Makes a slice of the pages of a mapping; how far, and how many frames were given out. What
+/// cannot be made is left to be touched.
+pub(super) fn populate(space: &AddressSpace, mut at: u64, end: u64, access: Access) -> (Made, u64) {
     let mut given = 0;
     for _ in 0..MADE {
         if at >= end {
@@ -115,11 +120,12 @@ pub(super) fn populate(
         }
         match mend(space, at, access, By::Asr) {
             Ok(Mend::Done(frames)) => given += frames,
-            Ok(Mend::Late | Mend::Read(..) | Mend::Fetch(_)) | Err(_) => return (None, given),
+            Ok(Mend::Fetch(wanted)) => return (Made::Fetch(at, wanted), given),
+            Ok(Mend::Late | Mend::Read(..)) | Err(_) => return (Made::All, given),
         }
         at += PAGE as u64;
     }
-    ((at < end).then_some(at), given)
+    (if at < end { Made::Some(at) } else { Made::All }, given)
 }
 
 /// Shows a slice of pages at another place too; where to go on, if not done.

@@ -119,6 +119,8 @@ impl Resource<Mail> for Reclaimer {
                 if let Err((kept, _)) = self.late.push(owner, (kept, frames)) {
                     drop(cx.answer(kept, Some(Answer::Room(None))));
                 }
+                self.late.look_again();
+                // Those for whom there was no time in this run come with the next step.
                 self.enter(memory, cx);
                 Outcome::Kept
             }
@@ -172,6 +174,7 @@ impl Reclaimer {
 
     fn wake(&mut self, causer: ActivityId, cx: &mut Cx<'_>) {
         self.causer = causer;
+        self.late.look_again();
         match self.parked.take() {
             // It was kept on this core.
             Some(kept) => drop(cx.answer(kept, Some(Answer::Room(None)))),
@@ -179,10 +182,11 @@ impl Reclaimer {
         }
     }
 
-    /// Those who have come wait at the multiplexor, as many as it has places for.
-    fn enter(&mut self, memory: &Multiplexor, cx: &mut Cx<'_>) {
+    /// Those who have come wait at the multiplexor, as many as it has places for: some in a run.
+    /// Whether those are all.
+    fn enter(&mut self, memory: &Multiplexor, cx: &mut Cx<'_>) -> bool {
         let Self { late, waiting, next, .. } = self;
-        late.enter(|owner, (kept, frames)| {
+        let all = late.enter(|owner, (kept, frames)| {
             *next += 1;
             match memory.wait(Use::Page.account(owner), Cookie(*next), usize::from(frames)) {
                 Ok(_) => drop(waiting.insert(*next, kept)),
@@ -192,6 +196,7 @@ impl Reclaimer {
             Entry::Gone
         });
         memory.note_late(!late.is_empty());
+        all
     }
 
     fn drive(&mut self, cx: &mut Cx<'_>) -> Left {
@@ -200,8 +205,9 @@ impl Reclaimer {
             return Outcome::Done;
         };
         self.again = false;
-        self.enter(memory, cx);
+        let all = self.enter(memory, cx);
         match memory.step_for_others() {
+            Step::Idle if !all => cx.bill_run(self.causer),
             Step::Idle => {
                 if self.remind(memory, own, cx) {
                     return Outcome::Continue(At::routine::<Driven>());
@@ -226,11 +232,11 @@ impl Reclaimer {
     /// Does what is to be done for an activity that stands in its own way, in its own request.
     fn go_alone(&mut self, activity: ActivityId, cx: &mut Cx<'_>) -> Left {
         let Some(memory) = vortex_machine::multiplexor() else { return Outcome::Done };
-        self.enter(memory, cx);
+        let all = self.enter(memory, cx);
         if !self.step_alone(memory, activity, cx) {
             return Outcome::Continue(At::beginning());
         }
-        if has_work(memory) || memory.has_lent() && !self.timer {
+        if !all || has_work(memory) || memory.has_lent() && !self.timer {
             self.wake(activity, cx);
         }
         Outcome::Done

@@ -199,6 +199,15 @@ impl Region {
         self.shared && matches!(&self.backing, Backing::Mapped(image, _) if mapped(image))
     }
 
+    /// The file on a disk that it shows, and which byte of that is its first.
+    pub(super) fn on_disk(&self) -> Option<(&Arc<CachedFile>, i64)> {
+        match &self.backing {
+            Backing::File(image, _, from) => Some((image.on_disk()?, *from)),
+            Backing::Mapped(image, from) => Some((image.on_disk()?, i64::try_from(*from).ok()?)),
+            Backing::Anonymous | Backing::Shared(..) | Backing::Window => None,
+        }
+    }
+
     /// Whether windows lie in it, with which a program can do nothing but take it away.
     #[must_use]
     pub const fn is_window(&self) -> bool {
@@ -352,6 +361,12 @@ impl Regions {
         if let Some(region) = self.by_start.get_mut(&start) {
             region.written = true;
         }
+    }
+
+    /// Where the next one begins from an address on.
+    #[must_use]
+    pub fn next(&self, at: u64) -> Option<u64> {
+        self.by_start.range(at..).next().map(|(&start, _)| start)
     }
 
     /// How many there are.

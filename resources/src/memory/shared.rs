@@ -1,20 +1,21 @@
 //! Memory that several processes share: a page is made when one of them touches it first.
-//! It may be a file's, which reads and writes its pages then (`Overlay`). Where it is none's its
-//! pages can be with the swap resource (SR).
+//! It may be a file's, which reads and writes its pages then (`Overlay`). Its pages can be with
+//! the swap resource (SR); a file's are brought back for a call too (`bring.rs`).
 //!
 //! # Invariants
 //! - All who map a page see one memory: it stays the same frame until the file is cut before
 //!   it, or until no space shows it and nobody has it: then it can leave.
 //! - A page is in a frame, or with the swap resource, or was never touched. One that is being
-//!   read from a disk is with the swap resource still, and nobody else reads it meanwhile.
+//!   read from a disk is with the swap resource still. Each who touches it meanwhile reads it
+//!   too, so that nobody waits for what another may have of the disk; what is read first is it.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use spin::Mutex;
-use vortex_files::Overlay;
+use vortex_files::{Over, Overlay};
 use vortex_machine::{Frame, PAGE, Use};
 use vortex_memory::{Cookie, FrameId};
 use vortex_units::ActivityId;
@@ -22,7 +23,7 @@ use vortex_units::ActivityId;
 use super::mend::from_file;
 use super::swap::{Place, Read, ReadError, Write};
 use crate::files::Image;
-use crate::graves::{give_up, give_up_shared};
+use crate::graves::give_up_shared;
 use crate::storage::VolumeRequest;
 
 const PAGE_U64: u64 = PAGE as u64;
@@ -32,13 +33,13 @@ const BITS: u32 = 36;
 
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
-/// All that are no file's, by their numbers: a frame that is asked back is named by its memory.
+/// All by their numbers: a frame that is asked back is named by its memory.
 static ALL: Mutex<BTreeMap<u64, Weak<Shared>>> = Mutex::new(BTreeMap::new());
 
 /// It. Its regions hold it; their backing says from which page on they show it.
 #[derive(Default)]
 pub struct Shared {
-    /// Names it at the memory multiplexor; zero where it is a file's.
+    /// Names it at the memory multiplexor.
     number: u64,
     inner: Mutex<Inner>,
 }
@@ -51,7 +52,7 @@ pub(super) enum Had {
     Asks(VolumeRequest, Coming),
 }
 
-/// A page that is being read from a disk. When this is gone, another may read it.
+/// A page that is being read from a disk.
 pub(super) struct Coming {
     shared: Arc<Shared>,
     page: u64,
@@ -75,8 +76,8 @@ pub(super) enum Leaving {
 struct Inner {
     frames: BTreeMap<u64, Frame>,
     away: BTreeMap<u64, Arc<Place>>,
-    /// Those of them that are being read.
-    coming: BTreeSet<u64>,
+    /// From where on pages of a file were cleared while they were away.
+    cleared: BTreeMap<u64, usize>,
     file: Option<File>,
     /// Bytes, where it is no file's.
     size: u64,
@@ -94,9 +95,12 @@ impl Shared {
     /// So many bytes of zeros.
     #[must_use]
     pub fn zeros(size: u64) -> Arc<Self> {
+        Self::new(Inner { size, ..Inner::default() })
+    }
+
+    fn new(inner: Inner) -> Arc<Self> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let inner = Mutex::new(Inner { size, ..Inner::default() });
-        let made = Arc::new(Self { number, inner });
+        let made = Arc::new(Self { number, inner: Mutex::new(inner) });
         ALL.lock().insert(number, Arc::downgrade(&made));
         made
     }
@@ -106,14 +110,36 @@ impl Shared {
     pub fn of(image: Image) -> Arc<Self> {
         let size = image.size();
         let file = Some(File { image: Arc::new(image), valid: size, size });
-        let inner = Mutex::new(Inner { file, size, ..Inner::default() });
-        Arc::new(Self { number: 0, inner })
+        Self::new(Inner { file, size, ..Inner::default() })
+    }
+
+    /// The machine ends: files in memory that nobody has mapped any more, and that are in the
+    /// tree still, give up the frames that programs have written to. How many those were.
+    pub fn end_files() -> u64 {
+        let all = core::mem::take(&mut *ALL.lock());
+        // One that a region still has is found by the frames that are missing.
+        let given =
+            all.values().filter_map(Weak::upgrade).filter(|one| Arc::strong_count(one) == 2);
+        given.fold(0, |sum, one| {
+            let inner = &mut *one.inner.lock();
+            if inner.file.is_none() {
+                return sum;
+            }
+            let pages = inner.frames.len().saturating_add(inner.away.len());
+            let gone = (core::mem::take(&mut inner.frames), core::mem::take(&mut inner.away));
+            drop(gone);
+            sum.saturating_add(pages as u64)
+        })
+    }
+
+    /// The one with this number.
+    pub(super) fn numbered(number: u64) -> Option<Arc<Self>> {
+        ALL.lock().get(&number)?.upgrade()
     }
 
     /// Of which memory, and which page of it, a name at the multiplexor speaks.
     pub(super) fn named(name: u64) -> Option<(Arc<Self>, u64)> {
-        let shared = ALL.lock().get(&(name >> BITS))?.upgrade()?;
-        Some((shared, name & ((1 << BITS) - 1)))
+        Some((Self::numbered(name >> BITS)?, name & ((1 << BITS) - 1)))
     }
 
     /// The frame of this page, for an activity that maps it and, if it may, waits for a disk.
@@ -128,27 +154,25 @@ impl Shared {
     ) -> Result<Had, ReadError> {
         let inner = &mut *self.inner.lock();
         let known = inner.frames.contains_key(&page);
+        let of = inner.kind();
         match inner.frame(page, owner, waits)? {
             Got::Frame(frame) => {
                 if !known {
-                    self.name(page, &frame);
+                    self.name(page, &frame, of);
                 }
                 Ok(Had::Frame(frame))
             }
             Got::Asks(request, place, frame) => {
-                inner.coming.insert(page);
                 Ok(Had::Asks(request, Coming { shared: self.clone(), page, place, frame }))
             }
         }
     }
 
     /// Names a new frame at the multiplexor, so that it can be asked back.
-    fn name(&self, page: u64, frame: &Frame) {
-        if self.number != 0
-            && let Some(memory) = vortex_machine::multiplexor()
-        {
+    fn name(&self, page: u64, frame: &Frame, of: Use) {
+        if let Some(memory) = vortex_machine::multiplexor() {
             let name = Cookie(self.number << BITS | page & ((1 << BITS) - 1));
-            memory.rename(frame.id(), Use::Shared.resource(), name);
+            memory.rename(frame.id(), of.resource(), name);
         }
     }
 
@@ -188,16 +212,10 @@ impl Coming {
         let Self { shared, page, place, frame } = &self;
         let inner = &mut *shared.inner.lock();
         if inner.away.get(page).is_some_and(|now| Arc::ptr_eq(now, place)) {
-            inner.away.remove(page);
-            inner.frames.insert(*page, frame.clone());
-            shared.name(*page, frame);
+            let of = inner.kind();
+            inner.put_back(*page, frame.clone());
+            shared.name(*page, frame, of);
         }
-    }
-}
-
-impl Drop for Coming {
-    fn drop(&mut self) {
-        self.shared.inner.lock().coming.remove(&self.page);
     }
 }
 
@@ -208,6 +226,27 @@ enum Got {
 }
 
 impl Inner {
+    /// What its frames are used for.
+    const fn kind(&self) -> Use {
+        if self.file.is_some() { Use::Overlay } else { Use::Shared }
+    }
+
+    /// A page is in this frame from now on; what was cleared of it meanwhile is zeros.
+    fn put_back(&mut self, page: u64, frame: Frame) {
+        self.away.remove(&page);
+        if let Some(from) = self.cleared.remove(&page) {
+            frame.clear(from, PAGE.saturating_sub(from));
+        }
+        self.frames.insert(page, frame);
+    }
+
+    /// A page that is away has nothing any more from there on. True.
+    fn clear_away(&mut self, page: u64, from: usize) -> bool {
+        let first = self.cleared.entry(page).or_insert(from);
+        *first = from.min(*first);
+        true
+    }
+
     fn frame(&mut self, page: u64, owner: ActivityId, waits: bool) -> Result<Got, ReadError> {
         if let Some(frame) = self.frames.get(&page) {
             return match frame.share_with(owner) {
@@ -216,45 +255,83 @@ impl Inner {
             };
         }
         let frame = match (&self.file, self.away.get(&page)) {
-            (Some(file), _) => {
+            (Some(file), None) => {
                 let at = page.checked_mul(PAGE_U64).and_then(|at| i64::try_from(at).ok());
                 let at = at.ok_or(ReadError::NoMemory)?;
                 from_file(&file.image, file.valid, at, owner, Use::Overlay).ok()
             }
-            (None, Some(place)) => {
-                let here = waits && !self.coming.contains(&page) || place.is_in_memory();
-                match here.then(|| place.read(owner, Use::Shared)).ok_or(ReadError::NotYet)?? {
-                    Read::Here(frame) => Some(frame),
-                    Read::Ask(request, frame) => {
-                        return Ok(Got::Asks(request, place.clone(), frame));
-                    }
+            (_, Some(place)) => match place.read(owner, self.kind())? {
+                Read::Here(frame) => Some(frame),
+                Read::Ask(request, frame) if waits => {
+                    return Ok(Got::Asks(request, place.clone(), frame));
                 }
-            }
+                Read::Ask(..) => return Err(ReadError::NotYet),
+            },
             (None, None) => Frame::zeroed_for(owner, Use::Shared),
         };
         let frame = frame.ok_or(ReadError::NoMemory)?;
-        self.frames.insert(page, frame.clone());
-        self.away.remove(&page);
+        self.put_back(page, frame.clone());
         Ok(Got::Frame(frame))
     }
 }
 
 impl Overlay for Shared {
-    fn read(&self, page: u64, within: usize, bytes: &mut [u8]) -> bool {
-        let frame = self.inner.lock().frames.get(&page).cloned();
-        frame.map(|frame| frame.read(within, bytes)).is_some()
+    fn number(&self) -> u64 {
+        self.number
+    }
+
+    fn read(&self, page: u64, within: usize, bytes: &mut [u8]) -> Over {
+        let frame = {
+            let inner = &*self.inner.lock();
+            match inner.frames.get(&page) {
+                // Who has it keeps it from leaving.
+                Some(frame) => frame.clone(),
+                None if inner.away.contains_key(&page) => return Over::Left,
+                None => return Over::Nothing,
+            }
+        };
+        frame.read(within, bytes);
+        Over::Here
     }
 
     fn next(&self, page: u64) -> Option<u64> {
-        self.inner.lock().frames.range(page..).next().map(|(&page, _)| page)
+        let inner = &*self.inner.lock();
+        let here = inner.frames.range(page..).next().map(|(&page, _)| page);
+        let away = inner.away.range(page..).next().map(|(&page, _)| page);
+        here.into_iter().chain(away).min()
     }
 
-    fn write(&self, page: u64, within: usize, bytes: &[u8]) {
+    fn write(&self, page: u64, within: usize, bytes: &[u8]) -> bool {
+        let frame = {
+            let inner = &mut *self.inner.lock();
+            match inner.frames.get(&page) {
+                // Whose call it is has the frame for the moment only: it is on nobody's bill more.
+                Some(frame) => Some(frame.clone()),
+                None if inner.away.contains_key(&page) => return false,
+                None => match inner.frame(page, ActivityId::INFRASTRUCTURE, false) {
+                    Ok(Got::Frame(frame)) => {
+                        self.name(page, &frame, inner.kind());
+                        Some(frame)
+                    }
+                    _ => None,
+                },
+            }
+        };
         // Without memory the file has the bytes, and who maps the page later does not.
-        let got = self.inner.lock().frame(page, ActivityId::INFRASTRUCTURE, false);
-        if let Ok(Got::Frame(frame)) = got {
+        if let Some(frame) = frame {
             frame.write(within, bytes);
         }
+        true
+    }
+
+    fn clear(&self, page: u64, from: usize, to: usize) -> bool {
+        let inner = &mut *self.inner.lock();
+        if let Some(frame) = inner.frames.get(&page) {
+            frame.clear(from, to.saturating_sub(from));
+        } else if inner.away.contains_key(&page) {
+            return to == PAGE && inner.clear_away(page, from);
+        }
+        true
     }
 
     fn resize(&self, size: u64) {
@@ -262,20 +339,22 @@ impl Overlay for Shared {
         let Some(file) = &mut inner.file else { return };
         file.valid = file.valid.min(size);
         file.size = size;
-        let cut = inner.frames.split_off(&size.div_ceil(PAGE_U64));
-        if let Some(last) = inner.frames.get(&(size / PAGE_U64)) {
-            let within = (size % PAGE_U64) as usize;
+        let end = size.div_ceil(PAGE_U64);
+        let (cut, gone) = (inner.frames.split_off(&end), inner.away.split_off(&end));
+        inner.cleared.split_off(&end);
+        let (last, within) = (size / PAGE_U64, (size % PAGE_U64) as usize);
+        if let Some(last) = inner.frames.get(&last) {
             last.clear(within, PAGE - within);
+        } else if within > 0 && inner.away.contains_key(&last) {
+            inner.clear_away(last, within);
         }
-        give_up(BTreeMap::new(), cut);
+        give_up_shared(cut, gone);
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if self.number != 0 {
-            ALL.lock().remove(&self.number);
-        }
+        ALL.lock().remove(&self.number);
         let inner = core::mem::take(self.inner.get_mut());
         give_up_shared(inner.frames, inner.away);
     }

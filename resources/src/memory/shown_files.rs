@@ -27,7 +27,7 @@ const PAGE_U64: u64 = PAGE as u64;
 /// Spaces, regions of all of them together, and pages, that are looked at in one run.
 const SLICE: usize = 16;
 const REGIONS: usize = 256;
-const PAGES: usize = 64;
+const PAGES: usize = 32;
 /// How often a page is looked at whose space others change meanwhile.
 const TRIES: usize = 1_000;
 

@@ -58,7 +58,7 @@ impl ReclaimShown {
     /// What it is a page of, and which.
     fn source(&self, files: Option<&Arc<Wiring>>) -> Option<(Source, u64)> {
         let name = self.order.cookie.0;
-        if self.order.to == Use::Shared.resource() {
+        if [Use::Shared, Use::Overlay].map(|of| of.resource()).contains(&self.order.to) {
             let (shared, page) = Shared::named(name)?;
             return Some((Source::Shared(shared), page));
         }
@@ -133,7 +133,7 @@ impl AddressSpaces {
                 let place = || self.system.swap.get().and_then(|volume| volume.place(order.bill));
                 let answer = match shared.leave(page, order.frame, place) {
                     Leaving::Left => None,
-                    Leaving::Stays => Some(Given::Refused),
+                    Leaving::Stays => Some(refusal(order)),
                     Leaving::Failed => Some(Given::Failed),
                     Leaving::Asks(request, frame, place) => {
                         reclaim.writing = Some((frame, place));
@@ -200,6 +200,15 @@ impl AddressSpaces {
             let _ended = memory.answer(order.id, answer);
         }
         go(&self.system, order.place, cx);
+    }
+}
+
+/// What is answered for a page that no space shows any more and that stays all the same: if a call
+/// has it, it is asked for again in a while, where that costs little.
+pub(crate) fn refusal(order: Order) -> Given {
+    match Frame::handles(order.frame) > 1 && AddressSpace::are_few() {
+        true => Given::Pinned,
+        false => Given::Refused,
     }
 }
 

@@ -118,19 +118,27 @@ impl AddressSpace {
     }
 
     /// Writes into pages that may be written, making those that are missing. For a space
-    /// that no thread runs in yet. False where memory has run out or it may not.
-    pub fn fill(&self, mut address: u64, mut bytes: &[u8]) -> bool {
+    /// that no thread runs in yet. Where it fails, it may be done again from its beginning.
+    ///
+    /// # Errors
+    /// [`Unfilled`].
+    pub fn fill(&self, mut address: u64, mut bytes: &[u8]) -> Result<(), Unfilled> {
         while !bytes.is_empty() {
             let page = address & !(PAGE as u64 - 1);
-            if !matches!(mend(self, page, Access::Write, By::Asr), Ok(Mend::Done(_))) {
-                return false;
+            match mend(self, page, Access::Write, By::Asr) {
+                Ok(Mend::Done(_)) => {}
+                Ok(Mend::Late | Mend::Read(..) | Mend::Fetch(_)) => {
+                    return Err(Unfilled::Away(page));
+                }
+                Err(_) => return Err(Unfilled::NoMemory),
             }
-            let Some(frame) = self.space.pin(page, Access::Write) else { return false };
+            // It may have left anew.
+            let frame = self.space.pin(page, Access::Write).ok_or(Unfilled::Away(page))?;
             let written = frame.write((address - page) as usize, bytes);
             address += written as u64;
             bytes = bytes.get(written..).unwrap_or_default();
         }
-        true
+        Ok(())
     }
 
     /// Copies bytes out, as far as their pages are there, and no more than this.
@@ -156,6 +164,15 @@ impl AddressSpace {
     pub fn has(&self, page: u64, access: Access) -> bool {
         self.space.pin(page, access).is_some()
     }
+}
+
+/// Why a space cannot be filled now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfilled {
+    /// Memory has run out, or it may not.
+    NoMemory,
+    /// This page of it has left, or comes from a disk: ASR brings it by a fault.
+    Away(u64),
 }
 
 /// How many faults were mended (getrusage(2)).
@@ -197,6 +214,18 @@ impl AddressSpace {
     pub(super) fn after(owner: usize, number: u64) -> Option<Arc<Self>> {
         let all = SPACES.lock();
         all.range((owner, number)..).filter_map(|(_, space)| space.upgrade()).next()
+    }
+}
+
+/// So many spaces are gone through again and again for a page that a call has.
+const FEW: usize = 16;
+
+impl AddressSpace {
+    /// Whether there are so few that an order for a page that many may show can be begun anew as
+    /// often as it must, until a call lets go of it.
+    #[must_use]
+    pub(super) fn are_few() -> bool {
+        SPACES.lock().len() <= FEW
     }
 }
 

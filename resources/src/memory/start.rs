@@ -140,9 +140,8 @@ impl Stack {
         ends.extend_from_slice(path);
         ends.push(0);
         // The two ends; what lies between is written on the way.
-        if !space.fill(key, &random) || !space.fill(name, &ends) {
-            return Err(LoadError::NoMemory);
-        }
+        space.fill(key, &random)?;
+        space.fill(name, &ends)?;
         Ok(Self {
             words: core::mem::take(words),
             part: Part::Before,
@@ -159,7 +158,7 @@ impl Stack {
     /// Writes some more. True when all is.
     ///
     /// # Errors
-    /// [`LoadError::NoMemory`]: then it may be tried again.
+    /// [`LoadError::NoMemory`] and [`LoadError::Away`]: then it may be tried again.
     pub fn go_on(&mut self, space: &AddressSpace) -> Result<bool, LoadError> {
         let mut spent = 0;
         while spent < RUN {
@@ -174,9 +173,7 @@ impl Stack {
                 self.next_part();
                 continue;
             }
-            if !space.fill(self.at, piece) {
-                return Err(LoadError::NoMemory);
-            }
+            space.fill(self.at, piece)?;
             spent += PIECE_COST + BYTE_COST * piece.len();
             let mut from = 0;
             while from < piece.len() {
@@ -240,9 +237,7 @@ fn write_pointers(
     for (place, pointer) in bytes.chunks_exact_mut(8).zip(pointers.iter()) {
         place.copy_from_slice(&pointer.to_le_bytes());
     }
-    if !space.fill(*at, bytes.get(..length).ok_or(LoadError::NoMemory)?) {
-        return Err(LoadError::NoMemory);
-    }
+    space.fill(*at, bytes.get(..length).ok_or(LoadError::NoMemory)?)?;
     pointers.clear();
     *at += length as u64;
     Ok(())

@@ -9,7 +9,8 @@
 //!   failed write. A failed read concerns who reads.
 //!
 //! A device of memory answers at once. A disk is asked by requests to storage: then whoever
-//! writes or reads a page sends what it is told to, waits, and says what has become of it.
+//! writes or reads a page sends what it is told to, waits, and says what has become of it. What
+//! is on its way to the disk is read from memory: nobody waits for its arrival.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -68,8 +69,9 @@ pub struct Place {
     volume: Arc<Volume>,
     number: u32,
     owner: ActivityId,
+    /// Its contents do not change any more.
     written: AtomicBool,
-    /// What the device would not take.
+    /// What is on its way to the device, or what that would not take.
     left: Mutex<Option<Frame>>,
 }
 
@@ -93,7 +95,7 @@ pub enum Read {
 /// Why a page that is kept cannot be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadError {
-    /// It is still on its way to the device.
+    /// Some core may still change it; or, for who must not wait for a disk, it is on one.
     NotYet,
     /// The activity gets no frame for it.
     NoMemory,
@@ -104,7 +106,7 @@ pub enum ReadError {
 /// Tells the multiplexor whether pages of an activity can leave.
 fn set_stuck(activity: ActivityId, stuck: bool) {
     if let Some(memory) = vortex_machine::multiplexor() {
-        for of in [Use::Page, Use::Shared] {
+        for of in [Use::Page, Use::Shared, Use::Overlay] {
             memory.set_stuck(of.account(activity), stuck);
         }
     }
@@ -224,7 +226,11 @@ impl Place {
             }
             Backing::Disk(volume, each) => {
                 match self.request((*volume, *each), Operation::Write, &page) {
-                    Some(request) => Write::Ask(request, page),
+                    Some(request) => {
+                        *self.left.lock() = Some(page.clone());
+                        self.written.store(true, Ordering::Release);
+                        Write::Ask(request, page)
+                    }
                     None => Write::Done(self.written(page, false)),
                 }
             }
@@ -235,17 +241,12 @@ impl Place {
     /// is kept itself.
     #[must_use]
     pub fn written(&self, page: Frame, taken: bool) -> bool {
-        if !taken {
-            *self.left.lock() = Some(page);
-        }
+        let left = if taken { None } else { Some(page.clone()) };
+        let before = core::mem::replace(&mut *self.left.lock(), left);
         self.written.store(true, Ordering::Release);
+        // Its last handle: then the frame is free.
+        drop((before, page));
         taken
-    }
-
-    /// Whether what is kept here is read at once.
-    #[must_use]
-    pub fn is_in_memory(&self) -> bool {
-        matches!(self.volume.backing, Backing::Memory(_))
     }
 
     /// The contents, in a frame of the activity for this use.

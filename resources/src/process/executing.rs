@@ -7,6 +7,7 @@ use core::sync::atomic::Ordering;
 
 use vortex_abi::Errno;
 use vortex_grid::{At, Continuation, Labels, Outcome};
+use vortex_machine::Access;
 use vortex_units::ActivityId;
 
 use super::begin::base_name;
@@ -17,7 +18,8 @@ use super::rlimits::Rlimits;
 use super::waiting::For;
 use crate::files::{FileRequest, Image};
 use crate::memory::{
-    AddressSpace, Given, LoadError, Loading, Patience, Strings, Words, interpreter, load, with_room,
+    AddressSpace, FaultError, Given, LoadError, Loading, MemoryRequest, Patience, Strings, Words,
+    interpreter, load, with_room,
 };
 use crate::{Answer, Mail};
 
@@ -189,7 +191,8 @@ impl Processes {
                 Outcome::Continue(At::routine::<Filled>())
             }
             Err(error) => {
-                let short = error == LoadError::NoMemory;
+                // A page that left while its program was laid out: it had too little room too.
+                let short = matches!(error, LoadError::NoMemory | LoadError::Away(_));
                 match short.then(|| exec.waited.wait(&self.system, process.activity, cx)) {
                     Some(Some(room)) => Outcome::Pending(room, At::routine::<HasRoom>()),
                     _ => reply(Err(errno(error))),
@@ -207,13 +210,13 @@ impl Processes {
                 return Outcome::Continue(At::routine::<Filled>());
             }
             Ok(Some(program)) => program,
+            Err(LoadError::Away(page)) => return self.bring(call, page, cx),
             Err(error) => {
                 let owner = call.thread.process.activity;
                 if let Some(room) = taking.waited.wait(&self.system, owner, cx) {
                     return Outcome::Pending(room, At::routine::<HasRoom>());
                 }
-                self.give_back(taking.loading.space(), cx);
-                return reply(Err(errno(error)));
+                return self.not_filled(call, errno(error), cx);
             }
         };
         let process = &call.thread.process;
@@ -230,6 +233,30 @@ impl Processes {
             Some(trigger) => Outcome::Pending(trigger, At::routine::<Swept>()),
             None => self.begin_program(call, cx),
         }
+    }
+
+    /// A page of the new program has left, and is to be written to: ASR brings it.
+    fn bring(&mut self, call: &mut ProcessCall, address: u64, cx: &mut Cx<'_>) -> Next {
+        let Extra::Load(taking) = &mut call.extra else { return reply(Err(Errno::EINVAL)) };
+        let space = taking.loading.space().clone();
+        let labels = Labels::flow(space.number);
+        let asked = self.system.ports.get().map(|ports| {
+            let fault = MemoryRequest::fault(space, address, Access::Write);
+            cx.request(ports.memory, labels, fault)
+        });
+        match asked {
+            Some(Ok(trigger)) => Outcome::Pending(trigger, At::routine::<Brought>()),
+            _ => self.not_filled(call, Errno::ENOMEM, cx),
+        }
+    }
+
+    /// The program does not begin.
+    fn not_filled(&mut self, call: &mut ProcessCall, error: Errno, cx: &mut Cx<'_>) -> Next {
+        if let Extra::Load(taking) = &call.extra {
+            let space = taking.loading.space().clone();
+            self.give_back(&space, cx);
+        }
+        reply(Err(error))
     }
 
     /// The program takes the process's place.
@@ -289,6 +316,22 @@ impl Continuation<Mail, Processes> for HasRoom {
     }
 }
 
+/// A page that had left is there again, or cannot be had.
+struct Brought;
+
+impl Continuation<Mail, Processes> for Brought {
+    fn resume(processes: &mut Processes, request: &mut ProcessRequest, cx: &mut Cx<'_>) -> Next {
+        let ProcessRequest::Call(call) = request else { return Outcome::Done };
+        match cx.reply::<Answer>() {
+            Ok(Some(Answer::Fault(Ok(())))) => processes.fill(call, cx),
+            Ok(Some(Answer::Fault(Err(FaultError::Device)))) => {
+                processes.not_filled(call, Errno::EIO, cx)
+            }
+            _ => processes.not_filled(call, Errno::ENOMEM, cx),
+        }
+    }
+}
+
 /// More of the stack is to be written.
 struct Filled;
 
@@ -305,6 +348,6 @@ pub(super) fn errno(error: LoadError) -> Errno {
         LoadError::Format | LoadError::Segment => Errno::ENOEXEC,
         LoadError::Library => Errno::ELIBBAD,
         LoadError::Arguments => Errno::E2BIG,
-        LoadError::NoMemory => Errno::ENOMEM,
+        LoadError::NoMemory | LoadError::Away(_) => Errno::ENOMEM,
     }
 }

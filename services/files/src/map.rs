@@ -1,10 +1,12 @@
 //! Files of a disk as memory: shared and private mappings beside read(2), write(2) and
 //! truncate(2), what is beyond the end, fork, and what lasts.
 
+use std::time::Duration;
+
 use libc::{MAP_PRIVATE, MAP_SHARED, MS_ASYNC, MS_SYNC, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC};
 use vortex_guest::mem::{BOTH, PAGE, READ, Region};
 use vortex_guest::random::Random;
-use vortex_guest::{Res, fd, file, proc, say};
+use vortex_guest::{Res, fd, file, proc, say, sys, time};
 
 use crate::calls::{get_at, put_at, set_time};
 use crate::fail;
@@ -48,7 +50,47 @@ pub fn all(place: &str) {
     sparse_again(&path("again"));
     random(&path("random"));
     large(&path("large"));
+    wanted(&path("wanted"));
     run(&path("program"));
+}
+
+/// How many pages of a mapping are in memory.
+fn there(region: &Region) -> usize {
+    let mut pages = vec![0_u8; region.length() / PAGE];
+    // SAFETY: the kernel writes a byte for each page of the region.
+    let told =
+        unsafe { sys!(libc::SYS_mincore, region.start(), region.length(), pages.as_mut_ptr()) };
+    must("mincore", told);
+    pages.iter().filter(|page| **page & 1 == 1).count()
+}
+
+/// Pages come before they are touched, where that is asked for.
+fn wanted(path: &str) {
+    const PAGES: usize = 100;
+    let fd = open(path);
+    let bytes: Vec<u8> = (0..PAGES * PAGE).map(|at| (at / PAGE) as u8).collect();
+    must("write", put_at(fd, &bytes, 0));
+    let forget = || {
+        must("sync", fd::sync(fd));
+        // SAFETY: it is given no memory.
+        let _ = unsafe { sys!(libc::SYS_fadvise64, fd, 0, 0, libc::POSIX_FADV_DONTNEED) };
+    };
+    forget();
+    let region = map(fd, PAGES, READ, MAP_SHARED, 0);
+    is("nothing is in memory any more", there(&region) == 0);
+    must("WILLNEED", region.advise(0, PAGES * PAGE, libc::MADV_WILLNEED));
+    let end = time::now() + Duration::from_secs(20);
+    while there(&region) < PAGES && time::now() < end {
+        time::pause(Duration::from_millis(5));
+    }
+    is("what will be needed has come", there(&region) == PAGES);
+    must("unmap", region.unmap(0, PAGES * PAGE));
+    forget();
+    let region = map(fd, PAGES, READ, MAP_SHARED | libc::MAP_POPULATE, 0);
+    is("what is wanted at once is there", there(&region) == PAGES);
+    is("it is the file's", (0..PAGES).all(|page| region.get(page * PAGE) == page as u8));
+    must("unmap", region.unmap(0, PAGES * PAGE));
+    must("close", fd::close(fd));
 }
 
 /// Two mappings, a descriptor, and the disk are one.

@@ -1,7 +1,9 @@
-//! Uses memory: `hog swap | shared | churn | touch | reread | lay | file | forks`, and for a time
+//! Uses memory: `hog swap | shared | churn | touch | reread | lay | file | left | environment |
+//! forks`, and for a time
 //! `hog steady | thrash | maps | bomb`. What it says does not depend on time, so that it can be
 //! judged; on a host without limits it comes to its end too.
 
+mod left;
 mod timed;
 mod together;
 
@@ -22,6 +24,9 @@ usage: hog swap [--pages P] [--rounds N]     write P pages, N times, and find th
        hog file [--pages P] [--rounds N]     wait for that, map it and read it, N times
        hog together [--pages P]              P pages, 2 MiB at once, and each its own way
        hog seven                             end with seven
+       hog left [--pages P]                  map a file of P pages, write them, and leave it
+       hog environment [--pages P] [--rounds N]
+                                             N programs, one after the other, with so much of it
        hog forks [--most N]                  a child forks until it is refused, or N times
        hog steady [--pages P] [--seconds S] [--threads N] [--after MS]
                                              use P pages, and nothing but them
@@ -50,6 +55,11 @@ fn main() {
         Some("reread") => reread(pages),
         Some("lay") => lay(pages),
         Some("file") => mapped(pages, rounds),
+        Some("left") => left::left(pages),
+        // The child that it has, from the one before.
+        Some("environment") => {
+            left::environment(pages, rounds, if most == 2_000 { 0 } else { most as i32 });
+        }
         Some("forks") => forks(most),
         Some("steady") => timed::steady(pages, seconds, threads, after),
         Some("thrash") => timed::thrash(pages, seconds),

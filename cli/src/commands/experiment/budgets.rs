@@ -19,18 +19,19 @@ const POLICIES: [(&str, &str); 3] =
     [("reclaim.over-budget", "soft=\"16 MiB\""), ("reclaim.lru", ""), ("reclaim.fifo", "")];
 const LIMIT: Duration = Duration::from_secs(150);
 /// The activities, and the frames that each may have at most.
-const HARD: [(&str, u64); 8] = [
+const HARD: [(&str, u64); 9] = [
     ("steady", 4096),
     ("churn", 2048),
     ("touch", 2048),
     ("swap", 512),
     ("shared", 512),
     ("file", 768),
+    ("left", 512),
     ("forks", 4096),
     ("together", 12288),
 ];
 /// What the programs must say.
-const SAID: [&str; 24] = [
+const SAID: [&str; 29] = [
     "steady: good",
     "churn: 30 rounds of 30",
     "touch: the child: killed by SIGKILL",
@@ -42,6 +43,11 @@ const SAID: [&str; 24] = [
     "swap: dropped: true",
     "swap: moved: true",
     "shared: 3 rounds of 3",
+    "left: by the mapping: true",
+    "left: by calls: true",
+    "left: what calls write: true",
+    "left: behind a cut: true",
+    "left: true",
     "file: 3 rounds of 3",
     "file: the child: exit 0",
     "file: then pages of its own: true",
@@ -174,6 +180,9 @@ mod tests {
         swap: a child of it all: exit 0\r\nswap: another program: exit 7\r\n\
         shared: 3 rounds of 3\r\n\
         memory of shared: 512 frames at most, 1 of files, 0 left: all back\r\n\
+        left: by the mapping: true\r\nleft: by calls: true\r\n\
+        left: what calls write: true\r\nleft: behind a cut: true\r\nleft: true\r\n\
+        memory of left: 512 frames at most, 1 of files, 0 left: all back\r\n\
         swap: dropped: true\r\nswap: 0 pages left: all back\r\n\
         memory of swap: 512 frames at most, 1 of files, 0 left: all back\r\n\
         memory of steady: 3100 frames at most, 9 of files, 0 left: all back\r\n\

@@ -88,6 +88,14 @@ pub enum Ask {
         #[doc(hidden)]
         of: InodeId,
     },
+    /// A page of a file in memory, which programs have written to by mapping it, has left memory
+    /// and is to come back: [`Told::Done`].
+    Bring {
+        /// Whose ([`Overlay::number`](crate::Overlay)).
+        overlay: u64,
+        /// Which page.
+        page: u64,
+    },
     /// A new object with a name: [`Told::Object`].
     Create(Box<Create>),
     /// One name more: [`Told::Done`].
@@ -351,6 +359,7 @@ impl Ask {
             Self::Usage { .. } => "usage",
             Self::Fetch { .. } => "fetch",
             Self::Prepare { .. } => "prepare",
+            Self::Bring { .. } => "bring back",
             Self::Ahead { .. } => "read ahead",
             Self::Create(_) => "create",
             Self::Link(_) => "link",

@@ -108,16 +108,19 @@ impl Root {
         Ok(Outcome::Done(count))
     }
 
-    /// Whether a file on a disk goes on behind a place, or where its open file is: who was given
+    /// Whether a file, pages of which are not in memory, goes on behind a place, or where its open file is: who was given
     /// less than was asked for is given the rest when that has been fetched.
     #[must_use]
     pub fn goes_on(&self, id: OpenId, place: Option<i64>) -> bool {
         let Ok(description) = self.description(id) else { return false };
         let Node::Inode(inode) = description.node else { return false };
-        let Ok(Body::Cached(contents)) = self.inode(inode).map(|inode| &inode.body) else {
-            return false;
+        let size = match self.inode(inode).map(|inode| &inode.body) {
+            Ok(Body::Cached(contents)) => contents.size(),
+            // Pages of it may have left.
+            Ok(Body::File(contents)) if contents.overlay.is_some() => contents.size(),
+            _ => return false,
         };
-        self.place_in(id, place).is_ok_and(|place| place < contents.size())
+        self.place_in(id, place).is_ok_and(|place| place < size)
     }
 
     pub(crate) fn write_cached(

@@ -45,13 +45,17 @@ fn a_page_that_is_mapped_keeps_what_it_held() {
     world.file("/a", b"before");
     let fd = world.open("/a", abi::O_RDWR).unwrap();
     let node = world.root.node(world.table.get(fd).unwrap()).unwrap();
-    let page = world.root.page(&node, 0).unwrap().unwrap();
+    let page_of = |world: &mut World, node: &Node, index| {
+        world.see(&crate::NoProc, |root, caller, _| root.page(caller, node, index))
+    };
+    let page = page_of(&mut world, &node, 0).unwrap().unwrap();
     assert_eq!(page.bytes().as_ptr() as usize % 4096, 0);
     world.write(fd, b"after!").unwrap();
     assert_eq!(&page.bytes()[..6], b"before");
     assert_eq!(world.contents("/a").unwrap(), b"after!");
-    assert!(world.root.page(&node, 1).unwrap().is_none());
-    assert!(matches!(world.root.page(&Node::Proc((*b"x").into()), 0), Err(Errno::ENODEV)));
+    assert!(page_of(&mut world, &node, 1).unwrap().is_none());
+    let proc = Node::Proc((*b"x").into());
+    assert!(matches!(page_of(&mut world, &proc, 0), Err(Errno::ENODEV)));
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod listing;
 mod mounted;
 mod names;
 mod ops;
+mod overlay;
 mod pipes;
 mod proc;
 mod readiness;

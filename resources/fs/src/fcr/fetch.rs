@@ -6,13 +6,13 @@ use vortex_grid::{At, Outcome};
 use super::work::Waits;
 use super::{Cx, FileCache, Heard, Next};
 use crate::cache::{Page, PageFrame, State, pages_for};
-use crate::requests::{Answer, Kind, Mail, Operation, Stage, Task};
+use crate::requests::{Answer, BLOCK_PAGES, Kind, Mail, Operation, Stage, Task};
 
 /// Pages that one run claims at most.
 pub(super) const CLAIMS: usize = 16;
 /// Pages that are fetched with one that a program has touched, those before and behind it in
 /// the same block.
-const AROUND: u32 = CLAIMS as u32;
+const AROUND: u32 = BLOCK_PAGES;
 
 /// What became of a claim.
 pub(super) enum Claim {
@@ -131,8 +131,27 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 }
             }
             task.job().claimed.sort_unstable();
+            self.follow_faults(task, first, first.saturating_add(AROUND).min(last), cx);
         }
         self.ask_claimed(task, cx)
+    }
+
+    /// Who touches one block after the other has the next fetched too, as who reads in order:
+    /// by requests of their own, so that nobody waits for them.
+    fn follow_faults(&mut self, task: &Task<F>, first: u32, end: u32, cx: &mut Cx<'_, M>) {
+        let Some(ports) = self.wiring.ports.get() else { return };
+        let (ahead, _) = task.file.with(|inner| inner.streams.follow(first, end));
+        let last = pages_for(task.file.size());
+        let mut next = end;
+        // Only whole blocks: what is less comes with the page that is touched.
+        while next < last && next.saturating_add(AROUND) <= ahead {
+            let request = crate::CacheRequest::soon(task.file.clone(), next);
+            // Where there is no room, another time.
+            if cx.send(ports.cache, vortex_grid::Labels::NONE, request).is_err() {
+                return;
+            }
+            next = next.saturating_add(AROUND);
+        }
     }
 
     /// Asks where the pages that a task has claimed are on the disk.

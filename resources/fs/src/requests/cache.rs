@@ -14,6 +14,8 @@ use crate::names::MountId;
 /// Pages that one request is about at most: 128 KiB. Who wants more asks again.
 const MOST_PAGES: u32 = 32;
 const MOST_BYTES: u64 = 128 * 1024;
+/// Pages that are fetched together for a mapping.
+pub const BLOCK_PAGES: u32 = 16;
 
 /// A request to FCR.
 pub struct CacheRequest<F>(pub(crate) Ask<F>);
@@ -178,6 +180,18 @@ impl<F: PageFrame> CacheRequest<F> {
             task.tray = Some(tray);
         }
         read
+    }
+
+    /// Pages will be wanted soon, a block of 16 from this one on, whoever is said to read in
+    /// order. To be sent, not waited for.
+    #[must_use]
+    pub fn soon(file: Arc<CachedFile<F>>, first: u32) -> Self {
+        let mut fetch = Self::fetch(file, first, BLOCK_PAGES);
+        if let Ask::Task(task) = &mut fetch.0 {
+            // As one that was begun before: it is nobody's reading.
+            task.tries = 1;
+        }
+        fetch
     }
 
     /// Who reads the file in order has come to this page. To be sent, not waited for.

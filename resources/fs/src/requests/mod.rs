@@ -5,6 +5,7 @@ mod ext2;
 
 use vortex_grid::Carries;
 
+pub(crate) use cache::BLOCK_PAGES;
 pub(crate) use cache::{Ask, Kind, Stage, Task, Walk};
 pub use cache::{CacheReply, CacheRequest};
 pub use ext2::{

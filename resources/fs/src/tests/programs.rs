@@ -54,6 +54,8 @@ pub enum Do {
         at: u64,
         bytes: Vec<u8>,
     },
+    /// A page that is mapped is to be there.
+    Touch(File, u32),
     /// Pages are to be shown no more.
     Take(File, Shown),
     Ext2(MountId, Operation),
@@ -112,6 +114,7 @@ impl Programs {
             Do::Release(file) => self.ask(ask, CacheRequest::release(file), cx),
             Do::Reclaim(name) => self.ask(ask, CacheRequest::reclaim(name), cx),
             Do::MapWrite { file, at, bytes } => self.map_write(ask, &file, at, &bytes, cx),
+            Do::Touch(file, page) => self.ask(ask, CacheRequest::fault(file, page, None), cx),
             Do::Take(file, what) => {
                 let number = file.number();
                 let gone = |page: u32| match &what {

@@ -40,6 +40,35 @@ fn what_is_written_by_a_mapping_lasts_and_its_page_is_taken_back_before() {
 }
 
 #[test]
+fn who_touches_a_file_in_order_waits_for_one_block_in_three() {
+    let (mut world, shared) = world(4096, 4096);
+    adjacent(&shared, 4, 300, 512);
+    let a = world.activity(50);
+    let file = world.file(4, 4096, 512 * STEP);
+    let mut waits = 0;
+    for page in 0..512 {
+        if file.frame(page).is_none() {
+            waits += 1;
+            assert_eq!(world.run(a, Do::Touch(file.clone(), page)), Ok(Got::Nothing));
+            // What was asked for beside comes meanwhile.
+            world.pass(1);
+        }
+    }
+    assert!((11..=14).contains(&waits), "{waits} waits for 32 blocks");
+    assert_eq!(file.pages(), 512);
+    // Who jumps about is given what it touches.
+    let other = world.file(5, 4096, 0);
+    drop(other);
+    adjacent(&shared, 6, 1000, 512);
+    let file = world.file(6, 4096, 512 * STEP);
+    for block in [3, 9, 1, 20, 7, 30] {
+        assert_eq!(world.run(a, Do::Touch(file.clone(), block * 16 + 5)), Ok(Got::Nothing));
+        world.pass(1);
+    }
+    assert_eq!(file.pages(), 6 * 16);
+}
+
+#[test]
 fn a_page_that_a_call_has_stays_dirty_until_it_has_not() {
     let (mut world, shared) = world(4096, 4096);
     adjacent(&shared, 4, 300, 4);
