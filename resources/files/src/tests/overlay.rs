@@ -130,6 +130,7 @@ impl Test {
         for _ in 0..100 {
             walks.borrow_mut().begin();
             let caller = Caller {
+                pid: 1,
                 table,
                 place,
                 proc: &NoProc,
