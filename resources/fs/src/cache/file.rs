@@ -56,6 +56,11 @@ pub(crate) struct Inner<F> {
     pub errors: u32,
     pub error: Option<Errno>,
     pub streams: Streams,
+    /// Writes under way that make it longer, and to where at most.
+    growing: u16,
+    grows_to: u64,
+    /// Somebody who has it alone makes it longer, to here.
+    pub set_to: u64,
     /// Nothing is kept of it any more.
     pub gone: bool,
     serial: u32,
@@ -91,6 +96,9 @@ impl<F: PageFrame> CachedFile<F> {
             errors: 0,
             error: None,
             streams: Streams::new(),
+            growing: 0,
+            grows_to: 0,
+            set_to: 0,
             gone: false,
             serial: 0,
         };
@@ -231,26 +239,28 @@ impl<F: PageFrame> CachedFile<F> {
         while at < end {
             let within = (at % PAGE_BYTES) as usize;
             let part = PAGE_BYTES.saturating_sub(within as u64).min(end.saturating_sub(at));
-            let Some((frame, serial, part)) = self.take(page_of(at), within, part as usize) else {
+            let Some(taken) = self.take(page_of(at), within, part as usize) else {
                 break;
             };
-            let gave = source(&frame, within, part).min(part);
+            let gave = source(&taken.frame, within, taken.bytes).min(taken.bytes);
             let wrote =
                 Wrote { by: who, since: now, bytes: gave, end: at.saturating_add(gave as u64) };
-            self.put_back(page_of(at), serial, wrote);
-            at = at.saturating_add(gave as u64);
-            if gave < part {
+            at = wrote.end;
+            let less = gave < taken.bytes;
+            self.put_back(taken, wrote);
+            if less {
                 break;
             }
         }
         at.saturating_sub(start) as usize
     }
 
-    /// Holds a page for writing: so many bytes of it as have places on the disk.
-    fn take(&self, number: u32, within: usize, bytes: usize) -> Option<(F, u32, usize)> {
+    /// Holds a page for writing: so many bytes of it as have places on the disk. Not where the
+    /// file grows over blocks that have none, and that a program can write to by a mapping then.
+    fn take(&self, number: u32, within: usize, bytes: usize) -> Option<Taken<F>> {
         let (first, end) = self.blocks_of(within, bytes);
-        let mut inner = self.inner.lock();
-        let page = inner.pages.get_mut(number)?;
+        let inner = &mut *self.inner.lock();
+        let page = inner.pages.get(number)?;
         let places = page.places.get(first..end)?;
         let backed = places.iter().take_while(|place| **place != 0).count();
         let bytes = if backed < places.len() {
@@ -262,16 +272,29 @@ impl<F: PageFrame> CachedFile<F> {
         if backed == 0 || !page.takes((first, first.saturating_add(backed)), bytes == PAGE) {
             return None;
         }
-        let frame = page.frame.clone()?;
+        let start = u64::from(number).saturating_mul(PAGE_BYTES);
+        let to = start.saturating_add(within as u64).saturating_add(bytes as u64);
+        let grows = to > self.size();
+        if grows && inner.gap(self.size(), to, self.block).is_some() {
+            return None;
+        }
+        let page = inner.pages.get_mut(number)?;
+        let (frame, serial) = (page.frame.clone()?, page.serial);
         page.users = page.users.checked_add(1)?;
         page.used = true;
-        Some((frame, page.serial, bytes))
+        if grows {
+            inner.grows_to = if inner.growing == 0 { to } else { inner.grows_to.max(to) };
+            inner.growing = inner.growing.saturating_add(1);
+        }
+        Some(Taken { number, serial, frame, bytes, grows })
     }
 
     /// Lets a page go that was written to; the file grows over what was.
-    fn put_back(&self, number: u32, serial: u32, wrote: Wrote) {
+    fn put_back(&self, taken: Taken<F>, wrote: Wrote) {
+        let Taken { number, serial, grows, .. } = taken;
         let Wrote { by, since, bytes, end } = wrote;
         let mut inner = self.inner.lock();
+        inner.growing = inner.growing.saturating_sub(u16::from(grows));
         let round = inner.round;
         let page = inner.pages.get_mut(number).filter(|page| page.serial == serial);
         // Without it the file was cut meanwhile.
@@ -310,8 +333,8 @@ impl<F: PageFrame> CachedFile<F> {
     /// written while the disk is given the page is on the bill of `who`.
     #[must_use]
     pub fn hold(&self, number: u32, who: ActivityId) -> Option<F> {
-        let blocks = self.blocks_to_end(number);
         let mut inner = self.inner.lock();
+        let blocks = self.blocks_to_end(&inner, number);
         let round = inner.round;
         let page = inner.pages.get_mut(number).filter(|page| page.takes(blocks, false))?;
         let frame = page.frame.clone()?;
@@ -325,8 +348,8 @@ impl<F: PageFrame> CachedFile<F> {
     /// Whether [`Self::hold`] would give a page.
     #[must_use]
     pub fn is_ready(&self, number: u32) -> bool {
-        let blocks = self.blocks_to_end(number);
         let inner = self.inner.lock();
+        let blocks = self.blocks_to_end(&inner, number);
         inner.pages.get(number).is_some_and(|page| page.takes(blocks, false))
     }
 
@@ -339,11 +362,22 @@ impl<F: PageFrame> CachedFile<F> {
         }
     }
 
-    /// The blocks of a page up to the file's end.
-    fn blocks_to_end(&self, page: u32) -> (usize, usize) {
+    /// The blocks of a page up to the file's end, or to where that is about to be.
+    fn blocks_to_end(&self, inner: &Inner<F>, page: u32) -> (usize, usize) {
         let start = u64::from(page).saturating_mul(PAGE_BYTES);
-        let left = self.size().saturating_sub(start).min(PAGE_BYTES);
+        let left = self.end(inner).saturating_sub(start).min(PAGE_BYTES);
         self.blocks_of(0, left as usize)
+    }
+
+    /// Where the file ends, or is about to.
+    fn end(&self, inner: &Inner<F>) -> u64 {
+        let grows_to = if inner.growing > 0 { inner.grows_to } else { 0 };
+        self.size().max(grows_to).max(inner.set_to)
+    }
+
+    /// The same, for who makes a page of it ready to be written to by a mapping.
+    pub(crate) fn ends(&self) -> u64 {
+        self.end(&self.inner.lock())
     }
 
     /// How many errors in writing it there were: what an open file begins with.
@@ -426,6 +460,17 @@ impl<F: PageFrame> CachedFile<F> {
     }
 }
 
+/// A page that is being written to.
+struct Taken<F> {
+    number: u32,
+    serial: u32,
+    frame: F,
+    /// How many bytes of it may be.
+    bytes: usize,
+    /// The file grows over them.
+    grows: bool,
+}
+
 /// What was written to a page.
 struct Wrote {
     by: ActivityId,
@@ -433,6 +478,25 @@ struct Wrote {
     bytes: usize,
     /// Where it ends in the file.
     end: u64,
+}
+
+impl<F: PageFrame> Inner<F> {
+    /// Whether anybody writes this moment what makes it longer.
+    pub fn is_growing(&self) -> bool {
+        self.growing > 0
+    }
+
+    /// A file of this size is to grow to there. The page in which it ends, if programs can
+    /// write to that by a mapping, and blocks of it that come to the file have no places.
+    pub fn gap(&mut self, size: u64, to: u64, block: u32) -> Option<u32> {
+        let number = page_of(size);
+        let page = self.pages.get_mut(number).filter(|page| page.mapped)?;
+        let start = u64::from(number).saturating_mul(PAGE_BYTES);
+        let bytes = to.saturating_sub(start).min(PAGE_BYTES);
+        let end = bytes.div_ceil(u64::from(block).max(1)) as usize;
+        let within = !size.is_multiple_of(PAGE_BYTES);
+        (within && to > size && !page.is_backed((0, end)) && !page.let_go()).then_some(number)
+    }
 }
 
 impl<F> Inner<F> {

@@ -144,9 +144,16 @@ impl<F: PageFrame> Page<F> {
     }
 
     /// Programs cannot write to it by a mapping any more, if nobody beside the cache has it.
-    /// Whether that is so now.
+    /// Whether that is so now. What was written while the disk is given a part of it may have
+    /// missed another that has gone before: then it goes again.
     pub fn let_go(&mut self) -> bool {
-        self.mapped &= self.is_shown();
+        let goes = self.mapped && !self.is_shown();
+        if goes {
+            self.mapped = false;
+            if self.state == State::Writing && self.again.is_none() {
+                self.again = self.dirtied;
+            }
+        }
         !self.mapped
     }
 

@@ -68,8 +68,9 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         }
         if core::mem::take(&mut at.dirty) && at.tries < TRIES {
             (at.page, at.tries) = (0, at.tries.saturating_add(1));
-            self.kick(number, None, cx);
-            if let Some(waits) = self.wait_at(number, Waits::Pages(0, u32::MAX), cx) {
+            if self.have_written(number, cx)
+                && let Some(waits) = self.wait_at(number, Waits::Pages(0, u32::MAX), cx)
+            {
                 return waits;
             }
         }
@@ -103,7 +104,9 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             Leaves::Gone => answer(true),
             Leaves::Dirty if *tries < TRIES => {
                 *tries = tries.saturating_add(1);
-                self.kick(name.file, None, cx);
+                if !self.have_written(name.file, cx) {
+                    return answer(false);
+                }
                 let page = Waits::Pages(name.page, name.page.saturating_add(1));
                 self.wait_at(name.file, page, cx).unwrap_or_else(|| answer(false))
             }

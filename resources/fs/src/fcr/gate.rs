@@ -67,6 +67,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     pub(super) fn open(&mut self, task: &mut Task<F>, cx: &mut Cx<'_, M>) {
         if core::mem::take(&mut task.alone) {
             let number = task.file.number();
+            task.file.with(|inner| inner.set_to = 0);
             if let Some(work) = self.works.get_mut(&number) {
                 work.closed = false;
             }

@@ -39,12 +39,21 @@ fn range<F>(task: &Task<F>) -> Range {
 }
 
 /// The page in which the file ends, if it ends in the middle of one and is to grow from behind
-/// that: what is behind its end there is to be zeros on the disk too.
+/// that, and this is seen to first: what is behind its end there is to be zeros on the disk too;
+/// and what is between has places, if programs can write to it by a mapping.
 fn ends_before<F: PageFrame>(task: &mut Task<F>) -> Option<u32> {
     let (size, from) = (task.file.size(), range(task).from);
     let last = page_of(size);
-    let grows = from > size && !size.is_multiple_of(PAGE_BYTES) && last < page_of(from);
-    (grows && !task.job().begun).then_some(last)
+    if from <= size || size.is_multiple_of(PAGE_BYTES) || task.job().begun {
+        return None;
+    }
+    (last < page_of(from) || has_gap(task)).then_some(last)
+}
+
+/// Whether there are such blocks without places.
+fn has_gap<F: PageFrame>(task: &Task<F>) -> bool {
+    let (size, from, block) = (task.file.size(), range(task).from, task.file.block_size());
+    !task.maps && task.file.with(|inner| inner.gap(size, from, block)).is_some()
 }
 
 impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
@@ -72,12 +81,6 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         }
         if !self.enter(task) {
             return self.wait(task, Waits::Gate, cx);
-        }
-        if !task.maps
-            && to > task.file.size()
-            && let Some(waits) = self.take_end(task, cx)
-        {
-            return waits;
         }
         let (first, end, is_end) = match ends_before(task) {
             Some(page) => (page, page.saturating_add(1), true),
@@ -112,7 +115,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             }
         }
         if is_end {
-            return self.ask_prepare(task, first, end, None, cx);
+            let gap = has_gap(task).then(|| self.fill_gap(task, first));
+            return self.ask_prepare(task, first, end, gap, cx);
         }
         let end = range(task).end;
         let wanted = wanted(task);
@@ -120,6 +124,15 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             return self.look_prepared(task, cx);
         }
         self.ask_prepare(task, first, end, Some(wanted), cx)
+    }
+
+    /// The blocks of the page in which a file ends, up to where it is written next.
+    fn fill_gap(&self, task: &Task<F>, page: u32) -> (u32, u32) {
+        let start = u64::from(page).saturating_mul(PAGE_BYTES);
+        let to = range(task).from.min(start.saturating_add(PAGE_BYTES));
+        task.file.with(|inner| inner.reached = inner.reached.max(to));
+        let block = u64::from(task.file.block_size()).max(1);
+        (of(start.checked_div(block)), of(Some(to.div_ceil(block))))
     }
 
     fn ask_prepare(
@@ -193,7 +206,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             _ => return self.failed(task, Errno::EIO, cx),
         };
         if ends_before(task).is_some() {
-            unpin(task);
+            self.place_pinned(task, &runs);
             self.install(task, &runs, None, cx);
             return self.send_pieces(task, cx);
         }
@@ -209,20 +222,29 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         self.send_pieces(task, cx)
     }
 
-    /// All that is prepared becomes dirty, or will be when the rest of it has come.
-    fn install_prepared(&mut self, task: &mut Task<F>, runs: &[Run], cx: &mut Cx<'_, M>) {
-        let (who, now) = (cx.activity(), cx.now());
-        let Range { from, to, .. } = range(task);
+    /// Pages that have stayed for a task get their places.
+    fn place_pinned(&self, task: &mut Task<F>, runs: &[Run]) -> alloc::vec::Vec<(u32, u32)> {
         let each = task.file.blocks_a_page();
-        let file = task.file.clone();
-        for &(number, serial) in &core::mem::take(&mut task.job().pinned) {
-            file.with(|inner| {
+        let pinned = core::mem::take(&mut task.job().pinned);
+        for &(number, serial) in &pinned {
+            task.file.with(|inner| {
                 let page = inner.pages.get_mut(number).filter(|page| page.serial == serial);
                 if let Some(page) = page {
                     page.pins = page.pins.saturating_sub(1);
                     place_page(page, number, runs, each);
                 }
             });
+        }
+        pinned
+    }
+
+    /// All that is prepared becomes dirty, or will be when the rest of it has come.
+    fn install_prepared(&mut self, task: &mut Task<F>, runs: &[Run], cx: &mut Cx<'_, M>) {
+        let (who, now) = (cx.activity(), cx.now());
+        let Range { from, to, .. } = range(task);
+        let each = task.file.blocks_a_page();
+        let file = task.file.clone();
+        for (number, _) in self.place_pinned(task, runs) {
             if u64::from(number).saturating_mul(PAGE_BYTES) < to {
                 self.mark(&file, number, who, now);
             }
@@ -307,11 +329,15 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         self.finish(task, CacheReply::Prepared(Ok(to)), cx)
     }
 
-    /// A clean page is going to be written to.
+    /// A page is going to be written to. If the disk is being given it, without the places that
+    /// it may have got since, it goes once more, whether or not it is written to then.
     pub(super) fn mark(&mut self, file: &CachedFile<F>, number: u32, who: ActivityId, now: Cycles) {
         let marked = file.with(|inner| {
             let round = inner.round;
             let Some(page) = inner.pages.get_mut(number) else { return false };
+            if page.state == State::Writing {
+                page.again.get_or_insert(Dirtied { by: who, round, since: now });
+            }
             if page.state != State::Clean || page.places.iter().all(|place| *place == 0) {
                 return false;
             }

@@ -52,19 +52,22 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         if pages.is_empty() {
             return None;
         }
-        let asked = self.ask_showing(task, Shown::Pages(pages), cx)?;
-        Some(Outcome::Pending(asked, At::routine::<Taken>()))
+        match self.ask_showing(task, Shown::Pages(pages), cx) {
+            Asked::Answers(asked) => Some(Outcome::Pending(asked, At::routine::<Taken>())),
+            // They are written, and stay dirty.
+            Asked::Nobody | Asked::NoRoom => None,
+        }
     }
 
-    /// A file is going to grow within its last page: who can write to that by a mapping is to
-    /// ask anew, for the blocks that come to it have no places yet. `None` if nobody can; once
-    /// in a task.
+    /// A file is set to end further on than within its last page: who can write to that by a
+    /// mapping is to ask anew, for the blocks that come to it have no places. `None` if nobody
+    /// can; once in a task.
     pub(super) fn take_end(
         &mut self,
         task: &mut Task<F>,
         cx: &mut Cx<'_, M>,
     ) -> Option<Next<M, F>> {
-        if core::mem::replace(&mut task.job().taken, 1) > 0 {
+        if task.job().taken > 0 {
             return None;
         }
         let size = task.file.size();
@@ -75,19 +78,31 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         if !written || size.is_multiple_of(PAGE_BYTES) {
             return None;
         }
-        let asked = self.ask_showing(task, Shown::Pages(alloc::vec![number]), cx)?;
-        Some(Outcome::Pending(asked, At::routine::<Taken>()))
+        match self.ask_showing(task, Shown::Pages(alloc::vec![number]), cx) {
+            Asked::Answers(asked) => {
+                task.job().taken = 1;
+                Some(Outcome::Pending(asked, At::routine::<Taken>()))
+            }
+            Asked::Nobody => None,
+            Asked::NoRoom => Some(Outcome::Continue(At::beginning())),
+        }
     }
 
     /// Asks those who show a file's pages to programs.
-    pub(super) fn ask_showing(
-        &self,
-        task: &Task<F>,
-        what: Shown,
-        cx: &mut Cx<'_, M>,
-    ) -> Option<Trigger> {
-        self.wiring.showing.get()?.take(task.file.clone(), what, cx)
+    pub(super) fn ask_showing(&self, task: &Task<F>, what: Shown, cx: &mut Cx<'_, M>) -> Asked {
+        let Some(showing) = self.wiring.showing.get() else { return Asked::Nobody };
+        showing.take(task.file.clone(), what, cx).map_or(Asked::NoRoom, Asked::Answers)
     }
+}
+
+/// Whether those who show pages are asked.
+pub(super) enum Asked {
+    /// This fires when they have answered.
+    Answers(Trigger),
+    /// There is nobody who shows any.
+    Nobody,
+    /// They cannot be asked now.
+    NoRoom,
 }
 
 /// Those who show pages have answered.

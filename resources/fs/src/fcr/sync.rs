@@ -247,7 +247,9 @@ fn drop_unwritten<F: PageFrame>(
         let safe = first.map_or(size, |page| {
             u64::from(page).saturating_mul(PAGE_BYTES).max(inner.told).min(size)
         });
-        if safe < size || !is_beyond(inner.reached, size, file.block_size()) {
+        // Blocks that somebody fills this moment are the file's in a moment.
+        let grows = inner.is_growing();
+        if safe < size || grows || !is_beyond(inner.reached, size, file.block_size()) {
             return (safe, false);
         }
         let end = crate::cache::pages_for(size);

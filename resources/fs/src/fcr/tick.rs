@@ -121,6 +121,26 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         }
     }
 
+    /// The same, and those that could not be asked to, on the bill of who runs now. Whether any
+    /// is on its way: else there is nothing to wait for.
+    pub(super) fn have_written(&mut self, number: u32, cx: &mut Cx<'_, M>) -> bool {
+        self.kick(number, None, cx);
+        let port = self.wiring.ports.get().map(|ports| ports.cache);
+        let file = self.wiring.files.numbered(number);
+        let Some(work) = self.works.get_mut(&number) else { return false };
+        let mut sends = SENDS;
+        for (who, dirtier) in work.dirtiers.iter_mut().filter(|(_, it)| it.refused && !it.busy) {
+            let (Some(port), Some(file), 1..) = (port, &file, sends) else { break };
+            let request = CacheRequest::write_back(file.clone(), *who);
+            if cx.send(port, Labels::NONE, request).is_err() {
+                break;
+            }
+            sends = sends.saturating_sub(1);
+            (dirtier.busy, dirtier.refused, dirtier.asked) = (true, false, cx.now());
+        }
+        work.dirtiers.values().any(|dirtier| dirtier.busy)
+    }
+
     /// Asks for what was asked of the daemon, some of it in a run; whether that is all.
     fn serve_kicks(&mut self, cx: &mut Cx<'_, M>) -> bool {
         let Some(port) = self.wiring.ports.get().map(|ports| ports.cache) else { return true };

@@ -9,7 +9,7 @@ use vortex_grid::{At, Outcome};
 
 use super::fetch::{Claim, Look};
 use super::piece::clear_behind;
-use super::showing::Taken;
+use super::showing::{Asked, Taken};
 use super::work::Waits;
 use super::{Cx, FileCache, Heard, Next};
 use crate::cache::{PAGE_BYTES, PageFrame, page_of, pages_for};
@@ -107,14 +107,19 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 self.open(task, cx);
                 return self.again(task, cx);
             }
-            if size > file.size()
-                && let Some(waits) = self.take_end(task, cx)
-            {
-                return waits;
+            if size > file.size() {
+                // Nobody gets that page to write to meanwhile.
+                file.with(|inner| inner.set_to = size);
+                if let Some(waits) = self.take_end(task, cx) {
+                    return waits;
+                }
             }
             let end = size.min(file.size());
             task.job().begun = size < file.size();
-            file.with(|inner| file.set_size(inner, size));
+            file.with(|inner| {
+                file.set_size(inner, size);
+                inner.set_to = 0;
+            });
             let page = page_of(end);
             if !end.is_multiple_of(PAGE_BYTES) {
                 file.with(|inner| {
@@ -126,10 +131,16 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             task.stage = Stage::Alone;
         }
         // Whoever shows what is behind the end does not any more.
-        if core::mem::take(&mut task.job().begun)
-            && let Some(asked) = self.ask_showing(task, Shown::From(pages_for(size)), cx)
-        {
-            return Outcome::Pending(asked, At::routine::<Taken>());
+        if task.job().begun {
+            match self.ask_showing(task, Shown::From(pages_for(size)), cx) {
+                Asked::Answers(asked) => {
+                    task.job().begun = false;
+                    return Outcome::Pending(asked, At::routine::<Taken>());
+                }
+                Asked::Nobody => task.job().begun = false,
+                // It is cut already: when there is room.
+                Asked::NoRoom => return Outcome::Continue(At::beginning()),
+            }
         }
         if self.drop_from(task, pages_for(size), cx) {
             return Outcome::Continue(At::beginning());

@@ -215,7 +215,7 @@ impl<F: PageFrame> CacheRequest<F> {
     #[must_use]
     pub fn map_write(file: Arc<CachedFile<F>>, page: u32) -> Self {
         let start = u64::from(page).saturating_mul(PAGE_BYTES);
-        let end = file.size().min(start.saturating_add(PAGE_BYTES));
+        let end = file.ends().min(start.saturating_add(PAGE_BYTES));
         // Not from its first byte on: so it is not taken to be written in whole.
         let from = start.saturating_add(1);
         let mut request = Self::prepare(file, from, end.max(from.saturating_add(1)));

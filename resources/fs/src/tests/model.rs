@@ -239,3 +239,34 @@ fn nobody_needs_more_memory_than_it_may_have() {
 fn nobody_waits_for_a_timer() {
     check(1024, 141 * 7919, 30, Some(40));
 }
+
+/// Who has an activity's pages evicted while that is in debt writes them itself.
+#[test]
+fn an_eviction_does_not_wait_for_who_may_not_write() {
+    check(1024, 7_251_193_785_841_257_670, 20, None);
+}
+
+/// Seeds from `VORTEX_SEED` on, `VORTEX_SEEDS` of them: to look for what random ones miss.
+#[test]
+#[ignore = "takes as long as it is told to"]
+fn many_seeds() {
+    let number = |name: &str| -> Option<u64> { std::env::var(name).ok()?.parse().ok() };
+    let (first, count) = (number("VORTEX_SEED").unwrap_or(0), number("VORTEX_SEEDS").unwrap_or(50));
+    let mut failed = Vec::new();
+    for seed in first..first + count {
+        let size = (seed % 3) as usize;
+        let of = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let all: [(&str, &dyn Fn()); 4] = [
+            ("plain", &|| check(1024 << size, of, 20, None)),
+            ("mapped", &|| check_mapped(1024 << size, of, 24, None, 30)),
+            ("mapped, little", &|| check_mapped(1024 << size, of, 16, Some(80), 6)),
+            ("little", &|| check(1024 << size, of, 16, Some(80))),
+        ];
+        for (name, check) in all {
+            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)).is_err() {
+                failed.push((name, seed, of, size));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{failed:?}");
+}

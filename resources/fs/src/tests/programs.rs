@@ -2,6 +2,7 @@
 
 use std::boxed::Box;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::vec;
 use std::vec::Vec;
@@ -41,6 +42,7 @@ pub enum Do {
         bytes: Vec<u8>,
     },
     Truncate(File, u64),
+    Prepare(File, u64, u64),
     Sync(File, bool),
     SyncAll(Option<MountId>),
     Unmount(MountId),
@@ -105,6 +107,7 @@ impl Programs {
         match ask.what.clone() {
             Do::Read { file, at, bytes } => self.read(ask, &file, at, bytes, cx),
             Do::Write { file, at, bytes } => self.write(ask, &file, at, &bytes, cx),
+            Do::Prepare(file, from, to) => self.ask(ask, CacheRequest::prepare(file, from, to), cx),
             Do::Truncate(file, size) => self.ask(ask, CacheRequest::truncate(file, size), cx),
             Do::Sync(file, data) => self.ask(ask, CacheRequest::sync(file, data), cx),
             Do::SyncAll(of) => self.ask(ask, CacheRequest::sync_all(of), cx),
@@ -253,10 +256,17 @@ impl Resource<Mail> for Programs {
 }
 
 /// What programs are shown, as FCR knows of it.
-pub struct Shows(pub Port<Programs>);
+pub struct Shows(pub Port<Programs>, pub Refuses);
+
+/// How often those who show pages cannot be asked.
+pub type Refuses = Arc<AtomicUsize>;
 
 impl Showing<Mail, Frame> for Shows {
     fn take(&self, file: File, what: Shown, cx: &mut Cx<'_>) -> Option<Trigger> {
+        let less = |refuses: usize| refuses.checked_sub(1);
+        if self.1.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
+            return None;
+        }
         let ask = Ask { number: usize::MAX, what: Do::Take(file, what), done: 0, data: Vec::new() };
         cx.request(self.0, Labels::NONE, Box::new(ask)).ok()
     }

@@ -138,3 +138,102 @@ fn who_gets_no_place_on_the_disk_gets_no_page_to_write_to() {
     assert!(world.maps.lock().unwrap().is_empty());
     assert_eq!(world.read(a, &file, STEP, 4), Ok(vec![0; 4]), "it can still be read");
 }
+
+/// A page of two pieces, of which one has gone, and then who could write to it by a mapping lets
+/// it go: what was written meanwhile to the first goes too.
+#[test]
+fn what_is_written_between_a_pages_two_pieces_goes_to_the_disk() {
+    let (mut world, shared) = world(2048, 4096);
+    // Its blocks lie apart.
+    empty(&shared, 5);
+    let a = world.activity(50);
+    let file = world.file(5, 2048, 0);
+    world.write(a, &file, 0, &[1; PAGE]).unwrap();
+    assert_eq!(world.run(a, map_write(&file, 0, 2, 1)), Ok(Got::Count(1)));
+    // A call has the page too: it goes to the disk as it is.
+    let call = world.maps.lock().unwrap().values().next().unwrap().clone();
+    world.held = true;
+    let sync = world.ask(a, Do::Sync(file.clone(), true));
+    world.steps(3000);
+    assert!(file.describe().contains("Writing"), "{}", file.describe());
+    let place = |block: u32| shared.0.lock().unwrap().inodes[&5].blocks[&block] as usize * 2048;
+    let (first, second) = (place(0), place(1));
+    // The disk takes the first, or the second.
+    world.held = false;
+    let gone = loop {
+        world.work();
+        world.step();
+        let disk = world.disk.lock().unwrap();
+        let gone = [first, second].iter().position(|at| disk.image[at + 7] == 1);
+        if let Some(gone) = gone {
+            break gone;
+        }
+    };
+    let only = [first, second].map(|at| world.disk.lock().unwrap().image[at + 7] == 1);
+    call.write(gone * 2048 + 7, &[9]);
+    drop(call);
+    file.let_go(0);
+    world.settle();
+    assert_eq!(world.result(sync), Some(Ok(Got::Nothing)));
+    assert_ne!(only[0], only[1], "one piece had gone");
+    assert_eq!(world.run(a, Do::Sync(file.clone(), true)), Ok(Got::Nothing));
+    assert_eq!(on_disk(&world, &shared, 5)[gone * 2048 + 7], 9, "{}", file.describe());
+}
+
+/// A page of a file that ends within it is written to by a mapping while a write makes the file
+/// longer, far behind: what is between has places then.
+#[test]
+fn what_a_file_grows_over_can_be_written_to_by_a_mapping() {
+    for far in [2 * 1024 + 100, 3 * STEP + 5] {
+        let (mut world, shared) = world(1024, 4096);
+        empty(&shared, 5);
+        let a = world.activity(50);
+        let file = world.file(5, 1024, 0);
+        world.write(a, &file, 0, &[1; 500]).unwrap();
+        assert_eq!(world.run(a, map_write(&file, 0, 2, 1)), Ok(Got::Count(1)));
+        world.write(a, &file, far, &[3; 10]).unwrap();
+        // The page is shown to it as before.
+        assert_eq!(world.maps.lock().unwrap().len(), 1);
+        assert_eq!(world.run(a, map_write(&file, 1500, 4, 1)), Ok(Got::Count(1)));
+        assert_eq!(world.run(a, Do::Sync(file.clone(), false)), Ok(Got::Nothing));
+        let there = on_disk(&world, &shared, 5);
+        assert_eq!((there.len() as u64, there[0], there[1500]), (far + 10, 2, 4));
+        assert!(there[500..1500].iter().all(|byte| *byte == 0));
+    }
+}
+
+/// A fault between a write's preparation and the write.
+#[test]
+fn a_write_does_not_grow_a_file_over_what_a_mapping_has_got_meanwhile() {
+    let (mut world, shared) = world(1024, 4096);
+    empty(&shared, 5);
+    let a = world.activity(50);
+    let file = world.file(5, 1024, 0);
+    world.write(a, &file, 0, &[1; 500]).unwrap();
+    let prepare = Do::Prepare(file.clone(), 2 * 1024 + 100, 2 * 1024 + 110);
+    assert_eq!(world.run(a, prepare), Ok(Got::Nothing));
+    let held = file.hold(0, a).unwrap();
+    let now = vortex_units::Cycles::ZERO;
+    let wrote = file.write(a, now, 2 * 1024 + 100, 10, &mut |frame, within, count| {
+        frame.write(within, &vec![3; count])
+    });
+    assert_eq!((wrote, file.size()), (0, 500), "it is to be prepared anew");
+    world.write(a, &file, 2 * 1024 + 100, &[3; 10]).unwrap();
+    held.write(1500, &[4]);
+    drop(held);
+    assert_eq!(world.run(a, Do::Sync(file.clone(), false)), Ok(Got::Nothing));
+    assert_eq!(on_disk(&world, &shared, 5)[1500], 4);
+}
+
+#[test]
+fn a_truncate_waits_until_those_who_show_pages_can_be_asked() {
+    let (mut world, shared) = world(1024, 4096);
+    adjacent(&shared, 4, 300, 24);
+    let a = world.activity(50);
+    let file = world.file(4, 1024, 6 * STEP);
+    assert_eq!(world.run(a, map_write(&file, 4 * STEP, 3, 1)), Ok(Got::Count(1)));
+    world.refuses.store(5, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(world.run(a, Do::Truncate(file.clone(), STEP)), Ok(Got::Nothing));
+    assert!(world.maps.lock().unwrap().is_empty(), "nobody is shown what is cut off");
+    assert_eq!(world.refuses.load(std::sync::atomic::Ordering::Relaxed), 0);
+}

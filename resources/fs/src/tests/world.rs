@@ -20,7 +20,7 @@ use vortex_storage::{
 use vortex_units::{ActivityId, CoreId, Cycles, Share};
 
 use super::disk::{Disk, Queue, SECTOR};
-use super::programs::{Ask, Do, File, Got, Maps, Programs, Results, Shows};
+use super::programs::{Ask, Do, File, Got, Maps, Programs, Refuses, Results, Shows};
 use super::ram::{Frame, Pool, Ram};
 use crate::{
     Answer, CacheReply, CacheRequest, Ext2, Ext2Reply, Ext2Request, FileCache, FileId, Logic,
@@ -78,6 +78,7 @@ pub struct World {
     pub pool: Pool,
     pub results: Results,
     pub maps: Maps,
+    pub refuses: Refuses,
     pub grid: Arc<Grid<Mail>>,
     pub cores: Vec<Core<Mail, Clock>>,
     pub clock: Arc<AtomicU64>,
@@ -164,7 +165,9 @@ impl World {
             maps: shown.clone(),
             results: theirs.clone(),
         });
-        wiring.showing.call_once(|| Box::new(Shows(programs)));
+        let refuses = Refuses::default();
+        let refused = refuses.clone();
+        wiring.showing.call_once(|| Box::new(Shows(programs, refused)));
         let clock = Arc::new(AtomicU64::new(0));
         let cores = (0..2)
             .map(|core| {
@@ -182,6 +185,7 @@ impl World {
             pool,
             results,
             maps,
+            refuses,
             grid,
             cores,
             clock,
