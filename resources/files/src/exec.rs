@@ -43,10 +43,16 @@ impl Root {
             (found.target.ok_or(Errno::ENOENT)?, name)
         };
         self.check_executable(caller, &node)?;
-        if let Node::Inode(id) = node
-            && self.inode(id)?.writers > 0
-        {
-            return Err(Errno::ETXTBSY);
+        if let Node::Inode(id) = node {
+            let inode = self.inode(id)?;
+            let mapped = self.is_map_written(inode.number);
+            if inode.writers > 0 {
+                return Err(Errno::ETXTBSY);
+            }
+            if mapped {
+                let waits = self.waits_for_ended(caller);
+                return Err(if waits { caller.again() } else { Errno::ETXTBSY });
+            }
         }
         let open = self.open_node(node, abi::O_RDONLY | abi::O_LARGEFILE, caller.owner)?;
         self.description_mut(open)?.name = name;

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::WaitKey;
 use crate::inode::InodeId;
-use crate::mounted::Ask;
+use crate::mounted::{Ask, Ending};
 use crate::walk::{Found, Progress};
 
 /// Components that are looked at in one run.
@@ -37,6 +37,8 @@ pub struct Walks {
     wait: Option<WaitKey>,
     /// What the call has made, and is to open.
     opens: Option<InodeId>,
+    /// What the call waits for of programs that have ended.
+    pub(crate) ending: Ending,
 }
 
 /// How a walk begins.

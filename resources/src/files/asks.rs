@@ -7,7 +7,7 @@
 use alloc::boxed::Box;
 
 use vortex_abi::Errno;
-use vortex_files::{Ask, Then, Told, Walks};
+use vortex_files::{Ask, OpenId, Then, Told, Walks};
 use vortex_fs::Served;
 use vortex_grid::{At, Continuation, Kept, Labels, Outcome};
 use vortex_machine::{Frame, Use};
@@ -26,8 +26,8 @@ use crate::{Answer, Mail};
 pub(super) enum For {
     /// A call of this thread.
     Call(Pid),
-    /// A file that is to be run.
-    Image,
+    /// A file that is to be run, and that is open meanwhile.
+    Image(Option<OpenId>),
     /// A file that is to be mapped.
     Map,
     /// The root that is to be mounted.
@@ -64,7 +64,7 @@ impl For {
     fn failed(self, error: Errno) -> Answer {
         match self {
             Self::Call(_) => Answer::Call(Err(error)),
-            Self::Image => Answer::Image(Err(error)),
+            Self::Image(_) => Answer::Image(Err(error)),
             Self::Map => Answer::Mapped(Err(error)),
             Self::Root => Answer::Call(Err(error)),
         }
@@ -85,14 +85,26 @@ impl FileSystem {
     pub(super) fn keep_for_answer(&mut self, of: For, ask: Ask, cx: &mut Cx<'_>) -> Next {
         let Some(kept) = cx.keep() else {
             self.is_not_asked(ask);
-            return Outcome::Reply(of.failed(Errno::ENOMEM));
+            return self.not_answered(of);
         };
         match self.send_ask(Asking::new(ask, Some((kept, of))), cx) {
             Ok(()) => Outcome::Kept,
             Err(asking) => {
                 self.is_not_asked(asking.ask);
-                Outcome::Reply(of.failed(Errno::ENOMEM))
+                self.not_answered(of)
             }
+        }
+    }
+
+    fn not_answered(&mut self, of: For) -> Next {
+        self.ends_for(of);
+        Outcome::Reply(of.failed(Errno::ENOMEM))
+    }
+
+    /// A request that waits ends: what it has open is closed.
+    fn ends_for(&mut self, of: For) {
+        if let For::Image(Some(open)) = of {
+            self.root.close(open, &mut self.effects);
         }
     }
 
@@ -165,10 +177,13 @@ impl FileSystem {
                 self.no_root = then.err();
                 drop(cx.go_on(kept, At::<Mail, FileSystem>::beginning()));
             }
-            (Some((kept, _)), Ok(Then::Again)) => {
-                drop(cx.go_on(kept, At::<Mail, FileSystem>::beginning()))
+            (Some((kept, of)), Ok(Then::Again)) => {
+                if cx.go_on(kept, At::<Mail, FileSystem>::beginning()).is_err() {
+                    self.ends_for(of);
+                }
             }
             (Some((kept, of)), then) => {
+                self.ends_for(of);
                 let error = then.err().unwrap_or(Errno::EIO);
                 drop(cx.answer(kept, Some(of.failed(error))));
             }

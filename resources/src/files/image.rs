@@ -31,6 +31,9 @@ pub struct Image {
     contents: Contents,
     /// Of one that is run: nobody may write its file as long as there is this.
     pub running: Option<Arc<()>>,
+    /// Of one that is mapped by an open file that may be written to: nobody runs its file as long
+    /// as there is this.
+    pub written: Option<Arc<()>>,
 }
 
 /// Where its pages are.
@@ -73,7 +76,7 @@ impl Image {
     /// An image with these pages.
     #[must_use]
     pub fn new(path: Vec<u8>, found: Vec<u8>, pages: Arc<Pages>) -> Self {
-        Self { path, found, contents: Contents::Memory(pages), running: None }
+        Self { path, found, contents: Contents::Memory(pages), running: None, written: None }
     }
 
     /// The file on a disk with these pages in the cache, which the tree holds.
@@ -86,7 +89,7 @@ impl Image {
     ) -> Self {
         let kept = Mutex::default();
         let contents = Contents::Cached(Arc::new(Kept { file, _held: held, kept }));
-        Self { path, found, contents, running: None }
+        Self { path, found, contents, running: None, written: None }
     }
 
     /// Its bytes; one on a disk may become shorter or longer.

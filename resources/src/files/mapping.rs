@@ -79,10 +79,14 @@ impl FileSystem {
             let node = root.node(open)?;
             if !shared || root.is_on_disk(&node) {
                 let may_write = !shared || writes;
-                let image = Self::pages(&mut images, root, caller, open, b"")?.map(Arc::new);
-                return Ok(
-                    image.map(|image| Mapping { backing: Backing::Mapped(image, 0), may_write })
-                );
+                let Some(mut image) = Self::pages(&mut images, root, caller, open, b"")? else {
+                    return Ok(None);
+                };
+                if writes {
+                    image.written = Some(root.map_written(&node)?);
+                }
+                let backing = Backing::Mapped(Arc::new(image), 0);
+                return Ok(Some(Mapping { backing, may_write }));
             }
             let number = root.number(&node)?;
             let memory = match known.get(&number).and_then(Weak::upgrade) {
@@ -98,6 +102,9 @@ impl FileSystem {
                     memory
                 }
             };
+            if writes {
+                memory.is_written(root.map_written(&node)?);
+            }
             Ok(Some(Mapping { backing: Backing::Shared(memory, 0), may_write: writes }))
         });
         self.shared = known;

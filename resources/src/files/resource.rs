@@ -192,7 +192,7 @@ impl Resource<Mail> for FileSystem {
             FileRequest::Image { files, process, path, walks, open } => {
                 walks.get_mut().begin();
                 let image = self.image(*files, process.as_deref(), path, (walks, open), cx);
-                if let Some(next) = self.stopped(walks.get_mut(), For::Image, cx) {
+                if let Some(next) = self.stopped(walks.get_mut(), For::Image(*open), cx) {
                     return next;
                 }
                 match image.transpose() {

@@ -86,6 +86,8 @@ pub enum MemoryRequest {
         space: Arc<AddressSpace>,
         /// From where on.
         at: u64,
+        /// Since when ([`vortex_files::MapWatch::leaves`]).
+        since: u32,
     },
     /// A program sees what was read of a file, or does not any more.
     Window(Box<Windowing>),
@@ -295,10 +297,10 @@ impl AddressSpaces {
                 }
             }
             MemoryRequest::Copy { .. } => self.copy(request, cx),
-            MemoryRequest::Release { space, at } => {
+            MemoryRequest::Release { space, at, since } => {
                 let left = release(space, at);
                 if matches!(left, Outcome::Done) {
-                    self.system.maps.has_left();
+                    self.system.maps.has_left(*since);
                 }
                 left
             }

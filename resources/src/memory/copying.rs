@@ -121,10 +121,10 @@ impl AddressSpaces {
     fn not_copied(&self, to: Option<Arc<AddressSpace>>, cx: &mut Context<'_, Mail>) -> Left {
         if let (Some(space), Some(ports)) = (to, self.system.ports.get()) {
             let labels = Labels::flow(space.number);
-            let release = MemoryRequest::Release { space, at: 0 };
-            self.system.maps.leaves();
+            let since = self.system.maps.leaves();
+            let release = MemoryRequest::Release { space, at: 0, since };
             if cx.send(ports.memory, labels, release).is_err() {
-                self.system.maps.has_left();
+                self.system.maps.has_left(since);
             }
         }
         Outcome::Reply(Answer::Space(Err(Errno::ENOMEM)))

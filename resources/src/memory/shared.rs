@@ -79,6 +79,8 @@ struct Inner {
     /// From where on pages of a file were cleared while they were away.
     cleared: BTreeMap<u64, usize>,
     file: Option<File>,
+    /// Nobody runs its file as long as there is this.
+    written: Option<Arc<()>>,
     /// Bytes, where it is no file's.
     size: u64,
 }
@@ -135,6 +137,11 @@ impl Shared {
     /// The one with this number.
     pub(super) fn numbered(number: u64) -> Option<Arc<Self>> {
         ALL.lock().get(&number)?.upgrade()
+    }
+
+    /// It is mapped by an open file that may be written to.
+    pub fn is_written(&self, token: Arc<()>) {
+        self.inner.lock().written = Some(token);
     }
 
     /// Of which memory, and which page of it, a name at the multiplexor speaks.

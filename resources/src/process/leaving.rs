@@ -119,10 +119,10 @@ impl Processes {
         let labels = Labels::flow(space.number);
         // Its frames are given back by ASR, a slice at a time, on the bill that they are on.
         let bill = bill(space.space.owner(), cx);
-        let release = MemoryRequest::Release { space: space.clone(), at: 0 };
-        self.system.maps.leaves();
+        let since = self.system.maps.leaves();
+        let release = MemoryRequest::Release { space: space.clone(), at: 0, since };
         if cx.send_within(bill, ports.memory, labels, release).is_err() {
-            self.system.maps.has_left();
+            self.system.maps.has_left(since);
         }
     }
 }

@@ -7,11 +7,12 @@ use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
-use crate::Errno;
+use crate::caller::Caller;
 use crate::inode::InodeId;
 use crate::mounted::Cached;
 use crate::node::Node;
 use crate::root::Root;
+use crate::{Errno, Walks};
 
 /// Files that are looked at in one run.
 const SLICE: usize = 64;
@@ -25,8 +26,23 @@ const TOLD: u8 = 2;
 #[derive(Debug, Default)]
 pub struct MapWatch {
     state: AtomicU8,
-    /// Address spaces whose end is under way.
-    leaving: AtomicU32,
+    /// Address spaces whose end is under way, by the time in which it began, even or odd.
+    leaving: [AtomicU32; 2],
+    time: AtomicU32,
+}
+
+/// How far a call has come that waits for the end of those spaces whose end had begun before it,
+/// and not for others', which may be endless.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Ending {
+    #[default]
+    New,
+    /// Those of this time, or before, are to have ended.
+    Spaces(u32),
+    /// They have; files from this number on are to be looked at, whether anybody shows them.
+    Files(u64),
+    /// They are.
+    Over,
 }
 
 /// A file that is mapped.
@@ -40,6 +56,8 @@ pub(crate) struct MappedFiles {
     watch: Arc<MapWatch>,
     /// From which number on is looked next.
     at: u64,
+    /// Those that are mapped by open files that may be written to, by their numbers.
+    written: BTreeMap<u64, Weak<()>>,
 }
 
 impl MapWatch {
@@ -55,14 +73,41 @@ impl MapWatch {
         self.state.store(SOME, Ordering::Release);
     }
 
-    /// What an address space shows is being taken away.
-    pub fn leaves(&self) {
-        self.leaving.fetch_add(1, Ordering::AcqRel);
+    /// What an address space shows is being taken away; since when, for [`Self::has_left`].
+    pub fn leaves(&self) -> u32 {
+        let time = self.time.load(Ordering::Acquire);
+        self.of(time).fetch_add(1, Ordering::AcqRel);
+        time
     }
 
     /// It is.
-    pub fn has_left(&self) {
-        self.leaving.fetch_sub(1, Ordering::AcqRel);
+    pub fn has_left(&self, since: u32) {
+        self.of(since).fetch_sub(1, Ordering::AcqRel);
+    }
+
+    fn of(&self, time: u32) -> &AtomicU32 {
+        let [even, odd] = &self.leaving;
+        if time.is_multiple_of(2) { even } else { odd }
+    }
+
+    /// Whether any is.
+    fn is_leaving(&self) -> bool {
+        self.leaving.iter().any(|count| count.load(Ordering::Acquire) > 0)
+    }
+
+    /// Whether all have left that began to at this time, or before. A new time begins when
+    /// nobody is left of the one before.
+    fn have_left(&self, since: u32) -> bool {
+        let now = self.time.load(Ordering::Acquire);
+        let next = now.wrapping_add(1);
+        if now == since && self.of(next).load(Ordering::Acquire) == 0 {
+            self.time.store(next, Ordering::Release);
+        }
+        match self.time.load(Ordering::Acquire).wrapping_sub(since) {
+            0 => false,
+            1 => self.of(since).load(Ordering::Acquire) == 0,
+            _ => true,
+        }
     }
 }
 
@@ -133,7 +178,14 @@ impl Root {
         if self.mapped.at == 0 {
             self.mapped.watch.state.store(NONE, Ordering::SeqCst);
         }
-        let looked = self.mapped.files.range(self.mapped.at..).take(SLICE);
+        let more = self.let_go_from(self.mapped.at);
+        self.mapped.at = more.unwrap_or(0);
+        more.is_some()
+    }
+
+    /// The same from a file on; from where there may be more.
+    fn let_go_from(&mut self, at: u64) -> Option<u64> {
+        let looked = self.mapped.files.range(at..).take(SLICE);
         let (mut last, mut gone) = (None, [None; SLICE]);
         for ((number, (token, id)), place) in looked.zip(&mut gone) {
             last = Some(*number);
@@ -146,14 +198,54 @@ impl Root {
             let _tag = self.unhold(&Node::Inode(id));
         }
         let next = last.and_then(|last| last.checked_add(1));
-        let more = next.filter(|next| self.mapped.files.range(next..).next().is_some());
-        self.mapped.at = more.unwrap_or(0);
-        more.is_some()
+        next.filter(|next| self.mapped.files.range(next..).next().is_some())
+    }
+
+    /// Whether a call is to be made again, as programs that had files mapped have ended, and
+    /// what they had mapped is not let go of yet. Who ends later is not waited for.
+    pub(crate) fn waits_for_ended(&mut self, caller: &Caller<'_>) -> bool {
+        let Some(walks) = caller.walks else { return false };
+        let ending = match walks.try_borrow().map_or(Ending::Over, |walks| walks.ending) {
+            Ending::New if !self.has_unmapped() && !self.is_unmapping() => return false,
+            Ending::New => Ending::Spaces(self.mapped.watch.time.load(Ordering::Acquire)),
+            Ending::Spaces(since) if !self.mapped.watch.have_left(since) => Ending::Spaces(since),
+            Ending::Spaces(_) => self.let_go_from(0).map_or(Ending::Over, Ending::Files),
+            Ending::Files(at) => self.let_go_from(at).map_or(Ending::Over, Ending::Files),
+            Ending::Over => return false,
+        };
+        walks
+            .try_borrow_mut()
+            .map(|mut walks: core::cell::RefMut<'_, Walks>| walks.ending = ending)
+            .is_ok()
+    }
+
+    /// A file is mapped by an open file that may be written to: until what this returns is
+    /// gone, nobody runs it.
+    ///
+    /// # Errors
+    /// `ENODEV` where it is none of the tree.
+    pub fn map_written(&mut self, node: &Node) -> Result<Arc<()>, Errno> {
+        let Node::Inode(id) = node else { return Err(Errno::ENODEV) };
+        let number = self.inode(*id)?.number;
+        let written = &mut self.mapped.written;
+        if let Some(token) = written.get(&number).and_then(Weak::upgrade) {
+            return Ok(token);
+        }
+        written.retain(|_, token| token.strong_count() > 0);
+        let token = Arc::new(());
+        written.insert(number, Arc::downgrade(&token));
+        Ok(token)
+    }
+
+    /// Whether somebody has mapped this inode so.
+    pub(crate) fn is_map_written(&self, number: u64) -> bool {
+        let token = self.mapped.written.get(&number);
+        token.is_some_and(|token| token.strong_count() > 0)
     }
 
     /// Whether memory that may show files is being given up this moment.
     #[must_use]
     pub fn is_unmapping(&self) -> bool {
-        self.mapped.watch.leaving.load(Ordering::Acquire) > 0
+        self.mapped.watch.is_leaving()
     }
 }

@@ -34,7 +34,7 @@ pub use mount::FsId;
 
 pub(crate) use forget::Copies;
 pub(crate) use lookup::Names;
-pub(crate) use mapped::MappedFiles;
+pub(crate) use mapped::{Ending, MappedFiles};
 pub(crate) use mount::Mounts;
 
 use alloc::boxed::Box;

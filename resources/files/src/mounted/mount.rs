@@ -181,11 +181,9 @@ impl Root {
             return Err(caller.again());
         }
         if self.copies.count(fs) > 1 || self.inode(top)?.holds > 1 {
-            if self.has_unmapped() || self.is_unmapping() {
-                // What programs had mapped that have ended goes after them.
-                return Err(caller.again());
-            }
-            return Err(Errno::EBUSY);
+            // What programs had mapped that have ended goes after them.
+            let waits = self.waits_for_ended(caller);
+            return Err(if waits { caller.again() } else { Errno::EBUSY });
         }
         if let Some(mount) = self.mounts.get_mut(fs) {
             mount.leaves = true;

@@ -70,3 +70,70 @@ fn a_name_is_worth_what_its_number_is() {
     let now = world.now;
     assert_eq!(world.root.add_disk("sda", (SDA, BYTES), OWNER, now), Err(Errno::EEXIST));
 }
+
+/// An umount waits for those whose end has begun, and not for those who begin to end after it.
+#[test]
+fn what_is_in_use_is_said_to_be_though_others_end_without_end() {
+    let mut world = World::new();
+    let dev = Dev::new(8, 0);
+    world.root.add_disk("sda", (dev, 1 << 20), crate::Owner::new(0), world.now).unwrap();
+    world.disk = Some(super::disk::Disk::new());
+    world.mkdir("/mnt").unwrap();
+    world.call(|root, caller, _| root.mount(caller, b"/dev/sda", b"/mnt", b"ext2", 0)).unwrap();
+    let watch = alloc::sync::Arc::new(crate::MapWatch::default());
+    world.root.watch_maps(watch.clone());
+    world.file("/mnt/mapped", b"mapped");
+    let fd = world.open("/mnt/mapped", abi::O_RDONLY).unwrap();
+    let (mut before, mut tries) = (watch.leaves(), 0);
+    let unmounted = world.call(|root, caller, _| {
+        tries += 1;
+        assert!(tries < 100, "made again for ever");
+        // Another begins to end, and then the one before has ended: there is always one.
+        let next = watch.leaves();
+        watch.has_left(core::mem::replace(&mut before, next));
+        root.unmount(caller, b"/mnt", 0)
+    });
+    assert_eq!(unmounted, Err(Errno::EBUSY));
+    // One that had begun before, and takes long, is waited for: it has what is mapped.
+    world.close(fd).unwrap();
+    let node = node(&mut world, b"/mnt/mapped");
+    let mut mapped = Some(world.see(&crate::NoProc, |root, _, _| root.map(&node).unwrap()));
+    let (since, mut tries) = (watch.leaves(), 0);
+    let unmounted = world.call(|root, caller, _| {
+        tries += 1;
+        let next = watch.leaves();
+        watch.has_left(core::mem::replace(&mut before, next));
+        if tries == 10 {
+            mapped = None;
+            watch.has_left(since);
+        }
+        root.unmount(caller, b"/mnt", 0)
+    });
+    assert_eq!((unmounted, tries >= 10), (Ok(()), true));
+}
+
+#[test]
+fn what_is_mapped_to_be_written_is_not_run() {
+    let mut world = World::on_disk();
+    world.file("/program", b"program");
+    world.call(|root, caller, _| root.chmod(caller, At::cwd(b"/program"), 0o755, 0)).unwrap();
+    let node = node(&mut world, b"/program");
+    let run = |world: &mut World| {
+        world.call(|root, caller, effects| {
+            let open = root.open_executable(caller, At::cwd(b"/program"), 0)?;
+            root.close(open, effects);
+            Ok(())
+        })
+    };
+    let token = world.see(&crate::NoProc, |root, _, _| root.map_written(&node).unwrap());
+    assert_eq!(run(&mut world), Err(Errno::ETXTBSY));
+    drop(token);
+    assert_eq!(run(&mut world), Ok(()));
+}
+
+fn node(world: &mut World, path: &[u8]) -> crate::Node {
+    let find = |root: &mut crate::Root, caller: &crate::Caller<'_>| {
+        root.find(caller, At::cwd(path), crate::walk::Tail::Follow)
+    };
+    world.call(|root, caller, _| find(root, caller)).unwrap()
+}
