@@ -16,7 +16,9 @@ use crate::failure::Failure;
 use crate::home;
 use crate::human;
 use crate::machine::accelerator::{Accelerator, Wish};
+use crate::machine::disk::{Disk, Disks};
 use crate::machine::size::{Cores, Memory};
+use crate::volume::{self, Wanted};
 
 /// What a handler does at most, in instructions.
 const MOST: u64 = 50_000;
@@ -28,6 +30,14 @@ const LIMIT: Duration = Duration::from_secs(400);
 /// From one case to the next, in the machine: nobody waits for time that is only counted.
 const APART: u64 = 100;
 const MIB: u32 = 768;
+/// Bytes of the disk.
+const DISK: u64 = 128 << 20;
+/// How the configurations of both machines begin.
+const HEAD: &str = "<?xml version=\"1.0\"?>\n<schedulerconfig>\n\
+    <machine memory=\"768 MiB\" timeslice=\"5 ms\"/>\n\
+    <cpumultiplexor tag=\"cpumux0\" core=\"0\" algorithm=\"propshare.wfq\"/>\n\
+    <resourcescheduler resource=\"resource.thread\" algorithm=\"propshare.round-robin\">\n\
+    <cpumultiplexor tag=\"cpumux0\"/>\n</resourcescheduler>\n";
 
 /// A run that was told.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,10 +53,48 @@ pub fn part(root: &Path, _: Extent) -> Verdict {
         Ok(accelerator) => accelerator,
         Err(error) => return Verdict::NotRun(error.to_string()),
     };
-    match runs(root, accelerator) {
+    match both(root, accelerator) {
         Ok((cases, console)) => judge(&cases, &console),
         Err(failure) => Verdict::Bad(failure.to_string()),
     }
+}
+
+/// All cases, and what the machines said.
+fn both(root: &Path, accelerator: Accelerator) -> Result<(Vec<String>, String), Failure> {
+    let (mut cases, mut console) = runs(root, accelerator)?;
+    let (more, said) = disk_runs(root, accelerator)?;
+    cases.extend(more);
+    console += &said;
+    Ok((cases, console))
+}
+
+/// The same of the cases with files on a disk, in a machine of their own.
+fn disk_runs(root: &Path, accelerator: Accelerator) -> Result<(Vec<String>, String), Failure> {
+    let folder = services::build(root).map_err(Failure::Booted)?;
+    let list = home::output(Command::new(folder.join("long")).args(["disks", "--list"]))?;
+    let stage = Stage { accelerator, counted: true, cores: Cores::LEAST };
+    let temporary = tempfile::tempdir();
+    let temporary = temporary.map_err(|error| Failure::Unwritable(std::env::temp_dir(), error))?;
+    let (empty, image) = (temporary.path().join("empty"), temporary.path().join("disk.img"));
+    std::fs::create_dir(&empty).map_err(|error| Failure::Unwritable(empty.clone(), error))?;
+    let wanted = Wanted {
+        size: Some(DISK),
+        block: 1024,
+        inodes: Some(4_096),
+        label: String::new(),
+        force: false,
+    };
+    volume::make(&volume::folder(&empty)?, &image, &wanted)?;
+    let disks = Disks { disks: vec![Disk::new(&image)], depth: None };
+    let memory = Memory::mebibytes(MIB.into());
+    let beside = Beside { words: &["runs=told"], memory, disks: Some(&disks), ..Beside::default() };
+    let text = format!(
+        "{HEAD}<activity name=\"disks\" share=\"100\"/>\n<service activity=\"disks\">\
+         <program> /bin/long </program> <argument> disks </argument> </service>\n\
+         </schedulerconfig>\n"
+    );
+    let console = stage.run_with(&text, &["long"], LIMIT, beside)?;
+    Ok((list.lines().map(String::from).collect(), console))
 }
 
 /// The cases, and what the machine said.
@@ -62,13 +110,7 @@ fn runs(root: &Path, accelerator: Accelerator) -> Result<(Vec<String>, String), 
 }
 
 fn configuration(cases: &[String]) -> String {
-    let mut text = format!(
-        "<?xml version=\"1.0\"?>\n<schedulerconfig>\n\
-         <machine memory=\"{MIB} MiB\" timeslice=\"5 ms\"/>\n\
-         <cpumultiplexor tag=\"cpumux0\" core=\"0\" algorithm=\"propshare.wfq\"/>\n\
-         <resourcescheduler resource=\"resource.thread\" algorithm=\"propshare.round-robin\">\n\
-         <cpumultiplexor tag=\"cpumux0\"/>\n</resourcescheduler>\n"
-    );
+    let mut text = String::from(HEAD);
     for case in cases {
         let _ = writeln!(text, "<activity name=\"{case}\" share=\"10\"/>");
     }

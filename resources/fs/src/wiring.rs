@@ -56,7 +56,7 @@ pub struct Wiring<M: Message, F: PageFrame> {
     pub showing: Once<Box<dyn Showing<M, F>>>,
     /// Files with pages.
     pub files: Files<F>,
-    pub(crate) frames: Box<dyn Frames<F>>,
+    pub(crate) frames: Arc<dyn Frames<F>>,
     mounts: Mutex<BTreeMap<MountId, Mounted>>,
     clock: fn(Cycles) -> Time,
     pub(crate) storage: Arc<vortex_storage::Wiring<M, F::Memory>>,
@@ -75,7 +75,7 @@ impl<M: Message, F: PageFrame> Wiring<M, F> {
         says: fn(&str),
     ) -> Arc<Self> {
         let (ports, files, mounts) = (Once::new(), Files::default(), Mutex::default());
-        let showing = Once::new();
+        let (showing, frames) = (Once::new(), Arc::from(frames));
         Arc::new(Self { ports, showing, files, frames, mounts, clock, storage, says })
     }
 

@@ -3,24 +3,19 @@
 //! # Invariants
 //! What was given out is given out to one only, until it is given back.
 
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::memory::WINDOW_PAGES;
 
 const WORDS: usize = WINDOW_PAGES / 64;
 
-/// The places, a bit each.
-#[derive(Debug)]
+/// The places, a bit each: in memory once the first is given out.
+#[derive(Debug, Default)]
 pub struct Slots {
-    used: [u64; WORDS],
+    used: Vec<u64>,
     /// Where the search begins: behind what was given out last.
     next: usize,
-}
-
-impl Default for Slots {
-    fn default() -> Self {
-        Self { used: [0; WORDS], next: 0 }
-    }
 }
 
 /// The bits of a range within one word.
@@ -33,6 +28,10 @@ impl Slots {
     pub fn take(&mut self, count: usize) -> Option<Range<usize>> {
         if count == 0 || count > WINDOW_PAGES {
             return None;
+        }
+        if self.used.is_empty() {
+            self.used.try_reserve_exact(WORDS).ok()?;
+            self.used.resize(WORDS, 0);
         }
         let place = self.find(self.next, WINDOW_PAGES, count);
         let from = place.or_else(|| self.find(0, WINDOW_PAGES, count))?;

@@ -1,10 +1,11 @@
 //! Frames that pages of files on disks lie in.
 
-use vortex_fs::{Frames as FramesOf, PageFrame, PageName};
+use vortex_fs::{Bills, Frames as FramesOf, PageFrame, PageName};
 use vortex_machine::{Frame, Piece, Use};
 use vortex_memory::Cookie;
-use vortex_units::{ActivityId, Frames};
+use vortex_units::{ActivityId, Bytes, Frames};
 
+use crate::bill::ObjectKind;
 use crate::storage::DiskMemory;
 
 /// A handle of one.
@@ -43,6 +44,16 @@ const HEAP: Frames = Frames::new(1024);
 
 /// Where they come from: the memory multiplexor.
 pub struct CacheFrames;
+
+impl Bills for CacheFrames {
+    fn charge(&self, activity: ActivityId, bytes: Bytes) {
+        vortex_machine::force_object(activity, ObjectKind::File, bytes);
+    }
+
+    fn credit(&self, activity: ActivityId, bytes: Bytes) {
+        vortex_machine::refund_object(activity, ObjectKind::File, bytes);
+    }
+}
 
 impl FramesOf<CacheFrame> for CacheFrames {
     fn allocate(&self, activity: ActivityId, name: PageName) -> Option<CacheFrame> {

@@ -27,8 +27,8 @@ use super::regions::{Backing, Forked, Region, Room};
 use super::space::AddressSpace;
 use crate::{Answer, Mail};
 
-/// Pages that the windows of a space have together: 4 MiB.
-pub const WINDOW_PAGES: usize = 1024;
+/// Pages that the windows of a space have together, 32 MiB: 32 KB for each of 1,024 reads.
+pub const WINDOW_PAGES: usize = 8192;
 
 const PAGE_U64: u64 = PAGE as u64;
 const BYTES: u64 = WINDOW_PAGES as u64 * PAGE_U64;

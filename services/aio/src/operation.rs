@@ -87,6 +87,11 @@ impl Operation {
         self.block.aio_fildes = fd;
     }
 
+    /// The next time it is about this place of the file.
+    pub fn set_place(&mut self, at: i64) {
+        self.block.aio_offset = at;
+    }
+
     /// Begins it.
     pub fn begin(&mut self) -> Res<()> {
         let block = &raw mut *self.block;

@@ -31,7 +31,7 @@ usage: files mount DISK PLACE | umount PLACE
        files map PLACE
        files power PLACE --count N
        files lay DISK PLACE --count N --bytes N --threads N
-       files stream DISK PLACE --first N --count N --together N --bytes N --seconds N";
+       files stream DISK PLACE --first N --count N --threads N --bytes N --seconds N";
 
 /// Something is not as it must be.
 pub fn fail(why: &str) -> ! {
@@ -49,7 +49,7 @@ fn main() {
     let wanted = streams::Wanted {
         first: args.number("--first").unwrap_or(0),
         files: count,
-        together: args.number("--together").unwrap_or(8),
+        threads,
         bytes,
         seconds: args.number("--seconds").unwrap_or(5),
     };

@@ -2,10 +2,10 @@
 //! blocks lie scattered; `stream` reads them as long as it is told to.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
+use vortex_aio::{Operation, wait_any};
 use vortex_guest::{fd, file, say, sys, time};
 
 use crate::calls::{mounted, unmounted};
@@ -17,6 +17,8 @@ const PIECE: usize = 32 << 10;
 const STREAMS: usize = 4;
 /// Files in a folder.
 const FOLDER: u64 = 64;
+/// How long a thread waits until it looks at the time.
+const LOOK: Duration = Duration::from_millis(500);
 /// How long a disk may take to be mounted by another.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -80,18 +82,18 @@ fn made(place: &str, number: u64) -> i32 {
     }
 }
 
-/// What is read: files from one number on, so many of them at once.
+/// What is read: files from one number on, all at once, by so many threads.
 #[derive(Clone, Copy)]
 pub struct Wanted {
     pub first: u64,
     pub files: u64,
-    pub together: u64,
+    pub threads: u64,
     pub bytes: usize,
     pub seconds: u64,
 }
 
-/// Reads files, so many at once, each by streams: opens, reads, closes and evicts them, one
-/// after the other, for a time. Whoever is first among several mounts the disk.
+/// Reads files, all at once, each by streams, by asynchronous I/O: opens, reads, closes and evicts
+/// each, and begins again, for a time. Whoever is first among several mounts the disk.
 pub fn stream(disk: &str, place: &str, wanted: Wanted) {
     if file::mkdir(place, 0o755).is_ok() {
         mounted(disk, place);
@@ -106,16 +108,9 @@ pub fn stream(disk: &str, place: &str, wanted: Wanted) {
     let end = time::now() + Duration::from_secs(wanted.seconds);
     let told = Told::default();
     thread::scope(|scope| {
-        for group in 0..wanted.together {
-            let gate = Arc::new(Barrier::new(STREAMS));
-            let shared = Arc::new(AtomicU64::new(0));
-            for stream in 0..STREAMS {
-                let (gate, shared, told) = (gate.clone(), shared.clone(), &told);
-                scope.spawn(move || {
-                    let reader = Reader { place, wanted, group, stream, end, told };
-                    reader.run(&gate, &shared);
-                });
-            }
+        for thread in 0..wanted.threads {
+            let told = &told;
+            scope.spawn(move || Reader::new(place, wanted, thread, told).run(end));
         }
     });
     let Told { bytes, files, short } = told;
@@ -133,86 +128,125 @@ struct Told {
     short: AtomicU64,
 }
 
-/// One stream of one file after the other.
+/// A file that is read.
+struct Open {
+    number: u64,
+    fd: i32,
+    /// Where each of its streams reads next, and how many are not at their end.
+    at: [usize; STREAMS],
+    left: usize,
+}
+
+/// A thread, with its files.
 struct Reader<'a> {
     place: &'a str,
-    wanted: Wanted,
-    group: u64,
-    stream: usize,
-    end: Duration,
+    /// Bytes of a stream.
+    part: usize,
+    files: Vec<Open>,
+    /// Of each file's streams, one after the other.
+    operations: Vec<Operation>,
     told: &'a Told,
 }
 
-/// That there is no further file.
-const OVER: u64 = u64::MAX;
+impl<'a> Reader<'a> {
+    fn new(place: &'a str, wanted: Wanted, thread: u64, told: &'a Told) -> Self {
+        let part = wanted.bytes / STREAMS;
+        let numbers = (thread..wanted.files).step_by(wanted.threads as usize);
+        let files = numbers.map(|number| opened(place, part, wanted.first + number));
+        let files: Vec<Open> = files.collect();
+        let operations = (0..files.len() * STREAMS).map(|_| Operation::reads(-1, PIECE, 0));
+        Self { place, part, operations: operations.collect(), files, told }
+    }
 
-impl Reader<'_> {
-    fn run(&self, gate: &Barrier, shared: &AtomicU64) {
-        let part = self.wanted.bytes / STREAMS;
-        let (first, count) = (self.wanted.first, self.wanted.files);
-        for turn in 0.. {
-            let number = first + (self.group + turn * self.wanted.together) % count;
-            if self.stream == 0 {
-                let over = time::now() >= self.end;
-                let open = if over { OVER } else { self.opened(number) };
-                shared.store(open, Ordering::SeqCst);
-            }
-            gate.wait();
-            let open = shared.load(Ordering::SeqCst);
-            if open == OVER {
-                return;
-            }
-            let from = self.stream * part;
-            for at in (from..from + part).step_by(PIECE) {
-                if time::now() >= self.end {
-                    break;
+    /// Reads until then.
+    fn run(mut self, end: Duration) {
+        (0..self.operations.len()).for_each(|at| self.begin(at));
+        while time::now() < end {
+            let mut moved = false;
+            for at in 0..self.operations.len() {
+                if self.operations[at].has_ended() {
+                    self.ended(at);
+                    moved = true;
                 }
-                self.read(open as i32, number, at);
-                self.told.bytes.fetch_add(PIECE as u64, Ordering::Relaxed);
             }
-            gate.wait();
-            if self.stream == 0 {
-                self.closed(open as i32, number);
-                self.told.files.fetch_add(1, Ordering::Relaxed);
+            if !moved && let Err(error) = wait_any(&self.operations, Some(LOOK)) {
+                let known = [libc::EAGAIN, libc::EINTR].contains(&error.0);
+                if !known {
+                    fail(&format!("waiting: {error}"));
+                }
             }
+        }
+        // What is under way is not waited for: the process ends.
+        std::mem::forget(self.operations);
+    }
+
+    /// A stream's next read, where it has one.
+    fn begin(&mut self, at: usize) {
+        let (file, operation) = (&self.files[at / STREAMS], &mut self.operations[at]);
+        operation.set_descriptor(file.fd);
+        operation.set_place(file.at[at % STREAMS] as i64);
+        while let Err(error) = operation.begin() {
+            // There is room when something has ended.
+            if error.0 != libc::EAGAIN {
+                fail(&format!("file {}: {error}", file.number));
+            }
+            time::pause(Duration::from_millis(5));
         }
     }
 
-    fn opened(&self, number: u64) -> u64 {
-        match file::open(&path(self.place, number), libc::O_RDONLY) {
-            Ok(open) => open as u64,
-            Err(error) => fail(&format!("file {number}: {error}")),
+    fn ended(&mut self, at: usize) {
+        let (file, operation) = (&mut self.files[at / STREAMS], &mut self.operations[at]);
+        let from = &mut file.at[at % STREAMS];
+        match operation.take() {
+            Ok(read) if read > 0 => {
+                check(operation.bytes(), file.number, *from, read);
+                if read < PIECE {
+                    self.told.short.fetch_add(1, Ordering::Relaxed);
+                }
+                *from += read;
+                self.told.bytes.fetch_add(read as u64, Ordering::Relaxed);
+            }
+            other => fail(&format!("file {} at {from}: {other:?}", file.number)),
+        }
+        if *from < self.part * (at % STREAMS + 1) {
+            return self.begin(at);
+        }
+        file.left -= 1;
+        if file.left == 0 {
+            closed(file.fd, file.number);
+            self.told.files.fetch_add(1, Ordering::Relaxed);
+            *file = opened(self.place, self.part, file.number);
+            let first = at / STREAMS * STREAMS;
+            (first..first + STREAMS).for_each(|at| self.begin(at));
         }
     }
+}
 
-    fn read(&self, open: i32, number: u64, at: usize) {
-        let mut found = [0; PIECE];
-        let (mut done, mut turns) = (0, 0);
-        while let Some(rest) = found.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            turns += 1;
-            match fd::pread(open, rest, (at + done) as i64) {
-                Ok(read) if read > 0 => done += read,
-                other => fail(&format!("file {number} at {at}, {done} bytes read: {other:?}")),
-            }
+fn opened(place: &str, part: usize, number: u64) -> Open {
+    match file::open(&path(place, number), libc::O_RDONLY) {
+        Ok(fd) => {
+            let at = std::array::from_fn(|stream| stream * part);
+            Open { number, fd, at, left: STREAMS }
         }
-        if turns > 1 {
-            self.told.short.fetch_add(1, Ordering::Relaxed);
-        }
-        // The first word and the last of a page: what is read costs, what is looked at too.
-        for place in (0..PIECE).step_by(4096).chain([PIECE - 8]) {
-            let there = found.get(place..place + 8).and_then(|it| it.try_into().ok());
-            if there.map(u64::from_le_bytes) != Some(word(number, at + place)) {
-                fail(&format!("file {number} has other words at {}", at + place));
-            }
+        Err(error) => fail(&format!("file {number}: {error}")),
+    }
+}
+
+/// The first word and the last of a page: what is read costs, what is looked at too.
+fn check(found: &[u8], number: u64, at: usize, read: usize) {
+    for place in (0..read).step_by(4096).chain([read.saturating_sub(8)]) {
+        let there = found.get(place..place + 8).and_then(|it| it.try_into().ok());
+        if there.map(u64::from_le_bytes) != Some(word(number, at + place)) {
+            fail(&format!("file {number} has other words at {}", at + place));
         }
     }
+}
 
-    /// It leaves the cache, whole.
-    fn closed(&self, open: i32, number: u64) {
-        // SAFETY: no memory is named.
-        let gone = unsafe { sys!(libc::SYS_fadvise64, open, 0, 0, libc::POSIX_FADV_DONTNEED) };
-        if let Err(error) = gone.and_then(|_| fd::close(open)) {
-            fail(&format!("file {number}: {error}"));
-        }
+/// It leaves the cache, whole.
+fn closed(open: i32, number: u64) {
+    // SAFETY: no memory is named.
+    let gone = unsafe { sys!(libc::SYS_fadvise64, open, 0, 0, libc::POSIX_FADV_DONTNEED) };
+    if let Err(error) = gone.and_then(|_| fd::close(open)) {
+        fail(&format!("file {number}: {error}"));
     }
 }

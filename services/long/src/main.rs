@@ -4,6 +4,7 @@
 
 mod aio;
 mod descriptors;
+mod disks;
 mod files;
 mod folders;
 mod memory;
@@ -18,7 +19,8 @@ use vortex_guest::{Res, proc, say, time};
 
 const USAGE: &str = "\
 usage: long --list                names of the cases, a line each
-       long CASE [--after S]      one of them, after so many seconds";
+       long CASE [--after S]      one of them, after so many seconds
+       long disks [--list]        those on a disk, one after the other, or their names";
 
 /// A case: its name, and what it does; why it failed, if it did.
 type Case = (&'static str, fn() -> Result<(), String>);
@@ -42,12 +44,21 @@ fn main() {
         proc::exit(processes::started());
     }
     let mut args = Args::new(USAGE);
-    if args.flag("--list") {
+    let lists = args.flag("--list");
+    let after = args.number("--after").unwrap_or(0);
+    let wanted = args.word();
+    if wanted.as_deref() == Some("disks") {
+        args.end();
+        match lists {
+            true => disks::CASES.iter().for_each(|(name, _)| say!("{name}")),
+            false => disks::all(),
+        }
+        proc::exit(0);
+    }
+    if lists {
         cases().for_each(|(name, _)| say!("{name}"));
         proc::exit(0);
     }
-    let after = args.number("--after").unwrap_or(0);
-    let wanted = args.word();
     let Some((name, case)) = cases().find(|(name, _)| Some(*name) == wanted.as_deref()) else {
         args.wrong("there is no such case")
     };

@@ -238,6 +238,19 @@ impl<A: Accounts> Ext2<A> {
         Next::Nothing
     }
 
+    /// The block behind one that was given out, if it stands in a line on the same bill and may
+    /// be written now: so that both go together. It has its place in the line still, and is
+    /// found written there.
+    pub fn next_behind(&mut self, block: Block, payer: Payer) -> Option<Write> {
+        let behind = Block(block.0.checked_add(1)?);
+        let buffer = self.cache.get(behind)?;
+        let stands = (buffer.queued || buffer.urgent) && buffer.payer == payer;
+        if !stands || buffer.gone.is_some() || buffer.in_flight {
+            return None;
+        }
+        self.issue(behind).ok().flatten()
+    }
+
     /// The next block in the lines.
     fn pop(&mut self, urgent: bool) -> Option<Block> {
         if let Some(block) = self.writer.urgent.pop_front() {

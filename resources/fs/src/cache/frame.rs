@@ -1,7 +1,7 @@
 //! Memory of the machine that pages of files lie in.
 
 use vortex_storage::Memory;
-use vortex_units::ActivityId;
+use vortex_units::{ActivityId, Bytes};
 
 /// Bytes of a page.
 pub const PAGE: usize = 4096;
@@ -30,8 +30,18 @@ pub trait PageFrame: Clone + Send + Sync + 'static {
     fn memory(&self, at: usize, bytes: usize) -> Option<Self::Memory>;
 }
 
+/// Who pays for the kernel's memory that EXT2R keeps blocks in. Nothing is refused: what it keeps
+/// is bounded by its cache, and what an activity may have less by that are pages.
+pub trait Bills: Send + Sync {
+    /// So many bytes more on this activity's bill.
+    fn charge(&self, activity: ActivityId, bytes: Bytes);
+
+    /// So many less.
+    fn credit(&self, activity: ActivityId, bytes: Bytes);
+}
+
 /// Where pages' memory comes from: the memory multiplexor, by way of the kernel.
-pub trait Frames<F>: Send + Sync {
+pub trait Frames<F>: Bills {
     /// A frame of zeros, on the activity's bill and named for FCR's reclamation; `None` where
     /// it gets none now.
     fn allocate(&self, activity: ActivityId, name: PageName) -> Option<F>;

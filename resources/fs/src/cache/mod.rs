@@ -11,7 +11,7 @@ mod tray;
 pub use file::{CachedFile, Reading};
 pub(crate) use file::{page_of, pages_for};
 pub use files::Files;
-pub use frame::{Frames, PAGE, PAGE_BYTES, PageFrame, PageName};
+pub use frame::{Bills, Frames, PAGE, PAGE_BYTES, PageFrame, PageName};
 pub use page::Fetched;
 pub(crate) use page::{BLOCKS, Dirtied, Page, State};
 pub use tray::Tray;

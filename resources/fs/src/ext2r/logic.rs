@@ -72,6 +72,13 @@ pub trait Logic: Send {
     /// What is to be written next; if `urgent`, only what somebody waits for.
     fn next_write(&mut self, urgent: bool) -> Next;
 
+    /// The block behind one that is to be written, if it is to be written too, may be now, and is
+    /// on the same bill.
+    fn next_behind(&mut self, block: u32, by: ActivityId) -> Option<Write> {
+        let _ = (block, by);
+        None
+    }
+
     /// A block is written, or could not be.
     fn written(&mut self, block: u32, result: Result<(), Errno>);
 

@@ -113,8 +113,8 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         let volume = self.wiring.storage.volume(mounting.volume)?;
         let superblock = bytes.get(SUPERBLOCK..2 * SUPERBLOCK).unwrap_or_default();
         // Names collide elsewhere each time: as much chance as there is here.
-        let seed = cx.now().get();
-        match Real::open(superblock, volume.bytes(), mounting.read_only, seed) {
+        let (seed, bills) = (cx.now().get(), self.wiring.frames.clone());
+        match Real::open(superblock, volume.bytes(), mounting.read_only, seed, bills) {
             Ok(logic) => {
                 mounting.logic = Some(logic);
                 None

@@ -1,13 +1,16 @@
 //! The logic of ext2 (`vortex-ext2`), as EXT2R asks for it.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use vortex_abi::Errno;
-use vortex_ext2::{self as ext2, FileBlock, Free, Ino, Payer};
-use vortex_units::ActivityId;
+use vortex_ext2::{self as ext2, FileBlock, Ino, Payer};
+use vortex_units::{ActivityId, Bytes};
 
 use super::logic::{Logic, Next, Stop, Who, Write};
+use crate::cache::Bills;
 use crate::names::Time;
 use crate::requests::{
     Answer, Changes, Entries, Entry, New, Object, Operation, Replace, Run, Usage,
@@ -17,7 +20,40 @@ use crate::requests::{
 const ENTRIES: usize = 64;
 
 /// It.
-pub struct Real(ext2::Ext2<Free>);
+pub struct Real(ext2::Ext2<Accounts>);
+
+/// What of its blocks' memory is on whose bill. When the file system is gone, nothing is.
+struct Accounts {
+    bills: Arc<dyn Bills>,
+    held: BTreeMap<Payer, u64>,
+}
+
+impl ext2::Accounts for Accounts {
+    fn charge(&mut self, payer: Payer, bytes: usize) -> Result<(), Errno> {
+        let held = self.held.entry(payer).or_default();
+        *held = held.saturating_add(bytes as u64);
+        self.bills.charge(activity(payer), Bytes::new(bytes as u64));
+        Ok(())
+    }
+
+    fn credit(&mut self, payer: Payer, bytes: usize) {
+        let Some(held) = self.held.get_mut(&payer) else { return };
+        let bytes = (bytes as u64).min(*held);
+        *held = held.saturating_sub(bytes);
+        if *held == 0 {
+            self.held.remove(&payer);
+        }
+        self.bills.credit(activity(payer), Bytes::new(bytes));
+    }
+}
+
+impl Drop for Accounts {
+    fn drop(&mut self) {
+        for (payer, bytes) in core::mem::take(&mut self.held) {
+            self.bills.credit(activity(payer), Bytes::new(bytes));
+        }
+    }
+}
 
 impl Real {
     /// A file system that is not mounted yet: its superblock, and how large its volume is.
@@ -29,9 +65,11 @@ impl Real {
         volume: u64,
         read_only: bool,
         seed: u64,
+        bills: Arc<dyn Bills>,
     ) -> Result<Self, ext2::Refusal> {
         let options = ext2::Options { read_only, seed, ..ext2::Options::default() };
-        ext2::Ext2::open(superblock, volume, options, Free).map(Self)
+        let accounts = Accounts { bills, held: BTreeMap::new() };
+        ext2::Ext2::open(superblock, volume, options, accounts).map(Self)
     }
 
     /// Bytes of a block.
@@ -260,6 +298,12 @@ impl Logic for Real {
             ext2::Next::Again => Next::Again,
             ext2::Next::Nothing => Next::Nothing,
         }
+    }
+
+    fn next_behind(&mut self, block: u32, by: ActivityId) -> Option<Write> {
+        let behind = self.0.next_behind(ext2::Block::new(block), payer(by))?;
+        let ext2::Write { block, bytes, payer } = behind;
+        Some(Write { block: block.get(), bytes, by: activity(payer) })
     }
 
     fn written(&mut self, block: u32, result: Result<(), Errno>) {

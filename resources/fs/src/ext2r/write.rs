@@ -6,10 +6,11 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use vortex_abi::Errno;
 use vortex_grid::{At, Continuation, Labels, Outcome, SendError, Trigger};
-use vortex_storage::{Memory, Operation as Does, Reply, VolumeRequest};
+use vortex_storage::{MOST_BYTES, Memory, Operation as Does, Reply, VolumeRequest};
 use vortex_units::{ActivityId, Micros};
 
 use super::{After, Cx, Ext2, Next, Write};
@@ -19,6 +20,9 @@ use crate::requests::{Ext2Request, Mail};
 
 /// Writes under way at a time.
 pub(super) const BATCH: usize = 8;
+/// Bytes given out in one run.
+const RUN: usize = 32 * 1024;
+const PAGE: usize = 4096;
 /// How often what is dirty is written.
 const TICK: Micros = Micros::new(5_000_000);
 
@@ -31,7 +35,8 @@ pub struct Writing {
 }
 
 enum Job {
-    Block(Write),
+    /// Adjacent blocks on one bill, at most 32 KB of them (footnote 12).
+    Blocks(Vec<Write>),
     /// Which flush.
     Flush(u64),
 }
@@ -74,7 +79,10 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
 
     /// The writer: sends what may be sent, and waits for the first of it.
     pub(super) fn write_back(&mut self, writing: &mut Writing, cx: &mut Cx<'_, M>) -> After<M, F> {
-        let again = self.fill(writing, cx);
+        let again = match self.fill(writing, cx) {
+            Filled::Much => return Outcome::Continue(At::beginning()),
+            filled => matches!(filled, Filled::Again),
+        };
         if let Some((trigger, ..)) = writing.under_way.front() {
             return Outcome::Pending(*trigger, At::routine::<Wrote>());
         }
@@ -103,37 +111,46 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         Outcome::Kept
     }
 
-    /// Sends as much as may be under way. Whether there may be more at once.
-    fn fill(&mut self, writing: &mut Writing, cx: &mut Cx<'_, M>) -> bool {
+    /// Sends as much as may be under way, and some in a run.
+    fn fill(&mut self, writing: &mut Writing, cx: &mut Cx<'_, M>) -> Filled {
+        let mut left = RUN;
         while writing.under_way.len() < BATCH {
             let Some((id, job)) = writing.stuck.pop_front() else { break };
+            left = left.saturating_sub(job.bytes());
             if !self.send(id, job, writing, cx) {
-                return false;
+                return Filled::All;
+            }
+            if left == 0 {
+                return Filled::Much;
             }
         }
-        let mut again = false;
+        let mut filled = Filled::All;
         let ids: alloc::vec::Vec<MountId> = self.mounts.keys().copied().collect();
         for id in ids {
             while writing.under_way.len() < BATCH {
                 let Some(mount) = self.mounts.get_mut(&id) else { break };
+                if left == 0 {
+                    return Filled::Much;
+                }
                 let job = match mount.logic.next_write(!self.all) {
-                    Next::Write(write) => Job::Block(write),
+                    Next::Write(write) => Job::Blocks(with_neighbours(&mut *mount.logic, write)),
                     Next::Flush => {
                         mount.flushes = mount.flushes.saturating_add(1);
                         Job::Flush(mount.flushes)
                     }
                     Next::Again => {
-                        again = true;
+                        filled = Filled::Again;
                         break;
                     }
                     Next::Nothing => break,
                 };
+                left = left.saturating_sub(job.bytes());
                 if !self.send(id, job, writing, cx) {
-                    return false;
+                    return Filled::All;
                 }
             }
         }
-        again
+        filled
     }
 
     fn send(&mut self, id: MountId, job: Job, writing: &mut Writing, cx: &mut Cx<'_, M>) -> bool {
@@ -156,25 +173,24 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
             let block = u64::from(block).saturating_mul(u64::from(mounted.sectors));
             VolumeRequest::Blocks { volume, operation, block, data }
         };
-        let Job::Block(write) = job else {
-            let flush = request(Does::Flush, 0, F::Memory::none());
-            return cx.request(ports.volumes, Labels::NONE, flush).ok();
+        let blocks = match job {
+            Job::Blocks(blocks) => blocks,
+            Job::Flush(_) => {
+                let flush = request(Does::Flush, 0, F::Memory::none());
+                return cx.request(ports.volumes, Labels::NONE, flush).ok();
+            }
         };
-        let data = |write: &Write| {
-            let data = F::Memory::own(write.bytes.len())?;
-            (data.write(&write.bytes) == write.bytes.len()).then_some(data)
-        };
-        cx.moved(vortex_units::Bytes::new(write.bytes.len() as u64));
-        cx.bill_run(write.by);
-        let first = request(Does::Write, write.block, data(write)?);
-        match cx.request_for(write.by, ports.volumes, Labels::NONE, first) {
+        let (first, by) = blocks.first().map(|write| (write.block, write.by))?;
+        cx.moved(vortex_units::Bytes::new(job.bytes() as u64));
+        cx.bill_run(by);
+        let write = request(Does::Write, first, memory::<F>(blocks)?);
+        match cx.request_for(by, ports.volumes, Labels::NONE, write) {
             Ok(trigger) => Some(trigger),
             // Who has changed it is gone, or may have no more now: but others wait for what
             // comes behind it in the order.
             Err(SendError::NoSuchActivity | SendError::OverBudget | SendError::NoRoom) => {
-                let request = request(Does::Write, write.block, data(write)?);
-                cx.request_for(ActivityId::INFRASTRUCTURE, ports.volumes, Labels::NONE, request)
-                    .ok()
+                let write = request(Does::Write, first, memory::<F>(blocks)?);
+                cx.request_for(ActivityId::INFRASTRUCTURE, ports.volumes, Labels::NONE, write).ok()
             }
             Err(_) => None,
         }
@@ -189,7 +205,9 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         }
         let Some(mount) = self.mounts.get_mut(&id) else { return };
         match job {
-            Job::Block(write) => mount.logic.written(write.block, result),
+            Job::Blocks(blocks) => {
+                blocks.iter().for_each(|write| mount.logic.written(write.block, result));
+            }
             Job::Flush(number) => {
                 if result.is_ok() {
                     mount.flushed = mount.flushed.max(number);
@@ -202,6 +220,64 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         }
         self.wake(id, cx);
     }
+}
+
+/// How much was sent.
+enum Filled {
+    /// All that may be now.
+    All,
+    /// There may be more at once, if nothing is under way.
+    Again,
+    /// As much as one run sends.
+    Much,
+}
+
+impl Job {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Blocks(blocks) => blocks.iter().map(|write| write.bytes.len()).sum(),
+            Self::Flush(_) => 0,
+        }
+    }
+}
+
+/// A block that is to be written, with those behind it that may go with it.
+fn with_neighbours(logic: &mut dyn super::Logic, first: Write) -> Vec<Write> {
+    let (mut last, by, size) = (first.block, first.by, first.bytes.len());
+    let mut blocks = Vec::new();
+    blocks.push(first);
+    let most = MOST_BYTES.checked_div(size).unwrap_or(1);
+    while blocks.len() < most
+        && blocks.try_reserve(1).is_ok()
+        && let Some(behind) = logic.next_behind(last, by)
+    {
+        last = behind.block;
+        blocks.push(behind);
+    }
+    blocks
+}
+
+/// Their bytes, as the device reads them.
+fn memory<F: PageFrame>(blocks: &[Write]) -> Option<F::Memory> {
+    let mut left: usize = blocks.iter().map(|write| write.bytes.len()).sum();
+    let mut blocks = blocks.iter();
+    let mut all = F::Memory::none();
+    while left > 0 {
+        let page = F::Memory::own(left.min(PAGE))?;
+        let mut at: usize = 0;
+        while at < left.min(PAGE) {
+            let write = blocks.next()?;
+            let bytes = write.bytes.len();
+            let part = page.part(at, bytes)?;
+            (part.write(&write.bytes) == bytes).then_some(())?;
+            at = at.saturating_add(bytes);
+        }
+        if !all.join(&page) {
+            return None;
+        }
+        left = left.saturating_sub(at);
+    }
+    Some(all)
 }
 
 /// Storage has answered.

@@ -3,6 +3,7 @@
 //! bill of who has caused it, or who has lent it its place.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use vortex_abi::Errno;
 use vortex_grid::policy::{FieldId, Record, RecordKind};
@@ -62,6 +63,26 @@ impl Piece {
         self.block.saturating_add(self.count)
     }
 
+    /// Takes another in that lies behind it, in the file and on the volume, or before it: of the
+    /// same activity, and no more than may be together (footnote 12).
+    fn takes_in(&mut self, other: &Self, size: u32) -> bool {
+        let bytes = self.count.saturating_add(other.count).saturating_mul(size);
+        let alike = self.writes == other.writes && self.by == other.by;
+        if !alike || bytes as usize > MOST_BYTES {
+            return false;
+        }
+        let follows = |one: &Self, next: &Self| {
+            one.end() == next.block && one.place.checked_add(one.count) == Some(next.place)
+        };
+        if follows(other, self) {
+            (self.block, self.place) = (other.block, other.place);
+        } else if !follows(self, other) {
+            return false;
+        }
+        self.count = self.count.saturating_add(other.count);
+        true
+    }
+
     /// The pages that it is of, where so many blocks are a page.
     pub(super) fn pages(&self, each: u32) -> (u32, u32) {
         let first = self.block.checked_div(each).unwrap_or(0);
@@ -89,6 +110,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             return Outcome::Done;
         };
         let mut piece = work.queued.swap_remove(at);
+        let joined = join(file, &mut work.queued, &mut piece);
+        (0..joined).for_each(|_| self.one_less(file.number(), cx));
         piece.since = cx.now();
         *taken = Some(piece);
         match self.ask_storage(file, &piece, cx) {
@@ -224,6 +247,33 @@ pub(super) fn clear_behind<F: PageFrame>(frame: Option<&F>, number: u32, size: u
     let from = size.saturating_sub(start).min(PAGE as u64) as usize;
     if let Some(frame) = frame {
         frame.clear(from, PAGE.saturating_sub(from));
+    }
+}
+
+/// Pieces that wait are looked at, so many for each that is taken in.
+const LOOKS: usize = 64;
+
+/// A piece that is on its way takes in those that still wait and are adjacent to it. How many:
+/// what they were asked for by finds them gone.
+fn join<F: PageFrame>(file: &CachedFile<F>, waiting: &mut Vec<Piece>, piece: &mut Piece) -> u32 {
+    let (size, each) = (file.block_size(), file.blocks_a_page());
+    let mut joined: u32 = 0;
+    loop {
+        let own = *piece;
+        let takes = |other: &Piece| piece.takes_in(other, size);
+        let Some(at) = waiting.iter().take(LOOKS).position(takes) else { return joined };
+        let other = waiting.swap_remove(at);
+        joined = joined.saturating_add(1);
+        // The page in which they meet has one part less to wait for.
+        let meet = own.block.max(other.block);
+        if meet.checked_rem(each).is_some_and(|within| within > 0) {
+            let page = meet.checked_div(each).unwrap_or(0);
+            file.with(|inner| {
+                if let Some(page) = inner.pages.get_mut(page) {
+                    page.parts = page.parts.saturating_sub(1);
+                }
+            });
+        }
     }
 }
 

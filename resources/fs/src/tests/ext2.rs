@@ -111,6 +111,9 @@ impl Served {
             self.world.wiring.mounted(self.mount).is_none() && self.world.wiring.files.is_empty()
         );
         self.world.assert_nothing_left(&self.who);
+        for who in self.who.iter().copied().chain([ActivityId::INFRASTRUCTURE]) {
+            assert_eq!(self.world.pool.metadata(who), 0, "metadata of {who}");
+        }
         self.world.disk.lock().unwrap().image.clone()
     }
 
@@ -396,4 +399,38 @@ fn what_is_no_file_system_is_not_served() {
     world.settle();
     assert!(world.was_said("is not served"));
     world.assert_nothing_left(&[who]);
+}
+
+/// Blocks of metadata are on the bill of who has had them made, or changed them last; adjacent
+/// ones of one activity go to the disk together.
+#[test]
+fn metadata_is_on_the_bill_of_who_makes_it_and_is_written_together() {
+    let image = Image::new();
+    let mut served = Served::new(image.make(8192, 1024), 1);
+    let (a, b) = (served.who[0], served.who[1]);
+    assert_eq!(served.world.pool.metadata(b), 0);
+    // Their blocks of pointers lie one behind the other's data; their inodes in one block.
+    let files: Vec<File> = (0..6).map(|at| served.create(b, &format!("file{at}"))).collect();
+    for file in &files {
+        assert_eq!(served.world.write(b, file, 300_000, &[1; 10]), Ok(10));
+    }
+    assert!(served.world.pool.metadata(b) >= 6 * 1024, "{}", served.world.pool.metadata(b));
+    served.world.disk.lock().unwrap().trace.clear();
+    let folder = |at: usize| Operation::Create {
+        folder: 2,
+        name: format!("folder{at}").as_bytes().into(),
+        new: New::Directory,
+        permissions: 0o755,
+    };
+    for at in 0..24 {
+        assert!(served.operate(a, folder(at)).is_ok());
+    }
+    assert_eq!(served.world.run(a, Do::SyncAll(None)), Ok(Got::Nothing));
+    let disk = served.world.disk.lock().unwrap();
+    let sizes: Vec<usize> = disk.trace.iter().filter(|it| it.0).map(|it| it.2).collect();
+    assert!(sizes.iter().any(|bytes| *bytes > 4 * 1024), "joined: {sizes:?}");
+    assert!(sizes.iter().all(|bytes| *bytes <= 32 * 1024), "{sizes:?}");
+    drop(disk);
+    image.put(&served.unmount());
+    image.assert_clean("after it");
 }

@@ -8,7 +8,7 @@ use std::vec::Vec;
 use vortex_storage::Memory;
 use vortex_units::{ActivityId, Bytes};
 
-use crate::{Frames, PAGE, PageFrame, PageName};
+use crate::{Bills, Frames, PAGE, PageFrame, PageName};
 
 /// Parts of pages, in order.
 #[derive(Clone, Debug, Default)]
@@ -146,6 +146,8 @@ pub struct Pool(Arc<Mutex<Counts>>);
 struct Counts {
     used: BTreeMap<ActivityId, u64>,
     most: BTreeMap<ActivityId, u64>,
+    /// Bytes of metadata.
+    metadata: BTreeMap<ActivityId, u64>,
     /// The most that it ever had.
     peak: BTreeMap<ActivityId, u64>,
 }
@@ -159,8 +161,23 @@ impl Pool {
         self.0.lock().unwrap().used.get(&who).copied().unwrap_or(0)
     }
 
+    /// Bytes of metadata on its bill.
+    pub fn metadata(&self, who: ActivityId) -> u64 {
+        self.0.lock().unwrap().metadata.get(&who).copied().unwrap_or(0)
+    }
+
     pub fn peak(&self, who: ActivityId) -> u64 {
         self.0.lock().unwrap().peak.get(&who).copied().unwrap_or(0)
+    }
+}
+
+impl Bills for Pool {
+    fn charge(&self, who: ActivityId, bytes: Bytes) {
+        *self.0.lock().unwrap().metadata.entry(who).or_default() += bytes.get();
+    }
+
+    fn credit(&self, who: ActivityId, bytes: Bytes) {
+        *self.0.lock().unwrap().metadata.get_mut(&who).unwrap() -= bytes.get();
     }
 }
 

@@ -32,8 +32,6 @@ const TEMPLATE: &str = "experiments/disk/machine.xml";
 const FILES: (u32, u32) = (768, 96);
 /// Bytes of a file.
 const BYTES: u32 = 2 << 20;
-/// Files that a process reads at once.
-const TOGETHER: u32 = 32;
 /// Threads that make the files.
 const MAKERS: u32 = 24;
 /// Requests that the disk has at once.
@@ -47,7 +45,7 @@ const RATES: [Rate; 4] = [
 ];
 /// Mebibytes of the machine's memory, as its configuration has it: all files that are read at
 /// once fit in.
-const MEMORY: u64 = 512;
+const MEMORY: u64 = 2048;
 /// Milliseconds until all read as much as they can, and seconds for all that is around.
 const WARM: u32 = 4_000;
 const AROUND: u32 = 8;
@@ -134,7 +132,7 @@ fn measure(
         ("firsta", 0),
         ("firstb", each),
         ("firstc", each * 2),
-        ("together", TOGETHER.min(each)),
+        ("threads", u32::from(stage.cores.get())),
         ("bytes", BYTES),
         ("seconds", all),
         ("samples", samples + 1),

@@ -1,0 +1,206 @@
+//! Files on a disk: large ones, many, large folders; all in one process, one after the other, on
+//! an ext2 on `/dev/sda` that each case mounts and unmounts.
+//!
+//! A program spins beside them: where time counts instructions a machine that only waits for its
+//! disk would have hours go by.
+
+use vortex_guest::mem::{BOTH, PAGE, Region};
+use vortex_guest::sys::c;
+use vortex_guest::{fd, file, proc, say, sys};
+
+use crate::{Case, is, must};
+
+pub const CASES: &[Case] = &[
+    ("disk-mount", mount_only),
+    ("disk-write", write),
+    ("disk-cut", cut),
+    ("disk-sparse", sparse),
+    ("disk-map", map),
+    ("disk-many", many),
+    ("disk-links", links),
+    ("disk-folder", folder),
+    ("disk-unlink", unlink),
+];
+
+const PLACE: &str = "/mnt";
+/// Bytes of a large file, and of what is written at once.
+const LARGE: usize = 24 << 20;
+const PIECE: usize = 128 << 10;
+/// Small files in a folder.
+const MANY: usize = 1_000;
+/// Names in the largest folder, and of one file.
+const NAMES: usize = 100_000;
+const LINKS: usize = 25_000;
+
+/// All of them.
+pub fn all() {
+    let spins = proc::fork(|| {
+        loop {
+            std::hint::spin_loop();
+        }
+    });
+    for (name, case) in CASES {
+        match mount().and_then(|()| case()).and_then(|()| unmount()) {
+            Ok(()) => say!("{name}: good"),
+            Err(why) => say!("{name}: WRONG: {why}"),
+        }
+    }
+    if let Ok(pid) = spins {
+        // SAFETY: no memory is named.
+        let _ = unsafe { sys!(libc::SYS_kill, pid, libc::SIGKILL) };
+        proc::wait(pid);
+    }
+}
+
+fn mount() -> Result<(), String> {
+    let _ = file::mkdir(PLACE, 0o755);
+    let (from, to, kind) = (c("/dev/sda"), c(PLACE), c("ext2"));
+    // SAFETY: the kernel reads the three texts; no further data is given.
+    let done = unsafe { sys!(libc::SYS_mount, from.as_ptr(), to.as_ptr(), kind.as_ptr(), 0, 0) };
+    must("mount", done).map(|_| ())
+}
+
+fn unmount() -> Result<(), String> {
+    let to = c(PLACE);
+    // SAFETY: the kernel reads the text.
+    must("umount", unsafe { sys!(libc::SYS_umount2, to.as_ptr(), 0) }).map(|_| ())
+}
+
+fn sync_all() -> Result<(), String> {
+    // SAFETY: no memory is named.
+    must("sync", unsafe { sys!(libc::SYS_sync) }).map(|_| ())
+}
+
+fn path(name: &str) -> String {
+    format!("{PLACE}/{name}")
+}
+
+/// A large file, that is dirty in the cache.
+fn large(name: &str) -> Result<i32, String> {
+    let fd = must("make", file::open(&path(name), libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC))?;
+    let bytes = vec![7; PIECE];
+    for at in (0..LARGE).step_by(PIECE) {
+        let mut done = 0;
+        while done < PIECE {
+            done += must("write", fd::pwrite(fd, &bytes[done..], (at + done) as i64))?;
+        }
+    }
+    Ok(fd)
+}
+
+fn mount_only() -> Result<(), String> {
+    Ok(())
+}
+
+/// Many dirty pages are synced, leave the cache, and are read again.
+fn write() -> Result<(), String> {
+    let fd = large("large")?;
+    must("fsync", fd::sync(fd))?;
+    // SAFETY: no memory is named.
+    let gone = unsafe { sys!(libc::SYS_fadvise64, fd, 0, 0, libc::POSIX_FADV_DONTNEED) };
+    must("evict", gone)?;
+    let mut bytes = vec![0; 1 << 20];
+    let read = must("read", fd::pread(fd, &mut bytes, 0))?;
+    is("what is read", bytes[..read].iter().all(|byte| *byte == 7), true)?;
+    must("close", fd::close(fd)).map(|_| ())
+}
+
+/// A large file is cut, clean and dirty.
+fn cut() -> Result<(), String> {
+    let fd = must("open", file::open(&path("large"), libc::O_RDWR))?;
+    must("cut", fd::truncate(fd, 5))?;
+    must("close", fd::close(fd))?;
+    let fd = large("dirty")?;
+    must("cut", fd::truncate(fd, 5_000))?;
+    must("grow", fd::truncate(fd, 1 << 30))?;
+    must("cut", fd::truncate(fd, 0))?;
+    must("close", fd::close(fd)).map(|_| ())
+}
+
+/// A file of holes, with pages far apart: each hangs on blocks of its own.
+fn sparse() -> Result<(), String> {
+    let fd = must("make", file::open(&path("sparse"), libc::O_RDWR | libc::O_CREAT))?;
+    for at in (0..1_usize << 30).step_by(4 << 20) {
+        must("write", fd::pwrite(fd, b"here", at as i64))?;
+    }
+    must("fsync", fd::sync(fd))?;
+    must("cut", fd::truncate(fd, 0))?;
+    must("fsync", fd::sync(fd))?;
+    must("close", fd::close(fd)).map(|_| ())
+}
+
+/// A file that is mapped and written to is synced, and cut while it is shown.
+fn map() -> Result<(), String> {
+    let fd = must("make", file::open(&path("mapped"), libc::O_RDWR | libc::O_CREAT))?;
+    must("grow", fd::truncate(fd, LARGE as i64))?;
+    let region = must("map", Region::map(LARGE, BOTH, libc::MAP_SHARED, fd, 0))?;
+    (0..LARGE).step_by(PAGE).for_each(|at| region.put(at, 1));
+    must("msync", region.sync(0, LARGE, libc::MS_SYNC))?;
+    (0..LARGE).step_by(PAGE).for_each(|at| region.put(at, 2));
+    must("cut", fd::truncate(fd, 10))?;
+    must("unmap", region.unmap(0, LARGE))?;
+    must("close", fd::close(fd)).map(|_| ())
+}
+
+/// Many files, all of them dirty.
+fn many() -> Result<(), String> {
+    must("mkdir", file::mkdir(&path("many"), 0o755))?;
+    let name = |n: usize| path(&format!("many/a-name-that-is-not-short-{n}"));
+    for n in 0..MANY {
+        must("make", file::put(&name(n), b"dirty"))?;
+    }
+    sync_all()?;
+    for n in 0..MANY {
+        must("unlink", file::unlink(&name(n)))?;
+    }
+    must("rmdir", file::rmdir(&path("many")))?;
+    sync_all()
+}
+
+fn name(n: usize) -> String {
+    path(&format!("names/a-name-that-is-not-short-{n}"))
+}
+
+/// A folder with very many names, of few files.
+fn links() -> Result<(), String> {
+    must("mkdir", file::mkdir(&path("names"), 0o755))?;
+    for n in 0..NAMES {
+        let first = n / LINKS * LINKS;
+        if n == first {
+            must("make", file::put(&name(n), b""))?;
+        } else {
+            must("link", file::link(&name(first), &name(n)))?;
+        }
+    }
+    Ok(())
+}
+
+/// It is listed with much room, and changed: by names that are there, and that are not.
+fn folder() -> Result<(), String> {
+    must("stat", file::stat(&name(NAMES - 1)))?;
+    is("none", file::stat(&name(NAMES)).err().map_or(0, |error| error.0), libc::ENOENT)?;
+    let fd = must("open", file::open(&path("names"), libc::O_RDONLY))?;
+    let mut listed = 0;
+    loop {
+        match must("list", file::entries(fd, 1 << 20))?.len() {
+            0 => break,
+            more => listed += more,
+        }
+    }
+    is("listed", listed, NAMES + 2)?;
+    must("close", fd::close(fd))?;
+    must("rename", file::rename(&name(1), &name(NAMES)))?;
+    must("unlink", file::unlink(&name(NAMES)))?;
+    let full = file::rmdir(&path("names")).err().map_or(0, |error| error.0);
+    is("full", full, libc::ENOTEMPTY)
+}
+
+/// What is large is removed: open, closed, and dirty.
+fn unlink() -> Result<(), String> {
+    let fd = large("open")?;
+    must("fsync", fd::sync(fd))?;
+    must("unlink", file::unlink(&path("open")))?;
+    must("close", fd::close(fd))?;
+    must("close", fd::close(large("dirty")?))?;
+    must("unlink", file::unlink(&path("dirty"))).map(|_| ())
+}
