@@ -126,12 +126,28 @@ impl<M: Physical> Frame<M> {
         length
     }
 
+    /// Copies a part of this frame to a place in another, or in itself; returns how many bytes,
+    /// up to the end of either.
+    pub fn copy_to(&self, offset: usize, to: &Self, place: usize, length: usize) -> usize {
+        let room = PAGE.saturating_sub(offset).min(PAGE.saturating_sub(place));
+        let length = length.min(room);
+        let from = M::pointer::<u8>(self.0).wrapping_add(offset.min(PAGE));
+        let to = M::pointer::<u8>(to.0).wrapping_add(place.min(PAGE));
+        copy_bytes(from, to, length);
+        length
+    }
+
     /// Fills a part with zeros.
     pub fn clear(&self, offset: usize, length: usize) {
         let length = length.min(PAGE.saturating_sub(offset));
-        for index in 0..length {
-            // SAFETY: within the frame, which is mapped while there is a handle.
-            unsafe { M::pointer::<u8>(self.0).wrapping_add(offset + index).write_volatile(0) };
+        let to = M::pointer::<u8>(self.0).wrapping_add(offset.min(PAGE));
+        let (words, rest) = (length / 8, length % 8);
+        // SAFETY: within the frame, which is mapped while there is a handle; `rep stos` is a
+        // volatile write (see `copy_words`).
+        unsafe {
+            core::arch::asm!("rep stosq", "mov rcx, {rest}", "rep stosb", rest = in(reg) rest,
+                inout("rcx") words => _, inout("rdi") to => _, in("rax") 0_u64,
+                options(nostack, preserves_flags));
         }
     }
 
@@ -244,7 +260,7 @@ fn copy_words(from: *const u64, to: *mut u64) {
     }
 }
 
-/// Copies between a frame and the kernel's memory: by words as far as they go.
+/// Copies between frames, or a frame and the kernel's memory: by words as far as they go.
 fn copy_bytes(from: *const u8, to: *mut u8, length: usize) {
     let (words, rest) = (length / 8, length % 8);
     // SAFETY: the callers have cut the length to the frame and to the slice; `rep movs`

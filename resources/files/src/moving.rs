@@ -1,7 +1,9 @@
 //! Moving bytes from and to a caller, whose memory is never a slice.
 
-use crate::Errno;
 use alloc::vec::Vec;
+use core::any::Any;
+
+use crate::Errno;
 
 /// The most that one call moves; a longer one is cut short, and its caller goes on.
 pub const WINDOW: usize = 64 * 1024;
@@ -25,6 +27,13 @@ pub trait Sink {
     fn keep(&mut self, bytes: Vec<u8>) -> Result<(), Vec<u8>> {
         Err(bytes)
     }
+
+    /// The same of a part of a page of whoever keeps what is in files: how many it took. `None`
+    /// where this knows no such pages: then the bytes are put.
+    fn put_from(&mut self, page: &dyn Any, within: usize, bytes: usize) -> Option<usize> {
+        let _ = (page, within, bytes);
+        None
+    }
 }
 
 /// Where written bytes come from.
@@ -41,6 +50,13 @@ pub trait Source {
 
     /// Gives all that is left away, if it has that by itself.
     fn give(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Fills a part of a page of whoever keeps what is in files: how many it gave. `None` where
+    /// this knows no such pages: then bytes are taken.
+    fn take_into(&mut self, page: &dyn Any, within: usize, bytes: usize) -> Option<usize> {
+        let _ = (page, within, bytes);
         None
     }
 }
@@ -62,6 +78,12 @@ impl Source for Limited<'_> {
         self.source.take(bytes)?;
         self.most = self.most.saturating_sub(bytes.len());
         Ok(())
+    }
+
+    fn take_into(&mut self, page: &dyn Any, within: usize, bytes: usize) -> Option<usize> {
+        let gave = self.source.take_into(page, within, bytes.min(self.most))?;
+        self.most = self.most.saturating_sub(gave);
+        Some(gave)
     }
 }
 

@@ -40,7 +40,9 @@ impl Contents {
     }
 }
 
-/// Moves bytes of a page in pieces: how many, and why no more.
+/// Moves bytes of a page in pieces, for those who know no pages: how many, and why no more.
+#[cold]
+#[inline(never)]
 fn pieces(
     within: usize,
     bytes: usize,
@@ -68,6 +70,9 @@ impl Cached for Contents {
         let mut copy = |frame: &CacheFrame, within: usize, bytes: usize| {
             if end.is_err() {
                 return 0;
+            }
+            if let Some(took) = sink.put_from(frame, within, bytes) {
+                return took;
             }
             let (done, why) = pieces(within, bytes, |at, part| {
                 frame.0.read(at, part);
@@ -99,6 +104,9 @@ impl Cached for Contents {
         let mut copy = |frame: &CacheFrame, within: usize, bytes: usize| {
             if end.is_err() {
                 return 0;
+            }
+            if let Some(gave) = source.take_into(frame, within, bytes) {
+                return gave;
             }
             let (done, why) = pieces(within, bytes, |at, part| {
                 source.take(part)?;

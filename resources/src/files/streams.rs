@@ -1,5 +1,7 @@
 //! Moving bytes: reading, writing, and the console.
 
+use core::any::Any;
+
 use vortex_abi::{Errno, Files};
 use vortex_files::{
     Dev, Fd, Object, OpenId, Outcome as Moved, Side, Sink, Source, WINDOW, WaitKey,
@@ -11,6 +13,7 @@ use super::disks::Wish;
 use super::request::FileCall;
 use super::resource::{Done, FileSystem};
 use crate::Mail;
+use crate::cache::CacheFrame;
 use crate::memory::Pinned;
 use crate::process::signals::Signal;
 
@@ -45,6 +48,13 @@ impl Sink for Cursor<'_> {
         self.at += self.buffer.write(self.at, bytes);
         Ok(())
     }
+
+    fn put_from(&mut self, page: &dyn Any, within: usize, bytes: usize) -> Option<usize> {
+        let CacheFrame(page) = page.downcast_ref()?;
+        let took = self.buffer.write_from(self.at, page, within, bytes);
+        self.at += took;
+        Some(took)
+    }
 }
 
 impl Source for Cursor<'_> {
@@ -55,6 +65,13 @@ impl Source for Cursor<'_> {
     fn take(&mut self, bytes: &mut [u8]) -> Result<(), Errno> {
         self.at += self.buffer.read(self.at, bytes);
         Ok(())
+    }
+
+    fn take_into(&mut self, page: &dyn Any, within: usize, bytes: usize) -> Option<usize> {
+        let CacheFrame(page) = page.downcast_ref()?;
+        let gave = self.buffer.read_into(self.at, page, within, bytes);
+        self.at += gave;
+        Some(gave)
     }
 }
 

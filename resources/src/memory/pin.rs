@@ -104,6 +104,24 @@ impl Pinned {
         moved
     }
 
+    /// Copies a part of a frame in from this place on; returns how many bytes had room.
+    pub fn write_from(&self, at: usize, from: &Frame, within: usize, bytes: usize) -> usize {
+        let mut moved = 0;
+        self.pieces(at, bytes, |frame, offset, length| {
+            moved += from.copy_to(within + moved, frame, offset, length);
+        });
+        moved
+    }
+
+    /// Copies out from this place on to a part of a frame; returns how many bytes there were.
+    pub fn read_into(&self, at: usize, to: &Frame, within: usize, bytes: usize) -> usize {
+        let mut moved = 0;
+        self.pieces(at, bytes, |frame, offset, length| {
+            moved += frame.copy_to(offset, to, within + moved, length);
+        });
+        moved
+    }
+
     /// Pins one buffer more, behind those that there are.
     ///
     /// # Errors

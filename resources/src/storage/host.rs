@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use spin::Mutex;
 use vortex_grid::Frequency;
 use vortex_machine::{Cpu, Line, NotGiven, VirtQueue, VirtioError, VirtioKind, virtio_devices};
-use vortex_storage::{Channel, DeviceQueue, Given, StorageError, Ticket};
+use vortex_storage::{Channel, DeviceQueue, Given, Memory, StorageError, Ticket};
 use vortex_units::{Bytes, CoreId};
 
 use super::{DiskMemory, Wiring};
@@ -17,8 +18,12 @@ use crate::Mail;
 /// The registers of a SCSI host's own (virtio 1.2, 5.6.4).
 const QUEUES: usize = 0;
 const LAST_TARGET: usize = 30;
-/// The first queue for requests: before it are those for control and for events.
+/// The queue for what is about requests, and the first for requests; between them is one for
+/// events.
+const CONTROL: u16 = 0;
 const FIRST: u16 = 2;
+/// Bytes of an answer to what is about requests.
+const ANSWER: usize = 1;
 
 /// The disks of the machine.
 pub struct Disks {
@@ -72,11 +77,16 @@ pub fn find(
     host.agree().map_err(NoDisks::Device)?;
     let count = host.own32(QUEUES).min(u32::from(host.queues().saturating_sub(FIRST)));
     let last_target = u8::try_from(host.own16(LAST_TARGET)).unwrap_or(u8::MAX);
+    let first = cores.first().copied().ok_or(NoDisks::NoCore)?;
+    let (queue, line) = host.queue(CONTROL, first).map_err(NoDisks::Device)?;
+    // Nobody waits for what it answers.
+    line.mask();
+    let control = Arc::new(Mutex::new(queue));
     let (mut channels, mut sources) = (Vec::new(), Vec::new());
     for (number, core) in (FIRST..).zip(cores.iter().take(count as usize)) {
         let (queue, line) = host.queue(number, *core).map_err(NoDisks::Device)?;
         let source = Arc::new(Source { line, masked: AtomicBool::new(false) });
-        let ring = Ring { queue, source: source.clone() };
+        let ring = Ring { queue, source: source.clone(), control: control.clone() };
         channels.push(Channel::new(*core, frequency, Box::new(ring)));
         sources.push(source);
     }
@@ -119,6 +129,7 @@ impl Disks {
 struct Ring {
     queue: VirtQueue<Ticket<Mail>>,
     source: Arc<Source>,
+    control: Arc<Mutex<VirtQueue<()>>>,
 }
 
 impl DeviceQueue<DiskMemory, Ticket<Mail>> for Ring {
@@ -166,5 +177,15 @@ impl DeviceQueue<DiskMemory, Ticket<Mail>> for Ring {
 
     fn each(&self, look: &mut dyn FnMut(&Ticket<Mail>)) {
         self.queue.tickets().for_each(look);
+    }
+
+    fn tell(&mut self, message: &[u8]) -> bool {
+        let mut control = self.control.lock();
+        // What it was told before is done.
+        while let Ok(Some(_)) = control.take() {}
+        let (reads, writes) = (DiskMemory::own(message.len()), DiskMemory::own(ANSWER));
+        let (Some(reads), Some(writes)) = (reads, writes) else { return false };
+        reads.write(message) == message.len()
+            && control.give(reads.into_buffer(), writes.into_buffer(), ()).is_ok()
     }
 }

@@ -16,6 +16,13 @@ impl Address {
         u32::from(self.target) << 16 | u32::from(self.unit)
     }
 
+    /// The one with this number.
+    #[must_use]
+    pub fn numbered(number: u32) -> Self {
+        let [_, target, high, low] = number.to_be_bytes();
+        Self { target, unit: u16::from_be_bytes([high, low]) }
+    }
+
     /// As virtio writes it (1.2, 5.6.6.1), which is SAM's flat form behind a 1 and the target.
     #[must_use]
     pub fn encoded(self) -> [u8; 8] {

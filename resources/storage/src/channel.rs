@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use spin::Mutex;
 use vortex_grid::policy::{FieldId, RecordKind};
@@ -32,6 +33,10 @@ pub struct Ticket<M> {
     pub(crate) ahead: u16,
     /// What it is like, and how long it was predicted to take.
     pub(crate) predicted: Option<(Like, Cycles)>,
+    /// By which unit and number the device knows it.
+    pub(crate) name: Option<(u32, u64)>,
+    /// The device has been asked to end it.
+    pub(crate) aborted: Cell<bool>,
 }
 
 /// Why a device was not given a request, with what there is of that.
@@ -73,6 +78,11 @@ pub trait DeviceQueue<B, T>: Send {
 
     /// Looks at what it has been given.
     fn each(&self, look: &mut dyn FnMut(&T));
+
+    /// Gives the device a message that is about others that it has, by its queue for that. What
+    /// it answers is not looked at: what comes of it is seen by those. False where it cannot be
+    /// told.
+    fn tell(&mut self, message: &[u8]) -> bool;
 }
 
 /// What DRWR and DIR know of a queue.

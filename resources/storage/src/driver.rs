@@ -5,6 +5,7 @@
 //! it; how long it took, and how many were before it, when it is done (§2.2).
 
 use alloc::sync::Arc;
+use core::cell::Cell;
 
 use vortex_grid::policy::Record;
 use vortex_grid::{Context, Outcome, Resource, Scope};
@@ -54,7 +55,9 @@ impl<M: Mail<B>, B: Memory> Driver<M, B> {
             let writes = request.writes.bytes() < request.reads.bytes();
             let span = (request.position, u64::from(request.count));
             let predicted = request.unit.map(|unit| given.given(unit, writes, span, request.bytes));
-            let ticket = Ticket { kept, since: cx.now(), ahead, predicted };
+            let name = request.unit.map(|unit| (unit, request.tag));
+            let aborted = Cell::new(false);
+            let ticket = Ticket { kept, since: cx.now(), ahead, predicted, name, aborted };
             let reads = core::mem::replace(&mut request.reads, B::none());
             let writes = core::mem::replace(&mut request.writes, B::none());
             let refused = match inner.queue.give(reads, writes, ticket) {

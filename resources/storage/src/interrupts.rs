@@ -10,24 +10,31 @@ use vortex_grid::policy::{Record, RecordKind};
 use vortex_grid::{At, Context, Labels, Outcome, Resource, Scope};
 use vortex_units::{ActivityId, Bytes, Cycles, Micros};
 
+use crate::address::Address;
 use crate::channel::{COMPLETION, COMPLETION_TIME, Channel, QUEUE_LENGTH, SERVICE_TIME, Ticket};
 use crate::error::StorageError;
 use crate::memory::Memory;
 use crate::requests::{InterruptRequest, Mail, Reply};
 use crate::service::Done;
+use crate::virtio_scsi::abort;
 use crate::wiring::Wiring;
 
 /// Requests taken in one run.
 const BATCH: u32 = 8;
 /// How often it is looked whether a request takes too long, or an interrupt was missed.
 const TICK: Micros = Micros::new(1_000_000);
-/// How long a device may take for a request. Then nothing is expected of it any more.
+/// How long a device may take for a request. Then it is asked to end that one; and if even that
+/// does not help, nothing is expected of it any more.
+const ABORTED: Micros = Micros::new(30_000_000);
 const PATIENCE: Micros = Micros::new(60_000_000);
+/// Requests that it is asked to end at a time.
+const ABORTS: usize = 8;
 
 /// The resource.
 pub struct Interrupts<M, B> {
     wiring: Arc<Wiring<M, B>>,
-    patience: vortex_units::Cycles,
+    patience: Cycles,
+    aborted: Cycles,
 }
 
 /// What a look at the ring found.
@@ -54,7 +61,8 @@ impl<M: Mail<B>, B: Memory> Interrupts<M, B> {
     /// The instance of a core, whose clock has this rate.
     #[must_use]
     pub fn new(wiring: Arc<Wiring<M, B>>, frequency: vortex_grid::Frequency) -> Self {
-        Self { wiring, patience: frequency.cycles(PATIENCE) }
+        let (patience, aborted) = (frequency.cycles(PATIENCE), frequency.cycles(ABORTED));
+        Self { wiring, patience, aborted }
     }
 
     /// A request is done.
@@ -178,16 +186,37 @@ impl<M: Mail<B>, B: Memory> Interrupts<M, B> {
         if missed { Outcome::Continue(At::beginning()) } else { Outcome::Done }
     }
 
-    /// Whether the device takes too long for something.
+    /// Whether the device takes too long for something. What it takes long for it is asked to
+    /// end, by itself (SAM's ABORT TASK).
     fn is_late(&self, channel: &Channel<M, B>, cx: &Cx<'_, M>) -> bool {
         let now = cx.now();
-        channel.with(|inner| {
+        let mut names = [None; ABORTS];
+        let late = channel.with(|inner| {
             let mut late = false;
+            let mut places = names.iter_mut();
             inner.queue.each(&mut |ticket| {
-                late |= now.saturating_sub(ticket.since) > self.patience;
+                let took = now.saturating_sub(ticket.since);
+                late |= took > self.patience;
+                if took > self.aborted
+                    && !ticket.aborted.get()
+                    && ticket.name.is_some()
+                    && let Some(place) = places.next()
+                {
+                    *place = ticket.name;
+                    ticket.aborted.set(true);
+                }
             });
+            for (unit, tag) in names.iter().flatten() {
+                // Else it waits until all is given up.
+                let _told = inner.queue.tell(&abort(Address::numbered(*unit), *tag));
+            }
             late
-        })
+        });
+        for (unit, _) in names.into_iter().flatten() {
+            let Address { target, unit } = Address::numbered(unit);
+            self.wiring.tell(format_args!("a command of {target}:{unit} is aborted"));
+        }
+        late
     }
 }
 

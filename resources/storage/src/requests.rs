@@ -28,6 +28,8 @@ pub struct DeviceRequest<B> {
     pub count: u32,
     /// Which of the units behind the device is to do it, where it is for one that is known.
     pub unit: Option<u32>,
+    /// Its number there, different for all.
+    pub tag: u64,
 }
 
 /// To who serves a device's interrupts.

@@ -62,7 +62,7 @@ impl<M: Mail<B>, B: Memory> Translator<M, B> {
         let (position, count) = command.command.span();
         let unit = command.command.is_of_blocks().then(|| command.address.number());
         joined
-            .then_some(DeviceRequest { reads, writes, bytes, position, count, unit })
+            .then_some(DeviceRequest { reads, writes, bytes, position, count, unit, tag })
             .ok_or(StorageError::NoMemory)
     }
 

@@ -13,6 +13,7 @@ const SENSE: usize = 96;
 
 /// What the host says of a command (`response`).
 const OK: u8 = 0;
+const ABORTED: u8 = 2;
 const BAD_TARGET: u8 = 3;
 const INCORRECT_LUN: u8 = 12;
 
@@ -27,6 +28,19 @@ pub fn request(address: Address, tag: u64, cdb: &Cdb) -> [u8; REQUEST] {
     bytes
 }
 
+/// Bytes of what the host is asked about commands that it has (`virtio_scsi_ctrl_tmf`).
+pub const CONTROL: usize = 24;
+
+/// That a command is to be aborted: ABORT TASK, by the unit and the command's number. Both words
+/// for that are zeros.
+#[must_use]
+pub fn abort(address: Address, tag: u64) -> [u8; CONTROL] {
+    let mut bytes = [0; CONTROL];
+    put(&mut bytes, 8, address.encoded());
+    put(&mut bytes, 16, tag.to_le_bytes());
+    bytes
+}
+
 /// What an answer's head says: how many bytes were not moved.
 ///
 /// # Errors
@@ -37,6 +51,7 @@ pub fn answer(bytes: &[u8; ANSWER]) -> Result<u32, StorageError> {
     let [said, response] = at(bytes, 10);
     match response {
         OK => {}
+        ABORTED => return Err(StorageError::Timeout),
         BAD_TARGET | INCORRECT_LUN => return Err(StorageError::NoTarget),
         other => return Err(StorageError::Host(other)),
     }

@@ -9,7 +9,7 @@ mod work;
 use vortex_guest::{args::Args, out, proc, say, time};
 
 const USAGE: &str = "\
-usage: bench NAME [COUNT] [--cycles | --quiet]
+usage: bench NAME [COUNT] [--cycles | --quiet | --parts]
        bench --list";
 
 fn main() {
@@ -27,7 +27,8 @@ fn main() {
         Some(Ok(count)) if count > 0 => count,
         Some(_) => args.wrong("the count is a number above zero"),
     };
-    let (cycles, quiet) = (args.flag("--cycles"), args.flag("--quiet"));
+    let (cycles, quiet, parts) =
+        (args.flag("--cycles"), args.flag("--quiet"), args.flag("--parts"));
     args.end();
     let Some((_, _, work)) = all().find(|(other, _, _)| *other == name) else {
         out::fail(&format!("'{name}' is not known; bench --list names all"));
@@ -36,9 +37,19 @@ fn main() {
     // Who waits for a disk costs nothing meanwhile.
     let waits = storage::prepare(&name);
     let idle = || if waits { idle::cycles() } else { 0 };
+    let used = if parts { idle::parts() } else { Default::default() };
     let (before, begin, first) = (idle(), time::now(), time::cycles());
     work(count);
     let (last, end, after) = (time::cycles(), time::now(), idle());
+    if parts {
+        // Of each resource, for one: cycles, requests, runs, in thousandths.
+        for (name, now) in idle::parts() {
+            let before = used.get(&name).copied().unwrap_or_default();
+            let mut all = now.iter().zip(before).map(|(now, was)| (now - was) * 1_000 / count);
+            let [cycles, requests, runs] = [(); 3].map(|()| all.next().unwrap_or(0));
+            say!("part {name} {} {requests} {runs}", cycles / 1_000);
+        }
+    }
     if cycles {
         say!("{name} {} cycles", last.saturating_sub(first).saturating_sub(after - before) / count);
     } else if !quiet {

@@ -7,6 +7,8 @@ use crate::work::Work;
 /// Where the disk is.
 const PLACE: &str = "/mnt";
 const FILE: &str = "/mnt/file";
+/// A file that is read in order, so long that the beginning does not count.
+const LONG: &str = "/mnt/long";
 /// Bytes that are read over and over.
 const HOT: usize = 1 << 20;
 /// Pages of the file.
@@ -42,6 +44,8 @@ pub fn prepare(name: &str) -> bool {
         }
         // The names on the way are known, and the directory is.
         "open-close" => opens(1),
+        // It was never read.
+        "sequential" => {}
         "create" => creates(4),
         _ => {
             let from = opened();
@@ -122,9 +126,10 @@ fn creates(count: u64) {
     }
 }
 
-/// As often as it is asked for, less what is already in memory.
+/// Once, however often it is asked for.
 fn sequential(_: u64) {
-    let from = opened();
+    let from = file::open(LONG, libc::O_RDONLY)
+        .unwrap_or_else(|error| out::fail(&format!("{LONG}: {error}")));
     let mut bytes = vec![0; 32 << 10];
     let mut at = 0;
     while let Ok(read) = fd::pread(from, &mut bytes, at) {

@@ -27,6 +27,10 @@ pub struct Account<M> {
     pub starved: Vec<Kept<M>>,
     /// Pages on its bill that are on their way.
     pub coming: u64,
+    /// Its pieces that storage has.
+    pub below: u32,
+    /// And requests of others that wait until it has fewer.
+    pub held: VecDeque<Kept<M>>,
     /// Pages on its bill, in the order in which they came; those used since go round.
     pub clock: VecDeque<PageName>,
 }
@@ -34,7 +38,8 @@ pub struct Account<M> {
 impl<M> Default for Account<M> {
     fn default() -> Self {
         let (waiting, starved, clock) = (Vec::new(), Vec::new(), VecDeque::new());
-        Self { dirty: 0, coming: 0, files: BTreeSet::new(), waiting, starved, clock }
+        let (files, held) = (BTreeSet::new(), VecDeque::new());
+        Self { dirty: 0, coming: 0, below: 0, files, held, waiting, starved, clock }
     }
 }
 
@@ -109,7 +114,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     pub(super) fn account_ends(&mut self, who: ActivityId) {
         let over = |account: &Account<M>| {
             let nobody = account.waiting.is_empty() && account.starved.is_empty();
-            account.dirty == 0 && account.coming == 0 && nobody && account.clock.is_empty()
+            let nothing = account.dirty == 0 && account.coming == 0 && account.below == 0;
+            nothing && nobody && account.held.is_empty() && account.clock.is_empty()
         };
         if self.accounts.get(&who).is_some_and(over) {
             self.accounts.remove(&who);

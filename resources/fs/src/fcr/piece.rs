@@ -16,6 +16,10 @@ use super::{Cx, FileCache, Next};
 use crate::cache::{CachedFile, Dirtied, PAGE, PageFrame, State};
 use crate::requests::{Ask, CacheRequest, Mail};
 
+/// Pieces of an activity that storage has at a time: as many as a disk has room for. What waits
+/// beside them waits here, where adjacent ones join.
+const BELOW: u32 = 256;
+
 /// The type of the record that a finished piece adds to FCR's (§2.3).
 pub const FETCH: RecordKind = RecordKind(RecordKind::FIRST_FREE + 1);
 /// In it: bytes that came from the disk.
@@ -37,6 +41,8 @@ pub(crate) struct Piece {
     pub by: ActivityId,
     /// Somebody has lent it a place.
     pub lent: bool,
+    /// Its request waits until storage has fewer of its activity's.
+    pub held: bool,
     /// When it was sent, and then when storage was asked.
     pub since: Cycles,
 }
@@ -44,7 +50,7 @@ pub(crate) struct Piece {
 impl Piece {
     pub(super) fn new(writes: bool, block: u32, place: u32, by: ActivityId) -> Self {
         let since = Cycles::ZERO;
-        Self { number: 0, writes, block, count: 1, place, by, lent: false, since }
+        Self { number: 0, writes, block, count: 1, place, by, lent: false, held: false, since }
     }
 
     /// Takes a block in, if it is the next, of the file and on the volume, and there is room.
@@ -104,13 +110,31 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         taken: &mut Option<Piece>,
         cx: &mut Cx<'_, M>,
     ) -> Next<M, F> {
-        let Some(work) = self.works.get_mut(&file.number()) else { return Outcome::Done };
-        let Some(at) = work.queued.iter().position(|piece| piece.number == number) else {
-            // Who has lent it a place was before.
+        let who = cx.activity();
+        let queued = self.works.get_mut(&file.number()).map(|work| &mut work.queued);
+        let found = queued.and_then(|queued| {
+            let at = queued.iter().position(|piece| piece.number == number)?;
+            Some((queued, at))
+        });
+        let Some((queued, at)) = found else {
+            // Who has lent it a place, or has taken it in, was before.
+            self.goes_on(who, cx);
             return Outcome::Done;
         };
-        let mut piece = work.queued.swap_remove(at);
-        let joined = join(file, &mut work.queued, &mut piece);
+        let account = self.accounts.entry(who).or_default();
+        if account.below >= BELOW
+            && account.held.try_reserve(1).is_ok()
+            && let Some(kept) = cx.keep()
+        {
+            account.held.push_back(kept);
+            if let Some(piece) = queued.get_mut(at) {
+                piece.held = true;
+            }
+            return Outcome::Kept;
+        }
+        account.below = account.below.saturating_add(1);
+        let mut piece = queued.swap_remove(at);
+        let joined = join(file, queued, &mut piece);
         (0..joined).for_each(|_| self.one_less(file.number(), cx));
         piece.since = cx.now();
         *taken = Some(piece);
@@ -120,6 +144,17 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 self.piece_ends(file, &piece, Err(error), cx);
                 Outcome::Done
             }
+        }
+    }
+
+    /// An activity's piece has come to its end, or there was none: another may go.
+    fn goes_on(&mut self, who: ActivityId, cx: &mut Cx<'_, M>) {
+        let Some(account) = self.accounts.get_mut(&who).filter(|it| it.below < BELOW) else {
+            return;
+        };
+        if let Some(kept) = account.held.pop_front() {
+            // Kept here, by this resource.
+            let _ = cx.go_on(kept, At::<M, Self>::beginning());
         }
     }
 
@@ -170,6 +205,13 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let number = file.number();
         self.one_less(number, cx);
         self.works_end(number);
+        // It was asked for on the bill of who runs.
+        let who = cx.activity();
+        if let Some(account) = self.accounts.get_mut(&who) {
+            account.below = account.below.saturating_sub(1);
+        }
+        self.goes_on(who, cx);
+        self.account_ends(who);
     }
 
     /// A part of a page has come, or gone, or failed to.
@@ -321,5 +363,31 @@ impl<M: Mail<F>, F: PageFrame> Continuation<M, FileCache<M, F>> for Moved {
             cache.piece_ends(file, piece, result, cx);
         }
         Outcome::Done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adjacent_pieces_of_an_activity_join() {
+        let who = |index| ActivityId::new(index, 0);
+        let piece =
+            |block, place, count| Piece { count, ..Piece::new(false, block, place, who(1)) };
+        let joined = |mut one: Piece, other: Piece| {
+            let takes = one.takes_in(&other, 1024);
+            (takes, one.block, one.place, one.count)
+        };
+        assert_eq!(joined(piece(4, 104, 2), piece(6, 106, 3)), (true, 4, 104, 5));
+        assert_eq!(joined(piece(6, 106, 3), piece(4, 104, 2)), (true, 4, 104, 5));
+        assert!(!joined(piece(4, 104, 2), piece(7, 107, 1)).0, "a gap");
+        assert!(!joined(piece(4, 104, 2), piece(6, 107, 1)).0, "not on the volume");
+        assert!(!joined(piece(4, 104, 20), piece(24, 124, 13)).0, "more than 32 KB");
+        assert!(joined(piece(4, 104, 20), piece(24, 124, 12)).0);
+        let others = Piece { by: who(2), ..piece(6, 106, 1) };
+        assert!(!joined(piece(4, 104, 2), others).0, "another's");
+        let write = Piece { writes: true, ..piece(6, 106, 1) };
+        assert!(!joined(piece(4, 104, 2), write).0);
     }
 }

@@ -70,7 +70,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 }
             }
             // So may a piece: whoever waits for its pages waits for it.
-            for piece in work.queued.iter_mut().filter(|piece| is_old(piece.since)) {
+            let lost = |piece: &&mut super::Piece| !piece.held && is_old(piece.since);
+            for piece in work.queued.iter_mut().filter(lost) {
                 piece.since = now;
                 let kick = Kick { file: *number, who: piece.by, piece: Some(piece.number) };
                 self.kicks.push_back(kick);

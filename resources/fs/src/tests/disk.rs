@@ -178,6 +178,10 @@ impl<T: Send> DeviceQueue<Ram, T> for Queue<T> {
     fn each(&self, look: &mut dyn FnMut(&T)) {
         self.0.lock().unwrap().works.iter().for_each(|(_, _, ticket)| look(ticket));
     }
+
+    fn tell(&mut self, _: &[u8]) -> bool {
+        false
+    }
 }
 
 /// What a disk may hold after a power cut behind the first `events` of its log: all that was

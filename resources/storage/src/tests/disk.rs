@@ -64,6 +64,9 @@ pub struct Host<T> {
     pub trace: Vec<(u8, u64, usize)>,
     /// What was in flight at most.
     pub most: usize,
+    /// It does not end what it is asked to.
+    pub deaf: bool,
+    pub aborted: usize,
 }
 
 impl<T> Host<T> {
@@ -78,6 +81,8 @@ impl<T> Host<T> {
             lie: None,
             trace: Vec::new(),
             most: 0,
+            deaf: false,
+            aborted: 0,
         }))
     }
 
@@ -268,5 +273,24 @@ impl<T: Send> DeviceQueue<Ram, T> for Queue<T> {
 
     fn each(&self, look: &mut dyn FnMut(&T)) {
         self.0.lock().unwrap().works.iter().for_each(|(_, _, ticket)| look(ticket));
+    }
+
+    fn tell(&mut self, message: &[u8]) -> bool {
+        let host = &mut *self.0.lock().unwrap();
+        assert_eq!((message.len(), &message[..8]), (24, &[0; 8][..]), "a function, ABORT TASK");
+        if host.deaf {
+            return true;
+        }
+        // The unit and the number are in the command's head side by side, as here.
+        let is_it =
+            |(reads, ..): &(Ram, Ram, T)| reads.part(0, 16).unwrap().to_vec() == message[8..];
+        let at = host.works.iter().position(is_it).expect("a command that it has");
+        let (_, writes, ticket) = host.works.remove(at);
+        let mut answer = [0; ANSWER];
+        answer[11] = 2;
+        writes.write_at(0, &answer);
+        host.done.push_back(Ok((ticket, Bytes::new(ANSWER as u64))));
+        host.aborted += 1;
+        true
     }
 }

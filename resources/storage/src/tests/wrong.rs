@@ -68,6 +68,7 @@ fn a_host_that_never_answers_is_given_up() {
     let mut world = world();
     let a = world.activity(50);
     let sda = world.named("sda");
+    world.host.lock().unwrap().deaf = true;
     let number = world.ask(a, sda, Operation::Write, 0, &Ram::of(&[0; 512], 512));
     let port = world.wiring.ports.get().unwrap().interrupts;
     let tick = |world: &mut World| {
@@ -84,6 +85,41 @@ fn a_host_that_never_answers_is_given_up() {
     world.clock.fetch_add(61_000_000, std::sync::atomic::Ordering::Relaxed);
     tick(&mut world);
     assert_eq!(world.answer(number), Some(Err(StorageError::Timeout)));
+    assert_eq!(world.grid.activities().nodes(a), 0);
+}
+
+/// A command that takes too long is ended alone: others go on, and so does the device.
+#[test]
+fn a_command_that_takes_too_long_is_aborted_alone() {
+    let mut world = world();
+    let (a, b) = (world.activity(50), world.activity(50));
+    let sda = world.named("sda");
+    let slow = world.ask(a, sda, Operation::Read, 0, &Ram::of(&[0; 512], 512));
+    for _ in 0..200 {
+        world.step();
+    }
+    // Half a minute later, beside one that was asked for just now.
+    world.clock.fetch_add(31_000_000, std::sync::atomic::Ordering::Relaxed);
+    let other = world.ask(b, sda, Operation::Read, 1, &Ram::of(&[0; 512], 512));
+    for _ in 0..200 {
+        world.step();
+    }
+    let port = world.wiring.ports.get().unwrap().interrupts;
+    let own = ActivityId::INFRASTRUCTURE;
+    let labels = vortex_grid::Labels::NONE;
+    world.cores[1].root(own, port, labels, InterruptRequest::Tick).unwrap();
+    for _ in 0..400 {
+        world.step();
+    }
+    assert_eq!(world.answer(slow), Some(Err(StorageError::Timeout)));
+    assert_eq!(world.answer(other), None, "it has time");
+    assert_eq!(world.host.lock().unwrap().aborted, 1);
+    world.settle();
+    assert_eq!(world.answer(other), Some(Ok(())));
+    assert!(!world.host.lock().unwrap().stopped);
+    assert!(super::world::was_said("a command of 0:0 is aborted"));
+    let data = Ram::of(&[0; 512], 512);
+    assert_eq!(world.done(a, "sda", Operation::Read, 0, &data), Ok(()));
     assert_eq!(world.grid.activities().nodes(a), 0);
 }
 

@@ -1,5 +1,5 @@
-//! The disk of `bench storage`: an ext2 with one file; and how much of a slow one is used by who
-//! reads that file in order.
+//! The disk of `bench storage`: an ext2 with two files; and how much of a slow one is used by who
+//! reads the longer one in order.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,14 @@ use crate::failure::Failure;
 use crate::machine::disk::{Disk, Disks};
 use crate::volume::{self, Wanted};
 
-/// As `services/bench` has it.
+/// Bytes of its files, as `services/bench` has them: one that is read here and there, and one
+/// that is read in order, in more than ten seconds.
 const BYTES: u64 = 8 << 20;
+const LONG: u64 = 48 << 20;
 /// What a slow disk lets through in a second.
 const SLOW: u64 = 4_000_000;
 /// Bytes of the image.
-const SIZE: u64 = 32 << 20;
+const SIZE: u64 = 80 << 20;
 
 /// It, as it is when a machine begins.
 pub struct Image {
@@ -46,8 +48,10 @@ impl Image {
         let folder = tempfile::tempdir().map_err(cannot)?;
         let from = folder.path().join("files");
         fs::create_dir(&from).map_err(cannot)?;
-        let bytes: Vec<u8> = (0..BYTES).map(|at| (at / 7) as u8).collect();
-        fs::write(from.join("file"), bytes).map_err(cannot)?;
+        for (name, bytes) in [("file", BYTES), ("long", LONG)] {
+            let bytes: Vec<u8> = (0..bytes).map(|at| (at / 7) as u8).collect();
+            fs::write(from.join(name), bytes).map_err(cannot)?;
+        }
         let whole = folder.path().join("whole.img");
         let wanted = Wanted {
             size: Some(SIZE),
@@ -71,9 +75,9 @@ impl Image {
     }
 }
 
-/// Reads the file in order, from a slow disk.
+/// Reads the longer file in order, from a slow disk.
 pub fn throughput(image: &Image, root: &Path, programs: &Path) -> Result<Throughput, Failure> {
-    let used = |nanoseconds: u64| BYTES as f64 * 1e11 / nanoseconds.max(1) as f64 / SLOW as f64;
+    let used = |nanoseconds: u64| LONG as f64 * 1e11 / nanoseconds.max(1) as f64 / SLOW as f64;
     let name = "sequential";
     let linux = linux::nanoseconds(name, root, programs, image.fresh(Some(SLOW))?);
     let vortex = vortex::one(name, 1, false, Some(&image.fresh(Some(SLOW))?))?;
