@@ -89,8 +89,11 @@ fn disk_runs(root: &Path, accelerator: Accelerator) -> Result<(Vec<String>, Stri
     let memory = Memory::mebibytes(MIB.into());
     let beside = Beside { words: &["runs=told"], memory, disks: Some(&disks), ..Beside::default() };
     let text = format!(
-        "{HEAD}<activity name=\"disks\" share=\"100\"/>\n<service activity=\"disks\">\
+        "{HEAD}<activity name=\"disks\" share=\"1000\"/>\n<activity name=\"spin\" share=\"1\"/>\n\
+         <service activity=\"disks\">\
          <program> /bin/long </program> <argument> disks </argument> </service>\n\
+         <service activity=\"spin\">\
+         <program> /bin/long </program> <argument> spin </argument> </service>\n\
          </schedulerconfig>\n"
     );
     let console = stage.run_with(&text, &["long"], LIMIT, beside)?;

@@ -20,7 +20,8 @@ use vortex_guest::{Res, proc, say, time};
 const USAGE: &str = "\
 usage: long --list                names of the cases, a line each
        long CASE [--after S]      one of them, after so many seconds
-       long disks [--list]        those on a disk, one after the other, or their names";
+       long disks [--list]        those on a disk, one after the other, or their names
+       long spin                  until those are over";
 
 /// A case: its name, and what it does; why it failed, if it did.
 type Case = (&'static str, fn() -> Result<(), String>);
@@ -47,6 +48,11 @@ fn main() {
     let lists = args.flag("--list");
     let after = args.number("--after").unwrap_or(0);
     let wanted = args.word();
+    if wanted.as_deref() == Some("spin") {
+        args.end();
+        disks::spin();
+        proc::exit(0);
+    }
     if wanted.as_deref() == Some("disks") {
         args.end();
         match lists {
