@@ -102,7 +102,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             }
             Kind::Prepare { .. } => self.prepare(task, heard, cx),
             Kind::Truncate { size } => self.truncate(task, size, heard, cx),
-            Kind::Sync { data_only } => self.sync(task, data_only, heard, cx),
+            Kind::Sync { data_only, lasts } => self.sync(task, (data_only, lasts), heard, cx),
             Kind::WriteBack { of } => self.write_back(task, of, heard, cx),
             Kind::Evict => self.evict(task, cx),
             Kind::Release => self.release(task, heard, cx),

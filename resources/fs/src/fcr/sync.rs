@@ -16,7 +16,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     pub(super) fn sync(
         &mut self,
         task: &mut Task<F>,
-        data_only: bool,
+        (data_only, lasts): (bool, bool),
         heard: Heard,
         cx: &mut Cx<'_, M>,
     ) -> Next<M, F> {
@@ -38,6 +38,9 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                         self.told(task, heard.clone(), cx);
                     }
                     self.open(task, cx);
+                    if !lasts {
+                        return self.done(task, cx);
+                    }
                     let sync = Operation::Sync(task.file.id().ino);
                     return match self.ask_for(task, sync, Stage::Last, cx) {
                         Ok(next) => next,
@@ -177,7 +180,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         });
     }
 
-    /// Syncs file after file, and then what EXT2R has.
+    /// Has file after file written, and then what EXT2R has: that, and one flush for all of it, is
+    /// what makes it last.
     pub(super) fn sync_all(
         &mut self,
         of: Option<MountId>,
@@ -201,7 +205,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             }
         };
         // Its answer says nothing that the file does not know.
-        match cx.request(ports.cache, Labels::NONE, CacheRequest::sync(file, false)) {
+        match cx.request(ports.cache, Labels::NONE, CacheRequest::settle(file)) {
             Ok(trigger) => Outcome::Pending(trigger, At::beginning()),
             Err(_) => Outcome::Reply(CacheReply::Done(Err(Errno::ENOMEM))),
         }

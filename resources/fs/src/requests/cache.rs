@@ -96,6 +96,8 @@ pub(crate) enum Kind {
     },
     Sync {
         data_only: bool,
+        /// It is to be on the medium.
+        lasts: bool,
     },
     WriteBack {
         of: ActivityId,
@@ -246,7 +248,14 @@ impl<F: PageFrame> CacheRequest<F> {
     /// file.
     #[must_use]
     pub fn sync(file: Arc<CachedFile<F>>, data_only: bool) -> Self {
-        Self::task(file, Kind::Sync { data_only })
+        Self::task(file, Kind::Sync { data_only, lasts: true })
+    }
+
+    /// The same without waiting until it is on the medium: whoever does this for many files has
+    /// all of it put there together. Answered by `Done`.
+    #[must_use]
+    pub(crate) fn settle(file: Arc<CachedFile<F>>) -> Self {
+        Self::task(file, Kind::Sync { data_only: false, lasts: false })
     }
 
     /// The same for all files of a mount, or all. Answered by `Done`.

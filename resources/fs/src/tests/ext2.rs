@@ -434,3 +434,25 @@ fn metadata_is_on_the_bill_of_who_makes_it_and_is_written_together() {
     image.put(&served.unmount());
     image.assert_clean("after it");
 }
+
+/// What is written of many files lasts by a few flushes, not by some for each.
+#[test]
+fn many_files_are_synced_together() {
+    let image = Image::new();
+    let mut served = Served::new(image.make(8192, 1024), 1);
+    let a = served.who[0];
+    let files: Vec<File> = (0..40).map(|at| served.create(a, &format!("file{at}"))).collect();
+    for file in &files {
+        assert_eq!(served.world.write(a, file, 0, &[7; 3000]), Ok(3000));
+    }
+    let before = served.world.disk.lock().unwrap().flushes;
+    assert_eq!(served.world.run(a, Do::SyncAll(None)), Ok(Got::Nothing));
+    let flushes = served.world.disk.lock().unwrap().flushes - before;
+    assert!(flushes <= 12, "{flushes} flushes");
+    // As they are on the disk now.
+    let now = served.world.disk.lock().unwrap().image.clone();
+    image.put(&now);
+    for at in 0..40 {
+        assert_eq!(image.contents(&format!("file{at}")), Some(vec![7; 3000]), "file{at}");
+    }
+}
