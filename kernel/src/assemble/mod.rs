@@ -82,7 +82,9 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
     vortex_assembly::judge_words(boot.command_line.words()).map_err(Failure::Word)?;
     let archive = boot.module.ok_or(Failure::NoModule)?;
     let config = read(boot, archive)?;
-    build(boot, archive, config)
+    memory::multiplex(&config, boot)?;
+    let root = root(boot, archive)?;
+    build(boot, root, config)
 }
 
 /// The configuration, if this kernel can be what it says.
@@ -111,20 +113,19 @@ fn read(boot: &Boot, archive: &[u8]) -> Result<Config, Failure> {
 }
 
 /// The root file system: large, so in the heap.
-#[inline(never)]
-fn root(
-    archive: &[u8],
-    limit: Bytes,
-    owner: vortex_files::Owner,
-    time: Time,
-) -> Result<Box<Root>, Failure> {
+#[inline(never)] // Deep as loading goes, `build` must not lie beneath it.
+fn root(boot: &Boot, archive: &[u8]) -> Result<Box<Root>, Failure> {
+    let (frames, _) = vortex_machine::memory_counters();
+    let time = Time::new((boot.time_of_day().get() / 1_000_000_000) as i64, 0);
+    // As Linux's file system in memory: half of what there is.
+    let limit = Bytes::new(frames.get() * 4096 / 2);
+    let owner = owner_of(ActivityId::INFRASTRUCTURE);
     Root::load(archive, limit, owner, time).map(Box::new).map_err(Failure::Root)
 }
 
 /// The grid that the configuration says.
 #[inline(never)] // Its frame is the largest of all.
-fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> {
-    memory::multiplex(&config, boot)?;
+fn build(boot: &Boot, mut root: Box<Root>, config: Config) -> Result<Built, Failure> {
     let frequency = Frequency::megahertz(boot.megahertz());
     let grid = Grid::new(GridSpec {
         cores: config.multiplexors.iter().map(|mux| mux.core.get() + 1).max().unwrap_or(1),
@@ -134,13 +135,7 @@ fn build(boot: &Boot, archive: &[u8], config: Config) -> Result<Built, Failure> 
         frequency,
         buses: Vec::new(),
     });
-    let (frames, _) = vortex_machine::memory_counters();
     let epoch = boot.time_of_day();
-    let time = Time::new((epoch.get() / 1_000_000_000) as i64, 0);
-    // As Linux's file system in memory: half of what there is.
-    let limit = Bytes::new(frames.get() * 4096 / 2);
-    let owner = owner_of(ActivityId::INFRASTRUCTURE);
-    let mut root = root(archive, limit, owner, time)?;
     let system = Arc::new(System {
         ports: Once::new(),
         registry: Registry::default(),

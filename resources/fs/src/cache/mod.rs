@@ -7,6 +7,7 @@ mod page;
 mod streams;
 mod table;
 mod tray;
+mod write;
 
 pub use file::{CachedFile, Reading};
 pub(crate) use file::{page_of, pages_for};
