@@ -116,7 +116,11 @@ impl FileCall {
         }
         use abi::Files as F;
         match (self.call, self.done) {
-            (F::Read { .. } | F::Readv { .. } | F::Write { .. } | F::Writev { .. }, 0) => {
+            // What goes on here begins at the first byte: a call that is made for the rest of its
+            // buffer is made again.
+            (F::Read { .. } | F::Readv { .. } | F::Write { .. } | F::Writev { .. }, 0)
+                if self.before == 0 =>
+            {
                 Then::GoesOn
             }
             (_, 0) => Then::Again,
