@@ -1,0 +1,195 @@
+//! Which sockets there are, and whose a packet is: leaf locks, each held for one look.
+//!
+//! Ordered maps, not hashed: an attacker chooses the keys, and can make none of these slow.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use spin::Mutex;
+use vortex_units::Cycles;
+
+use crate::address::Flow;
+use crate::socket::{Socket, SocketId};
+
+/// The first port of those that are given to who does not say one, and how many there are.
+const FIRST_PORT: u16 = 32_768;
+const PORTS: u16 = 28_232;
+/// Connections that have ended and are remembered.
+const ENDED: usize = 4_096;
+
+/// Who is bound where, and whether with others.
+type Bound = BTreeMap<u16, Vec<(Ipv4Addr, bool, Arc<Socket>)>>;
+
+/// The tables.
+#[derive(Default)]
+pub struct Table {
+    all: Mutex<BTreeMap<SocketId, Arc<Socket>>>,
+    flows: Mutex<BTreeMap<Flow, Arc<Socket>>>,
+    /// Those that are bound: for streams, and for datagrams.
+    streams: Mutex<Bound>,
+    datagrams: Mutex<Bound>,
+    /// Connections that have ended: until when a late packet of theirs is one (TIME-WAIT).
+    ended: Mutex<BTreeMap<Flow, Cycles>>,
+}
+
+/// The port that is so many behind a place.
+fn nth_port(from: u64, more: u16) -> u16 {
+    let place = from.wrapping_add(u64::from(more)).checked_rem(u64::from(PORTS));
+    FIRST_PORT.saturating_add(place.unwrap_or(0) as u16)
+}
+
+fn matching(bound: &Bound, to: SocketAddrV4) -> Option<&Arc<Socket>> {
+    let all = bound.get(&to.port())?;
+    let own = all.iter().find(|(address, ..)| address == to.ip());
+    own.or_else(|| all.iter().find(|(address, ..)| address.is_unspecified())).map(|(.., is)| is)
+}
+
+impl Table {
+    pub fn add(&self, socket: &Arc<Socket>) {
+        self.all.lock().insert(socket.id(), socket.clone());
+    }
+
+    /// A socket.
+    pub fn get(&self, id: SocketId) -> Option<Arc<Socket>> {
+        self.all.lock().get(&id).cloned()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.all.lock().len()
+    }
+
+    /// All.
+    pub fn all(&self) -> Vec<Arc<Socket>> {
+        self.all.lock().values().cloned().collect()
+    }
+
+    fn bound(&self, stream: bool) -> &Mutex<Bound> {
+        if stream { &self.streams } else { &self.datagrams }
+    }
+
+    /// Whose a packet of a connection is, and whether it is who listens.
+    pub fn tcp(&self, flow: &Flow, opens: bool) -> Option<(Arc<Socket>, bool)> {
+        if let Some(socket) = self.flows.lock().get(flow) {
+            return Some((socket.clone(), false));
+        }
+        if !opens {
+            return None;
+        }
+        let listens = matching(&self.streams.lock(), flow.local)?.clone();
+        Some((listens, true))
+    }
+
+    /// Whose a datagram is.
+    pub fn udp(&self, flow: &Flow) -> Option<Arc<Socket>> {
+        if let Some(socket) = self.flows.lock().get(flow).filter(|socket| !socket.is_stream()) {
+            return Some(socket.clone());
+        }
+        matching(&self.datagrams.lock(), flow.local).cloned()
+    }
+
+    /// A flow is this socket's. False where it is another's.
+    pub fn connect(&self, flow: Flow, socket: &Arc<Socket>) -> bool {
+        let mut flows = self.flows.lock();
+        if flows.contains_key(&flow) {
+            return false;
+        }
+        flows.insert(flow, socket.clone());
+        self.ended.lock().remove(&flow);
+        true
+    }
+
+    /// It is nobody's any more.
+    pub fn disconnect(&self, flow: &Flow, socket: &Arc<Socket>) {
+        let mut flows = self.flows.lock();
+        if flows.get(flow).is_some_and(|is| Arc::ptr_eq(is, socket)) {
+            flows.remove(flow);
+        }
+    }
+
+    /// Binds a socket to an address; one without a port gets one, from this place on. `None`
+    /// where it is in use.
+    pub fn bind(
+        &self,
+        socket: &Arc<Socket>,
+        address: SocketAddrV4,
+        from: u64,
+        shares: bool,
+    ) -> Option<SocketAddrV4> {
+        let mut bound = self.bound(socket.is_stream()).lock();
+        let collides = |all: &Bound, port: u16| {
+            let others = all.get(&port).map_or(&[][..], Vec::as_slice);
+            others.iter().any(|(other, shared, is)| {
+                let same = other == address.ip()
+                    || other.is_unspecified()
+                    || address.ip().is_unspecified();
+                same && !(shares && *shared && is.activity() == socket.activity())
+            })
+        };
+        let port = match address.port() {
+            0 => (0..PORTS).find_map(|more| {
+                let port = nth_port(from, more);
+                (!collides(&bound, port)).then_some(port)
+            })?,
+            port if collides(&bound, port) => return None,
+            port => port,
+        };
+        bound.entry(port).or_default().push((*address.ip(), shares, socket.clone()));
+        Some(SocketAddrV4::new(*address.ip(), port))
+    }
+
+    /// Its address is free again.
+    pub fn unbind(&self, socket: &Arc<Socket>, address: SocketAddrV4) {
+        let mut bound = self.bound(socket.is_stream()).lock();
+        if let Some(all) = bound.get_mut(&address.port()) {
+            all.retain(|(.., is)| !Arc::ptr_eq(is, socket));
+            if all.is_empty() {
+                bound.remove(&address.port());
+            }
+        }
+    }
+
+    /// A port by which this is a new connection, from this place on.
+    pub fn port_for(&self, local: Ipv4Addr, remote: SocketAddrV4, from: u64) -> Option<u16> {
+        let (flows, ended, bound) = (self.flows.lock(), self.ended.lock(), self.streams.lock());
+        (0..PORTS).find_map(|more| {
+            let port = nth_port(from, more);
+            let flow = Flow { local: SocketAddrV4::new(local, port), remote };
+            let free = !flows.contains_key(&flow)
+                && !ended.contains_key(&flow)
+                && !bound.contains_key(&port);
+            free.then_some(port)
+        })
+    }
+
+    pub fn remove(&self, socket: &Arc<Socket>) {
+        self.all.lock().remove(&socket.id());
+    }
+
+    /// A connection has ended: until then late packets of it are answered.
+    pub fn end(&self, flow: Flow, until: Cycles, now: Cycles) {
+        let mut ended = self.ended.lock();
+        if ended.len() >= ENDED {
+            ended.retain(|_, until| *until > now);
+        }
+        if ended.len() >= ENDED {
+            ended.pop_first();
+        }
+        ended.insert(flow, until);
+    }
+
+    /// Whether it has, a while ago.
+    pub fn has_ended(&self, flow: &Flow, now: Cycles) -> bool {
+        let mut ended = self.ended.lock();
+        match ended.get(flow) {
+            Some(until) if *until > now => true,
+            Some(_) => {
+                ended.remove(flow);
+                false
+            }
+            None => false,
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! What programs ask for of a socket.
+
+use core::net::SocketAddrV4;
+
+use alloc::sync::Arc;
+
+use smoltcp::socket::{tcp, udp};
+use smoltcp::wire::{IpAddress, IpEndpoint};
+use vortex_grid::Context;
+use vortex_units::{Bytes, Micros};
+
+use super::Tcp;
+use super::link::Outbox;
+use super::settle::Cause;
+use crate::bill::Charged;
+use crate::error::NetError;
+use crate::host::{Data, Host};
+use crate::packet::HEAD;
+use crate::requests::{Call, Mail, Moved, What};
+use crate::socket::{Role, Shut, Socket, Speech, State, ready};
+
+type Result = core::result::Result<Moved, NetError>;
+
+/// How long an end that nobody has any more waits for the other.
+const PATIENCE: Micros = Micros::new(60_000_000);
+/// Bytes of the longest datagram: it goes in one packet.
+const DATAGRAM: usize = super::link::MTU - 28;
+const _: () = assert!(HEAD + super::link::MTU <= crate::packet::BUFFER);
+
+impl<M: Mail<H>, H: Host> Tcp<M, H> {
+    /// A program asks for something.
+    pub(super) fn call(&mut self, call: &mut Call<H>, cx: &mut Context<'_, M>) -> Result {
+        let socket = call.socket.clone();
+        let mut guard = socket.state.lock();
+        let state = &mut *guard;
+        let result = match &mut call.what {
+            What::Connect => self.connect(&socket, state, cx),
+            What::Send(data, _) if socket.is_stream() => send(state, data),
+            What::Send(data, to) => send_datagram(state, data, *to),
+            What::Receive(data, peek) if socket.is_stream() => receive(state, data, *peek),
+            What::Receive(data, peek) => receive_datagram(state, data, *peek),
+            What::Shutdown(how) => shutdown(&socket, state, *how),
+            What::Close => {
+                drop(guard);
+                self.close(&socket, cx);
+                return Ok(Moved::default());
+            }
+        };
+        if let Ok(moved) = &result {
+            cx.moved(Bytes::new(moved.bytes as u64));
+        }
+        self.go_on(&socket, state, Outbox::new(), Cause::Call, cx);
+        result
+    }
+
+    fn connect(
+        &mut self,
+        socket: &Arc<Socket>,
+        state: &mut State,
+        cx: &mut Context<'_, M>,
+    ) -> Result {
+        let (Role::Fresh, Some(local), Some(remote)) = (&state.role, state.local, state.remote)
+        else {
+            return Err(NetError::Invalid);
+        };
+        let charged = Charged::new(&self.wiring.bills, socket.activity(), Speech::STREAM);
+        let mut speech = charged.and_then(Speech::stream).ok_or(NetError::NoMemory)?;
+        speech.set_options(state.no_delay, state.keep_alive);
+        let seed = self.wiring.hooks.random();
+        self.engine
+            .connects(&mut speech, local, remote, seed, cx.now())
+            .map_err(|_| NetError::NoAddress)?;
+        speech.was = tcp::State::SynSent;
+        state.role = Role::Speaks(speech);
+        Err(NetError::InProgress)
+    }
+
+    /// The program has it no more.
+    fn close(&mut self, socket: &Arc<Socket>, cx: &mut Context<'_, M>) {
+        let mut guard = socket.state.lock();
+        let state = &mut *guard;
+        state.left = true;
+        match &mut state.role {
+            Role::Fresh | Role::Over => {
+                drop(guard);
+                self.wiring.forget(socket);
+            }
+            Role::Listens(_) => {
+                let Role::Listens(waits) = core::mem::replace(&mut state.role, Role::Over) else {
+                    return;
+                };
+                drop(guard);
+                self.wiring.forget(socket);
+                for one in waits.whole {
+                    // One run ends them all: there are few, and each only sends its end.
+                    self.abandon_later(&one, cx);
+                }
+            }
+            Role::Speaks(speech) => {
+                if socket.is_stream() {
+                    let tcp = speech.tcp();
+                    if tcp.recv_queue() > 0 {
+                        // As on Linux: who has not read all says so.
+                        tcp.abort();
+                    } else {
+                        tcp.close();
+                    }
+                    let patience = self.wiring.frequency.cycles(PATIENCE);
+                    state.deadline = cx.now().saturating_add(patience).get();
+                }
+                self.go_on(socket, state, Outbox::new(), Cause::Call, cx);
+            }
+        }
+    }
+
+    /// A connection that waited to be accepted ends in a run of its own, or without one where
+    /// that cannot be.
+    fn abandon_later(&mut self, socket: &Arc<Socket>, cx: &mut Context<'_, M>) {
+        use crate::requests::TcpRequest;
+        let labels = vortex_grid::Labels::flow(socket.label());
+        let ports = self.wiring.ports.get();
+        let sent =
+            ports.map(|ports| cx.send(ports.tcp, labels, TcpRequest::Abandon(socket.clone())));
+        if !matches!(sent, Some(Ok(()))) {
+            self.wiring.forget(socket);
+            let role = core::mem::replace(&mut socket.state.lock().role, Role::Over);
+            drop(role);
+        }
+    }
+}
+
+/// The error that waits to be told.
+fn failed(state: &mut State) -> core::result::Result<(), NetError> {
+    state.error.take().map_or(Ok(()), Err)
+}
+
+fn send<D: Data>(state: &mut State, data: &D) -> Result {
+    failed(state)?;
+    if state.shut_write {
+        return Err(NetError::Pipe);
+    }
+    let speech = match &mut state.role {
+        Role::Speaks(speech) => speech,
+        Role::Over => return Err(NetError::Pipe),
+        Role::Fresh | Role::Listens(_) => return Err(NetError::NotConnected),
+    };
+    let tcp = speech.tcp();
+    if tcp.state() == tcp::State::SynSent {
+        return Err(NetError::WouldBlock);
+    }
+    if !tcp.may_send() {
+        return Err(NetError::Pipe);
+    }
+    let mut bytes = 0_usize;
+    // The ring's end, then its beginning.
+    for _ in 0..2 {
+        let sent = tcp.send(|room| {
+            let copied = data.read(bytes, room);
+            (copied, copied)
+        });
+        bytes = bytes.saturating_add(sent.unwrap_or(0));
+    }
+    if bytes == 0 && data.bytes() > 0 {
+        return Err(NetError::WouldBlock);
+    }
+    Ok(Moved { bytes, whole: bytes, from: None })
+}
+
+fn receive<D: Data>(state: &mut State, data: &mut D, peek: bool) -> Result {
+    let shut = state.shut_read;
+    let done = |bytes| Moved { bytes, whole: bytes, from: None };
+    let speech = match &mut state.role {
+        Role::Speaks(speech) => speech,
+        Role::Over => {
+            failed(state)?;
+            return Ok(Moved::default());
+        }
+        Role::Fresh | Role::Listens(_) => return Err(NetError::NotConnected),
+    };
+    let tcp = speech.tcp();
+    let mut bytes = 0_usize;
+    if peek {
+        if let Ok(there) = tcp.peek(data.bytes()) {
+            bytes = data.write(0, there);
+        }
+    } else {
+        for _ in 0..2 {
+            let received = tcp.recv(|there| {
+                let copied = data.write(bytes, there);
+                (copied, copied)
+            });
+            bytes = bytes.saturating_add(received.unwrap_or(0));
+        }
+    }
+    if bytes > 0 || data.bytes() == 0 {
+        return Ok(done(bytes));
+    }
+    if matches!(tcp.state(), tcp::State::SynSent | tcp::State::SynReceived) {
+        return Err(NetError::WouldBlock);
+    }
+    if tcp.may_recv() && !shut {
+        return Err(NetError::WouldBlock);
+    }
+    failed(state)?;
+    Ok(done(0))
+}
+
+fn send_datagram<D: Data>(state: &mut State, data: &D, to: Option<SocketAddrV4>) -> Result {
+    failed(state)?;
+    if state.shut_write {
+        return Err(NetError::Pipe);
+    }
+    let to = to.or(state.remote).ok_or(NetError::NoDestination)?;
+    let Role::Speaks(speech) = &mut state.role else { return Err(NetError::Invalid) };
+    let bytes = data.bytes();
+    if bytes > DATAGRAM {
+        return Err(NetError::TooLong);
+    }
+    if to.port() == 0 {
+        return Err(NetError::Invalid);
+    }
+    let mut meta =
+        udp::UdpMetadata::from(IpEndpoint { addr: IpAddress::Ipv4(*to.ip()), port: to.port() });
+    let local = state.local.map(|local| *local.ip()).filter(|ip| !ip.is_unspecified());
+    meta.local_address = match local {
+        Some(local) => Some(IpAddress::Ipv4(local)),
+        None if to.ip().is_loopback() => Some(IpAddress::v4(127, 0, 0, 1)),
+        None => None,
+    };
+    match speech.udp().send_with(bytes, meta, |room| data.read(0, room)) {
+        Ok(bytes) => Ok(Moved { bytes, whole: bytes, from: None }),
+        Err(udp::SendError::BufferFull) => Err(NetError::WouldBlock),
+        Err(udp::SendError::Unaddressable) => Err(NetError::Invalid),
+    }
+}
+
+fn receive_datagram<D: Data>(state: &mut State, data: &mut D, peek: bool) -> Result {
+    failed(state)?;
+    let connected = state.remote;
+    let Role::Speaks(speech) = &mut state.role else { return Err(NetError::WouldBlock) };
+    let udp = speech.udp();
+    loop {
+        let from = |meta: &udp::UdpMetadata| match meta.endpoint.addr {
+            IpAddress::Ipv4(ip) => SocketAddrV4::new(ip, meta.endpoint.port),
+        };
+        let (moved, from) = if peek {
+            let Ok((there, meta)) = udp.peek() else { return Err(NetError::WouldBlock) };
+            ((data.write(0, there), there.len()), from(meta))
+        } else {
+            let Ok((there, meta)) = udp.recv() else { return Err(NetError::WouldBlock) };
+            ((data.write(0, there), there.len()), from(&meta))
+        };
+        // Who is connected hears nobody else.
+        if connected.is_none_or(|to| to == from) {
+            let (bytes, whole) = moved;
+            return Ok(Moved { bytes, whole, from: Some(from) });
+        }
+        if peek {
+            let _ = udp.recv();
+        }
+    }
+}
+
+fn shutdown(socket: &Socket, state: &mut State, how: Shut) -> Result {
+    let connected = match &mut state.role {
+        Role::Speaks(speech) if socket.is_stream() => {
+            let tcp = speech.tcp();
+            if tcp.state() == tcp::State::SynSent {
+                return Err(NetError::NotConnected);
+            }
+            if matches!(how, Shut::Write | Shut::Both) {
+                tcp.close();
+            }
+            true
+        }
+        Role::Speaks(_) => state.remote.is_some(),
+        _ => false,
+    };
+    if !connected {
+        return Err(NetError::NotConnected);
+    }
+    if matches!(how, Shut::Read | Shut::Both) {
+        state.shut_read = true;
+        socket.publish(socket.ready() | ready::READ | ready::READ_HANG_UP);
+    }
+    if matches!(how, Shut::Write | Shut::Both) {
+        state.shut_write = true;
+    }
+    Ok(Moved::default())
+}

@@ -1,0 +1,127 @@
+//! What smoltcp takes for a device: one packet in, and a few out, in buffers of the pool.
+
+use alloc::sync::Arc;
+use core::net::Ipv4Addr;
+
+use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::time::Instant;
+
+use crate::host::Buffer;
+use crate::packet::{BUFFER, HEAD, Packet, Pool};
+
+/// Bytes of a packet of the network's at most.
+pub const MTU: usize = 1500;
+/// Packets that one run sends at most.
+pub const MOST: usize = 4;
+
+/// What a run sends.
+pub struct Outbox<B: Buffer> {
+    packets: [Option<(Packet<B>, Ipv4Addr)>; MOST],
+}
+
+impl<B: Buffer> Outbox<B> {
+    pub fn new() -> Self {
+        Self { packets: [const { None }; MOST] }
+    }
+
+    fn add(&mut self, packet: Packet<B>, to: Ipv4Addr) {
+        if let Some(place) = self.packets.iter_mut().find(|place| place.is_none()) {
+            *place = Some((packet, to));
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.packets.iter().flatten().count()
+    }
+
+    pub fn take(&mut self) -> impl Iterator<Item = (Packet<B>, Ipv4Addr)> + '_ {
+        self.packets.iter_mut().filter_map(Option::take)
+    }
+}
+
+/// The device.
+pub struct Link<'a, B: Buffer> {
+    /// What has come in, if it has.
+    pub incoming: Option<&'a [u8]>,
+    /// Where packets are made.
+    pub scratch: &'a mut [u8],
+    pub out: &'a mut Outbox<B>,
+    pub pool: &'a Arc<Pool<B>>,
+    /// Whether an answer may be sent, and how many more packets.
+    pub answers: bool,
+    pub room: usize,
+}
+
+pub struct Incoming<'a>(&'a [u8]);
+
+impl RxToken for Incoming<'_> {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, work: F) -> R {
+        work(self.0)
+    }
+}
+
+pub struct Outgoing<'a, B: Buffer> {
+    pub scratch: &'a mut [u8],
+    pub out: &'a mut Outbox<B>,
+    /// `None`: it is made and goes nowhere, as if it were lost on its way.
+    pub packet: Option<Packet<B>>,
+}
+
+impl<B: Buffer> TxToken for Outgoing<'_, B> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, work: F) -> R {
+        let Self { scratch, out, packet } = self;
+        let end = HEAD.saturating_add(length);
+        let Some(place) = scratch.get_mut(HEAD..end) else {
+            // Longer than the largest that there can be: nowhere to make it.
+            return work(&mut alloc::vec![0; length]);
+        };
+        let result = work(place);
+        let to = match place.get(16..20) {
+            Some(&[a, b, c, d]) => Ipv4Addr::new(a, b, c, d),
+            _ => Ipv4Addr::UNSPECIFIED,
+        };
+        if let Some(mut packet) = packet {
+            packet.write(0, scratch.get(..end).unwrap_or_default());
+            out.add(packet, to);
+        }
+        result
+    }
+}
+
+impl<B: Buffer> Device for Link<'_, B> {
+    type RxToken<'t>
+        = Incoming<'t>
+    where
+        Self: 't;
+    type TxToken<'t>
+        = Outgoing<'t, B>
+    where
+        Self: 't;
+
+    fn receive(&mut self, _: Instant) -> Option<(Incoming<'_>, Outgoing<'_, B>)> {
+        let incoming = Incoming(self.incoming.take()?);
+        let packet = if self.answers { self.pool.take() } else { None };
+        Some((incoming, Outgoing { scratch: self.scratch, out: self.out, packet }))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Outgoing<'_, B>> {
+        self.room = self.room.checked_sub(1)?;
+        let packet = Some(self.pool.take()?);
+        Some(Outgoing { scratch: self.scratch, out: self.out, packet })
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        capabilities()
+    }
+}
+
+/// What all of them can.
+pub fn capabilities() -> DeviceCapabilities {
+    let mut all = DeviceCapabilities::default();
+    all.medium = Medium::Ip;
+    all.max_transmission_unit = MTU;
+    all
+}
+
+/// Where packets are made: the longest, behind room for headers.
+pub const SCRATCH: usize = BUFFER;

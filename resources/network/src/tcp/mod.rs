@@ -1,0 +1,221 @@
+//! TCPR: each packet of a connection is one request of its activity, on its flow's core; so are
+//! what programs ask for, and what its timers do. Datagrams go the same way.
+//!
+//! A run works on one socket: what came in, then what may be sent (two segments at most wait
+//! below, until the ring has them), then what has become of the socket: who waits for it is
+//! told, and its next timer set. All of smoltcp's state of a socket is in the socket.
+
+mod calls;
+mod engine;
+mod link;
+mod opening;
+mod settle;
+
+use alloc::sync::Arc;
+
+use vortex_grid::{Context, Labels, Outcome, Resource};
+use vortex_units::Micros;
+
+use crate::address::Flow;
+use crate::demultiplex::{Found, LOOK, look};
+use crate::host::Host;
+use crate::packet::{Packet, VIRTIO};
+use crate::requests::{Mail, Outgoing, Reply, TcpRequest, TimerRequest};
+use crate::socket::{Role, Socket, State};
+use crate::wiring::Wiring;
+use engine::Engine;
+use link::Outbox;
+use settle::Cause;
+
+/// The resource.
+pub struct Tcp<M, H: Host> {
+    wiring: Arc<Wiring<M, H>>,
+    engine: Engine<H::Buffer>,
+}
+
+/// Segments that a run sends beside an answer.
+const SENT: usize = 2;
+
+impl<M: Mail<H>, H: Host> Tcp<M, H> {
+    /// The instance of a core.
+    #[must_use]
+    pub fn new(wiring: Arc<Wiring<M, H>>) -> Self {
+        let seed = wiring.hooks.random();
+        let pool = wiring.pool.clone();
+        let engine = Engine::new(pool, wiring.addresses, seed, wiring.frequency);
+        Self { wiring, engine }
+    }
+
+    /// A packet has come for a socket.
+    fn packet(
+        &mut self,
+        socket: &Arc<Socket>,
+        packet: &Packet<H::Buffer>,
+        cx: &mut Context<'_, M>,
+    ) {
+        let length = self.engine.load(packet);
+        let mut state = socket.state.lock();
+        let mut out = Outbox::new();
+        match &mut state.role {
+            Role::Speaks(speech) => {
+                self.engine.comes(length, Some((socket, speech)), cx.now(), &mut out);
+            }
+            // It was, when this was found to be its.
+            _ => return,
+        }
+        for _ in 0..out.len() {
+            socket.is_below(true);
+        }
+        self.go_on(socket, &mut state, out, Cause::Packet, cx);
+    }
+
+    /// What a socket has to send it does, as far as it may; and what has become of it is seen to.
+    fn go_on(
+        &mut self,
+        socket: &Arc<Socket>,
+        state: &mut State,
+        mut out: Outbox<H::Buffer>,
+        cause: Cause,
+        cx: &mut Context<'_, M>,
+    ) {
+        if let Role::Speaks(speech) = &mut state.role {
+            self.engine.sends(socket, speech, cx.now(), &mut out, SENT);
+        }
+        self.send(Some(socket), &mut out, cx);
+        let told = self.settle(socket, state, cause, cx);
+        self.set_timer(socket, state, cx);
+        if told {
+            self.wiring.hooks.ready(socket.id(), cx);
+        }
+    }
+
+    /// What was made goes down.
+    fn send(
+        &self,
+        socket: Option<&Arc<Socket>>,
+        out: &mut Outbox<H::Buffer>,
+        cx: &mut Context<'_, M>,
+    ) {
+        let Some(ports) = self.wiring.ports.get() else { return };
+        let labels = socket.map_or(Labels::NONE, |socket| Labels::flow(socket.label()));
+        for (packet, to) in out.take() {
+            let packet = Some(packet);
+            let request = Outgoing { packet, to, socket: socket.cloned(), tries: 0 };
+            if cx.send(ports.link, labels, request).is_err()
+                && let Some(socket) = socket
+            {
+                // As if lost on its way: it will be sent again.
+                socket.is_below(false);
+            }
+        }
+    }
+
+    /// Sees that a socket is looked at when it has to be. A timer cannot be taken back: one that
+    /// comes before its time sets the next.
+    fn set_timer(&mut self, socket: &Arc<Socket>, state: &mut State, cx: &mut Context<'_, M>) {
+        // What waits for those below, or for a buffer, is looked at after so long in any case.
+        const LEAST: Micros = Micros::new(5_000);
+        let Role::Speaks(speech) = &mut state.role else { return };
+        if !socket.is_stream() && speech.udp().send_queue() == 0 {
+            return;
+        }
+        let now = cx.now();
+        let soonest = now.saturating_add(self.wiring.frequency.cycles(LEAST));
+        let due = self.engine.due(speech, now).map(|due| due.max(soonest).get());
+        let limit = (state.deadline > 0).then_some(state.deadline);
+        let Some(due) = due.into_iter().chain(limit).min() else { return };
+        if state.timers.iter().any(|timer| *timer > now.get() && *timer <= due) {
+            return;
+        }
+        let Some(ports) = self.wiring.ports.get() else { return };
+        let span = due.saturating_sub(now.get());
+        let span = span.checked_div(self.wiring.frequency.as_megahertz()).unwrap_or(0);
+        let request = TimerRequest { socket: socket.id(), due };
+        let labels = Labels::flow(socket.label());
+        if cx.after(Micros::new(span.saturating_add(1)), ports.timers, labels, request).is_ok() {
+            // The later of those that are known is forgotten: it will be of no interest.
+            if let Some(place) = state.timers.iter_mut().max_by_key(|timer| match **timer {
+                0 => u64::MAX,
+                timer if timer <= now.get() => u64::MAX.saturating_sub(1),
+                timer => timer,
+            }) {
+                *place = due;
+            }
+        }
+    }
+
+    /// A timer has come.
+    fn time(&mut self, socket: &Arc<Socket>, due: u64, cx: &mut Context<'_, M>) {
+        let mut state = socket.state.lock();
+        let Some(place) = state.timers.iter_mut().find(|timer| **timer == due) else { return };
+        *place = 0;
+        if state.deadline > 0 && cx.now().get() >= state.deadline {
+            state.deadline = 0;
+            if let Role::Speaks(speech) = &mut state.role {
+                speech.tcp().abort();
+            }
+        }
+        self.go_on(socket, &mut state, Outbox::new(), Cause::Time, cx);
+    }
+
+    /// A packet for nobody is answered by who it was for: an echo, a refusal, nothing.
+    fn stray(&mut self, packet: &Packet<H::Buffer>, cx: &mut Context<'_, M>) {
+        let mut head = [0; LOOK];
+        let read = packet.read(VIRTIO, &mut head);
+        let whole = packet.length().saturating_sub(VIRTIO);
+        let head = head.get(..read).unwrap_or_default();
+        let ended = match look(head, whole, &self.wiring.addresses, true) {
+            Found::Tcp { flow, .. } => self.has_ended(&flow, cx),
+            _ => false,
+        };
+        let length = self.engine.load(packet);
+        let mut out = Outbox::new();
+        if ended {
+            self.engine.acknowledges(length, &mut out);
+        } else {
+            self.engine.comes(length, None, cx.now(), &mut out);
+        }
+        self.send(None, &mut out, cx);
+    }
+
+    fn has_ended(&self, flow: &Flow, cx: &Context<'_, M>) -> bool {
+        self.wiring.table.has_ended(flow, cx.now())
+    }
+}
+
+impl<M: Mail<H>, H: Host> Resource<M> for Tcp<M, H> {
+    type Request = TcpRequest<H>;
+    type Reply = Reply;
+    /// An answer and what else is sent; a timer; word to who waits, for this socket and for the
+    /// one that it was accepted at.
+    const FAN_OUT: u32 = link::MOST as u32 + 3;
+
+    fn handle(&mut self, request: &mut TcpRequest<H>, cx: &mut Context<'_, M>) -> Outcome<M, Self> {
+        match request {
+            TcpRequest::Packet(socket, packet) => {
+                socket.is_out();
+                self.packet(socket, packet, cx);
+            }
+            TcpRequest::Syn(listens, packet) => {
+                listens.is_out();
+                self.opening(listens, packet, cx);
+            }
+            TcpRequest::Stray(packet) => self.stray(packet, cx),
+            TcpRequest::Go(socket) => {
+                let socket = socket.clone();
+                let mut state = socket.state.lock();
+                self.go_on(&socket, &mut state, Outbox::new(), Cause::Call, cx);
+            }
+            TcpRequest::Time(socket, due) => {
+                let (socket, due) = (socket.clone(), *due);
+                self.time(&socket, due, cx);
+            }
+            TcpRequest::Abandon(socket) => {
+                let socket = socket.clone();
+                self.abandon(&socket, cx);
+            }
+            TcpRequest::Call(call) => return Outcome::Reply(Reply(self.call(call, cx))),
+        }
+        Outcome::Done
+    }
+}

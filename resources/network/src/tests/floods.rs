@@ -1,0 +1,92 @@
+//! Floods: what they cost, and whom.
+
+use std::vec;
+
+use super::wire::{Held, Weather};
+use super::world::{World, pattern};
+use crate::What;
+
+/// A frame of TCP for the first machine's port, from an address that is nobody's.
+fn syn(from: u32, number: u32) -> vec::Vec<u8> {
+    use smoltcp::phy::ChecksumCapabilities;
+    use smoltcp::wire::*;
+    let tcp = TcpRepr {
+        src_port: (1024 + number % 60_000) as u16,
+        dst_port: 80,
+        control: TcpControl::Syn,
+        seq_number: TcpSeqNumber(number as i32),
+        ack_number: None,
+        window_len: 1000,
+        window_scale: None,
+        max_seg_size: Some(1460),
+        sack_permitted: false,
+        sack_ranges: [None; 3],
+        timestamp: None,
+        payload: &[],
+    };
+    let ip = Ipv4Repr {
+        src_addr: core::net::Ipv4Addr::from_bits(0x0a00_0064 + from % 100),
+        dst_addr: super::world::address(0),
+        next_header: IpProtocol::Tcp,
+        payload_len: tcp.buffer_len(),
+        hop_limit: 64,
+    };
+    let mut bytes = vec![0; 14 + 20 + tcp.buffer_len()];
+    let mut frame = EthernetFrame::new_unchecked(&mut bytes[..]);
+    frame.set_dst_addr(EthernetAddress([2, 0, 0, 0, 0, 1]));
+    frame.set_src_addr(EthernetAddress([2, 0, 0, 0, 0, 99]));
+    frame.set_ethertype(EthernetProtocol::Ipv4);
+    let sums = ChecksumCapabilities::default();
+    let mut packet = Ipv4Packet::new_unchecked(frame.payload_mut());
+    ip.emit(&mut packet, &sums);
+    let (from, to) = (ip.src_addr.into(), ip.dst_addr.into());
+    tcp.emit(&mut TcpPacket::new_unchecked(packet.payload_mut()), &from, &to, &sums);
+    bytes
+}
+
+#[test]
+fn a_flood_of_beginnings_takes_bounded_memory_and_harms_no_connection() {
+    let mut world = World::new(Weather::default(), 21);
+    let (listens, server, client) = world.connected(80);
+    let before = world.hosts[0].charged();
+    for number in 0..3_000 {
+        world.hosts[0].port.lock().unwrap().comes(&syn(number, number));
+        if number % 8 == 0 {
+            world.settle();
+        }
+    }
+    world.settle();
+    // The backlog is 16.
+    let half = world.hosts[0].charged() - before;
+    assert!(half <= 17 * 17_500, "{half} bytes");
+    let bytes = pattern(3_000, 4);
+    world.call(1, &client, What::Send(Held::of(&bytes), None)).unwrap();
+    world.pass(50_000);
+    let into = Held::of(&vec![0; 4_000]);
+    let moved = world.call(0, &server, What::Receive(into.clone(), false)).unwrap();
+    assert_eq!(into.0.lock().unwrap()[..moved.bytes], bytes[..moved.bytes]);
+    for (host, socket) in [(0, server), (1, client), (0, listens)] {
+        world.call(host, &socket, What::Close).unwrap();
+    }
+    world.is_clean();
+}
+
+#[test]
+fn packets_for_nobody_are_on_the_bill_of_their_own_activity() {
+    let mut world = World::new(Weather::default(), 23);
+    let before = world.hosts[0].cores[0].ledger().used(world.hosts[0].program);
+    for number in 0..2_000 {
+        world.hosts[0].port.lock().unwrap().comes(&syn(number, number));
+        world.settle();
+    }
+    let host = &world.hosts[0];
+    let stray: u64 = host.cores.iter().map(|core| core.ledger().used(host.stray).get()).sum();
+    let own: u64 = host
+        .cores
+        .iter()
+        .map(|core| core.ledger().used(vortex_units::ActivityId::INFRASTRUCTURE).get())
+        .sum();
+    assert_eq!(before, host.cores[0].ledger().used(host.program));
+    std::println!("strays {stray}, infrastructure {own}");
+    assert!(world.frames.len() < 2_000, "not all are answered");
+}

@@ -1,0 +1,8 @@
+//! The whole way, on simulated machines and a simulated wire.
+
+mod datagrams;
+mod demultiplexing;
+mod floods;
+mod streams;
+mod wire;
+mod world;
