@@ -36,15 +36,26 @@ pub const OF_DISKS: [&str; 7] = [
     "resource.ext2",
 ];
 
+/// The resources that the kernel has where the machine has a network card.
+pub const OF_NETWORK: [&str; 6] = [
+    "resource.ndir",
+    "resource.dwr",
+    "resource.ndrr",
+    "resource.ndwr",
+    "resource.tcp",
+    "resource.tcptimer",
+];
+
 /// Those of them that are at home on one core; the others serve on every core that they are
 /// given.
-const AT_HOME: [&str; 2] = ["resource.fcr", "resource.ext2"];
+const AT_HOME: [&str; 4] = ["resource.fcr", "resource.ext2", "resource.ndir", "resource.dwr"];
 
 /// The place of a resource among those that the kernel has beside threads: what tells them
 /// apart where the configuration names none.
 #[must_use]
 pub fn place_of(name: &str) -> Option<usize> {
-    RESOURCES.iter().map(|(known, _)| known).chain(&OF_DISKS).position(|&known| known == name)
+    let all = RESOURCES.iter().map(|(known, _)| known).chain(&OF_DISKS).chain(&OF_NETWORK);
+    all.into_iter().position(|&known| known == name)
 }
 
 /// What is to be said of an element.
@@ -83,8 +94,9 @@ fn resource(written: &ResourceScheduler) -> Option<Remark> {
     if name == THREAD {
         return None;
     }
-    let of_disks = OF_DISKS.iter().map(|known| (*known, !AT_HOME.contains(known)));
-    match RESOURCES.into_iter().chain(of_disks).find(|(known, _)| known == name) {
+    let of_devices = OF_DISKS.iter().chain(&OF_NETWORK);
+    let of_devices = of_devices.map(|known| (*known, !AT_HOME.contains(known)));
+    match RESOURCES.into_iter().chain(of_devices).find(|(known, _)| known == name) {
         None => {
             let text = format!("'{name}': the kernel has no such resource");
             Some(Remark { place: written.place, text })
@@ -191,12 +203,12 @@ mod tests {
     fn what_there_is_not_is_refused_by_name() {
         let bus = "<scheduler tag=\"bus\" algorithm=\"propshare.wfq\">\
                    <cpumultiplexor tag=\"m0\"/></scheduler>\
-                   <resourcescheduler resource=\"resource.tcp\" algorithm=\"fifo\">\
+                   <resourcescheduler resource=\"resource.er\" algorithm=\"fifo\">\
                    <scheduler tag=\"bus\"/></resourcescheduler>\
                    <infrastructure><memory minimum=\"1 MiB\"/></infrastructure>";
         let all: Vec<_> = refused(&config(bus)).into_iter().map(|remark| remark.text).collect();
         assert_eq!(all.len(), 3, "{all:?}");
-        for (text, has) in all.iter().zip(["'bus'", "'resource.tcp'", "infrastructure"]) {
+        for (text, has) in all.iter().zip(["'bus'", "'resource.er'", "infrastructure"]) {
             assert!(text.contains(has), "{text}");
         }
     }
@@ -227,8 +239,8 @@ mod tests {
         };
         assert_eq!(favouring("resource.file", "resource.asr"), []);
         assert_eq!(favouring("resource.file", "resource.thread"), []);
-        let none = favouring("resource.file", "resource.tcp");
-        assert!(matches!(&none[..], [one] if one.text.starts_with("'resource.tcp'")), "{none:?}");
+        let none = favouring("resource.file", "resource.er");
+        assert!(matches!(&none[..], [one] if one.text.starts_with("'resource.er'")), "{none:?}");
     }
 
     #[test]

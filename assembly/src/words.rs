@@ -16,9 +16,11 @@ enum Value {
 }
 
 /// All. The book's chapter "How it boots" says what they mean.
-const WORDS: [(&str, Value); 8] = [
+const WORDS: [(&str, Value); 10] = [
     ("config", Value::Form("PATH")),
     ("exit", Value::Only("debug")),
+    ("gateway", Value::Form("ADDRESS")),
+    ("ip", Value::Form("ADDRESS/BITS")),
     ("runs", Value::Only("told")),
     ("randomize", Value::Only("off")),
     ("root", Value::Form("VOLUME")),

@@ -67,6 +67,7 @@ const RESOURCES: &[&str] = &[
     "resource.drwr",
     "resource.dwr",
     "resource.dir",
+    "resource.ndir",
     "resource.ndrr",
     "resource.ndwr",
     "resource.tcp",

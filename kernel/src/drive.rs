@@ -7,6 +7,7 @@ use core::sync::atomic::Ordering;
 use vortex_grid::{Core, Labels, Step};
 use vortex_machine::{Cpu, Exit, Fault, Poker, Program, Space, UserContext};
 use vortex_resources::files::FileRequest;
+use vortex_resources::network;
 use vortex_resources::process::{Thread, ThreadReady};
 use vortex_resources::storage::InterruptRequest;
 use vortex_resources::{Mail, System};
@@ -75,6 +76,17 @@ fn take_interrupts(core: &mut GridCore, cpu: &mut Cpu, shared: &Shared) {
         let request = InterruptRequest::Interrupt;
         if core.root(sender, ports.interrupts, Labels::NONE, request).is_err()
             && let Some(channel) = disks.wiring.channel(core.id())
+        {
+            channel.not_asked();
+        }
+    }
+    if let Some(network) = shared.system.network.get()
+        && network.card.take_interrupt(cpu, &network.wiring)
+        && let Some(port) = network.wiring.ports.get().and_then(|ports| ports.interrupts)
+    {
+        let (sender, request) = (ActivityId::INFRASTRUCTURE, network::InterruptRequest::Interrupt);
+        if core.root(sender, port, Labels::NONE, request).is_err()
+            && let Some(channel) = network.wiring.channel(core.id())
         {
             channel.not_asked();
         }

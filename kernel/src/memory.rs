@@ -50,6 +50,13 @@ pub fn open(activity: &Activity, id: ActivityId) -> Result<(), Failure> {
     memory.open(id, budget).map_err(wrong)
 }
 
+/// The same for one that the configuration does not name, with no budget.
+pub fn open_plain(name: &str, id: ActivityId) -> Result<(), Failure> {
+    let Some(memory) = vortex_machine::multiplexor() else { return Ok(()) };
+    let wrong = |error| Failure::Memory(format!("{name}: {error}"));
+    memory.open(id, Budget::default()).map_err(wrong)
+}
+
 /// Sets aside what pages go to for which a budget has no room; every activity has an equal
 /// part of it.
 ///

@@ -91,6 +91,7 @@ pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
         table(&bill, shared);
         boot(shared);
         disks(shared);
+        network(shared);
         if let Some(stretches) = &shared.stretches {
             stretches.tell();
         }
@@ -164,6 +165,29 @@ fn disks(shared: &Shared) {
             "disks, core {core}: at most {most} requests at a time, no room {full} times\n"
         ));
     }
+}
+
+/// What the network card has done, and whether anything is left on its way.
+fn network(shared: &Shared) {
+    let Some(network) = shared.system.network.get() else { return };
+    network.wiring.end();
+    for channel in network.wiring.channels() {
+        let counts = channel.counts();
+        print(format_args!(
+            "network, core {}: {} packets in, {} out, {} and {} bytes, {} interrupts, no room {} \
+             times, {} dropped\n",
+            channel.core().get(),
+            counts.packets.0,
+            counts.packets.1,
+            counts.bytes.0,
+            counts.bytes.1,
+            counts.interrupts,
+            counts.suspended,
+            counts.dropped,
+        ));
+    }
+    let (left, sockets) = (network.wiring.in_flight(), network.wiring.sockets());
+    print(format_args!("network: {left} packets on their way, {sockets} sockets left\n"));
 }
 
 /// Whether all that is limited has come back: no process is left that could have any of it.

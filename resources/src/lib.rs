@@ -15,6 +15,7 @@ mod graves;
 mod mail;
 pub mod memory;
 pub mod monitor;
+pub mod network;
 pub mod process;
 pub mod quota;
 pub mod storage;

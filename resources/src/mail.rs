@@ -14,6 +14,7 @@ use crate::cache::{CacheReply, CacheRequest, Ext2Reply, Ext2Request};
 use crate::files::{AioOpened, FileRequest, FilesId, Image};
 use crate::memory::{AddressSpace, FaultError, Mapping, MemoryRequest, Program, ReclaimRequest};
 use crate::monitor::MonitorRequest;
+use crate::network::{self, Arrived, NetReply, Outgoing, TcpRequest, TimerRequest, Transmit};
 use crate::process::{ProcessRequest, ThreadDone, ThreadReady};
 use crate::storage::{
     CommandRequest, DeviceRequest, DiskReply, InterruptRequest, ScsiRequest, VolumeRequest,
@@ -72,6 +73,13 @@ pub enum Mail {
     CacheDone(CacheReply),
     Ext2(Ext2Request),
     Ext2Done(Ext2Reply),
+    NetInterrupt(network::InterruptRequest),
+    Arrived(Arrived),
+    Tcp(TcpRequest),
+    TcpTimer(TimerRequest),
+    Outgoing(Outgoing),
+    Transmit(Transmit),
+    NetDone(NetReply),
     Answer(Answer),
 }
 
@@ -93,10 +101,18 @@ impl Message for Mail {
             Self::Volume(request) => request.name(),
             Self::Cache(request) => request.name(),
             Self::Ext2(request) => request.name(),
+            Self::NetInterrupt(network::InterruptRequest::Interrupt) => "interrupt",
+            Self::NetInterrupt(network::InterruptRequest::Tick) => "tick",
+            Self::Arrived(_) => "packet",
+            Self::Tcp(request) => request.name(),
+            Self::TcpTimer(_) => "timer",
+            Self::Outgoing(_) => "link",
+            Self::Transmit(_) => "send",
             Self::ThreadDone(_)
             | Self::Disk(_)
             | Self::CacheDone(_)
             | Self::Ext2Done(_)
+            | Self::NetDone(_)
             | Self::Answer(_) => "",
         }
     }
@@ -126,5 +142,8 @@ carries!(
     Memory(MemoryRequest), Reclaim(ReclaimRequest), File(FileRequest), Aio(AioRequest), Monitor(MonitorRequest),
     Device(DeviceRequest), Interrupt(InterruptRequest), Command(CommandRequest),
     Scsi(ScsiRequest), Volume(VolumeRequest), Disk(DiskReply), Cache(CacheRequest),
-    CacheDone(CacheReply), Ext2(Ext2Request), Ext2Done(Ext2Reply), Answer(Answer),
+    CacheDone(CacheReply), Ext2(Ext2Request), Ext2Done(Ext2Reply),
+    NetInterrupt(network::InterruptRequest), Arrived(Arrived), Tcp(TcpRequest),
+    TcpTimer(TimerRequest), Outgoing(Outgoing), Transmit(Transmit), NetDone(NetReply),
+    Answer(Answer),
 );

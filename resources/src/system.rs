@@ -18,6 +18,7 @@ use crate::aio::AsyncIo;
 use crate::files::FileSystem;
 use crate::memory::{AddressSpaces, Reclaimer, Volume};
 use crate::monitor::Monitor;
+use crate::network::Network;
 use crate::process::{Allowance, Processes, Threads};
 use crate::process::{Random, Registry, Thread};
 use crate::storage::Disks;
@@ -167,6 +168,8 @@ pub struct System {
     pub swap: Once<Arc<Volume>>,
     /// The disks, if the machine has any; set once, when the grid is built.
     pub disks: Once<Disks>,
+    /// The network, if the machine has a card; set once, when the grid is built.
+    pub network: Once<Network>,
     /// The file systems on them; set once, when the grid is built.
     pub file_systems: Once<Arc<crate::cache::Wiring>>,
     /// What those who show files on disks and the tree of files tell each other.

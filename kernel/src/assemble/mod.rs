@@ -3,6 +3,7 @@
 mod disks;
 mod failure;
 mod instances;
+mod network;
 mod shared;
 mod written;
 
@@ -152,6 +153,7 @@ fn build(boot: &Boot, mut root: Box<Root>, config: Config) -> Result<Built, Fail
         disks: Once::new(),
         timeslice: frequency.cycles(config.machine.timeslice),
         limits: Once::new(),
+        network: Once::new(),
         file_systems: Once::new(),
         mounts: Mutex::default(),
         maps: Arc::default(),
@@ -172,6 +174,10 @@ fn build(boot: &Boot, mut root: Box<Root>, config: Config) -> Result<Built, Fail
         system.swap.call_once(|| volume);
     }
     disks::add(&config, &grid, &system, frequency)?;
+    if let Some(stray) = network::add(&config, &grid, &system, boot, frequency)? {
+        memory::open_plain(&stray.0, stray.1)?;
+        names.push(stray);
+    }
     let swap_on = memory::swap_on(&config, boot)?.map(String::from);
     if let Some(name) = swap_on.as_ref().filter(|_| system.disks.get().is_none()) {
         return Err(Failure::Value(format!("swap={name}: the machine has no disk")));

@@ -15,6 +15,7 @@ use vortex_resources::cache::{CacheRequest, Ext2Request};
 use vortex_resources::files::FileRequest;
 use vortex_resources::memory::ReclaimRequest;
 use vortex_resources::monitor::Samples;
+use vortex_resources::network;
 use vortex_resources::process::{ProcessRequest, Start};
 use vortex_resources::storage::{InterruptRequest, ScsiRequest, VolumeId};
 use vortex_resources::{Mail, System};
@@ -68,6 +69,8 @@ impl Shared {
         let share =
             |activity: &vortex_config::Activity| Some(u64::from(activity.share.hundredths()));
         let shares = core::iter::once(None).chain(config.activities.iter().skip(1).map(share));
+        // Who is in no configuration is entitled to nothing worth telling.
+        let shares = shares.chain(core::iter::repeat(None)).take(names.len());
         Self {
             system,
             names,
@@ -109,6 +112,7 @@ impl Shared {
     /// The first core sends the first requests; a core that serves the disks begins to.
     pub fn begin(&self, core: &mut Core<Mail, Clock>) {
         self.begin_with_disks(core);
+        self.begin_with_network(core);
         if core.id().index() != 0 {
             return;
         }
@@ -202,6 +206,20 @@ impl Shared {
                 ));
                 vortex_machine::power_off(vortex_machine::Status::Failed(1), self.debug_exit);
             }
+        }
+    }
+
+    fn begin_with_network(&self, core: &mut Core<Mail, Clock>) {
+        let Some(network) = self.system.network.get() else { return };
+        if network.wiring.channel(core.id()).is_none() {
+            return;
+        }
+        let port = network.wiring.ports.get().and_then(|ports| ports.interrupts);
+        let tick = network::InterruptRequest::Tick;
+        let own = ActivityId::INFRASTRUCTURE;
+        let sent = port.map(|port| core.root(own, port, Labels::NONE, tick));
+        if !matches!(sent, Some(Ok(()))) {
+            crate::console::print(format_args!("vortex: the network card is not served\n"));
         }
     }
 

@@ -31,6 +31,8 @@ use queue::Pages;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum VirtioKind {
+    /// A network card.
+    Network = 1,
     /// A host of SCSI devices.
     Scsi = 8,
 }
@@ -177,13 +179,21 @@ impl VirtioDevice {
     /// # Errors
     /// [`VirtioError::Features`].
     pub fn agree(&self) -> Result<(), VirtioError> {
+        self.agree_with(0)
+    }
+
+    /// The same, and on these that are its kind's own.
+    ///
+    /// # Errors
+    /// [`VirtioError::Features`].
+    pub fn agree_with(&self, own: u64) -> Result<(), VirtioError> {
         let common = &self.control.common;
         let mut offered = 0;
         for half in 0..2 {
             common.write32(common::DEVICE_FEATURE_SELECT, half);
             offered |= u64::from(common.read32(common::DEVICE_FEATURE)) << (32 * half);
         }
-        let wanted = feature::VERSION_1 | feature::INDIRECT;
+        let wanted = feature::VERSION_1 | feature::INDIRECT | own;
         if offered & wanted != wanted {
             return Err(VirtioError::Features);
         }

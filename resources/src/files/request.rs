@@ -13,10 +13,11 @@ use vortex_units::{ActivityId, Bytes, Cycles};
 use super::aio::AioOpen;
 use super::disks::{Asked, Transfer};
 use super::poll::Polling;
-use super::sockets::Parcel;
+use super::sockets::{NetAsked, Parcel};
 use super::tables::Files;
 use super::waits::Then;
 use crate::memory::AddressSpace;
+use crate::network::SocketId;
 use crate::process::{Operands, Pid, Process, Shape, ThreadState};
 
 /// Names the descriptors and the place of one process, or of several that share them.
@@ -201,6 +202,12 @@ pub enum FileRequest {
     Timer(Arm),
     /// A signal was sent to a process that reads signals.
     Signalled(Pid),
+    /// A socket of the network is ready for something.
+    Ready(SocketId),
+    /// A call waits for the network: what that is asked for, and the number of the wait.
+    Network(Option<NetAsked>, u64),
+    /// There are still sockets that have no descriptor any more.
+    CloseSockets,
     /// Something was typed at the console.
     Input,
     /// Contents of files that were removed are still to be freed.
@@ -237,6 +244,9 @@ impl FileRequest {
             Self::Timeout(..) => "timeout",
             Self::Timer(_) => "timer",
             Self::Signalled(_) => "signalled",
+            Self::Ready(_) => "ready",
+            Self::Network(..) => "ask the network",
+            Self::CloseSockets => "close sockets",
             Self::Input => "input",
             Self::Reap => "reap",
             Self::GiveBack(_) => "give back",

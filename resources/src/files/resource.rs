@@ -18,7 +18,7 @@ use super::images::Images;
 use super::locks::LockWaits;
 use super::proc::ProcView;
 use super::request::{FileCall, FileRequest, FilesId};
-use super::sockets::Network;
+use super::sockets::{NetAsked, Network};
 use super::tables::Files;
 use super::terminal::Terminal;
 use super::waits::Waits;
@@ -93,6 +93,8 @@ pub(super) enum Done {
     More,
     /// All of its buffer that was pinned is done: it is made again for the rest.
     Rest(u64),
+    /// It waits for the network.
+    Network(NetAsked),
     /// It waits for a disk.
     Disk(Asked),
     /// It waits for a disk's file system, and is done then.
@@ -230,6 +232,18 @@ impl Resource<Mail> for FileSystem {
                 self.timer_fired(*arm, cx);
                 Outcome::Done
             }
+            FileRequest::Network(asked, number) => {
+                let number = *number;
+                self.ask_network(asked, number, cx)
+            }
+            FileRequest::CloseSockets => {
+                self.close_sockets(true, cx);
+                Outcome::Done
+            }
+            FileRequest::Ready(socket) => {
+                self.network_ready(*socket);
+                Outcome::Done
+            }
             FileRequest::Input => {
                 if self.input(cx) {
                     Outcome::Continue(At::beginning())
@@ -281,7 +295,7 @@ impl FileSystem {
             waits: Waits::default(),
             effects: Effects::new(),
             terminal: Terminal::default(),
-            network: Network,
+            network: Network::default(),
             lock_waits: LockWaits::default(),
             system,
             shared: BTreeMap::new(),
@@ -324,6 +338,9 @@ impl FileSystem {
         }
         self.keep_time(cx);
         self.wake_all(cx);
+        if self.network.have_closing() {
+            self.close_sockets(false, cx);
+        }
         if self.waits.has_over() && !self.forgets {
             self.forget(cx);
         }
@@ -407,11 +424,22 @@ impl FileSystem {
         if call.walks.get_mut().is_suspended() {
             return Outcome::Continue(At::beginning());
         }
+        self.end_call(call, done, cx)
+    }
+
+    /// A call is done, or goes on as it says.
+    pub(super) fn end_call(
+        &mut self,
+        call: &mut FileCall,
+        done: Result<Done, Errno>,
+        cx: &mut Cx<'_>,
+    ) -> Next {
         match done {
             Ok(Done::Value(value)) => Outcome::Reply(Answer::Call(Ok(value))),
             Err(error) => Outcome::Reply(Answer::Call(Err(Self::failed(call, error)))),
             Ok(Done::Rest(done)) => Outcome::Reply(Answer::GoOn(done)),
             Ok(Done::More) => Outcome::Continue(At::beginning()),
+            Ok(Done::Network(asked)) => self.keep_for_network(call, asked, cx),
             Ok(Done::Disk(asked)) => self.keep_for_disk(call, asked, cx),
             Ok(Done::Ask(ask)) => self.keep_for_answer(For::Call(call.thread.tid), ask, cx),
             Ok(Done::Wait(keys, deadline)) => self.wait(call, Some(keys), deadline, cx),

@@ -143,6 +143,7 @@ impl FileSystem {
                 self.spreading.push_back((key, 0));
             }
         }
+        self.release_sockets();
         self.effects.clear();
     }
 
@@ -181,9 +182,14 @@ impl FileSystem {
             }
             Ok(Done::Value(value)) => Ok(value),
             // The open of a FIFO asks no disk.
-            Ok(Done::More | Done::Rest(_) | Done::Watched(_) | Done::Disk(_) | Done::Ask(_)) => {
-                Ok(call.done as u64)
-            }
+            Ok(
+                Done::More
+                | Done::Rest(_)
+                | Done::Watched(_)
+                | Done::Disk(_)
+                | Done::Ask(_)
+                | Done::Network(_),
+            ) => Ok(call.done as u64),
             Err(error) => Err(error),
         };
         let _ = cx.answer(over.kept, Some(Answer::Call(result)));

@@ -9,6 +9,7 @@ use vortex_storage::Memory;
 
 use super::space::AddressSpace;
 use super::strings::zero_in;
+use crate::network::Held;
 use crate::storage::DiskMemory;
 
 const PAGE_U64: u64 = PAGE as u64;
@@ -177,6 +178,21 @@ impl Pinned {
         }
         let memory = if whole == total { Some(memory) } else { memory.part(0, whole) };
         Some((memory?, whole))
+    }
+
+    /// From a place on, what of so many bytes lies in so many pieces, to be held for the network.
+    /// False where the heap has no room.
+    #[must_use]
+    pub fn hold(&self, at: usize, bytes: usize, most: usize, held: &mut Held) -> bool {
+        let (mut count, mut room) = (0, true);
+        self.pieces(at, bytes, |frame, offset, length| {
+            if count < most && room {
+                let piece = vortex_machine::Piece::new(frame.clone(), offset, length);
+                room = piece.is_some_and(|piece| held.add(piece));
+                count += 1;
+            }
+        });
+        room
     }
 
     /// The frame of the first byte, and the place in it: for words of memory.

@@ -12,6 +12,7 @@ mod parcel;
 mod receive;
 mod send;
 
+pub use self::network::NetAsked;
 pub(super) use self::network::Network;
 pub(super) use self::parcel::Parcel;
 use vortex_abi::linux::general::O_CLOEXEC;
