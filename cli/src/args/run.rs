@@ -7,6 +7,7 @@ use clap::Args as Arguments;
 
 use crate::machine::accelerator::Wish;
 use crate::machine::image::GuestPath;
+use crate::machine::network::Published;
 use crate::machine::size::{Cores, Memory};
 
 /// Arguments of `run`.
@@ -16,6 +17,8 @@ Examples:
   ./vortex run                                     busybox's shell, in the built-in configuration
   ./vortex run -- /bin/busybox uname -a            one program instead
   ./vortex run services.xml --add ./web=/bin/web   the services of a file, one of them built here
+  ./vortex run --net --publish 8080:80 -- /bin/busybox httpd -f -h /srv
+                                                   a server that this host reaches at port 8080
   ./vortex run services.xml --dry-run              what QEMU would be told, what the image has
 
 The console is the machine's first serial port. Ctrl-C stops the machine (on a terminal Ctrl-A X
@@ -49,6 +52,12 @@ pub struct Run {
     /// A raw disk image of the host's: /dev/sda in the machine, the next /dev/sdb.
     #[arg(long, value_name = "FILE")]
     pub disk: Vec<PathBuf>,
+    /// A network card, on a network of QEMU's own: the machine is 10.0.2.15, this host 10.0.2.2.
+    #[arg(long)]
+    pub net: bool,
+    /// A port of this host's (127.0.0.1) that is one of the machine's; with --net.
+    #[arg(long, value_name = "HOSTPORT:GUESTPORT[/udp]", requires = "net")]
+    pub publish: Vec<Published>,
     /// Further words for the kernel's command line.
     #[arg(long, value_name = "WORDS", allow_hyphen_values = true)]
     pub append: Vec<String>,

@@ -17,6 +17,7 @@ pub mod image;
 pub mod kernel;
 mod leash;
 pub mod linux;
+pub mod network;
 pub mod own;
 pub mod process;
 pub mod qemu;

@@ -15,6 +15,7 @@ mod images;
 mod machines;
 mod miri;
 mod models;
+mod network;
 mod parts;
 mod readme;
 mod runs;

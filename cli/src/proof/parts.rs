@@ -2,7 +2,7 @@
 
 use super::{
     Extent, Part, Program, Work, aio, boot, booted, cpython, files, fuzz, images, machines, miri,
-    models, readme, runs, services, stack, storage, syscalls,
+    models, network, readme, runs, services, stack, storage, syscalls,
 };
 use crate::commands::{attacks, budgets, cost, filling, ledger, pressure, subactivities};
 
@@ -18,6 +18,7 @@ const KERNEL_CRATES: &[&str] = &[
     "vortex-assembly",
     "vortex-files",
     "vortex-storage",
+    "vortex-network",
     "vortex-ext2",
     "vortex-fs",
     "vortex-virtio",
@@ -113,6 +114,11 @@ pub fn parts() -> Vec<Part> {
             "what a driver and its device share, whatever it says"
         ),
         crate_tests!("disks", "vortex-storage", "disks, from volumes to the ring, simulated"),
+        crate_tests!(
+            "packets",
+            "vortex-network",
+            "the network, from the ring to sockets, on a simulated wire"
+        ),
         crate_tests!(
             "ext2",
             "vortex-ext2",
@@ -256,6 +262,12 @@ pub fn parts() -> Vec<Part> {
             what: "a disk from a program to its ring: every byte, errors, who gets how much; pages on it",
             extent: Extent::Normal,
             work: |_| Work::Function(storage::part),
+        },
+        Part {
+            name: "network",
+            what: "a guest and this host fetch from each other, byte by byte; datagrams; nothing is left",
+            extent: Extent::Normal,
+            work: |_| Work::Function(network::part),
         },
         Part {
             name: "aio",

@@ -195,12 +195,6 @@ impl Root {
         Ok((description.reads(), description.writes()))
     }
 
-    /// Whether calls on an open file do not wait.
-    #[must_use]
-    pub fn is_nonblocking(&self, id: OpenId) -> bool {
-        self.description(id).is_ok_and(Description::is_nonblocking)
-    }
-
     /// What kind of thing an open file is.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use crate::machine::console::{self, Manner, Symbols};
 use crate::machine::disk::{Disk, Disks};
 use crate::machine::image::{self, Tree};
 use crate::machine::kernel;
+use crate::machine::network;
 use crate::machine::qemu::{Machine, Version};
 use crate::machine::size::{Cores, Memory};
 use crate::out;
@@ -43,7 +44,7 @@ pub fn run(arguments: &Run) -> Result<ExitCode, Failure> {
         image: Some(PathBuf::from("ROOT.cpio")),
         words: words(arguments),
         disks: disks(arguments)?,
-        devices: split(&arguments.qemu).map(OsString::from).collect(),
+        devices: devices(arguments),
     };
     machine.suits(Version::installed()?)?;
     if arguments.dry_run {
@@ -146,7 +147,16 @@ fn disks(arguments: &Run) -> Result<Disks, Failure> {
 fn words(arguments: &Run) -> Vec<String> {
     // So that how it ended is known here.
     let first = [format!("config={CONFIG}"), "exit=debug".into()];
-    first.into_iter().chain(split(&arguments.append).map(String::from)).collect()
+    let network = arguments.net.then(network::words).into_iter().flatten();
+    let further = split(&arguments.append).map(String::from);
+    first.into_iter().chain(network).chain(further).collect()
+}
+
+/// QEMU's further arguments: the network card, and what is said.
+fn devices(arguments: &Run) -> Vec<OsString> {
+    let card = arguments.net.then(|| network::arguments(&arguments.publish));
+    let further = split(&arguments.qemu).map(OsString::from);
+    card.into_iter().flatten().chain(further).collect()
 }
 
 fn split(texts: &[String]) -> impl Iterator<Item = &str> {

@@ -124,7 +124,7 @@ impl FileSystem {
             }
             Err(NetError::InProgress) => {
                 let open = self.open_of(call, fd)?;
-                if self.root.is_nonblocking(open) {
+                if self.root.is_nonblocking(open)? {
                     return Err(Errno::EINPROGRESS);
                 }
                 // It is looked at as one that was begun.
@@ -182,7 +182,7 @@ impl FileSystem {
         let socket = self.socket_of(call, fd)?;
         let nonblocking = call.expired
             || flags_of(&call.call) & MSG_DONTWAIT != 0
-            || self.root.is_nonblocking(open)
+            || self.root.is_nonblocking(open)?
             || of_many(call).is_some() && call.before > 0;
         if nonblocking {
             return match call.done {

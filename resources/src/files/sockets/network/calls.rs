@@ -64,7 +64,7 @@ impl FileSystem {
         side: Side,
         cx: &Cx<'_>,
     ) -> Result {
-        if call.expired || self.root.is_nonblocking(open) {
+        if call.expired || self.root.is_nonblocking(open)? {
             return Err(Errno::EAGAIN);
         }
         let deadline = self.network_deadline(call, socket, side, cx);
