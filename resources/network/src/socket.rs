@@ -308,7 +308,7 @@ impl Socket {
 }
 
 /// Bytes that a connection receives before they are read.
-const RECEIVE: usize = 7 * 1024;
+const RECEIVE: usize = 6_656;
 /// And sends before they are acknowledged.
 const SEND: usize = 8 * 1024;
 /// Bytes of datagrams that wait, in each direction, and how many.
