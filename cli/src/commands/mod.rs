@@ -19,8 +19,8 @@ pub use experiment::budgets::budgets;
 pub use experiment::cpu::ledger;
 pub use experiment::filling::filling;
 pub use experiment::pressure::pressure;
-pub use experiment::stage;
 pub use experiment::subactivities::subactivities;
+pub use experiment::{samples, stage};
 pub use run::built_in;
 
 use crate::args::Command;

@@ -17,6 +17,7 @@ mod miri;
 mod models;
 mod network;
 mod parts;
+mod policies;
 mod readme;
 mod runs;
 mod services;

@@ -2,7 +2,7 @@
 
 use super::{
     Extent, Part, Program, Work, aio, boot, booted, cpython, files, fuzz, images, machines, miri,
-    models, network, readme, runs, services, stack, storage, syscalls,
+    models, network, policies, readme, runs, services, stack, storage, syscalls,
 };
 use crate::commands::{attacks, budgets, cost, filling, ledger, pressure, subactivities};
 
@@ -220,6 +220,12 @@ pub fn parts() -> Vec<Part> {
             what: "experiment attacks in counted time, on one core: neighbours keep their shares",
             extent: Extent::Normal,
             work: |_| Work::Function(attacks),
+        },
+        Part {
+            name: "policies",
+            what: "each policy as the scheduler of a core, in counted time: who has what",
+            extent: Extent::Normal,
+            work: |_| Work::Function(policies::part),
         },
         Part {
             name: "ledger",

@@ -10,7 +10,7 @@ mod file_read;
 pub mod filling;
 mod memory;
 pub mod pressure;
-mod samples;
+pub mod samples;
 pub mod stage;
 pub mod subactivities;
 
