@@ -3,8 +3,9 @@
 //! First `services/disk` reads an image that is made here and writes to it, through a file; one
 //! sector cannot be read, one cannot be written, and that reaches who asked alone. The image is
 //! then what it must be, byte by byte. Then two activities want more of a slow disk than there
-//! is, and get of its bytes what their shares say. At last a program has more memory than it may,
-//! and a disk is where its pages go.
+//! is, and get of its bytes what their shares say. Then programs have more memory than they may,
+//! and a disk is where their pages go. At last files are written until the cache has all of
+//! memory, and no write fails for that.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::failure::Failure;
 use crate::machine::accelerator::{Accelerator, Wish};
 use crate::machine::disk::{Disk, Disks};
 use crate::machine::size::Cores;
+use crate::volume::tools;
 
 /// As `services/disk` has it.
 const SECTOR: usize = 512;
@@ -65,7 +67,7 @@ const SWAP_CONFIGURATION: &str = "\
 <argument> --pages </argument> <argument> 96 </argument>
 <argument> --rounds </argument> <argument> 12 </argument> </service>
 <service activity=\"left\"> <program> /bin/hog </program> <argument> left </argument>
-<argument> --pages </argument> <argument> 1024 </argument> </service>
+<argument> --pages </argument> <argument> 640 </argument> </service>
 <service activity=\"steady\"> <program> /bin/hog </program> <argument> steady </argument>
 <argument> --pages </argument> <argument> 1500 </argument>
 <argument> --seconds </argument> <argument> 4 </argument> </service>
@@ -75,6 +77,25 @@ const SWAP_CONFIGURATION: &str = "\
 <service activity=\"shared\"> <program> /bin/hog </program> <argument> shared </argument>
 <argument> --pages </argument> <argument> 1024 </argument>
 <argument> --rounds </argument> <argument> 3 </argument> </service>
+</schedulerconfig>
+";
+
+/// Bytes of the disk that is written to, and who writes more files than there is memory, without
+/// a limit (decision 0126).
+const FILES: u64 = 360 << 20;
+const FILES_CONFIGURATION: &str = "\
+<schedulerconfig>
+<machine memory=\"128 MiB\"/>
+<cpumultiplexor tag=\"cpumux0\" core=\"0\" algorithm=\"propshare.wfq\"/>
+<cpumultiplexor tag=\"cpumux1\" core=\"1\" algorithm=\"propshare.wfq\"/>
+<resourcescheduler resource=\"resource.thread\" algorithm=\"propshare.round-robin\">
+<cpumultiplexor tag=\"cpumux0\"/> <cpumultiplexor tag=\"cpumux1\"/> </resourcescheduler>
+<activity name=\"lay\" share=\"100\" nodes=\"8192\"/>
+<service activity=\"lay\"> <program> /bin/files </program>
+<argument> lay </argument> <argument> /dev/sda </argument> <argument> /mnt </argument>
+<argument> --count </argument> <argument> 256 </argument>
+<argument> --bytes </argument> <argument> 1048576 </argument>
+<argument> --threads </argument> <argument> 24 </argument> </service>
 </schedulerconfig>
 ";
 
@@ -112,12 +133,13 @@ fn both(stage: &Stage) -> Result<String, String> {
     bytes(stage, &image)?;
     let (parts, full) = divided(stage, &image)?;
     let pages = swapped(stage, &folder.path().join("swap.img"))?;
+    filled(stage, &folder.path().join("files.img"))?;
     let longest = bounded(&image)?;
     let asked = SHARES.map(|share| share.to_string()).join("/");
     let got = parts.map(|part| format!("{part:.1}")).join("/");
     Ok(format!(
-        "the image is what it must be; {pages} pages were written to a swap disk, none lost; a \
-         slow disk's bytes are divided {got} where {asked} are the shares, its ring full at \
+        "the image is what it must be; {pages} pages were written to a swap disk, none lost; \
+         files fill memory and no write fails; a slow disk's bytes are divided {got} where {asked} are the shares, its ring full at \
          {full} of 100 requests; DIR's longest run: {longest} instructions"
     ))
 }
@@ -254,7 +276,7 @@ fn swapped(stage: &Stage, image: &Path) -> Result<u64, String> {
         "left: what calls write: true",
         "left: behind a cut: true",
         "left: true",
-        "memory: 1024 pages of files in memory were written by mappings",
+        "memory: 640 pages of files in memory were written by mappings",
         "swap: 0 pages left: all back",
     ] {
         if !console.lines().any(|line| line.trim() == said) {
@@ -271,6 +293,28 @@ fn swapped(stage: &Stage, image: &Path) -> Result<u64, String> {
             told(wrong, &console).map(|()| 0)
         }
     }
+}
+
+/// Twice as many files as there is memory are written, by many threads at once.
+fn filled(stage: &Stage, image: &Path) -> Result<(), String> {
+    let wrong = |error: &dyn std::fmt::Display| error.to_string();
+    let file = std::fs::File::create(image).map_err(|error| wrong(&error))?;
+    file.set_len(FILES).map_err(|error| wrong(&error))?;
+    let mut make = tools::command("mke2fs").map_err(|error| wrong(&error))?;
+    make.args(["-q", "-F", "-t", "ext2", "-b", "4096"]).arg(image);
+    let made = tools::output("mke2fs", &mut make).map_err(|error| wrong(&error))?;
+    if !made.status.success() {
+        return Err(tools::said(&made));
+    }
+    let disks = Disks { disks: vec![Disk::new(image)], depth: None };
+    let beside = Beside { disks: Some(&disks), ..Beside::default() };
+    let said: Result<_, Failure> = stage.run_with(FILES_CONFIGURATION, &["files"], LIMIT, beside);
+    let console = said.map_err(|failure| failure.to_string())?;
+    let mut wrong = self::wrong(&console);
+    if !console.contains("files: 256 files of 1048576 bytes") {
+        wrong.push("not all files were written".into());
+    }
+    told(wrong, &console)
 }
 
 fn told(wrong: Vec<String>, console: &str) -> Result<(), String> {
@@ -338,7 +382,7 @@ mod tests {
 
     #[test]
     fn its_configurations_are_sound() {
-        for text in [SWAP_CONFIGURATION, COUNTED_CONFIGURATION] {
+        for text in [SWAP_CONFIGURATION, FILES_CONFIGURATION, COUNTED_CONFIGURATION] {
             assert!(crate::config_file::parse(text.as_bytes()).is_ok());
         }
         for services in [["check", "steady --count 9"], ["pull", "pull"]] {
