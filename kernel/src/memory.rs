@@ -22,6 +22,7 @@ const RESERVE: Frames = Frames::new(64);
 
 /// Hands over what the kernel has not taken for itself; the configuration's reserve is set
 /// aside for its heap.
+#[inline(never)] // Its frame must not stay beneath those that come after it.
 pub fn multiplex(config: &Config, boot: &Boot) -> Result<(), Failure> {
     let policy = vortex_memory::policy::named(&config.reclamation).ok_or_else(|| {
         Failure::NotOffered(format!("the memory multiplexor's algorithm {}", config.reclamation))

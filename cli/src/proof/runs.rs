@@ -27,6 +27,8 @@ const MOST: u64 = 50_000;
 const CYCLES: u64 = 2;
 /// In which all cases have run, on the host.
 const LIMIT: Duration = Duration::from_secs(400);
+/// The same of those on a disk.
+const DISK_LIMIT: Duration = Duration::from_secs(900);
 /// From one case to the next, in the machine: nobody waits for time that is only counted.
 const APART: u64 = 100;
 const MIB: u32 = 768;
@@ -96,7 +98,7 @@ fn disk_runs(root: &Path, accelerator: Accelerator) -> Result<(Vec<String>, Stri
          <program> /bin/long </program> <argument> spin </argument> </service>\n\
          </schedulerconfig>\n"
     );
-    let console = stage.run_with(&text, &["long"], LIMIT, beside)?;
+    let console = stage.run_with(&text, &["long"], DISK_LIMIT, beside)?;
     Ok((list.lines().map(String::from).collect(), console))
 }
 

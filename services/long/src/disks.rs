@@ -30,9 +30,9 @@ const SPINS: u32 = 1_000_000;
 const LARGE: usize = 24 << 20;
 const PIECE: usize = 128 << 10;
 /// Small files in a folder.
-const MANY: usize = 1_000;
+const MANY: usize = 200;
 /// Names in the largest folder, and of one file.
-const NAMES: usize = 100_000;
+const NAMES: usize = 20_000;
 const LINKS: usize = 25_000;
 
 /// All of them.
