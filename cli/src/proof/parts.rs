@@ -288,6 +288,12 @@ pub fn parts() -> Vec<Part> {
             work: |_| Work::Function(images::part),
         },
         Part {
+            name: "runs-disk",
+            what: "the same of files on a disk: not all is in bounds yet",
+            extent: Extent::Full,
+            work: |_| Work::Function(runs::on_a_disk),
+        },
+        Part {
             name: "cpython",
             what: "CPython's own tests that pass on Debian's kernel pass on ours",
             extent: Extent::Full,

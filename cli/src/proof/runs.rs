@@ -49,29 +49,33 @@ struct Run<'a> {
     of: &'a str,
 }
 
-/// As a part of the proof.
+/// What a machine ran, and what it said.
+type Told = Result<(Vec<String>, String), Failure>;
+
+/// As a part of the proof: all that does without a disk.
 pub fn part(root: &Path, _: Extent) -> Verdict {
+    measure(root, runs)
+}
+
+/// The same of files on a disk. Not all that is done there is in bounds yet (docs/STATUS.md), so
+/// this is not of the ordinary proof.
+pub fn on_a_disk(root: &Path, _: Extent) -> Verdict {
+    measure(root, disk_runs)
+}
+
+fn measure(root: &Path, run: fn(&Path, Accelerator) -> Told) -> Verdict {
     let accelerator = match Accelerator::choose(Wish::Tcg, true) {
         Ok(accelerator) => accelerator,
         Err(error) => return Verdict::NotRun(error.to_string()),
     };
-    match both(root, accelerator) {
+    match run(root, accelerator) {
         Ok((cases, console)) => judge(&cases, &console),
         Err(failure) => Verdict::Bad(failure.to_string()),
     }
 }
 
-/// All cases, and what the machines said.
-fn both(root: &Path, accelerator: Accelerator) -> Result<(Vec<String>, String), Failure> {
-    let (mut cases, mut console) = runs(root, accelerator)?;
-    let (more, said) = disk_runs(root, accelerator)?;
-    cases.extend(more);
-    console += &said;
-    Ok((cases, console))
-}
-
-/// The same of the cases with files on a disk, in a machine of their own.
-fn disk_runs(root: &Path, accelerator: Accelerator) -> Result<(Vec<String>, String), Failure> {
+/// The cases with files on a disk, in a machine of their own, and what it said.
+fn disk_runs(root: &Path, accelerator: Accelerator) -> Told {
     let folder = services::build(root).map_err(Failure::Booted)?;
     let list = home::output(Command::new(folder.join("long")).args(["disks", "--list"]))?;
     let stage = Stage { accelerator, counted: true, cores: Cores::LEAST };
@@ -103,7 +107,7 @@ fn disk_runs(root: &Path, accelerator: Accelerator) -> Result<(Vec<String>, Stri
 }
 
 /// The cases, and what the machine said.
-fn runs(root: &Path, accelerator: Accelerator) -> Result<(Vec<String>, String), Failure> {
+fn runs(root: &Path, accelerator: Accelerator) -> Told {
     let folder = services::build(root).map_err(Failure::Booted)?;
     let list = home::output(Command::new(folder.join("long")).arg("--list"))?;
     let cases: Vec<String> = list.lines().map(String::from).collect();

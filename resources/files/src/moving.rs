@@ -28,7 +28,7 @@ pub trait Sink {
         Err(bytes)
     }
 
-    /// The same of a part of a page of whoever keeps what is in files: how many it took. `None`
+    /// Takes a part of a page of whoever keeps what is in files: how many bytes it took. `None`
     /// where this knows no such pages: then the bytes are put.
     fn put_from(&mut self, page: &dyn Any, within: usize, bytes: usize) -> Option<usize> {
         let _ = (page, within, bytes);
