@@ -121,7 +121,7 @@ impl AddressSpace {
     /// that no thread runs in yet. Where it fails, it may be done again from its beginning.
     ///
     /// # Errors
-    /// [`Unfilled`].
+    /// `Unfilled`, which says what is missing.
     pub fn fill(&self, mut address: u64, mut bytes: &[u8]) -> Result<(), Unfilled> {
         while !bytes.is_empty() {
             let page = address & !(PAGE as u64 - 1);
