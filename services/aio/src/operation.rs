@@ -188,8 +188,11 @@ pub fn begin_all(
 }
 
 /// Waits until one of these has ended.
-pub fn wait_any(operations: &[Operation], limit: Option<Duration>) -> Res<()> {
-    let blocks: Vec<*const aiocb> = operations.iter().map(Operation::address).collect();
+pub fn wait_any<'a>(
+    operations: impl IntoIterator<Item = &'a Operation>,
+    limit: Option<Duration>,
+) -> Res<()> {
+    let blocks: Vec<*const aiocb> = operations.into_iter().map(Operation::address).collect();
     // SAFETY: they are blocks of operations.
     unsafe { suspend(&blocks, limit) }
 }

@@ -164,20 +164,33 @@ impl<'a> Reader<'a> {
         while time::now() < end {
             let mut moved = false;
             for at in 0..self.operations.len() {
-                if self.operations[at].has_ended() {
+                if self.reads(at) && self.operations[at].has_ended() {
                     self.ended(at);
                     moved = true;
                 }
             }
-            if !moved && let Err(error) = wait_any(&self.operations, Some(LOOK)) {
-                let known = [libc::EAGAIN, libc::EINTR].contains(&error.0);
-                if !known {
-                    fail(&format!("waiting: {error}"));
-                }
+            if !moved {
+                self.wait();
             }
         }
         // What is under way is not waited for: the process ends.
         std::mem::forget(self.operations);
+    }
+
+    /// Whether a stream has a read under way: it is not at its end.
+    fn reads(&self, at: usize) -> bool {
+        self.files[at / STREAMS].at[at % STREAMS] < self.part * (at % STREAMS + 1)
+    }
+
+    /// Waits for any that is under way.
+    fn wait(&self) {
+        let all = self.operations.iter().enumerate();
+        let under_way = all.filter(|(at, _)| self.reads(*at)).map(|(_, operation)| operation);
+        if let Err(error) = wait_any(under_way, Some(LOOK))
+            && ![libc::EAGAIN, libc::EINTR].contains(&error.0)
+        {
+            fail(&format!("waiting: {error}"));
+        }
     }
 
     /// A stream's next read, where it has one.
