@@ -28,6 +28,8 @@ use crate::policy::ClientId;
 
 /// The most that is owed: so much of a core (law 2).
 const DEBT: Micros = Micros::new(100_000);
+/// An idle time that is shorter wears off nothing.
+const MOMENT: Micros = Micros::new(5_000);
 
 impl<M: Message, P: Machine> Core<M, P> {
     /// An activity's own client was charged with what it has used elsewhere.
@@ -120,10 +122,14 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     /// The core had nothing to do for this long: nobody was kept waiting by what anybody owes.
-    /// Only while somebody is refused, so that it costs nothing otherwise.
+    /// Only while somebody is refused, so that it costs nothing otherwise; and only where it was
+    /// long, for those who wait for memory or a disk leave the core idle too, for a moment.
     #[cold]
     pub(super) fn wear_off(&mut self, idle: Cycles) {
         let (cap, now) = (self.grid.frequency.cycles(DEBT), self.ledger.last());
+        if idle < self.grid.frequency.cycles(MOMENT) {
+            return;
+        }
         if let Some(multiplexor) = self.levels.first_mut() {
             multiplexor.scheduler.core_idle(idle, cap, now);
         }
