@@ -59,6 +59,10 @@ impl FileSystem {
     pub(super) fn socket_call(&mut self, call: &mut FileCall, cx: &mut Cx<'_>) -> Result {
         let Some(fd) = descriptor(&call.call) else { return self.make_sockets(call, cx) };
         let open = self.open_of(call, fd)?;
+        // What would have no effect is refused.
+        if let Files::Recvmmsg { timeout: Some(_), .. } = call.call {
+            return Err(Errno::EOPNOTSUPP);
+        }
         match self.root.object(open)? {
             Object::Socket { .. } => self.unix_call(call, open, cx),
             Object::External(tag) => self.network_call(call, open, tag, cx),

@@ -59,8 +59,6 @@ struct Open {
     connecting: bool,
     /// How long a call waits at most, in microseconds: to read, and to write.
     times: [Option<u64>; 2],
-    /// `SO_LINGER`, as it was set.
-    linger: [u8; 8],
 }
 
 /// What has become of what a call waits for.
@@ -144,8 +142,8 @@ impl FileSystem {
         };
         let [first, ..] = self.root.poll(open, 0).waits;
         let object = first.map_or(0, |key| key.object);
-        let (connecting, times, linger) = (false, [None; 2], [0; 8]);
-        self.network.all.insert(id, Open { socket, object, connecting, times, linger });
+        let (connecting, times) = (false, [None; 2]);
+        self.network.all.insert(id, Open { socket, object, connecting, times });
         let fd = self.install(call, open, flags & O_CLOEXEC != 0)?;
         Ok(Done::Value(fd.get() as u64))
     }

@@ -1,4 +1,5 @@
-//! setsockopt(2) and getsockopt(2) of the network's sockets.
+//! setsockopt(2) and getsockopt(2) of the network's sockets. What would have no effect, as
+//! `TCP_CORK`, is refused.
 
 use vortex_abi::Errno;
 
@@ -9,7 +10,6 @@ use crate::network::SocketOption;
 
 /// Levels.
 const SOCKET: u32 = 1;
-const IP: u32 = 0;
 const TCP: u32 = 6;
 
 /// Of [`SOCKET`].
@@ -27,12 +27,8 @@ const SEND_TIME: u32 = 21;
 const ACCEPTS: u32 = 30;
 const PROTOCOL: u32 = 38;
 const DOMAIN: u32 = 39;
-/// Of [`IP`]: hints to who carries packets.
-const TYPE_OF_SERVICE: u32 = 1;
 /// Of [`TCP`].
 const NO_DELAY: u32 = 1;
-const CORK: u32 = 3;
-const QUICK_ACK: u32 = 12;
 
 impl FileSystem {
     pub(super) fn set_network(
@@ -57,22 +53,17 @@ impl FileSystem {
             // Whoever may send may send to all. Buffers are as large as they are: a wish for
             // others is one, on Linux too.
             (SOCKET, BROADCAST | SEND_BUFFER | RECEIVE_BUFFER) => {}
-            (SOCKET, LINGER) => match value.get(..8).and_then(|value| value.try_into().ok()) {
-                Some(value) => open.linger = value,
-                None => return Err(Errno::EINVAL),
-            },
+            (SOCKET, LINGER) if value.len() < 8 => return Err(Errno::EINVAL),
+            // A socket is left at once, and its connection ends by itself: that can be had.
+            (SOCKET, LINGER) if !on => {}
             (SOCKET, RECEIVE_TIME | SEND_TIME) => {
                 let time = time(value)?;
                 let [read, write] = &mut open.times;
                 *(if option == RECEIVE_TIME { read } else { write }) = time;
             }
-            // What this asks of the way there, the way there does not do.
-            (IP, TYPE_OF_SERVICE) => {}
             (TCP, NO_DELAY) if open.socket.is_stream() => {
                 open.socket.set(SocketOption::NoDelay(on));
             }
-            // Hints: what is sent may be sent in fewer pieces, and acknowledged sooner.
-            (TCP, CORK | QUICK_ACK) if open.socket.is_stream() => {}
             _ => return Err(Errno::ENOPROTOOPT),
         }
         Ok(Done::Value(0))
@@ -112,8 +103,6 @@ impl FileSystem {
             (SOCKET, BROADCAST) => 0,
             (SOCKET, SEND_BUFFER | RECEIVE_BUFFER) => 16 << 10,
             (SOCKET, LINGER) => {
-                let (head, _) = long.split_at_mut(8);
-                head.copy_from_slice(&open.linger);
                 length = 8;
                 0
             }
