@@ -12,3 +12,5 @@ pub use wfq::Wfq;
 
 #[cfg(test)]
 mod corrections;
+#[cfg(test)]
+mod idle;
