@@ -12,6 +12,7 @@
 use ::core::hash::{BuildHasher, Hash};
 use ::core::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use hashbrown::HashMap;
@@ -73,8 +74,8 @@ pub(crate) struct Bindings {
     bound: [Mutex<Map<Label, Bound>>; SHARDS],
     fixed: [Mutex<Map<Order, Fixed>>; SHARDS],
     /// The core on which an affinity label last ran, by hash: a hint, so collisions only
-    /// cost locality.
-    recent: [AtomicU16; RECENT],
+    /// cost locality. In the heap from the first: a kernel's stack has no room for it.
+    recent: Box<[AtomicU16]>,
     locks: AtomicU64,
 }
 
@@ -90,7 +91,7 @@ impl Bindings {
                 SHARDS],
             fixed: [const { Mutex::new(Map::with_hasher(foldhash::fast::FixedState::with_seed(0))) };
                 SHARDS],
-            recent: [const { AtomicU16::new(NOWHERE) }; RECENT],
+            recent: (0..RECENT).map(|_| AtomicU16::new(NOWHERE)).collect(),
             locks: AtomicU64::new(0),
         }
     }
@@ -221,7 +222,7 @@ impl Bindings {
 
     /// Notes where a label ran.
     pub fn ran(&self, affinity: u64, core: CoreId) {
-        let cell = &self.recent[hash(&affinity) % RECENT];
+        let Some(cell) = self.recent.get(hash(&affinity) % RECENT) else { return };
         if cell.load(Ordering::Relaxed) != core.get() {
             cell.store(core.get(), Ordering::Relaxed);
         }
@@ -229,7 +230,7 @@ impl Bindings {
 
     /// Where a label last ran, as far as is remembered.
     pub fn last_ran(&self, affinity: u64) -> Option<CoreId> {
-        match self.recent[hash(&affinity) % RECENT].load(Ordering::Relaxed) {
+        match self.recent.get(hash(&affinity) % RECENT)?.load(Ordering::Relaxed) {
             NOWHERE => None,
             core => Some(CoreId::new(core)),
         }

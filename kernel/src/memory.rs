@@ -63,6 +63,7 @@ pub fn open_plain(name: &str, id: ActivityId) -> Result<(), Failure> {
 ///
 /// For tests the words `swap-broken-reads=A-B` and `swap-broken-writes=A-B` on the command line
 /// make it fail at the blocks from A to before B.
+#[inline(never)] // Its frame must not lie beneath what is built next.
 pub fn volume(config: &Config, boot: &Boot) -> Result<Option<Arc<Volume>>, Failure> {
     let reads = blocks(boot, "swap-broken-reads")?;
     let writes = blocks(boot, "swap-broken-writes")?;

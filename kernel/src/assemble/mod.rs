@@ -4,6 +4,7 @@ mod disks;
 mod failure;
 mod instances;
 mod network;
+mod ports;
 mod shared;
 mod written;
 
@@ -20,17 +21,15 @@ use spin::{Mutex, Once};
 use vortex_assembly::Remark;
 use vortex_config::{Config, ShareForm};
 use vortex_files::{Counted, Root, Time};
-use vortex_grid::{Core, CoreSpec, Frequency, Grid, GridSpec, Sampling};
+use vortex_grid::{Core, CoreSpec, Family, Frequency, Grid, GridSpec, Sampling};
 use vortex_machine::{Boot, Cpu};
-use vortex_resources::aio::AsyncIo;
 use vortex_resources::bill::{FileBill, ObjectKind, owner_of};
-use vortex_resources::files::FileSystem;
-use vortex_resources::memory::{AddressSpaces, REGION, Reclaimer, Shows};
-use vortex_resources::monitor::{Monitor, Samples};
+use vortex_resources::memory::{REGION, Shows};
+use vortex_resources::monitor::Samples;
 use vortex_resources::process::signals::SIGNAL;
-use vortex_resources::process::{Allowance, Limits, Processes, Random, Registry, SEED};
+use vortex_resources::process::{Allowance, Limits, Random, Registry, SEED};
 use vortex_resources::quota::{Quota, Weight};
-use vortex_resources::{Idle, MOUNTED, Mail, Ports, System, WallClock};
+use vortex_resources::{Idle, MOUNTED, Mail, System, WallClock};
 use vortex_units::{ActivityId, Bytes, Cycles, Micros};
 
 pub use failure::Failure;
@@ -38,8 +37,8 @@ pub use shared::Shared;
 
 use crate::clock::Clock;
 use crate::{defaults, memory};
-use instances::{add_threads, home, spec};
-use written::{observers, services, written};
+use instances::add_threads;
+use written::{services, written};
 
 /// How long a thread keeps its core before others may want it.
 const PATIENCE: Micros = Micros::new(200);
@@ -124,20 +123,78 @@ fn root(boot: &Boot, archive: &[u8]) -> Result<Box<Root>, Failure> {
     Root::load(archive, limit, owner, time).map(Box::new).map_err(Failure::Root)
 }
 
-/// The grid that the configuration says.
-#[inline(never)] // Its frame is the largest of all.
+/// The grid that the configuration says, with all that is on it.
+#[inline(never)] // Its frame must not stay beneath the first core's loop.
 fn build(boot: &Boot, mut root: Box<Root>, config: Config) -> Result<Built, Failure> {
     let frequency = Frequency::megahertz(boot.megahertz());
-    let grid = Grid::new(GridSpec {
+    let grid = empty(&config, frequency);
+    let system = system(boot, &config, frequency);
+    let on = On { config: &config, grid: &grid, system: &system, frequency };
+    let (mut names, threads) = activities(on)?;
+    if let Some(volume) = memory::volume(&config, boot)? {
+        system.swap.call_once(|| volume);
+    }
+    disks::add(&config, &grid, &system, frequency)?;
+    if let Some(stray) = network::add(&config, &grid, &system, boot, frequency)? {
+        memory::open_plain(&stray.0, stray.1)?;
+        names.push(stray);
+    }
+    let swap_on = on_a_disk(&system, "swap", memory::swap_on(&config, boot)?)?;
+    let root_on = on_a_disk(&system, "root", boot.command_line.get("root"))?;
+    let start = services(&config, &names);
+    for (activity, (_, id)) in config.activities.iter().zip(&names) {
+        let (owner, limits) = (owner_of(*id), activity.limits);
+        root.set_most(owner, Counted::Open, limits.files);
+        root.set_most(owner, Counted::Pipe, limits.pipes);
+    }
+    root.set_bill(&FileBill);
+    let samples = Arc::new(Samples::new(config.multiplexors.iter().map(|mux| mux.core)));
+    let ports = ports::add(on, root, &names, &samples, threads)?;
+    if let Some(wiring) = system.file_systems.get() {
+        let shows = Box::new(Shows(ports.memory));
+        wiring.showing.call_once(|| shows);
+    }
+    system.ports.call_once(|| ports);
+    system.limits.call_once(|| allowances(&config, &names));
+    let runs = boot.command_line.get("runs") == Some("told");
+    let ends = (frequency.cycles(PATIENCE), boot.debug_exit(), runs);
+    let shared = Shared::new(system, &config, names, samples, ends, (grid.clone(), start));
+    let shared = Arc::new(shared.on_disks(swap_on, root_on));
+    Ok(Built { shared, config, grid, frequency })
+}
+
+/// What is built, and what it is built from.
+#[derive(Clone, Copy)]
+struct On<'a> {
+    config: &'a Config,
+    grid: &'a Arc<Grid<Mail>>,
+    system: &'a Arc<System>,
+    frequency: Frequency,
+}
+
+/// Activities by name; those beside the infrastructure with their thread resources.
+type Activities = (Vec<(String, ActivityId)>, Threads);
+/// The thread resources of activities.
+type Threads = Vec<(ActivityId, Family<Mail, vortex_resources::process::Threads>)>;
+
+/// The grid, with no resource on it.
+#[inline(never)] // Large before it is in the heap.
+fn empty(config: &Config, frequency: Frequency) -> Arc<Grid<Mail>> {
+    Grid::new(GridSpec {
         cores: config.multiplexors.iter().map(|mux| mux.core.get() + 1).max().unwrap_or(1),
         // Nobody's parts take another's places.
         activities: u32::try_from(config.activities.len() * PLACES).unwrap_or(u32::MAX).max(256),
-        infrastructure: vortex_assembly::entitlement(&config, 0, frequency),
+        infrastructure: vortex_assembly::entitlement(config, 0, frequency),
         frequency,
         buses: Vec::new(),
-    });
+    })
+}
+
+/// What the resources share, before there are any.
+#[inline(never)] // Large before it is in the heap.
+fn system(boot: &Boot, config: &Config, frequency: Frequency) -> Arc<System> {
     let epoch = boot.time_of_day();
-    let system = Arc::new(System {
+    Arc::new(System {
         ports: Once::new(),
         registry: Registry::default(),
         processes: AtomicU32::new(0),
@@ -159,84 +216,40 @@ fn build(boot: &Boot, mut root: Box<Root>, config: Config) -> Result<Built, Fail
         maps: Arc::default(),
         root: Once::new(),
         ending: AtomicU32::new(MOUNTED),
-    });
+    })
+}
+
+/// The activities, each with its budget of memory and its thread resources.
+#[inline(never)] // Its frame must not lie beneath what `build` does next.
+fn activities(on: On<'_>) -> Result<Activities, Failure> {
     let mut names = vec![("infrastructure".to_string(), ActivityId::INFRASTRUCTURE)];
     let mut threads = Vec::new();
-    for (index, activity) in config.activities.iter().enumerate().skip(1) {
-        let mut entitlement = vortex_assembly::entitlement(&config, index, frequency);
+    for (index, activity) in on.config.activities.iter().enumerate().skip(1) {
+        let mut entitlement = vortex_assembly::entitlement(on.config, index, on.frequency);
         entitlement.nodes = activity.nodes.unwrap_or(NODES);
-        let id = grid.activities().create(entitlement).map_err(|_| Failure::Activities)?;
+        let id = on.grid.activities().create(entitlement).map_err(|_| Failure::Activities)?;
         memory::open(activity, id)?;
         names.push((activity.name.clone(), id));
-        threads.push((id, add_threads(&config, &grid, &system, frequency, id, index)?));
+        let instances = add_threads(on.config, on.grid, on.system, on.frequency, id, index)?;
+        threads.push((id, instances));
     }
-    if let Some(volume) = memory::volume(&config, boot)? {
-        system.swap.call_once(|| volume);
+    Ok((names, threads))
+}
+
+/// The volume that this word of the command line names, if there is a disk at all.
+fn on_a_disk(system: &System, word: &str, volume: Option<&str>) -> Result<Option<String>, Failure> {
+    match volume {
+        Some(name) if system.disks.get().is_none() => {
+            Err(Failure::Value(format!("{word}={name}: the machine has no disk")))
+        }
+        volume => Ok(volume.map(String::from)),
     }
-    disks::add(&config, &grid, &system, frequency)?;
-    if let Some(stray) = network::add(&config, &grid, &system, boot, frequency)? {
-        memory::open_plain(&stray.0, stray.1)?;
-        names.push(stray);
-    }
-    let swap_on = memory::swap_on(&config, boot)?.map(String::from);
-    if let Some(name) = swap_on.as_ref().filter(|_| system.disks.get().is_none()) {
-        return Err(Failure::Value(format!("swap={name}: the machine has no disk")));
-    }
-    let root_on = boot.command_line.get("root").map(String::from);
-    if let Some(name) = root_on.as_ref().filter(|_| system.disks.get().is_none()) {
-        return Err(Failure::Value(format!("root={name}: the machine has no disk")));
-    }
-    let start = services(&config, &names);
-    for (activity, (_, id)) in config.activities.iter().zip(&names) {
-        let (owner, limits) = (owner_of(*id), activity.limits);
-        root.set_most(owner, Counted::Open, limits.files);
-        root.set_most(owner, Counted::Pipe, limits.pipes);
-    }
-    root.set_bill(&FileBill);
-    let root = Mutex::new(Some(root));
-    let samples = Arc::new(Samples::new(config.multiplexors.iter().map(|mux| mux.core)));
-    let ports = Ports {
-        process: grid.add(home(spec(&config, frequency, "resource.process")?), {
-            let system = system.clone();
-            move |_| Processes::new(system.clone())
-        }),
-        memory: grid.add(spec(&config, frequency, "resource.asr")?, {
-            let system = system.clone();
-            move |_| AddressSpaces { system: system.clone() }
-        }),
-        reclaimer: grid.add(home(spec(&config, frequency, "resource.memory")?), {
-            let system = system.clone();
-            move |_| Reclaimer::new(system.clone())
-        }),
-        files: grid.add(home(spec(&config, frequency, "resource.file")?), {
-            let system = system.clone();
-            move |_| {
-                // At home on one core, it is made once: at boot, where a panic says why.
-                let root = root.lock().take().expect("the file resource is at home on one core");
-                FileSystem::new(*root, system.clone())
-            }
-        }),
-        aio: grid.add(home(spec(&config, frequency, "resource.aior")?), {
-            let system = system.clone();
-            move |_| AsyncIo::new(system.clone())
-        }),
-        monitor: grid.add(home(spec(&config, frequency, "resource.monitor")?), {
-            let samples = samples.clone();
-            let names: Vec<_> = names.iter().map(|(name, id)| (*id, name.clone())).collect();
-            let observers = observers(&config, &names);
-            move |_| {
-                let (names, observers) = (names.clone(), observers.clone());
-                Monitor::new(samples.clone(), frequency, names, observers)
-            }
-        }),
-        threads,
-    };
-    if let Some(wiring) = system.file_systems.get() {
-        let shows = Box::new(Shows(ports.memory));
-        wiring.showing.call_once(|| shows);
-    }
-    system.ports.call_once(|| ports);
-    let limits = config.activities.iter().zip(&names).map(|(activity, (_, id))| {
+}
+
+/// What each activity may have of processes, threads, mappings and waiting signals.
+#[inline(never)] // Its frame must not lie beneath what `build` does next.
+fn allowances(config: &Config, names: &[(String, ActivityId)]) -> Vec<Allowance> {
+    let limits = config.activities.iter().zip(names).map(|(activity, (_, id))| {
         let vortex_config::Limits { processes, threads, mappings, signals, .. } = activity.limits;
         // A thread for which there would be no room when it waits is refused when it is made.
         let room = activity.nodes.unwrap_or(NODES) / NODES_OF_A_THREAD;
@@ -249,12 +262,7 @@ fn build(boot: &Boot, mut root: Box<Root>, config: Config) -> Result<Built, Fail
             signals: Quota::weighing(signals, weight(*id, ObjectKind::Signal, SIGNAL)),
         }
     });
-    system.limits.call_once(|| limits.collect());
-    let runs = boot.command_line.get("runs") == Some("told");
-    let ends = (frequency.cycles(PATIENCE), boot.debug_exit(), runs);
-    let shared = Shared::new(system, &config, names, samples, ends, (grid.clone(), start));
-    let shared = Arc::new(shared.on_disks(swap_on, root_on));
-    Ok(Built { shared, config, grid, frequency })
+    limits.collect()
 }
 
 /// Objects of so many bytes each on this bill.

@@ -32,7 +32,7 @@ const FRAME: u32 = 8 << 10;
 /// Functions whose frames may be larger, and how large: each runs once, at boot, where
 /// little else is on the stack.
 const AT_BOOT: &[(&str, u32)] =
-    &[("vortex_kernel::assemble::build", 24 << 10), ("vortex_kernel::memory::multiplex", 9 << 10)];
+    &[("vortex_kernel::assemble::empty", 13 << 10), ("vortex_kernel::memory::multiplex", 9 << 10)];
 /// Calls through a register or memory that may be nested.
 const HOPS: u32 = 4;
 /// Frames that are named where all is well.
