@@ -44,8 +44,9 @@ pub trait Overlay: Send + Sync {
     /// that is not its end.
     fn clear(&self, page: u64, from: usize, to: usize) -> bool;
 
-    /// The file has another size: what is beyond it is gone.
-    fn resize(&self, size: u64);
+    /// The file has another size: what is beyond it is gone. Whether programs may still show
+    /// some of that, until it is taken from them ([`Ask::Conceal`](crate::Ask)).
+    fn resize(&self, size: u64) -> bool;
 }
 
 /// What an overlay has of a page.
@@ -88,6 +89,15 @@ pub(crate) struct Contents {
     /// How often it was changed.
     changes: u64,
     pub overlay: Option<Arc<dyn Overlay>>,
+}
+
+/// What is cut off a file.
+#[derive(Default)]
+pub(crate) struct Cut {
+    /// Its pages, to be freed in slices.
+    pub pages: Contents,
+    /// Of which overlay programs may still show pages, and from which on.
+    pub shown: Option<(u64, u64)>,
 }
 
 /// Where an offset falls: its page, the place within, how far to the page's end.
@@ -349,13 +359,13 @@ impl Contents {
         true
     }
 
-    /// Sets the size; what is cut off is returned, to be freed in slices. Pages allocated
-    /// beyond the old size stay when it grows: they hold zeros.
-    pub fn resize(&mut self, size: u64) -> Contents {
-        let mut cut = Contents::default();
+    /// Sets the size; what is cut off is returned. Pages allocated beyond the old size stay
+    /// when it grows: they hold zeros.
+    pub fn resize(&mut self, size: u64) -> Cut {
+        let mut cut = Cut::default();
         // At an equal size too: what was allocated beyond it goes, as in tmpfs.
         if size <= self.size {
-            cut.pages = self.pages.split_off(&page_after(size));
+            cut.pages.pages = self.pages.split_off(&page_after(size));
             let (last, within, _) = split(size);
             if within > 0 {
                 self.clear_in_page(last, within, PAGE);
@@ -363,9 +373,10 @@ impl Contents {
         }
         self.change();
         self.size = size;
-        if let Some(overlay) = &self.overlay {
-            overlay.resize(size);
-        }
+        cut.shown = self
+            .overlay
+            .as_ref()
+            .and_then(|overlay| overlay.resize(size).then(|| (overlay.number(), page_after(size))));
         cut
     }
 

@@ -6,6 +6,7 @@ use crate::caller::Caller;
 use crate::contents::{Contents, LEFT, MAX_SIZE, Sought};
 use crate::description::OpenId;
 use crate::inode::{Body, InodeId};
+use crate::mounted::Ask;
 use crate::node::{At, Node};
 use crate::root::Root;
 use crate::walk::Tail;
@@ -89,7 +90,7 @@ impl Root {
         }
     }
 
-    fn resize(&mut self, caller: &Caller, id: InodeId, size: u64) -> Result<(), Errno> {
+    pub(crate) fn resize(&mut self, caller: &Caller, id: InodeId, size: u64) -> Result<(), Errno> {
         if let Body::Cached(contents) = &self.inode(id)?.body {
             if size > contents.size() && size > caller.largest {
                 return Err(Errno::EFBIG);
@@ -104,8 +105,8 @@ impl Root {
         }
         let cut = contents.resize(size);
         inode.touch(caller.now);
-        self.doom(cut);
-        Ok(())
+        self.doom(cut.pages);
+        concealed(caller, cut.shown)
     }
 
     /// `fallocate`, in steps: how many bytes of the range are done. The caller goes on with
@@ -169,6 +170,13 @@ impl Root {
         inode.changed = caller.now;
         Ok(reached.saturating_sub(from))
     }
+}
+
+/// What programs show of a file that was cut is taken from them before the call ends: it is
+/// made again then, and finds the file as it should be.
+pub(crate) fn concealed(caller: &Caller, shown: Option<(u64, u64)>) -> Result<(), Errno> {
+    let ask = |(overlay, from)| Err(caller.ask(Ask::Conceal { overlay, from }));
+    shown.map_or(Ok(()), ask)
 }
 
 fn in_file(contents: &Contents, here: u64, offset: i64, whence: u32) -> Result<Sought, Errno> {

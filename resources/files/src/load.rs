@@ -226,7 +226,7 @@ impl Root {
             let count = file.write(at, &mut source, caller.owner, &mut self.accounts)?;
             at = at.saturating_add(count as u64);
         }
-        self.doom(cut);
+        self.doom(cut.pages);
         Ok(())
     }
 

@@ -246,6 +246,14 @@ impl Root {
             let asked = self.resize_on_disk(caller, (id, true), 0)?;
             return Err(asked.unwrap_or(Errno::EIO));
         }
+        if flags & abi::O_TRUNC != 0
+            && let Body::File(contents) = &self.inode(id)?.body
+            && contents.overlay.is_some()
+            && contents.size() > 0
+        {
+            // Likewise, if programs show some of it.
+            self.resize(caller, id, 0)?;
+        }
         let open = self.open_node(Node::Inode(id), shown, caller.owner)?;
         let inode = self.inode_mut(id)?;
         if let Body::File(contents) = &mut inode.body
@@ -253,7 +261,7 @@ impl Root {
         {
             let cut = contents.resize(0);
             inode.touch(caller.now);
-            self.doom(cut);
+            self.doom(cut.pages);
         }
         Ok(Opened::Ready(open))
     }

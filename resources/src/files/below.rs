@@ -65,11 +65,10 @@ impl FileSystem {
         cx.request(ports.cache, Labels::NONE, request).map_err(|_| Errno::ENOMEM)
     }
 
-    /// Asks ASR for a page of a file in memory that has left.
-    fn ask_bring(&self, overlay: u64, page: u64, cx: &mut Cx<'_>) -> Asked {
+    /// Asks ASR about an overlay of a file in memory.
+    fn ask_asr(&self, request: MemoryRequest, cx: &mut Cx<'_>) -> Asked {
         let ports = self.system.ports.get().ok_or(Errno::EIO)?;
-        let bring = MemoryRequest::bring(overlay, page);
-        cx.request(ports.memory, Labels::NONE, bring).map_err(|_| Errno::ENOMEM)
+        cx.request(ports.memory, Labels::NONE, request).map_err(|_| Errno::ENOMEM)
     }
 
     /// Asks those below; for pages with memory for one, if that was waited for.
@@ -82,7 +81,10 @@ impl FileSystem {
                 let fetch = CacheRequest::fetch(contents(file)?, page(first)?, count);
                 self.ask_cache(fetch.bring(spare), cx)
             }
-            Ask::Bring { overlay, page } => self.ask_bring(*overlay, *page, cx),
+            Ask::Bring { overlay, page } => self.ask_asr(MemoryRequest::bring(*overlay, *page), cx),
+            Ask::Conceal { overlay, from } => {
+                self.ask_asr(MemoryRequest::conceal(*overlay, *from), cx)
+            }
             Ask::Ahead { file, from, .. } => {
                 let file = contents(file)?;
                 self.ask_cache(CacheRequest::ahead(file, page(from / PAGE_BYTES)?), cx)
@@ -140,7 +142,7 @@ impl FileSystem {
         stage: Stage,
         cx: &mut Cx<'_>,
     ) -> Result<Below, Errno> {
-        if matches!(ask, Ask::Bring { .. }) {
+        if matches!(ask, Ask::Bring { .. } | Ask::Conceal { .. }) {
             let Ok(Some(crate::Answer::Call(brought))) = cx.reply() else {
                 return Err(Errno::ENOMEM);
             };

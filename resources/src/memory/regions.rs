@@ -4,15 +4,19 @@
 //! Regions do not overlap, are not empty, begin and end at pages, and lie in the programs'
 //! half.
 
+mod shows;
+
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use vortex_machine::{Access, PAGE, USER_END};
 
+pub use shows::Source;
+
 use super::shared::Shared;
 use crate::cache::CachedFile;
-use crate::files::{Image, Pages};
+use crate::files::Image;
 
 const PAGE_U64: u64 = PAGE as u64;
 /// Nothing is mapped below: a null pointer faults.
@@ -47,17 +51,6 @@ pub enum Backing {
     Shared(Arc<Shared>, u64),
     /// What was read of files, as long as AIOR lets it be seen (`windows.rs`).
     Window,
-}
-
-/// What regions of many spaces show pages of.
-#[derive(Clone)]
-pub enum Source {
-    /// A file in memory.
-    File(Arc<Pages>),
-    /// A file on a disk.
-    Cached(Arc<CachedFile>),
-    /// Memory of several processes.
-    Shared(Arc<Shared>),
 }
 
 /// Where there is room.
@@ -185,14 +178,6 @@ impl Region {
         }
     }
 
-    /// Whether it shows a file on a disk.
-    pub(super) fn shows_file(&self, file: &Arc<CachedFile>) -> bool {
-        match &self.backing {
-            Backing::File(image, ..) | Backing::Mapped(image, _) => image.is_of_cached(file),
-            Backing::Anonymous | Backing::Shared(..) | Backing::Window => false,
-        }
-    }
-
     /// Whether it is one memory with a file on a disk.
     pub(super) fn is_of_disk(&self) -> bool {
         let mapped = |image: &Arc<Image>| image.on_disk().is_some();
@@ -212,31 +197,6 @@ impl Region {
     #[must_use]
     pub const fn is_window(&self) -> bool {
         matches!(self.backing, Backing::Window)
-    }
-
-    /// Which page of a region that begins there shows this page of a source.
-    fn shows(&self, start: u64, source: &Source, index: u64) -> Option<u64> {
-        let (is_of, from) = match (&self.backing, source) {
-            (Backing::File(image, _, from), Source::File(pages)) => (image.is_of(pages), *from),
-            (Backing::Mapped(image, from), Source::File(pages)) => {
-                (image.is_of(pages), i64::try_from(*from).ok()?)
-            }
-            (Backing::File(image, _, from), Source::Cached(file)) => {
-                (image.is_of_cached(file), *from)
-            }
-            (Backing::Mapped(image, from), Source::Cached(file)) => {
-                (image.is_of_cached(file), i64::try_from(*from).ok()?)
-            }
-            (Backing::Shared(of, from), Source::Shared(shared)) => {
-                (Arc::ptr_eq(of, shared), i64::try_from(*from).ok()?)
-            }
-            _ => return None,
-        };
-        let at = i64::try_from(index.checked_mul(PAGE_U64)?).ok()?;
-        let within = u64::try_from(at.checked_sub(from)?).ok()?;
-        let page = start.checked_add(within)?;
-        let shows = within.is_multiple_of(PAGE_U64) && page < self.end;
-        (shows && is_of).then_some(page)
     }
 
     /// Whether a fork has to copy its pages: all others come again from where they came.
@@ -294,54 +254,6 @@ impl Regions {
         let all = before.into_iter().chain(self.by_start.range(address.saturating_add(1)..));
         let mut all = all.filter(|(_, region)| region.end > address && !region.shared);
         all.next().map(|(&start, region)| (start, region.end))
-    }
-
-    /// The first page from an address on that shows a page of a source, of no more than `left`
-    /// regions, which are less then; and where to go on, if those or the page were not the last.
-    #[must_use]
-    pub fn showing(
-        &self,
-        source: &Source,
-        index: u64,
-        from: u64,
-        left: &mut usize,
-    ) -> (Option<u64>, Option<u64>) {
-        let before = self.by_start.range(..=from).next_back();
-        let first = before.filter(|(_, region)| region.end > from).map_or(from, |(&at, _)| at);
-        for (&start, region) in self.by_start.range(first..) {
-            let Some(fewer) = left.checked_sub(1) else { return (None, Some(start)) };
-            *left = fewer;
-            let page = region.shows(start, source, index);
-            if let Some(page) = page.filter(|&page| page >= from) {
-                return (Some(page), Some(page.saturating_add(PAGE_U64)));
-            }
-        }
-        (None, None)
-    }
-
-    /// The first region from an address on that shows a file on a disk, of no more than `left`
-    /// regions, which are less then: where it begins and ends, and the place of its first byte
-    /// in the file. And where to go on, if those were not the last.
-    #[must_use]
-    pub fn showing_file(
-        &self,
-        file: &Arc<CachedFile>,
-        from: u64,
-        left: &mut usize,
-    ) -> (Option<(u64, u64, i64)>, Option<u64>) {
-        for (&start, region) in self.by_start.range(from..) {
-            let Some(fewer) = left.checked_sub(1) else { return (None, Some(start)) };
-            *left = fewer;
-            let (image, at) = match &region.backing {
-                Backing::File(image, _, at) => (image, *at),
-                Backing::Mapped(image, at) => (image, i64::try_from(*at).unwrap_or(i64::MAX)),
-                _ => continue,
-            };
-            if image.is_of_cached(file) {
-                return (Some((start, region.end, at)), Some(region.end));
-            }
-        }
-        (None, None)
     }
 
     /// The first region between two addresses that is one memory with a file on a disk: that,

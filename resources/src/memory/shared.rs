@@ -4,7 +4,7 @@
 //!
 //! # Invariants
 //! - All who map a page see one memory: it stays the same frame until the file is cut before
-//!   it, or until no space shows it and nobody has it: then it can leave.
+//!   it (then those who show it lose it, `shown_files.rs`), or until no space shows it and nobody has it: then it can leave.
 //! - A page is in a frame, or with the swap resource, or was never touched. One that is being
 //!   read from a disk is with the swap resource still. Each who touches it meanwhile reads it
 //!   too, so that nobody waits for what another may have of the disk; what is read first is it.
@@ -341,9 +341,9 @@ impl Overlay for Shared {
         true
     }
 
-    fn resize(&self, size: u64) {
+    fn resize(&self, size: u64) -> bool {
         let inner = &mut *self.inner.lock();
-        let Some(file) = &mut inner.file else { return };
+        let Some(file) = &mut inner.file else { return false };
         file.valid = file.valid.min(size);
         file.size = size;
         let end = size.div_ceil(PAGE_U64);
@@ -355,7 +355,10 @@ impl Overlay for Shared {
         } else if within > 0 && inner.away.contains_key(&last) {
             inner.clear_away(last, within);
         }
+        // Who shows a page has its frame too.
+        let shown = cut.values().any(|frame| !frame.is_sole());
         give_up_shared(cut, gone);
+        shown
     }
 }
 

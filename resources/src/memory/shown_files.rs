@@ -1,5 +1,6 @@
-//! Pages of files on disks that FCR has taken from those who show them: before they go to the
-//! disk, where programs can write to them, and behind a file's new end.
+//! Pages of files that are taken from those who show them: of files on disks because FCR says
+//! so, before they go to the disk, where programs can write to them, and behind a file's new
+//! end; of files in memory that were cut, because the file resource does.
 //!
 //! Spaces are found by their regions, as for an order ([`super::shown_orders`]), and are changed
 //! beside all else that ASR does to them: so each page is looked at again under the tables' lock.
@@ -19,6 +20,8 @@ use vortex_memory::FrameId;
 
 use super::asr::{AddressSpaces, MemoryRequest};
 use super::faults::poke;
+use super::regions::Source;
+use super::shared::Shared;
 use super::space::AddressSpace;
 use crate::cache::{CacheFrame, CachedFile};
 use crate::{Answer, Mail};
@@ -31,10 +34,18 @@ const PAGES: usize = 32;
 /// How often a page is looked at whose space others change meanwhile.
 const TRIES: usize = 1_000;
 
+/// Which pages.
+enum What {
+    /// These of a file on a disk.
+    Pages(Vec<u32>),
+    /// All from this one on, and what programs have made of them.
+    From(u64),
+}
+
 /// What is to be taken from all spaces, and how far that has come.
 pub struct TakeShown {
-    file: Arc<CachedFile>,
-    what: Shown,
+    of: Source,
+    what: What,
     /// The space to look at next, by its activity's place and its number, and from which
     /// address on.
     at: (usize, u64, u64),
@@ -47,6 +58,10 @@ pub struct TakeShown {
 }
 
 impl TakeShown {
+    const fn new(of: Source, what: What) -> Self {
+        Self { of, what, at: (0, 0, 0), within: None, left: None, held: Vec::new() }
+    }
+
     /// Takes what comes next. Whether that were all.
     fn take(&mut self) -> bool {
         let mut left = REGIONS;
@@ -60,7 +75,7 @@ impl TakeShown {
             let from = if own == (owner, number) { at } else { 0 };
             let next = match self.within.take() {
                 Some(region) => (Some(region), Some(region.1)),
-                None => space.regions.lock().showing_file(&self.file, from, &mut left),
+                None => space.regions.lock().showing_any(&self.of, from, &mut left),
             };
             if let Some(region) = next.0 {
                 // Whoever is about to show a page there looks again.
@@ -87,12 +102,13 @@ impl TakeShown {
         space: &AddressSpace,
         (start, end, first): (u64, u64, i64),
     ) -> Option<(u64, u64, i64)> {
-        let place = |page: u32| {
-            let at = i64::from(page).saturating_mul(PAGE as i64).saturating_sub(first);
+        let place = |page: u64| {
+            let page = i64::try_from(page).unwrap_or(i64::MAX);
+            let at = page.saturating_mul(PAGE as i64).saturating_sub(first);
             start.saturating_add_signed(at) & !(PAGE_U64 - 1)
         };
-        if let Shown::Pages(wanted) = &self.what {
-            let of_file = |&page: &u32| Some((place(page), self.file.frame(page)?.0.id()));
+        if let (What::Pages(wanted), Source::Cached(file)) = (&self.what, &self.of) {
+            let of_file = |&page: &u32| Some((place(page.into()), file.frame(page)?.0.id()));
             let places: Vec<_> = wanted.iter().filter_map(of_file).collect();
             for (at, frame) in places.into_iter().filter(|(at, _)| (start..end).contains(at)) {
                 // What a private mapping has written is its own.
@@ -100,7 +116,7 @@ impl TakeShown {
             }
             return None;
         }
-        let Shown::From(page) = self.what else { return None };
+        let What::From(page) = self.what else { return None };
         let at = place(page).clamp(start, end);
         let (mut pages, mut count) = ([0; PAGES], 0);
         // What is nowhere in the tables costs next to nothing, however long the region.
@@ -123,7 +139,8 @@ impl TakeShown {
     fn take_page(&mut self, space: &AddressSpace, at: u64, meant: impl Fn(FrameId) -> bool) {
         for _ in 0..TRIES {
             let layout = space.layout();
-            let shows = space.region(at).is_some_and(|(_, region)| region.shows_file(&self.file));
+            let shows =
+                space.region(at).is_some_and(|(_, region)| region.first_of(&self.of).is_some());
             let Some((frame, _)) = space.space.get(at).filter(|_| shows) else { return };
             if !meant(frame.id()) {
                 return;
@@ -134,6 +151,15 @@ impl TakeShown {
                 Withdrawn::Gone | Withdrawn::Busy => {}
             }
         }
+    }
+}
+
+impl MemoryRequest {
+    /// The file with this overlay was cut: what programs show of it from this page on is taken
+    /// from them. Where nobody has it any more there is nothing to do.
+    pub(crate) fn conceal(overlay: u64, from: u64) -> Self {
+        let of = Shared::numbered(overlay).unwrap_or_default();
+        Self::TakeShown(Box::new(TakeShown::new(Source::Shared(of), What::From(from))))
     }
 }
 
@@ -155,8 +181,8 @@ impl AddressSpaces {
         if !take.take() {
             return Outcome::Continue(At::beginning());
         }
-        if let Shown::Pages(pages) = &take.what {
-            pages.iter().for_each(|&page| take.file.let_go(page));
+        if let (What::Pages(pages), Source::Cached(file)) = (&take.what, &take.of) {
+            pages.iter().for_each(|&page| file.let_go(page));
         }
         Outcome::Reply(Answer::Call(Ok(0)))
     }
@@ -172,8 +198,11 @@ impl Showing<Mail, CacheFrame> for Shows {
         what: Shown,
         cx: &mut Context<'_, Mail>,
     ) -> Option<Trigger> {
-        let at = (0, 0, 0);
-        let take = TakeShown { file, what, at, within: None, left: None, held: Vec::new() };
+        let what = match what {
+            Shown::Pages(pages) => What::Pages(pages),
+            Shown::From(page) => What::From(page.into()),
+        };
+        let take = TakeShown::new(Source::Cached(file), what);
         cx.request(self.0, Labels::NONE, MemoryRequest::TakeShown(Box::new(take))).ok()
     }
 }

@@ -81,7 +81,9 @@ impl Root {
                 }
                 Ok(Then::Again)
             }
-            (Ask::Fetch { .. } | Ask::Bring { .. }, Ok(Told::Done)) => Ok(Then::Again),
+            (Ask::Fetch { .. } | Ask::Bring { .. } | Ask::Conceal { .. }, Ok(Told::Done)) => {
+                Ok(Then::Again)
+            }
             (Ask::Prepare { of, .. }, Ok(Told::Done)) => {
                 self.has_grown(of);
                 Ok(Then::Again)

@@ -96,6 +96,14 @@ pub enum Ask {
         /// Which page.
         page: u64,
     },
+    /// A file in memory was cut: what programs show of its overlay behind the new end is to be
+    /// taken from them. [`Told::Done`].
+    Conceal {
+        /// Whose ([`Overlay::number`](crate::Overlay)).
+        overlay: u64,
+        /// From which page on.
+        from: u64,
+    },
     /// A new object with a name: [`Told::Object`].
     Create(Box<Create>),
     /// One name more: [`Told::Done`].
@@ -360,6 +368,7 @@ impl Ask {
             Self::Fetch { .. } => "fetch",
             Self::Prepare { .. } => "prepare",
             Self::Bring { .. } => "bring back",
+            Self::Conceal { .. } => "conceal",
             Self::Ahead { .. } => "read ahead",
             Self::Create(_) => "create",
             Self::Link(_) => "link",

@@ -11,8 +11,8 @@ use linux_raw_sys::general as abi;
 
 use super::{OWNER, World};
 use crate::{
-    Ask, Caller, Collect, Errno, NoProc, OpenId, Outcome, Over, Overlay, PAGE, Root, Then, Told,
-    Walks,
+    Ask, At, Caller, Collect, Errno, NoProc, OpenId, Outcome, Over, Overlay, PAGE, Root, Then,
+    Told, Walks,
 };
 
 const NUMBER: u64 = 9;
@@ -91,11 +91,12 @@ impl Overlay for Mapped {
         true
     }
 
-    fn resize(&self, size: u64) {
+    /// What is in memory, programs show.
+    fn resize(&self, size: u64) -> bool {
         let mut pages = self.0.lock().unwrap();
         let (end, last) = (size.div_ceil(PAGE as u64), size / PAGE as u64);
         let within = (size % PAGE as u64) as usize;
-        pages.here.split_off(&end);
+        let shown = !pages.here.split_off(&end).is_empty();
         pages.away.split_off(&end);
         pages.cleared.split_off(&end);
         if let Some(held) = pages.here.get_mut(&last) {
@@ -103,6 +104,7 @@ impl Overlay for Mapped {
         } else if within > 0 && pages.away.contains_key(&last) {
             pages.clear_away(last, within);
         }
+        shown
     }
 }
 
@@ -111,6 +113,7 @@ struct Test {
     open: OpenId,
     mapped: Arc<Mapped>,
     asked: u32,
+    concealed: Vec<u64>,
     chance: u64,
 }
 
@@ -141,9 +144,14 @@ impl Test {
             };
             let result = call(root, &caller);
             let Some(ask) = walks.borrow_mut().take_ask() else { return result };
-            let Ask::Bring { overlay: NUMBER, page } = ask else { panic!("asks {}", ask.name()) };
-            self.mapped.0.lock().unwrap().bring(page);
-            self.asked += 1;
+            match ask {
+                Ask::Bring { overlay: NUMBER, page } => {
+                    self.mapped.0.lock().unwrap().bring(page);
+                    self.asked += 1;
+                }
+                Ask::Conceal { overlay: NUMBER, from } => self.concealed.push(from),
+                _ => panic!("asks {}", ask.name()),
+            }
             assert_eq!(root.told(ask, Ok(Told::Done), effects), Ok(Then::Again));
         }
         panic!("it never ends");
@@ -193,9 +201,10 @@ fn pages_that_have_left_are_the_files_all_the_same() {
     let node = world.root.node(open).unwrap();
     let mapped = Arc::new(Mapped::default());
     world.root.overlay(&node, mapped.clone()).unwrap();
-    let mut test = Test { world, open, mapped, asked: 0, chance: 2011 };
+    let mut test = Test { world, open, mapped, asked: 0, concealed: Vec::new(), chance: 2011 };
     let mut model: Vec<u8> = Vec::new();
     let most = PAGES * PAGE as u64;
+    let mut concealed = 0;
     for step in 0..4_000 {
         let (from, byte) = (test.draw(most), step as u8);
         let count = test.draw(most - from) as usize;
@@ -208,8 +217,14 @@ fn pages_that_have_left_are_the_files_all_the_same() {
                 }
             }
             1 => {
+                let end = from.div_ceil(PAGE as u64);
+                let shown = test.mapped.0.lock().unwrap().here.range(end..).next().is_some();
                 let cut = test.make(|root, caller| root.truncate_open(caller, open, from as i64));
                 assert_eq!(cut, Ok(()));
+                // Once, and only where there is something.
+                let taken = core::mem::take(&mut test.concealed);
+                assert_eq!(taken, if shown { alloc::vec![end] } else { Vec::new() });
+                concealed += taken.len();
                 model.resize(from as usize, 0);
             }
             2 if count > 0 => {
@@ -263,6 +278,7 @@ fn pages_that_have_left_are_the_files_all_the_same() {
     }
     assert!(test.read(0, model.len()) == model);
     assert!(test.asked > 100, "{} were brought back", test.asked);
+    assert!(concealed > 100, "{concealed} cuts took pages from programs");
     // As a program would be loaded of it.
     let (mut next, mut all) = (0, alloc::vec![0; model.len().next_multiple_of(PAGE)]);
     while let Some((page, bytes)) =
@@ -274,4 +290,14 @@ fn pages_that_have_left_are_the_files_all_the_same() {
         next = page + 1;
     }
     assert!(all[..model.len()] == model);
+    // Who opens it anew and empties it takes from programs what they show, too.
+    test.mapped.0.lock().unwrap().here.insert(0, alloc::vec![1; PAGE]);
+    let flags = abi::O_RDWR | abi::O_TRUNC;
+    test.write(0, b"not empty");
+    let opened = test.make(|root, caller| {
+        root.open(caller, At::cwd(b"/a"), flags, 0, &mut crate::Effects::new())
+    });
+    assert!(opened.is_ok());
+    assert_eq!(test.concealed, [0]);
+    assert_eq!(test.read(0, PAGE), []);
 }

@@ -17,6 +17,9 @@ crate::tests!("mappings":
     "rights" => rights,
     "write-seen" => write_seen,
     "sync" => sync,
+    "cut" => cut,
+    "emptied" => emptied,
+    "cut-by-another" => cut_by_another,
 );
 
 fn with(bytes: &[u8]) -> i32 {
@@ -121,4 +124,60 @@ fn sync() {
     seen("both", region.sync(0, PAGE, libc::MS_SYNC | libc::MS_ASYNC));
     worked("unmap", region.unmap(0, PAGE));
     seen("unmapped", region.sync(0, PAGE, libc::MS_SYNC));
+}
+
+/// What becomes of a child that touches this place.
+fn touched(region: &Region, at: usize) -> String {
+    let touch = || {
+        region.touch(at);
+        0
+    };
+    format!("{}", proc::outcome(touch))
+}
+
+/// What is cut off a file is gone for who shows it, and for a child that had it too.
+fn cut() {
+    let _temp = Temp::new("mappings");
+    let fd = with(&[b'c'; 8 * PAGE]);
+    let (all, end) =
+        (map(fd, 8, BOTH, MAP_SHARED, 0), map(fd, 2, BOTH, MAP_SHARED, 6 * PAGE as i64));
+    (0..8).for_each(|page| all.put(page * PAGE, b'x'));
+    end.put(PAGE, b'y');
+    seen("cut", fd::truncate(fd, 2 * PAGE as i64 + 50));
+    for page in [1, 2, 3, 7] {
+        say!("page {page}: {}", touched(&all, page * PAGE));
+    }
+    say!("the end: {}", touched(&end, PAGE));
+    say!("its last page ends in zeros: {}", all.all(2 * PAGE + 50, PAGE - 50, 0));
+    seen("grown", fd::truncate(fd, 8 * PAGE as i64));
+    say!("nothing comes back: {}", all.all(3 * PAGE, 5 * PAGE, 0));
+    end.put(PAGE, b'z');
+    say!("one memory again: {} {}", all.text(7 * PAGE, 1), end.text(PAGE, 1));
+    seen("in the file", fd::pread(fd, &mut [0; 1], 7 * PAGE as i64));
+}
+
+/// Opening to empty it cuts too.
+fn emptied() {
+    let _temp = Temp::new("mappings");
+    let fd = with(&[b'c'; 2 * PAGE]);
+    let region = map(fd, 2, BOTH, MAP_SHARED, 0);
+    region.put(PAGE, b'x');
+    region.put(0, b'x');
+    worked("opened", file::open("a", libc::O_RDWR | libc::O_TRUNC));
+    say!("{} {}", touched(&region, 0), touched(&region, PAGE));
+    worked("write", fd::pwrite(fd, b"new", 0));
+    say!("{} {}", region.text(0, 4), touched(&region, PAGE));
+}
+
+/// Whose memory it is does not matter to who cuts the file.
+fn cut_by_another() {
+    let _temp = Temp::new("mappings");
+    let fd = with(&[b'c'; 4 * PAGE]);
+    let region = map(fd, 4, BOTH, MAP_SHARED, 0);
+    region.put(3 * PAGE, b'x');
+    let cuts = || {
+        worked("cut", fd::truncate(fd, PAGE as i64));
+        0
+    };
+    say!("{}: {} {}", proc::outcome(cuts), touched(&region, 0), touched(&region, 3 * PAGE));
 }
