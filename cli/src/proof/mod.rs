@@ -37,6 +37,10 @@ use crate::table::{Align, Table};
 
 pub use parts::parts;
 
+/// Lines of a failed part that the summary has again: its first ones, and its last ones.
+const FIRST_LINES: usize = 8;
+const LAST_LINES: usize = 40;
+
 /// How much of the proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Extent {
@@ -199,7 +203,7 @@ pub fn run(parts: &[Part], named: &[String], extent: Extent) -> Result<ExitCode,
                 ("UNSTEADY", note)
             }
             Verdict::Bad(output) => {
-                failed.push(part.name);
+                failed.push((part.name, clipped(&output)));
                 ("FAILED", format!("\n{}", indent(&output)))
             }
             Verdict::NotRun(why) => {
@@ -220,8 +224,16 @@ pub fn run(parts: &[Part], named: &[String], extent: Extent) -> Result<ExitCode,
     if !unsteady.is_empty() {
         summary += &format!("UNSTEADY, held at the second try only: {}\n", unsteady.join(", "));
     }
-    if let Some(first) = failed.first() {
-        summary += &format!("FAILED: {}\n", failed.join(", "));
+    if let Some((first, _)) = failed.first() {
+        // Again: who reads the end of a long output is to see why.
+        if chosen.len() > 1 {
+            for (name, why) in &failed {
+                summary += &format!("\n{name}:\n{}", indent(why));
+            }
+            summary.push('\n');
+        }
+        let names: Vec<_> = failed.iter().map(|(name, _)| *name).collect();
+        summary += &format!("FAILED: {}\n", names.join(", "));
         summary += &format!("run one alone with: ./vortex test {first}\n");
     }
     out::put(&summary);
@@ -247,6 +259,18 @@ fn in_turn(programs: &[Program], root: &Path) -> Verdict {
     Verdict::Good(notes.join("; "))
 }
 
+/// The first and the last lines of what a part said, where those are many.
+fn clipped(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    match lines.len().checked_sub(FIRST_LINES + LAST_LINES) {
+        None | Some(0) => text.into(),
+        Some(between) => {
+            let (first, last) = (&lines[..FIRST_LINES], &lines[lines.len() - LAST_LINES..]);
+            format!("{}\n... {between} lines ...\n{}", first.join("\n"), last.join("\n"))
+        }
+    }
+}
+
 fn indent(text: &str) -> String {
     text.lines().map(|line| format!("    {line}\n")).collect()
 }
@@ -261,6 +285,18 @@ fn span(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_what_a_part_said_the_summary_has_both_ends() {
+        let lines = |from: usize, to: usize| -> String {
+            (from..to).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n")
+        };
+        let all = FIRST_LINES + LAST_LINES;
+        assert_eq!(clipped(&lines(0, all)), lines(0, all));
+        let first = lines(0, FIRST_LINES);
+        let last = lines(FIRST_LINES + 3, all + 3);
+        assert_eq!(clipped(&lines(0, all + 3)), format!("{first}\n... 3 lines ...\n{last}"));
+    }
 
     #[test]
     fn tests_are_counted_over_all_programs() {

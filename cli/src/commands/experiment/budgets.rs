@@ -17,7 +17,8 @@ const TEMPLATE: &str = "experiments/budgets/machine.xml";
 /// Only the first knows soft limits.
 const POLICIES: [(&str, &str); 3] =
     [("reclaim.over-budget", "soft=\"16 MiB\""), ("reclaim.lru", ""), ("reclaim.fifo", "")];
-const LIMIT: Duration = Duration::from_secs(150);
+/// Five times what it takes on an idle host.
+const LIMIT: Duration = Duration::from_secs(240);
 /// The activities, and the frames that each may have at most.
 const HARD: [(&str, u64); 9] = [
     ("steady", 4096),
@@ -96,7 +97,55 @@ fn wrote(words: &[&str]) -> bool {
     !words.iter().any(|word| word.starts_with("swap-broken-writes"))
 }
 
-/// As a part of the proof.
+/// A machine.
+struct Case {
+    name: String,
+    template: &'static str,
+    policy: (&'static str, &'static str),
+    /// The kernel's words by which blocks of the volume fail, and what is to be said then.
+    broken: Option<(&'static [&'static str], &'static [&'static str])>,
+}
+
+fn cases() -> Vec<Case> {
+    let whole = POLICIES.iter().map(|&policy| Case {
+        name: policy.0.into(),
+        template: TEMPLATE,
+        policy,
+        broken: None,
+    });
+    let broken = BROKEN.iter().map(|&(words, said)| Case {
+        name: words.join(" "),
+        template: BROKEN_TEMPLATE,
+        policy: POLICIES[0],
+        broken: Some((words, said)),
+    });
+    whole.chain(broken).collect()
+}
+
+impl Case {
+    /// What is not as it must be.
+    fn wrong(&self, console: &str) -> Vec<String> {
+        let Some((words, said)) = self.broken else { return wrong(console) };
+        let mut wrong = unsaid(console, said);
+        if !wrote(words) && console.contains(NONE_FAILED) {
+            wrong.push("no block failed".into());
+        }
+        wrong
+    }
+
+    /// Runs it once.
+    fn holds(&self, root: &Path, stage: Stage) -> Result<(), String> {
+        let words = self.broken.map_or(&[] as &[&str], |(words, _)| words);
+        let console = console(root, stage, self.template, self.policy, words)
+            .map_err(|failure| format!("{}: {failure}", self.name))?;
+        match self.wrong(&console) {
+            wrong if wrong.is_empty() => Ok(()),
+            wrong => Err(format!("{}: {}\n{console}", self.name, wrong.join("\n"))),
+        }
+    }
+}
+
+/// As a part of the proof. What fails is run once more, and is unsteady if it holds then.
 pub fn budgets(root: &Path, _: Extent) -> Verdict {
     let accelerator = match Accelerator::choose(Wish::Tcg, false) {
         Ok(accelerator) => accelerator,
@@ -104,27 +153,21 @@ pub fn budgets(root: &Path, _: Extent) -> Verdict {
     };
     let cores = Cores::new(2).unwrap_or(Cores::LEAST);
     let stage = Stage { accelerator, counted: false, cores };
-    for (policy, soft) in POLICIES {
-        match console(root, stage, TEMPLATE, (policy, soft), &[]) {
-            Ok(console) => match wrong(&console) {
-                wrong if wrong.is_empty() => {}
-                wrong => {
-                    return Verdict::Bad(format!("{policy}: {}\n{console}", wrong.join("\n")));
-                }
-            },
-            Err(failure) => return Verdict::Bad(format!("{policy}: {failure}")),
+    let (mut unsteady, mut said) = (Vec::new(), String::new());
+    for case in cases() {
+        if let Err(first) = case.holds(root, stage) {
+            if let Err(second) = case.holds(root, stage) {
+                return Verdict::Bad(format!("{first}\n\nand again:\n{second}"));
+            }
+            said += &format!("\n{first}");
+            unsteady.push(case.name);
         }
     }
-    for (words, said) in BROKEN {
-        match console(root, stage, BROKEN_TEMPLATE, POLICIES[0], words) {
-            Ok(console) => match unsaid(&console, said) {
-                wrong if wrong.is_empty() && (wrote(words) || !console.contains(NONE_FAILED)) => {}
-                wrong => return Verdict::Bad(format!("{}\n{console}", wrong.join("\n"))),
-            },
-            Err(failure) => return Verdict::Bad(failure.to_string()),
-        }
+    let good = "every budget holds, and what a volume fails reaches who needs it alone";
+    match unsteady.is_empty() {
+        true => Verdict::Good(good.into()),
+        false => Verdict::SecondTry(unsteady, good.to_string() + &said),
     }
-    Verdict::Good("every budget holds, and what a volume fails reaches who needs it alone".into())
 }
 
 fn console(
