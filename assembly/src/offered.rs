@@ -50,12 +50,16 @@ pub const OF_NETWORK: [&str; 6] = [
 /// given.
 const AT_HOME: [&str; 4] = ["resource.fcr", "resource.ext2", "resource.ndir", "resource.dwr"];
 
+/// The names of all resources that the kernel has beside threads.
+pub fn resources() -> impl Iterator<Item = &'static str> {
+    RESOURCES.into_iter().map(|(known, _)| known).chain(OF_DISKS).chain(OF_NETWORK)
+}
+
 /// The place of a resource among those that the kernel has beside threads: what tells them
 /// apart where the configuration names none.
 #[must_use]
 pub fn place_of(name: &str) -> Option<usize> {
-    let all = RESOURCES.iter().map(|(known, _)| known).chain(&OF_DISKS).chain(&OF_NETWORK);
-    all.into_iter().position(|&known| known == name)
+    resources().position(|known| known == name)
 }
 
 /// What is to be said of an element.

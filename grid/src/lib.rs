@@ -27,6 +27,7 @@ mod labels;
 mod ledger;
 mod level;
 mod life;
+mod live;
 mod machine;
 mod message;
 #[cfg(all(test, loom))]
@@ -54,6 +55,7 @@ pub use kept::Kept;
 pub use kind::Family;
 pub use labels::{Dependency, Labels};
 pub use ledger::{Imbalance, Ledger};
+pub use live::{Reach, Unchanged};
 pub use machine::{Frequency, Machine};
 pub use message::{Carries, MESSAGE_LIMIT, Message, Port};
 pub use parts::{Part, Undivided};

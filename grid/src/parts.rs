@@ -100,6 +100,11 @@ impl Root {
         *self.whole.lock() = Some(whole);
     }
 
+    /// Its parts get theirs of this from now on; it has none.
+    pub fn begin_with(&self, whole: Arc<Entitlement>) {
+        *self.whole.lock() = Some(whole);
+    }
+
     pub fn end(&self) {
         self.of.store(0, Ordering::Relaxed);
         *self.whole.lock() = None;

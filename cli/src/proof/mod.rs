@@ -12,6 +12,7 @@ pub mod cpython;
 mod files;
 pub mod fuzz;
 mod images;
+mod live;
 mod machines;
 mod miri;
 mod models;

@@ -1,8 +1,8 @@
 //! The parts of the proof, in the order in which they run: what fails fast comes first.
 
 use super::{
-    Extent, Part, Program, Work, aio, boot, booted, cpython, files, fuzz, images, machines, miri,
-    models, network, policies, readme, runs, services, stack, storage, syscalls,
+    Extent, Part, Program, Work, aio, boot, booted, cpython, files, fuzz, images, live, machines,
+    miri, models, network, policies, readme, runs, services, stack, storage, syscalls,
 };
 use crate::commands::{attacks, budgets, cost, filling, ledger, pressure, subactivities};
 
@@ -226,6 +226,12 @@ pub fn parts() -> Vec<Part> {
             what: "each policy as the scheduler of a core, in counted time: who has what",
             extent: Extent::Normal,
             work: |_| Work::Function(policies::part),
+        },
+        Part {
+            name: "live",
+            what: "a share that is changed while the machine runs counts from then on",
+            extent: Extent::Normal,
+            work: |_| Work::Function(live::part),
         },
         Part {
             name: "ledger",

@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::live::{NAMES, parts};
 use super::{Extent, Verdict};
 use crate::commands::samples;
 use crate::commands::stage::Stage;
@@ -17,7 +18,6 @@ const SECONDS: u32 = 2;
 /// And those beside, until the first sample and after the last.
 const AROUND: u32 = 2;
 const LIMIT: Duration = Duration::from_secs(120);
-const NAMES: [&str; 3] = ["a", "b", "c"];
 
 /// A policy, how the three stand with it, and what each is to have of the three's together, in
 /// per cent, to within so many points.
@@ -198,12 +198,7 @@ fn measure(stage: Stage, case: &Case) -> Result<[f64; 3], Failure> {
     let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
         return Err(Failure::Unexpected("samples of a machine at work", console));
     };
-    let of = |sample: &samples::Sample, name: &str| -> u64 {
-        sample.cores.values().map(|core| core.of(name)).sum()
-    };
-    let used = NAMES.map(|name| of(last, name).saturating_sub(of(first, name)) as f64);
-    let all: f64 = used.iter().sum();
-    Ok(used.map(|used| used * 100.0 / all.max(1.0)))
+    Ok(parts(first, last))
 }
 
 #[cfg(test)]

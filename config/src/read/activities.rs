@@ -13,8 +13,8 @@ use super::groups;
 use super::rates::Rates;
 use super::schedulers::ignored;
 use crate::{
-    Activity, ActivityIndex, Algorithm, Config, Entitlement, GroupIndex, Limits, MemoryBudget,
-    Metric, Performance, Place, ResourceIndex, Service, limits,
+    Activity, ActivityIndex, Algorithm, Config, Control, Entitlement, GroupIndex, Limits,
+    MemoryBudget, Metric, Performance, Place, ResourceIndex, Service, limits,
 };
 
 const THREAD: &str = "resource.thread";
@@ -89,6 +89,7 @@ pub(super) fn activities(reader: &mut Reader<'_>, parts: &Fields<'_, '_>, config
             nodes: None,
             limits: Limits::default(),
             performance: Performance::Own,
+            control: Control::None,
             place: Place::default(),
         },
     };
@@ -114,7 +115,7 @@ fn activity(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> (Ac
     } else {
         reader.open(
             node,
-            &["name", "group", "share", "priority", "nodes", "performance"],
+            &["name", "group", "share", "priority", "nodes", "performance", "control"],
             &["entitlement", "memory", "limits"],
         )
     };
@@ -156,6 +157,14 @@ fn activity(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> (Ac
         }
         Performance::Own
     });
+    let control = fields.get("control").map_or(Control::None, |field| {
+        match field.text.as_str() {
+            "none" => {}
+            "all" => return Control::All,
+            _ => reader.unknown(field, "right to entitle", ["none", "all"].into_iter()),
+        }
+        Control::None
+    });
     let activity = Activity {
         name,
         share: share.unwrap_or(Share::ONE),
@@ -165,6 +174,7 @@ fn activity(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> (Ac
         nodes,
         limits,
         performance,
+        control,
         group,
         place: fields.place,
     };

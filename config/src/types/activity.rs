@@ -31,6 +31,8 @@ pub struct Activity {
     pub limits: Limits,
     /// Whose performance data its processes may see.
     pub performance: Performance,
+    /// Whose entitlements its processes may change while the machine runs.
+    pub control: Control,
     /// Where it is written; line zero for an infrastructure that is not.
     pub place: Place,
 }
@@ -61,6 +63,16 @@ pub enum Performance {
     #[default]
     Own,
     /// `all`: those of all activities, and of the cores.
+    All,
+}
+
+/// `control`: whose entitlements a process may change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Control {
+    /// `none`: nobody's, its own neither. The default.
+    #[default]
+    None,
+    /// `all`: those of all activities.
     All,
 }
 

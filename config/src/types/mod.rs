@@ -6,7 +6,7 @@ mod machine;
 mod scheduler;
 mod simulation;
 
-pub use activity::{Activity, Entitlement, Limits, MemoryBudget, Performance, Service};
+pub use activity::{Activity, Control, Entitlement, Limits, MemoryBudget, Performance, Service};
 pub use group::{Group, GroupIndex};
 pub use machine::Machine;
 pub use scheduler::{

@@ -9,6 +9,7 @@ mod debts;
 mod favours;
 mod isolation;
 mod laws;
+mod live;
 mod orders;
 mod parts;
 mod poked;

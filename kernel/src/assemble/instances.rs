@@ -4,10 +4,13 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use vortex_config::{Config, ResourceScheduler};
 use vortex_grid::policy::{Metric, Params, Scheduler};
-use vortex_grid::{Class, Family, Frequency, Grid, InstanceSpec, Parent, Standing};
+use vortex_grid::{
+    Class, Family, Frequency, Grid, InstanceSpec, MULTIPLEXOR, Parent, Reach, Standing,
+};
 use vortex_resources::process::Threads;
 use vortex_resources::{Mail, System};
 use vortex_units::{ActivityId, Micros, Share};
@@ -112,6 +115,20 @@ pub(super) fn spec_by(
 /// The class of the resource that this one favours, named by the configuration or not.
 fn favours(config: &Config, written: &ResourceScheduler) -> Option<Class> {
     vortex_assembly::favours(config, written).or_else(|| default_class(written.favours.as_ref()?))
+}
+
+/// What resources' schedulers are called where a share is changed: by the resource's name, with
+/// that of threads for the multiplexors, or `all`.
+pub(super) fn reaches(config: &Config) -> Vec<(String, Reach)> {
+    let written = config.resources.iter().enumerate();
+    let written = written.map(|(place, it)| (it.resource.as_str(), vortex_assembly::class(place)));
+    let others = vortex_assembly::resources().filter_map(|name| Some((name, default_class(name)?)));
+    let threads = ("resource.thread", MULTIPLEXOR);
+    // The first of a name counts.
+    let all = core::iter::once(threads).chain(written).chain(others);
+    core::iter::once(("all".into(), Reach::Everywhere))
+        .chain(all.map(|(name, class)| (name.into(), Reach::At(class))))
+        .collect()
 }
 
 /// The class of a resource that the configuration does not name.

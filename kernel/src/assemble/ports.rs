@@ -16,8 +16,8 @@ use vortex_resources::monitor::{Monitor, Samples};
 use vortex_resources::process::Processes;
 use vortex_units::ActivityId;
 
-use super::instances::{home, spec};
-use super::written::observers;
+use super::instances::{home, reaches, spec};
+use super::written::rights;
 use super::{Failure, On, Threads};
 
 /// Adds them, and tells where each is.
@@ -75,10 +75,11 @@ fn monitor(
     samples: &Arc<Samples>,
 ) -> Result<Port<Monitor>, Failure> {
     let names: Vec<_> = names.iter().map(|(name, id)| (*id, name.clone())).collect();
-    let observers = observers(on.config, &names);
+    let (rights, reaches) = (rights(on.config, &names), reaches(on.config));
     let (samples, frequency) = (samples.clone(), on.frequency);
     let spec = home(spec(on.config, frequency, "resource.monitor")?);
     Ok(on.grid.add(spec, move |_| {
-        Monitor::new(samples.clone(), frequency, names.clone(), observers.clone())
+        let (names, reaches) = (names.clone(), reaches.clone());
+        Monitor::new(samples.clone(), frequency, names, rights.clone(), reaches)
     }))
 }

@@ -5,8 +5,9 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use vortex_config::Config;
+use vortex_config::{Activity, Config, Control, Performance};
 use vortex_files::cpio::{Archive, Item};
+use vortex_resources::monitor::Rights;
 use vortex_resources::process::Start;
 use vortex_units::ActivityId;
 
@@ -27,13 +28,17 @@ pub(super) fn written(archive: &[u8], path: &str) -> Result<String, Failure> {
     Err(Failure::NoConfiguration(path.into()))
 }
 
-/// The activities that may see the performance data of all.
-pub(super) fn observers(config: &Config, names: &[(ActivityId, String)]) -> Vec<ActivityId> {
-    let activities = config.activities.iter().zip(names);
-    let may = |(activity, (id, _)): (&vortex_config::Activity, &(ActivityId, String))| {
-        (activity.performance == vortex_config::Performance::All).then_some(*id)
+/// The activities that may see the performance data of all, and those that may change what
+/// others are entitled to.
+pub(super) fn rights(config: &Config, names: &[(ActivityId, String)]) -> Rights {
+    let who = |may: fn(&Activity) -> bool| {
+        let activities = config.activities.iter().zip(names);
+        activities.filter(|(activity, _)| may(activity)).map(|(_, (id, _))| *id).collect()
     };
-    activities.filter_map(may).collect()
+    Rights {
+        observers: who(|activity| activity.performance == Performance::All),
+        controllers: who(|activity| activity.control == Control::All),
+    }
 }
 
 /// The programs to start.

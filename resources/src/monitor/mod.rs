@@ -2,10 +2,11 @@
 //!
 //! Every core takes its own part of a sample, between two requests, so that what a thread
 //! has just run is booked; the monitor asks for the parts, and hands out those of one
-//! asking when all are there.
+//! asking when all are there. It also changes shares, for whoever has the right to.
 
+mod entitle;
 mod resource;
 mod samples;
 
-pub use resource::{Monitor, MonitorCall, MonitorRequest};
+pub use resource::{Monitor, MonitorCall, MonitorRequest, Rights, Wants};
 pub use samples::Samples;

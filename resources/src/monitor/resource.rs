@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 
 use vortex_abi::Errno;
 use vortex_abi::performance::{self, Core, Kind, Sample};
-use vortex_grid::{Activities, At, Context, Frequency, Outcome, Resource};
-use vortex_units::{ActivityId, Cycles, Micros};
+use vortex_grid::{Activities, At, Context, Frequency, Outcome, Reach, Resource};
+use vortex_units::{ActivityId, CoreId, Cycles, Micros};
 
 use super::samples::Samples;
 use crate::process::Operands;
@@ -23,18 +23,29 @@ const PATIENCE: Micros = Micros::new(1_000_000);
 pub struct MonitorCall {
     /// The buffer that is to be filled.
     pub operands: Operands,
+    /// What is asked for.
+    pub(super) wants: Wants,
     /// The asking that was made for it, and until when it is waited for.
     pub(super) asked: Option<(u64, Cycles)>,
+}
+
+/// What a call asks for.
+pub enum Wants {
+    /// A sample, in its buffer.
+    Sample,
+    /// That the activity named first has this share, in hundredths, at the resource named
+    /// second, on this core or on all.
+    Share(Option<CoreId>, u32),
 }
 
 /// To the monitor.
 pub struct MonitorRequest(pub Box<MonitorCall>);
 
 impl MonitorRequest {
-    /// A call that wants a sample in this buffer.
+    /// A call with these operands.
     #[must_use]
-    pub fn new(operands: Operands) -> Self {
-        Self(Box::new(MonitorCall { operands, asked: None }))
+    pub fn new(operands: Operands, wants: Wants) -> Self {
+        Self(Box::new(MonitorCall { operands, wants, asked: None }))
     }
 }
 
@@ -43,7 +54,17 @@ pub struct Monitor {
     samples: Arc<Samples>,
     frequency: Frequency,
     names: Vec<(ActivityId, String)>,
-    observers: Vec<ActivityId>,
+    rights: Rights,
+    pub(super) classes: Vec<(String, Reach)>,
+}
+
+/// Who may do more than ask for its own data.
+#[derive(Clone, Debug, Default)]
+pub struct Rights {
+    /// These see the data of all.
+    pub observers: Vec<ActivityId>,
+    /// These change what any activity is entitled to.
+    pub controllers: Vec<ActivityId>,
 }
 
 type Next = Outcome<Mail, Monitor>;
@@ -55,6 +76,10 @@ impl Resource<Mail> for Monitor {
 
     fn handle(&mut self, request: &mut MonitorRequest, cx: &mut Context<'_, Mail>) -> Next {
         let call = &mut *request.0;
+        if let Wants::Share(core, share) = call.wants {
+            let changed = self.entitle(&call.operands, core, share, cx);
+            return Outcome::Reply(Answer::Call(changed.map(|()| 0)));
+        }
         let Some((number, until)) = call.asked else {
             call.asked = Some((self.ask(cx), cx.now() + self.frequency.cycles(PATIENCE)));
             return Outcome::Continue(At::beginning());
@@ -69,15 +94,17 @@ impl Resource<Mail> for Monitor {
 }
 
 impl Monitor {
-    /// The monitor of these activities, some of which may see the data of all.
+    /// The monitor of these activities, with the rights that some have; and what resources'
+    /// schedulers are called where shares are changed.
     #[must_use]
     pub fn new(
         samples: Arc<Samples>,
         frequency: Frequency,
         names: Vec<(ActivityId, String)>,
-        observers: Vec<ActivityId>,
+        rights: Rights,
+        classes: Vec<(String, Reach)>,
     ) -> Self {
-        Self { samples, frequency, names, observers }
+        Self { samples, frequency, names, rights, classes }
     }
 
     fn ask(&self, cx: &mut Context<'_, Mail>) -> u64 {
@@ -99,7 +126,7 @@ impl Monitor {
         let buffer = operands.buffer(0)?;
         // A part's own data are those of all that it is a part of.
         let root = cx.root();
-        let whole = self.observers.contains(&root);
+        let whole = self.rights.observers.contains(&root);
         let all = cx.activities();
         let living: Vec<ActivityId> = (0..all.capacity()).filter_map(|at| all.at(at)).collect();
         let own: Vec<u32> = living
@@ -134,6 +161,21 @@ impl Monitor {
 }
 
 impl Monitor {
+    /// Whether an activity may change what others are entitled to.
+    pub(super) fn controls(&self, activity: ActivityId) -> bool {
+        self.rights.controllers.contains(&activity)
+    }
+
+    /// Whether the machine has this core.
+    pub(super) fn has_core(&self, core: CoreId) -> bool {
+        self.samples.cores().any(|own| own == core)
+    }
+
+    /// The activity of this name.
+    pub(super) fn named(&self, name: &[u8]) -> Option<ActivityId> {
+        self.names.iter().find(|(_, own)| own.as_bytes() == name).map(|(activity, _)| *activity)
+    }
+
     /// What an activity is called; a part by its number beside its whole's name.
     fn name(&self, activity: ActivityId, all: &Activities) -> Option<String> {
         let named = |wanted| {

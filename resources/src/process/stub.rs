@@ -25,7 +25,7 @@ use crate::System;
 use crate::aio::AioCall;
 use crate::files::{FileCall, timespec};
 use crate::memory::{Unpinned, pin};
-use crate::monitor::MonitorRequest;
+use crate::monitor::{MonitorRequest, Wants};
 
 /// What a write that has waited pins of its rest, and moves at a time.
 pub(super) const REST: u64 = 64 << 10;
@@ -90,10 +90,24 @@ pub fn prepare(thread: &mut Thread, system: &System, now: Cycles, core: CoreId) 
         Call::Files(call) => files(thread, call),
         Call::Process(call) => process(thread, system, now, call),
         Call::Aio(call) => aio(thread, call),
-        Call::Monitor(call) => Operands::prepare(&thread.space, call.operands())
-            .map(|operands| Prepared::Monitor(MonitorRequest::new(operands))),
+        Call::Monitor(call) => monitor(thread, &call),
     };
     prepared.unwrap_or_else(Into::into)
+}
+
+fn monitor(thread: &Thread, call: &abi::Monitor) -> Result<Prepared, Unready> {
+    let wants = match *call {
+        abi::Monitor::Performance { .. } => Wants::Sample,
+        abi::Monitor::Entitle { core, share, .. } => {
+            let core = match core {
+                -1 => None,
+                core => Some(CoreId::new(u16::try_from(core).map_err(|_| Errno::EINVAL)?)),
+            };
+            Wants::Share(core, share)
+        }
+    };
+    let operands = Operands::prepare(&thread.space, call.operands())?;
+    Ok(Prepared::Monitor(MonitorRequest::new(operands, wants)))
 }
 
 /// The call blocks other signals while it waits.

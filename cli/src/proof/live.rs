@@ -1,0 +1,156 @@
+//! The part `live`: what activities are entitled to is changed while the machine runs, in
+//! counted time, and counts from then on; who has no right to change it is refused.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Extent, Verdict};
+use crate::commands::samples::{self, Sample};
+use crate::commands::stage::Stage;
+use crate::failure::Failure;
+use crate::machine::accelerator::{Accelerator, Wish};
+use crate::machine::size::Cores;
+
+const LIMIT: Duration = Duration::from_secs(180);
+/// Activities that compute without end.
+pub(super) const NAMES: [&str; 3] = ["a", "b", "c"];
+/// What the three are to have of what they have together, in per cent, in each second from the
+/// first sample on, to within so many points; in the others something is changed.
+const WANTED: [(usize, [f64; 3]); 4] = [
+    (0, [50.0, 33.0, 17.0]),
+    // `c` at the processors: 17 to 117.
+    (2, [25.0, 16.5, 58.5]),
+    // `a` everywhere, on all cores: 50 to 150.
+    (4, [50.0, 11.0, 39.0]),
+    // All back.
+    (6, [50.0, 33.0, 17.0]),
+];
+const WITHIN: f64 = 0.6;
+/// What must be said: by who has the right, in its order, and by who has none.
+const SAID: [&str; 9] = [
+    "entitle: c at resource.thread: 117: ok",
+    "entitle: a at all: 150: ok",
+    "entitle: a at all: 50: ok",
+    "entitle: c at resource.thread: 17: ok",
+    "entitle: a at all: 1000: EPERM",
+    "entitle: nobody at all: 1: ESRCH",
+    "entitle: a at resource.nothing: 1: ENXIO",
+    "entitle: a at all: 0: EINVAL",
+    "entitle: a at resource.file: 1: EINVAL",
+];
+
+/// As a part of the proof.
+pub fn part(_: &Path, _: Extent) -> Verdict {
+    let accelerator = match Accelerator::choose(Wish::Tcg, true) {
+        Ok(accelerator) => accelerator,
+        Err(error) => return Verdict::NotRun(error.to_string()),
+    };
+    let stage = Stage { accelerator, counted: true, cores: Cores::LEAST };
+    match measure(stage) {
+        Ok((off, wrong)) if wrong.is_empty() => {
+            Verdict::Good(format!("4 changes, each at once; {off:.2} points off at most"))
+        }
+        Ok((_, wrong)) => Verdict::Bad(wrong.join("\n")),
+        Err(failure) => Verdict::Bad(failure.to_string()),
+    }
+}
+
+/// A call of `entitle` after so many milliseconds.
+fn entitle(activity: &str, words: &str, after: u32) -> String {
+    let arguments: String = words
+        .split_whitespace()
+        .chain(["--after", &after.to_string()])
+        .map(|word| format!("<argument> {word} </argument> "))
+        .collect();
+    format!(
+        "<service activity=\"{activity}\"> <program> /bin/entitle </program> {arguments}</service>\n"
+    )
+}
+
+fn configuration() -> String {
+    let mut text = String::from(
+        r#"<schedulerconfig>
+  <machine memory="256 MiB" timeslice="5 ms"/>
+  <cpumultiplexor tag="m" core="0" algorithm="propshare.wfq"/>
+  <resourcescheduler resource="resource.thread" algorithm="propshare.round-robin">
+    <cpumultiplexor tag="m"/>
+  </resourcescheduler>
+  <activity name="a" share="50"/>
+  <activity name="b" share="33"/>
+  <activity name="c" share="17"/>
+  <activity name="sampler" share="5" performance="all" control="all"/>
+"#,
+    );
+    for name in NAMES {
+        text += &format!(
+            "<service activity=\"{name}\"> <program> /bin/burn </program> \
+             <argument> --seconds </argument> <argument> 10 </argument> </service>\n"
+        );
+    }
+    text += "<service activity=\"sampler\"> <program> /bin/sampler </program> \
+             <argument> --warm </argument> <argument> 1000 </argument> \
+             <argument> --count </argument> <argument> 8 </argument> </service>\n";
+    let changes = [
+        ("sampler", "c resource.thread 117", 2_400),
+        ("sampler", "a all 150", 4_400),
+        ("sampler", "a all 50", 6_400),
+        ("sampler", "c resource.thread 17", 6_450),
+        ("b", "a all 1000", 300),
+        ("sampler", "nobody all 1", 300),
+        ("sampler", "a resource.nothing 1", 300),
+        ("sampler", "a all 0", 300),
+        ("sampler", "a resource.file 1 --core 7", 300),
+    ];
+    for (activity, words, after) in changes {
+        text += &entitle(activity, words, after);
+    }
+    text + "</schedulerconfig>"
+}
+
+/// By how much shares were off at most, and what was wrong.
+fn measure(stage: Stage) -> Result<(f64, Vec<String>), Failure> {
+    let console = stage.run(&configuration(), &["burn", "sampler", "entitle"], LIMIT)?;
+    let samples = samples::read(&console)?;
+    let said = |line: &&&str| console.lines().any(|said| said.trim() == **line);
+    let silent = SAID.iter().filter(|line| !said(line));
+    let mut wrong: Vec<String> = silent.map(|line| format!("nobody says '{line}'")).collect();
+    let mut most = 0.0_f64;
+    for (second, wanted) in WANTED {
+        let (Some(first), Some(last)) = (samples.get(second), samples.get(second + 1)) else {
+            return Err(Failure::Unexpected("samples of a machine at work", console));
+        };
+        let had = parts(first, last);
+        let off = had.iter().zip(wanted).map(|(had, wanted)| (had - wanted).abs());
+        let off = off.fold(0.0, f64::max);
+        most = most.max(off);
+        if off > WITHIN {
+            wrong.push(format!("second {second}: {had:.2?}, not {wanted:?} within {WITHIN}"));
+        }
+    }
+    if !wrong.is_empty() {
+        wrong.push(console);
+    }
+    Ok((most, wrong))
+}
+
+/// What each of the three has of what they have together between two samples, in per cent.
+pub(super) fn parts(first: &Sample, last: &Sample) -> [f64; 3] {
+    let of = |sample: &Sample, name: &str| -> u64 {
+        sample.cores.values().map(|core| core.of(name)).sum()
+    };
+    let used = NAMES.map(|name| of(last, name).saturating_sub(of(first, name)) as f64);
+    let all: f64 = used.iter().sum();
+    used.map(|used| used * 100.0 / all.max(1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_is_sound() {
+        let read = vortex_config::parse_with(&configuration(), &vortex_assembly::known());
+        let config = read.unwrap_or_else(|flaws| panic!("{flaws:#?}"));
+        assert!(vortex_assembly::refused(&config).is_empty());
+    }
+}
