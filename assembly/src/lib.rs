@@ -16,5 +16,5 @@ pub use entitle::{
 };
 pub use known::known;
 pub use offered::{OF_DISKS, OF_NETWORK, Remark, place_of, refused, resources, simulated};
-pub use policies::{Pace, PolicyError, multiplexor, resource, stacked};
+pub use policies::{Pace, PolicyError, multiplexor, resource, sharing_of, stacked};
 pub use words::judge_words;

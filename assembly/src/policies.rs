@@ -37,6 +37,9 @@ pub enum PolicyError {
     Make(MakeError),
 }
 
+/// How long a label of a connection is bound after it was last bound anew.
+const OF_A_CONNECTION: Micros = Micros::new(10_000_000);
+
 /// `fewest-bound` with bindings that expire.
 struct FewestBoundFor(Micros);
 
@@ -47,6 +50,37 @@ impl policy::LoadSharing for FewestBoundFor {
 
     fn choose(&self, question: &LoadShare<'_>) -> Binding {
         Binding { ttl: Some(self.0), ..FewestBound.choose(question) }
+    }
+}
+
+/// Another with bindings that hold no longer than this.
+struct AtMost(Box<dyn policy::LoadSharing>, Micros);
+
+impl policy::LoadSharing for AtMost {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn choose(&self, question: &LoadShare<'_>) -> Binding {
+        let binding = self.0.choose(question);
+        let ttl = binding.ttl.map_or(self.1, |ttl| ttl.min(self.1));
+        Binding { ttl: Some(ttl), ..binding }
+    }
+}
+
+/// How the labels of a resource are bound to cores where nothing is said, or where this is. The
+/// network's are of connections, which end, and nobody says so to the grid: what is bound for good
+/// would be kept for good. Such a binding is forgotten a while after its last packet (decision
+/// 0130).
+#[must_use]
+pub fn sharing_of(
+    resource: &str,
+    said: Option<Box<dyn policy::LoadSharing>>,
+) -> Box<dyn policy::LoadSharing> {
+    let said = said.unwrap_or_else(|| Box::new(FewestBound));
+    match crate::OF_NETWORK.contains(&resource) {
+        true => Box::new(AtMost(said, OF_A_CONNECTION)),
+        false => said,
     }
 }
 
@@ -73,7 +107,7 @@ struct Written<'a> {
 fn make(
     written: &Written<'_>,
     frequency: Frequency,
-    sharing: Option<LoadSharing>,
+    sharing: Option<Box<dyn policy::LoadSharing>>,
     pace: Option<Pace>,
 ) -> Result<Arc<dyn Scheduler>, PolicyError> {
     let Written { groups, algorithm, metric, params } = *written;
@@ -107,7 +141,7 @@ fn make(
             priority: group.priority,
         })
         .collect();
-    wanted.load_sharing = sharing.map(load_sharing);
+    wanted.load_sharing = sharing;
     vortex_schedulers::make(algorithm, wanted).map_err(PolicyError::Make)
 }
 
@@ -162,5 +196,6 @@ pub fn resource(
         metric: &scheduler.metric,
         params: &scheduler.params,
     };
-    make(&written, frequency, Some(scheduler.load_sharing), pace)
+    let sharing = sharing_of(&scheduler.resource, Some(load_sharing(scheduler.load_sharing)));
+    make(&written, frequency, Some(sharing), pace)
 }

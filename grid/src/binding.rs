@@ -35,6 +35,14 @@ pub(crate) struct Label {
     pub affinity: u64,
 }
 
+impl Label {
+    /// What stands for all labels at a resource that one core serves for good. No label of an
+    /// activity's own is this one: those without a label have another (`place_unlabelled`).
+    pub const fn of_all(instance: InstanceId) -> Self {
+        Self { instance, activity: ActivityId::INFRASTRUCTURE, affinity: u64::MAX - 1 }
+    }
+}
+
 /// A binding as the table has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bound {
@@ -124,6 +132,11 @@ impl Bindings {
     /// What the table has of a label.
     pub fn lookup(&self, label: Label) -> Option<Bound> {
         self.shard(&self.bound, &label).get(&label).copied()
+    }
+
+    /// How many labels are bound.
+    pub fn len(&self) -> usize {
+        self.bound.iter().map(|shard| shard.lock().len()).sum()
     }
 
     /// Changes a binding; only its core may. One that was removed is not made again.

@@ -69,6 +69,11 @@ impl<M> Instance<M> {
         Self { id, kind, gate: Gate::default(), life }
     }
 
+    /// Whether one core serves it, and as long as there is the grid.
+    pub fn is_alone(&self) -> bool {
+        self.cores.len() == 1 && !self.mortal
+    }
+
     /// What its heap needs, on its activity's bill.
     pub fn bytes(&self) -> u64 {
         (size_of::<Self>() + Life::bytes(self.cores.len())) as u64

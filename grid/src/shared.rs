@@ -177,6 +177,12 @@ impl<M: Message> Grid<M> {
         self.bindings.locks_taken()
     }
 
+    /// Labels that are bound, for the report on what they take: a look at all of them.
+    #[must_use]
+    pub fn labels_bound(&self) -> usize {
+        self.bindings.len()
+    }
+
     /// A handle with which a device-scope suspension is ended from anywhere, also where no
     /// request is being handled (an interrupt's low-level handler).
     #[must_use]

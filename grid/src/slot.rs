@@ -124,6 +124,9 @@ pub(crate) struct Slot<M: Message> {
     /// A timer will ask its scheduler again.
     pub delayed: bool,
     pub parent: (usize, ClientId),
+    /// No other core serves it, and it lives as long as the grid: where its requests go is not
+    /// asked by label.
+    pub is_alone: bool,
     /// It is one of its activity's own, beneath that one's client: a thread resource.
     pub is_activitys_own: bool,
     /// Whether its scheduler may be passed over within a turn.

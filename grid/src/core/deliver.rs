@@ -153,6 +153,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             fan_out: resource.fan_out(),
             resource,
             scheduler: entry.scheduler.init_core(self.id),
+            is_alone: entry.is_alone(),
             instance: entry,
             clients: Clients::new(),
             suspended: false,
@@ -314,6 +315,9 @@ impl<M: Message, P: Machine> Core<M, P> {
                 None => return self.place_unlabelled(parcel),
             },
         };
+        if let Some(place) = self.place_alone(parcel.to) {
+            return place;
+        }
         let now = self.ledger.last();
         let bound = match self.cache.get(&label) {
             Some(bound) if !bound.expired(now) => *bound,
@@ -331,6 +335,18 @@ impl<M: Message, P: Machine> Core<M, P> {
             return Place::There(self.id);
         }
         self.slot(parcel.to).map_or(Place::Nowhere, Place::Here)
+    }
+
+    /// A resource that one core serves for good has no bindings: there is nothing to choose,
+    /// and labels come and go, as connections do.
+    fn place_alone(&self, to: InstanceId) -> Option<Place> {
+        match self.by_instance.get(to.index()) {
+            Some(&(known, slot)) if known == to => {
+                let slot = slot as usize;
+                self.slots.get(slot)?.is_alone.then_some(Place::Here(slot))
+            }
+            _ => self.cache.get(&Label::of_all(to)).map(|bound| Place::There(bound.core)),
+        }
     }
 
     /// Without labels: here if the resource is here, else wherever its scheduler wants the

@@ -59,6 +59,14 @@ impl<M: Message, P: Machine> Core<M, P> {
         if instance.cores.is_empty() || instance.life.is_closed() {
             return None;
         }
+        if instance.is_alone() {
+            let core = instance.cores.first().copied()?;
+            let bound = Bound { core, expires: None, settled: true, doomed: false };
+            if core != self.id {
+                self.remember(Label::of_all(label.instance), bound);
+            }
+            return Some(bound);
+        }
         let grid = self.grid.clone();
         let mut made = false;
         let mut bound = grid.bindings.bind(label, || {
@@ -165,6 +173,8 @@ impl<M: Message, P: Machine> Core<M, P> {
             self.cache.remove(&label);
             self.grid.uncount(label, core);
         }
+        // Copies of bindings that are others' to sweep.
+        self.cache.retain_some(|bound| !bound.expired(now));
     }
 
     /// A request has come from another core.
@@ -178,6 +188,10 @@ impl<M: Message, P: Machine> Core<M, P> {
             self.enqueue(slot, parcel, false);
             return;
         };
+        if self.slots.get(slot).is_some_and(|entry| entry.is_alone) {
+            self.enqueue(slot, parcel, false);
+            return;
+        }
         let label = Label { instance: parcel.to, activity: parcel.activity, affinity };
         let now = self.ledger.last();
         parcel.may_move = true;

@@ -15,12 +15,14 @@ const PIECES: usize = 256;
 pub(super) struct Shards<V> {
     pieces: Box<[Map<Label, V>]>,
     len: usize,
+    /// The piece that [`Self::retain_some`] looks at next.
+    next: usize,
 }
 
 impl<V> Default for Shards<V> {
     fn default() -> Self {
         let pieces = (0..PIECES).map(|_| Map::default()).collect::<Vec<_>>();
-        Shards { pieces: pieces.into_boxed_slice(), len: 0 }
+        Shards { pieces: pieces.into_boxed_slice(), len: 0, next: 0 }
     }
 }
 
@@ -72,6 +74,16 @@ impl<V> Shards<V> {
             piece.retain(|label, _| keep(label));
         }
         self.len = self.pieces.iter().map(HashMap::len).sum();
+    }
+
+    /// Forgets of one piece, the next each time, what is not to be kept.
+    pub fn retain_some(&mut self, keep: impl Fn(&V) -> bool) {
+        if let Some(piece) = self.pieces.get_mut(self.next) {
+            let before = piece.len();
+            piece.retain(|_, value| keep(value));
+            self.len = self.len.saturating_sub(before.saturating_sub(piece.len()));
+        }
+        self.next = (self.next + 1) % PIECES;
     }
 
     pub fn clear(&mut self) {

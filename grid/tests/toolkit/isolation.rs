@@ -70,14 +70,14 @@ fn the_dead_are_bound_nowhere() {
 
 #[test]
 fn labels_that_have_ended_are_forgotten() {
-    let mut world = World::new(1, 4);
+    let mut world = World::new(2, 4);
     let seen = Arc::new(Mutex::new(0));
     let noted = seen.clone();
     let sharing: Sharing = Arc::new(move |q| {
         *noted.lock().unwrap() = q.loads[0].bound;
         to(0, Some(1))
     });
-    let r = world.probe(&[0], Arc::new(First(sharing)));
+    let r = world.probe(&[0, 1], Arc::new(First(sharing)));
     let a = world.activity(64);
     for label in 0..20_000 {
         world.root(0, a, r, Labels::flow(label), vec![]).unwrap();
@@ -91,6 +91,21 @@ fn labels_that_have_ended_are_forgotten() {
         "{} bindings of ended, expired labels",
         seen.lock().unwrap()
     );
+}
+
+#[test]
+fn a_resource_of_one_core_keeps_no_labels() {
+    let mut world = World::new(2, 4);
+    let r = world.probe(&[0], First::anywhere());
+    let a = world.activity(64);
+    for label in 0..1_000 {
+        // From its own core, and from another.
+        for core in [0, 1] {
+            world.root(core, a, r, Labels::flow(label), vec![]).unwrap();
+        }
+        world.settle();
+    }
+    assert_eq!(world.grid.labels_bound(), 0);
 }
 
 struct Batch;

@@ -1,6 +1,5 @@
 //! The instances of the resources, as the configuration has them or by default.
 
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -103,7 +102,7 @@ pub(super) fn spec_by(
         name: name.into(),
         class: default_class(name)
             .ok_or_else(|| Failure::NotOffered(format!("a resource {name}")))?,
-        scheduler: default_scheduler(frequency, metric)
+        scheduler: default_scheduler(name, frequency, metric)
             .map_err(|error| Failure::Scheduler(format!("{name}: {error:?}")))?,
         cores,
         owner: ActivityId::INFRASTRUCTURE,
@@ -137,11 +136,12 @@ fn default_class(name: &str) -> Option<Class> {
 }
 
 fn default_scheduler(
+    name: &str,
     frequency: Frequency,
     metric: Metric,
 ) -> Result<Arc<dyn Scheduler>, vortex_schedulers::MakeError> {
     let debt = frequency.cycles(Micros::new(100_000)).get();
     let mut params = Params::new(metric, debt);
-    params.load_sharing = Some(Box::new(vortex_schedulers::load::FewestBound));
+    params.load_sharing = Some(vortex_assembly::sharing_of(name, None));
     vortex_schedulers::make("propshare.wfq", params)
 }
