@@ -47,7 +47,7 @@ pub(super) fn add(
         let what = "resource.ndir on another core than resource.dwr";
         return Err(Failure::NotOffered(what.into()));
     };
-    let found = match find(core, says) {
+    let found = match find(core, frequency, says) {
         Ok(Some(found)) => found,
         Ok(None) => return none(config, boot),
         Err(why) => {

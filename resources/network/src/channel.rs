@@ -5,8 +5,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use spin::Mutex;
-use vortex_units::{ActivityId, CoreId};
+use vortex_grid::Frequency;
+use vortex_units::{ActivityId, CoreId, Cycles, Micros};
 
+use crate::depth::Depth;
 use crate::host::Host;
 use crate::packet::{BUFFER, Packet, Pool};
 
@@ -56,6 +58,8 @@ pub trait Ring<H: Host>: Send {
 pub(crate) struct Inner<H: Host> {
     pub receives: Box<dyn Ring<H>>,
     pub sends: Box<dyn Ring<H>>,
+    /// How many packets that may hold.
+    pub depth: Depth,
     /// Where packets that come in get their buffers.
     pub pool: Arc<Pool<H::Buffer>>,
     /// DWR has rejected a packet for want of room.
@@ -86,8 +90,23 @@ impl<H: Host> Inner<H> {
     /// Whether there will soon be no room: from then on the device says when it has sent. What
     /// is sent before is found with the next that comes in, or after a second.
     pub fn fills(&self) -> bool {
-        let (has, size) = self.sends.fill();
-        has >= size / 2
+        self.sends.fill().0 >= self.depth.get() / 2
+    }
+
+    /// Whether one more packet may be sent.
+    pub fn has_room(&self) -> bool {
+        self.sends.has_room() && self.sends.fill().0 < self.depth.get()
+    }
+
+    /// Takes back a packet that was sent.
+    pub fn reap(&mut self, now: Cycles) -> Result<Option<Slot<H>>, Broken> {
+        let taken = self.sends.take()?;
+        if taken.is_some() {
+            self.depth.took();
+        } else {
+            self.depth.served(self.sends.fill().0, now);
+        }
+        Ok(taken.map(|(slot, _)| slot))
     }
 
     /// The device gets buffers for what comes in, as many as it has room for.
@@ -103,6 +122,9 @@ impl<H: Host> Inner<H> {
     }
 }
 
+/// How often it is looked whether less in the ring would do.
+const OFTEN: Micros = Micros::new(100_000);
+
 /// A device's rings, and the core that serves them.
 pub struct Channel<H: Host> {
     core: CoreId,
@@ -113,16 +135,19 @@ pub struct Channel<H: Host> {
 }
 
 impl<H: Host> Channel<H> {
-    /// Rings that interrupt this core; what comes in gets buffers of this pool.
+    /// Rings that interrupt this core; what comes in gets buffers of this pool. The clock's rate
+    /// is that of the readings that DIR has.
     #[must_use]
     pub fn new(
         core: CoreId,
         receives: Box<dyn Ring<H>>,
         sends: Box<dyn Ring<H>>,
         pool: Arc<Pool<H::Buffer>>,
+        frequency: Frequency,
     ) -> Self {
+        let depth = Depth::new(sends.fill().1, frequency.cycles(OFTEN));
         let (starved, broken, asked, counts) = (false, false, false, Counts::default());
-        let inner = Inner { receives, sends, pool, starved, broken, asked, counts };
+        let inner = Inner { receives, sends, depth, pool, starved, broken, asked, counts };
         Self { core, inner: Mutex::new(inner), dropped: core::sync::atomic::AtomicU64::new(0) }
     }
 

@@ -87,13 +87,14 @@ impl<M: Mail<H>, H: Host> Interrupts<M, H> {
     fn reap(channel: &Channel<H>, cx: &mut Context<'_, M>) -> bool {
         for _ in 0..BATCH {
             let taken =
-                channel.with(|inner| if inner.broken { Ok(None) } else { inner.sends.take() });
-            let Ok(Some((Slot { activity, .. }, _))) = taken else { return false };
+                channel.with(|inner| if inner.broken { Ok(None) } else { inner.reap(cx.now()) });
+            let Ok(Some(Slot { activity, .. })) = taken else { return false };
             if let Some(part) = cx.unbilled() {
                 // Room for each is declared.
                 let _ = cx.bill(part, activity);
             }
         }
+        channel.with(|inner| inner.depth.goes_on());
         true
     }
 
@@ -112,7 +113,7 @@ impl<M: Mail<H>, H: Host> Interrupts<M, H> {
     /// DWR goes on, if it waits for room and there is some.
     fn resume(&self, channel: &Channel<H>, cx: &mut Context<'_, M>) {
         let goes_on = channel.with(|inner| {
-            let room = inner.broken || inner.sends.has_room();
+            let room = inner.broken || inner.has_room();
             room && core::mem::replace(&mut inner.starved, false)
         });
         if goes_on

@@ -52,8 +52,9 @@ impl<M: Mail<H>, H: Host> Resource<M> for Driver<M, H> {
             if inner.broken {
                 return false;
             }
-            if !inner.sends.has_room() {
+            if !inner.has_room() {
                 inner.starved = true;
+                inner.depth.refused();
                 inner.counts.suspended = inner.counts.suspended.saturating_add(1);
                 return true;
             }
@@ -69,6 +70,7 @@ impl<M: Mail<H>, H: Host> Resource<M> for Driver<M, H> {
                 inner.starved = true;
                 return true;
             }
+            inner.depth.put();
             inner.counts.packets.1 = inner.counts.packets.1.saturating_add(1);
             inner.counts.bytes.1 = inner.counts.bytes.1.saturating_add(bytes as u64);
             cx.moved(Bytes::new(bytes as u64));

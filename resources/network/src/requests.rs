@@ -1,5 +1,6 @@
 //! What these resources are asked for, and what they answer.
 
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
@@ -45,6 +46,8 @@ pub enum TcpRequest<H: Host> {
     Call(Call<H>),
     /// A connection that nobody has accepted is given up.
     Abandon(Arc<Socket>),
+    /// So are these, one after the other.
+    Leave(VecDeque<Arc<Socket>>),
 }
 
 /// What a program asks for of a socket.
@@ -123,6 +126,7 @@ impl<H: Host> TcpRequest<H> {
             Self::Go(_) => "go on",
             Self::Time(..) => "time",
             Self::Abandon(_) => "abandon",
+            Self::Leave(_) => "leave",
             Self::Call(call) => match call.what {
                 What::Connect => "connect",
                 What::Send(..) => "send",

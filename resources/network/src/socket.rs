@@ -239,6 +239,11 @@ impl Socket {
         self.below.load(Ordering::SeqCst) < BELOW
     }
 
+    /// Whether it goes on when a segment has gone.
+    pub(crate) fn waits_for_those_below(&self) -> bool {
+        self.wants.load(Ordering::SeqCst) && self.below.load(Ordering::SeqCst) >= BELOW
+    }
+
     /// Whether so much waits below that not even an answer has room.
     pub(crate) fn is_stuck(&self) -> bool {
         self.below.load(Ordering::Relaxed) >= 4 * BELOW

@@ -11,13 +11,18 @@ use spin::Mutex;
 use vortex_units::Cycles;
 
 use crate::address::Flow;
+use crate::ended::Ended;
 use crate::socket::{Socket, SocketId};
 
 /// The first port of those that are given to who does not say one, and how many there are.
 const FIRST_PORT: u16 = 32_768;
 const PORTS: u16 = 28_232;
-/// Connections that have ended and are remembered.
-const ENDED: usize = 4_096;
+/// Ports that are tried where none is said: a run of a handler is not to look through all
+/// (law 5). Of as many taken as free it finds one but once in 10^19.
+const TRIED: u16 = 64;
+/// From one to the next: prime to their number, so that those who sit side by side are not met
+/// one after the other.
+const APART: u64 = 9_973;
 
 /// Who is bound where, and whether with others.
 type Bound = BTreeMap<u16, Vec<(Ipv4Addr, bool, Arc<Socket>)>>;
@@ -30,13 +35,13 @@ pub struct Table {
     /// Those that are bound: for streams, and for datagrams.
     streams: Mutex<Bound>,
     datagrams: Mutex<Bound>,
-    /// Connections that have ended: until when a late packet of theirs is one (TIME-WAIT).
-    ended: Mutex<BTreeMap<Flow, Cycles>>,
+    ended: Mutex<Ended>,
 }
 
-/// The port that is so many behind a place.
+/// The port that is tried after so many others, from a place on.
 fn nth_port(from: u64, more: u16) -> u16 {
-    let place = from.wrapping_add(u64::from(more)).checked_rem(u64::from(PORTS));
+    let place = from.wrapping_add(u64::from(more).wrapping_mul(APART));
+    let place = place.checked_rem(u64::from(PORTS));
     FIRST_PORT.saturating_add(place.unwrap_or(0) as u16)
 }
 
@@ -129,7 +134,7 @@ impl Table {
             })
         };
         let port = match address.port() {
-            0 => (0..PORTS).find_map(|more| {
+            0 => (0..TRIED).find_map(|more| {
                 let port = nth_port(from, more);
                 (!collides(&bound, port)).then_some(port)
             })?,
@@ -154,12 +159,11 @@ impl Table {
     /// A port by which this is a new connection, from this place on.
     pub fn port_for(&self, local: Ipv4Addr, remote: SocketAddrV4, from: u64) -> Option<u16> {
         let (flows, ended, bound) = (self.flows.lock(), self.ended.lock(), self.streams.lock());
-        (0..PORTS).find_map(|more| {
+        (0..TRIED).find_map(|more| {
             let port = nth_port(from, more);
             let flow = Flow { local: SocketAddrV4::new(local, port), remote };
-            let free = !flows.contains_key(&flow)
-                && !ended.contains_key(&flow)
-                && !bound.contains_key(&port);
+            let free =
+                !flows.contains_key(&flow) && !ended.knows(&flow) && !bound.contains_key(&port);
             free.then_some(port)
         })
     }
@@ -170,26 +174,11 @@ impl Table {
 
     /// A connection has ended: until then late packets of it are answered.
     pub fn end(&self, flow: Flow, until: Cycles, now: Cycles) {
-        let mut ended = self.ended.lock();
-        if ended.len() >= ENDED {
-            ended.retain(|_, until| *until > now);
-        }
-        if ended.len() >= ENDED {
-            ended.pop_first();
-        }
-        ended.insert(flow, until);
+        self.ended.lock().add(flow, until, now);
     }
 
     /// Whether it has, a while ago.
     pub fn has_ended(&self, flow: &Flow, now: Cycles) -> bool {
-        let mut ended = self.ended.lock();
-        match ended.get(flow) {
-            Some(until) if *until > now => true,
-            Some(_) => {
-                ended.remove(flow);
-                false
-            }
-            None => false,
-        }
+        self.ended.lock().has(flow, now)
     }
 }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use vortex_grid::Frequency;
 use vortex_machine::{
     Buffer, Cpu, Line, NotGiven, VirtQueue, VirtioError, VirtioKind, virtio_devices,
 };
@@ -54,11 +55,12 @@ impl fmt::Display for NoCard {
     }
 }
 
-/// Sets up the first network card, served by this core. `Ok(None)` if there is none.
+/// Sets up the first network card, served by this core, whose clock has this rate. `Ok(None)` if
+/// there is none.
 ///
 /// # Errors
 /// [`NoCard`].
-pub fn find(core: CoreId, says: fn(&str)) -> Result<Option<Found>, NoCard> {
+pub fn find(core: CoreId, frequency: Frequency, says: fn(&str)) -> Result<Option<Found>, NoCard> {
     let mut cards = virtio_devices(VirtioKind::Network).into_iter();
     let Some(card) = cards.next() else { return Ok(None) };
     let mut card = card.map_err(NoCard)?;
@@ -79,7 +81,7 @@ pub fn find(core: CoreId, says: fn(&str)) -> Result<Option<Found>, NoCard> {
     let (receive, receives) = ring(RECEIVE)?;
     let (send, sends) = ring(SEND)?;
     card.start();
-    let channel = Channel::new(core, receives, sends, Pool::new(MOST));
+    let channel = Channel::new(core, receives, sends, Pool::new(MOST), frequency);
     let card = Card { sources: vec![receive, send] };
     Ok(Some(Found { card, channel, mac }))
 }

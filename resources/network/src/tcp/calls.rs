@@ -2,11 +2,12 @@
 
 use core::net::SocketAddrV4;
 
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
 use smoltcp::socket::{tcp, udp};
 use smoltcp::wire::{IpAddress, IpEndpoint};
-use vortex_grid::Context;
+use vortex_grid::{Context, Labels};
 use vortex_units::{Bytes, Micros};
 
 use super::Tcp;
@@ -16,7 +17,7 @@ use crate::bill::Charged;
 use crate::error::NetError;
 use crate::host::{Data, Host};
 use crate::packet::HEAD;
-use crate::requests::{Call, Mail, Moved, What};
+use crate::requests::{Call, Mail, Moved, TcpRequest, What};
 use crate::socket::{Role, Shut, Socket, Speech, State, ready};
 
 type Result = core::result::Result<Moved, NetError>;
@@ -91,9 +92,11 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
                 };
                 drop(guard);
                 self.wiring.forget(socket);
-                for one in waits.whole {
-                    // One run ends them all: there are few, and each only sends its end.
-                    self.abandon_later(&one, cx);
+                let Some(ports) = self.wiring.ports.get() else { return };
+                let leave = TcpRequest::Leave(waits.whole.clone());
+                if !waits.whole.is_empty() && cx.send(ports.tcp, Labels::NONE, leave).is_err() {
+                    // Whoever may not ask for more leaves them without a word.
+                    waits.whole.iter().for_each(|one| self.drop_unheard(one));
                 }
             }
             Role::Speaks(speech) => {
@@ -113,19 +116,30 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         }
     }
 
-    /// A connection that waited to be accepted ends in a run of its own, or without one where
-    /// that cannot be.
-    fn abandon_later(&mut self, socket: &Arc<Socket>, cx: &mut Context<'_, M>) {
-        use crate::requests::TcpRequest;
-        let labels = vortex_grid::Labels::flow(socket.label());
-        let ports = self.wiring.ports.get();
-        let sent =
-            ports.map(|ports| cx.send(ports.tcp, labels, TcpRequest::Abandon(socket.clone())));
-        if !matches!(sent, Some(Ok(()))) {
-            self.wiring.forget(socket);
-            let role = core::mem::replace(&mut socket.state.lock().role, Role::Over);
-            drop(role);
+    /// Connections that waited to be accepted end, each in a run of its own, in order with its
+    /// packets; a few are told so in this run. True if there are more.
+    pub(super) fn leave(
+        &mut self,
+        waited: &mut VecDeque<Arc<Socket>>,
+        cx: &mut Context<'_, M>,
+    ) -> bool {
+        const FEW: usize = super::link::MOST;
+        let Some(ports) = self.wiring.ports.get() else { return false };
+        for _ in 0..FEW {
+            let Some(socket) = waited.pop_front() else { return false };
+            let labels = Labels::flow(socket.label());
+            if cx.send(ports.tcp, labels, TcpRequest::Abandon(socket.clone())).is_err() {
+                self.drop_unheard(&socket);
+            }
         }
+        !waited.is_empty()
+    }
+
+    /// A connection is no more, and the other end is not told.
+    fn drop_unheard(&self, socket: &Arc<Socket>) {
+        self.wiring.forget(socket);
+        let role = core::mem::replace(&mut socket.state.lock().role, Role::Over);
+        drop(role);
     }
 }
 

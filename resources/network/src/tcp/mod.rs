@@ -13,7 +13,7 @@ mod settle;
 
 use alloc::sync::Arc;
 
-use vortex_grid::{Context, Labels, Outcome, Resource};
+use vortex_grid::{At, Context, Labels, Outcome, Resource};
 use vortex_units::Micros;
 
 use crate::address::Flow;
@@ -113,14 +113,17 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
     /// Sees that a socket is looked at when it has to be. A timer cannot be taken back: one that
     /// comes before its time sets the next.
     fn set_timer(&mut self, socket: &Arc<Socket>, state: &mut State, cx: &mut Context<'_, M>) {
-        // What waits for those below, or for a buffer, is looked at after so long in any case.
+        // What waits for a buffer is looked at after so long in any case; what waits for those
+        // below goes on with them, and would be looked at in vain while the link is busy.
         const LEAST: Micros = Micros::new(5_000);
+        const BELOW: Micros = Micros::new(200_000);
         let Role::Speaks(speech) = &mut state.role else { return };
         if !socket.is_stream() && speech.udp().send_queue() == 0 {
             return;
         }
         let now = cx.now();
-        let soonest = now.saturating_add(self.wiring.frequency.cycles(LEAST));
+        let least = if socket.waits_for_those_below() { BELOW } else { LEAST };
+        let soonest = now.saturating_add(self.wiring.frequency.cycles(least));
         let due = self.engine.due(speech, now).map(|due| due.max(soonest).get());
         let limit = (state.deadline > 0).then_some(state.deadline);
         let Some(due) = due.into_iter().chain(limit).min() else { return };
@@ -213,6 +216,11 @@ impl<M: Mail<H>, H: Host> Resource<M> for Tcp<M, H> {
             TcpRequest::Abandon(socket) => {
                 let socket = socket.clone();
                 self.abandon(&socket, cx);
+            }
+            TcpRequest::Leave(waited) => {
+                if self.leave(waited, cx) {
+                    return Outcome::Continue(At::beginning());
+                }
             }
             TcpRequest::Call(call) => return Outcome::Reply(Reply(self.call(call, cx))),
         }

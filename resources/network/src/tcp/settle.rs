@@ -171,8 +171,11 @@ fn ready_for(
     let end = !tcp.may_recv() || shut_read;
     let read = if tcp.can_recv() || end { ready::READ } else { 0 };
     let half = if end { ready::READ_HANG_UP } else { 0 };
-    // Where nothing more can be sent, who tries is told at once.
-    let write = if tcp.can_send() || !tcp.may_send() { ready::WRITE } else { 0 };
+    // As on Linux a third must be free, or who writes is woken for each segment that has
+    // arrived. Where nothing more can be sent, who tries is told at once.
+    let free = tcp.send_capacity().saturating_sub(tcp.send_queue());
+    let roomy = free.saturating_mul(3) >= tcp.send_capacity();
+    let write = if roomy || !tcp.may_send() { ready::WRITE } else { 0 };
     let both = if end && !tcp.may_send() { ready::HANG_UP } else { 0 };
     let error = if error.is_some() { ready::ERROR } else { 0 };
     read | half | write | both | error

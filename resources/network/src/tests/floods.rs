@@ -4,7 +4,7 @@ use std::vec;
 
 use super::wire::{Held, Weather};
 use super::world::{World, pattern};
-use crate::What;
+use crate::{NetError, What};
 
 /// A frame of TCP for the first machine's port, from an address that is nobody's.
 fn syn(from: u32, number: u32) -> vec::Vec<u8> {
@@ -68,6 +68,53 @@ fn a_flood_of_beginnings_takes_bounded_memory_and_harms_no_connection() {
     for (host, socket) in [(0, server), (1, client), (0, listens)] {
         world.call(host, &socket, What::Close).unwrap();
     }
+    world.is_clean();
+}
+
+#[test]
+fn connections_that_have_ended_leave_nothing_behind() {
+    let mut world = World::new(Weather::default(), 29);
+    let (listens, server, client) = world.connected(80);
+    let mut ended = vec![(0, server), (1, client)];
+    for _ in 0..200 {
+        for (host, socket) in ended.drain(..) {
+            world.call(host, &socket, What::Close).unwrap();
+        }
+        let client = world.client(80);
+        world.pass(1_000);
+        ended.push((0, world.hosts[0].wiring.accept(&listens).unwrap()));
+        ended.push((1, client));
+    }
+    ended.push((0, listens));
+    for (host, socket) in ended {
+        world.call(host, &socket, What::Close).unwrap();
+    }
+    world.is_clean();
+    for host in &world.hosts {
+        // Of each part of the table a few stay.
+        let labels = host.grid.labels_bound();
+        assert!(labels < 300, "{labels} labels of 201 connections at four resources");
+    }
+}
+
+#[test]
+fn who_listens_no_more_leaves_those_that_waited_and_says_so() {
+    let mut world = World::new(Weather::default(), 31);
+    let (listens, server, client) = world.connected(80);
+    let waiting: vec::Vec<_> = (0..14).map(|_| world.client(80)).collect();
+    world.pass(50_000);
+    world.call(0, &listens, What::Close).unwrap();
+    world.pass(50_000);
+    for client in &waiting {
+        assert_eq!(client.take_error(), Some(NetError::Reset));
+    }
+    for (host, socket) in [(0, server), (1, client)] {
+        world.call(host, &socket, What::Close).unwrap();
+    }
+    for socket in waiting {
+        world.call(1, &socket, What::Close).unwrap();
+    }
+    drop(listens);
     world.is_clean();
 }
 

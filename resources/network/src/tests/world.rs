@@ -13,7 +13,8 @@ use vortex_grid::{
     At, Class, Context, Continuation, Core, CoreSpec, Entitlement, Frequency, Grid, GridSpec,
     InstanceSpec, Labels, Machine, Message, Outcome, Parent, Resource, Standing, Step, carries,
 };
-use vortex_units::{ActivityId, CoreId, Cycles, Share};
+use vortex_schedulers::load::LeastReceived;
+use vortex_units::{ActivityId, CoreId, Cycles, Micros, Share};
 
 use super::wire::{Dice, Held, Port, Ram, Receives, Sends, Way, Weather};
 use crate::{
@@ -169,7 +170,7 @@ impl Host {
         let port = Port::new(ring);
         let pool = Pool::new(4096);
         let (receives, sends) = (Box::new(Receives(port.clone())), Box::new(Sends(port.clone())));
-        let channel = Channel::new(CoreId::new(1), receives, sends, pool.clone());
+        let channel = Channel::new(CoreId::new(1), receives, sends, pool.clone(), frequency);
         let mac = [2, 0, 0, 0, 0, number as u8 + 1];
         let words = (std::format!("10.0.0.{}/24", number + 1), "10.0.0.254");
         let addresses = Addresses::parse(mac, &words.0, Some(words.1)).unwrap();
@@ -182,7 +183,11 @@ impl Host {
         let mut spec = |name: &str, cores: &[u16], metric| {
             class += 1;
             let parent = Parent::Multiplexor(Standing::new(Share::ONE));
-            let params = Params::new(metric, 1_000_000);
+            let mut params = Params::new(metric, 1_000_000);
+            if cores.len() > 1 {
+                let sharing = LeastReceived::new(Micros::new(100_000));
+                params.load_sharing = Some(Box::new(sharing));
+            }
             InstanceSpec {
                 name: name.into(),
                 class: Class(class),
