@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args as Arguments, Parser, Subcommand};
 
 pub use experiment::{
-    Attacks, Cpu, DiskStreams, Experiment, FileRead, MemoryAttacks, ShareForm, Which,
+    Attacks, Cpu, DiskStreams, Experiment, FileRead, MemoryAttacks, ShareForm, WebServers, Which,
 };
 pub use image::Image;
 pub use run::Run;
@@ -160,6 +160,8 @@ pub enum Measured {
     Memory,
     /// Files on a disk, on the booted machine.
     Storage,
+    /// Sockets on the booted machine.
+    Network,
     /// Every scheduler on the same work: its cost, how shares hold, and how long others wait.
     Schedulers,
 }

@@ -26,6 +26,31 @@ pub enum Which {
     Memory(MemoryAttacks),
     /// Are a slow disk's bytes divided as processes are entitled to them? (§4.5, Figures 15, 16)
     Disk(DiskStreams),
+    /// Are a network card's bytes divided as web servers are entitled to them? (§4.4, Figures 12
+    /// to 14)
+    Web(WebServers),
+}
+
+/// Arguments of `experiment web`.
+#[derive(Debug, Arguments)]
+#[command(after_help = "\
+Three web servers, entitled to 50, 33 and 17 %, serve a page of a megabyte to an ApacheBench each, of
+16 connections, over a card that QEMU slows down: first each alone, then all, then two of them. Ends
+with 0 where everything is within its bounds, else with 1. experiments/web/README.md says what it
+must show.")]
+pub struct WebServers {
+    /// Seconds with all three at work.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(6..=600))]
+    pub seconds: u32,
+    /// How many cores; not said: as many as this host has.
+    #[arg(long, value_name = "N")]
+    pub cores: Option<Cores>,
+    /// What executes the machine's instructions.
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
+    pub accel: Wish,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `experiment disk`.

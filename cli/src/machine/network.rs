@@ -36,15 +36,35 @@ impl FromStr for Published {
     }
 }
 
+/// A card that sends no more than so many packets in so long: what its ring has beside waits
+/// there, and is not dropped.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Nanoseconds.
+    pub every: u32,
+    /// Packets.
+    pub packets: u32,
+}
+
 /// QEMU's arguments for a card with these ports published.
 pub fn arguments(published: &[Published]) -> Vec<OsString> {
+    card(published, "")
+}
+
+/// The same for a card with a pace.
+pub fn paced(published: &[Published], pace: Pace) -> Vec<OsString> {
+    let Pace { every, packets } = pace;
+    card(published, &format!(",tx=timer,x-txtimer={every},x-txburst={packets}"))
+}
+
+fn card(published: &[Published], more: &str) -> Vec<OsString> {
     let mut network = String::from("user,id=net");
     for Published { datagrams, host, guest } in published {
         let kind = if *datagrams { "udp" } else { "tcp" };
         network += &format!(",hostfwd={kind}:127.0.0.1:{host}-:{guest}");
     }
     // No code to boot from the network.
-    let card = "virtio-net-pci,netdev=net,romfile=".to_string();
+    let card = format!("virtio-net-pci,netdev=net,romfile={more}");
     ["-netdev".into(), network, "-device".into(), card].map(OsString::from).into()
 }
 

@@ -3,6 +3,7 @@
 //! and subtract.
 
 mod idle;
+mod network;
 mod storage;
 mod work;
 
@@ -34,8 +35,8 @@ fn main() {
         out::fail(&format!("'{name}' is not known; bench --list names all"));
     };
     work::prepare(&name);
-    // Who waits for a disk costs nothing meanwhile.
-    let waits = storage::prepare(&name);
+    // Who waits for a disk, or for a timer of the network's, costs nothing meanwhile.
+    let waits = storage::prepare(&name) || network::prepare(&name);
     let idle = || if waits { idle::cycles() } else { 0 };
     let used = if parts { idle::parts() } else { Default::default() };
     let (before, begin, first) = (idle(), time::now(), time::cycles());
@@ -60,5 +61,5 @@ fn main() {
 
 /// All that can be measured.
 fn all() -> impl Iterator<Item = &'static work::Work> {
-    work::ALL.iter().chain(storage::ALL)
+    work::ALL.iter().chain(storage::ALL).chain(network::ALL)
 }

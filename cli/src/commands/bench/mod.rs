@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::home;
 use crate::out;
 use crate::proof::{Extent, Verdict};
+use kernel::With;
 
 pub use measure::Results;
 
@@ -48,9 +49,10 @@ const IDLE: Limit = Limit { goal: 2_048, ceiling: 2_048 };
 /// Measures and prints.
 pub fn run(arguments: &Bench) -> Result<ExitCode, Failure> {
     match arguments.what {
-        Measured::Kernel => return kernel::run(kernel::PROCESS, false, arguments.json),
-        Measured::Memory => return kernel::run(kernel::MEMORY, false, arguments.json),
-        Measured::Storage => return kernel::run(kernel::STORAGE, true, arguments.json),
+        Measured::Kernel => return kernel::run(kernel::PROCESS, With::Nothing, arguments.json),
+        Measured::Memory => return kernel::run(kernel::MEMORY, With::Nothing, arguments.json),
+        Measured::Storage => return kernel::run(kernel::STORAGE, With::Disk, arguments.json),
+        Measured::Network => return kernel::run(kernel::NETWORK, With::Card, arguments.json),
         Measured::Schedulers => return schedulers::run(arguments.json),
         Measured::Grid => {}
     }

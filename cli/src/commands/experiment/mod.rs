@@ -13,6 +13,7 @@ pub mod pressure;
 pub mod samples;
 pub mod stage;
 pub mod subactivities;
+mod web;
 
 use std::process::ExitCode;
 
@@ -27,5 +28,6 @@ pub fn run(arguments: &Experiment) -> Result<ExitCode, Failure> {
         Which::FileRead(arguments) => file_read::run(arguments),
         Which::Memory(arguments) => memory::run(arguments),
         Which::Disk(arguments) => disk::run(arguments),
+        Which::Web(arguments) => web::run(arguments),
     }
 }

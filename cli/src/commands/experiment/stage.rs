@@ -39,6 +39,8 @@ pub struct Beside<'a> {
     pub words: &'a [&'a str],
     /// Programs of the host, each at its path, with the libraries that they need.
     pub host: &'a [&'a str],
+    /// Files, each with what is in it.
+    pub files: &'a [(&'a str, &'a [u8])],
     /// How much memory, where the usual is too little.
     pub memory: Option<Memory>,
     /// Further words for QEMU.
@@ -123,6 +125,10 @@ impl Stage {
         let mut tree = Tree::with_basics();
         let text = image::Content::Bytes(config_text.as_bytes().to_vec());
         tree.put(&GuestPath::root().follow(CONFIG), image::Node::File(text, 0o644))?;
+        for (path, bytes) in beside.files {
+            let content = image::Content::Bytes(bytes.to_vec());
+            tree.put(&GuestPath::root().follow(path), image::Node::File(content, 0o644))?;
+        }
         let folder = own::build(&root)?;
         for name in programs {
             let path = GuestPath::root().follow(&format!("/bin/{name}"));

@@ -1,5 +1,6 @@
-//! `bench kernel`, `bench memory` and `bench storage`: what the process interface, virtual memory
-//! and files on a disk cost on the machine, in instructions, with Linux beside it.
+//! `bench kernel`, `bench memory`, `bench storage` and `bench network`: what the process interface,
+//! virtual memory, files on a disk and sockets cost on the machine, in instructions, with Linux
+//! beside it.
 //!
 //! Guest time counts instructions (the processor's counter advances by two at each), on one
 //! core, so that every run gives the same figures. The same program (`services/bench`) runs
@@ -71,6 +72,24 @@ pub const STORAGE: &[Measured] = &[
     measured("open-close", 1_000, "a file opened and closed"),
     measured("create", 200, "a file made and removed"),
 ];
+/// Sockets, within the machine.
+pub const NETWORK: &[Measured] = &[
+    measured("request-kept", 500, "100 bytes to a server and back, the connection kept"),
+    measured("request", 200, "the same with a connection of its own"),
+    measured("megabyte", 4, "a megabyte, 4 KiB at a time"),
+    measured("datagram", 500, "a datagram of 100 bytes, sent and received"),
+    measured("nobody", 500, "a datagram of 100 bytes to a port at which nobody is"),
+];
+/// What a machine has beside a processor and memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum With {
+    /// Nothing.
+    Nothing,
+    /// A disk.
+    Disk,
+    /// A network card. Linux has a network without.
+    Card,
+}
 /// The dynamic program: Debian's, with the libraries that it needs.
 const DYNAMIC: &str = "/usr/bin/true";
 
@@ -116,15 +135,15 @@ enum Beside {
     Absent { absent: String },
 }
 
-/// Measures all and prints; with a disk, or without.
-pub fn run(all: &'static [Measured], has_disk: bool, json: bool) -> Result<ExitCode, Failure> {
+/// Measures all and prints.
+pub fn run(all: &'static [Measured], with: With, json: bool) -> Result<ExitCode, Failure> {
     let root = home::root()?;
     let programs = own::build(&root)?;
-    let disk = has_disk.then(disk::Image::new).transpose()?;
+    let disk = (with == With::Disk).then(disk::Image::new).transpose()?;
     let measured = linux::measure(all, &root, &programs, disk.as_ref());
     let throughput =
         disk.as_ref().map(|disk| disk::throughput(disk, &root, &programs)).transpose()?;
-    let report = Report { throughput, ..report(all, measured, disk.as_ref())? };
+    let report = Report { throughput, ..report(all, measured, (with, disk.as_ref()))? };
     let text = match json {
         true => serde_json::to_string_pretty(&report)? + "\n",
         false => print::report(&report),
@@ -136,9 +155,9 @@ pub fn run(all: &'static [Measured], has_disk: bool, json: bool) -> Result<ExitC
 fn report(
     all: &'static [Measured],
     linux: Result<linux::Linux, String>,
-    disk: Option<&disk::Image>,
+    (with, disk): (With, Option<&disk::Image>),
 ) -> Result<Report, Failure> {
-    let vortex = vortex::measure(all, disk)?;
+    let vortex = vortex::measure(all, with, disk)?;
     let figures = all.iter().zip(vortex).map(|(measured, vortex)| {
         let beside = linux.as_ref().ok().and_then(|linux| linux.instructions(measured.name));
         Figure::of(measured, vortex, beside)
