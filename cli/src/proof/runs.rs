@@ -17,6 +17,7 @@ use crate::home;
 use crate::human;
 use crate::machine::accelerator::{Accelerator, Wish};
 use crate::machine::disk::{Disk, Disks};
+use crate::machine::network;
 use crate::machine::size::{Cores, Memory};
 use crate::volume::{self, Wanted};
 
@@ -113,7 +114,13 @@ fn runs(root: &Path, accelerator: Accelerator) -> Told {
     let cases: Vec<String> = list.lines().map(String::from).collect();
     let stage = Stage { accelerator, counted: true, cores: Cores::LEAST };
     let memory = Memory::mebibytes(MIB.into());
-    let beside = Beside { words: &["runs=told"], memory, ..Beside::default() };
+    // A card, of which no more is wanted than that there is a network.
+    let card: Vec<_> =
+        network::arguments(&[]).into_iter().filter_map(|it| it.into_string().ok()).collect();
+    let card: Vec<_> = card.iter().map(String::as_str).collect();
+    let words: Vec<_> = ["runs=told".into()].into_iter().chain(network::words()).collect();
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    let beside = Beside { words: &words, memory, devices: &card, ..Beside::default() };
     let console = stage.run_with(&configuration(&cases), &["long"], LIMIT, beside)?;
     Ok((cases, console))
 }

@@ -8,6 +8,7 @@ mod disks;
 mod files;
 mod folders;
 mod memory;
+mod network;
 mod processes;
 mod threads;
 
@@ -35,6 +36,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         threads::CASES,
         processes::CASES,
         aio::CASES,
+        network::CASES,
     ]
     .into_iter()
     .flatten()
