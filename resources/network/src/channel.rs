@@ -109,19 +109,26 @@ impl<H: Host> Inner<H> {
         Ok(taken.map(|(slot, _)| slot))
     }
 
-    /// The device gets buffers for what comes in, as many as it has room for.
-    pub fn refill(&mut self) {
-        while !self.broken && self.receives.has_room() {
-            let Some(mut packet) = self.pool.take() else { return };
+    /// The device gets buffers for what comes in, some of those that it has room for: a buffer
+    /// may have to be made. True if it has room for more.
+    pub fn refill(&mut self) -> bool {
+        for _ in 0..AT_ONCE {
+            if self.broken || !self.receives.has_room() {
+                return false;
+            }
+            let Some(mut packet) = self.pool.take() else { return false };
             packet.set_length(BUFFER);
             let activity = ActivityId::INFRASTRUCTURE;
             if self.receives.give(Slot { packet, activity }).is_err() {
-                return;
+                return false;
             }
         }
+        self.receives.has_room()
     }
 }
 
+/// Buffers that the device gets in one run.
+const AT_ONCE: usize = 16;
 /// How often it is looked whether less in the ring would do.
 const OFTEN: Micros = Micros::new(100_000);
 

@@ -153,12 +153,10 @@ impl<M: Mail<H>, H: Host> Resource<M> for Interrupts<M, H> {
         let more = self.receive(channel, cx);
         let sent = Self::reap(channel, cx);
         self.resume(channel, cx);
-        if more || sent {
-            channel.with(super::channel::Inner::refill);
+        if channel.with(super::channel::Inner::refill) || more || sent {
             return Outcome::Continue(At::beginning());
         }
         let missed = channel.with(|inner| {
-            inner.refill();
             // What was sent is not worth an interrupt, but where room is wanted.
             let mut missed = !inner.broken && inner.receives.listen();
             if !inner.broken && (inner.starved || inner.fills()) {
