@@ -34,13 +34,13 @@ pub enum Which {
 /// Arguments of `experiment web`.
 #[derive(Debug, Arguments)]
 #[command(after_help = "\
-Three web servers, entitled to 50, 33 and 17 %, serve a page of a megabyte to an ApacheBench each, of
-16 connections, over a card that QEMU slows down: first each alone, then all, then two of them. Ends
-with 0 where everything is within its bounds, else with 1. experiments/web/README.md says what it
-must show.")]
+Three web servers, entitled to 50, 33 and 17 %, serve a page of 128 KB to an ApacheBench each, of
+16 connections, over a card that QEMU slows down: first each alone, then all, for a while with many
+packets for nobody beside them, then two of them. Ends with 0 where everything is within its bounds,
+else with 1. experiments/web/README.md says what it must show.")]
 pub struct WebServers {
     /// Seconds with all three at work.
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(6..=600))]
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(20..=600))]
     pub seconds: u32,
     /// How many cores; not said: as many as this host has.
     #[arg(long, value_name = "N")]

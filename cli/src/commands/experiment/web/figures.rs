@@ -18,6 +18,9 @@ const NDIR: &str = "resource.ndir";
 const NDRR: &str = "resource.ndrr";
 /// How the resources of processes' threads are named, which are counted with the multiplexor's.
 const THREADS: &str = "resource.thread";
+/// Who has what is for nobody, and from how many of its packets in a second on there is a flood.
+const STRAYS: &str = "network.strays";
+const FLOOD: u64 = 500;
 /// Points that a share of a second may be off.
 const OFF: f64 = 1.0;
 /// Per cent of what the card gives that must be used by all.
@@ -38,6 +41,8 @@ pub struct Row {
     pub bytes: [u64; 3],
     /// Packets of all, the servers' and others'.
     pub packets: u64,
+    /// Packets that came and were for nobody.
+    pub strays: u64,
 }
 
 /// A stretch of seconds, without its beginning and its last.
@@ -71,6 +76,8 @@ pub struct Figures {
     pub alone: Vec<Stretch>,
     /// All three.
     pub together: Stretch,
+    /// That part of it in which packets came for nobody.
+    pub flooded: Option<Stretch>,
     /// Two of them.
     pub without: Option<Stretch>,
     /// Where the cycles went while all were at work.
@@ -109,7 +116,13 @@ fn row(from: &Sample, to: &Sample) -> Row {
         to.saturating_sub(from)
     });
     let [before, after] = [from, to].map(|sample| of(sample, DWR, None).requests);
-    Row { seconds: seconds(from, to), bytes, packets: after.saturating_sub(before) }
+    let [first, last] = [from, to].map(|sample| of(sample, NDRR, Some(STRAYS)).requests);
+    Row {
+        seconds: seconds(from, to),
+        bytes,
+        packets: after.saturating_sub(before),
+        strays: last.saturating_sub(first),
+    }
 }
 
 fn shares(bytes: [u64; 3]) -> [f64; 3] {
@@ -128,7 +141,10 @@ impl Stretch {
     /// These seconds but for the first three, in which connections begin (QEMU takes few at a
     /// time), and the last, if something is left.
     fn of(rows: &[Row], all: Range<usize>) -> Option<Self> {
-        let seconds = all.start + 3..all.end.checked_sub(1)?;
+        Self::inner(rows, all.start + 3..all.end.checked_sub(1)?)
+    }
+
+    fn inner(rows: &[Row], seconds: Range<usize>) -> Option<Self> {
         let inner = rows.get(seconds.clone()).filter(|rows| !rows.is_empty())?;
         let mut bytes = [0; 3];
         for row in inner {
@@ -175,6 +191,12 @@ fn alone(rows: &[Row], who: [bool; 3]) -> Option<Range<usize>> {
     let start = rows.iter().position(|row| row.at_work() == who)?;
     let length = rows.iter().skip(start).take_while(|row| row.at_work() == who).count();
     Some(start..start + length)
+}
+
+/// The seconds with a flood, but for the first and the last.
+fn flooded(rows: &[Row]) -> Option<Range<usize>> {
+    let floods = |row: &Row| row.strays >= FLOOD;
+    Some(rows.iter().position(floods)? + 1..rows.iter().rposition(floods)?)
 }
 
 /// From the first second in which all were at work to the last: what is between is judged,
@@ -245,6 +267,7 @@ impl Figures {
         let unaccounted = unaccounted.sum::<Option<i64>>()?;
         Some(Self {
             alone: alone_each.collect::<Option<_>>()?,
+            flooded: flooded(&rows).and_then(|range| Stretch::inner(&rows, range)),
             without: rows
                 .get(together.seconds.end + 1..)
                 .and_then(|rest| alone(rest, [true, true, false]))
@@ -290,6 +313,9 @@ impl Figures {
         }
         let off = self.together.off(entitled([true; 3]));
         add("largest deviation of a second's share".into(), off, OFF, "points", true);
+        let off = self.flooded.as_ref().map(|it| it.off(entitled([true; 3])));
+        let off = off.unwrap_or(100.0);
+        add("the same while packets come for nobody".into(), off, OFF, "points", true);
         let off = self.without.as_ref().map(|it| it.off(entitled([true, true, false])));
         let off = off.unwrap_or(100.0);
         add("the same once c has ended".into(), off, OFF, "points", true);

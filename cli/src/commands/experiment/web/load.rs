@@ -1,11 +1,11 @@
 //! Who asks the servers: ApacheBench, on this host.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
@@ -75,6 +75,24 @@ pub fn ask(port: u16, seconds: u32) -> Result<Told, String> {
         return Err(format!("ab ended with {}: {}", output.status, why.trim()));
     }
     read(&said).ok_or_else(|| format!("ab says something else:\n{said}"))
+}
+
+/// Sends datagrams of a few bytes to a port, this many a second for so many seconds.
+///
+/// # Errors
+/// In words.
+pub fn flood(port: u16, a_second: u32, seconds: u32) -> Result<(), String> {
+    const TICKS: u32 = 100;
+    let socket = UdpSocket::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
+    let (begin, tick) = (Instant::now(), Duration::from_secs(1) / TICKS);
+    for turn in 0..seconds * TICKS {
+        for _ in 0..a_second / TICKS {
+            // One that has no room is one less.
+            let _ = socket.send_to(&[7; 18], ("127.0.0.1", port));
+        }
+        thread::sleep((tick * (turn + 1)).saturating_sub(begin.elapsed()));
+    }
+    Ok(())
 }
 
 fn read(said: &str) -> Option<Told> {

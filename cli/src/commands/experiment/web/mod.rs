@@ -9,7 +9,7 @@ mod print;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -37,6 +37,11 @@ const FIRST_PORT: u16 = 8_001;
 const BYTES: usize = 1 << 17;
 /// What the card sends: little enough that the machine could do with more.
 const PACE: Pace = Pace { every: 16_000_000, packets: 8 };
+/// The port in the machine at which nobody is, and datagrams that come for it: so many a second,
+/// in the last seconds with all three.
+const NOBODY: u16 = 9;
+const FLOOD: u32 = 2_000;
+const FLOODED: u32 = 9;
 /// Seconds that each has the card alone, that two have it once the third has ended, and for all
 /// that is around.
 const ALONE: u32 = 8;
@@ -89,8 +94,13 @@ fn published() -> Result<[Published; 3], Failure> {
     Ok(all)
 }
 
-/// Asks the servers: each alone, then all, of whom the last ends before the others.
-fn load(ports: [u16; 3], seconds: u32, ended: &AtomicBool) -> Result<Vec<Told>, String> {
+/// Asks the servers: each alone, then all, of whom the last ends before the others. Before it
+/// does somebody sends packets to nobody.
+fn load(
+    (ports, nobody): ([u16; 3], u16),
+    seconds: u32,
+    ended: &AtomicBool,
+) -> Result<Vec<Told>, String> {
     for port in ports {
         load::wait(port, ended)?;
     }
@@ -101,6 +111,10 @@ fn load(ports: [u16; 3], seconds: u32, ended: &AtomicBool) -> Result<Vec<Told>, 
     }
     let together = thread::scope(|scope| {
         let times = [seconds + WITHOUT, seconds + WITHOUT, seconds];
+        let floods = scope.spawn(move || {
+            thread::sleep(Duration::from_secs(u64::from(seconds.saturating_sub(FLOODED + 1))));
+            load::flood(nobody, FLOOD, FLOODED)
+        });
         let asked: Vec<_> = ports
             .into_iter()
             .zip(times)
@@ -109,7 +123,9 @@ fn load(ports: [u16; 3], seconds: u32, ended: &AtomicBool) -> Result<Vec<Told>, 
         let all = asked
             .into_iter()
             .map(|one| one.join().unwrap_or_else(|_| Err("who asks has panicked".into())));
-        all.collect::<Result<Vec<_>, _>>()
+        let all = all.collect::<Result<Vec<_>, _>>()?;
+        floods.join().unwrap_or_else(|_| Err("who floods has panicked".into()))?;
+        Ok::<_, String>(all)
     })?;
     all.extend(together);
     Ok(all)
@@ -118,7 +134,11 @@ fn load(ports: [u16; 3], seconds: u32, ended: &AtomicBool) -> Result<Vec<Told>, 
 fn measure(stage: &Stage, seconds: u32) -> Result<Figures, Failure> {
     let config = configuration(stage.cores, seconds)?;
     let published = published()?;
-    let devices: Vec<_> = network::paced(&published, PACE)
+    let free = UdpSocket::bind(("127.0.0.1", 0)).and_then(|socket| socket.local_addr());
+    let free = free.map_err(|error| Failure::Unexpected("a port", error.to_string()))?.port();
+    let nobody = Published { datagrams: true, host: free, guest: NOBODY };
+    let [a, b, c] = published;
+    let devices: Vec<_> = network::paced(&[a, b, c, nobody], PACE)
         .into_iter()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
@@ -141,7 +161,7 @@ fn measure(stage: &Stage, seconds: u32) -> Result<Figures, Failure> {
         ..Beside::default()
     };
     let limit = Duration::from_secs(u64::from(seconds) * 3 + 240);
-    let ports = published.map(|one| one.host);
+    let ports = (published.map(|one| one.host), nobody.host);
     let ended = AtomicBool::new(false);
     let (console, told) = thread::scope(|scope| {
         let asks = scope.spawn(|| load(ports, seconds, &ended));

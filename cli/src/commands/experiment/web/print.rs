@@ -43,6 +43,7 @@ fn seconds(figures: &Figures) -> String {
         ("c", Align::Right),
         ("KB/s", Align::Right),
         ("packets/s", Align::Right),
+        ("for nobody", Align::Right),
         ("judged", Align::Left),
     ];
     let mut table = Table::new(&columns);
@@ -62,6 +63,7 @@ fn seconds(figures: &Figures) -> String {
             c,
             format!("{:.0}", all as f64 / row.seconds / 1e3),
             format!("{:.0}", row.packets as f64 / row.seconds),
+            row.strays.to_string(),
             if judged { "yes".into() } else { String::new() },
         ]);
     }
@@ -98,6 +100,9 @@ fn stretches(figures: &Figures) -> String {
         add(format!("{name} alone"), alone, at_work);
     }
     add("all three (paper: 50, 33, 17)".into(), &figures.together, [true; 3]);
+    if let Some(flooded) = &figures.flooded {
+        add("of these with packets for nobody".into(), flooded, [true; 3]);
+    }
     if let Some(without) = &figures.without {
         add("without c (60.24, 39.76)".into(), without, [true, true, false]);
     }
