@@ -18,6 +18,8 @@ use vortex_abi::Errno;
 /// Blocks that are clean or free, at least, before another is asked for: what one operation
 /// reads does not push out what it has read before.
 const SPARE: usize = 32;
+/// Blocks, and what else is known, given up in one run.
+const DISSOLVED: usize = 32;
 
 /// How a file system is served.
 #[derive(Clone, Copy, Debug)]
@@ -221,6 +223,31 @@ impl<A: Accounts> Ext2<A> {
         {
             self.accounts.credit(buffer.payer, bytes.len());
         }
+    }
+
+    /// After it was unmounted: gives up all that is in memory, a slice at a time. Whether there is
+    /// more; then nothing but this is to be asked for any more.
+    pub fn dissolve(&mut self) -> bool {
+        for _ in 0..DISSOLVED {
+            match self.cache.last() {
+                Some(block) => self.forget(block),
+                None => return self.dissolve_rest(),
+            }
+        }
+        true
+    }
+
+    fn dissolve_rest(&mut self) -> bool {
+        for _ in 0..DISSOLVED {
+            let slots = &mut self.slots;
+            let held = self.quarantine.blocks.pop_first().is_some()
+                || self.quarantine.inodes.pop_first().is_some();
+            let named = slots.entries.pop_first().is_some() || slots.removals.pop_first().is_some();
+            if !held && !named && slots.map.pop_first().is_none() {
+                return self.indexes.dissolve();
+            }
+        }
+        true
     }
 
     /// A block that has just been given out: what was asked for of it is not what it is.

@@ -284,6 +284,7 @@ impl<A: Accounts> Ext2<A> {
             self.hurry_all(&tx);
             return Err(Stop::Flush);
         }
+        self.room_for_entries(&tx)?;
         let room = tx.freed.len().saturating_add(tx.freed_inodes.len());
         if room > 0 && !self.quarantine.has_room(room) {
             self.writer.want_flush();
@@ -453,18 +454,6 @@ impl<A: Accounts> Ext2<A> {
             && let Some(buffer) = self.cache.get_mut(holder)
         {
             buffer.needs.retain(others);
-        }
-    }
-
-    /// Remembers where entries have come to be and gone, until that is on the disk.
-    fn note_entries(&mut self, tx: &mut Tx) {
-        for (ino, need) in core::mem::take(&mut tx.entries) {
-            add(self.slots.entries.entry(ino).or_default(), need);
-            self.slots.recent.push_back(ino);
-        }
-        for (ino, need) in core::mem::take(&mut tx.removals) {
-            add(self.slots.removals.entry(ino).or_default(), need);
-            self.slots.recent.push_back(ino);
         }
     }
 

@@ -108,6 +108,17 @@ impl Cache {
         self.places.get_mut(place as usize)?.take()
     }
 
+    /// The last block in memory, wherever that is.
+    pub fn last(&mut self) -> Option<Block> {
+        while let Some(place) = self.places.last() {
+            match place {
+                Some(buffer) => return Some(buffer.block),
+                None => drop(self.places.pop()),
+            }
+        }
+        None
+    }
+
     /// The clean block that was used longest ago.
     pub fn oldest(&self) -> Option<Block> {
         Some(self.at(self.oldest)?.block)

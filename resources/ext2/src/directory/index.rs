@@ -222,6 +222,11 @@ impl Indexes {
                 self.dropped.push_back(index);
             }
         }
+        self.free_some();
+    }
+
+    /// Frees a slice of what has been dropped.
+    fn free_some(&mut self) {
         let Some(index) = self.dropped.front_mut() else { return };
         for _ in 0..DROPPED {
             if index.names.pop_first().is_none() {
@@ -237,5 +242,16 @@ impl Indexes {
         if index.names.is_empty() && index.by_room.is_empty() {
             self.dropped.pop_front();
         }
+    }
+
+    /// All of them go, a slice at a time. Whether there are more.
+    pub fn dissolve(&mut self) -> bool {
+        if self.dropped.is_empty()
+            && let Some((_, index)) = self.by_dir.pop_first()
+        {
+            self.dropped.push_back(index);
+        }
+        self.free_some();
+        !self.dropped.is_empty() || !self.by_dir.is_empty()
     }
 }

@@ -76,14 +76,13 @@ impl<A: Accounts> Ext2<A> {
         self.commit(tx)
     }
 
-    /// Those go for which the disk has what they wait for; what goes wrong is for another time.
-    pub(crate) fn lay_ready(&mut self) {
+    /// One goes for which the disk has what it waits for; what goes wrong is for another time.
+    /// Whether one has gone.
+    pub(crate) fn lay_ready(&mut self) -> bool {
         let ready = |(ino, ghost): &(Ino, Ghost)| {
             self.satisfied(Need::slot(*ino, ghost.version)) && self.cache.get(ghost.block).is_some()
         };
         let found = self.ghosts.of(None).find(ready);
-        if let Some((ino, ghost)) = found {
-            let _ = self.lay_one(ino, ghost);
-        }
+        found.is_some_and(|(ino, ghost)| self.lay_one(ino, ghost).is_ok())
     }
 }

@@ -10,8 +10,9 @@ use crate::order::{Need, Target};
 use crate::stop::{Result, Stop};
 use vortex_abi::Errno;
 
-/// What is looked at in one run.
-const LOOKED_AT: usize = 128;
+/// What is looked at in one run, and of what one block or inode needs.
+const LOOKED_AT: usize = 96;
+const NEEDS: usize = 16;
 const BLOCKS: usize = 64;
 
 impl<A: Accounts> Ext2<A> {
@@ -29,7 +30,6 @@ impl<A: Accounts> Ext2<A> {
         if self.read_only.is_some() {
             return Ok(());
         }
-        self.settle();
         let mut roots = Vec::new();
         if let Some(slot) = self.slots.map.get(&ino) {
             roots.push(Need::slot(ino, slot.version));
@@ -62,41 +62,55 @@ impl<A: Accounts> Ext2<A> {
         self.writer.want_urgent();
     }
 
-    /// Has whatever these wait for be written first; what can be written now.
+    /// Has whatever these wait for be written first; what can be written now. If that is more than
+    /// is looked at in one run, the rest has its turn when some of it is there.
     pub(crate) fn hurry_needs(&mut self, roots: Vec<Need>) {
-        let mut next = roots;
-        let mut seen: Vec<Target> = Vec::new();
+        let (mut next, mut seen) = (roots, Vec::<Target>::new());
+        let (mut left, mut found) = (LOOKED_AT, false);
         while let Some(need) = next.pop() {
-            if self.satisfied(need) || seen.contains(&need.on) {
+            if left == 0 {
+                break;
+            }
+            left = left.saturating_sub(1);
+            if self.satisfied(need) {
                 continue;
             }
-            if seen.len() >= LOOKED_AT {
-                self.writer.want_flush();
-                return;
-            }
-            seen.push(need.on);
-            let (block, mut waits, waited_for) = match need.on {
+            let Err(place) = seen.binary_search(&need.on) else { continue };
+            seen.insert(place, need.on);
+            let before = next.len();
+            let (block, waited_for) = match need.on {
                 Target::Block(block) => {
                     let Some(buffer) = self.cache.get(block) else { continue };
-                    let waits: Vec<Need> =
-                        buffer.needs.iter().copied().chain(buffer.gone).collect();
-                    (block, waits, need.version > buffer.issued || buffer.gone.is_some())
+                    next.extend(buffer.needs.iter().rev().take(NEEDS).copied());
+                    next.extend(buffer.gone);
+                    (block, need.version > buffer.issued || buffer.gone.is_some())
                 }
                 Target::Slot(ino) => {
                     let Some(slot) = self.slots.map.get(&ino) else { continue };
                     let Ok((block, _)) = self.place_of(ino) else { continue };
-                    (block, slot.needs.clone(), need.version > slot.issued)
+                    next.extend(slot.needs.iter().rev().take(NEEDS).copied());
+                    (block, need.version > slot.issued)
                 }
             };
-            if !waited_for {
-                continue;
+            next.extend(self.writer.gate.filter(|gate| gate.on != Target::Block(block)));
+            // What is there it does not wait for.
+            let mut at = before;
+            while let Some(need) = next.get(at).copied() {
+                if self.satisfied(need) {
+                    next.swap_remove(at);
+                } else {
+                    at = at.saturating_add(1);
+                }
             }
-            waits.extend(self.writer.gate.filter(|gate| gate.on != Target::Block(block)));
-            waits.retain(|need| !self.satisfied(*need));
-            if waits.is_empty() {
+            if !waited_for {
+                next.truncate(before);
+            } else if next.len() == before {
+                found = true;
                 self.hurry(block);
             }
-            next.append(&mut waits);
+        }
+        if left == 0 && !found {
+            self.writer.want_flush();
         }
     }
 
@@ -111,7 +125,6 @@ impl<A: Accounts> Ext2<A> {
         if self.read_only.is_some() {
             return Ok(());
         }
-        self.settle();
         self.put_totals(caller);
         if self.is_clean() {
             return Ok(());

@@ -19,8 +19,10 @@
 //! 4. A directory is written as deleted after all that its blocks wait for.
 //! 5. What is freed is not given out again until what named it is off the disk.
 
+mod entries;
 mod ghosts;
 mod needs;
+mod settle;
 mod slots;
 mod writer;
 

@@ -20,8 +20,9 @@ use crate::numbers::{Block, Ino};
 use vortex_abi::Errno;
 
 /// What is done in one run.
-const LOOKED_AT: usize = 32;
-const SETTLED: usize = 8;
+const LOOKED_AT: usize = 6;
+/// Needs of a block that are found to be there, in one run.
+const FOUND: usize = 32;
 
 /// A block to be written.
 #[derive(Debug)]
@@ -50,24 +51,26 @@ pub enum Next {
 }
 
 /// A write that is under way or done.
-struct Issued {
-    block: Block,
-    version: u64,
-    slots: Vec<(Ino, u64)>,
+pub(super) struct Issued {
+    pub block: Block,
+    pub version: u64,
+    pub slots: Vec<(Ino, u64)>,
 }
 
 /// What waits to be written.
 pub(crate) struct Writer {
     ready: VecDeque<Block>,
     urgent: VecDeque<Block>,
-    parked: BTreeSet<(Target, Block)>,
+    pub(super) parked: BTreeSet<(Target, Block)>,
+    /// What is there now, and from which block on those that are parked at it leave.
+    pub(super) reached: VecDeque<(Target, Block)>,
     under_way: BTreeMap<Block, Issued>,
     /// Written, and not known to stay.
-    done: VecDeque<Issued>,
+    pub(super) done: VecDeque<Issued>,
     /// How many of these a flush under way will cover.
     flushing: Option<usize>,
     /// How many of these a flush has covered.
-    covered: usize,
+    pub(super) covered: usize,
     /// Somebody waits for a flush.
     wanted: bool,
     /// Somebody waits for anything to be written.
@@ -92,6 +95,7 @@ impl Writer {
             ready: line()?,
             urgent: line()?,
             parked: BTreeSet::new(),
+            reached: VecDeque::new(),
             under_way: BTreeMap::new(),
             done: VecDeque::new(),
             flushing: None,
@@ -116,7 +120,7 @@ impl Writer {
 
     /// Nothing waits in a line, or for something else.
     pub fn is_empty(&self) -> bool {
-        self.ready.is_empty() && self.parked.is_empty()
+        self.ready.is_empty() && self.parked.is_empty() && self.reached.is_empty()
     }
 
     /// Nothing is under way, and nothing is written that may not stay.
@@ -187,28 +191,17 @@ impl<A: Accounts> Ext2<A> {
         self.writer.parked.insert((at.on, block));
     }
 
-    pub(crate) fn unpark(&mut self, target: Target) {
-        let from = (target, Block(0));
-        while let Some((there, block)) = self.writer.parked.range(from..).next().copied()
-            && there == target
-        {
-            self.writer.parked.remove(&(there, block));
-            self.queue(block);
-        }
-    }
-
     /// What to do for the disk next. `urgent` asks only for what somebody waits for.
     pub fn next_write(&mut self, urgent: bool) -> Next {
         if self.broken {
             return Next::Nothing;
         }
-        // What waits may go on when blocks have left the line, though nothing is written.
-        let mut looked = self.writer.covered > 0;
-        self.settle();
         let urgent = urgent && !self.writer.pressed;
-        if !urgent && !self.ghosts.is_empty() {
-            self.lay_ready();
+        if self.settle() || (!urgent && !self.ghosts.is_empty() && self.lay_ready()) {
+            return Next::Again;
         }
+        // What waits may go on when blocks have left the line, though nothing is written.
+        let mut looked = false;
         for _ in 0..LOOKED_AT {
             let Some(block) = self.pop(urgent) else { break };
             looked = true;
@@ -223,7 +216,7 @@ impl<A: Accounts> Ext2<A> {
         }
         let writer = &mut self.writer;
         let more = !writer.urgent.is_empty() || (!urgent && !writer.ready.is_empty());
-        if more || looked || writer.covered > 0 {
+        if more || looked {
             return Next::Again;
         }
         writer.pressed &= urgent;
@@ -293,6 +286,24 @@ impl<A: Accounts> Ext2<A> {
         self.cache.settle(block);
     }
 
+    /// Whether a block is not written now, for what it needs is not there: it is parked at that.
+    /// What is there it does not need any more.
+    fn has_to_wait(&mut self, block: Block) -> bool {
+        for _ in 0..FOUND {
+            let need = self.cache.get(block).and_then(|buffer| buffer.needs.last().copied());
+            let Some(need) = need else { return false };
+            if !self.satisfied(need) {
+                self.park(block, need);
+                return true;
+            }
+            if let Some(buffer) = self.cache.get_mut(block) {
+                buffer.needs.pop();
+            }
+        }
+        self.queue(block);
+        true
+    }
+
     /// Gives a block out to be written, or parks it at what has to be there first.
     fn issue(&mut self, block: Block) -> Result<Option<Write>, Errno> {
         let Some(buffer) = self.cache.get(block) else { return Ok(None) };
@@ -316,10 +327,10 @@ impl<A: Accounts> Ext2<A> {
             }
             self.writer.gate = None;
         }
-        if let Some(need) = self.unsatisfied(&buffer.needs) {
-            self.park(block, need);
+        if self.has_to_wait(block) {
             return Ok(None);
         }
+        let Some(buffer) = self.cache.get(block) else { return Ok(None) };
         let Some(bytes) = &buffer.bytes else { return Ok(None) };
         let mut bytes = copy_of(bytes)?;
         let mut slots = Vec::new();
@@ -408,7 +419,6 @@ impl<A: Accounts> Ext2<A> {
         self.writer.done.push_back(issued);
         if !self.writer.volatile {
             self.writer.covered = self.writer.done.len();
-            self.settle();
         }
     }
 
@@ -420,73 +430,6 @@ impl<A: Accounts> Ext2<A> {
             return;
         }
         self.writer.covered = covered;
-        self.settle();
-    }
-
-    /// Takes note of what is on the disk now.
-    pub(crate) fn settle(&mut self) {
-        for _ in 0..SETTLED {
-            if self.writer.covered == 0 {
-                return;
-            }
-            self.writer.covered = self.writer.covered.saturating_sub(1);
-            let Some(done) = self.writer.done.pop_front() else { return };
-            self.settle_one(&done);
-        }
-    }
-
-    fn settle_one(&mut self, done: &Issued) {
-        for (ino, version) in &done.slots {
-            let Some(slot) = self.slots.map.get_mut(ino) else { continue };
-            slot.stable = slot.stable.max(*version);
-            if slot.newborn && !slot.unused {
-                slot.newborn = false;
-                self.slots.born.remove(&(slot.parent, *ino));
-            }
-            if slot.stable == slot.version {
-                self.slots.map.remove(ino);
-            }
-            self.unpark(Target::Slot(*ino));
-        }
-        let pending = match self.inodes_of(done.block) {
-            Some((first, count)) => self.slots.among(first, count).next().is_some(),
-            None => false,
-        };
-        if let Some(buffer) = self.cache.get_mut(done.block) {
-            buffer.stable = buffer.stable.max(done.version);
-            if buffer.role == Role::Inodes {
-                buffer.pending = pending;
-            }
-            let owner = buffer.role.owner().filter(|_| buffer.stable == buffer.version);
-            if let Some(owner) = owner {
-                self.writer.private.remove(&(owner, done.block));
-            }
-            self.cache.settle(done.block);
-        }
-        self.unpark(Target::Block(done.block));
-        self.trim();
-    }
-
-    /// Forgets where entries have come and gone, as far as that is on the disk.
-    fn trim(&mut self) {
-        for _ in 0..4 {
-            let Some(ino) = self.slots.recent.pop_front() else { break };
-            let waits = |needs: Option<&Vec<Need>>| {
-                needs.is_some_and(|needs| needs.iter().any(|need| !self.satisfied(*need)))
-            };
-            let (added, removed) =
-                (waits(self.slots.entries.get(&ino)), waits(self.slots.removals.get(&ino)));
-            if !added {
-                self.slots.entries.remove(&ino);
-            }
-            if !removed {
-                self.slots.removals.remove(&ino);
-            }
-            if added || removed {
-                self.slots.recent.push_back(ino);
-            }
-        }
-        self.release_held();
     }
 }
 

@@ -13,7 +13,7 @@ const MOST: usize = 8_192;
 /// Those that are looked at for one more.
 const LOOKS: usize = 4;
 /// Those that are forgotten in one run at an unmount.
-const SLICE: usize = 64;
+const SLICE: usize = 6;
 
 /// It.
 #[derive(Default)]
@@ -42,10 +42,10 @@ impl Copies {
         self.order.push_back((dir, name));
     }
 
-    /// How many copies there are of a file system's objects.
-    pub fn count(&self, fs: FsId) -> usize {
+    /// Whether there are copies of a file system's objects beside its topmost directory.
+    pub fn has_others(&self, fs: FsId) -> bool {
         let all = OnDisk { fs, number: 0 }..=OnDisk { fs, number: u64::MAX };
-        self.by_number.range(all).count()
+        self.by_number.range(all).nth(1).is_some()
     }
 }
 

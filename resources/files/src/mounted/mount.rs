@@ -180,7 +180,7 @@ impl Root {
             // More than is forgotten at once.
             return Err(caller.again());
         }
-        if self.copies.count(fs) > 1 || self.inode(top)?.holds > 1 {
+        if self.copies.has_others(fs) || self.inode(top)?.holds > 1 {
             // What programs had mapped that have ended goes after them.
             let waits = self.waits_for_ended(caller);
             return Err(if waits { caller.again() } else { Errno::EBUSY });

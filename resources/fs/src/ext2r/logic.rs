@@ -84,4 +84,9 @@ pub trait Logic: Send {
 
     /// What was written before a flush began is on the medium, or may not be.
     fn flushed(&mut self, result: Result<(), Errno>);
+
+    /// It was unmounted: gives up what it has in memory, a slice at a time. Whether there is more.
+    fn dissolve(&mut self) -> bool {
+        false
+    }
 }

@@ -73,13 +73,15 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         if id == MountId::ALL {
             return self.operate_all(operating, cx);
         }
-        let Some(mount) = self.mounts.get_mut(&id) else {
+        let unmounts = matches!(**operation, Operation::Unmount);
+        let Some(mount) = self.mounts.get_mut(&id).filter(|mount| unmounts || !mount.gone) else {
             return Outcome::Reply(Err(Errno::ENODEV));
         };
         let since = *since.get_or_insert(mount.flushes);
         let who = who(&self.wiring, caller, cx);
         match mount.logic.run(&who, operation) {
             Ok(answer) => match **operation {
+                Operation::Unmount if mount.dissolve() => Outcome::Continue(At::beginning()),
                 Operation::Unmount => {
                     self.mounts.remove(&id);
                     self.wiring.unmount(id);

@@ -24,12 +24,24 @@ pub struct Mount<M> {
     /// Flushes that have begun, and the last of them that has ended well.
     pub flushes: u64,
     pub flushed: u64,
+    /// A flush has ended, and what it has made to last is taken note of: then those who wait look
+    /// again.
+    pub settles: bool,
+    /// It is unmounted, and what is left of it is given up.
+    pub gone: bool,
 }
 
 impl<M> Mount<M> {
     pub fn new(logic: Box<dyn Logic>) -> Self {
         let (fetching, waiting) = (BTreeMap::new(), Vec::new());
-        Self { logic, fetching, waiting, flushes: 0, flushed: 0 }
+        Self { logic, fetching, waiting, flushes: 0, flushed: 0, settles: false, gone: false }
+    }
+
+    /// It is unmounted: nobody finds it any more, and what is left of it is given up, some in a
+    /// run. Whether there is more.
+    pub fn dissolve(&mut self) -> bool {
+        self.gone = true;
+        self.logic.dissolve()
     }
 }
 

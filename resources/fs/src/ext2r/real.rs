@@ -313,6 +313,10 @@ impl Logic for Real {
     fn flushed(&mut self, result: Result<(), Errno>) {
         self.0.flushed(result);
     }
+
+    fn dissolve(&mut self) -> bool {
+        self.0.dissolve()
+    }
 }
 
 fn stop(stop: ext2::Stop) -> Stop {

@@ -20,8 +20,11 @@ use crate::requests::{Ext2Request, Mail};
 
 /// Writes under way at a time.
 pub(super) const BATCH: usize = 8;
-/// Bytes given out in one run.
-const RUN: usize = 32 * 1024;
+/// What is done in one run, as bytes of blocks that are given out; looking for a block, or for the
+/// one behind another, is at least so much, and sending them a part of what they are.
+const RUN: usize = 6 * 1024;
+const LOOK: usize = 1024;
+const SENT: usize = 8;
 const PAGE: usize = 4096;
 /// How often what is dirty is written.
 const TICK: Micros = Micros::new(5_000_000);
@@ -32,6 +35,8 @@ pub struct Writing {
     under_way: VecDeque<(Trigger, MountId, Job)>,
     /// What could not be sent.
     stuck: VecDeque<(MountId, Job)>,
+    /// What is to be sent when those behind it have been looked for.
+    grows: Option<(MountId, Vec<Write>)>,
 }
 
 enum Job {
@@ -79,15 +84,11 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
 
     /// The writer: sends what may be sent, and waits for the first of it.
     pub(super) fn write_back(&mut self, writing: &mut Writing, cx: &mut Cx<'_, M>) -> After<M, F> {
-        let again = match self.fill(writing, cx) {
-            Filled::Much => return Outcome::Continue(At::beginning()),
-            filled => matches!(filled, Filled::Again),
-        };
+        if matches!(self.fill(writing, cx), Filled::Much) {
+            return Outcome::Continue(At::beginning());
+        }
         if let Some((trigger, ..)) = writing.under_way.front() {
             return Outcome::Pending(*trigger, At::routine::<Wrote>());
-        }
-        if again {
-            return Outcome::Continue(At::beginning());
         }
         let waits = self.mounts.values().any(|mount| !mount.waiting.is_empty());
         if writing.stuck.is_empty() && waits {
@@ -114,43 +115,74 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
     /// Sends as much as may be under way, and some in a run.
     fn fill(&mut self, writing: &mut Writing, cx: &mut Cx<'_, M>) -> Filled {
         let mut left = RUN;
+        let ids: alloc::vec::Vec<MountId> = self.mounts.keys().copied().collect();
+        let mut ids = ids.into_iter();
+        let mut next = ids.next();
         while writing.under_way.len() < BATCH {
-            let Some((id, job)) = writing.stuck.pop_front() else { break };
-            left = left.saturating_sub(job.bytes());
-            if !self.send(id, job, writing, cx) {
-                return Filled::All;
-            }
             if left == 0 {
                 return Filled::Much;
             }
-        }
-        let mut filled = Filled::All;
-        let ids: alloc::vec::Vec<MountId> = self.mounts.keys().copied().collect();
-        for id in ids {
-            while writing.under_way.len() < BATCH {
-                let Some(mount) = self.mounts.get_mut(&id) else { break };
-                if left == 0 {
-                    return Filled::Much;
+            if let Some((id, blocks)) = writing.grows.take() {
+                let (blocks, more) = self.grow(id, blocks);
+                if more > 0 {
+                    left = left.saturating_sub(more.max(LOOK));
+                    writing.grows = Some((id, blocks));
+                } else {
+                    writing.stuck.push_back((id, Job::Blocks(blocks)));
                 }
-                let job = match mount.logic.next_write(!self.all) {
-                    Next::Write(write) => Job::Blocks(with_neighbours(&mut *mount.logic, write)),
-                    Next::Flush => {
-                        mount.flushes = mount.flushes.saturating_add(1);
-                        Job::Flush(mount.flushes)
-                    }
-                    Next::Again => {
-                        filled = Filled::Again;
-                        break;
-                    }
-                    Next::Nothing => break,
-                };
-                left = left.saturating_sub(job.bytes());
+            } else if let Some((id, job)) = writing.stuck.pop_front() {
+                left = left.saturating_sub(LOOK.max(job.bytes() / SENT));
                 if !self.send(id, job, writing, cx) {
                     return Filled::All;
                 }
+            } else if let Some(id) = next {
+                left = left.saturating_sub(LOOK);
+                match self.next_of(id, cx) {
+                    Some(Next::Write(write)) => {
+                        left = left.saturating_sub(write.bytes.len().saturating_sub(LOOK));
+                        writing.grows = Some((id, alloc::vec![write]));
+                    }
+                    Some(Next::Flush) => {
+                        let number = self.mounts.get(&id).map_or(0, |mount| mount.flushes);
+                        writing.stuck.push_back((id, Job::Flush(number)));
+                    }
+                    // It has done what may be done in one run.
+                    Some(Next::Again) => return Filled::Much,
+                    Some(Next::Nothing) | None => next = ids.next(),
+                }
+            } else {
+                break;
             }
         }
-        filled
+        Filled::All
+    }
+
+    /// What is to be written next of a file system. Who waits looks again as soon as it is known
+    /// what the last flush has made to last.
+    fn next_of(&mut self, id: MountId, cx: &mut Cx<'_, M>) -> Option<Next> {
+        let mount = self.mounts.get_mut(&id).filter(|mount| !mount.gone)?;
+        let next = mount.logic.next_write(!self.all);
+        if matches!(next, Next::Flush) {
+            mount.flushes = mount.flushes.saturating_add(1);
+        }
+        if !matches!(next, Next::Again) && core::mem::take(&mut mount.settles) {
+            self.wake(id, cx);
+        }
+        Some(next)
+    }
+
+    /// Looks for the block behind these; how many bytes came.
+    fn grow(&mut self, id: MountId, mut blocks: Vec<Write>) -> (Vec<Write>, usize) {
+        let bytes = size_of(&blocks);
+        let last = blocks.last().map(|write| (write.block, write.by, write.bytes.len()));
+        let behind = last.and_then(|(block, by, size)| {
+            let room = bytes.saturating_add(size) <= MOST_BYTES && blocks.try_reserve(1).is_ok();
+            let mount = self.mounts.get_mut(&id).filter(|_| room)?;
+            mount.logic.next_behind(block, by)
+        });
+        let more = behind.as_ref().map_or(0, |write| write.bytes.len());
+        blocks.extend(behind);
+        (blocks, more)
     }
 
     fn send(&mut self, id: MountId, job: Job, writing: &mut Writing, cx: &mut Cx<'_, M>) -> bool {
@@ -213,12 +245,13 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
                     mount.flushed = mount.flushed.max(number);
                 }
                 mount.logic.flushed(result);
+                mount.settles = true;
             }
         }
         if let Err(error) = result {
             self.wiring.tell(format_args!("metadata could not be written: {error:?}"));
+            self.wake(id, cx);
         }
-        self.wake(id, cx);
     }
 }
 
@@ -226,40 +259,26 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
 enum Filled {
     /// All that may be now.
     All,
-    /// There may be more at once, if nothing is under way.
-    Again,
-    /// As much as one run sends.
+    /// As much as one run does.
     Much,
 }
 
 impl Job {
     fn bytes(&self) -> usize {
         match self {
-            Self::Blocks(blocks) => blocks.iter().map(|write| write.bytes.len()).sum(),
+            Self::Blocks(blocks) => size_of(blocks),
             Self::Flush(_) => 0,
         }
     }
 }
 
-/// A block that is to be written, with those behind it that may go with it.
-fn with_neighbours(logic: &mut dyn super::Logic, first: Write) -> Vec<Write> {
-    let (mut last, by, size) = (first.block, first.by, first.bytes.len());
-    let mut blocks = Vec::new();
-    blocks.push(first);
-    let most = MOST_BYTES.checked_div(size).unwrap_or(1);
-    while blocks.len() < most
-        && blocks.try_reserve(1).is_ok()
-        && let Some(behind) = logic.next_behind(last, by)
-    {
-        last = behind.block;
-        blocks.push(behind);
-    }
-    blocks
+fn size_of(blocks: &[Write]) -> usize {
+    blocks.iter().map(|write| write.bytes.len()).sum()
 }
 
 /// Their bytes, as the device reads them.
 fn memory<F: PageFrame>(blocks: &[Write]) -> Option<F::Memory> {
-    let mut left: usize = blocks.iter().map(|write| write.bytes.len()).sum();
+    let mut left = size_of(blocks);
     let mut blocks = blocks.iter();
     let mut all = F::Memory::none();
     while left > 0 {
@@ -288,6 +307,7 @@ impl<M: Mail<F>, F: PageFrame> Continuation<M, Ext2<M, F>> for Wrote {
         let Ext2Request::WriteBack(writing) = request else { return Outcome::Done };
         let result = super::mounts::result(cx.reply::<Reply<F::Memory>>());
         ext2.wrote(writing, result, cx);
-        ext2.write_back(writing, cx)
+        // The rest of what it does has a run of its own.
+        Outcome::Continue(At::beginning())
     }
 }

@@ -76,8 +76,9 @@ type Heard = Option<Result<Answer, Errno>>;
 
 /// How often a task begins anew because what it found is gone again.
 const TRIES: u8 = 16;
-/// Requests of one run.
+/// Requests of one run, and pieces that are sent in one.
 const SENDS: usize = 12;
+const PIECES: usize = 8;
 
 impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     /// The instance of its core, whose clock has this rate.

@@ -5,7 +5,7 @@ use vortex_grid::Labels;
 use vortex_units::Bytes;
 
 use super::work::Waits;
-use super::{Cx, FileCache, SENDS};
+use super::{Cx, FileCache, PIECES};
 use crate::cache::{PageFrame, State};
 use crate::fcr::Piece;
 use crate::requests::{CacheRequest, Mail, Task};
@@ -13,7 +13,7 @@ use crate::requests::{CacheRequest, Mail, Task};
 impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     /// Sends some of a task's pieces. What cannot be sent fails.
     pub(super) fn send(&mut self, task: &mut Task<F>, cx: &mut Cx<'_, M>) {
-        let count = task.job().pieces.len().min(SENDS);
+        let count = task.job().pieces.len().min(PIECES);
         let some: alloc::vec::Vec<Piece> = task.job().pieces.drain(..count).collect();
         for piece in some {
             if !self.send_piece(task, piece, cx) {

@@ -15,7 +15,7 @@ use crate::requests::{Ask, CacheRequest, Mail, Task};
 use crate::shown::Shown;
 
 /// Dirty pages looked at in one run: as many as are collected at least.
-const LOOKS: u32 = 96;
+const LOOKS: u32 = 24;
 /// Pages that are asked for together.
 const PAGES: usize = 16;
 

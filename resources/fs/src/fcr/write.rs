@@ -8,13 +8,13 @@ use vortex_units::{ActivityId, Bytes};
 
 use super::piece::clear_behind;
 use super::work::Waits;
-use super::{Cx, FileCache, Heard, Next, SENDS};
+use super::{Cx, FileCache, Heard, Next, PIECES, SENDS};
 use crate::cache::{CachedFile, Dirtied, PageFrame, State};
 use crate::fcr::Piece;
 use crate::requests::{CacheRequest, Mail, Stage, Task};
 
 /// Dirty pages looked at in one run.
-const LOOKS: u32 = 96;
+const LOOKS: u32 = 20;
 /// Files of an activity looked at in one run.
 const FILES: usize = 32;
 
@@ -33,7 +33,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let (mut begun, mut given_up): (Vec<_>, Vec<_>) = (Vec::new(), Vec::new());
         let old = self.age();
         file.with(|inner| {
-            while looks > 0 && pieces.len() < SENDS {
+            while looks > 0 && pieces.len() < PIECES {
                 looks = looks.saturating_sub(1);
                 let Some(&number) = inner.dirty.range(at..).next() else {
                     more = false;

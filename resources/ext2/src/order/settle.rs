@@ -1,0 +1,86 @@
+//! What a flush has made to last is taken note of, and what waited for it goes on: some in a run.
+
+use super::needs::Target;
+use super::writer::Issued;
+use crate::Ext2;
+use crate::cache::Role;
+use crate::caller::Accounts;
+use crate::numbers::Block;
+
+/// What is done in one run, and what a write that has ended takes of that; an inode in it, and a
+/// block that waited, take one.
+const MOST: usize = 24;
+const WRITE: usize = 5;
+
+impl<A: Accounts> Ext2<A> {
+    /// Something is there: what is parked at it goes back into the line.
+    pub(crate) fn unpark(&mut self, target: Target) {
+        if self.parked_at(target, Block(0)).is_some() {
+            self.writer.reached.push_back((target, Block(0)));
+        }
+    }
+
+    /// The first block from `from` on that is parked there.
+    fn parked_at(&self, target: Target, from: Block) -> Option<Block> {
+        let (there, block) = self.writer.parked.range((target, from)..).next().copied()?;
+        (there == target).then_some(block)
+    }
+
+    /// Takes note of what is on the disk now, some of it. Whether there was anything.
+    pub(crate) fn settle(&mut self) -> bool {
+        let mut left = MOST;
+        while left > 0 {
+            if let Some((target, from)) = self.writer.reached.pop_front() {
+                left = left.saturating_sub(1);
+                // What is parked there from now on is not meant: it waits for something later.
+                if let Some(block) = self.parked_at(target, from) {
+                    self.writer.parked.remove(&(target, block));
+                    self.queue(block);
+                    self.writer.reached.push_front((target, block.after(1)));
+                }
+                continue;
+            }
+            if self.writer.covered == 0 {
+                break;
+            }
+            self.writer.covered = self.writer.covered.saturating_sub(1);
+            let Some(done) = self.writer.done.pop_front() else { break };
+            left = left.saturating_sub(WRITE.saturating_add(done.slots.len()));
+            self.settle_one(&done);
+        }
+        left < MOST
+    }
+
+    fn settle_one(&mut self, done: &Issued) {
+        for (ino, version) in &done.slots {
+            let Some(slot) = self.slots.map.get_mut(ino) else { continue };
+            slot.stable = slot.stable.max(*version);
+            if slot.newborn && !slot.unused {
+                slot.newborn = false;
+                self.slots.born.remove(&(slot.parent, *ino));
+            }
+            if slot.stable == slot.version {
+                self.slots.map.remove(ino);
+            }
+            self.unpark(Target::Slot(*ino));
+        }
+        let pending = match self.inodes_of(done.block) {
+            Some((first, count)) => self.slots.among(first, count).next().is_some(),
+            None => false,
+        };
+        if let Some(buffer) = self.cache.get_mut(done.block) {
+            buffer.stable = buffer.stable.max(done.version);
+            if buffer.role == Role::Inodes {
+                buffer.pending = pending;
+            }
+            let owner = buffer.role.owner().filter(|_| buffer.stable == buffer.version);
+            if let Some(owner) = owner {
+                self.writer.private.remove(&(owner, done.block));
+            }
+            self.cache.settle(done.block);
+        }
+        self.unpark(Target::Block(done.block));
+        self.forget_entries();
+        self.release_held();
+    }
+}
