@@ -87,7 +87,7 @@ fn disk_runs(root: &Path, accelerator: Accelerator) -> Told {
     let wanted = Wanted {
         size: Some(DISK),
         block: 1024,
-        inodes: Some(4_096),
+        inodes: Some(8_192),
         label: String::new(),
         force: false,
     };

@@ -30,14 +30,14 @@ const SPINS: u32 = 1_000_000;
 const LARGE: usize = 24 << 20;
 const PIECE: usize = 128 << 10;
 /// Small files in a folder.
-const MANY: usize = 200;
+const MANY: usize = 4_000;
 /// Names in the largest folder, and of one file.
-const NAMES: usize = 20_000;
+const NAMES: usize = 100_000;
 const LINKS: usize = 25_000;
 
-/// All of them.
-pub fn all() {
-    for (name, case) in CASES {
+/// All of them, or one.
+pub fn all(only: Option<&str>) {
+    for (name, case) in CASES.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
         match mount().and_then(|()| case()).and_then(|()| unmount()) {
             Ok(()) => say!("{name}: good"),
             Err(why) => say!("{name}: WRONG: {why}"),

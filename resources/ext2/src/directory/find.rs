@@ -12,7 +12,7 @@ use crate::tx::Tx;
 use vortex_abi::Errno;
 
 /// Bytes of a directory that is looked through without an index.
-const SMALL: u64 = 8192;
+const SMALL: u64 = 4096;
 /// Names that are taken into an index in one run.
 const BUILT: usize = 64;
 /// Blocks with a name of the same hash that are looked at.

@@ -13,8 +13,9 @@ use crate::stop::{Result, Stop};
 use crate::tx::Tx;
 use vortex_abi::Errno;
 
-/// Blocks freed in one run, and pointers looked at.
+/// Blocks freed in one run, of which one of metadata counts as several, and pointers looked at.
 const FREED: u32 = 64;
+const METADATA: u32 = 4;
 const LOOKED_AT: u32 = 1024;
 
 /// What a pointer led to.
@@ -94,6 +95,7 @@ struct Slice {
     next: usize,
     way: Vec<Step>,
     freed: u32,
+    done: u32,
     looked_at: u32,
 }
 
@@ -103,7 +105,8 @@ impl<A: Accounts> Ext2<A> {
         let Some(reap) = self.reaps.find(ino) else { return Ok(()) };
         let payer = reap.payer;
         let caller = Caller { payer, ..*caller };
-        let mut slice = Slice { next: reap.next, way: reap.way.clone(), freed: 0, looked_at: 0 };
+        let mut slice =
+            Slice { next: reap.next, way: reap.way.clone(), freed: 0, done: 0, looked_at: 0 };
         let mut tx = self.begin(&caller);
         let ended = self.reap_slice(&mut tx, ino, &mut slice);
         let done = match ended {
@@ -159,7 +162,7 @@ impl<A: Accounts> Ext2<A> {
 
     /// Frees some; whether that was all.
     fn reap_slice(&mut self, tx: &mut Tx, ino: Ino, slice: &mut Slice) -> Result<bool> {
-        while slice.freed < FREED && slice.looked_at < LOOKED_AT {
+        while slice.done < FREED && slice.looked_at < LOOKED_AT {
             match slice.way.last().copied() {
                 Some(step) => self.reap_step(tx, ino, slice, step)?,
                 None => {
@@ -241,6 +244,7 @@ impl<A: Accounts> Ext2<A> {
             tx.drop_block(item.block, need);
         }
         slice.freed = slice.freed.saturating_add(1);
+        slice.done = slice.done.saturating_add(if metadata { METADATA } else { 1 });
         Ok(())
     }
 }

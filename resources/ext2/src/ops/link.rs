@@ -16,8 +16,10 @@ use crate::tx::Tx;
 use alloc::vec::Vec;
 use vortex_abi::Errno;
 
-/// Changed blocks of a directory whose order it inherits when it is removed, at most.
-const INHERITED: usize = 64;
+/// What a directory that is removed inherits of what its blocks wait for, at most; and what is
+/// looked at for that.
+const INHERITED: usize = 24;
+const LOOKED_AT: usize = 64;
 
 impl<A: Accounts> Ext2<A> {
     /// Gives an inode another name.
@@ -214,17 +216,7 @@ impl<A: Accounts> Ext2<A> {
         inode.changed = tx.caller.now;
         self.put_inode(tx, ino, &inode)?;
         tx.removals.push((ino, Need::block(block, tx.version)));
-        let range = (ino, Block(0))..=(ino, Block(u32::MAX));
-        let mut needs = Vec::new();
-        for (count, (_, own)) in self.writer.private.range(range).enumerate() {
-            if count >= INHERITED {
-                self.writer.want_flush();
-                return Err(Stop::Flush);
-            }
-            if let Some(buffer) = self.cache.get(*own) {
-                needs.extend(buffer.needs.iter().copied().filter(|need| !self.satisfied(*need)));
-            }
-        }
+        let needs = self.needs_of_blocks(ino)?;
         tx.check |= !needs.is_empty();
         for need in needs {
             tx.need_of_inode(ino, need);
@@ -234,5 +226,29 @@ impl<A: Accounts> Ext2<A> {
             tx.need(block, Need::slot(ino, tx.version));
         }
         Ok(())
+    }
+
+    /// What the changed blocks of a directory wait for. If that is much, they are wanted on the
+    /// disk first: `Flush` until it is less.
+    fn needs_of_blocks(&mut self, ino: Ino) -> Result<Vec<Need>> {
+        let range = (ino, Block(0))..=(ino, Block(u32::MAX));
+        let (mut needs, mut looked_at): (Vec<Need>, usize) = (Vec::new(), 0);
+        let (mut blocks, mut much) = (Vec::new(), false);
+        for (_, block) in self.writer.private.range(range) {
+            let Some(buffer) = self.cache.get(*block) else { continue };
+            blocks.push(Need::block(*block, buffer.version));
+            looked_at = looked_at.saturating_add(buffer.needs.len()).saturating_add(1);
+            much = looked_at > LOOKED_AT || needs.len() > INHERITED;
+            if much {
+                break;
+            }
+            needs.extend(buffer.needs.iter().copied().filter(|need| !self.satisfied(*need)));
+        }
+        if !much && needs.len() <= INHERITED {
+            return Ok(needs);
+        }
+        self.hurry_needs(blocks);
+        self.writer.want_urgent();
+        Err(Stop::Flush)
     }
 }

@@ -11,6 +11,8 @@ use crate::numbers::Block;
 /// block that waited, take one.
 const MOST: usize = 24;
 const WRITE: usize = 5;
+/// What was freed that is looked at for each write that has ended.
+const RELEASED: u32 = 4;
 
 impl<A: Accounts> Ext2<A> {
     /// Something is there: what is parked at it goes back into the line.
@@ -81,6 +83,6 @@ impl<A: Accounts> Ext2<A> {
         }
         self.unpark(Target::Block(done.block));
         self.forget_entries();
-        self.release_held();
+        self.release_held(RELEASED);
     }
 }

@@ -15,6 +15,8 @@ use vortex_abi::Errno;
 const GROUPS: u32 = 4;
 /// Runs that are free and wait, which are passed over before another group is tried.
 const LOOKED_AT: u32 = 64;
+/// What was freed that is looked at before something is taken.
+pub(super) const RELEASED: u32 = 16;
 
 impl<A: Accounts> Ext2<A> {
     /// Blocks that the caller may take.
@@ -78,7 +80,7 @@ impl<A: Accounts> Ext2<A> {
         let end = self.layout.group_blocks(group);
         let start = self.layout.group_start(group);
         self.read(tx, bitmap, Role::BlockBitmap)?;
-        self.release_held();
+        self.release_held(RELEASED);
         let mut held = false;
         let mut at = from;
         let mut wrapped = from == 0;
@@ -197,9 +199,9 @@ impl<A: Accounts> Ext2<A> {
         self.note_damage();
     }
 
-    /// Lets out what is off the disk.
-    pub(crate) fn release_held(&mut self) {
-        for _ in 0..16 {
+    /// Lets out what is off the disk, of so many that were freed.
+    pub(crate) fn release_held(&mut self, looks: u32) {
+        for _ in 0..looks {
             let Some(first) = self.quarantine.line.front().copied() else { return };
             let free = match first {
                 Freed::Blocks(start) => self.quarantine.blocks.get(&start).is_none_or(|held| {

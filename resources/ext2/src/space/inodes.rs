@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::bitmap::{clear, first_clear, is_set, set};
+use super::blocks::RELEASED;
 use crate::Ext2;
 use crate::cache::Role;
 use crate::caller::Accounts;
@@ -68,7 +69,7 @@ impl<A: Accounts> Ext2<A> {
         let bitmap = self.groups.get(group).ok_or(DAMAGED)?.inode_bitmap;
         let layout = self.layout;
         self.read(tx, bitmap, Role::InodeBitmap)?;
-        self.release_held();
+        self.release_held(RELEASED);
         let base = group.saturating_mul(layout.inodes_per_group);
         let mut at = 0;
         let mut held = false;

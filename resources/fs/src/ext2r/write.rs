@@ -22,7 +22,7 @@ use crate::requests::{Ext2Request, Mail};
 pub(super) const BATCH: usize = 8;
 /// What is done in one run, as bytes of blocks that are given out; looking for a block, or for the
 /// one behind another, is at least so much, and sending them a part of what they are.
-const RUN: usize = 6 * 1024;
+const RUN: usize = 4 * 1024;
 const LOOK: usize = 1024;
 const SENT: usize = 8;
 const PAGE: usize = 4096;
@@ -131,7 +131,12 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
                     writing.stuck.push_back((id, Job::Blocks(blocks)));
                 }
             } else if let Some((id, job)) = writing.stuck.pop_front() {
-                left = left.saturating_sub(LOOK.max(job.bytes() / SENT));
+                let costs = LOOK.max(job.bytes() / SENT);
+                if costs > left && left < RUN {
+                    writing.stuck.push_front((id, job));
+                    return Filled::Much;
+                }
+                left = left.saturating_sub(costs);
                 if !self.send(id, job, writing, cx) {
                     return Filled::All;
                 }

@@ -14,7 +14,7 @@ const TICK: Micros = Micros::new(1_000_000);
 /// How long a page may be dirty before it is written.
 const AGE: Micros = Micros::new(5_000_000);
 /// Files looked at in one run.
-const LOOKS: usize = 64;
+const LOOKS: usize = 20;
 /// A walk over the files is over: the daemon waits.
 const WAITS: u32 = u32::MAX;
 
