@@ -10,8 +10,9 @@
 //! name     activity u32, string
 //! memory   activity u32, frames u64, objects u64
 //! core     number u16, stamp u64, elapsed u64, idle u64, host u64, departed u64,
-//!          list of used, list of clients
+//!          list of used, list of clients, unnamed u64, list of blame
 //! used     activity u32, cycles u64
+//! blame    victim u32, causer u32, cycles u64
 //! client   kind u8, instance u32, resource string, activity u32, cycles u64, bytes u64,
 //!          memory u64, requests u64, runs u64, waited u64, longest u64, queued u64
 //! ```
@@ -36,7 +37,9 @@ pub const NUMBER: u32 = 0x5600;
 /// `VXPF`, little-endian.
 pub const MAGIC: u32 = 0x4650_5856;
 /// The form described here.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
+/// As a causer in [`Blame`]: activities that the caller may not see, all together.
+pub const OTHERS: u32 = u32::MAX;
 
 /// A sample of the machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,6 +89,22 @@ pub struct Core {
     pub used: Vec<(u32, u64)>,
     /// The clients of its schedulers.
     pub clients: Vec<Client>,
+    /// Of the waits that were looked into, cycles for which nobody is named any more.
+    pub unnamed: u64,
+    /// Who ran while whose requests waited, of the waits that were looked into: all that were
+    /// long, and one in some of the others.
+    pub blame: Vec<Blame>,
+}
+
+/// For how long an activity's requests waited while another had the core.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Blame {
+    /// Who waited.
+    pub victim: u32,
+    /// Who ran meanwhile; may be the same, or [`OTHERS`].
+    pub causer: u32,
+    /// For how long.
+    pub cycles: u64,
 }
 
 /// Whose client a client is.

@@ -4,7 +4,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use vortex_abi::performance::{Client, Core as Part, Kind};
+use vortex_abi::performance::{Blame, Client, Core as Part, Kind};
 use vortex_grid::{ClientReport, Core, CoreReport, Drawer, DrawerReport};
 use vortex_resources::Mail;
 use vortex_units::ActivityId;
@@ -17,7 +17,9 @@ pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
     let id = core.id();
     let Some((number, asker)) = shared.samples.wanted(id) else { return };
     let report = core.report();
-    shared.samples.give(id, number, part(id.get(), &report));
+    let mut part = part(id.get(), &report);
+    blame(&mut part, &report, |activity| shared.activities().is_gone(activity));
+    shared.samples.give(id, number, part);
     // Who has not waited for it may be gone.
     let gone = shared.activities().is_gone(asker);
     core.worked_for(if gone { ActivityId::INFRASTRUCTURE } else { asker });
@@ -35,6 +37,21 @@ fn part(number: u16, report: &CoreReport) -> Part {
         departed: report.departed.get(),
         used: used.map(|(activity, cycles)| (index(*activity), cycles.get())).collect(),
         clients: report.drawers.iter().map(drawer).chain(holders).collect::<Vec<_>>(),
+        ..Part::default()
+    }
+}
+
+/// Who made whom wait. Those who are gone have no name, and another may have their number.
+fn blame(part: &mut Part, report: &CoreReport, gone: impl Fn(ActivityId) -> bool) {
+    part.unnamed = report.blame_unnamed.get();
+    for row in &report.blame {
+        let cycles = row.cycles.get();
+        if gone(row.victim) || gone(row.causer) {
+            part.unnamed = part.unnamed.saturating_add(cycles);
+        } else {
+            let (victim, causer) = (index(row.victim), index(row.causer));
+            part.blame.push(Blame { victim, causer, cycles });
+        }
     }
 }
 

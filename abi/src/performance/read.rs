@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Client, Core, Kind, MAGIC, Memory, Sample, VERSION};
+use super::{Blame, Client, Core, Kind, MAGIC, Memory, Sample, VERSION};
 
 /// Why bytes are no sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +109,10 @@ fn core(from: &mut Bytes<'_>) -> Result<Core, Unreadable> {
         departed: from.long()?,
         used: from.list(|from| Ok((from.word()?, from.long()?)))?,
         clients: from.list(client)?,
+        unnamed: from.long()?,
+        blame: from.list(|from| {
+            Ok(Blame { victim: from.word()?, causer: from.word()?, cycles: from.long()? })
+        })?,
     })
 }
 

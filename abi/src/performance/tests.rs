@@ -27,6 +27,8 @@ fn sample() -> Sample {
         departed: 7,
         used: vec![(0, 3), (2, 890)],
         clients: vec![client.clone(), Client { kind: Kind::Resource, ..Client::default() }],
+        unnamed: 12,
+        blame: vec![Blame { victim: 2, causer: OTHERS, cycles: 1 << 35 }],
     };
     Sample {
         whole: true,

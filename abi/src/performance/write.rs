@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Client, Core, Kind, MAGIC, Memory, Sample, VERSION};
+use super::{Blame, Client, Core, Kind, MAGIC, Memory, Sample, VERSION};
 
 /// Where the sample's length stands.
 const LENGTH_AT: usize = 8;
@@ -52,6 +52,13 @@ fn core(to: &mut Vec<u8>, core: &Core) {
     count(to, core.clients.len());
     for part in &core.clients {
         client(to, part);
+    }
+    to.extend(core.unnamed.to_le_bytes());
+    count(to, core.blame.len());
+    for Blame { victim, causer, cycles } in &core.blame {
+        to.extend(victim.to_le_bytes());
+        to.extend(causer.to_le_bytes());
+        to.extend(cycles.to_le_bytes());
     }
 }
 

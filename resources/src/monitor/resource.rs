@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use vortex_abi::Errno;
-use vortex_abi::performance::{self, Core, Kind, Sample};
+use vortex_abi::performance::{self, Blame, Core, Kind, Sample};
 use vortex_grid::{Activities, At, Context, Frequency, Outcome, Reach, Resource};
 use vortex_units::{ActivityId, CoreId, Cycles, Micros};
 
@@ -211,8 +211,23 @@ fn of(part: &Core, activities: &[u32]) -> Core {
         elapsed: part.elapsed,
         used: part.used.iter().filter(|(of, _)| activities.contains(of)).copied().collect(),
         clients: part.clients.iter().filter(own).cloned().collect(),
+        blame: blame(&part.blame, activities),
         ..Core::default()
     }
+}
+
+/// Who made these activities wait; the others that did are not told apart.
+fn blame(rows: &[Blame], activities: &[u32]) -> Vec<Blame> {
+    let mut own: Vec<Blame> = Vec::new();
+    for row in rows.iter().filter(|row| activities.contains(&row.victim)) {
+        let causer =
+            if activities.contains(&row.causer) { row.causer } else { performance::OTHERS };
+        match own.iter_mut().find(|of| (of.victim, of.causer) == (row.victim, causer)) {
+            Some(sum) => sum.cycles = sum.cycles.saturating_add(row.cycles),
+            None => own.push(Blame { causer, ..*row }),
+        }
+    }
+    own
 }
 
 #[cfg(test)]
@@ -242,10 +257,17 @@ mod tests {
                 client(Kind::Resource, 0),
                 client(Kind::Holder, 2),
             ],
+            unnamed: 5,
+            blame: [(1, 2, 7), (2, 0, 1), (2, 1, 2), (2, 2, 4)]
+                .map(|(victim, causer, cycles)| Blame { victim, causer, cycles })
+                .into(),
         };
         let own = of(&part, &[2]);
         assert_eq!((own.stamp, own.elapsed, own.idle, own.departed), (5, 100, 0, 0));
         assert_eq!(own.used, [(2, 10)]);
+        let of_others = Blame { victim: 2, causer: performance::OTHERS, cycles: 3 };
+        assert_eq!(own.blame, [of_others, Blame { causer: 2, cycles: 4, ..of_others }]);
+        assert_eq!(own.unnamed, 0);
         assert!(own.clients.iter().all(|client| client.activity == 2));
         assert_eq!(own.clients.len(), 2);
         assert!(of(&part, &[0]).clients.is_empty(), "a resource is nobody's own");
