@@ -1,0 +1,79 @@
+//! The monitor (§4.1): an ordinary process that serves the machine's performance data to
+//! whoever asks over TCP, `monitor --port 9100`.
+//!
+//! ```text
+//! /metrics      for Prometheus and its like, in OpenMetrics' form where that is asked for
+//! /samples      a raw sample as JSON: cycles, bytes, waits as the schedulers know them
+//! /samples.bin  the same in the bytes of the system call (abi/src/performance.rs)
+//! ```
+//!
+//! One thread, which waits for its connections; a sample is taken when somebody asks, so
+//! that nothing is spent where nobody looks. What it costs is on its own activity's bill.
+//! With `--sample FILE` it serves what is in the file, on a machine without the call.
+
+mod answer;
+mod http;
+mod json;
+mod metrics;
+mod server;
+#[cfg(test)]
+mod tests;
+mod text;
+mod upward;
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use vortex_abi::performance::NUMBER;
+use vortex_guest::{Errno, Res, args::Args, out, sys};
+
+const USAGE: &str = "usage: monitor [--port N] [--sample FILE]";
+/// Where Prometheus looks for what tells of a machine.
+const PORT: u64 = 9100;
+/// As much as one call fills.
+const ROOM: usize = 256 << 10;
+
+/// Where samples come from.
+enum Source {
+    /// The system call, into this buffer.
+    Call(Vec<u8>),
+    /// A file that holds one.
+    File(PathBuf),
+}
+
+impl Source {
+    /// Takes a sample: its bytes.
+    fn take(&mut self) -> Res<Vec<u8>> {
+        match self {
+            Self::Call(buffer) => {
+                // SAFETY: the kernel writes within the slice.
+                let length = unsafe { sys!(i64::from(NUMBER), buffer.as_mut_ptr(), buffer.len()) }?;
+                Ok(buffer.get(..length).unwrap_or_default().to_vec())
+            }
+            Self::File(path) => std::fs::read(path)
+                .map_err(|error| Errno(error.raw_os_error().unwrap_or(libc::EIO))),
+        }
+    }
+}
+
+fn main() {
+    let mut args = Args::new(USAGE);
+    let port = args.number("--port").unwrap_or(PORT);
+    let Some(port) = u16::try_from(port).ok().filter(|port| *port > 0) else {
+        args.wrong("a port is a number from 1 to 65535");
+    };
+    let mut source = match args.flag("--sample").then(|| args.word()) {
+        None => Source::Call(vec![1; ROOM]),
+        Some(Some(path)) => Source::File(path.into()),
+        Some(None) => args.wrong("--sample wants a file"),
+    };
+    args.end();
+    let listener = match TcpListener::bind(("0.0.0.0", port)) {
+        Ok(listener) => listener,
+        Err(error) => out::fail(&format!("monitor: port {port}: {error}")),
+    };
+    let mut answers = answer::Answers::new(move || source.take());
+    if let Err(error) = server::serve(&listener, &mut |head| answers.to(head)) {
+        out::fail(&format!("monitor: {error}"));
+    }
+}

@@ -1,0 +1,64 @@
+//! What is said of a sample whose figures are known, and to whom it is said.
+
+mod server;
+mod shown;
+
+use vortex_abi::performance::{Blame, Client, Core, Kind, Memory, OTHERS, Sample};
+
+/// Two activities beside the infrastructure, on one core of 1 GHz and one that is idle.
+pub fn sample() -> Sample {
+    let threads = Client { kind: Kind::Threads, activity: 1, cycles: 70, ..Client::default() };
+    let resource = Client {
+        kind: Kind::Resource,
+        instance: 4,
+        resource: "resource.tcp".into(),
+        cycles: 30,
+        ..Client::default()
+    };
+    let holder = Client {
+        kind: Kind::Holder,
+        instance: 4,
+        resource: "resource.tcp".into(),
+        activity: 2,
+        cycles: 1_500_000_000,
+        bytes: 4096,
+        memory: 0,
+        requests: 12,
+        runs: 13,
+        waited: 250_000,
+        longest: 1_000,
+        queued: 3,
+    };
+    let own = Client {
+        kind: Kind::Holder,
+        instance: 9,
+        resource: "resource.thread of web".into(),
+        activity: 2,
+        cycles: 5,
+        ..Client::default()
+    };
+    let busy = Core {
+        number: 0,
+        stamp: 10_000_000_007,
+        elapsed: 10_000_000_007,
+        idle: 1_000_000_000,
+        host: 0,
+        departed: 7,
+        used: vec![(0, 500_000_000), (1, 7_000_000_000), (2, 1_500_000_000)],
+        clients: vec![threads, resource, holder, own],
+        unnamed: 9,
+        blame: vec![
+            Blame { victim: 2, causer: 1, cycles: 2_000 },
+            Blame { victim: 2, causer: OTHERS, cycles: 3_000 },
+        ],
+    };
+    let quiet = Core { number: 1, elapsed: 500, idle: 499, ..Core::default() };
+    Sample {
+        whole: true,
+        stamp: 10_000_000_007,
+        megahertz: 1000,
+        names: vec![(0, "infrastructure".into()), (1, "a \"b\"\\".into()), (2, "web".into())],
+        memory: vec![Memory { activity: 2, frames: 3, objects: 100 }],
+        cores: vec![busy, quiet],
+    }
+}
