@@ -1,20 +1,20 @@
-//! Activities, their entitlements and budgets, and the services that run as them.
+//! Activities, their entitlements and budgets.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use roxmltree::Node;
 use vortex_units::{Frames, Share};
 
-use super::element::{Field, Fields, Reader, TEXT};
+use super::element::{Field, Fields, Reader};
 use super::groups;
 use super::rates::Rates;
 use super::schedulers::ignored;
 use crate::{
     Activity, ActivityIndex, Algorithm, Config, Control, Entitlement, GroupIndex, Limits,
-    MemoryBudget, Metric, Performance, Place, ResourceIndex, Service, limits,
+    MemoryBudget, Metric, Performance, Place, ResourceIndex, limits,
 };
 
 const THREAD: &str = "resource.thread";
@@ -94,11 +94,6 @@ pub(super) fn activities(reader: &mut Reader<'_>, parts: &Fields<'_, '_>, config
         },
     };
     config.activities = core::iter::once(infrastructure).chain(found).collect();
-    for node in parts.all("service") {
-        if let Some(service) = service(reader, node, config) {
-            config.services.push(service);
-        }
-    }
 }
 
 /// Whether activities are clients of any scheduler with this quality.
@@ -353,36 +348,6 @@ fn limits(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Limits {
     let [processes, threads, files, pipes, mappings, signals] =
         NAMES.map(|name| written.get(name).and_then(|field| reader.number32(field, 1, MOST)));
     Limits { processes, threads, files, pipes, mappings, signals }
-}
-
-fn service(reader: &mut Reader<'_>, node: Node<'_, '_>, config: &Config) -> Option<Service> {
-    let fields = reader.open(node, &["activity", "program"], &["argument", "environment"]);
-    let activity = reader.need(&fields, "activity").and_then(|f| find(reader, config, &f, false));
-    let program = reader.need(&fields, "program");
-    if let Some(program) = program.as_ref().filter(|program| !program.text.starts_with('/')) {
-        reader.bad(program, "an absolute path, as /bin/thttpd");
-    }
-    let mut arguments: Vec<String> = Vec::new();
-    for node in fields.all("argument") {
-        let argument = reader.open(node, &[TEXT], &[]);
-        arguments.push(argument.get(TEXT).map(|f| f.text.clone()).unwrap_or_default());
-    }
-    let (mut environment, mut seen) = (Vec::new(), BTreeSet::new());
-    for node in fields.all("environment") {
-        let entry = reader.open(node, &["name", TEXT], &[]);
-        let Some(name) = reader.need(&entry, "name") else { continue };
-        if name.text.contains('=') {
-            reader.bad(&name, "a variable's name, without '='");
-        }
-        if !seen.insert(name.text.clone()) {
-            let what = "a variable of the environment is set twice";
-            reader.flaw(entry.place, what, "it once");
-        }
-        let value = entry.get(TEXT).map(|f| f.text.clone()).unwrap_or_default();
-        environment.push((name.text, value));
-    }
-    let program = program?.text;
-    Some(Service { activity: activity?, program, arguments, environment, place: fields.place })
 }
 
 /// The activity of this name.

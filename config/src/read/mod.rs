@@ -12,6 +12,7 @@ mod rates;
 mod resources;
 mod scan;
 mod schedulers;
+mod services;
 mod simulation;
 mod steps;
 mod value;

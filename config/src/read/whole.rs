@@ -96,6 +96,7 @@ pub(super) fn whole(reader: &mut Reader<'_>, root: Node<'_, '_>) -> Config {
     let nodes = parts.all("group").collect::<Vec<_>>();
     config.groups = super::groups::groups(reader, &nodes, &config);
     super::activities::activities(reader, &parts, &mut config);
+    super::services::services(reader, &parts, &mut config);
     if let Some(node) = parts.all("simulation").next() {
         config.simulation = super::simulation::simulation(reader, node, &config);
     }

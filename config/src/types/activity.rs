@@ -1,11 +1,11 @@
-//! Activities: who is entitled to what; and the services that run as them.
+//! Activities: who is entitled to what.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use vortex_units::{CoreId, Frames, Micros, Rate, Share};
 
-use super::{ActivityIndex, GroupIndex, ResourceIndex};
+use super::{GroupIndex, ResourceIndex};
 use crate::Place;
 
 /// An activity.
@@ -106,19 +106,4 @@ pub struct MemoryBudget {
     pub soft: Option<Frames>,
     /// It never has more; `None`: what the machine has.
     pub hard: Option<Frames>,
-}
-
-/// A program to start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Service {
-    /// As which activity.
-    pub activity: ActivityIndex,
-    /// The absolute path of the program.
-    pub program: String,
-    /// Its arguments, without the program's own name.
-    pub arguments: Vec<String>,
-    /// Its environment, name and value.
-    pub environment: Vec<(String, String)>,
-    /// Where it is written.
-    pub place: Place,
 }

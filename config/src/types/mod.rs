@@ -4,15 +4,17 @@ mod activity;
 mod group;
 mod machine;
 mod scheduler;
+mod service;
 mod simulation;
 
-pub use activity::{Activity, Control, Entitlement, Limits, MemoryBudget, Performance, Service};
+pub use activity::{Activity, Control, Entitlement, Limits, MemoryBudget, Performance};
 pub use group::{Group, GroupIndex};
 pub use machine::Machine;
 pub use scheduler::{
     Algorithm, Draw, LoadSharing, Metric, Multiplexor, Parameter, ResourceScheduler, ShareForm,
     Source, StackedScheduler,
 };
+pub use service::{Files, Port, Restart, Service};
 pub use simulation::{
     Arrivals, Device, Pattern, SimSend, SimulatedResource, Simulation, Span, Step, Workload,
 };

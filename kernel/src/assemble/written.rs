@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use vortex_config::{Activity, Config, Control, Performance};
+use vortex_config::{Activity, Config, Control, Performance, Restart};
 use vortex_files::cpio::{Archive, Item};
 use vortex_resources::monitor::Rights;
 use vortex_resources::process::Start;
@@ -49,9 +49,17 @@ pub(super) fn services(
     let bytes = |text: &String| text.as_bytes().to_vec();
     let start = |service: &vortex_config::Service| {
         let (_, activity) = names.get(service.activity.index())?;
-        let program = bytes(&service.program);
-        let arguments =
-            core::iter::once(program.clone()).chain(service.arguments.iter().map(bytes)).collect();
+        let own = core::iter::once(&service.program).chain(&service.arguments).map(bytes);
+        let (program, arguments) = match service.restart {
+            Restart::Never => (bytes(&service.program), own.collect()),
+            // A process of the activity sees to it: what that costs is on its bill.
+            again => {
+                let name = config.activities.get(service.activity.index())?.name.as_str();
+                let words = [Restart::KEEPER, "--restart", again.name(), "--name", name, "--"];
+                let words = words.into_iter().map(|word| word.as_bytes().to_vec());
+                (Restart::KEEPER.as_bytes().to_vec(), words.chain(own).collect())
+            }
+        };
         let variable = |(name, value): &(String, String)| format!("{name}={value}").into_bytes();
         let environment = service.environment.iter().map(variable).collect();
         Some((*activity, Start::new(program, arguments, environment)))
