@@ -1,6 +1,7 @@
 //! The command line, as `--help` shows it.
 
 mod experiment;
+mod hosted;
 mod image;
 mod run;
 
@@ -11,6 +12,7 @@ use clap::{Args as Arguments, Parser, Subcommand};
 pub use experiment::{
     Attacks, Cpu, DiskStreams, Experiment, FileRead, MemoryAttacks, ShareForm, WebServers, Which,
 };
+pub use hosted::{Logs, Stop, Top};
 pub use image::Image;
 pub use run::Run;
 
@@ -36,7 +38,9 @@ pub struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
-  ./vortex run                               boot it: a shell, as a process on Vortex
+  ./vortex run                               host three web sites, and see who has what
+  ./vortex top                               the same table on another terminal; logs, stop
+  ./vortex run -- /bin/sh                    a shell, as a process on Vortex
   ./vortex run examples/three-services.xml   services at shares of their own
   ./vortex image root/ -o root.img           a disk with a file system from a directory or a tar
   ./vortex experiment cpu --quick            the paper's Figure 8 beside what was measured
@@ -70,6 +74,12 @@ pub enum Command {
     Mutants(Mutants),
     /// Boot the kernel in a virtual machine, with services.
     Run(Box<Run>),
+    /// Show who has what on a machine that is hosted here.
+    Top(Top),
+    /// Show what a hosted machine's console said, or one activity's services.
+    Logs(Logs),
+    /// End a machine that is hosted here.
+    Stop(Stop),
     /// Make an ext2 image of a directory or a tar, without root's rights.
     Image(Image),
     /// Reproduce the paper's experiments on the machine.

@@ -65,6 +65,24 @@ pub enum Failure {
     Booted(String),
     /// Results could not be put into JSON.
     Json(serde_json::Error),
+    /// A port of this host's that a configuration names is somebody else's.
+    PortTaken(u16),
+    /// There is no port to be had.
+    NoPort(io::Error),
+    /// No machine runs here, or none of this number.
+    NoMachineRuns(Option<u32>),
+    /// Several run, and it was not said which.
+    WhichMachine(Vec<u32>),
+    /// No machine is known here, or none of this number.
+    NoMachineKnown(Option<u32>),
+    /// The machine has no monitor.
+    NoMonitor(u32),
+    /// The machine's monitor does not tell anything.
+    Unheard(String),
+    /// A machine's command does not end.
+    NotStopped(u32, String),
+    /// The dashboard cannot be served.
+    NoDashboard(io::Error),
 }
 
 impl Failure {
@@ -76,6 +94,8 @@ impl Failure {
             | Self::NoSuchPart(_)
             | Self::NoArgument(_)
             | Self::NoDisk(..)
+            | Self::PortTaken(_)
+            | Self::WhichMachine(_)
             | Self::FewCores { .. } => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
@@ -133,6 +153,38 @@ impl fmt::Display for Failure {
                 f.write_str("QEMU could not start the machine; what it said is above")
             }
             Self::Booted(why) => write!(f, "the booted tests cannot be run: {why}"),
+            Self::PortTaken(port) => write!(
+                f,
+                "port {port} of this host is taken; give another to host= in the configuration, \
+                 or end whoever has it"
+            ),
+            Self::NoPort(error) => write!(f, "this host gives no port: {error}"),
+            Self::NoMachineRuns(None) => {
+                f.write_str("no machine is hosted here; './vortex run' starts one")
+            }
+            Self::NoMachineRuns(Some(number)) => {
+                write!(f, "no machine {number} runs here; './vortex logs --list' names them all")
+            }
+            Self::WhichMachine(all) => {
+                let all: Vec<_> = all.iter().map(ToString::to_string).collect();
+                write!(f, "several machines run; say which with --machine: {}", all.join(", "))
+            }
+            Self::NoMachineKnown(None) => {
+                f.write_str("no machine was hosted here yet; './vortex run' starts one")
+            }
+            Self::NoMachineKnown(Some(number)) => write!(
+                f,
+                "no machine {number} was hosted here, or its log is gone; './vortex logs --list' \
+                 names them all"
+            ),
+            Self::NoMonitor(number) => write!(
+                f,
+                "machine {number} has no monitor; give its configuration a service /vortex/monitor, \
+                 as in examples/web-sites.xml"
+            ),
+            Self::Unheard(why) => f.write_str(why),
+            Self::NotStopped(number, why) => write!(f, "machine {number} does not end: {why}"),
+            Self::NoDashboard(error) => write!(f, "the dashboard cannot be served: {error}"),
             Self::Json(error) => write!(f, "the result cannot be put into JSON: {error}"),
         }
     }

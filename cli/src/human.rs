@@ -9,6 +9,7 @@ pub fn cycles(cycles: u64) -> String {
 pub fn bytes(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),
+        1_000..10_000 => format!("{:.2} kB", bytes as f64 / 1e3),
         _ => scaled(bytes, "B"),
     }
 }
@@ -34,6 +35,21 @@ pub fn nanos(nanos: f64) -> String {
     } else {
         format!("{:.2} s", nanos / 1e9)
     }
+}
+
+/// A long span of time: `0:07`, `12:34`, `1:02:03`.
+pub fn span(span: std::time::Duration) -> String {
+    let seconds = span.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        hours => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+/// A number of things: `1 core`, `2 cores`.
+pub fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// A part of a whole: `33.3 %`; a dash where there is no whole.
@@ -64,6 +80,7 @@ mod tests {
         assert_eq!(cycles(12_345), "12.3 k");
         assert_eq!(cycles(4_560_000), "4.56 M");
         assert_eq!(bytes(512), "512 B");
+        assert_eq!(bytes(4_096), "4.10 kB");
         assert_eq!(bytes(65_536), "65.5 kB");
         assert_eq!(nanos(870.0), "870 ns");
         assert_eq!(nanos(12_300.0), "12.3 µs");
@@ -71,5 +88,7 @@ mod tests {
         assert_eq!(percent(1.0, 0.0), "-");
         assert_eq!(grouped(100_000), "100,000");
         assert_eq!(grouped(42), "42");
+        let seconds = std::time::Duration::from_secs;
+        assert_eq!([span(seconds(7)), span(seconds(3723))], ["0:07", "1:02:03"]);
     }
 }

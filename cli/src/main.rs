@@ -8,14 +8,18 @@ mod args;
 mod callgrind;
 mod commands;
 mod config_file;
+mod dashboard;
 mod failure;
 mod home;
 mod human;
 mod machine;
 mod out;
 mod proof;
+mod running;
+mod screen;
 mod table;
 mod volume;
+mod watch;
 
 use std::process::ExitCode;
 

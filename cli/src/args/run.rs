@@ -14,26 +14,32 @@ use crate::machine::size::{Cores, Memory};
 #[derive(Debug, Arguments)]
 #[command(after_help = "\
 Examples:
-  ./vortex run                                     busybox's shell, in the built-in configuration
+  ./vortex run                                     three web sites at 50, 33 and 17 %, and who has what
+  ./vortex run -- /bin/sh                          busybox's shell, alone in the machine
   ./vortex run -- /bin/busybox uname -a            one program instead
   ./vortex run services.xml --add ./web=/bin/web   the services of a file, one of them built here
   ./vortex run --net --publish 8080:80 -- /bin/busybox httpd -f -h /srv
                                                    a server that this host reaches at port 8080
   ./vortex run services.xml --dry-run              what QEMU would be told, what the image has
 
-The console is the machine's first serial port. Ctrl-C stops the machine (on a terminal Ctrl-A X
-does too, and Ctrl-A C sends Ctrl-C to it). Addresses of a kernel's backtrace get names.
+A configuration with a service /vortex/monitor is hosted: a table of who has what is in the
+console's place, which './vortex logs' shows, and a dashboard is served to this host's browsers.
+Ports that its services have (<port number= host=/>) are this host's too. Ctrl-C ends it.
 
-Ends with 0 where the machine ended by itself and well, or was stopped by a key; with 1 where it
-did not; with 124 where its time was over; with 128 + N where this command got signal N.")]
+Otherwise the console is the machine's first serial port. Ctrl-C stops the machine (on a terminal
+Ctrl-A X does too, and Ctrl-A C sends Ctrl-C to it). Addresses of a kernel's backtrace get names.
+
+Ends with 0 where the machine ended by itself and well, was stopped by a key, or hosts and was
+told to end; with 1 where it did not; with 124 where its time was over; with 128 + N where this
+command got signal N.")]
 pub struct Run {
-    /// The configuration, with the services to start; built in: busybox's shell, alone.
+    /// The configuration, with the services to start; not said: examples/web-sites.xml.
     #[arg(value_name = "FILE.xml")]
     pub file: Option<PathBuf>,
-    /// How many cores, 1 to 64; not said: as many as the configuration uses, 1 without one.
+    /// How many cores, 1 to 64; not said: as many as the configuration uses, 1 with a PROGRAM.
     #[arg(long, value_name = "N")]
     pub cores: Option<Cores>,
-    /// How much memory, from 64M; not said: as the configuration says, 256M without one.
+    /// How much memory, from 64M; not said: as the configuration says, 256M with a PROGRAM.
     #[arg(long, value_name = "AMOUNT")]
     pub memory: Option<Memory>,
     /// What executes the machine's instructions.
@@ -70,10 +76,19 @@ pub struct Run {
     /// Stop the machine after so many seconds.
     #[arg(long, value_name = "SECONDS", value_parser = timeout)]
     pub timeout: Option<Duration>,
+    /// Show the console, though there is a monitor.
+    #[arg(long)]
+    pub console: bool,
+    /// The dashboard's port; not said: 8080, or another where that is taken. 0 is none.
+    #[arg(long, value_name = "PORT")]
+    pub dashboard: Option<u16>,
+    /// How often the table is printed where there is no terminal.
+    #[arg(long, value_name = "SECONDS", value_parser = timeout, default_value = "10")]
+    pub every: Duration,
     /// Build and start nothing; print QEMU's command line and what the image would have.
     #[arg(long)]
     pub dry_run: bool,
-    /// What runs in the built-in configuration, with its arguments.
+    /// What runs alone in the machine instead, with its arguments.
     #[arg(last = true, value_name = "PROGRAM", conflicts_with = "file")]
     pub program: Vec<String>,
 }

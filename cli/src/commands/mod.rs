@@ -6,10 +6,13 @@ mod check;
 mod experiment;
 mod fuzz;
 mod image;
+mod logs;
 mod mutants;
 mod run;
 mod simulate;
+mod stop;
 mod test;
+mod top;
 
 use std::process::ExitCode;
 
@@ -21,6 +24,7 @@ pub use experiment::filling::filling;
 pub use experiment::pressure::pressure;
 pub use experiment::subactivities::subactivities;
 pub use experiment::{samples, stage};
+pub use run::Door;
 pub use run::built_in;
 
 use crate::args::Command;
@@ -37,6 +41,9 @@ pub fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Mutants(arguments) => mutants::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
+        Command::Logs(arguments) => logs::run(&arguments),
+        Command::Stop(arguments) => stop::run(&arguments),
         Command::Image(arguments) => image::run(&arguments),
         Command::Experiment(arguments) => experiment::run(&arguments),
     }

@@ -90,6 +90,14 @@ impl Accelerator {
         }
     }
 
+    /// As people call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kvm(_) => "KVM",
+            Self::Tcg => "emulated",
+        }
+    }
+
     /// As QEMU's `-accel` has it.
     pub const fn argument(self, counted: bool) -> &'static str {
         match (self, counted) {

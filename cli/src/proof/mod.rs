@@ -11,6 +11,7 @@ pub mod booted;
 pub mod cpython;
 mod files;
 pub mod fuzz;
+mod hosting;
 mod images;
 mod live;
 mod machines;

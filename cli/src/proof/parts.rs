@@ -1,8 +1,8 @@
 //! The parts of the proof, in the order in which they run: what fails fast comes first.
 
 use super::{
-    Extent, Part, Program, Work, aio, boot, booted, cpython, files, fuzz, images, live, machines,
-    miri, models, network, policies, readme, runs, services, stack, storage, syscalls,
+    Extent, Part, Program, Work, aio, boot, booted, cpython, files, fuzz, hosting, images, live,
+    machines, miri, models, network, policies, readme, runs, services, stack, storage, syscalls,
 };
 use crate::commands::{attacks, budgets, cost, filling, ledger, pressure, subactivities};
 
@@ -280,6 +280,12 @@ pub fn parts() -> Vec<Part> {
             what: "a guest and this host fetch from each other, byte by byte; datagrams; nothing is left",
             extent: Extent::Normal,
             work: |_| Work::Function(network::part),
+        },
+        Part {
+            name: "hosting",
+            what: "two sites hosted: restart, metrics, dashboard, top, logs and stop, from outside",
+            extent: Extent::Normal,
+            work: |_| Work::Function(hosting::part),
         },
         Part {
             name: "aio",

@@ -9,6 +9,7 @@ mod entries;
 mod error;
 mod folder;
 mod make;
+mod plant;
 mod room;
 mod script;
 #[cfg(test)]
@@ -19,3 +20,4 @@ pub use archive::read as archive;
 pub use error::VolumeError;
 pub use folder::read as folder;
 pub use make::{Wanted, make};
+pub use plant::plant;

@@ -4,9 +4,6 @@ use std::fmt::Write as _;
 
 use crate::machine::size::Cores;
 
-/// The program that runs in it where none is named.
-pub const PROGRAM: &[&str] = &["/bin/busybox", "sh"];
-
 /// Its text, for so many cores and this program.
 pub fn text(cores: Cores, program: &[String]) -> String {
     let mut xml = String::from(

@@ -4,9 +4,10 @@
 
 use std::path::Path;
 
-use vortex_config::Config;
+use vortex_config::{Config, Restart, Service};
 
 use super::CONFIG;
+use super::served::Served;
 use crate::args::Run;
 use crate::failure::Failure;
 use crate::home;
@@ -14,9 +15,15 @@ use crate::machine::image::{self, Content, GuestPath, Node, Programs, Tree};
 use crate::machine::own;
 
 const BUSYBOX: &str = "/bin/busybox";
+const SHELL: &str = "/bin/sh";
 
-/// The tree.
-pub fn tree(arguments: &Run, config_text: Vec<u8>, config: &Config) -> Result<Tree, Failure> {
+/// The tree; what is unpacked for it stays as long as `served` does.
+pub fn tree(
+    arguments: &Run,
+    config_text: Vec<u8>,
+    config: &Config,
+    served: &mut Served,
+) -> Result<Tree, Failure> {
     let mut tree = Tree::with_basics();
     if let Some(root) = &arguments.root {
         image::take(&mut tree, root, &GuestPath::root())?;
@@ -26,16 +33,23 @@ pub fn tree(arguments: &Run, config_text: Vec<u8>, config: &Config) -> Result<Tr
     }
     let path = GuestPath::root().follow(CONFIG);
     tree.put(&path, Node::File(Content::Bytes(config_text), 0o644))?;
+    for service in &config.services {
+        for files in &service.files {
+            let to = GuestPath::new(&files.at).unwrap_or_else(GuestPath::root);
+            served.take(&mut tree, &files.from, &to)?;
+        }
+    }
+    add_shell(&mut tree, arguments)?;
     add_own(&mut tree, config)?;
     let mut programs = Programs::into(&mut tree);
     for service in &config.services {
         let activity = config.activities.get(service.activity.index());
         let activity = activity.map_or("?", |activity| activity.name.as_str());
         let line = service.place.line;
-        programs.add(
-            &service.program,
-            &format!("the service of activity '{activity}' (line {line})"),
-        )?;
+        let whose = format!("the service of activity '{activity}' (line {line})");
+        for program in programs_of(service) {
+            programs.add(program, &whose)?;
+        }
     }
     for addition in &arguments.add {
         if addition.host.is_file() {
@@ -47,12 +61,30 @@ pub fn tree(arguments: &Run, config_text: Vec<u8>, config: &Config) -> Result<Tr
     Ok(tree)
 }
 
+/// A shell that is asked for alone is busybox's, which brings the other commands with it.
+fn add_shell(tree: &mut Tree, arguments: &Run) -> Result<(), Failure> {
+    let shell = GuestPath::root().follow(SHELL);
+    let asked = arguments.program.first().is_some_and(|program| program == SHELL);
+    if asked && Path::new(BUSYBOX).is_file() && tree.find(&shell).is_none() {
+        image::take(tree, Path::new(BUSYBOX), &GuestPath::root().follow(BUSYBOX))?;
+        tree.put(&shell, Node::Link(BUSYBOX.into()))?;
+    }
+    Ok(())
+}
+
+/// What a service starts: its program, and who begins it again.
+fn programs_of(service: &Service) -> impl Iterator<Item = &str> {
+    let keeper = (service.restart != Restart::Never).then_some(Restart::KEEPER);
+    keeper.into_iter().chain([service.program.as_str()])
+}
+
 /// The programs that this repository has itself.
 fn add_own(tree: &mut Tree, config: &Config) -> Result<(), Failure> {
     let paths: Vec<_> = config
         .services
         .iter()
-        .filter_map(|service| Some((&service.program, own::name(&service.program)?)))
+        .flat_map(programs_of)
+        .filter_map(|program| Some((program, own::name(program)?)))
         .collect();
     if paths.is_empty() {
         return Ok(());

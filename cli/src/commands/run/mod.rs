@@ -3,6 +3,10 @@
 
 pub mod built_in;
 mod contents;
+mod hosting;
+mod plan;
+mod ports;
+mod served;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -24,17 +28,29 @@ use crate::machine::network;
 use crate::machine::qemu::{Machine, Version};
 use crate::machine::size::{Cores, Memory};
 use crate::out;
+use plan::Plan;
+pub use ports::Door;
+use ports::Taken;
+use served::Served;
 
 /// Where the configuration is in the root file system.
 const CONFIG: &str = "/etc/vortex.xml";
+/// What is hosted where nothing is named, in the checkout.
+const SITES: &str = "examples/web-sites.xml";
 
 /// Runs a machine to its end.
 pub fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     let root = home::root()?;
-    let Some((text, config)) = configuration(arguments)? else { return Ok(ExitCode::FAILURE) };
+    let sites = arguments.file.is_none() && arguments.program.is_empty();
+    let file = arguments.file.clone().or_else(|| sites.then(|| root.join(SITES)));
+    let Some((text, config)) = configuration(arguments, file.as_deref())? else {
+        return Ok(ExitCode::FAILURE);
+    };
+    let doors = ports::doors(&config, if sites { Taken::Another } else { Taken::Fails })?;
     let cores = cores(arguments.cores, &config)?;
     let memory = arguments.memory.unwrap_or_else(|| memory(&config));
-    let tree = contents::tree(arguments, text, &config)?;
+    let mut served = Served::beside(file.as_deref());
+    let tree = contents::tree(arguments, text, &config, &mut served)?;
     let mut machine = Machine {
         accelerator: Accelerator::Tcg,
         counted: arguments.counted,
@@ -42,9 +58,9 @@ pub fn run(arguments: &Run) -> Result<ExitCode, Failure> {
         memory,
         kernel: arguments.kernel.clone().unwrap_or_else(|| kernel::expected(&root)),
         image: Some(PathBuf::from("ROOT.cpio")),
-        words: words(arguments),
+        words: words(arguments, &doors),
         disks: disks(arguments)?,
-        devices: devices(arguments),
+        devices: devices(arguments, &doors),
     };
     machine.suits(Version::installed()?)?;
     if arguments.dry_run {
@@ -56,12 +72,21 @@ pub fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     };
     let symbols = Symbols::read(&machine.kernel, &root)?;
     let events = console::watch()?;
-    let (file, size) = image::temporary(&tree)?;
+    let (archive, size) = image::temporary(&tree)?;
     if size > memory.bytes() / 2 {
         return Err(Failure::ImageTooLarge { image: size, memory });
     }
-    machine.image = Some(file.path().to_path_buf());
+    machine.image = Some(archive.path().to_path_buf());
     machine.accelerator = Accelerator::choose(arguments.accel, arguments.counted)?;
+    if doors.iter().any(|door| door.monitor) && !arguments.console {
+        let file = file.unwrap_or_default();
+        let plan = Plan { arguments, root: &root, file: &file, config: &config, symbols };
+        let hosting = plan.hosting(&machine, doors)?;
+        return hosting::host(hosting, &machine, &events, arguments.timeout);
+    }
+    for Door { activity, host, guest, .. } in &doors {
+        eprintln!("vortex: {activity}: port {guest} is 127.0.0.1:{host}");
+    }
     let manner = Manner { limit: arguments.timeout, with_status: machine.ends_with_status() };
     let ending = console::run(machine.command(), &events, symbols, manner)?;
     eprintln!("vortex: {ending}");
@@ -81,16 +106,15 @@ fn dry(arguments: &Run, mut machine: Machine, tree: &Tree) -> Result<ExitCode, F
 
 /// The configuration as text and as what it says; nothing where it has flaws, which have
 /// been told.
-fn configuration(arguments: &Run) -> Result<Option<(Vec<u8>, Config)>, Failure> {
-    let (path, text) = match &arguments.file {
-        Some(path) => (path.as_path(), config_file::bytes(path)?),
+fn configuration(
+    arguments: &Run,
+    file: Option<&Path>,
+) -> Result<Option<(Vec<u8>, Config)>, Failure> {
+    let (path, text) = match file {
+        Some(path) => (path, config_file::bytes(path)?),
         None => {
-            let program = match &arguments.program[..] {
-                [] => built_in::PROGRAM.iter().map(ToString::to_string).collect(),
-                program => program.to_vec(),
-            };
             let cores = arguments.cores.unwrap_or(Cores::LEAST);
-            let text = built_in::text(cores, &program);
+            let text = built_in::text(cores, &arguments.program);
             (Path::new("the built-in configuration"), text.into_bytes())
         }
     };
@@ -144,17 +168,24 @@ fn disks(arguments: &Run) -> Result<Disks, Failure> {
     Ok(Disks { disks, depth: None })
 }
 
-fn words(arguments: &Run) -> Vec<String> {
+fn words(arguments: &Run, doors: &[Door]) -> Vec<String> {
     // So that how it ended is known here.
     let first = [format!("config={CONFIG}"), "exit=debug".into()];
-    let network = arguments.net.then(network::words).into_iter().flatten();
+    let network = has_network(arguments, doors).then(network::words).into_iter().flatten();
     let further = split(&arguments.append).map(String::from);
     first.into_iter().chain(network).chain(further).collect()
 }
 
+/// Whether it has a card: it is asked for, or services are to be reached.
+fn has_network(arguments: &Run, doors: &[Door]) -> bool {
+    arguments.net || !doors.is_empty()
+}
+
 /// QEMU's further arguments: the network card, and what is said.
-fn devices(arguments: &Run) -> Vec<OsString> {
-    let card = arguments.net.then(|| network::arguments(&arguments.publish));
+fn devices(arguments: &Run, doors: &[Door]) -> Vec<OsString> {
+    let published: Vec<_> =
+        doors.iter().map(Door::published).chain(arguments.publish.iter().copied()).collect();
+    let card = has_network(arguments, doors).then(|| network::arguments(&published));
     let further = split(&arguments.qemu).map(OsString::from);
     card.into_iter().flatten().chain(further).collect()
 }

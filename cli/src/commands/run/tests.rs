@@ -37,9 +37,9 @@ fn an_argument_that_xml_would_change_is_refused() {
             other => panic!("{other:?}"),
         }
     };
-    let (_, config) = configuration(&arguments(&["-c", "a < b"])).unwrap().unwrap();
+    let (_, config) = configuration(&arguments(&["-c", "a < b"]), None).unwrap().unwrap();
     assert_eq!(config.services[0].arguments, ["-c", "a < b"]);
-    let spaced = configuration(&arguments(&[" x "]));
+    let spaced = configuration(&arguments(&[" x "]), None);
     assert!(matches!(spaced, Err(Failure::NoArgument(text)) if text == " x "));
-    assert!(configuration(&arguments(&["\u{1}"])).unwrap().is_none());
+    assert!(configuration(&arguments(&["\u{1}"]), None).unwrap().is_none());
 }

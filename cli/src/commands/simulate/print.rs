@@ -20,7 +20,7 @@ pub fn report(path: &Path, report: &Report) -> String {
         "{}: {} of virtual time on {} at {:.2} GHz, seed {}\n",
         path.display(),
         human::nanos(1e9 * report.duration.get() as f64 / frequency),
-        count(report.cores.len(), "core", "cores"),
+        human::count(report.cores.len(), "core", "cores"),
         frequency / 1e9,
         report.seed
     );
@@ -35,10 +35,6 @@ pub fn report(path: &Path, report: &Report) -> String {
     section("Who waited while whom ran (sampled)", blame(report));
     section("Refused", refusals(report));
     text + "\n" + &ledger(report)
-}
-
-fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 fn name(names: &[String], place: usize) -> String {

@@ -7,6 +7,7 @@
 
 mod backtrace;
 mod capture;
+mod hosted;
 mod keys;
 mod readers;
 mod symbols;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 
 pub use backtrace::{Backtrace, Names};
 pub use capture::capture;
+pub use hosted::{Listener, host};
 pub use symbols::Symbols;
 
 use super::ending::Ending;

@@ -1,0 +1,116 @@
+//! What a configuration says that figures are held against: who is entitled to what, and
+//! the grid of schedulers.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use vortex_config::{Config, Metric, ResourceIndex};
+use vortex_units::CoreId;
+
+/// It.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Standing {
+    /// The activities, as in the file, without the infrastructure.
+    pub activities: Vec<String>,
+    /// Each's part of what all of them are entitled to together, at the multiplexors.
+    pub entitled: BTreeMap<String, f64>,
+    /// The same at resources where something else is said.
+    pub apart: BTreeMap<String, BTreeMap<String, f64>>,
+    /// The multiplexors: a core, and its policy.
+    pub multiplexors: Vec<(u16, String)>,
+    /// The resources' schedulers, as far as they are written.
+    pub schedulers: Vec<Scheduler>,
+}
+
+/// A resource's scheduler.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Scheduler {
+    /// Of which resource.
+    pub resource: String,
+    /// Its policy.
+    pub policy: String,
+    /// What it counts.
+    pub metric: String,
+    /// On which cores.
+    pub cores: Vec<u16>,
+}
+
+impl Standing {
+    /// Of this configuration.
+    pub fn of(config: &Config) -> Self {
+        let first = config.multiplexors.first().map_or(CoreId::new(0), |first| first.core);
+        let entitled = parts(config, None, first);
+        let apart = config.resources.iter().enumerate().filter_map(|(index, resource)| {
+            let index = ResourceIndex(u32::try_from(index).ok()?);
+            let core = resource.cores.first().copied().unwrap_or(first);
+            let parts = parts(config, Some(index), core);
+            (parts != entitled).then(|| (resource.resource.clone(), parts))
+        });
+        let schedulers = config.resources.iter().map(|resource| Scheduler {
+            resource: resource.resource.clone(),
+            policy: resource.algorithm.name.clone(),
+            metric: metric(&resource.metric),
+            cores: resource.cores.iter().map(|core| core.get()).collect(),
+        });
+        let multiplexors = config.multiplexors.iter();
+        Self {
+            activities: own(config).map(|activity| activity.name.clone()).collect(),
+            apart: apart.collect(),
+            entitled,
+            multiplexors: multiplexors
+                .map(|of| (of.core.get(), of.algorithm.name.clone()))
+                .collect(),
+            schedulers: schedulers.collect(),
+        }
+    }
+}
+
+fn metric(metric: &Metric) -> String {
+    match metric {
+        Metric::Cycles => "cycles".into(),
+        Metric::Bytes => "bytes".into(),
+        Metric::Memory => "memory".into(),
+        Metric::Requests => "requests".into(),
+        Metric::ServiceTime => "service-time".into(),
+        Metric::Field(name) => format!("field:{name}"),
+    }
+}
+
+fn own(config: &Config) -> impl Iterator<Item = &vortex_config::Activity> {
+    config.activities.iter().skip(1)
+}
+
+/// Each activity's part of the whole, on this core.
+fn parts(config: &Config, resource: Option<ResourceIndex>, core: CoreId) -> BTreeMap<String, f64> {
+    let share = |activity: &vortex_config::Activity| {
+        f64::from(activity.share_at(resource, core).hundredths())
+    };
+    let whole: f64 = own(config).map(share).sum();
+    own(config).map(|of| (of.name.clone(), share(of) / whole.max(1.0))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_of_all_activities_and_some_are_apart() {
+        let text = r#"<schedulerconfig>
+          <cpumultiplexor tag="m" core="0" algorithm="propshare.wfq"/>
+          <resourcescheduler resource="resource.tcp" algorithm="propshare.wfq" metric="bytes">
+            <cpumultiplexor tag="m"/> </resourcescheduler>
+          <resourcescheduler resource="resource.file" algorithm="propshare.wfq">
+            <cpumultiplexor tag="m"/> </resourcescheduler>
+          <activity name="a" share="30"> <entitlement resource="resource.tcp" share="10"/> </activity>
+          <activity name="b" share="10"/>
+          <service activity="a" program="/x"/>
+        </schedulerconfig>"#;
+        let standing = Standing::of(&vortex_config::parse(text).unwrap());
+        assert_eq!(standing.activities, ["a", "b"]);
+        assert_eq!(standing.entitled["a"], 0.75);
+        assert_eq!(standing.apart.len(), 1);
+        assert_eq!(standing.apart["resource.tcp"]["a"], 0.5);
+        assert_eq!(standing.multiplexors, [(0, "propshare.wfq".to_string())]);
+        assert_eq!(standing.schedulers[0].metric, "bytes");
+    }
+}
