@@ -14,6 +14,9 @@ use spin::Mutex;
 use vortex_abi::performance::Core;
 use vortex_units::{ActivityId, CoreId};
 
+/// Pairs of who waited and who ran that a core tells.
+const BLAMED: usize = 128;
+
 struct Place {
     core: CoreId,
     /// The last asking.
@@ -66,8 +69,14 @@ impl Samples {
         (asked > place.answered.load(Ordering::Relaxed)).then(|| (asked, place.part.lock().0))
     }
 
-    /// A core gives its part.
-    pub fn give(&self, core: CoreId, number: u64, part: Core) {
+    /// A core gives its part. Of who made whom wait the longest are told, so that a sample's
+    /// size does not grow with the square of the activities; the others are in one sum.
+    pub fn give(&self, core: CoreId, number: u64, mut part: Core) {
+        if part.blame.len() > BLAMED {
+            part.blame.sort_by_key(|row| core::cmp::Reverse(row.cycles));
+            let rest: u64 = part.blame.drain(BLAMED..).map(|row| row.cycles).sum();
+            part.unnamed = part.unnamed.saturating_add(rest);
+        }
         if let Some(place) = self.places.iter().find(|place| place.core == core) {
             place.part.lock().1 = Some(Arc::new(part));
             place.answered.store(number, Ordering::Release);
@@ -87,6 +96,8 @@ impl Samples {
 
 #[cfg(test)]
 mod tests {
+    use vortex_abi::performance::Blame;
+
     use super::*;
 
     fn part(number: u16, stamp: u64) -> Core {
@@ -107,6 +118,19 @@ mod tests {
         samples.give(cores[0], number, part(0, 11));
         let stamps: Vec<_> = samples.all(first).unwrap().iter().map(|core| core.stamp).collect();
         assert_eq!(stamps, [11, 10]);
+    }
+
+    #[test]
+    fn the_longest_waits_are_told_and_the_others_summed_up() {
+        let core = CoreId::new(0);
+        let samples = Samples::new([core].into_iter());
+        let number = samples.ask(ActivityId::INFRASTRUCTURE);
+        let most = BLAMED as u64 + 2;
+        let blame = (1..=most).map(|cycles| Blame { victim: 1, causer: cycles as u32, cycles });
+        samples.give(core, number, Core { blame: blame.collect(), unnamed: 4, ..Core::default() });
+        let part = samples.all(number).unwrap()[0].clone();
+        assert_eq!((part.blame.len(), part.unnamed), (BLAMED, 4 + 1 + 2));
+        assert!(part.blame.iter().all(|row| row.cycles > 2));
     }
 
     #[test]
