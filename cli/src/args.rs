@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use clap::{Args as Arguments, Parser, Subcommand};
 
 pub use experiment::{
-    Attacks, Cpu, DiskStreams, Experiment, FileRead, MemoryAttacks, ShareForm, WebServers, Which,
+    All, Attacks, Cpu, DiskStreams, Experiment, FileRead, MemoryAttacks, ShareForm, WebServers,
+    Which,
 };
 pub use hosted::{Logs, Stop, Top};
 pub use image::Image;
@@ -44,6 +45,7 @@ Examples:
   ./vortex run examples/three-services.xml   services at shares of their own
   ./vortex image root/ -o root.img           a disk with a file system from a directory or a tar
   ./vortex experiment cpu --quick            the paper's Figure 8 beside what was measured
+  ./vortex experiment all                    every experiment, with a report of the figures
   ./vortex check examples/paper-cpu.xml      is this file sound, and who is guaranteed what?
   ./vortex simulate examples/paper-cpu.xml   run it under virtual time: who used what, who waited
   ./vortex test --quick                      is this checkout in order? (under three minutes)
@@ -84,6 +86,8 @@ pub enum Command {
     Image(Image),
     /// Reproduce the paper's experiments on the machine.
     Experiment(Experiment),
+    /// Print the words of this command for a shell to complete.
+    Completions(Completions),
     /// Some of the booted tests: what each did beside what Linux did.
     #[command(hide = true)]
     Booted(Booted),
@@ -190,6 +194,16 @@ pub struct Mutants {
     /// Crates to mutate: grid, schedulers, config. All three if none is named.
     #[arg(value_name = "PART", value_parser = ["grid", "schedulers", "config"])]
     pub parts: Vec<String>,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Arguments)]
+#[command(after_help = "\
+For bash, in the checkout: source <(./vortex completions bash); then ./vortex completes too.")]
+pub struct Completions {
+    /// Which shell.
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
 }
 
 /// Arguments of `booted`.

@@ -1,5 +1,7 @@
 //! The arguments of `experiment`.
 
+use std::path::PathBuf;
+
 use clap::{Args as Arguments, Subcommand, ValueEnum};
 
 use crate::machine::accelerator::Wish;
@@ -16,6 +18,8 @@ pub struct Experiment {
 /// The experiments.
 #[derive(Debug, Subcommand)]
 pub enum Which {
+    /// Every experiment, and a report of the paper's figures beside what was measured.
+    All(All),
     /// Is CPU consumption attributed and shared to the letter? (§4.1, §4.2, Figure 8)
     Cpu(Cpu),
     /// Does a fork bomb, or another storm, take anything from its neighbours? (§3.4)
@@ -45,6 +49,30 @@ pub struct WebServers {
     /// How many cores; not said: as many as this host has.
     #[arg(long, value_name = "N")]
     pub cores: Option<Cores>,
+    /// What executes the machine's instructions.
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
+    pub accel: Wish,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `experiment all`.
+#[derive(Debug, Arguments)]
+#[command(after_help = "\
+Each is run as by itself, one after the other: about ten minutes for one run of all on two cores.
+The report is a page with the figures, which are SVG files beside it, and everything as JSON.
+Ends with 0 where every bound holds in every run, else with 1.")]
+pub struct All {
+    /// How often each is run: what was measured is told from the lowest to the highest.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub runs: u32,
+    /// Short runs of a part of each, two minutes in all.
+    #[arg(long)]
+    pub quick: bool,
+    /// Where the report goes; not said: target/experiments.
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
     /// What executes the machine's instructions.
     #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
     pub accel: Wish,

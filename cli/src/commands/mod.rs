@@ -3,6 +3,7 @@
 mod bench;
 mod booted;
 mod check;
+mod completions;
 mod experiment;
 mod fuzz;
 mod image;
@@ -33,6 +34,7 @@ use crate::failure::Failure;
 /// Does what was asked.
 pub fn dispatch(command: Command) -> Result<ExitCode, Failure> {
     match command {
+        Command::Completions(arguments) => completions::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),

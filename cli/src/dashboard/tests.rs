@@ -40,8 +40,9 @@ fn the_page_and_its_figures_are_served() {
     let dashboard = Dashboard::at(0).unwrap();
     let port = dashboard.port().unwrap();
     let history = History::default();
-    history.put(Figures { at: 1.5, ..Figures::default() });
-    history.put(Figures { at: 2.5, ..Figures::default() });
+    for at in [1.5, 2.5] {
+        history.put(Figures { at, ..Figures::default() }, Figures::default());
+    }
     dashboard.serve(machine(), history);
     let get = |path: &str| {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();

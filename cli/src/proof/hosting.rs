@@ -2,7 +2,8 @@
 //! everything that is said of it is looked at from outside.
 //!
 //! Its sites answer, from a directory and from a tar; a service that fails is begun again;
-//! the monitor's metrics please promtool where the host has it; the dashboard has figures in
+//! the monitor's metrics please promtool, and Prometheus scrapes them, where the host has both
+//! (Debian's package prometheus); the dashboard has figures in
 //! which no cycle is lost, and a headless Chromium draws them where the host has one; `top`,
 //! `logs` and `stop` do what they say.
 
@@ -85,7 +86,7 @@ fn get(port: u16, path: &str) -> Result<String, String> {
     let address = format!("http://127.0.0.1:{port}{path}");
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--show-error", "--fail", "--max-time", "20", &address]);
-    home::output(&mut curl).map_err(said)
+    home::output(&mut curl).map_err(|error| format!("{address}: {error}"))
 }
 
 /// Asks again until the answer is there and will do.
@@ -166,6 +167,7 @@ fn look(root: &Path, number: u32) -> Result<String, String> {
     let metrics = get(found.monitor().ok_or("there is no monitor's door")?, "/metrics")?;
     let mut seen = vec![format!("2 sites, {} lines of metrics", metrics.lines().count())];
     seen.push(promtool(&metrics)?);
+    seen.push(prometheus(found.monitor().unwrap_or_default())?);
     until(|| vortex(&["top", "--json", "--machine", &name]), "\"residue\": 0,")?;
     seen.push(dashboard(&found)?);
     vortex(&["stop", "--machine", &name])?;
@@ -190,6 +192,38 @@ fn promtool(metrics: &str) -> Result<String, String> {
     match output.status.success() && words.is_empty() {
         true => Ok("promtool is content".into()),
         false => Err(format!("promtool says: {}", String::from_utf8_lossy(&words))),
+    }
+}
+
+/// Debian's Prometheus scrapes the monitor, in OpenMetrics' form, which it asks for.
+fn prometheus(monitor: u16) -> Result<String, String> {
+    if !home::works("prometheus", &["--version"]) {
+        return Ok("no Prometheus to scrape them".into());
+    }
+    let folder = tempfile::tempdir().map_err(said)?;
+    let file = folder.path().join("prometheus.yml");
+    let text = format!(
+        "global: {{ scrape_interval: 1s }}\nscrape_configs: [ {{ job_name: vortex, \
+         static_configs: [ {{ targets: ['127.0.0.1:{monitor}'] }} ] }} ]\n"
+    );
+    std::fs::write(&file, text).map_err(said)?;
+    // A port that nobody has once this listener has gone.
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(said)?;
+    let port = listener.local_addr().map_err(said)?.port();
+    drop(listener);
+    let mut command = Command::new("prometheus");
+    command.arg(format!("--config.file={}", file.display()));
+    command.arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
+    command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let scrapes = Hosting(command.spawn().map_err(said)?);
+    until(|| get(port, "/api/v1/targets"), "\"health\":\"up\"")?;
+    let query = "/api/v1/query?query=vortex_core_residue_seconds";
+    let answer = until(|| get(port, query), "\"core\":\"0\"")?;
+    drop(scrapes);
+    match answer.contains(",\"0\"]") {
+        true => Ok("Prometheus scrapes them".into()),
+        false => Err(format!("Prometheus has a residue that is not zero: {answer}")),
     }
 }
 

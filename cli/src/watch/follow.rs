@@ -30,7 +30,7 @@ pub fn follow(port: u16, history: History) -> Follower {
                 Ok(sample) => {
                     // Two in one moment have nothing between them.
                     if let Some(before) = &last {
-                        history.put(between(Some(before), &sample));
+                        history.put(between(Some(before), &sample), between(None, &sample));
                     }
                     last = Some(sample);
                 }

@@ -17,14 +17,17 @@ struct Kept {
     /// The number of the next one.
     next: u64,
     figures: VecDeque<Arc<Figures>>,
+    /// All since the machine began.
+    whole: Option<Figures>,
     /// Why there are none now.
     trouble: Option<String>,
 }
 
 impl History {
-    /// One more.
-    pub fn put(&self, figures: Figures) {
+    /// One more, and all since the machine began.
+    pub fn put(&self, figures: Figures, whole: Figures) {
         let mut kept = self.lock();
+        kept.whole = Some(whole);
         if kept.figures.len() == KEPT {
             kept.figures.pop_front();
         }
@@ -44,6 +47,11 @@ impl History {
         let first = kept.next - kept.figures.len() as u64;
         let all = (first..).zip(kept.figures.iter().cloned());
         (all.filter(|(of, _)| *of >= number).collect(), kept.trouble.clone())
+    }
+
+    /// All since the machine began, as far as it is known.
+    pub fn whole(&self) -> Option<Figures> {
+        self.lock().whole.clone()
     }
 
     /// The last one, and the trouble there is.
@@ -66,12 +74,14 @@ mod tests {
         let history = History::default();
         assert!(history.last().0.is_none());
         for at in 0..KEPT + 5 {
-            history.put(Figures { at: at as f64, ..Figures::default() });
+            let figures = Figures { at: at as f64, ..Figures::default() };
+            history.put(figures.clone(), figures);
         }
         let (all, trouble) = history.since(0);
         assert_eq!((all.len(), all[0].0, all[0].1.at, trouble), (KEPT, 5, 5.0, None));
         let (new, _) = history.since(KEPT as u64 + 4);
         assert_eq!((new.len(), new[0].1.at), (1, (KEPT + 4) as f64));
+        assert_eq!(history.whole().unwrap().at, (KEPT + 4) as f64);
         history.trouble("why".into());
         assert_eq!(history.last().1.as_deref(), Some("why"));
     }

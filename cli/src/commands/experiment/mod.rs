@@ -1,6 +1,7 @@
 //! `experiment`: the paper's experiments (§4) on the machine. Each prints what the paper
 //! reports beside what it measured, and fails outside its bounds.
 
+mod all;
 pub mod attacks;
 pub mod budgets;
 mod checks;
@@ -23,6 +24,7 @@ use crate::failure::Failure;
 /// Runs the one that was asked for.
 pub fn run(arguments: &Experiment) -> Result<ExitCode, Failure> {
     match &arguments.which {
+        Which::All(arguments) => all::run(arguments),
         Which::Attacks(arguments) => attacks::run(arguments),
         Which::Cpu(arguments) => cpu::run(arguments),
         Which::FileRead(arguments) => file_read::run(arguments),

@@ -149,7 +149,12 @@ impl Hosting {
     pub fn end(&mut self, well: bool) {
         let was_drawn = self.screen.take().is_some();
         if was_drawn {
-            out::put(&format!("{}{}", self.head(), self.tables()));
+            let up = human::span(self.state.began.elapsed());
+            let tables = match self.history.whole() {
+                Some(whole) => view::tables(&self.standing, &whole),
+                None => String::new(),
+            };
+            out::put(&format!("{}In all of {up}:\n\n{tables}", self.head()));
         }
         if !well {
             let rest = std::mem::take(&mut self.state.rest);

@@ -53,7 +53,11 @@ function activities() {
   return names;
 }
 const last = () => figures[figures.length - 1];
-const colour = (name) => name === INFRASTRUCTURE ? "var(--c6)" : `var(--c${Math.max(0, machine.standing.activities.indexOf(name)) % 6})`;
+function colour(name) {
+  const place = machine.standing.activities.indexOf(name);
+  // The infrastructure, and who is in no configuration, are grey.
+  return place < 0 ? "var(--c6)" : `var(--c${place % 6})`;
+}
 const entitled = (resource, name) => ((resource && machine.standing.apart[resource]) || machine.standing.entitled)[name];
 const sum = (numbers) => numbers.reduce((all, number) => all + number, 0);
 function used(of, resource, name, metric) {
@@ -70,11 +74,8 @@ function dot(name) {
 const head = (...cells) => make("thead", {}, make("tr", {}, ...cells.map((cell) => make("th", { scope: "col" }, cell))));
 const named = (name) => make("th", { scope: "row" }, dot(name), name);
 
-// A table's caption stays, the rest is new.
 function fill(id, heading, rows) {
-  const table = byId(id);
-  while (table.lastElementChild && table.lastElementChild.tagName !== "CAPTION") table.lastElementChild.remove();
-  table.append(heading, make("tbody", {}, ...rows));
+  byId(id).replaceChildren(heading, make("tbody", {}, ...rows));
 }
 
 function bar(had, mark, name) {
@@ -98,7 +99,7 @@ function showActivities(of) {
       make("td", {}, own && whole ? bar(had, mark, name) : ""), make("td", {}, percent(held.cycles / elapsed)),
       make("td", {}, scaled(held.memory + held.objects, "B")), make("td", {}, waited ? time(waited) : "–"));
   });
-  fill("activities", head("activity", "entitled", "had", "", "of all time", "memory", "waited"), rows);
+  fill("activities", head("activity", "entitled", "had", "", "of time", "memory", "waited"), rows);
 }
 
 function showResources(of) {
