@@ -1,5 +1,6 @@
 //! How a machine comes to be hosted: who else is told of it, its dashboard, its figures.
 
+use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -46,7 +47,7 @@ impl Plan<'_> {
         let accelerator = machine.accelerator.name().to_string();
         let cores = human::count(machine.cores.get().into(), "core", "cores");
         let title = format!("{} on {cores} ({accelerator})", file.display());
-        let dashboard = self.dashboard()?;
+        let dashboard = self.dashboard(&doors)?;
         let port = dashboard.as_ref().map(Dashboard::port).transpose();
         let port = port.map_err(Failure::NoDashboard)?;
         let begun = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
@@ -82,12 +83,46 @@ impl Plan<'_> {
     }
 
     /// The dashboard's port, taken: the one that was asked for, or one that there is.
-    fn dashboard(&self) -> Result<Option<Dashboard>, Failure> {
+    fn dashboard(&self, doors: &[Door]) -> Result<Option<Dashboard>, Failure> {
         let found = match self.arguments.dashboard {
             Some(0) => return Ok(None),
             Some(port) => Dashboard::at(port),
-            None => Dashboard::at(DASHBOARD).or_else(|_| Dashboard::at(0)),
+            None => any(doors),
         };
         found.map(Some).map_err(Failure::NoDashboard)
+    }
+}
+
+/// A port that is no service's: those are not taken before the machine runs.
+fn any(doors: &[Door]) -> io::Result<Dashboard> {
+    let given = |port: u16| doors.iter().any(|door| door.host == port && !door.datagrams);
+    if !given(DASHBOARD)
+        && let Ok(dashboard) = Dashboard::at(DASHBOARD)
+    {
+        return Ok(dashboard);
+    }
+    for _ in 0..64 {
+        let dashboard = Dashboard::at(0)?;
+        if !given(dashboard.port()?) {
+            return Ok(dashboard);
+        }
+    }
+    Err(io::ErrorKind::AddrInUse.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_services_port_is_not_the_dashboards() {
+        let door = Door {
+            activity: "a".into(),
+            host: DASHBOARD,
+            guest: 80,
+            datagrams: false,
+            monitor: false,
+        };
+        assert_ne!(any(&[door]).unwrap().port().unwrap(), DASHBOARD);
     }
 }
