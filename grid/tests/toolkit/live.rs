@@ -97,7 +97,7 @@ fn a_changed_share_counts_from_then_on() {
                 world.root(0, activity, probe, Labels::NONE, vec![Act::Again; 6_000]).unwrap();
             }
         }
-        let mut part = |world: &mut World, steps: usize| {
+        let part = |world: &mut World, steps: usize| {
             let before = used(world, &both);
             for _ in 0..steps {
                 world.step(0);
