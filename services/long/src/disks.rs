@@ -4,6 +4,8 @@
 //! A program spins beside them, of an activity with next to no share: where time counts
 //! instructions a machine that only waits for its disk would have hours go by.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use vortex_guest::mem::{BOTH, PAGE, Region};
 use vortex_guest::sys::c;
 use vortex_guest::{fd, file, say, sys};
@@ -29,14 +31,24 @@ const SPINS: u32 = 1_000_000;
 /// Bytes of a large file, and of what is written at once.
 const LARGE: usize = 24 << 20;
 const PIECE: usize = 128 << 10;
-/// Small files in a folder.
-const MANY: usize = 4_000;
-/// Names in the largest folder, and of one file.
-const NAMES: usize = 100_000;
+/// There are to be very many of what there are many of.
+static VERY_MANY: AtomicBool = AtomicBool::new(false);
+/// Names of one file.
 const LINKS: usize = 25_000;
 
+/// Small files in a folder.
+fn small_files() -> usize {
+    if VERY_MANY.load(Ordering::Relaxed) { 4_000 } else { 400 }
+}
+
+/// Names in the largest folder.
+fn names() -> usize {
+    if VERY_MANY.load(Ordering::Relaxed) { 100_000 } else { 8_000 }
+}
+
 /// All of them, or one.
-pub fn all(only: Option<&str>) {
+pub fn all(only: Option<&str>, very_many: bool) {
+    VERY_MANY.store(very_many, Ordering::Relaxed);
     for (name, case) in CASES.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
         match mount().and_then(|()| case()).and_then(|()| unmount()) {
             Ok(()) => say!("{name}: good"),
@@ -151,11 +163,11 @@ fn map() -> Result<(), String> {
 fn many() -> Result<(), String> {
     must("mkdir", file::mkdir(&path("many"), 0o755))?;
     let name = |n: usize| path(&format!("many/a-name-that-is-not-short-{n}"));
-    for n in 0..MANY {
+    for n in 0..small_files() {
         must("make", file::put(&name(n), b"dirty"))?;
     }
     sync_all()?;
-    for n in 0..MANY {
+    for n in 0..small_files() {
         must("unlink", file::unlink(&name(n)))?;
     }
     must("rmdir", file::rmdir(&path("many")))?;
@@ -169,7 +181,7 @@ fn name(n: usize) -> String {
 /// A folder with very many names, of few files.
 fn links() -> Result<(), String> {
     must("mkdir", file::mkdir(&path("names"), 0o755))?;
-    for n in 0..NAMES {
+    for n in 0..names() {
         let first = n / LINKS * LINKS;
         if n == first {
             must("make", file::put(&name(n), b""))?;
@@ -182,8 +194,8 @@ fn links() -> Result<(), String> {
 
 /// It is listed with much room, and changed: by names that are there, and that are not.
 fn folder() -> Result<(), String> {
-    must("stat", file::stat(&name(NAMES - 1)))?;
-    is("none", file::stat(&name(NAMES)).err().map_or(0, |error| error.0), libc::ENOENT)?;
+    must("stat", file::stat(&name(names() - 1)))?;
+    is("none", file::stat(&name(names())).err().map_or(0, |error| error.0), libc::ENOENT)?;
     let fd = must("open", file::open(&path("names"), libc::O_RDONLY))?;
     let mut listed = 0;
     loop {
@@ -192,10 +204,10 @@ fn folder() -> Result<(), String> {
             more => listed += more,
         }
     }
-    is("listed", listed, NAMES + 2)?;
+    is("listed", listed, names() + 2)?;
     must("close", fd::close(fd))?;
-    must("rename", file::rename(&name(1), &name(NAMES)))?;
-    must("unlink", file::unlink(&name(NAMES)))?;
+    must("rename", file::rename(&name(1), &name(names())))?;
+    must("unlink", file::unlink(&name(names())))?;
     let full = file::rmdir(&path("names")).err().map_or(0, |error| error.0);
     is("full", full, libc::ENOTEMPTY)
 }

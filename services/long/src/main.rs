@@ -21,7 +21,9 @@ use vortex_guest::{Res, proc, say, time};
 const USAGE: &str = "\
 usage: long --list                names of the cases, a line each
        long CASE [--after S]      one of them, after so many seconds
-       long disks [--list] [CASE] those on a disk, one after the other, or their names
+       long disks [--list] [CASE] [--very-many]
+                                  those on a disk, one after the other, or their names; with
+                                  very many small files and names
        long spin                  until those are over";
 
 /// A case: its name, and what it does; why it failed, if it did.
@@ -56,11 +58,11 @@ fn main() {
         proc::exit(0);
     }
     if wanted.as_deref() == Some("disks") {
-        let only = args.word();
+        let (only, very_many) = (args.word(), args.flag("--very-many"));
         args.end();
         match lists {
             true => disks::CASES.iter().for_each(|(name, _)| say!("{name}")),
-            false => disks::all(only.as_deref()),
+            false => disks::all(only.as_deref(), very_many),
         }
         proc::exit(0);
     }

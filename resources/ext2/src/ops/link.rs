@@ -145,6 +145,8 @@ impl<A: Accounts> Ext2<A> {
         let newborn = self.slots.is_unused_on_disk(ino);
         for need in needs {
             if newborn {
+                // What the entry's block waits for may be this very inode.
+                tx.check = true;
                 tx.need_of_inode(ino, need);
             }
             tx.entries.push((ino, need));

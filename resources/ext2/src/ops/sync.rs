@@ -10,8 +10,10 @@ use crate::order::{Need, Target};
 use crate::stop::{Result, Stop};
 use vortex_abi::Errno;
 
-/// What is looked at in one run, and of what one block or inode needs.
-const LOOKED_AT: usize = 96;
+/// What is looked at in one run, and of what one block or inode needs; a few of those count as
+/// much as one that is looked at.
+const LOOKED_AT: usize = 64;
+const FEW: usize = 4;
 const NEEDS: usize = 16;
 const BLOCKS: usize = 64;
 
@@ -94,6 +96,7 @@ impl<A: Accounts> Ext2<A> {
             };
             next.extend(self.writer.gate.filter(|gate| gate.on != Target::Block(block)));
             // What is there it does not wait for.
+            left = left.saturating_sub(next.len().saturating_sub(before) / FEW);
             let mut at = before;
             while let Some(need) = next.get(at).copied() {
                 if self.satisfied(need) {

@@ -12,9 +12,10 @@ use crate::tx::Tx;
 
 /// Places of one inode's entries, of those that have come and of those that have gone. Who wants
 /// more waits for the disk: so nobody looks through a great many.
-const MOST: usize = 32;
-/// Inodes that are looked at whenever there may be fewer.
+const MOST: usize = 16;
+/// Inodes that are looked at whenever there may be fewer; so few wait for the disk.
 const LOOKED_AT: usize = 4;
+const FEW: usize = 64;
 
 impl<A: Accounts> Ext2<A> {
     /// That there is room for what a transaction would have remembered. `Flush` until there is.
@@ -59,7 +60,9 @@ impl<A: Accounts> Ext2<A> {
                 slots.recent.push_back(ino);
             }
         }
-        self.forget_entries();
+        if self.slots.recent.len() > FEW {
+            self.forget_entries();
+        }
     }
 
     /// Forgets where entries have come and gone, as far as that is on the disk.

@@ -12,7 +12,7 @@ use crate::numbers::Block;
 const MOST: usize = 24;
 const WRITE: usize = 5;
 /// What was freed that is looked at for each write that has ended.
-const RELEASED: u32 = 4;
+const RELEASED: u32 = 8;
 
 impl<A: Accounts> Ext2<A> {
     /// Something is there: what is parked at it goes back into the line.

@@ -20,9 +20,9 @@ use crate::numbers::{Block, Ino};
 use vortex_abi::Errno;
 
 /// What is done in one run.
-const LOOKED_AT: usize = 6;
+const LOOKED_AT: usize = 4;
 /// Needs of a block that are found to be there, in one run.
-const FOUND: usize = 32;
+const FOUND: usize = 8;
 
 /// A block to be written.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use vortex_abi::Errno;
 /// Groups looked through for a block in one run.
 const GROUPS: u32 = 4;
 /// Runs that are free and wait, which are passed over before another group is tried.
-const LOOKED_AT: u32 = 64;
+const LOOKED_AT: u32 = 12;
 /// What was freed that is looked at before something is taken.
 pub(super) const RELEASED: u32 = 16;
 

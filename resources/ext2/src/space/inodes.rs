@@ -74,7 +74,9 @@ impl<A: Accounts> Ext2<A> {
         let mut at = 0;
         let mut held = false;
         for _ in 0..LOOKED_AT {
-            let bytes = self.read(tx, bitmap, Role::InodeBitmap)?;
+            // It was read above: looking past what waits is a look at two tables.
+            let cached = || self.cache.get(bitmap).and_then(|buffer| buffer.bytes.as_deref());
+            let bytes = tx.bytes(bitmap, Role::InodeBitmap)?.or_else(cached).ok_or(DAMAGED)?;
             let Some(bit) = first_clear(bytes, at, layout.inodes_per_group) else {
                 if !held {
                     self.lied(group, false);

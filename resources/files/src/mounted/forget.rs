@@ -13,7 +13,7 @@ const MOST: usize = 8_192;
 /// Those that are looked at for one more.
 const LOOKS: usize = 4;
 /// Those that are forgotten in one run at an unmount.
-const SLICE: usize = 6;
+const SLICE: usize = 4;
 
 /// It.
 #[derive(Default)]

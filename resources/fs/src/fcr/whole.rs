@@ -10,7 +10,7 @@ use crate::names::MountId;
 use crate::requests::{Ask, CacheReply, CacheRequest, Ext2Reply, Mail, Operation, Stage, Task};
 
 /// Pages dropped in one run.
-const DROPS: u32 = 64;
+const DROPS: u32 = 20;
 
 impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     /// Drops pages of a file that a task has alone, from one on, some in a run. Whether there
