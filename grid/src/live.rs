@@ -85,7 +85,8 @@ impl Activities {
 }
 
 impl<M: Message> Grid<M> {
-    /// Gives an activity another share. Nothing that is queued is lost, or changes its order.
+    /// Gives an activity another share, on the bill of who wants that: telling the cores costs
+    /// the other nothing. Nothing that is queued is lost, or changes its order.
     ///
     /// # Errors
     /// [`Unchanged`]; then nothing has changed.
@@ -94,9 +95,10 @@ impl<M: Message> Grid<M> {
         activity: ActivityId,
         reach: Reach,
         share: Share,
+        payer: ActivityId,
     ) -> Result<(), Unchanged> {
         self.activities().entitle(activity, reach, share)?;
-        self.reweigh(activity);
+        self.reweigh(activity, payer);
         Ok(())
     }
 }
@@ -112,6 +114,6 @@ impl<M: Message> Context<'_, M> {
         reach: Reach,
         share: Share,
     ) -> Result<(), Unchanged> {
-        self.grid.entitle(activity, reach, share)
+        self.grid.entitle(activity, reach, share, self.activity)
     }
 }

@@ -259,14 +259,14 @@ impl<M: Message> Grid<M> {
     /// [`Undivided`]; then nothing has changed.
     pub fn divide(&self, of: ActivityId, part: Part) -> Result<ActivityId, Undivided> {
         let made = self.activities().divide(of, part)?;
-        self.reweigh(of);
+        self.reweigh(of, of);
         Ok(made)
     }
 
     /// All cores are to tell their policies what an activity is entitled to now.
-    pub(crate) fn reweigh(&self, activity: ActivityId) {
+    pub(crate) fn reweigh(&self, activity: ActivityId, payer: ActivityId) {
         for post in &self.posts {
-            post.reweigh(activity);
+            post.reweigh(activity, payer);
         }
     }
 

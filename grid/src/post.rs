@@ -62,7 +62,7 @@ pub(crate) struct Post<M> {
     /// Activities that are gone, whose accounts the core has to close.
     pub departed: Mutex<Vec<ActivityId>>,
     /// Activities whose entitlement was divided, or is whole again.
-    reweighed: Mutex<Vec<ActivityId>>,
+    reweighed: Mutex<Vec<(ActivityId, ActivityId)>>,
     /// Instances that were removed and of which the core has a part, and whether there are
     /// any. No reason to wake it, or to take it from a thread.
     retired: Mutex<Vec<Retired>>,
@@ -149,18 +149,19 @@ impl<M> Post<M> {
     }
 
     /// The core is to tell its policies what an activity is entitled to now, before it lets
-    /// anything more run. No reason to wake it, or to take it from a thread.
-    pub fn reweigh(&self, activity: ActivityId) {
+    /// anything more run, on the bill of who has caused that. No reason to wake it, or to take it
+    /// from a thread. Told once for several changes, the first of them pays.
+    pub fn reweigh(&self, activity: ActivityId, payer: ActivityId) {
         let mut all = self.reweighed.lock();
-        if !all.contains(&activity) {
-            all.push(activity);
+        if !all.iter().any(|(one, _)| *one == activity) {
+            all.push((activity, payer));
         }
         drop(all);
         self.attention.store(true, Ordering::Release);
     }
 
-    /// Takes one of those of which that is to be told.
-    pub fn take_reweighed(&self) -> Option<ActivityId> {
+    /// Takes one of those of which that is to be told, and who pays.
+    pub fn take_reweighed(&self) -> Option<(ActivityId, ActivityId)> {
         self.reweighed.lock().pop()
     }
 

@@ -257,8 +257,8 @@ impl<M: Message> Grid<M> {
         }
         if let Some((whole, _)) = self.activities.part_of(activity) {
             self.activities.dwindle(activity);
-            self.reweigh(activity);
-            self.reweigh(whole);
+            self.reweigh(activity, activity);
+            self.reweigh(whole, whole);
         }
         for part in self.activities.parts_of(activity) {
             self.kill_one(part, now, &mut poke);

@@ -151,8 +151,8 @@ impl<M: Message, P: Machine> Core<M, P> {
                 index += 1;
             }
         }
-        while let Some(activity) = self.post.take_reweighed() {
-            self.reweigh(activity);
+        while let Some((activity, payer)) = self.post.take_reweighed() {
+            self.reweigh(activity, payer);
         }
         loop {
             let departed = self.post.departed.lock().pop();
@@ -291,8 +291,8 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
     }
 
-    /// Tells this core's policies what an activity is entitled to now: on its own bill.
-    fn reweigh(&mut self, activity: ActivityId) {
+    /// Tells this core's policies what an activity is entitled to now, on this one's bill.
+    fn reweigh(&mut self, activity: ActivityId, payer: ActivityId) {
         self.account_turn();
         let (now, core, grid) = (self.ledger.last(), self.id, self.grid.clone());
         if let Some((whole, _)) = grid.activities().part_of(activity)
@@ -313,8 +313,8 @@ impl<M: Message, P: Machine> Core<M, P> {
             let params = params(crate::entitlement::MULTIPLEXOR);
             multiplexor.scheduler.client_reweighed(client, &params, now);
         }
-        if grid.activities().takes_bills(activity) {
-            self.worked_for(activity);
+        if grid.activities().takes_bills(payer) {
+            self.worked_for(payer);
         }
     }
 
@@ -391,7 +391,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                 let _ = self.grid.directory.free(instance.id);
             }
             if let Some(whole) = whole {
-                self.grid.reweigh(whole);
+                self.grid.reweigh(whole, whole);
             }
         }
         self.worked_for_whole(whole);

@@ -41,12 +41,12 @@ fn a_share_is_changed_where_it_is_said() {
         [of(Class(0)), of(Class(7)), of(MULTIPLEXOR)].map(|both| both.map(|s| s.hundredths() / 100))
     };
     assert_eq!(all(&world), [[10, 10], [20, 20], [10, 30]]);
-    world.grid.entitle(a, Reach::On(Class(7), CoreId::new(0)), share(5)).unwrap();
+    world.grid.entitle(a, Reach::On(Class(7), CoreId::new(0)), share(5), a).unwrap();
     assert_eq!(all(&world), [[10, 10], [5, 20], [10, 30]]);
     // More exact ones too: what was said of a core before is past.
-    world.grid.entitle(a, Reach::At(MULTIPLEXOR), share(40)).unwrap();
+    world.grid.entitle(a, Reach::At(MULTIPLEXOR), share(40), a).unwrap();
     assert_eq!(all(&world), [[10, 10], [5, 20], [40, 40]]);
-    world.grid.entitle(a, Reach::Everywhere, share(7)).unwrap();
+    world.grid.entitle(a, Reach::Everywhere, share(7), a).unwrap();
     assert_eq!(all(&world), [[7, 7], [7, 7], [7, 7]]);
     let params = world.grid.activities().params(a, Class(7), CoreId::new(0));
     assert_eq!(params.priority, 3, "the rest stays");
@@ -57,7 +57,7 @@ fn who_is_divided_stays_as_it_is() {
     let mut world = World::new(1, 8);
     let a = world.grid.activities().create(Entitlement::new(share(100))).unwrap();
     let part = world.grid.divide(a, Part { thousandths: 500, nodes: Some(32) }).unwrap();
-    let change = |world: &World, of| world.grid.entitle(of, Reach::Everywhere, share(1));
+    let change = |world: &World, of| world.grid.entitle(of, Reach::Everywhere, share(1), of);
     assert_eq!(change(&world, a), Err(Unchanged::Divided));
     assert_eq!(change(&world, part), Err(Unchanged::Divided));
     assert!(world.grid.kill(part, Cycles::ZERO, |_| ()));
@@ -108,13 +108,32 @@ fn a_changed_share_counts_from_then_on() {
         };
         let half = part(&mut world, 2_000);
         assert!((half - 0.5).abs() < 0.01, "{name}: {half}");
-        world.grid.entitle(both[0], Reach::Everywhere, share(150)).unwrap();
+        world.grid.entitle(both[0], Reach::Everywhere, share(150), both[0]).unwrap();
         let most = part(&mut world, 4_000);
         assert!((most - 0.75).abs() < 0.01, "{name}: {most}");
-        world.grid.entitle(both[0], Reach::Everywhere, share(50)).unwrap();
+        world.grid.entitle(both[0], Reach::Everywhere, share(50), both[0]).unwrap();
         let again = part(&mut world, 2_000);
         assert!((again - 0.5).abs() < 0.01, "{name}: {again}");
     }
+}
+
+/// Law 2: who changes another's share without end pays for what the cores do for it.
+#[test]
+fn who_changes_a_share_pays() {
+    let mut world = World::with(1, 8, Micros::ZERO, &policy("propshare.wfq"));
+    let probe = world.probe(&[0], policy("propshare.wfq"));
+    let (busy, payer) = (world.activity(100), world.activity(100));
+    world.root(0, busy, probe, Labels::NONE, vec![]).unwrap();
+    world.settle();
+    let before = used(&world, &[busy, payer]);
+    for units in 1..100 {
+        world.grid.entitle(busy, Reach::Everywhere, share(units), payer).unwrap();
+        world.step(0);
+    }
+    world.settle();
+    let after = used(&world, &[busy, payer]);
+    assert_eq!(after[0], before[0]);
+    assert!(after[1] > before[1]);
 }
 
 proptest! {
@@ -139,7 +158,7 @@ proptest! {
                     let id = world.root(0, all[whose], probe, Labels::NONE, vec![]).unwrap();
                     sent[whose].push(id);
                 }
-                1 => world.grid.entitle(all[whose], Reach::Everywhere, share(number)).unwrap(),
+                1 => world.grid.entitle(all[whose], Reach::Everywhere, share(number), all[whose]).unwrap(),
                 _ => { world.step(0); }
             }
         }
