@@ -44,9 +44,10 @@ pub trait Overlay: Send + Sync {
     /// that is not its end.
     fn clear(&self, page: u64, from: usize, to: usize) -> bool;
 
-    /// The file has another size: what is beyond it is gone. Whether programs may still show
-    /// some of that, until it is taken from them ([`Ask::Conceal`](crate::Ask)).
-    fn resize(&self, size: u64) -> bool;
+    /// The file has another size: what is beyond it is gone. From which page on programs may
+    /// still show what is, of this cut or an earlier one, until it is taken from them
+    /// ([`Ask::Conceal`](crate::Ask)).
+    fn resize(&self, size: u64) -> Option<u64>;
 }
 
 /// What an overlay has of a page.
@@ -376,7 +377,7 @@ impl Contents {
         cut.shown = self
             .overlay
             .as_ref()
-            .and_then(|overlay| overlay.resize(size).then(|| (overlay.number(), page_after(size))));
+            .and_then(|overlay| Some((overlay.number(), overlay.resize(size)?)));
         cut
     }
 

@@ -106,7 +106,7 @@ impl Root {
         let cut = contents.resize(size);
         inode.touch(caller.now);
         self.doom(cut.pages);
-        concealed(caller, cut.shown)
+        conceal(caller, cut.shown, None)
     }
 
     /// `fallocate`, in steps: how many bytes of the range are done. The caller goes on with
@@ -172,10 +172,14 @@ impl Root {
     }
 }
 
-/// What programs show of a file that was cut is taken from them before the call ends: it is
-/// made again then, and finds the file as it should be.
-pub(crate) fn concealed(caller: &Caller, shown: Option<(u64, u64)>) -> Result<(), Errno> {
-    let ask = |(overlay, from)| Err(caller.ask(Ask::Conceal { overlay, from }));
+/// What programs show of a file that was cut is taken from them before the call ends. It does
+/// not cut again then, as others may have written meanwhile: it is done, or opens this.
+pub(crate) fn conceal(
+    caller: &Caller,
+    shown: Option<(u64, u64)>,
+    opens: Option<InodeId>,
+) -> Result<(), Errno> {
+    let ask = |(overlay, from)| Err(caller.ask(Ask::Conceal { overlay, from, opens }));
     shown.map_or(Ok(()), ask)
 }
 

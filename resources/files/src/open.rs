@@ -9,6 +9,7 @@ use crate::contents::Contents;
 use crate::description::OpenId;
 use crate::directory::Name;
 use crate::event::Event;
+use crate::extent::conceal;
 use crate::inode::{Body, InodeId};
 use crate::node::{At, Node};
 use crate::pipe::Pipe;
@@ -246,24 +247,24 @@ impl Root {
             let asked = self.resize_on_disk(caller, (id, true), 0)?;
             return Err(asked.unwrap_or(Errno::EIO));
         }
-        if flags & abi::O_TRUNC != 0
-            && let Body::File(contents) = &self.inode(id)?.body
-            && contents.overlay.is_some()
-            && contents.size() > 0
-        {
-            // Likewise, if programs show some of it.
-            self.resize(caller, id, 0)?;
+        if flags & abi::O_TRUNC != 0 {
+            self.cut_whole(caller, id)?;
         }
-        let open = self.open_node(Node::Inode(id), shown, caller.owner)?;
+        self.open_node(Node::Inode(id), shown, caller.owner).map(Opened::Ready)
+    }
+
+    /// Empties a file in memory that is to be opened; if programs show some of it, it is opened
+    /// when they do not any more.
+    fn cut_whole(&mut self, caller: &Caller, id: InodeId) -> Result<(), Errno> {
         let inode = self.inode_mut(id)?;
-        if let Body::File(contents) = &mut inode.body
-            && flags & abi::O_TRUNC != 0
-        {
-            let cut = contents.resize(0);
-            inode.touch(caller.now);
-            self.doom(cut.pages);
+        let Body::File(contents) = &mut inode.body else { return Ok(()) };
+        let cut = contents.resize(0);
+        inode.touch(caller.now);
+        self.doom(cut.pages);
+        if cut.shown.is_some() {
+            self.hold(&Node::Inode(id));
         }
-        Ok(Opened::Ready(open))
+        conceal(caller, cut.shown, Some(id))
     }
 
     fn open_fifo(

@@ -82,7 +82,7 @@ impl FileSystem {
                 self.ask_cache(fetch.bring(spare), cx)
             }
             Ask::Bring { overlay, page } => self.ask_asr(MemoryRequest::bring(*overlay, *page), cx),
-            Ask::Conceal { overlay, from } => {
+            Ask::Conceal { overlay, from, .. } => {
                 self.ask_asr(MemoryRequest::conceal(*overlay, *from), cx)
             }
             Ask::Ahead { file, from, .. } => {

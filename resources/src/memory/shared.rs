@@ -4,7 +4,8 @@
 //!
 //! # Invariants
 //! - All who map a page see one memory: it stays the same frame until the file is cut before
-//!   it (then those who show it lose it, `shown_files.rs`), or until no space shows it and nobody has it: then it can leave.
+//!   it, and those who show it lose it (`shown_files.rs`); or until no space shows it and
+//!   nobody has it: then it can leave.
 //! - A page is in a frame, or with the swap resource, or was never touched. One that is being
 //!   read from a disk is with the swap resource still. Each who touches it meanwhile reads it
 //!   too, so that nobody waits for what another may have of the disk; what is read first is it.
@@ -27,6 +28,8 @@ use crate::graves::give_up_shared;
 use crate::storage::VolumeRequest;
 
 const PAGE_U64: u64 = PAGE as u64;
+/// Pages that are cut off of which each is looked at.
+const LOOKS: usize = 64;
 
 /// Bits of the number of a page within the name that its frame has at the multiplexor.
 const BITS: u32 = 36;
@@ -83,6 +86,9 @@ struct Inner {
     written: Option<Arc<()>>,
     /// Bytes, where it is no file's.
     size: u64,
+    /// From which page on programs may show what was cut off, and the number of the last cut
+    /// that left something so.
+    behind: Option<(u64, u64)>,
 }
 
 struct File {
@@ -203,6 +209,18 @@ impl Shared {
             Write::Done(false) => Leaving::Failed,
             Write::Ask(request, frame) => Leaving::Asks(request, frame, place),
         }
+    }
+
+    /// From which page on programs may show what was cut off, and a number for
+    /// [`Shared::is_concealed`].
+    pub(super) fn behind(&self) -> Option<(u64, u64)> {
+        self.inner.lock().behind
+    }
+
+    /// What was to be taken from programs by that number is: unless there was another cut.
+    pub(super) fn is_concealed(&self, number: u64) {
+        let inner = &mut *self.inner.lock();
+        inner.behind = inner.behind.filter(|(_, last)| *last != number);
     }
 
     /// Whether there is nothing at this place: it is behind the last page.
@@ -341,9 +359,9 @@ impl Overlay for Shared {
         true
     }
 
-    fn resize(&self, size: u64) -> bool {
+    fn resize(&self, size: u64) -> Option<u64> {
         let inner = &mut *self.inner.lock();
-        let Some(file) = &mut inner.file else { return false };
+        let file = inner.file.as_mut()?;
         file.valid = file.valid.min(size);
         file.size = size;
         let end = size.div_ceil(PAGE_U64);
@@ -355,10 +373,13 @@ impl Overlay for Shared {
         } else if within > 0 && inner.away.contains_key(&last) {
             inner.clear_away(last, within);
         }
-        // Who shows a page has its frame too.
-        let shown = cut.values().any(|frame| !frame.is_sole());
+        // Who shows a page has its frame too. Of many not all are looked at.
+        if cut.len() > LOOKS || cut.values().any(|frame| !frame.is_sole()) {
+            let (from, number) = inner.behind.unwrap_or((end, 0));
+            inner.behind = Some((from.min(end), number.wrapping_add(1)));
+        }
         give_up_shared(cut, gone);
-        shown
+        inner.behind.map(|(from, _)| from)
     }
 }
 

@@ -38,8 +38,9 @@ const TRIES: usize = 1_000;
 enum What {
     /// These of a file on a disk.
     Pages(Vec<u32>),
-    /// All from this one on, and what programs have made of them.
-    From(u64),
+    /// All from this one on, and what programs have made of them; for memory of several
+    /// processes the number of the cut.
+    From(u64, u64),
 }
 
 /// What is to be taken from all spaces, and how far that has come.
@@ -116,7 +117,7 @@ impl TakeShown {
             }
             return None;
         }
-        let What::From(page) = self.what else { return None };
+        let What::From(page, _) = self.what else { return None };
         let at = place(page).clamp(start, end);
         let (mut pages, mut count) = ([0; PAGES], 0);
         // What is nowhere in the tables costs next to nothing, however long the region.
@@ -156,10 +157,12 @@ impl TakeShown {
 
 impl MemoryRequest {
     /// The file with this overlay was cut: what programs show of it from this page on is taken
-    /// from them. Where nobody has it any more there is nothing to do.
+    /// from them, and what an earlier cut has left. Where nobody has it any more there is
+    /// nothing to do.
     pub(crate) fn conceal(overlay: u64, from: u64) -> Self {
         let of = Shared::numbered(overlay).unwrap_or_default();
-        Self::TakeShown(Box::new(TakeShown::new(Source::Shared(of), What::From(from))))
+        let (from, number) = of.behind().unwrap_or((from, 0));
+        Self::TakeShown(Box::new(TakeShown::new(Source::Shared(of), What::From(from, number))))
     }
 }
 
@@ -181,8 +184,12 @@ impl AddressSpaces {
         if !take.take() {
             return Outcome::Continue(At::beginning());
         }
-        if let (What::Pages(pages), Source::Cached(file)) = (&take.what, &take.of) {
-            pages.iter().for_each(|&page| file.let_go(page));
+        match (&take.what, &take.of) {
+            (What::Pages(pages), Source::Cached(file)) => {
+                pages.iter().for_each(|&page| file.let_go(page));
+            }
+            (What::From(_, number), Source::Shared(shared)) => shared.is_concealed(*number),
+            _ => {}
         }
         Outcome::Reply(Answer::Call(Ok(0)))
     }
@@ -200,7 +207,7 @@ impl Showing<Mail, CacheFrame> for Shows {
     ) -> Option<Trigger> {
         let what = match what {
             Shown::Pages(pages) => What::Pages(pages),
-            Shown::From(page) => What::From(page.into()),
+            Shown::From(page) => What::From(page.into(), 0),
         };
         let take = TakeShown::new(Source::Cached(file), what);
         cx.request(self.0, Labels::NONE, MemoryRequest::TakeShown(Box::new(take))).ok()

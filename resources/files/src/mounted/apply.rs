@@ -63,6 +63,10 @@ impl Root {
                 self.unmounted(fs);
                 Ok(Then::Done)
             }
+            (Ask::Conceal { opens: Some(id), .. }, Err(error)) => {
+                self.unhold(&Node::Inode(id));
+                Err(error)
+            }
             (_, Err(error)) => Err(error),
             (Ask::Look { at, name, of }, Ok(told)) => self.looked(at, &name, of, told),
             (Ask::Refresh { of, .. }, Ok(Told::Object(known))) => {
@@ -81,8 +85,9 @@ impl Root {
                 }
                 Ok(Then::Again)
             }
-            (Ask::Fetch { .. } | Ask::Bring { .. } | Ask::Conceal { .. }, Ok(Told::Done)) => {
-                Ok(Then::Again)
+            (Ask::Fetch { .. } | Ask::Bring { .. }, Ok(Told::Done)) => Ok(Then::Again),
+            (Ask::Conceal { opens, .. }, Ok(Told::Done)) => {
+                Ok(opens.map_or(Then::Done, Then::Opens))
             }
             (Ask::Prepare { of, .. }, Ok(Told::Done)) => {
                 self.has_grown(of);

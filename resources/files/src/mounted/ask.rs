@@ -103,6 +103,9 @@ pub enum Ask {
         overlay: u64,
         /// From which page on.
         from: u64,
+        /// What is held and opened then; else the call is done.
+        #[doc(hidden)]
+        opens: Option<InodeId>,
     },
     /// A new object with a name: [`Told::Object`].
     Create(Box<Create>),

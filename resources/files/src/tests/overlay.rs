@@ -24,6 +24,8 @@ struct Pages {
     here: BTreeMap<u64, Vec<u8>>,
     away: BTreeMap<u64, Vec<u8>>,
     cleared: BTreeMap<u64, usize>,
+    /// From where on programs show what was cut off.
+    shown: Option<u64>,
 }
 
 #[derive(Default)]
@@ -92,11 +94,13 @@ impl Overlay for Mapped {
     }
 
     /// What is in memory, programs show.
-    fn resize(&self, size: u64) -> bool {
+    fn resize(&self, size: u64) -> Option<u64> {
         let mut pages = self.0.lock().unwrap();
         let (end, last) = (size.div_ceil(PAGE as u64), size / PAGE as u64);
         let within = (size % PAGE as u64) as usize;
-        let shown = !pages.here.split_off(&end).is_empty();
+        if !pages.here.split_off(&end).is_empty() {
+            pages.shown = Some(pages.shown.map_or(end, |from| from.min(end)));
+        }
         pages.away.split_off(&end);
         pages.cleared.split_off(&end);
         if let Some(held) = pages.here.get_mut(&last) {
@@ -104,7 +108,7 @@ impl Overlay for Mapped {
         } else if within > 0 && pages.away.contains_key(&last) {
             pages.clear_away(last, within);
         }
-        shown
+        pages.shown
     }
 }
 
@@ -123,11 +127,19 @@ impl Test {
         (self.chance >> 33) % most
     }
 
-    /// A call, with what it asks answered, until it has ended.
+    /// A call that ends with something.
     fn make<T>(
         &mut self,
-        mut call: impl FnMut(&mut Root, &Caller) -> Result<T, Errno>,
+        call: impl FnMut(&mut Root, &Caller) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
+        self.ends(call).map(|ended| ended.expect("it is made until it has something"))
+    }
+
+    /// A call, with what it asks answered, until it has ended; `None` where the answer was its end.
+    fn ends<T>(
+        &mut self,
+        mut call: impl FnMut(&mut Root, &Caller) -> Result<T, Errno>,
+    ) -> Result<Option<T>, Errno> {
         let walks = RefCell::new(Walks::default());
         let World { root, table, place, effects, now, .. } = &mut self.world;
         for _ in 0..100 {
@@ -143,16 +155,26 @@ impl Test {
                 walks: Some(&walks),
             };
             let result = call(root, &caller);
-            let Some(ask) = walks.borrow_mut().take_ask() else { return result };
+            let Some(ask) = walks.borrow_mut().take_ask() else { return result.map(Some) };
             match ask {
                 Ask::Bring { overlay: NUMBER, page } => {
                     self.mapped.0.lock().unwrap().bring(page);
                     self.asked += 1;
                 }
-                Ask::Conceal { overlay: NUMBER, from } => self.concealed.push(from),
+                Ask::Conceal { overlay: NUMBER, from, .. } => {
+                    self.mapped.0.lock().unwrap().shown = None;
+                    self.concealed.push(from);
+                }
                 _ => panic!("asks {}", ask.name()),
             }
-            assert_eq!(root.told(ask, Ok(Told::Done), effects), Ok(Then::Again));
+            match root.told(ask, Ok(Told::Done), effects) {
+                Ok(Then::Again) => {}
+                Ok(Then::Opens(made)) => walks.borrow_mut().open(made),
+                then => {
+                    assert_eq!(then, Ok(Then::Done));
+                    return Ok(None);
+                }
+            }
         }
         panic!("it never ends");
     }
@@ -219,8 +241,8 @@ fn pages_that_have_left_are_the_files_all_the_same() {
             1 => {
                 let end = from.div_ceil(PAGE as u64);
                 let shown = test.mapped.0.lock().unwrap().here.range(end..).next().is_some();
-                let cut = test.make(|root, caller| root.truncate_open(caller, open, from as i64));
-                assert_eq!(cut, Ok(()));
+                let cut = test.ends(|root, caller| root.truncate_open(caller, open, from as i64));
+                assert_eq!(cut, Ok((!shown).then_some(())));
                 // Once, and only where there is something.
                 let taken = core::mem::take(&mut test.concealed);
                 assert_eq!(taken, if shown { alloc::vec![end] } else { Vec::new() });
@@ -300,4 +322,28 @@ fn pages_that_have_left_are_the_files_all_the_same() {
     assert!(opened.is_ok());
     assert_eq!(test.concealed, [0]);
     assert_eq!(test.read(0, PAGE), []);
+    // What could not be asked is asked by the next call, which cuts nothing more.
+    test.write(0, b"not empty");
+    test.mapped.0.lock().unwrap().here.insert(0, alloc::vec![1; PAGE]);
+    let walks = RefCell::new(Walks::default());
+    walks.borrow_mut().begin();
+    let World { root, table, place, effects, now, .. } = &mut test.world;
+    let caller = Caller {
+        pid: 1,
+        table,
+        place,
+        proc: &NoProc,
+        owner: OWNER,
+        largest: u64::MAX,
+        now: *now,
+        walks: Some(&walks),
+    };
+    assert!(root.truncate_open(&caller, open, 0).is_err());
+    let ask = walks.borrow_mut().take_ask().expect("it asks");
+    assert_eq!(root.told(ask, Err(Errno::ENOMEM), effects), Err(Errno::ENOMEM));
+    test.concealed.clear();
+    let again = test.ends(|root, caller| root.truncate_open(caller, open, 0));
+    assert_eq!((again, &test.concealed[..]), (Ok(None), &[0][..]));
+    let again = test.ends(|root, caller| root.truncate_open(caller, open, 0));
+    assert_eq!((again, test.concealed.len()), (Ok(Some(())), 1));
 }
