@@ -111,7 +111,9 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
 
     /// The same for one file system after the other.
     fn operate_all(&mut self, operating: &mut Operating, cx: &mut Cx<'_, M>) -> After<M, F> {
-        let next = self.mounts.range(operating.next..).next().map(|(id, _)| *id);
+        // What is being unmounted is brought out by that.
+        let mut rest = self.mounts.range(operating.next..);
+        let next = rest.find(|(_, mount)| !mount.gone).map(|(id, _)| *id);
         let Some(id) = next else { return Outcome::Reply(Ok(Answer::Done)) };
         operating.next = MountId(id.0.saturating_add(1));
         let one = Ext2Request::operate(id, operating.caller, (*operating.operation).clone());
