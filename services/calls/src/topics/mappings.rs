@@ -132,7 +132,7 @@ fn touched(region: &Region, at: usize) -> String {
         region.touch(at);
         0
     };
-    format!("{}", proc::outcome(touch))
+    proc::outcome(touch).to_string()
 }
 
 /// What is cut off a file is gone for who shows it, and for a child that had it too.
