@@ -10,6 +10,7 @@
 use std::io::{self, BufRead as _, BufReader, PipeReader, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitCode, ExitStatus};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,9 @@ const FIRST: Duration = Duration::from_millis(100);
 const LAST: Duration = Duration::from_secs(30);
 /// A service that has run so long has lasted.
 const LASTED: Duration = Duration::from_secs(30);
+/// How long what a service said last may take to be passed on. A process that it left behind
+/// may hold its output for ever.
+const REST: Duration = Duration::from_secs(1);
 /// A longer line is cut into lines of this length.
 const LINE: usize = 1024;
 
@@ -95,11 +99,16 @@ fn pass(name: &str, from: PipeReader) {
     }
 }
 
-/// Runs the service once, to its end.
+/// Runs the service once, to its end. What it said has been passed on then.
 fn once(order: &Order) -> io::Result<ExitStatus> {
     let (reader, writer) = io::pipe()?;
     let name = order.name.clone();
-    thread::spawn(move || pass(&name, reader));
+    let (passed, all) = mpsc::channel();
+    thread::spawn(move || {
+        pass(&name, reader);
+        // Who waited for it may have gone on.
+        let _ = passed.send(());
+    });
     let [program, arguments @ ..] = &order.program[..] else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
@@ -108,7 +117,10 @@ fn once(order: &Order) -> io::Result<ExitStatus> {
     let mut child = command.spawn()?;
     // Its ends of the pipe are the child's alone now.
     drop(command);
-    child.wait()
+    let status = child.wait()?;
+    // Before its ending is told, or this process ends with what was not passed on yet.
+    let _ = all.recv_timeout(REST);
+    Ok(status)
 }
 
 /// How long to wait after a service that ran this long, having waited this long before.
@@ -173,6 +185,17 @@ mod tests {
         for wrong in ["", "--restart always --name web --", "--restart x --name web -- /bin/x"] {
             assert_eq!(order(&words(wrong)), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn who_leaves_others_at_its_output_is_not_waited_for() {
+        let line = "--restart never --name x -- /bin/sh -c";
+        let order =
+            order(&words(line).into_iter().chain(["sleep 20 &".into()]).collect::<Vec<_>>());
+        let began = Instant::now();
+        assert!(once(&order.unwrap()).unwrap().success());
+        let took = began.elapsed();
+        assert!(took >= REST && took < REST * 10, "{took:?}");
     }
 
     #[test]
