@@ -9,7 +9,9 @@
 //!
 //! One thread, which waits for its connections; a sample is taken when somebody asks, so
 //! that nothing is spent where nobody looks. What it costs is on its own activity's bill.
-//! With `--sample FILE` it serves what is in the file, on a machine without the call.
+//! What it tells is everybody's, so it serves who connects from outside, as the host does, and
+//! no activity of its own machine. With `--sample FILE` it serves what is in the file to
+//! whoever asks, on a machine without the call.
 
 mod answer;
 mod http;
@@ -72,8 +74,12 @@ fn main() {
         Ok(listener) => listener,
         Err(error) => out::fail(&format!("monitor: port {port}: {error}")),
     };
+    let peers = match source {
+        Source::Call(_) => server::Peers::Outside,
+        Source::File(_) => server::Peers::All,
+    };
     let mut answers = answer::Answers::new(move || source.take());
-    if let Err(error) = server::serve(&listener, &mut |head| answers.to(head)) {
+    if let Err(error) = server::serve(&listener, peers, &mut |head| answers.to(head)) {
         out::fail(&format!("monitor: {error}"));
     }
 }

@@ -3,12 +3,15 @@
 //! # Invariants
 //! - No connection can hold up another: none is waited for alone.
 //! - There are at most [`MOST`]; more wait at the listener. One on which nothing happens
-//!   for [`PATIENCE`] is ended.
+//!   for [`PATIENCE`] is ended, and one whose request is not whole after [`HEAD`], however
+//!   its bytes trickle.
+//! - Where only [`Peers::Outside`] are served, no connection of this machine's own is ever
+//!   read from.
 //! - What is read ahead of an answer that was not taken yet is at most a head's length.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{IpAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd as _;
 use std::time::{Duration, Instant};
 
@@ -22,6 +25,27 @@ const MOST: usize = 16;
 /// How long a connection may be quiet.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long the head of a request may take, from its first byte, and the first one from the
+/// connection's beginning.
+const HEAD: Duration = Duration::from_secs(5);
+
+/// Who is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peers {
+    /// Whoever connects.
+    All,
+    /// Who connects from another machine, as the host does. What is told is everybody's, and
+    /// the activities of this machine are no business of each other's.
+    Outside,
+}
+
+impl Peers {
+    /// Whether one at this address is served, by a socket at that one.
+    fn admit(self, peer: IpAddr, own: IpAddr) -> bool {
+        self == Self::All || !(peer.is_loopback() || peer.is_unspecified() || peer == own)
+    }
+}
+
 struct Connection {
     stream: TcpStream,
     input: Vec<u8>,
@@ -33,13 +57,19 @@ struct Connection {
     /// The set tells when it can be written to, not when there is more to read.
     writes: bool,
     seen: Instant,
+    /// When the request that is awaited began to come; nothing between two requests.
+    began: Option<Instant>,
 }
 
 /// Serves for ever.
 ///
 /// # Errors
 /// Those of the listener and of the set of descriptors.
-pub fn serve(listener: &TcpListener, answer: &mut dyn FnMut(&Head) -> Vec<u8>) -> io::Result<()> {
+pub fn serve(
+    listener: &TcpListener,
+    peers: Peers,
+    answer: &mut dyn FnMut(&Head) -> Vec<u8>,
+) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let set = event::set(libc::EPOLL_CLOEXEC).map_err(of)?;
     let door = listener.as_raw_fd();
@@ -52,7 +82,7 @@ pub fn serve(listener: &TcpListener, answer: &mut dyn FnMut(&Head) -> Vec<u8>) -
             event::control(set, operation, door, libc::EPOLLIN as u32).map_err(of)?;
             open = wants;
         }
-        let oldest = connections.values().map(|connection| connection.seen + PATIENCE).min();
+        let oldest = connections.values().map(Connection::until).min();
         let wait = oldest.map_or(-1, |until| {
             let left = until.saturating_duration_since(Instant::now()).as_millis();
             i32::try_from(left + 1).unwrap_or(i32::MAX)
@@ -65,7 +95,7 @@ pub fn serve(listener: &TcpListener, answer: &mut dyn FnMut(&Head) -> Vec<u8>) -
         for (fd, _) in ready {
             let fd = fd as i32;
             if fd == door {
-                accept(listener, set, &mut connections)?;
+                accept(listener, peers, set, &mut connections)?;
             } else if let Some(connection) = connections.get_mut(&fd)
                 && !connection.serve(set, answer)
             {
@@ -73,7 +103,8 @@ pub fn serve(listener: &TcpListener, answer: &mut dyn FnMut(&Head) -> Vec<u8>) -
                 connections.remove(&fd);
             }
         }
-        connections.retain(|_, connection| connection.seen.elapsed() < PATIENCE);
+        let now = Instant::now();
+        connections.retain(|_, connection| now < connection.until());
     }
 }
 
@@ -83,18 +114,23 @@ fn of(error: vortex_guest::Errno) -> io::Error {
 
 fn accept(
     listener: &TcpListener,
+    peers: Peers,
     set: i32,
     connections: &mut BTreeMap<i32, Connection>,
 ) -> io::Result<()> {
     while connections.len() < MOST {
-        let stream = match listener.accept() {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept() {
+            Ok(accepted) => accepted,
             // Who has gone again, or does not fit now, is nobody else's trouble.
             Err(error) if error.kind() == ErrorKind::InvalidInput => return Err(error),
             Err(_) => break,
         };
+        if !stream.local_addr().is_ok_and(|own| peers.admit(peer.ip(), own.ip())) {
+            continue;
+        }
         let fd = stream.as_raw_fd();
         if stream.set_nonblocking(true).is_ok() && event::watch(set, fd, libc::EPOLLIN).is_ok() {
+            let now = Instant::now();
             let connection = Connection {
                 stream,
                 input: Vec::new(),
@@ -102,7 +138,8 @@ fn accept(
                 over: false,
                 ending: false,
                 writes: false,
-                seen: Instant::now(),
+                seen: now,
+                began: Some(now),
             };
             connections.insert(fd, connection);
         }
@@ -111,6 +148,12 @@ fn accept(
 }
 
 impl Connection {
+    /// When it is ended if nothing more comes.
+    fn until(&self) -> Instant {
+        let quiet = self.seen + PATIENCE;
+        self.began.map_or(quiet, |began| quiet.min(began + HEAD))
+    }
+
     /// Reads, answers and writes as far as it goes now; whether it is still there.
     fn serve(&mut self, set: i32, answer: &mut dyn FnMut(&Head) -> Vec<u8>) -> bool {
         self.seen = Instant::now();
@@ -129,12 +172,19 @@ impl Connection {
             }
             match http::take(&mut self.input) {
                 Ok(Some(head)) => {
+                    self.began = None;
                     self.ending |= !head.keeps;
                     self.output = answer(&head);
                 }
                 Ok(None) if self.over => return false,
-                Ok(None) => break,
+                Ok(None) => {
+                    if !self.input.is_empty() {
+                        self.began.get_or_insert(self.seen);
+                    }
+                    break;
+                }
                 Err(wrong) => {
+                    self.began = None;
                     self.ending = true;
                     let status = wrong.status();
                     let body = format!("{status}\n");

@@ -2,22 +2,27 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use vortex_abi::performance::{decode, encode};
 
 use super::sample;
 use crate::answer::Answers;
 use crate::http::{self, Wrong};
-use crate::server::serve;
+use crate::server::{Peers, serve};
 
 /// Starts one; it ends with the test.
 fn start() -> u16 {
+    serving(Peers::All)
+}
+
+/// The same for these only.
+fn serving(peers: Peers) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         let mut answers = Answers::new(|| Ok(encode(&sample())));
-        serve(&listener, &mut |head| answers.to(head)).unwrap();
+        serve(&listener, peers, &mut |head| answers.to(head)).unwrap();
     });
     port
 }
@@ -74,6 +79,29 @@ fn who_says_nothing_holds_up_nobody() {
     half.write_all(b"ples HTTP/1.1\r\n\r\n").unwrap();
     assert!(read(&mut half).0.contains("application/json"));
     drop(silent);
+}
+
+#[test]
+fn who_is_of_this_machine_is_told_nothing() {
+    let mut stream = connect(serving(Peers::Outside));
+    // Whether this is sent still is the other end's matter.
+    let _ = stream.write_all(b"GET / HTTP/1.1\r\n\r\n");
+    assert!(!matches!(stream.read(&mut [0]), Ok(1..)), "the connection has ended");
+}
+
+#[test]
+fn a_head_that_trickles_is_not_waited_for() {
+    let mut stream = connect(start());
+    let began = Instant::now();
+    // A byte from time to time would hold the connection for the head's 8 KiB.
+    while began.elapsed() < Duration::from_secs(15) {
+        std::thread::sleep(Duration::from_millis(200));
+        if stream.write_all(b"G").is_err() {
+            break;
+        }
+    }
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(4) && took < Duration::from_secs(15), "{took:?}");
 }
 
 #[test]
