@@ -10,3 +10,8 @@ pub fn put(text: &str) {
         std::process::exit(141);
     }
 }
+
+/// The text without what a terminal would do something with: control characters are spaces.
+pub fn plain(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}

@@ -4,7 +4,6 @@
 //! On a terminal the table is redrawn each second; elsewhere it is printed every so often,
 //! as plain text.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -12,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT as INTERRUPT, SIGTERM as TERMINATE};
 
+use super::lines::Lines;
 use super::ports::Door;
 use crate::failure::Failure;
 use crate::human;
@@ -26,9 +26,8 @@ use crate::watch::history::History;
 use crate::watch::standing::Standing;
 use crate::watch::view::{self, Style};
 
-/// Lines of the console that are kept in sight, and those that tell how it ended.
+/// Lines of the console that are kept in sight.
 const IN_SIGHT: usize = 4;
-const LAST: usize = 30;
 /// How often a terminal is drawn anew, and how often there is a table without one.
 const DRAWN: Duration = Duration::from_secs(1);
 /// Signals that tell it to end.
@@ -65,16 +64,14 @@ pub struct Hosting {
 pub struct State {
     began: Instant,
     shown: Option<Instant>,
-    lines: VecDeque<String>,
-    rest: String,
+    lines: Lines,
     greeted: bool,
 }
 
 impl State {
     /// Of a machine that begins now.
     pub fn new() -> Self {
-        let lines = VecDeque::new();
-        Self { began: Instant::now(), shown: None, lines, rest: String::new(), greeted: false }
+        Self { began: Instant::now(), shown: None, lines: Lines::default(), greeted: false }
     }
 }
 
@@ -103,20 +100,11 @@ impl Listener for Hosting {
         let text = self.console.take(bytes);
         // A log that cannot be written is no reason to end what is hosted.
         let _ = self.log.write_all(&text);
-        self.state.rest += &String::from_utf8_lossy(&text);
-        while let Some((line, rest)) = self.state.rest.split_once('\n') {
-            let line = line.trim_end().replace(|letter: char| letter.is_control(), " ");
-            let rest = rest.to_string();
-            self.state.lines.push_back(line);
-            if self.state.lines.len() > LAST {
-                self.state.lines.pop_front();
-            }
-            self.state.rest = rest;
-        }
+        self.state.lines.take(&text);
     }
 
     fn complaint(&mut self, line: &str) {
-        self.state.lines.push_back(format!("QEMU: {line}"));
+        self.state.lines.push(&format!("QEMU: {line}"));
     }
 
     fn look(&mut self) {
@@ -157,8 +145,8 @@ impl Hosting {
             out::put(&format!("{}In all of {up}:\n\n{tables}", self.head()));
         }
         if !well {
-            let rest = std::mem::take(&mut self.state.rest);
-            for line in self.state.lines.iter().chain([&rest]) {
+            self.state.lines.finish();
+            for line in self.state.lines.last(usize::MAX) {
                 eprintln!("{line}");
             }
         }
@@ -204,8 +192,7 @@ impl Hosting {
         let up = human::span(self.state.began.elapsed());
         let mut text = format!("{}{}", self.head(), self.tables());
         text += "\nConsole (all of it: ./vortex logs)\n";
-        let skip = self.state.lines.len().saturating_sub(IN_SIGHT);
-        for line in self.state.lines.iter().skip(skip) {
+        for line in self.state.lines.last(IN_SIGHT) {
             text += &format!("  {line}\n");
         }
         text + &format!("\nUp {up}. Ctrl-C ends it.\n")

@@ -4,6 +4,7 @@
 pub mod built_in;
 mod contents;
 mod hosting;
+mod lines;
 mod plan;
 mod ports;
 mod served;
