@@ -67,6 +67,8 @@ pub enum Failure {
     Json(serde_json::Error),
     /// A port of this host's that a configuration names is somebody else's.
     PortTaken(u16),
+    /// The dashboard is to have the port of a service or of `--publish`.
+    DashboardTaken(u16),
     /// There is no port to be had.
     NoPort(io::Error),
     /// No machine runs here, or none of this number.
@@ -95,6 +97,7 @@ impl Failure {
             | Self::NoArgument(_)
             | Self::NoDisk(..)
             | Self::PortTaken(_)
+            | Self::DashboardTaken(_)
             | Self::WhichMachine(_)
             | Self::FewCores { .. } => ExitCode::from(2),
             _ => ExitCode::FAILURE,
@@ -157,6 +160,11 @@ impl fmt::Display for Failure {
                 f,
                 "port {port} of this host is taken; give another to host= in the configuration, \
                  or end whoever has it"
+            ),
+            Self::DashboardTaken(port) => write!(
+                f,
+                "port {port} of this host is a service's of this machine; give the dashboard \
+                 another with --dashboard"
             ),
             Self::NoPort(error) => write!(f, "this host gives no port: {error}"),
             Self::NoMachineRuns(None) => {

@@ -47,7 +47,8 @@ pub fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     let Some((text, config)) = configuration(arguments, file.as_deref())? else {
         return Ok(ExitCode::FAILURE);
     };
-    let doors = ports::doors(&config, if sites { Taken::Another } else { Taken::Fails })?;
+    let taken = if sites { Taken::Another } else { Taken::Fails };
+    let doors = ports::doors(&config, taken, &arguments.publish)?;
     let cores = cores(arguments.cores, &config)?;
     let memory = arguments.memory.unwrap_or_else(|| memory(&config));
     let mut served = Served::beside(file.as_deref());
@@ -184,8 +185,7 @@ fn has_network(arguments: &Run, doors: &[Door]) -> bool {
 
 /// QEMU's further arguments: the network card, and what is said.
 fn devices(arguments: &Run, doors: &[Door]) -> Vec<OsString> {
-    let published: Vec<_> =
-        doors.iter().map(Door::published).chain(arguments.publish.iter().copied()).collect();
+    let published = ports::published(doors, &arguments.publish);
     let card = has_network(arguments, doors).then(|| network::arguments(&published));
     let further = split(&arguments.qemu).map(OsString::from);
     card.into_iter().flatten().chain(further).collect()

@@ -7,12 +7,13 @@ use std::time::SystemTime;
 use vortex_config::Config;
 
 use super::hosting::{Hosting, State};
-use super::ports::Door;
+use super::ports::{self, Door};
 use crate::args::Run;
 use crate::dashboard::{self, Dashboard};
 use crate::failure::Failure;
 use crate::human;
 use crate::machine::console::{Backtrace, Symbols};
+use crate::machine::network::Published;
 use crate::machine::qemu::Machine;
 use crate::running::{self, About, Hosted};
 use crate::screen::Screen;
@@ -41,7 +42,7 @@ impl Plan<'_> {
     /// Everything but the machine itself.
     ///
     /// # Errors
-    /// [`Failure::NoDashboard`], [`Failure::Unwritable`].
+    /// [`Failure::NoDashboard`], [`Failure::DashboardTaken`], [`Failure::Unwritable`].
     pub fn hosting(self, machine: &Machine, doors: Vec<Door>) -> Result<Hosting, Failure> {
         let file = self.file.strip_prefix(self.root).unwrap_or(self.file);
         let accelerator = machine.accelerator.name().to_string();
@@ -84,18 +85,25 @@ impl Plan<'_> {
 
     /// The dashboard's port, taken: the one that was asked for, or one that there is.
     fn dashboard(&self, doors: &[Door]) -> Result<Option<Dashboard>, Failure> {
-        let found = match self.arguments.dashboard {
-            Some(0) => return Ok(None),
-            Some(port) => Dashboard::at(port),
-            None => any(doors),
-        };
-        found.map(Some).map_err(Failure::NoDashboard)
+        let all = ports::published(doors, &self.arguments.publish);
+        at(self.arguments.dashboard, &all)
     }
 }
 
-/// A port that is no service's: those are not taken before the machine runs.
-fn any(doors: &[Door]) -> io::Result<Dashboard> {
-    let given = |port: u16| doors.iter().any(|door| door.host == port && !door.datagrams);
+/// The dashboard at this port, or at any if none is said; no dashboard at zero.
+fn at(wish: Option<u16>, all: &[Published]) -> Result<Option<Dashboard>, Failure> {
+    let found = match wish {
+        Some(0) => return Ok(None),
+        Some(port) if ports::given(all, port, false) => return Err(Failure::DashboardTaken(port)),
+        Some(port) => Dashboard::at(port),
+        None => any(all),
+    };
+    found.map(Some).map_err(Failure::NoDashboard)
+}
+
+/// A port that the machine will not have: those are not taken before it runs.
+fn any(all: &[Published]) -> io::Result<Dashboard> {
+    let given = |port: u16| ports::given(all, port, false);
     if !given(DASHBOARD)
         && let Ok(dashboard) = Dashboard::at(DASHBOARD)
     {
@@ -116,13 +124,10 @@ mod tests {
 
     #[test]
     fn a_services_port_is_not_the_dashboards() {
-        let door = Door {
-            activity: "a".into(),
-            host: DASHBOARD,
-            guest: 80,
-            datagrams: false,
-            monitor: false,
-        };
-        assert_ne!(any(&[door]).unwrap().port().unwrap(), DASHBOARD);
+        let one = [Published { datagrams: false, host: DASHBOARD, guest: 80 }];
+        assert_ne!(any(&one).unwrap().port().unwrap(), DASHBOARD);
+        let refused = at(Some(DASHBOARD), &one).map(|_| ());
+        assert!(matches!(refused, Err(Failure::DashboardTaken(DASHBOARD))));
+        assert!(matches!(at(Some(0), &one), Ok(None)));
     }
 }

@@ -38,18 +38,28 @@ pub enum Taken {
     Another,
 }
 
-/// All doors of a configuration.
+/// All ports of this host's that the machine will have: the doors' and those of `--publish`.
+pub fn published(doors: &[Door], more: &[Published]) -> Vec<Published> {
+    doors.iter().map(Door::published).chain(more.iter().copied()).collect()
+}
+
+/// Whether this port of the host's is one of them.
+pub fn given(all: &[Published], port: u16, datagrams: bool) -> bool {
+    all.iter().any(|one| one.host == port && one.datagrams == datagrams)
+}
+
+/// All doors of a configuration, none of them at a port of `--publish`.
 ///
 /// # Errors
 /// [`Failure::PortTaken`], [`Failure::NoPort`].
-pub fn doors(config: &Config, taken: Taken) -> Result<Vec<Door>, Failure> {
+pub fn doors(config: &Config, taken: Taken, more: &[Published]) -> Result<Vec<Door>, Failure> {
     let mut doors: Vec<Door> = Vec::new();
     for service in &config.services {
         let activity = config.activities.get(service.activity.index());
         let activity = activity.map_or_else(|| "?".into(), |activity| activity.name.clone());
         let listens = monitor(service);
         for port in &service.ports {
-            let host = free(port.host, port.datagrams, taken, &doors)?;
+            let host = free(port.host, port.datagrams, taken, &published(&doors, more))?;
             let (guest, datagrams) = (port.number, port.datagrams);
             let monitor = !datagrams && listens == Some(guest);
             doors.push(Door { activity: activity.clone(), host, guest, datagrams, monitor });
@@ -57,7 +67,7 @@ pub fn doors(config: &Config, taken: Taken) -> Result<Vec<Door>, Failure> {
         if let Some(guest) = listens
             && !doors.iter().any(|door| door.monitor)
         {
-            let host = free(None, false, taken, &doors)?;
+            let host = free(None, false, taken, &published(&doors, more))?;
             doors.push(Door { activity, host, guest, datagrams: false, monitor: true });
         }
     }
@@ -82,9 +92,13 @@ fn monitor(service: &Service) -> Option<u16> {
 }
 
 /// A port that nobody has: the one that is wished for, or any.
-fn free(wish: Option<u16>, datagrams: bool, taken: Taken, doors: &[Door]) -> Result<u16, Failure> {
-    let given =
-        |port: u16| doors.iter().any(|door| door.host == port && door.datagrams == datagrams);
+fn free(
+    wish: Option<u16>,
+    datagrams: bool,
+    taken: Taken,
+    all: &[Published],
+) -> Result<u16, Failure> {
+    let given = |port: u16| given(all, port, datagrams);
     if let Some(port) = wish {
         if !given(port) && bind(port, datagrams).is_ok() {
             return Ok(port);
@@ -135,7 +149,7 @@ mod tests {
                <service activity="b" program="/vortex/monitor">
                  <argument>--port</argument> <argument>9200</argument> </service>"#,
         );
-        let doors = doors(&config, Taken::Fails).unwrap();
+        let doors = doors(&config, Taken::Fails, &[]).unwrap();
         let told: Vec<_> =
             doors.iter().map(|d| (d.activity.as_str(), d.guest, d.datagrams, d.monitor)).collect();
         let wanted = [("a", 80, false, false), ("a", 53, true, false), ("b", 9200, false, true)];
@@ -150,8 +164,23 @@ mod tests {
         let config = config(&format!(
             r#"<service activity="a" program="/x"> <port number="80" host="{port}"/> </service>"#
         ));
-        let refused = doors(&config, Taken::Fails);
+        let refused = doors(&config, Taken::Fails, &[]);
         assert!(matches!(refused, Err(Failure::PortTaken(taken)) if taken == port));
-        assert_ne!(doors(&config, Taken::Another).unwrap()[0].host, port);
+        assert_ne!(doors(&config, Taken::Another, &[]).unwrap()[0].host, port);
+    }
+    #[test]
+    fn a_published_port_is_no_services() {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let host = free.local_addr().unwrap().port();
+        // Nobody has it, but the machine will.
+        drop(free);
+        let config = config(&format!(
+            r#"<service activity="a" program="/x"> <port number="80" host="{host}"/> </service>"#
+        ));
+        let more = |datagrams| [Published { datagrams, host, guest: 9 }];
+        let refused = doors(&config, Taken::Fails, &more(false));
+        assert!(matches!(refused, Err(Failure::PortTaken(taken)) if taken == host));
+        assert_ne!(doors(&config, Taken::Another, &more(false)).unwrap()[0].host, host);
+        assert_eq!(doors(&config, Taken::Fails, &more(true)).unwrap()[0].host, host);
     }
 }
