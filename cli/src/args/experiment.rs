@@ -60,14 +60,14 @@ pub struct WebServers {
 /// Arguments of `experiment all`.
 #[derive(Debug, Arguments)]
 #[command(after_help = "\
-Each is run as by itself, one after the other: about ten minutes for one run of all on two cores.
+Each is run as by itself, one after the other: about twelve minutes for one run of all on two cores.
 The report is a page with the figures, which are SVG files beside it, and everything as JSON.
 Ends with 0 where every bound holds in every run, else with 1.")]
 pub struct All {
     /// How often each is run: what was measured is told from the lowest to the highest.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub runs: u32,
-    /// Short runs of a part of each, two minutes in all.
+    /// Short runs of a part of each, some four minutes in all.
     #[arg(long)]
     pub quick: bool,
     /// Where the report goes; not said: target/experiments.

@@ -71,6 +71,14 @@ pub fn of(name: &str, value: &Value) -> Vec<Figure> {
             let title = "Figure 16: shares of the bytes read from the disk".to_string();
             vec![figure("figure-16", title, &rows)]
         }
+        "web" => {
+            // The seconds in which all three are at work.
+            let shares = list(&value["figures"]["together"]["shares"]);
+            let each = (1..).map(f64::from).zip(shares.iter().map(three));
+            let rows: Vec<Row> = each.collect();
+            let title = "Figure 13: shares of the bytes sent, all three at work".to_string();
+            vec![figure("figure-13", title, &rows)]
+        }
         _ => Vec::new(),
     }
 }
@@ -177,6 +185,17 @@ mod tests {
         let points = format!("{:.1},{:.1} {:.1},{:.1}", x + WIDTH / 2.0, 134.0, x + WIDTH, 154.0);
         assert!(figure.svg.contains(&points), "{points} in {}", figure.svg);
         assert!(ends_match(&figure.svg));
+    }
+
+    #[test]
+    fn the_web_servers_figure_is_of_the_seconds_with_all_three() {
+        let together = json!({ "shares": [[50.0, 33.0, 17.0], [40.0, 33.0, 27.0]] });
+        let value = json!({ "figures": { "together": together } });
+        let [figure] = &of("web", &value)[..] else { panic!("one figure") };
+        assert_eq!(figure.file, "figure-13");
+        let x = LEFT + WIDTH + GAP + LEFT;
+        let points = format!("{:.1},{:.1} {:.1},{:.1}", x + WIDTH / 2.0, 134.0, x + WIDTH, 154.0);
+        assert!(figure.svg.contains(&points), "{points} in {}", figure.svg);
     }
 
     /// As well-formed as can be told without a reader of XML: every angle has its end.

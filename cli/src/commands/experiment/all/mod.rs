@@ -32,7 +32,7 @@ struct Entry {
     quick: &'static [&'static str],
 }
 
-const ALL: [Entry; 5] = [
+const ALL: [Entry; 6] = [
     Entry {
         name: "cpu",
         about: "Three CPU-bound processes at 50, 33 and 17 % (§4.2, Figure 8)",
@@ -52,6 +52,12 @@ const ALL: [Entry; 5] = [
         quick: &["--seconds", "4", "--quick"],
     },
     Entry {
+        name: "web",
+        about: "Three web servers on a slow network card (§4.4, Figures 12 to 14)",
+        whole: &["--seconds", "30"],
+        quick: &["--seconds", "20"],
+    },
+    Entry {
         name: "attacks",
         about: "Two services beside one that storms the process interface (§3.4)",
         whole: &["--seconds", "10"],
@@ -65,6 +71,29 @@ const ALL: [Entry; 5] = [
     },
 ];
 
+/// A run.
+#[derive(Debug, Serialize)]
+pub struct Ran {
+    /// What it printed, if it came to figures.
+    pub figures: Option<Value>,
+    /// What was wrong with it: it did not, or it says itself that its bounds do not hold.
+    pub wrong: Option<String>,
+}
+
+impl Ran {
+    /// What a run came to that printed this, and ended well or in these words.
+    fn of(printed: &[u8], ending: Result<(), String>) -> Self {
+        let figures = serde_json::from_slice(printed).ok();
+        let wrong = match (&figures, ending) {
+            (Some(_), Ok(())) => None,
+            (Some(_), Err(ending)) => Some(format!("it ended with {ending}")),
+            (None, Ok(())) => Some("it printed no figures".into()),
+            (None, Err(ending)) => Some(format!("it ended with {ending} and no figures")),
+        };
+        Self { figures, wrong }
+    }
+}
+
 /// What an experiment came to in its runs.
 #[derive(Debug, Serialize)]
 pub struct Came {
@@ -72,16 +101,18 @@ pub struct Came {
     pub name: &'static str,
     /// What it is.
     pub about: &'static str,
-    /// What each run printed; why there is nothing where a run failed.
-    pub runs: Vec<Result<Value, String>>,
+    /// Its runs.
+    pub runs: Vec<Ran>,
     /// Of all runs together.
     pub spread: Vec<Spread>,
 }
 
 impl Came {
-    /// Whether every run ran, and every bound holds in each.
+    /// Whether every run ran and says that it holds, and every bound holds in each; there
+    /// must be some.
     pub fn holds(&self) -> bool {
-        self.runs.iter().all(Result::is_ok) && self.spread.iter().all(|of| of.holds)
+        let ran = self.runs.iter().all(|run| run.wrong.is_none());
+        ran && !self.spread.is_empty() && self.spread.iter().all(|of| of.holds)
     }
 }
 
@@ -104,8 +135,9 @@ pub fn run(arguments: &All) -> Result<ExitCode, Failure> {
             eprintln!("vortex: [{up}] experiment {at} of {all}: {name}, run {run} of {of}");
             runs.push(once(entry, arguments)?);
         }
+        let figures = runs.iter().filter_map(|run| run.figures.as_ref());
         let outcomes: Vec<Vec<Outcome>> =
-            runs.iter().flatten().map(|value| outcome::of(entry.name, value)).collect();
+            figures.map(|value| outcome::of(entry.name, value)).collect();
         let spread = outcome::spread(&outcomes);
         results.push(Came { name: entry.name, about: entry.about, runs, spread });
     }
@@ -121,8 +153,8 @@ pub fn run(arguments: &All) -> Result<ExitCode, Failure> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// One run of one: what it printed, or why it printed nothing.
-fn once(entry: &Entry, arguments: &All) -> Result<Result<Value, String>, Failure> {
+/// One run of one.
+fn once(entry: &Entry, arguments: &All) -> Result<Ran, Failure> {
     let this = std::env::current_exe();
     let this = this.map_err(|error| Failure::NotStarted("this command".into(), error))?;
     let words = if arguments.quick { entry.quick } else { entry.whole };
@@ -133,8 +165,9 @@ fn once(entry: &Entry, arguments: &All) -> Result<Result<Value, String>, Failure
     }
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output().map_err(|error| Failure::NotStarted(entry.name.into(), error))?;
-    let read = serde_json::from_slice(&output.stdout);
-    Ok(read.map_err(|_| format!("it ended with {} and no figures", output.status)))
+    let status = output.status;
+    let ending = if status.success() { Ok(()) } else { Err(status.to_string()) };
+    Ok(Ran::of(&output.stdout, ending))
 }
 
 fn write(folder: &Path, results: &[Came], took: Duration) -> Result<(), Failure> {
@@ -146,7 +179,10 @@ fn write(folder: &Path, results: &[Came], took: Duration) -> Result<(), Failure>
     let mut figures = Vec::new();
     for result in results {
         // The last run that ran is drawn.
-        let Some(value) = result.runs.iter().flatten().last() else { continue };
+        let Some(value) = result.runs.iter().filter_map(|run| run.figures.as_ref()).next_back()
+        else {
+            continue;
+        };
         for figure in figure::of(result.name, value) {
             put(&format!("{}.svg", figure.file), figure.svg.as_bytes())?;
             figures.push((result.name, figure));
@@ -181,7 +217,7 @@ fn report(results: &[Came], took: Duration) -> String {
                 if of.holds { "yes" } else { "NO" }.into(),
             ]);
         }
-        for why in result.runs.iter().filter_map(|run| run.as_ref().err()) {
+        for why in result.runs.iter().filter_map(|run| run.wrong.as_ref()) {
             failed += &format!("{}: {why}\n", result.name);
         }
     }
@@ -191,4 +227,23 @@ fn report(results: &[Came], took: Duration) -> String {
         wrong => format!("{wrong} of {} experiments are not within their bounds", results.len()),
     };
     format!("{}\n{failed}{verdict}, in {}\n", table.render(), human::span(took))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_says_that_it_does_not_hold_or_nothing_does_not_hold() {
+        let came = |printed: &[u8], ending: Result<(), &str>| {
+            let run = Ran::of(printed, ending.map_err(String::from));
+            let of = run.figures.iter().map(|value| outcome::of("cpu", value)).collect::<Vec<_>>();
+            Came { name: "cpu", about: "", runs: vec![run], spread: outcome::spread(&of) }
+        };
+        let good = br#"{ "checks": [{ "what": "x", "measured": 0, "bound": 0, "holds": true }] }"#;
+        assert!(came(good, Ok(())).holds());
+        assert!(!came(good, Err("exit status: 1")).holds());
+        assert!(!came(b"{}", Ok(())).holds(), "without an outcome");
+        assert!(!came(b"", Ok(())).holds());
+    }
 }

@@ -76,6 +76,10 @@ pub fn of(name: &str, value: &Value) -> Vec<Outcome> {
             means(&mut all, "share of the bytes", &value["figures"]["means"]);
             checks(&mut all, "", &value["checks"]);
         }
+        "web" => {
+            means(&mut all, "share of the bytes", &value["figures"]["together"]["means"]);
+            checks(&mut all, "", &value["checks"]);
+        }
         "attacks" => list(value).iter().for_each(|one| attack(&mut all, one)),
         "memory" => list(value).iter().for_each(|one| memory(&mut all, one)),
         _ => {}
@@ -209,6 +213,18 @@ mod tests {
         assert!(!spread(&runs)[3].holds);
         let runs = [of("cpu", &cpu(50.0, true)), Vec::new()];
         assert!(spread(&runs).iter().all(|of| !of.holds));
+    }
+
+    #[test]
+    fn web_servers_have_their_means_and_their_checks() {
+        let check = json!({ "what": "largest deviation of a second's share", "measured": 0.3,
+                            "bound": 1.0, "unit": "points", "holds": true });
+        let means = json!({ "means": [50.1, 32.9, 17.0] });
+        let value = json!({ "figures": { "together": means }, "checks": [check] });
+        let all = of("web", &value);
+        assert_eq!(all.len(), 4);
+        assert_eq!((all[0].what.as_str(), all[0].measured), ("share of the bytes, a", 50.1));
+        assert!(all.iter().all(|of| of.holds));
     }
 
     #[test]

@@ -36,8 +36,8 @@ pub fn text(results: &[Came], figures: &[(&str, Figure)], took: Duration) -> Str
         let _ =
             write!(page, "<h2>{title}</h2>\n<p><code>./vortex experiment {}</code>, ", result.name);
         let _ = writeln!(page, "{}.</p>", human::count(result.runs.len(), "run", "runs"));
-        for why in result.runs.iter().filter_map(|run| run.as_ref().err()) {
-            let _ = writeln!(page, "<p class=\"no\">A run failed: {}</p>", escaped(why));
+        for why in result.runs.iter().filter_map(|run| run.wrong.as_ref()) {
+            let _ = writeln!(page, "<p class=\"no\">Of a run: {}</p>", escaped(why));
         }
         page += "<div class=\"scroll\"><table><thead><tr><th>on<th>paper<th>measured<th>bound\
                  <th>unit<th>holds</thead><tbody>\n";
