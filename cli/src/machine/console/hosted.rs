@@ -71,8 +71,11 @@ pub fn host(
         }
     };
     while let Ok(event) = events.receiver.recv_timeout(Duration::from_millis(20)) {
-        if let Event::Output(bytes) = event {
-            listener.output(&bytes);
+        match event {
+            Event::Output(bytes) => listener.output(&bytes),
+            // Most often why QEMU has ended.
+            Event::Complaint(line) => listener.complaint(&line),
+            Event::Quit(_) | Event::Silent => {}
         }
     }
     Ok(ending)
