@@ -76,7 +76,9 @@ impl Hosted {
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).map_err(wrong)?;
         let mut machine = File::create(&path).map_err(wrong)?;
-        flock(&machine, FlockOperation::NonBlockingLockExclusive).map_err(|e| wrong(e.into()))?;
+        // Who asks whether it runs has the lock for a moment, too, and is waited for.
+        let lock = || flock(&machine, FlockOperation::LockExclusive);
+        rustix::io::retry_on_intr(lock).map_err(|error| wrong(error.into()))?;
         let text = serde_json::to_vec_pretty(about)?;
         machine.write_all(&text).map_err(wrong)?;
         forget(machines);
