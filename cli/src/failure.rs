@@ -53,6 +53,8 @@ pub enum Failure {
     NoDisk(PathBuf, String),
     /// A program's argument that a configuration cannot have.
     NoArgument(String),
+    /// Where files are to be in the machine is no path.
+    NoPlace(String),
     /// The image cannot be made.
     Image(ImageError),
     /// The image of a file system cannot be made.
@@ -95,6 +97,7 @@ impl Failure {
             | Self::Unwritable(..)
             | Self::NoSuchPart(_)
             | Self::NoArgument(_)
+            | Self::NoPlace(_)
             | Self::NoDisk(..)
             | Self::PortTaken(_)
             | Self::DashboardTaken(_)
@@ -148,6 +151,10 @@ impl fmt::Display for Failure {
                 f,
                 "{text:?} cannot be said in a configuration, where spaces around a value are not \
                  part of it"
+            ),
+            Self::NoPlace(at) => write!(
+                f,
+                "{at:?} is no place for files in the machine: a path from the root, without '..'"
             ),
             Self::Image(error) => error.fmt(f),
             Self::Volume(error) => error.fmt(f),

@@ -35,7 +35,8 @@ pub fn tree(
     tree.put(&path, Node::File(Content::Bytes(config_text), 0o644))?;
     for service in &config.services {
         for files in &service.files {
-            let to = GuestPath::new(&files.at).unwrap_or_else(GuestPath::root);
+            let place = || Failure::NoPlace(files.at.clone());
+            let to = GuestPath::new(&files.at).ok_or_else(place)?;
             served.take(&mut tree, &files.from, &to)?;
         }
     }
