@@ -49,6 +49,19 @@ impl Caller<'_> {
         self.walks?.try_borrow_mut().ok()?.take_opens()
     }
 
+    /// The call has emptied this file: it does so once, however often it is made.
+    pub(crate) fn empties(&self, id: InodeId) {
+        if let Some(mut walks) = self.walks.and_then(|walks| walks.try_borrow_mut().ok()) {
+            walks.emptied = Some(id);
+        }
+    }
+
+    /// Whether it has.
+    pub(crate) fn has_emptied(&self, id: InodeId) -> bool {
+        let walks = self.walks.and_then(|walks| walks.try_borrow().ok());
+        walks.is_some_and(|walks| walks.emptied == Some(id))
+    }
+
     /// Whether a question is left, or something to be waited for.
     pub(crate) fn stops(&self) -> bool {
         self.walks.is_some_and(|walks| walks.try_borrow().is_ok_and(|walks| walks.stops()))

@@ -106,7 +106,7 @@ impl Root {
         let cut = contents.resize(size);
         inode.touch(caller.now);
         self.doom(cut.pages);
-        conceal(caller, cut.shown, None)
+        conceal(caller, cut.shown, false)
     }
 
     /// `fallocate`, in steps: how many bytes of the range are done. The caller goes on with
@@ -173,13 +173,13 @@ impl Root {
 }
 
 /// What programs show of a file that was cut is taken from them before the call ends. It does
-/// not cut again then, as others may have written meanwhile: it is done, or opens this.
+/// not cut again then, as others may have written meanwhile: it is done, or opens the file.
 pub(crate) fn conceal(
     caller: &Caller,
     shown: Option<(u64, u64)>,
-    opens: Option<InodeId>,
+    again: bool,
 ) -> Result<(), Errno> {
-    let ask = |(overlay, from)| Err(caller.ask(Ask::Conceal { overlay, from, opens }));
+    let ask = |(overlay, from)| Err(caller.ask(Ask::Conceal { overlay, from, again }));
     shown.map_or(Ok(()), ask)
 }
 

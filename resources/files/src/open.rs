@@ -247,24 +247,24 @@ impl Root {
             let asked = self.resize_on_disk(caller, (id, true), 0)?;
             return Err(asked.unwrap_or(Errno::EIO));
         }
-        if flags & abi::O_TRUNC != 0 {
-            self.cut_whole(caller, id)?;
-        }
-        self.open_node(Node::Inode(id), shown, caller.owner).map(Opened::Ready)
-    }
-
-    /// Empties a file in memory that is to be opened; if programs show some of it, it is opened
-    /// when they do not any more.
-    fn cut_whole(&mut self, caller: &Caller, id: InodeId) -> Result<(), Errno> {
+        // Who may have no more open files empties nothing.
+        let open = self.open_node(Node::Inode(id), shown, caller.owner)?;
         let inode = self.inode_mut(id)?;
-        let Body::File(contents) = &mut inode.body else { return Ok(()) };
-        let cut = contents.resize(0);
-        inode.touch(caller.now);
-        self.doom(cut.pages);
-        if cut.shown.is_some() {
-            self.hold(&Node::Inode(id));
+        if let Body::File(contents) = &mut inode.body
+            && flags & abi::O_TRUNC != 0
+            && !caller.has_emptied(id)
+        {
+            let cut = contents.resize(0);
+            inode.touch(caller.now);
+            self.doom(cut.pages);
+            if cut.shown.is_some() {
+                // It is opened when programs do not show any of it any more.
+                self.close(open, effects);
+                caller.empties(id);
+                conceal(caller, cut.shown, true)?;
+            }
         }
-        conceal(caller, cut.shown, Some(id))
+        Ok(Opened::Ready(open))
     }
 
     fn open_fifo(

@@ -37,6 +37,8 @@ pub struct Walks {
     wait: Option<WaitKey>,
     /// What the call has made, and is to open.
     opens: Option<InodeId>,
+    /// The file that the call has emptied, and does not empty again when it is made again.
+    pub(crate) emptied: Option<InodeId>,
     /// What the call waits for of programs that have ended.
     pub(crate) ending: Ending,
 }

@@ -63,10 +63,6 @@ impl Root {
                 self.unmounted(fs);
                 Ok(Then::Done)
             }
-            (Ask::Conceal { opens: Some(id), .. }, Err(error)) => {
-                self.unhold(&Node::Inode(id));
-                Err(error)
-            }
             (_, Err(error)) => Err(error),
             (Ask::Look { at, name, of }, Ok(told)) => self.looked(at, &name, of, told),
             (Ask::Refresh { of, .. }, Ok(Told::Object(known))) => {
@@ -86,8 +82,8 @@ impl Root {
                 Ok(Then::Again)
             }
             (Ask::Fetch { .. } | Ask::Bring { .. }, Ok(Told::Done)) => Ok(Then::Again),
-            (Ask::Conceal { opens, .. }, Ok(Told::Done)) => {
-                Ok(opens.map_or(Then::Done, Then::Opens))
+            (Ask::Conceal { again, .. }, Ok(Told::Done)) => {
+                Ok(if again { Then::Again } else { Then::Done })
             }
             (Ask::Prepare { of, .. }, Ok(Told::Done)) => {
                 self.has_grown(of);

@@ -103,9 +103,9 @@ pub enum Ask {
         overlay: u64,
         /// From which page on.
         from: u64,
-        /// What is held and opened then; else the call is done.
+        /// Whether the call is made again then, to open what it has emptied; else it is done.
         #[doc(hidden)]
-        opens: Option<InodeId>,
+        again: bool,
     },
     /// A new object with a name: [`Told::Object`].
     Create(Box<Create>),

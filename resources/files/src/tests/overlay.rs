@@ -11,8 +11,8 @@ use linux_raw_sys::general as abi;
 
 use super::{OWNER, World};
 use crate::{
-    Ask, At, Caller, Collect, Errno, NoProc, OpenId, Outcome, Over, Overlay, PAGE, Root, Then,
-    Told, Walks,
+    Ask, At, Caller, Collect, Counted, Errno, NoProc, OpenId, Outcome, Over, Overlay, PAGE, Root,
+    Then, Told, Walks,
 };
 
 const NUMBER: u64 = 9;
@@ -169,7 +169,6 @@ impl Test {
             }
             match root.told(ask, Ok(Told::Done), effects) {
                 Ok(Then::Again) => {}
-                Ok(Then::Opens(made)) => walks.borrow_mut().open(made),
                 then => {
                     assert_eq!(then, Ok(Then::Done));
                     return Ok(None);
@@ -322,6 +321,12 @@ fn pages_that_have_left_are_the_files_all_the_same() {
     assert!(opened.is_ok());
     assert_eq!(test.concealed, [0]);
     assert_eq!(test.read(0, PAGE), []);
+    // Who may have no more open files empties nothing.
+    test.write(0, b"not empty");
+    test.world.root.set_most(OWNER, Counted::Open, Some(1));
+    assert_eq!(test.world.open("/a", flags), Err(Errno::ENFILE));
+    test.world.root.set_most(OWNER, Counted::Open, None);
+    assert_eq!(test.read(0, 9), b"not empty");
     // What could not be asked is asked by the next call, which cuts nothing more.
     test.write(0, b"not empty");
     test.mapped.0.lock().unwrap().here.insert(0, alloc::vec![1; PAGE]);
