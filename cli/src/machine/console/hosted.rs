@@ -5,10 +5,10 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use super::readers::{self, Watched};
-use super::{Event, LOOK, Manner, Quit};
+use super::{Event, LOOK, Manner, Quit, ended};
 use crate::machine::ending::Ending;
 use crate::machine::error::MachineError;
-use crate::machine::process::{GRACE, Process};
+use crate::machine::process::Process;
 
 /// Who is told what a machine says.
 pub trait Listener {
@@ -59,17 +59,7 @@ pub fn host(
             break Some(Quit::Time);
         }
     };
-    let by_itself = match quit {
-        None => process.wait(GRACE).map_err(MachineError::Stop)?,
-        Some(_) => None,
-    };
-    let ending = match by_itself {
-        Some(status) => Ending::of(status, manner.with_status),
-        None => {
-            let status = process.stop(GRACE).map_err(MachineError::Stop)?;
-            quit.map_or_else(|| Ending::of(status, manner.with_status), Ending::Stopped)
-        }
-    };
+    let ending = ended(&mut process, quit, manner)?;
     while let Ok(event) = events.receiver.recv_timeout(Duration::from_millis(20)) {
         match event {
             Event::Output(bytes) => listener.output(&bytes),

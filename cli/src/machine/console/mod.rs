@@ -130,18 +130,7 @@ fn attend(
             quit = quit.or(Some(Quit::Time));
         }
     }
-    // Silent, it is about to end by itself; else it is told to.
-    let by_itself = match quit {
-        None => process.wait(GRACE).map_err(MachineError::Stop)?,
-        Some(_) => None,
-    };
-    let ending = match by_itself {
-        Some(status) => Ending::of(status, manner.with_status),
-        None => {
-            let status = process.stop(GRACE).map_err(MachineError::Stop)?;
-            quit.map_or_else(|| Ending::of(status, manner.with_status), Ending::Stopped)
-        }
-    };
+    let ending = ended(process, quit, manner)?;
     // What was still on the way is shown too.
     while let Ok(event) = events.recv_timeout(Duration::from_millis(20)) {
         take(event, &mut text);
@@ -150,6 +139,23 @@ fn attend(
         take(Event::Output(b"\n".to_vec()), &mut text);
     }
     Ok(ending)
+}
+
+/// How a machine ends that has fallen silent, and is about to end by itself; or that is told to.
+fn ended(
+    process: &mut Process,
+    quit: Option<Quit>,
+    manner: Manner,
+) -> Result<Ending, MachineError> {
+    let by_itself = match quit {
+        None => process.wait(GRACE).map_err(MachineError::Stop)?,
+        Some(_) => None,
+    };
+    if let Some(status) = by_itself {
+        return Ok(Ending::of(status, manner.with_status));
+    }
+    let status = process.stop(GRACE).map_err(MachineError::Stop)?;
+    Ok(quit.map_or_else(|| Ending::of(status, manner.with_status), Ending::Stopped))
 }
 
 /// Deals with an event; says whether the machine is to stop.
