@@ -60,6 +60,48 @@ pub(crate) fn first_clear_byte(bytes: &[u8], from: u32, end: u32) -> Option<u32>
     let first = from.div_ceil(8);
     let last = end / 8;
     let range = bytes.get(first as usize..last as usize)?;
-    let index = range.iter().position(|byte| *byte == 0)?;
+    let (words, rest) = range.as_chunks::<8>();
+    let index = match words.iter().position(|word| has_zero_byte(u64::from_le_bytes(*word))) {
+        Some(word) => {
+            let before = word.saturating_mul(8);
+            before.saturating_add(words.get(word)?.iter().position(|byte| *byte == 0)?)
+        }
+        None => {
+            let before = words.len().saturating_mul(8);
+            before.saturating_add(rest.iter().position(|byte| *byte == 0)?)
+        }
+    };
     Some(first.saturating_add(index as u32).saturating_mul(8))
+}
+
+/// Whether one of the eight is zero: taking one from each borrows from its highest bit only
+/// there, or where that was set.
+const fn has_zero_byte(word: u64) -> bool {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    word.wrapping_sub(LOW) & !word & HIGH != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{first_clear, first_clear_byte, is_set};
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+        #[test]
+        fn what_is_found_is_what_a_look_at_each_bit_finds(
+            bytes in prop::collection::vec(
+                prop_oneof![4 => Just(0xFF_u8), 1 => Just(0), 1 => any::<u8>()], 0..40),
+            from in 0_u32..330,
+            end in 0_u32..330,
+        ) {
+            let end = end.min(bytes.len() as u32 * 8);
+            let bit = (from..end).find(|bit| !is_set(&bytes, *bit));
+            prop_assert_eq!(first_clear(&bytes, from, end), bit);
+            let byte = (from.div_ceil(8)..end / 8).find(|byte| bytes[*byte as usize] == 0);
+            prop_assert_eq!(first_clear_byte(&bytes, from, end), byte.map(|byte| byte * 8));
+        }
+    }
 }

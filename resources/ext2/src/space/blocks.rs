@@ -85,13 +85,16 @@ impl<A: Accounts> Ext2<A> {
         let mut at = from;
         let mut wrapped = from == 0;
         let mut near = from != 0;
+        // Whether there may be a whole byte of them from here on.
+        let mut whole = most > 1;
         for _ in 0..LOOKED_AT {
             let bytes = self.read(tx, bitmap, Role::BlockBitmap)?;
             let found = if near && !is_set(bytes, at) {
                 Some(at)
             } else {
-                let whole = if most > 1 { first_clear_byte(bytes, at, end) } else { None };
-                whole.or_else(|| first_clear(bytes, at, end))
+                let byte = if whole { first_clear_byte(bytes, at, end) } else { None };
+                whole = byte.is_some();
+                byte.or_else(|| first_clear(bytes, at, end))
             };
             near = false;
             let Some(bit) = found.filter(|bit| *bit < end) else {
@@ -101,7 +104,7 @@ impl<A: Accounts> Ext2<A> {
                     }
                     return Ok(if held { Taken::Held } else { Taken::Full });
                 }
-                (wrapped, at) = (true, 0);
+                (wrapped, at, whole) = (true, 0, most > 1);
                 continue;
             };
             let block = start.after(bit);
