@@ -16,6 +16,7 @@ use crate::ndrr::{EVERYBODY, arp};
 use crate::neighbours::Hop;
 use crate::packet::{LINK, VIRTIO};
 use crate::requests::{Arrived, Mail, Outgoing, Reply, Transmit};
+use crate::socket::{Socket, ready};
 use crate::wiring::Wiring;
 
 /// How often a packet is made again until its neighbour has answered.
@@ -54,6 +55,11 @@ impl<M: Mail<H>, H: Host> LinkWriter<M, H> {
     fn wait(&self, request: &mut Outgoing<H>, cx: &mut Context<'_, M>) {
         let Some(ports) = self.wiring.ports.get() else { return };
         let Outgoing { packet, to, socket, tries } = request;
+        // Nobody is interested in it any more.
+        let over = |socket: &Arc<Socket>| socket.ready() & ready::HANG_UP != 0;
+        if *tries > 0 && socket.as_ref().is_some_and(over) {
+            return self.ends(request, cx);
+        }
         let again = Outgoing {
             packet: packet.take(),
             to: *to,

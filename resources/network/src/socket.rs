@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::net::SocketAddrV4;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::{tcp, udp};
 use spin::Mutex;
-use vortex_units::ActivityId;
+use vortex_units::{ActivityId, Cycles};
 
 use crate::address::Flow;
 use crate::bill::Charged;
@@ -95,8 +95,8 @@ pub(crate) enum Role {
 pub(crate) struct Backlog {
     /// The most that may wait, and as many again that are not connected yet.
     pub most: usize,
-    /// Those that are not.
-    pub half: usize,
+    /// Those that are not, and when they began; the eldest first.
+    pub half: VecDeque<(Weak<Socket>, Cycles)>,
     /// Those that are, the first first.
     pub whole: VecDeque<Arc<Socket>>,
 }

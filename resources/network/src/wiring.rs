@@ -45,6 +45,9 @@ pub struct Ports<M, H: Host> {
 
 /// The most connections that wait to be accepted at one socket.
 const BACKLOG: usize = 128;
+/// So many may wait however few a server wishes for: what does not, begins again after seconds
+/// (decision 0117).
+const LEAST: usize = 64;
 /// What a socket takes that does nothing.
 const SOCKET: u64 = 512;
 /// Packets for nobody that are answered, a second.
@@ -224,7 +227,7 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
         if !socket.is_stream() {
             return Err(NetError::NotSupported);
         }
-        let most = backlog.clamp(1, BACKLOG);
+        let most = backlog.clamp(LEAST, BACKLOG);
         {
             let mut state = socket.state.lock();
             match &mut state.role {
@@ -237,8 +240,8 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
             }
         }
         self.bind_any(socket)?;
-        let whole = alloc::collections::VecDeque::new();
-        socket.state.lock().role = Role::Listens(Backlog { most, half: 0, whole });
+        let (half, whole) = Default::default();
+        socket.state.lock().role = Role::Listens(Backlog { most, half, whole });
         socket.publish(0);
         Ok(())
     }

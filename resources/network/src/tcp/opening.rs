@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 
 use smoltcp::socket::tcp;
 use vortex_grid::Context;
-use vortex_units::Micros;
+use vortex_units::{Cycles, Micros};
 
 use super::Tcp;
 use super::link::Outbox;
@@ -19,6 +19,11 @@ use crate::socket::{Role, Socket, Speech};
 
 /// How long the other end has to say that it is there.
 const PATIENCE: Micros = Micros::new(20_000_000);
+/// The same where others wait for the place.
+const SOON: Micros = Micros::new(100_000);
+
+/// Nobody more can begin.
+struct Full;
 
 impl<M: Mail<H>, H: Host> Tcp<M, H> {
     /// Somebody wants to be connected with who listens here.
@@ -39,22 +44,39 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         if let Some((socket, false)) = self.wiring.table.tcp(&flow, false) {
             return self.packet(&socket, packet, cx);
         }
-        {
-            let mut state = listens.state.lock();
-            let Role::Listens(waits) = &mut state.role else { return };
-            if waits.half >= waits.most || waits.whole.len() >= waits.most {
-                self.wiring.dropped(cx.core());
-                return;
-            }
-            waits.half = waits.half.saturating_add(1);
-        }
-        let made = self.begin(listens, flow, packet, cx);
-        if made.is_none()
-            && let Role::Listens(waits) = &mut listens.state.lock().role
-        {
-            waits.half = waits.half.saturating_sub(1);
+        let Ok(eldest) = self.room(listens, cx.now()) else {
+            self.wiring.dropped(cx.core());
+            return;
+        };
+        if let Some(eldest) = eldest {
+            self.give_way(&eldest);
             self.wiring.dropped(cx.core());
         }
+        match self.begin(listens, flow, packet, cx) {
+            None => self.wiring.dropped(cx.core()),
+            Some(made) => {
+                if let Role::Listens(waits) = &mut listens.state.lock().role {
+                    waits.half.push_back((Arc::downgrade(&made), cx.now()));
+                }
+            }
+        }
+    }
+
+    /// Whether one more has room: maybe another gives way. Where too many have begun, that is the
+    /// eldest, if it has had its time: a flood of beginnings does not keep out who answers soon,
+    /// and what it leaves behind, as timers, is bounded.
+    fn room(&self, listens: &Arc<Socket>, now: Cycles) -> Result<Option<Arc<Socket>>, Full> {
+        let Role::Listens(waits) = &mut listens.state.lock().role else { return Err(Full) };
+        if waits.whole.len() >= waits.most {
+            return Err(Full);
+        }
+        if waits.half.len() < waits.most {
+            return Ok(None);
+        }
+        let soon = self.wiring.frequency.cycles(SOON);
+        let has_had_its_time = |(_, began): &mut (_, Cycles)| now.saturating_sub(*began) >= soon;
+        let eldest = waits.half.pop_front_if(has_had_its_time);
+        eldest.map(|(eldest, _)| eldest.upgrade()).ok_or(Full)
     }
 
     fn begin(
@@ -63,7 +85,7 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         flow: Flow,
         packet: &Packet<H::Buffer>,
         cx: &mut Context<'_, M>,
-    ) -> Option<()> {
+    ) -> Option<Arc<Socket>> {
         let wiring = self.wiring.clone();
         let activity = listens.activity();
         let charged = Charged::new(&wiring.bills, activity, Speech::STREAM)?;
@@ -96,6 +118,7 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
             return None;
         }
         self.go_on(&socket, &mut state, Outbox::new(), Cause::Packet, cx);
-        Some(())
+        drop(state);
+        Some(socket)
     }
 }

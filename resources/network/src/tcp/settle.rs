@@ -74,6 +74,16 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         self.over(socket, state)
     }
 
+    /// A connection that others began and that is not there yet gives way to another: as if its
+    /// packet had been lost.
+    pub(super) fn give_way(&self, socket: &Arc<Socket>) {
+        let state = &mut *socket.state.lock();
+        // It may be there by now: then it waits to be accepted.
+        if state.parent.take().is_some() {
+            self.over(socket, state);
+        }
+    }
+
     /// The connection is no more: its memory goes, and its flow is free.
     fn over(&self, socket: &Arc<Socket>, state: &mut State) -> bool {
         state.role = Role::Over;
@@ -114,7 +124,7 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
                 return;
             }
         };
-        waits.half = waits.half.saturating_sub(1);
+        waits.half.retain(|(half, _)| !core::ptr::eq(half.as_ptr(), Arc::as_ptr(socket)));
         if lives {
             state.left = false;
             waits.whole.push_back(socket.clone());

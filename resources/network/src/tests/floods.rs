@@ -56,9 +56,18 @@ fn a_flood_of_beginnings_takes_bounded_memory_and_harms_no_connection() {
         }
     }
     world.settle();
-    // The backlog is 16.
+    // It has room for 64, though the server wishes for 16.
     let half = world.hosts[0].charged() - before;
-    assert!(half <= 17 * 17_500, "{half} bytes");
+    assert!(half <= 65 * 17_500, "{half} bytes");
+    // Each of the next takes the place of one that has had its time.
+    world.pass(100_000);
+    for number in 3_000..6_000 {
+        world.hosts[0].port.lock().unwrap().comes(&syn(number, number));
+        world.pass(1_000);
+    }
+    let half = world.hosts[0].charged() - before;
+    // And leaves little behind, of which somebody may still know for some time.
+    assert!(half <= 65 * 17_500 + 200 * 1_024, "{half} bytes");
     let bytes = pattern(3_000, 4);
     world.call(1, &client, What::Send(Held::of(&bytes), None)).unwrap();
     world.pass(50_000);
@@ -66,6 +75,39 @@ fn a_flood_of_beginnings_takes_bounded_memory_and_harms_no_connection() {
     let moved = world.call(0, &server, What::Receive(into.clone(), false)).unwrap();
     assert_eq!(into.0.lock().unwrap()[..moved.bytes], bytes[..moved.bytes]);
     for (host, socket) in [(0, server), (1, client), (0, listens)] {
+        world.call(host, &socket, What::Close).unwrap();
+    }
+    world.is_clean();
+}
+
+/// Who only begins does not keep out who answers, though there are more of them than places.
+#[test]
+fn who_answers_is_connected_in_a_flood_of_beginnings() {
+    let mut world = World::new(Weather::default(), 22);
+    let (listens, server, client) = world.connected(80);
+    let mut ended = vec![(0, server), (1, client)];
+    let mut number = 0;
+    let mut flood = |world: &mut World, count| {
+        for _ in 0..count {
+            number += 1;
+            world.hosts[0].port.lock().unwrap().comes(&syn(number, number));
+        }
+        world.settle();
+    };
+    for _ in 0..20 {
+        flood(&mut world, 100);
+        world.pass(100_000);
+        flood(&mut world, 40);
+        let client = world.client(80);
+        let accepted = (0..20).find_map(|_| {
+            flood(&mut world, 1);
+            world.pass(1_000);
+            world.hosts[0].wiring.accept(&listens).ok()
+        });
+        ended.extend([(0, accepted.expect("connected at once")), (1, client)]);
+    }
+    ended.push((0, listens));
+    for (host, socket) in ended {
         world.call(host, &socket, What::Close).unwrap();
     }
     world.is_clean();
