@@ -63,6 +63,10 @@ const SWAP_CONFIGURATION: &str = "\
 <activity name=\"shared\" share=\"20\"> <memory hard=\"2 MiB\"/> </activity>
 <activity name=\"begin\" share=\"20\"> <memory hard=\"2 MiB\"/> </activity>
 <activity name=\"left\" share=\"20\"> <memory hard=\"2 MiB\"/> </activity>
+<activity name=\"looks\" share=\"20\"/>
+<service activity=\"looks\"> <program> /bin/busybox </program> <argument> sh </argument>
+<argument> -c </argument>
+<argument> mknod /own b 8 0; cat /own; mount /own /tmp; echo seen: $? </argument> </service>
 <service activity=\"begin\"> <program> /bin/hog </program> <argument> environment </argument>
 <argument> --pages </argument> <argument> 96 </argument>
 <argument> --rounds </argument> <argument> 12 </argument> </service>
@@ -133,6 +137,7 @@ fn both(stage: &Stage) -> Result<String, String> {
     bytes(stage, &image)?;
     let (parts, full) = divided(stage, &image)?;
     let pages = swapped(stage, &folder.path().join("swap.img"))?;
+    not_for_both(stage, &image)?;
     filled(stage, &folder.path().join("files.img"))?;
     let longest = bounded(&image)?;
     let asked = SHARES.map(|share| share.to_string()).join("/");
@@ -258,7 +263,8 @@ fn swapped(stage: &Stage, image: &Path) -> Result<u64, String> {
     let file = std::fs::File::create(image).map_err(|error| error.to_string())?;
     file.set_len(SWAP).map_err(|error| error.to_string())?;
     let disks = Disks { disks: vec![Disk::new(image)], depth: None };
-    let beside = Beside { disks: Some(&disks), words: &["swap=sda"], ..Beside::default() };
+    let (host, words) = (&["/bin/busybox"], &["swap=sda"]);
+    let beside = Beside { host, disks: Some(&disks), words, ..Beside::default() };
     let said: Result<_, Failure> = stage.run_with(SWAP_CONFIGURATION, &["hog"], LIMIT, beside);
     let console = said.map_err(|failure| failure.to_string())?;
     let mut wrong = wrong(&console);
@@ -278,6 +284,9 @@ fn swapped(stage: &Stage, image: &Path) -> Result<u64, String> {
         "left: true",
         "memory: 640 pages of files in memory were written by mappings",
         "swap: 0 pages left: all back",
+        // Others' pages are nobody's to see, whatever name he gives their disk.
+        "cat: can't open '/own': No such device or address",
+        "mount: mounting /own on /tmp failed: No such device or address",
     ] {
         if !console.lines().any(|line| line.trim() == said) {
             wrong.push(format!("nobody says '{said}'"));
@@ -293,6 +302,20 @@ fn swapped(stage: &Stage, image: &Path) -> Result<u64, String> {
             told(wrong, &console).map(|()| 0)
         }
     }
+}
+
+/// A volume to which pages go is not the root, too.
+fn not_for_both(stage: &Stage, image: &Path) -> Result<(), String> {
+    let disks = Disks { disks: vec![Disk::new(image)], depth: None };
+    let words = &["root=sda", "swap=sda"];
+    let beside = Beside { disks: Some(&disks), words, ..Beside::default() };
+    let ended = stage.end(SWAP_CONFIGURATION, &["hog"], LIMIT, beside);
+    let (ending, console) = ended.map_err(|failure| failure.to_string())?;
+    let why = "vortex: the root cannot be on this disk: sda is, or has, where pages go (swap=)";
+    if console.lines().any(|line| line.trim() == why) {
+        return Ok(());
+    }
+    Err(format!("root=sda swap=sda: the machine ends ({ending}) and does not say why:\n{console}"))
 }
 
 /// Twice as many files as there is memory are written, by many threads at once.

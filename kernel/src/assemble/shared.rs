@@ -137,14 +137,17 @@ impl Shared {
         {
             return;
         }
+        // Where pages go is known before anything else is done with disks: nobody is to have it.
+        if let Some(name) = &self.swap_on
+            && self.system.swap.get().is_none()
+        {
+            self.swap_to(name);
+        }
         if let Some(name) = self.root_on.lock().take() {
             self.root_to(&name, core);
         }
         if !self.has_root() {
             return;
-        }
-        if let Some(name) = &self.swap_on {
-            self.swap_to(name);
         }
         let Some(ports) = self.system.ports.get() else { return };
         let mut start = self.start.lock();
@@ -166,6 +169,11 @@ impl Shared {
         let disks = self.system.disks.get();
         let volumes = disks.map(|disks| disks.wiring.volumes()).unwrap_or_default();
         let found = volumes.into_iter().find(|(id, _)| format!("{id}") == name);
+        let swap = self.system.swap.get().and_then(|swap| swap.disk());
+        let both = found.as_ref().zip(swap).zip(disks);
+        if both.is_some_and(|(((id, _), swap), disks)| disks.wiring.overlap(*id, swap)) {
+            self.no_root(format_args!("{name} is, or has, where pages go (swap=)"));
+        }
         let ports = self.system.ports.get();
         let asked = found.zip(ports).map(|((id, _), ports)| {
             let dev = Dev::new(VolumeId::MAJOR, id.minor());

@@ -18,7 +18,6 @@ use vortex_machine::PAGE;
 
 use super::asks::Stage;
 use super::calls::Cx;
-use super::disks::volume_of;
 use super::resource::FileSystem;
 use crate::cache::{
     CacheFrame, CacheReply, CacheRequest, Contents, Ext2Reply, Ext2Request, Wiring,
@@ -115,7 +114,7 @@ impl FileSystem {
             Ask::Unmount { fs } => self.ask_cache(CacheRequest::unmount(MountId(fs.0)), cx),
             Ask::Usage { fs } => self.ask_ext2(*fs, nobody, Operation::Usage, cx),
             Ask::Mount { dev, read_only, .. } => {
-                self.send_ext2(Ext2Request::mount(volume_of(*dev)?, *read_only), cx)
+                self.send_ext2(Ext2Request::mount(self.volume(*dev)?, *read_only), cx)
             }
             Ask::Look { at, name, .. } => {
                 let operation = Operation::Look { folder: ino(*at)?, name: name[..].into() };

@@ -81,10 +81,8 @@ impl FileSystem {
             return;
         }
         let now = self.time(cx.now());
-        let swap = self.system.swap.get().and_then(|swap| disks.wiring.volume(swap.disk()?));
         for (id, volume) in disks.wiring.volumes() {
-            // Whose pages are there is nobody's to read.
-            if swap.as_ref().is_some_and(|swap| swap.overlaps(&volume)) {
+            if self.has_pages(id) {
                 continue;
             }
             // Those of the first number, as Linux has them.
@@ -99,15 +97,30 @@ impl FileSystem {
         }
     }
 
+    /// Whether pages go to blocks of this volume: they are nobody's to read, or to write.
+    fn has_pages(&self, volume: VolumeId) -> bool {
+        let swap = self.system.swap.get().and_then(|swap| swap.disk());
+        let disks = self.system.disks.get();
+        swap.zip(disks).is_some_and(|(swap, disks)| disks.wiring.overlap(swap, volume))
+    }
+
+    /// The volume of a device number, for a program that has one, however it came to that.
+    ///
+    /// # Errors
+    /// `ENXIO`: none can have it; `EBUSY`: pages go there.
+    pub(super) fn volume(&self, dev: Dev) -> core::result::Result<VolumeId, Errno> {
+        let volume = volume_of(dev)?;
+        if self.has_pages(volume) { Err(Errno::EBUSY) } else { Ok(volume) }
+    }
+
     fn block_size(&self, volume: VolumeId) -> core::result::Result<usize, Errno> {
         let disks = self.system.disks.get().ok_or(Errno::ENXIO)?;
-        let volume = disks.wiring.volume(volume).ok_or(Errno::ENXIO)?;
-        Ok(volume.block_size as usize)
+        disks.wiring.block_size(volume).map(|size| size as usize).ok_or(Errno::ENXIO)
     }
 
     /// Reads the next bytes of a disk.
     pub(super) fn read_disk(&self, call: &mut FileCall, wish: &Wish) -> Result {
-        let volume = volume_of(wish.dev)?;
+        let volume = self.volume(wish.dev)?;
         let size = self.block_size(volume)?;
         let buffer = call.operands.buffer(wish.operand)?;
         let wanted = buffer.len().saturating_sub(call.done);
@@ -134,7 +147,7 @@ impl FileSystem {
 
     /// Writes the next bytes of a disk.
     pub(super) fn write_disk(&self, call: &mut FileCall, wish: &Wish) -> Result {
-        let volume = volume_of(wish.dev)?;
+        let volume = self.volume(wish.dev)?;
         let size = self.block_size(volume)?;
         let buffer = call.operands.buffer(wish.operand)?;
         let wanted = buffer.len().saturating_sub(call.done);
@@ -169,7 +182,7 @@ impl FileSystem {
 
     /// What was written to a disk is to be on the medium.
     pub(super) fn flush_disk(&self, dev: Dev) -> Result {
-        let volume = volume_of(dev)?;
+        let volume = self.volume(dev)?;
         let (operation, data) = (Operation::Flush, DiskMemory::none());
         Ok(Done::Disk(Asked { volume, operation, block: 0, data }))
     }
@@ -189,7 +202,7 @@ impl FileSystem {
         const SOFT_BLOCK: u32 = 0x8008_1270;
         const BYTES: u32 = 0x8008_1272;
         let Object::Disk(dev) = self.root.object(open)? else { return Err(Errno::ENOTTY) };
-        let size = self.block_size(volume_of(dev)?)? as u32;
+        let size = self.block_size(self.volume(dev)?)? as u32;
         let give = |value: &[u8]| call.operands.give(0, value).map(|()| Done::Value(0));
         match request {
             SECTORS => give(&(bytes / 512).to_le_bytes()),

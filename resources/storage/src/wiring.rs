@@ -106,6 +106,20 @@ impl<M: Mail<B>, B: Memory> Wiring<M, B> {
         self.volumes.lock().get(&id).cloned()
     }
 
+    /// Bytes of a volume's block.
+    #[must_use]
+    pub fn block_size(&self, id: VolumeId) -> Option<u32> {
+        self.volumes.lock().get(&id).map(|volume| volume.block_size)
+    }
+
+    /// Whether a block is of both; not, where one of them is not there.
+    #[must_use]
+    pub fn overlap(&self, one: VolumeId, other: VolumeId) -> bool {
+        let volumes = self.volumes.lock();
+        let both = volumes.get(&one).zip(volumes.get(&other));
+        both.is_some_and(|(one, other)| one.overlaps(other))
+    }
+
     /// All volumes, in the order of their numbers.
     #[must_use]
     pub fn volumes(&self) -> Vec<(VolumeId, Volume)> {
