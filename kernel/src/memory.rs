@@ -17,7 +17,8 @@ use vortex_units::{ActivityId, Frames};
 use crate::assemble::{Failure, Shared};
 use crate::console::print;
 
-/// Frames that reclamation may take when there are no others.
+/// Frames that the heap may take when there are no others: for reclamation, which has to note
+/// where pages are.
 const RESERVE: Frames = Frames::new(64);
 
 /// Hands over what the kernel has not taken for itself; the configuration's reserve is set
@@ -144,7 +145,8 @@ fn heap(shared: &Shared) {
 /// What is left when all programs have ended: their pages and page tables must be back, and
 /// every frame be on one bill. Pages of files stay, on the bills of those for whom they were
 /// read; but those that files in memory have only because programs wrote to them by mappings
-/// are given up, and must be back too. Whether it is so.
+/// are given up, and must be back too, and those of FCR, since all is unmounted. Whether it is
+/// so.
 pub fn report(shared: &Shared) -> bool {
     let (all, free) = vortex_machine::memory_counters();
     let (claimed, used) = vortex_machine::heap_counters();
@@ -162,7 +164,7 @@ pub fn report(shared: &Shared) -> bool {
     for (name, activity) in shared.names.iter().skip(1) {
         let Ok(most) = memory.most(*activity) else { continue };
         let left = |of: Use| memory.used(of.account(*activity)).unwrap_or_default().get();
-        let of_processes = [Use::Page, Use::Table, Use::Shared, Use::Overlay];
+        let of_processes = [Use::Page, Use::Table, Use::Shared, Use::Overlay, Use::Cache];
         let lost: u64 = of_processes.into_iter().map(left).sum();
         let verdict = if lost == 0 { "all back" } else { "FRAMES LOST" };
         let files = left(Use::File);

@@ -77,8 +77,12 @@ pub enum Answer {
     /// Its contents could not be kept: the device failed. It stays where it is.
     Failed,
     /// A call or a device works on it: the order is repeated when its pins are gone. Of those
-    /// that are not counted here (`lent.rs`) the resource has to say so each time.
-    Pinned,
+    /// that are not counted here (`lent.rs`) the resource has to say so each time, with how many
+    /// handles the frame had before it looked who has them.
+    Pinned {
+        /// That many.
+        handles: u32,
+    },
 }
 
 /// How orders have ended.
@@ -129,8 +133,11 @@ pub(crate) enum Phase {
     Sent,
     /// It waits for pins, to be sent again.
     Parked,
-    /// It waits for handles that nobody counts here, to be sent again in a while.
-    Lent,
+    /// It waits until the frame has another number of handles, of which nobody tells.
+    Lent {
+        /// So many it had.
+        handles: u32,
+    },
     /// The pins are gone, or it is to be looked at again.
     Unparked,
     /// It was given back, but pins are left.
@@ -150,7 +157,7 @@ pub(crate) struct Ordered {
 impl Ordered {
     /// Whether it waits for somebody else than its resource.
     pub fn is_parked(&self) -> bool {
-        matches!(self.phase, Phase::Parked | Phase::Lent)
+        matches!(self.phase, Phase::Parked | Phase::Lent { .. })
     }
 }
 

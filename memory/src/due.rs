@@ -14,7 +14,7 @@
 use vortex_units::ActivityId;
 
 use crate::Multiplexor;
-use crate::cold::{Cold, Phase, Waiter};
+use crate::cold::{Cold, Ordered, Phase, Waiter};
 
 /// For whom there is something to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +53,11 @@ impl Multiplexor {
     #[must_use]
     pub fn due(&self) -> Due {
         let cold = &*self.cold.lock();
-        let mut orders = cold.orders.iter().flatten();
-        let unparked = orders.any(|order| order.phase == Phase::Unparked);
-        let mut due = Due { others: cold.late || unparked, alone: false };
+        // What was ordered for one that waits no more is anybody's to end.
+        let mut unparked = cold.orders.iter().flatten().filter(|it| it.phase == Phase::Unparked);
+        let is_nobodys = |order: &Ordered| cold.waiters.iter().all(|it| it.id != order.waiter);
+        let left = unparked.any(is_nobodys);
+        let mut due = Due { others: cold.late || left, alone: false };
         for waiter in &cold.waiters {
             let stands = self.stands(waiter);
             if cold.is_due(waiter, stands) {
@@ -91,6 +93,11 @@ impl Multiplexor {
 impl Cold {
     /// Whether there is anything to do for a waiter; what that is, `serve` does.
     fn is_due(&self, waiter: &Waiter, stands: Stands) -> bool {
+        let mut orders = self.orders.iter().flatten();
+        let own = |order: &Ordered| order.waiter == waiter.id && order.phase == Phase::Unparked;
+        if orders.any(own) {
+            return true;
+        }
         if waiter.told || !stands.open {
             return !stands.open;
         }

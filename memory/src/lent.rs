@@ -3,17 +3,20 @@
 //!
 //! Where pins are counted here ([`Multiplexor::pin`]), the last one's end lets an order go on.
 //! The machine counts handles instead, which cost a call nothing more; so nobody says here that
-//! the last is gone. Whoever has found too many says [`Answer::Pinned`](crate::Answer), and the
-//! order is sent again each time somebody calls [`Multiplexor::try_lent`]: in a while. Meanwhile
-//! its waiter is given other frames, if there are any, and then it is not asked for any more.
+//! the last is gone. Whoever has found too many says [`Answer::Pinned`](crate::Answer) with how
+//! many there were. Every while somebody calls [`Multiplexor::try_lent`], and of each waiter one
+//! order is sent again whose frame has another number of them by then: to find who shows a frame
+//! may take a look at many spaces, so nobody looks where nothing has changed. Meanwhile its waiter
+//! is given other frames, if there are any, and then it is not asked for any more.
 //!
 //! # Bound
 //! A waiter waits so for [`TRIES`] whiles in all, and for no more frames at once than anybody
-//! waits for; all others that calls have are refused. A call that waits may have a frame for
-//! days (a futex's word).
+//! waits for; all others that calls have are refused, and those once more at the end. A call that
+//! waits may have a frame for days (a futex's word).
 
 use crate::Multiplexor;
 use crate::cold::{Cold, OrderId, Ordered, Phase, WANTED};
+use crate::names::FrameId;
 
 /// For how many whiles one waits for frames that calls have.
 pub const TRIES: u8 = 32;
@@ -32,18 +35,23 @@ impl Multiplexor {
     #[must_use]
     pub fn has_lent(&self) -> bool {
         let cold = &*self.cold.lock();
-        cold.orders.iter().flatten().any(|order| order.phase == Phase::Lent)
+        cold.orders.iter().flatten().any(|order| matches!(order.phase, Phase::Lent { .. }))
     }
 
-    /// Those orders are to be sent again: a while has passed.
-    pub fn try_lent(&self) {
+    /// A while has passed: of each waiter one such order is to be sent again, where a frame has
+    /// another number of handles `now`. When it has waited for long enough, all of them are.
+    pub fn try_lent(&self, now: impl Fn(FrameId) -> u32) {
         let Cold { orders, waiters, .. } = &mut *self.cold.lock();
-        let is_lent = |order: &&mut Ordered| order.phase == Phase::Lent;
         for waiter in waiters {
-            let own = |order: &&mut Ordered| order.waiter == waiter.id;
-            let mut lent = orders.iter_mut().flatten().filter(is_lent).filter(own).peekable();
+            let own = orders.iter_mut().flatten().filter(|order| order.waiter == waiter.id);
+            let mut lent = own.filter(|order| matches!(order.phase, Phase::Lent { .. })).peekable();
             waiter.whiles = waiter.whiles.saturating_add(u8::from(lent.peek().is_some()));
-            lent.for_each(|order| order.phase = Phase::Unparked);
+            let most = if waiter.whiles >= TRIES { usize::MAX } else { 1 };
+            let has_changed = |order: &&mut Ordered| match order.phase {
+                Phase::Lent { handles } => most > 1 || now(order.frame) != handles,
+                _ => false,
+            };
+            lent.filter(has_changed).take(most).for_each(|order| order.phase = Phase::Unparked);
         }
     }
 }

@@ -29,7 +29,9 @@ struct Node {
 }
 
 pub(crate) struct Links {
+    /// Those that were in use once; there is room for all that there can be.
     nodes: Vec<Node>,
+    size: u32,
     free: u32,
 }
 
@@ -38,10 +40,7 @@ impl Links {
     pub fn new(size: u32) -> Option<Self> {
         let mut nodes = Vec::new();
         nodes.try_reserve_exact(size as usize).ok()?;
-        // Each free place names the next; the last names none.
-        let next = |place: u32| if place + 1 < size { place + 2 } else { 0 };
-        nodes.extend((0..size).map(|place| Node { link: Link::Free, next: next(place) }));
-        Some(Self { nodes, free: u32::from(size > 0) })
+        Some(Self { nodes, size, free: 0 })
     }
 
     fn node(&mut self, at: u32) -> Option<&mut Node> {
@@ -50,6 +49,11 @@ impl Links {
 
     /// Puts an entry at the beginning of a frame's list; false if the table is full.
     pub fn push(&mut self, record: &Record, link: Link) -> bool {
+        if self.free == 0 && self.nodes.len() < self.size as usize {
+            // Each free place names the next; the last names none.
+            self.nodes.push(Node { link: Link::Free, next: 0 });
+            self.free = self.nodes.len() as u32;
+        }
         let (at, next) = (self.free, record.links.load(Ordering::Relaxed));
         let Some(node) = self.node(at) else { return false };
         let free = core::mem::replace(&mut node.next, next);

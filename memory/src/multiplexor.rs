@@ -317,8 +317,8 @@ impl Multiplexor {
     }
 
     /// Allocates out of the reserve, whatever the activity's budget: for reclamation itself,
-    /// which must not fail for lack of memory. Such a frame is in no budget, and is to be
-    /// given back soon.
+    /// which must not fail for lack of memory. Such a frame is in no budget, and is to be given
+    /// back soon, or to serve reclamation for good.
     ///
     /// # Errors
     /// [`Rejected`] where the reserve is used up: then an earlier one is to come back first.

@@ -3,7 +3,7 @@
 //! ```text
 //!   wait ──► searching ──► order sent ──► given back ──► earmarked ──► Ready
 //!              ▲  │            │ │            (pins left: when they are gone)
-//!              │  │            │ └─ pinned: parked ──► unpinned, or a while later: sent again
+//!              │  │            │ └─ pinned: parked ──► unpinned, or other handles: sent again
 //!              │  └► Nothing   └─── refused, failed ─┐
 //!              └──────────────────────────────────────┘
 //! ```
@@ -17,8 +17,8 @@
 //!   more than 64.
 //! - Every order either brings a frame or marks one that this waiter does not ask for again:
 //!   so each waiter ends, with its frames or with `Nothing`, after so many answers as there
-//!   are frames at most; and pins are gone when the calls that hold them end (a call that
-//!   waits holds none: decision 0043).
+//!   are frames at most; and for a frame that a call has it waits so long only (`lent.rs`), since
+//!   a call that waits may have it for days.
 //! - A step looks at no more than 256 frames.
 
 use core::sync::atomic::Ordering;
@@ -32,7 +32,7 @@ use crate::cold::{
 };
 use crate::links::Link;
 use crate::names::{Account, Cookie, FrameId};
-use crate::record::{EARMARKED, MODIFIED, ORDERED, Record};
+use crate::record::{EARMARKED, LINKED, MODIFIED, ORDERED, Record};
 use crate::search::Found;
 
 impl Multiplexor {
@@ -137,7 +137,7 @@ impl Multiplexor {
 
     fn step_among(&self, meant: impl Fn(&Waiter, bool) -> bool) -> Step {
         let cold = &mut *self.cold.lock();
-        if let Some(order) = self.repeat(cold) {
+        if let Some(order) = self.repeat(cold, &meant) {
             return Step::Order(order);
         }
         // First those within their soft limits: nobody waits for the orders of who has too much.
@@ -195,11 +195,11 @@ impl Multiplexor {
         match answer {
             Answer::GivenBack if pinned => order.phase = Phase::Given,
             Answer::GivenBack => self.complete(cold, usize::from(id.place)),
-            Answer::Pinned if pinned || may_lend => {
-                order.phase = if pinned { Phase::Parked } else { Phase::Lent };
+            Answer::Pinned { handles } if pinned || may_lend => {
+                order.phase = if pinned { Phase::Parked } else { Phase::Lent { handles } };
                 look_again(cold);
             }
-            Answer::Pinned | Answer::Refused | Answer::Failed => {
+            Answer::Pinned { .. } | Answer::Refused | Answer::Failed => {
                 record.refused.store(cold.last_waiter, Ordering::Relaxed);
                 cold.counts.failed += u64::from(answer == Answer::Failed);
                 cold.counts.refused += u64::from(answer != Answer::Failed);
@@ -215,17 +215,23 @@ impl Multiplexor {
         self.cold.lock().counts
     }
 
-    /// An order whose frame's pins are gone.
-    fn repeat(&self, cold: &mut Cold) -> Option<Order> {
-        let is_free = |order: &Option<Ordered>| {
-            order.as_ref().is_some_and(|order| order.phase == Phase::Unparked)
-        };
-        while let Some(place) = cold.orders.iter().position(is_free) {
-            let waiter = cold.orders.get(place).copied().flatten()?.waiter;
+    /// An order whose frame's pins are gone, of a waiter that is meant.
+    fn repeat(&self, cold: &mut Cold, meant: &impl Fn(&Waiter, bool) -> bool) -> Option<Order> {
+        for place in 0..cold.orders.len() {
+            let order = cold.orders.get(place).copied().flatten();
+            let Some(Ordered { waiter, .. }) = order.filter(|it| it.phase == Phase::Unparked)
+            else {
+                continue;
+            };
             let (sent, _) = cold.under_way(waiter);
-            // The one counted is this.
-            if cold.waiter(waiter).is_some_and(|waiter| waiter.has() + sent <= waiter.wanted) {
-                return self.make_order(cold, place);
+            if let Some(waiter) = cold.waiter(waiter) {
+                if !meant(waiter, self.stands(waiter).alone) {
+                    continue;
+                }
+                // The one counted is this.
+                if waiter.has() + sent <= waiter.wanted {
+                    return self.make_order(cold, place);
+                }
             }
             self.withdraw(cold, place);
         }
@@ -339,7 +345,7 @@ impl Multiplexor {
         let (to, cookie) = first.or_else(|| Some((record.resource()?, record.cookie())))?;
         (order.at, order.phase) = ((to, cookie), Phase::Sent);
         let Ordered { number, frame, waiter, .. } = *order;
-        let bill = self.accounts.name(record.owner())?;
+        let bill = self.accounts.name(self.payer(cold, record, waiter))?;
         let place_of = cold.waiter(waiter).map(|waiter| waiter.account.activity);
         Some(Order {
             id: OrderId { place: u16::try_from(place).ok()?, number },
@@ -350,6 +356,30 @@ impl Multiplexor {
             place: place_of.unwrap_or(bill),
             modified: record.has(MODIFIED),
         })
+    }
+
+    /// Who pays for an order, by its place: of those who hold the frame the waiter, if it stands
+    /// at its own limit, else the one that the policy takes from first.
+    fn payer(&self, cold: &mut Cold, record: &Record, waiter: WaiterId) -> u32 {
+        let owner = record.owner();
+        if !record.has(LINKED) {
+            return owner;
+        }
+        let own = cold.waiter(waiter).filter(|waiter| waiter.own);
+        let own = own.map(|waiter| waiter.account.activity.index() as u32);
+        let rank = |place: u32| {
+            let entry = self.accounts.at(place)?;
+            Some((own == Some(place), cold.policy.rank(&entry.standing())))
+        };
+        let sharers = cold.links.of(record).filter_map(|link| match link {
+            Link::Sharer(place, _) => Some(place),
+            Link::Redirect(..) | Link::Free => None,
+        });
+        let first = (owner, rank(owner));
+        let (payer, _) = sharers
+            .map(|place| (place, rank(place)))
+            .fold(first, |best, next| if next.1 > best.1 { next } else { best });
+        payer
     }
 
     /// An ordered frame has come back: its waiter gets it, if it still wants it.

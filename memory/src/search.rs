@@ -86,10 +86,11 @@ impl Multiplexor {
         match found {
             Found::Again => cold.search = Some(search),
             // What was seen in an earlier slice may be another's by now.
-            Found::Frame(frame) => {
+            Found::Frame(frame) | Found::Pinned(frame) => {
                 let record = self.record(frame)?;
                 let taking = self.may_take(cold, &seeker, search.rank, record);
-                if !matches!(taking, Taking::Yes) || record.pins() > 0 {
+                let is_free = record.pins() == 0;
+                if !matches!(taking, Taking::Yes) || is_free != matches!(found, Found::Frame(_)) {
                     return Some(Found::Again);
                 }
             }
@@ -97,7 +98,7 @@ impl Multiplexor {
             Found::Later if cold.orders.iter().all(Option::is_none) => {
                 return Some(Found::Again);
             }
-            Found::Pinned(_) | Found::Later | Found::Nothing => {}
+            Found::Later | Found::Nothing => {}
         }
         Some(found)
     }

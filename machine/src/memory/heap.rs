@@ -12,7 +12,7 @@ use talc::source::Source;
 use vortex_units::Bytes;
 
 use super::magazines::{self, Magazines, Size};
-use super::multiplexed::take_range;
+use super::multiplexed::{take_range, take_reserved};
 use super::{PAGE, pointer};
 use crate::statics;
 
@@ -98,7 +98,8 @@ unsafe impl Source for FromFrames {
         let single = if layout.size() + layout.align() <= PAGE / 2 { PAGE } else { small };
         let sizes = [wanted, small, single];
         let found = sizes.into_iter().find_map(|size| Some((range(size)?, size)));
-        let (place, size) = found.ok_or(())?;
+        let reserved = || if single == PAGE { Some((take_reserved()?, PAGE)) } else { None };
+        let (place, size) = found.or_else(reserved).ok_or(())?;
         // SAFETY: the range is ours from now on, mapped and writable.
         unsafe { talc.claim(pointer(place), size) }.map(drop).ok_or(())
     }

@@ -18,9 +18,7 @@ use crate::statics;
 
 const PAGE_U64: u64 = PAGE as u64;
 /// Bytes that the multiplexor's tables take for each frame, rounded up.
-const EACH: u64 = 64;
-/// Of so many frames one can be shared by one more activity.
-const SHARED: u64 = 8;
+const EACH: u64 = 72;
 /// What they take beside.
 const BESIDE: u64 = 2 << 20;
 
@@ -55,7 +53,10 @@ pub fn multiplex(wanted: &Wanted<'_>) -> Result<(), SpecError> {
         cores,
         reclaimable: reclaimable.iter().fold(0, |all, of| all | 1 << of.resource().index()),
         policy,
-        links: (top / SHARED) as u32,
+        // One for each frame is enough for all: an activity that shares a frame is charged its
+        // full price, so those that own and those that share are no more than there are frames;
+        // and a frame's reclamation is directed elsewhere first once at most.
+        links: top as u32,
     });
     match made {
         Ok(made) => {
@@ -145,6 +146,14 @@ pub(super) fn share(physical: u64, activity: ActivityId, must: bool) -> bool {
         Err(Rejected { why: Why::NotHeld, .. }) | Ok(()) => true,
         Err(_) => false,
     }
+}
+
+/// A frame of the reserve, for the kernel's heap: its physical address. What reclamation needs
+/// of the heap, to note where a page is, is there though nothing else is.
+pub(super) fn take_reserved() -> Option<u64> {
+    let account = Use::Heap.account(ActivityId::INFRASTRUCTURE);
+    let frame = statics::MEMORY.get()?.allocate_reserved(account, Cookie(0)).ok()?;
+    Some(u64::from(frame.get()) * PAGE_U64)
 }
 
 /// Frames side by side for the kernel's heap: their physical address.

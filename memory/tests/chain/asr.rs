@@ -152,7 +152,7 @@ impl Spaces {
         if memory.waiter_of(order.id).is_err() || self.shared.page(place) != Page::Here(order.frame)
         {
             // It has ended, or the page is about to be filled: pinned then.
-            let _stale = memory.answer(order.id, Answer::Pinned);
+            let _stale = memory.answer(order.id, Answer::Pinned { handles: 1 });
             self.go(cx);
             return Outcome::Done;
         }

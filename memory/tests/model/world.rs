@@ -158,7 +158,7 @@ impl World {
             Action::Wait(place, wanted) => self.wait(place, wanted),
             Action::Step => self.step(),
             Action::Answer(n, answer) => self.answer(n, answer),
-            Action::TryLent => self.multiplexor.try_lent(),
+            Action::TryLent => self.multiplexor.try_lent(|_| 2),
             Action::TakeEarmarked(n) => self.take_earmarked(n),
             Action::GiveUp(n) => {
                 let count = self.model.waiters.len();
@@ -497,7 +497,7 @@ impl World {
                 self.model.frames.get_mut(&frame).unwrap().ordered = false;
             }
             _ => {
-                self.multiplexor.answer(id, Answer::Pinned).unwrap();
+                self.multiplexor.answer(id, Answer::Pinned { handles: 1 }).unwrap();
                 self.model.orders[which].parked = true;
                 // Often enough: then it has been refused (`drop_ended`).
                 self.drop_ended();
@@ -646,7 +646,7 @@ impl World {
                         if !self.model.orders.iter().any(parked) {
                             break;
                         }
-                        self.multiplexor.try_lent();
+                        self.multiplexor.try_lent(|_| 2);
                         self.step();
                         self.compare();
                     }

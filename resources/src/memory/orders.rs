@@ -51,8 +51,12 @@ pub struct Reclaim {
 
 enum Step {
     New,
-    /// Spaces with a lower number are counted: so many have it.
-    Counting(u64, u32),
+    /// Of the first so many handles, spaces with a lower number are counted: so many have it.
+    Counting {
+        handles: u32,
+        from: u64,
+        count: u32,
+    },
     /// It was taken out of those with a lower number.
     Gathering(u64),
 }
@@ -115,20 +119,24 @@ impl AddressSpaces {
                 }
                 let space = AddressSpace::of(bill, number);
                 space.as_ref().inspect(|space| look_through(memory, space));
-                let alone = Frame::handles(frame) == 1;
+                let handles = Frame::handles(frame);
+                let alone = handles == 1;
                 // What a program may write no other space has: a call has it.
                 let is_own = |space: &Arc<AddressSpace>| {
                     let found = space.space.get(page);
                     found.is_some_and(|(of, access)| of.id() == frame && access == Access::Write)
                 };
                 if !alone && space.as_ref().is_some_and(is_own) {
-                    return Done::Answer(Given::Pinned);
+                    return Done::Answer(Given::Pinned { handles });
                 }
-                reclaim.step = if alone { Step::Gathering(number) } else { Step::Counting(0, 0) };
+                reclaim.step = match alone {
+                    true => Step::Gathering(number),
+                    false => Step::Counting { handles, from: 0, count: 0 },
+                };
                 let has = space.is_some_and(|space| space.space.has(page, frame));
                 if alone && (!has || !self.place(reclaim)) { refused } else { Done::Again }
             }
-            Step::Counting(from, mut count) => {
+            Step::Counting { handles, from, mut count } => {
                 let mut next = from;
                 for _ in 0..SLICE {
                     let Some(space) = AddressSpace::first(bill, next) else {
@@ -137,16 +145,14 @@ impl AddressSpaces {
                         return match all {
                             true if self.place(reclaim) => Done::Again,
                             // Those who show it are not all that have it: a call has it.
-                            false if count > 0 && AddressSpace::are_few() => {
-                                Done::Answer(Given::Pinned)
-                            }
+                            false if count > 0 => Done::Answer(Given::Pinned { handles }),
                             _ => refused,
                         };
                     };
                     count += u32::from(space.space.has(page, frame));
                     next = space.number.saturating_add(1);
                 }
-                reclaim.step = Step::Counting(next, count);
+                reclaim.step = Step::Counting { handles, from: next, count };
                 Done::Again
             }
             Step::Gathering(from) => gather(reclaim, from),
@@ -255,7 +261,10 @@ fn gather(reclaim: &mut Reclaim, from: u64) -> Done {
                 reclaim.left = Some(space);
                 break;
             }
-            Withdrawn::Busy if reclaim.held.is_none() => return Done::Answer(Given::Pinned),
+            Withdrawn::Busy if reclaim.held.is_none() => {
+                let handles = Frame::handles(frame);
+                return Done::Answer(Given::Pinned { handles });
+            }
             Withdrawn::Busy | Withdrawn::Gone => {}
         }
     }

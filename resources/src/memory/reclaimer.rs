@@ -137,7 +137,7 @@ impl Resource<Mail> for Reclaimer {
                 self.timer = false;
                 let Some(memory) = vortex_machine::multiplexor() else { return Outcome::Done };
                 memory.forget_reminders();
-                memory.try_lent();
+                memory.try_lent(Frame::handles);
                 let causer = memory.first_waiting().unwrap_or(ActivityId::INFRASTRUCTURE);
                 cx.bill_run(causer);
                 self.wake(causer, cx);
@@ -307,9 +307,12 @@ impl Reclaimer {
     fn pass(&self, memory: &Multiplexor, order: Order, cx: &mut Cx<'_>) {
         cx.bill_run(order.bill);
         let Some(ports) = self.system.ports.get() else { return };
-        let sent = if order.to == Use::File.resource() {
+        // What spaces show goes to ASR first, whether or not it was redirected there (once it was
+        // there it is not any more, and may be shown anew).
+        let shown = Frame::handles(order.frame) > 1;
+        let sent = if order.to == Use::File.resource() && !shown {
             cx.send(ports.files, Labels::NONE, FileRequest::Reclaim(order))
-        } else if order.to == Use::Cache.resource() && Frame::handles(order.frame) <= 1 {
+        } else if order.to == Use::Cache.resource() && !shown {
             cx.send(ports.files, Labels::NONE, FileRequest::ReclaimCached(order))
         } else {
             let request = match order.to == Use::Page.resource() {

@@ -174,6 +174,8 @@ impl AddressSpaces {
     fn pass_on(&self, order: Order, cx: &mut Context<'_, Mail>) {
         let next = if order.to == Use::Cache.resource() {
             Some(FileRequest::ReclaimCached(order))
+        } else if order.to == Use::File.resource() {
+            Some(FileRequest::Reclaim(order))
         } else {
             vortex_machine::multiplexor()
                 .and_then(|memory| memory.forward(order.id).ok()?)
@@ -204,11 +206,11 @@ impl AddressSpaces {
 }
 
 /// What is answered for a page that no space shows any more and that stays all the same: if a call
-/// has it, it is asked for again in a while, where that costs little.
+/// has it, it is asked for again when it has another number of handles.
 pub(crate) fn refusal(order: Order) -> Given {
-    match Frame::handles(order.frame) > 1 && AddressSpace::are_few() {
-        true => Given::Pinned,
-        false => Given::Refused,
+    match Frame::handles(order.frame) {
+        handles @ 2.. => Given::Pinned { handles },
+        _ => Given::Refused,
     }
 }
 

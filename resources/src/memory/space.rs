@@ -217,18 +217,6 @@ impl AddressSpace {
     }
 }
 
-/// So many spaces are gone through again and again for a page that a call has.
-const FEW: usize = 16;
-
-impl AddressSpace {
-    /// Whether there are so few that an order for a page that many may show can be begun anew as
-    /// often as it must, until a call lets go of it.
-    #[must_use]
-    pub(super) fn are_few() -> bool {
-        SPACES.lock().len() <= FEW
-    }
-}
-
 /// How the regions of a space were at some time.
 #[derive(Clone, Copy)]
 pub struct Layout<'a> {
