@@ -10,6 +10,7 @@ use core::sync::atomic::Ordering;
 use vortex_grid::Core;
 use vortex_machine::Status;
 use vortex_resources::Mail;
+use vortex_resources::network::Dropped;
 use vortex_resources::process::Allowance;
 use vortex_units::{ActivityId, Cycles};
 
@@ -175,7 +176,7 @@ fn network(shared: &Shared) {
         let counts = channel.counts();
         print(format_args!(
             "network, core {}: {} packets in, {} out, {} and {} bytes, {} interrupts, no room {} \
-             times, {} dropped\n",
+             times\n",
             channel.core().get(),
             counts.packets.0,
             counts.packets.1,
@@ -183,8 +184,13 @@ fn network(shared: &Shared) {
             counts.bytes.1,
             counts.interrupts,
             counts.suspended,
-            counts.dropped,
         ));
+    }
+    for why in Dropped::ALL {
+        let count = network.wiring.dropped(why);
+        if count > 0 {
+            print(format_args!("network: {count} packets dropped, {}\n", why.name()));
+        }
     }
     let (left, sockets) = (network.wiring.in_flight(), network.wiring.sockets());
     print(format_args!("network: {left} packets on their way, {sockets} sockets left\n"));

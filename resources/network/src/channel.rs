@@ -82,8 +82,6 @@ pub struct Counts {
     pub interrupts: u64,
     /// How often DWR was suspended.
     pub suspended: u64,
-    /// Packets that nobody had room for.
-    pub dropped: u64,
 }
 
 impl<H: Host> Inner<H> {
@@ -137,8 +135,6 @@ pub struct Channel<H: Host> {
     core: CoreId,
     /// A leaf lock, and all that take it run on one core.
     inner: Mutex<Inner<H>>,
-    /// Packets that nobody had room for, on any core.
-    dropped: core::sync::atomic::AtomicU64,
 }
 
 impl<H: Host> Channel<H> {
@@ -155,7 +151,7 @@ impl<H: Host> Channel<H> {
         let depth = Depth::new(sends.fill().1, frequency.cycles(OFTEN));
         let (starved, broken, asked, counts) = (false, false, false, Counts::default());
         let inner = Inner { receives, sends, depth, pool, starved, broken, asked, counts };
-        Self { core, inner: Mutex::new(inner), dropped: core::sync::atomic::AtomicU64::new(0) }
+        Self { core, inner: Mutex::new(inner) }
     }
 
     /// The core that they interrupt.
@@ -167,9 +163,7 @@ impl<H: Host> Channel<H> {
     /// What the device has done.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let counts = self.inner.lock().counts;
-        let dropped = self.dropped.load(core::sync::atomic::Ordering::Relaxed);
-        Counts { dropped, ..counts }
+        self.inner.lock().counts
     }
 
     /// The device has interrupted. True if somebody must be asked to take what is done; false
@@ -192,12 +186,5 @@ impl<H: Host> Channel<H> {
 
     pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Inner<H>) -> T) -> T {
         work(&mut self.inner.lock())
-    }
-}
-
-impl<H: Host> Channel<H> {
-    /// A packet is dropped, by whoever had no room for it.
-    pub(crate) fn drops(&self) {
-        self.dropped.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
     }
 }

@@ -13,6 +13,7 @@ use vortex_units::{ActivityId, Bytes, Micros};
 use crate::address::Flow;
 use crate::channel::{Channel, Slot};
 use crate::demultiplex::{Found, LOOK, look};
+use crate::dropped::Dropped;
 use crate::host::Host;
 use crate::packet::{Packet, VIRTIO};
 use crate::requests::{Arrived, InterruptRequest, Mail, Reply};
@@ -76,8 +77,8 @@ impl<M: Mail<H>, H: Host> Interrupts<M, H> {
             let labels = self.labels(&packet);
             let part = cx.unbilled();
             let arrived = Arrived { packet: Some(packet), part, looped: false };
-            if cx.send(ports.demultiplexer, labels, arrived).is_err() {
-                channel.drops();
+            if let Err(error) = cx.send(ports.demultiplexer, labels, arrived) {
+                self.wiring.drops(Dropped::by(error));
             }
         }
         true

@@ -15,6 +15,7 @@ use vortex_units::{ActivityId, Bytes};
 
 use crate::address::Mac;
 use crate::demultiplex::{Found, LOOK, look};
+use crate::dropped::Dropped;
 use crate::host::Host;
 use crate::packet::{HEAD, LINK, Packet, VIRTIO};
 use crate::requests::{Arrived, Mail, Reply, TcpRequest, Transmit};
@@ -62,7 +63,7 @@ impl<M: Mail<H>, H: Host> Demultiplexer<M, H> {
         let Some(ports) = self.wiring.ports.get() else { return };
         // What waits is bounded, or one connection has all buffers.
         if !socket.queues() {
-            self.wiring.dropped(cx.core());
+            self.wiring.drops(Dropped::Queue);
             return;
         }
         let waits = socket.clone();
@@ -71,9 +72,9 @@ impl<M: Mail<H>, H: Host> Demultiplexer<M, H> {
         } else {
             (Labels::flow(socket.label()), TcpRequest::Packet(socket, packet))
         };
-        if cx.send_for(activity, ports.tcp, labels, request).is_err() {
+        if let Err(error) = cx.send_for(activity, ports.tcp, labels, request) {
             waits.is_out();
-            self.wiring.dropped(cx.core());
+            self.wiring.drops(Dropped::by(error));
         }
     }
 
@@ -86,7 +87,7 @@ impl<M: Mail<H>, H: Host> Demultiplexer<M, H> {
         if !self.wiring.may_stray(cx.now())
             || cx.send_for(activity, ports.tcp, Labels::NONE, TcpRequest::Stray(packet)).is_err()
         {
-            self.wiring.dropped(cx.core());
+            self.wiring.drops(Dropped::Nobodys);
         }
     }
 
@@ -165,7 +166,7 @@ impl<M: Mail<H>, H: Host> Resource<M> for Demultiplexer<M, H> {
             Found::Other => self.stray(arrived, cx),
             Found::Nothing => {
                 Self::bill(arrived, self.wiring.stray, cx);
-                self.wiring.dropped(cx.core());
+                self.wiring.drops(Dropped::Nobodys);
             }
         }
         Outcome::Done

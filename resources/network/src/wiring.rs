@@ -15,6 +15,7 @@ use crate::bill::{Bills, Charged};
 use crate::channel::Channel;
 use crate::dir::Interrupts;
 use crate::driver::Driver;
+use crate::dropped::{Dropped, Drops};
 use crate::error::NetError;
 use crate::host::{AnyHooks, Host};
 use crate::ndrr::Demultiplexer;
@@ -69,6 +70,7 @@ pub struct Wiring<M, H: Host> {
     pub(crate) neighbours: Neighbours,
     pub(crate) table: Table,
     channels: Vec<Channel<H>>,
+    drops: Drops,
     next: AtomicU64,
     /// The second of the clock, and what was answered in it.
     strays: (AtomicU64, AtomicU64),
@@ -100,6 +102,7 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
             neighbours: Neighbours::new(second),
             table: Table::default(),
             channels,
+            drops: Drops::default(),
             next: AtomicU64::new(1),
             strays: (AtomicU64::new(0), AtomicU64::new(0)),
             says,
@@ -135,11 +138,18 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
         (self.says)(what);
     }
 
-    /// A packet is dropped.
-    pub(crate) fn dropped(&self, _core: CoreId) {
-        if let Some(channel) = self.channels.first() {
-            channel.drops();
+    /// A packet is dropped. People are told, the less often the more there are.
+    pub(crate) fn drops(&self, why: Dropped) {
+        let count = self.drops.note(why);
+        if count.is_power_of_two() && why != Dropped::Nobodys {
+            self.tell(&alloc::format!("{count} packets were dropped, {}", why.name()));
         }
+    }
+
+    /// How many were, for this reason.
+    #[must_use]
+    pub fn dropped(&self, why: Dropped) -> u64 {
+        self.drops.of(why)
     }
 
     /// Whether one more packet for nobody is answered in this second.

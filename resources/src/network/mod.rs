@@ -9,8 +9,8 @@ use alloc::sync::Arc;
 use vortex_grid::{Context, Labels};
 pub use vortex_network::Reply as NetReply;
 pub use vortex_network::{
-    Addresses, Channel, InterruptRequest, Mac, Moved, NetError, Pool, Shut, Socket, SocketId,
-    SocketOption, What, ready,
+    Addresses, Channel, Dropped, InterruptRequest, Mac, Moved, NetError, Pool, Shut, Socket,
+    SocketId, SocketOption, What, ready,
 };
 
 use crate::Mail;

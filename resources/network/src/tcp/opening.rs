@@ -12,6 +12,7 @@ use super::settle::Cause;
 use crate::address::Flow;
 use crate::bill::Charged;
 use crate::demultiplex::{Found, LOOK, look};
+use crate::dropped::Dropped;
 use crate::host::Host;
 use crate::packet::{Packet, VIRTIO};
 use crate::requests::Mail;
@@ -45,15 +46,15 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
             return self.packet(&socket, packet, cx);
         }
         let Ok(eldest) = self.room(listens, cx.now()) else {
-            self.wiring.dropped(cx.core());
+            self.wiring.drops(Dropped::Backlog);
             return;
         };
         if let Some(eldest) = eldest {
             self.give_way(&eldest);
-            self.wiring.dropped(cx.core());
+            self.wiring.drops(Dropped::Backlog);
         }
         match self.begin(listens, flow, packet, cx) {
-            None => self.wiring.dropped(cx.core()),
+            None => self.wiring.drops(Dropped::Memory),
             Some(made) => {
                 if let Role::Listens(waits) = &mut listens.state.lock().role {
                     waits.half.push_back((Arc::downgrade(&made), cx.now()));
