@@ -39,6 +39,13 @@ pub enum SendError {
     NoRoom,
 }
 
+/// What becomes of a request whose causer is in debt.
+#[derive(Clone, Copy)]
+enum Debtor {
+    Refused,
+    Taken,
+}
+
 /// The part of a core that handlers work on.
 pub(crate) struct Desk<M> {
     pub pool: Pool<M>,
@@ -239,7 +246,30 @@ impl<M: Message> Context<'_, M> {
         M: Carries<R::Request> + Carries<R::Reply>,
         R: Resource<M>,
     {
-        let activity = self.causing(causer)?;
+        let activity = self.causing(causer, Debtor::Refused)?;
+        let parcel = self.write(to.instance(), activity, labels, wrap_request::<M, R>(request))?;
+        self.desk.outbox.push_back(parcel);
+        Ok(())
+    }
+
+    /// As [`Self::send_for`], also where the causer is in debt: for who sees to it himself that
+    /// little of that waits. It is held back where it is sent to until enough is worn off
+    /// (`core/debt.rs`), instead of being lost.
+    ///
+    /// # Errors
+    /// [`SendError`]; then nothing was sent.
+    pub fn send_for_debtor<R>(
+        &mut self,
+        causer: ActivityId,
+        to: Port<R>,
+        labels: Labels,
+        request: R::Request,
+    ) -> Result<(), SendError>
+    where
+        M: Carries<R::Request> + Carries<R::Reply>,
+        R: Resource<M>,
+    {
+        let activity = self.causing(causer, Debtor::Taken)?;
         let parcel = self.write(to.instance(), activity, labels, wrap_request::<M, R>(request))?;
         self.desk.outbox.push_back(parcel);
         Ok(())
@@ -279,19 +309,20 @@ impl<M: Message> Context<'_, M> {
         M: Carries<R::Request> + Carries<R::Reply>,
         R: Resource<M>,
     {
-        let activity = self.causing(causer)?;
+        let activity = self.causing(causer, Debtor::Refused)?;
         self.ask_as(activity, to.instance(), labels, wrap_request::<M, R>(request))
     }
 
     /// Whose a request is that `causer` has caused, if it may be made now.
-    fn causing(&self, causer: ActivityId) -> Result<ActivityId, SendError> {
+    fn causing(&self, causer: ActivityId, debtor: Debtor) -> Result<ActivityId, SendError> {
         if self.activity != ActivityId::INFRASTRUCTURE || causer == self.activity {
             return Ok(self.activity);
         }
         if !self.grid.activities().is_alive(causer) {
             return Err(SendError::NoSuchActivity);
         }
-        if self.desk.refused.iter().any(|(_, refused)| *refused == causer) {
+        let refused = || self.desk.refused.iter().any(|(_, refused)| *refused == causer);
+        if matches!(debtor, Debtor::Refused) && refused() {
             return Err(SendError::OverBudget);
         }
         if !self.grid.activities().takes_roots(causer) {

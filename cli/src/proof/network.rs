@@ -14,9 +14,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Extent, Verdict};
+use super::{Extent, Verdict, services};
 use crate::commands::stage::{Beside, Stage};
+use crate::home;
 use crate::machine::accelerator::{Accelerator, Wish};
+use crate::machine::kernel;
 use crate::machine::network::{self, Published};
 use crate::machine::size::Cores;
 
@@ -104,6 +106,10 @@ fn configuration(server: u16) -> String {
 }
 
 fn all(stage: &Stage) -> Result<String, String> {
+    // Who looks does so from the beginning, and a build takes minutes.
+    let root = home::root().map_err(|error| error.to_string())?;
+    services::build(&root).map_err(|error| error.to_string())?;
+    kernel::build(&root).map_err(|error| error.to_string())?;
     let file = std::fs::read(FILE).map_err(|error| error.to_string())?;
     let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
     let server = listener.local_addr().map_err(|error| error.to_string())?.port();

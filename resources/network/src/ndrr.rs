@@ -2,8 +2,8 @@
 //!
 //! Until it is found the work is the infrastructure's; then this run, and what DIR has done for
 //! the packet, is billed back to whom it was for, and the packet goes on as that activity's. Who
-//! is too far in debt, or has too much waiting, loses the packet here, before any protocol has
-//! worked on it. What finds nobody goes to an activity of its own, which has little.
+//! has too much waiting, or is too far in debt and has some waiting, loses the packet here, before
+//! any protocol has worked on it (decision 0118). What finds nobody goes to an activity of its own, which has little.
 
 use alloc::sync::Arc;
 
@@ -72,7 +72,13 @@ impl<M: Mail<H>, H: Host> Demultiplexer<M, H> {
         } else {
             (Labels::flow(socket.label()), TcpRequest::Packet(socket, packet))
         };
-        if let Err(error) = cx.send_for(activity, ports.tcp, labels, request) {
+        // Of who is in debt some wait until it is worn off, for a lost packet would be missed for
+        // seconds; the others are dropped, before they cost more.
+        let sent = match waits.has_few() {
+            true => cx.send_for_debtor(activity, ports.tcp, labels, request),
+            false => cx.send_for(activity, ports.tcp, labels, request),
+        };
+        if let Err(error) = sent {
             waits.is_out();
             self.wiring.drops(Dropped::by(error));
         }

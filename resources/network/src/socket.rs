@@ -60,6 +60,8 @@ pub enum Option {
 
 /// Packets that wait at TCPR for one socket.
 const QUEUED: u32 = 128;
+/// The same where its activity is in debt: what a window brings at once.
+const OWED: u32 = 8;
 /// Segments of one that wait below it, until the ring has them.
 const BELOW: u32 = 2;
 
@@ -222,6 +224,11 @@ impl Socket {
             self.is_out();
         }
         room
+    }
+
+    /// Whether few enough wait for it for one that is in debt.
+    pub(crate) fn has_few(&self) -> bool {
+        self.queued.load(Ordering::Relaxed) <= OWED
     }
 
     /// One waits no more.
