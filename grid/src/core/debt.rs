@@ -9,8 +9,9 @@
 //! chosen: then nobody else wants the core.
 //!
 //! Who is in debt for what it did not order (billed back) is refused new roots, until half of it
-//! is worn off: by the work of others, or by the core's having nothing to do. There a fluid
-//! server, which virtual time follows, would go on with what is owed.
+//! is worn off: by the work of others, or by the core's having nothing to do, or the resource's,
+//! however busy the core is elsewhere. There a fluid server, which virtual time follows, would
+//! go on with what is owed.
 //!
 //! # Invariants
 //! - Held back are only those who lend their turns ([`Holder::lends`](crate::slot::Holder)):
@@ -30,6 +31,14 @@ use crate::policy::ClientId;
 const DEBT: Micros = Micros::new(100_000);
 /// An idle time that is shorter wears off nothing.
 const MOMENT: Micros = Micros::new(5_000);
+
+/// A resource that refuses somebody, and since when it has served nobody.
+pub(super) struct Quiet {
+    slot: usize,
+    /// Its runs until then.
+    runs: u64,
+    since: Cycles,
+}
 
 impl<M: Message, P: Machine> Core<M, P> {
     /// An activity's own client was charged with what it has used elsewhere.
@@ -103,6 +112,7 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     /// Whoever's debt has worn off enough is taken in again.
     pub(super) fn review_refused(&mut self) {
+        self.wear_off_quiet();
         let mut refused = ::core::mem::take(&mut self.desk.refused);
         refused.retain(|&(slot, activity)| self.is_in_debt(slot, activity));
         self.desk.refused = refused;
@@ -121,6 +131,35 @@ impl<M: Message, P: Machine> Core<M, P> {
         })
     }
 
+    /// Where a resource has had nothing to do for a moment, nobody was kept waiting there by what
+    /// anybody owes there.
+    #[cold]
+    fn wear_off_quiet(&mut self) {
+        let now = self.ledger.last();
+        let frequency = self.grid.frequency;
+        let (cap, moment) = (frequency.cycles(DEBT), frequency.cycles(MOMENT));
+        let refused = &self.desk.refused;
+        self.quiet.retain(|quiet| refused.iter().any(|&(slot, _)| slot == quiet.slot));
+        for &(slot, _) in refused {
+            let Some(entry) = self.slots.get_mut(slot) else { continue };
+            let holders = || entry.clients.holders.iter().flatten();
+            let runs =
+                holders().fold(0_u64, |sum, holder| sum.wrapping_add(holder.usage.runs.get()));
+            let waits = holders().any(|holder| holder.queued > 0);
+            let Some(quiet) = self.quiet.iter_mut().find(|quiet| quiet.slot == slot) else {
+                self.quiet.push(Quiet { slot, runs, since: now });
+                continue;
+            };
+            let span = now.saturating_sub(quiet.since);
+            if waits || quiet.runs != runs {
+                *quiet = Quiet { slot, runs, since: now };
+            } else if span >= moment {
+                quiet.since = now;
+                entry.scheduler.core_idle(span, cap, now);
+            }
+        }
+    }
+
     /// The core had nothing to do for this long: nobody was kept waiting by what anybody owes.
     /// Only while somebody is refused, so that it costs nothing otherwise; and only where it was
     /// long, for those who wait for memory or a disk leave the core idle too, for a moment.
@@ -133,6 +172,8 @@ impl<M: Message, P: Machine> Core<M, P> {
         if let Some(multiplexor) = self.levels.first_mut() {
             multiplexor.scheduler.core_idle(idle, cap, now);
         }
+        // What was idle counts once.
+        self.quiet.iter_mut().for_each(|quiet| quiet.since = now);
         for (place, &(slot, _)) in self.desk.refused.iter().enumerate() {
             let told = self.desk.refused.iter().take(place).any(|&(other, _)| other == slot);
             if !told && let Some(entry) = self.slots.get_mut(slot) {

@@ -197,6 +197,8 @@ pub struct Core<M: Message, P: Machine> {
     lent: Option<ClientId>,
     /// Activities whose requests are held back, for they owe too much (`debt.rs`).
     indebted: Vec<ActivityId>,
+    /// Resources here that refuse somebody, and how long they have served nobody.
+    quiet: Vec<debt::Quiet>,
     /// The slots in which they may be.
     services: Vec<usize>,
     utilization: utilization::Utilization,
@@ -265,6 +267,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             lent: None,
             // Room for all, so that none is made when memory is short.
             indebted: Vec::with_capacity(grid.activities().capacity()),
+            quiet: Vec::new(),
             services: Vec::new(),
             utilization: utilization::Utilization::new(start, grid.frequency),
         })

@@ -256,6 +256,48 @@ fn a_debt_wears_off_on_an_idle_core() {
     }
 }
 
+/// What an activity owes at a resource that nobody asks for anything wears off while others keep
+/// the core busy elsewhere: or they would keep it out for ever.
+#[test]
+fn a_debt_wears_off_at_a_quiet_resource_of_a_busy_core() {
+    use super::support::{Act, First, World};
+    use vortex_grid::Refused::OverBudget;
+    use vortex_grid::policy::{Metric, Params};
+
+    for policy in ["propshare.wfq", "propshare.round-robin", "order.scan", "reserve.mclock"] {
+        let mut world = World::new(1, 8);
+        let frequency = vortex_grid::Frequency::megahertz(1);
+        let cap = frequency.cycles(vortex_units::Micros::new(100_000));
+        let mut params = Params::new(Metric::Cycles, cap.get());
+        params.frequency = Some(frequency);
+        let probe = world.probe(&[0], vortex_schedulers::make(policy, params).unwrap());
+        let elsewhere = world.probe(&[0], First::anywhere());
+        let small = Entitlement::new(Share::from_hundredths(10).unwrap());
+        let a = world.grid.activities().create(small).unwrap();
+        let b = world.activity(256);
+        let clock = world.clock.clone();
+        let pass = |cycles: u64| clock.0.fetch_add(cycles, std::sync::atomic::Ordering::Relaxed);
+        let infrastructure = ActivityId::INFRASTRUCTURE;
+        world.root(0, infrastructure, probe, Labels::NONE, vec![Act::Bill(a)]).unwrap();
+        pass(cap.get());
+        world.step(0);
+        assert_eq!(world.root(0, a, probe, Labels::NONE, vec![]), Err(OverBudget), "{policy}");
+        // The other has something to do there, or has it elsewhere: never is the core idle.
+        let mut work = |at, turns: u32, each: u64| {
+            for _ in 0..turns {
+                world.root(0, b, at, Labels::NONE, vec![]).expect("nobody else is refused");
+                pass(each);
+                world.step(0);
+                world.step(0);
+            }
+            world.root(0, a, probe, Labels::NONE, vec![])
+        };
+        let moments = work(elsewhere, 2, cap.get() / 100);
+        assert_eq!(moments, Err(OverBudget), "{policy}: not sooner than its time");
+        assert!(work(elsewhere, 40, cap.get() / 15).is_ok(), "{policy}: refused for ever");
+    }
+}
+
 /// What infrastructure asks for on the bill of a causer is that activity's; the answer comes
 /// back to infrastructure. What an activity asks for stays its own, whoever it names.
 #[test]
