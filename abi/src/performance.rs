@@ -6,9 +6,10 @@
 //!
 //! ```text
 //! sample   magic u32, version u16, scope u16, length u64, stamp u64, megahertz u32,
-//!          list of names, list of memory, list of cores
+//!          list of names, list of memory, list of entitled, list of cores
 //! name     activity u32, string
 //! memory   activity u32, frames u64, objects u64
+//! entitled activity u32, resource string, hundredths u32
 //! core     number u16, stamp u64, elapsed u64, idle u64, host u64, departed u64,
 //!          list of used, list of clients, unnamed u64, list of blame
 //! used     activity u32, cycles u64
@@ -37,7 +38,9 @@ pub const NUMBER: u32 = 0x5600;
 /// `VXPF`, little-endian.
 pub const MAGIC: u32 = 0x4650_5856;
 /// The form described here.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
+/// What the processors are called among resources.
+pub const PROCESSORS: &str = "resource.thread";
 /// As a causer in [`Blame`]: activities that the caller may not see, all together.
 pub const OTHERS: u32 = u32::MAX;
 
@@ -55,6 +58,8 @@ pub struct Sample {
     pub names: Vec<(u32, String)>,
     /// What the activities fill of memory.
     pub memory: Vec<Memory>,
+    /// What the activities are entitled to now.
+    pub entitled: Vec<Entitled>,
     /// A part for each core.
     pub cores: Vec<Core>,
 }
@@ -68,6 +73,17 @@ pub struct Memory {
     pub frames: u64,
     /// Bytes of the kernel's heap that its objects take.
     pub objects: u64,
+}
+
+/// What an activity is entitled to now on the machine's first core, its parts' included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entitled {
+    /// Which.
+    pub activity: u32,
+    /// [`PROCESSORS`], or another resource where its share is not the one that it has there.
+    pub resource: String,
+    /// Its share, in hundredths.
+    pub hundredths: u32,
 }
 
 /// What a core tells.

@@ -13,7 +13,7 @@ pub use experiment::{
     All, Attacks, Cpu, DiskStreams, Experiment, FileRead, MemoryAttacks, ShareForm, WebServers,
     Which,
 };
-pub use hosted::{Logs, Stop, Top};
+pub use hosted::{Logs, Set, Stop, Top};
 pub use image::Image;
 pub use run::Run;
 
@@ -41,6 +41,7 @@ const EXAMPLES: &str = "\
 Examples:
   ./vortex run                               host three web sites, and see who has what
   ./vortex top                               the same table on another terminal; logs, stop
+  ./vortex set first all 10                  another share for the first of them, at once
   ./vortex run -- /bin/sh                    a shell, as a process on Vortex
   ./vortex run examples/three-services.xml   services at shares of their own
   ./vortex image root/ -o root.img           a disk with a file system from a directory or a tar
@@ -80,6 +81,8 @@ pub enum Command {
     Top(Top),
     /// Show what a hosted machine's console said, or one activity's services.
     Logs(Logs),
+    /// Give an activity of a machine that is hosted here another share, at once.
+    Set(Set),
     /// End a machine that is hosted here.
     Stop(Stop),
     /// Make an ext2 image of a directory or a tar, without root's rights.

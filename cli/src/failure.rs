@@ -83,6 +83,14 @@ pub enum Failure {
     NoMonitor(u32),
     /// The machine's monitor does not tell anything.
     Unheard(String),
+    /// The machine takes no orders, by this configuration.
+    NoOrders(u32, PathBuf),
+    /// The machine takes none of this user's.
+    NotYours(PathBuf, io::Error),
+    /// An order that was not carried out: whether there was no sense in it, and why.
+    Refused(bool, String),
+    /// The system's random source gives nothing.
+    NoChance(io::Error),
     /// A machine's command does not end.
     NotStopped(u32, String),
     /// The dashboard cannot be served.
@@ -102,6 +110,7 @@ impl Failure {
             | Self::PortTaken(_)
             | Self::DashboardTaken(_)
             | Self::WhichMachine(_)
+            | Self::Refused(true, _)
             | Self::FewCores { .. } => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
@@ -197,6 +206,19 @@ impl fmt::Display for Failure {
                 "machine {number} has no monitor; give its configuration a service /vortex/monitor, \
                  as in examples/web-sites.xml"
             ),
+            Self::NoOrders(number, configuration) => write!(
+                f,
+                "machine {number} takes no orders: give the activity of its monitor control=\"all\" in \
+                 {}, and start it again",
+                configuration.display()
+            ),
+            Self::NotYours(path, error) => write!(
+                f,
+                "only who hosts the machine gives it orders; {} cannot be read: {error}",
+                path.display()
+            ),
+            Self::NoChance(error) => write!(f, "the system's random source gives nothing: {error}"),
+            Self::Refused(_, why) => f.write_str(why),
             Self::Unheard(why) => f.write_str(why),
             Self::NotStopped(number, why) => write!(f, "machine {number} does not end: {why}"),
             Self::NoDashboard(error) => write!(f, "the dashboard cannot be served: {error}"),

@@ -305,6 +305,12 @@ impl Activities {
         }
     }
 
+    /// All that the activity is entitled to now; `None` if it is gone.
+    #[must_use]
+    pub fn entitlement(&self, activity: ActivityId) -> Option<Arc<Entitlement>> {
+        self.place(activity)?.entitlement.lock().clone()
+    }
+
     /// What the activity is entitled to at a resource on a core.
     #[must_use]
     pub fn params(&self, activity: ActivityId, class: Class, core: CoreId) -> ClientParams {

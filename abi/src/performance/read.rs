@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Blame, Client, Core, Kind, MAGIC, Memory, Sample, VERSION};
+use super::{Blame, Client, Core, Entitled, Kind, MAGIC, Memory, Sample, VERSION};
 
 /// Why bytes are no sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,11 +92,15 @@ pub fn decode(bytes: &[u8]) -> Result<Sample, Unreadable> {
     let memory = from.list(|from| {
         Ok(Memory { activity: from.word()?, frames: from.long()?, objects: from.long()? })
     })?;
+    let entitled = from.list(|from| {
+        let (activity, resource) = (from.word()?, from.string()?);
+        Ok(Entitled { activity, resource, hundredths: from.word()? })
+    })?;
     let cores = from.list(core)?;
     if (bytes.len() - from.0.len()) as u64 != length {
         return Err(Unreadable::Length);
     }
-    Ok(Sample { whole, stamp, megahertz, names, memory, cores })
+    Ok(Sample { whole, stamp, megahertz, names, memory, entitled, cores })
 }
 
 fn core(from: &mut Bytes<'_>) -> Result<Core, Unreadable> {

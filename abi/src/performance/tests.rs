@@ -36,6 +36,7 @@ fn sample() -> Sample {
         megahertz: 2600,
         names: vec![(0, "infrastructure".to_string()), (2, "wéb".to_string())],
         memory: vec![Memory { activity: 2, frames: 9, objects: 1 << 33 }],
+        entitled: vec![Entitled { activity: 2, resource: PROCESSORS.into(), hundredths: 5_000 }],
         cores: vec![core(0), core(5)],
     }
 }

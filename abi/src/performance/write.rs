@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Blame, Client, Core, Kind, MAGIC, Memory, Sample, VERSION};
+use super::{Blame, Client, Core, Entitled, Kind, MAGIC, Memory, Sample, VERSION};
 
 /// Where the sample's length stands.
 const LENGTH_AT: usize = 8;
@@ -27,6 +27,12 @@ pub fn encode(sample: &Sample) -> Vec<u8> {
         to.extend(activity.to_le_bytes());
         to.extend(frames.to_le_bytes());
         to.extend(objects.to_le_bytes());
+    }
+    count(&mut to, sample.entitled.len());
+    for Entitled { activity, resource, hundredths } in &sample.entitled {
+        to.extend(activity.to_le_bytes());
+        string(&mut to, resource);
+        to.extend(hundredths.to_le_bytes());
     }
     count(&mut to, sample.cores.len());
     for part in &sample.cores {

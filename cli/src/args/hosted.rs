@@ -1,4 +1,5 @@
-//! The arguments of the commands about machines that are hosted: `top`, `logs`, `stop`.
+//! The arguments of the commands about machines that are hosted: `top`, `logs`,
+//! `set`, `stop`.
 
 use clap::Args as Arguments;
 
@@ -34,6 +35,35 @@ pub struct Logs {
     /// Name the machines whose logs are kept.
     #[arg(long)]
     pub list: bool,
+}
+
+/// Arguments of `set`.
+#[derive(Debug, Arguments)]
+#[command(after_help = "\
+Examples:
+  ./vortex set shop all 50           everywhere, whatever was said of one resource before
+  ./vortex set shop cpu 20 --core 1  of core 1's time
+  ./vortex set shop tcp 0.25         at resource.tcp
+
+It counts from the next choice of each scheduler on; nothing that waits is lost or changes its
+order. The machine's next start has the configuration's shares again. The activity of its monitor
+needs control=\"all\" in the configuration, and only who hosts the machine may change it.")]
+pub struct Set {
+    /// Which activity, as the configuration calls it.
+    #[arg(value_name = "ACTIVITY")]
+    pub activity: String,
+    /// Where: a resource, such as tcp or resource.tcp; cpu for the processors; all for everywhere.
+    #[arg(value_name = "RESOURCE")]
+    pub resource: String,
+    /// Its share from now on, as the configuration writes it: 50 or 0.25.
+    #[arg(value_name = "SHARE")]
+    pub share: String,
+    /// On this core only.
+    #[arg(long, value_name = "N")]
+    pub core: Option<u16>,
+    /// Which machine, by its number; not said: the one that runs.
+    #[arg(long, value_name = "N")]
+    pub machine: Option<u32>,
 }
 
 /// Arguments of `stop`.

@@ -10,6 +10,7 @@ mod image;
 mod logs;
 mod mutants;
 mod run;
+mod set;
 mod simulate;
 mod stop;
 mod test;
@@ -45,6 +46,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Run(arguments) => run::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
         Command::Logs(arguments) => logs::run(&arguments),
+        Command::Set(arguments) => set::run(&arguments),
         Command::Stop(arguments) => stop::run(&arguments),
         Command::Image(arguments) => image::run(&arguments),
         Command::Experiment(arguments) => experiment::run(&arguments),

@@ -5,8 +5,12 @@
 //! the monitor's metrics please promtool, and Prometheus scrapes them, where the host has both
 //! (Debian's package prometheus); the dashboard has figures in
 //! which no cycle is lost, and a headless Chromium draws them where the host has one; `top`,
-//! `logs` and `stop` do what they say.
+//! `logs` and `stop` do what they say, and `set` changes who has what.
 
+mod orders;
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -28,18 +32,20 @@ const CONFIGURATION: &str = r#"<schedulerconfig>
   <cpumultiplexor tag="cpumux0" core="0" algorithm="propshare.wfq"/>
   <resourcescheduler resource="resource.thread" algorithm="propshare.round-robin">
     <cpumultiplexor tag="cpumux0"/> </resourcescheduler>
-  <activity name="first" share="54"/>
-  <activity name="second" share="36"/>
-  <activity name="watch" share="10" performance="all"/>
+  <activity name="first" share="108"/>
+  <activity name="second" share="72"/>
+  <activity name="watch" share="120" performance="all" control="all"/>
   <service activity="first" program="/bin/busybox" restart="always">
     <argument>httpd</argument> <argument>-f</argument> <argument>-p</argument>
     <argument>81</argument> <argument>-h</argument> <argument>/srv/first</argument>
     <port number="81"/> <files from="first" at="/srv/first"/>
+    <files from="spin" at="/srv/first/cgi-bin/spin"/>
   </service>
   <service activity="second" program="/bin/busybox">
     <argument>httpd</argument> <argument>-f</argument> <argument>-p</argument>
     <argument>82</argument> <argument>-h</argument> <argument>/srv</argument>
     <port number="82"/> <files from="second.tar" at="/srv/second"/>
+    <files from="spin" at="/srv/cgi-bin/spin"/>
   </service>
   <service activity="second" program="/bin/busybox" restart="on-failure">
     <argument>sh</argument> <argument>-c</argument>
@@ -110,6 +116,8 @@ fn all(root: &Path) -> Result<String, String> {
     std::fs::create_dir(at("first")).map_err(said)?;
     write("first/index.html", FIRST)?;
     write("index.html", SECOND)?;
+    write("spin", orders::SPIN)?;
+    std::fs::set_permissions(at("spin"), Permissions::from_mode(0o755)).map_err(said)?;
     let mut tar = Command::new("tar");
     tar.arg("-C").arg(folder.path()).arg("-cf").arg(at("second.tar")).arg("index.html");
     home::output(&mut tar).map_err(said)?;
@@ -134,7 +142,7 @@ fn all(root: &Path) -> Result<String, String> {
         }
     };
     let text = std::fs::read_to_string(at("said")).map_err(said)?;
-    for part in ["dashboard", "54.0 %", "Who waited while whom ran", "every cycle is on a bill"] {
+    for part in ["dashboard", "36.0 %", "Who waited while whom ran", "every cycle is on a bill"] {
         if !text.contains(part) {
             return Err(format!("'{part}' is not in what it said:\n{text}"));
         }
@@ -169,7 +177,9 @@ fn look(root: &Path, number: u32) -> Result<String, String> {
     seen.push(promtool(&metrics)?);
     seen.push(prometheus(found.monitor().unwrap_or_default())?);
     until(|| vortex(&["top", "--json", "--machine", &name]), "\"residue\": 0,")?;
+    orders::refused(&found)?;
     seen.push(dashboard(&found)?);
+    seen.push(orders::shares(&found, [first, second])?);
     vortex(&["stop", "--machine", &name])?;
     if running::running(&machines, Some(number)).is_ok() {
         return Err("stopped, it runs".into());
@@ -243,10 +253,8 @@ fn dashboard(found: &Found) -> Result<String, String> {
     command.args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]);
     command.args(["--virtual-time-budget=8000", "--timeout=60000", &address]);
     let page = home::output(&mut command).map_err(said)?;
-    for part in ["second", "54.0 %", "The ledger's residue is 0", "<path", "propshare.wfq"] {
-        // What is told of it is in the page as the browser has drawn it.
-        let words = page.replace("54.5 %", "54.0 %");
-        if !words.contains(part) {
+    for part in ["second", "36.0 %", "The ledger's residue is 0", "<path", "propshare.wfq"] {
+        if !page.contains(part) {
             return Err(format!("'{part}' is not on the page:\n{page}"));
         }
     }

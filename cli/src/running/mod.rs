@@ -1,13 +1,16 @@
-//! The machines that commands host here, for other commands to find: `top`, `logs`, `stop`.
+//! The machines that commands host here, for other commands to find: `top`, `logs`, `set`, `stop`.
 //!
 //! Each has a folder `target/machines/NUMBER`, the number being its command's process: what
-//! it hosts (`machine.json`), and what its console said (`console.log`).
+//! it hosts (`machine.json`), what its console said (`console.log`), and while it runs the secret
+//! of whoever may give it orders (`secret`), if it takes any.
 //!
 //! # Invariants
 //! A machine runs as long as its command holds the lock on its `machine.json`; the lock
 //! goes with the process, however that ends. So a number that the operating system gives to
 //! somebody else is never taken for a machine's. The folders of the last machines that have
 //! ended are kept, for their logs.
+
+mod secret;
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -20,8 +23,11 @@ use crate::commands::Door;
 use crate::failure::Failure;
 use crate::home;
 
+pub use secret::Secret;
+
 const MACHINE: &str = "machine.json";
 const CONSOLE: &str = "console.log";
+const SECRET: &str = "secret";
 /// Folders of ended machines that are kept.
 const KEPT: usize = 10;
 
@@ -64,11 +70,11 @@ pub fn folder(root: &Path) -> PathBuf {
 }
 
 impl Hosted {
-    /// Tells of a machine.
+    /// Tells of a machine, and to its owner of the secret of who may give it orders.
     ///
     /// # Errors
     /// [`Failure::Unwritable`].
-    pub fn begin(machines: &Path, about: &About) -> Result<Self, Failure> {
+    pub fn begin(machines: &Path, about: &About, secret: Option<&Secret>) -> Result<Self, Failure> {
         let folder = machines.join(about.process.to_string());
         let path = folder.join(MACHINE);
         let wrong = |error| Failure::Unwritable(path.clone(), error);
@@ -79,6 +85,10 @@ impl Hosted {
         // Who asks whether it runs has the lock for a moment, too, and is waited for.
         let lock = || flock(&machine, FlockOperation::LockExclusive);
         rustix::io::retry_on_intr(lock).map_err(|error| wrong(error.into()))?;
+        if let Some(secret) = secret {
+            let path = folder.join(SECRET);
+            secret.write(&path).map_err(|error| Failure::Unwritable(path, error))?;
+        }
         let text = serde_json::to_vec_pretty(about)?;
         machine.write_all(&text).map_err(wrong)?;
         forget(machines);
@@ -95,7 +105,29 @@ impl Hosted {
     }
 }
 
+impl Drop for Hosted {
+    fn drop(&mut self) {
+        // Nobody may be told by it any more; who is killed leaves it, and it opens nothing.
+        let _ = fs::remove_file(self.folder.join(SECRET));
+    }
+}
+
 impl Found {
+    /// The secret of who may give it orders.
+    ///
+    /// # Errors
+    /// [`Failure::NoOrders`] where it takes none, [`Failure::NotYours`] where it is not this
+    /// user's to give any.
+    pub fn secret(&self) -> Result<Secret, Failure> {
+        let path = self.folder.join(SECRET);
+        Secret::read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                Failure::NoOrders(self.about.process, self.about.configuration.clone())
+            }
+            _ => Failure::NotYours(path, error),
+        })
+    }
+
     /// Its console's log.
     pub fn console(&self) -> PathBuf {
         self.folder.join(CONSOLE)
@@ -180,13 +212,17 @@ mod tests {
     fn machines_run_as_long_as_their_lock_is_held() {
         let root = tempfile::tempdir().unwrap();
         assert!(matches!(running(root.path(), None), Err(Failure::NoMachineRuns(None))));
-        let first = Hosted::begin(root.path(), &about(11, 1)).unwrap();
-        let second = Hosted::begin(root.path(), &about(12, 2)).unwrap();
+        let secret = Secret::new().unwrap();
+        let first = Hosted::begin(root.path(), &about(11, 1), Some(&secret)).unwrap();
+        let second = Hosted::begin(root.path(), &about(12, 2), None).unwrap();
         first.console().unwrap().write_all(b"hello").unwrap();
         assert!(
             matches!(running(root.path(), None), Err(Failure::WhichMachine(all)) if all == [12, 11])
         );
         assert_eq!(running(root.path(), Some(11)).unwrap().about, about(11, 1));
+        let known = |number| running(root.path(), Some(number)).unwrap().secret();
+        assert_eq!(known(11).unwrap(), secret);
+        assert!(matches!(known(12), Err(Failure::NoOrders(12, _))));
         drop(second);
         assert_eq!(running(root.path(), None).unwrap().about.process, 11);
         assert_eq!(latest(root.path(), None).unwrap().about.process, 12);
@@ -197,9 +233,9 @@ mod tests {
     #[test]
     fn only_the_last_that_ended_are_kept() {
         let root = tempfile::tempdir().unwrap();
-        let kept = Hosted::begin(root.path(), &about(1, 1)).unwrap();
+        let kept = Hosted::begin(root.path(), &about(1, 1), None).unwrap();
         for number in 2..KEPT as u32 + 6 {
-            drop(Hosted::begin(root.path(), &about(number, number.into())).unwrap());
+            drop(Hosted::begin(root.path(), &about(number, number.into()), None).unwrap());
         }
         // The last was ended after it was looked.
         let all = all(root.path());

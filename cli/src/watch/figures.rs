@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use vortex_abi::performance::{Client, Core, Kind, OTHERS, Sample};
+use vortex_abi::performance::{Client, Core, Kind, OTHERS, PROCESSORS, Sample};
 
 /// Bytes of a frame.
 const FRAME: u64 = 4096;
@@ -32,6 +32,10 @@ pub struct Figures {
     pub activities: BTreeMap<String, Held>,
     /// By resource and activity.
     pub resources: BTreeMap<String, BTreeMap<String, Use>>,
+    /// The activities' shares when the second sample was taken: at the processors.
+    pub shares: BTreeMap<String, f64>,
+    /// And at the resources where they are others.
+    pub apart: BTreeMap<String, BTreeMap<String, f64>>,
     /// Cycles that the first waited while the second ran, as far as it was looked into.
     pub blame: BTreeMap<String, BTreeMap<String, u64>>,
 }
@@ -115,6 +119,13 @@ pub fn between(before: Option<&Sample>, after: &Sample) -> Figures {
         let held = figures.activities.entry(name(after, of.activity)).or_default();
         held.memory += of.frames.saturating_mul(FRAME);
         held.objects += of.objects;
+    }
+    for of in &after.entitled {
+        let shares = match of.resource.as_str() {
+            PROCESSORS => &mut figures.shares,
+            resource => figures.apart.entry(resource.into()).or_default(),
+        };
+        shares.insert(name(after, of.activity), f64::from(of.hundredths) / 100.0);
     }
     figures
 }
@@ -208,7 +219,7 @@ impl Figures {
 
 #[cfg(test)]
 mod tests {
-    use vortex_abi::performance::{Blame, Memory};
+    use vortex_abi::performance::{Blame, Entitled, Memory};
 
     use super::*;
 
@@ -241,6 +252,13 @@ mod tests {
             megahertz: 1,
             names: vec![(0, INFRASTRUCTURE.into()), (2, "web".into())],
             memory: vec![Memory { activity: 2, frames: 2, objects: 7 }],
+            entitled: [(PROCESSORS, 3_350), ("resource.tcp", 50)]
+                .map(|(resource, hundredths)| Entitled {
+                    activity: 2,
+                    resource: resource.into(),
+                    hundredths,
+                })
+                .into(),
             cores: vec![core],
             ..Sample::default()
         }
@@ -258,6 +276,8 @@ mod tests {
         assert_eq!((used.cycles, used.bytes, used.runs, used.queued), (300, 6000, 600, 1));
         assert_eq!(figures.blame["web"][INFRASTRUCTURE], 50);
         assert_eq!(figures.waited("web"), 50);
+        assert_eq!(figures.shares["web"], 33.5);
+        assert_eq!(figures.apart["resource.tcp"]["web"], 0.5);
     }
 
     #[test]

@@ -11,4 +11,4 @@ mod monitor;
 pub mod standing;
 pub mod view;
 
-pub use monitor::Monitor;
+pub use monitor::{Monitor, Unheard};

@@ -1,4 +1,5 @@
-//! The monitor in the machine, asked for samples over one connection that stays open.
+//! The monitor in the machine, asked for samples over one connection that stays open, and told
+//! what to do.
 
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
@@ -7,8 +8,14 @@ use std::time::Duration;
 
 use vortex_abi::performance::{Sample, Unreadable, decode};
 
+use crate::running::Secret;
+
 /// How long an answer may take: the call itself gives up after a second.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long that of an order may, and how often it is given: where the monitor has had its share
+/// its packets may be refused, and QEMU's network sends a first one again after six seconds.
+const ORDERS: Duration = Duration::from_secs(8);
+const TIMES: u32 = 4;
 /// The largest head and body of an answer; a sample is at most 256 KiB.
 const HEAD: usize = 4 << 10;
 const BODY: usize = 1 << 20;
@@ -64,13 +71,49 @@ impl Monitor {
         decode(&body).map_err(Unheard::Sample)
     }
 
+    /// Has it do something, with a form's fields: what it says when that is done. An order to which
+    /// nothing is heard is given again, so it must be one that may be carried out twice.
+    ///
+    /// # Errors
+    /// [`Unheard`]; what was not done it has said.
+    pub fn order(
+        &mut self,
+        path: &str,
+        secret: &Secret,
+        fields: &[(&str, &[u8])],
+    ) -> Result<String, Unheard> {
+        let body = form(fields);
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: monitor\r\nAuthorization: Bearer {}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+            secret.text(),
+            body.len()
+        );
+        let request = head + &body;
+        let mut last = io::ErrorKind::TimedOut.into();
+        for _ in 0..TIMES {
+            let said = self.connect(ORDERS).map_err(Unheard::Connection).and_then(|stream| {
+                self.stream = Some(stream);
+                self.ask(&request)
+            });
+            match said {
+                Err(Unheard::Connection(error)) => last = error,
+                other => return other.map(|said| String::from_utf8_lossy(&said).into_owned()),
+            }
+        }
+        Err(Unheard::Connection(last))
+    }
+
     fn get(&mut self, path: &str) -> Result<Vec<u8>, Unheard> {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: monitor\r\n\r\n"))
+    }
+
+    fn ask(&mut self, request: &str) -> Result<Vec<u8>, Unheard> {
         // Whatever goes wrong, the next one begins with a connection of its own.
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
-            None => self.connect().map_err(Unheard::Connection)?,
+            None => self.connect(PATIENCE).map_err(Unheard::Connection)?,
         };
-        let request = format!("GET {path} HTTP/1.1\r\nHost: monitor\r\n\r\n");
         stream.write_all(request.as_bytes()).map_err(Unheard::Connection)?;
         let (status, body) = answer(&mut stream)?;
         self.stream = Some(stream);
@@ -80,14 +123,35 @@ impl Monitor {
         }
     }
 
-    fn connect(&self) -> io::Result<TcpStream> {
+    fn connect(&self, patience: Duration) -> io::Result<TcpStream> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        let stream = TcpStream::connect_timeout(&address, patience)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
         stream.set_nodelay(true)?;
         Ok(stream)
     }
+}
+
+/// Fields as a form has them.
+fn form(fields: &[(&str, &[u8])]) -> String {
+    let mut text = String::new();
+    for (name, value) in fields {
+        if !text.is_empty() {
+            text.push('&');
+        }
+        text += name;
+        text.push('=');
+        for byte in *value {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+                    text.push(char::from(*byte));
+                }
+                other => text += &format!("%{other:02X}"),
+            }
+        }
+    }
+    text
 }
 
 /// Reads an answer: its status and body.
@@ -177,6 +241,21 @@ mod tests {
         assert_eq!(monitor.sample().unwrap(), sample);
         assert_eq!(monitor.sample().unwrap(), sample);
         assert!(matches!(monitor.sample(), Err(Unheard::Connection(_))));
+    }
+
+    #[test]
+    fn orders_are_forms() {
+        assert_eq!(
+            form(&[("a", b"web 1"), ("arg", "/ü&".as_bytes())]),
+            "a=web%201&arg=%2F%C3%BC%26"
+        );
+        let (done, none) = (answer("200 OK", b"done\n"), answer("404 Not Found", b"none\n"));
+        // One ends without a word.
+        let port = serve(vec![done, Vec::new(), none]);
+        let (mut monitor, secret) = (Monitor::at(port), Secret::new().unwrap());
+        let mut order = || monitor.order("/set", &secret, &[("a", b"b")]);
+        assert_eq!(order().unwrap(), "done\n");
+        assert!(matches!(order(), Err(Unheard::Said(404, why)) if why == "none\n"));
     }
 
     #[test]

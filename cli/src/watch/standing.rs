@@ -7,6 +7,8 @@ use serde::Serialize;
 use vortex_config::{Config, Metric, ResourceIndex};
 use vortex_units::CoreId;
 
+use super::figures::Figures;
+
 /// It.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Standing {
@@ -65,6 +67,21 @@ impl Standing {
     }
 }
 
+impl Standing {
+    /// Each activity's part of what all of the file's are entitled to together at the processors,
+    /// as the machine has it now; as the file has it where the machine has not said yet.
+    pub fn now(&self, figures: &Figures) -> BTreeMap<String, f64> {
+        let share = |name: &String| figures.shares.get(name).copied().unwrap_or(0.0);
+        let whole: f64 = self.activities.iter().map(share).sum();
+        match whole > 0.0 {
+            true => {
+                self.activities.iter().map(|name| (name.clone(), share(name) / whole)).collect()
+            }
+            false => self.entitled.clone(),
+        }
+    }
+}
+
 fn metric(metric: &Metric) -> String {
     match metric {
         Metric::Cycles => "cycles".into(),
@@ -112,5 +129,10 @@ mod tests {
         assert_eq!(standing.apart["resource.tcp"]["a"], 0.5);
         assert_eq!(standing.multiplexors, [(0, "propshare.wfq".to_string())]);
         assert_eq!(standing.schedulers[0].metric, "bytes");
+        assert_eq!(standing.now(&Figures::default()), standing.entitled);
+        let shares = [("a", 30.0), ("b", 90.0), ("of the kernel", 7.0)];
+        let shares = shares.map(|(name, share)| (name.to_string(), share)).into();
+        let now = standing.now(&Figures { shares, ..Figures::default() });
+        assert_eq!((now["a"], now["b"], now.len()), (0.25, 0.75, 2));
     }
 }

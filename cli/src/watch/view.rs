@@ -147,8 +147,9 @@ fn activities(standing: &Standing, figures: &Figures) -> Table {
             worst(figures, name),
         ]);
     };
+    let now = standing.now(figures);
     for name in names(standing, figures) {
-        let entitled = standing.entitled.get(name).copied();
+        let entitled = now.get(name).copied();
         let cycles = figures.cycles(name) as f64;
         let had = if used > 0.0 { cycles / used } else { 0.0 };
         row(

@@ -76,6 +76,14 @@ pub enum Control {
     All,
 }
 
+impl Control {
+    /// Where the host's secret is in the kernel's first archive: who knows it orders what
+    /// processes of such activities may do. The root file system does not have it.
+    pub const SECRET_FILE: &'static str = "/etc/vortex.secret";
+    /// The variable of the environment in which services of such activities have it.
+    pub const SECRET: &'static str = "VORTEX_SECRET";
+}
+
 /// A share or priority for one resource, one core, or both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entitlement {

@@ -19,7 +19,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use spin::{Mutex, Once};
 use vortex_assembly::Remark;
-use vortex_config::{Config, ShareForm};
+use vortex_config::{Config, Control, ShareForm};
 use vortex_files::{Counted, Root, Time};
 use vortex_grid::{Core, CoreSpec, Family, Frequency, Grid, GridSpec, Sampling};
 use vortex_machine::{Boot, Cpu};
@@ -83,8 +83,9 @@ pub fn assemble(boot: &Boot) -> Result<Built, Failure> {
     let archive = boot.module.ok_or(Failure::NoModule)?;
     let config = read(boot, archive)?;
     memory::multiplex(&config, boot)?;
+    let secret = written(archive, Control::SECRET_FILE).ok();
     let root = root(boot, archive)?;
-    build(boot, root, config)
+    build(boot, root, config, secret.as_deref().map(str::trim))
 }
 
 /// The configuration, if this kernel can be what it says.
@@ -120,12 +121,18 @@ fn root(boot: &Boot, archive: &[u8]) -> Result<Box<Root>, Failure> {
     // As Linux's file system in memory: half of what there is.
     let limit = Bytes::new(frames.get() * 4096 / 2);
     let owner = owner_of(ActivityId::INFRASTRUCTURE);
-    Root::load(archive, limit, owner, time).map(Box::new).map_err(Failure::Root)
+    let kept = Some(Control::SECRET_FILE);
+    Root::load_without(archive, kept, limit, owner, time).map(Box::new).map_err(Failure::Root)
 }
 
 /// The grid that the configuration says, with all that is on it.
 #[inline(never)] // Its frame must not stay beneath the first core's loop.
-fn build(boot: &Boot, mut root: Box<Root>, config: Config) -> Result<Built, Failure> {
+fn build(
+    boot: &Boot,
+    mut root: Box<Root>,
+    config: Config,
+    secret: Option<&str>,
+) -> Result<Built, Failure> {
     let frequency = Frequency::megahertz(boot.megahertz());
     let grid = empty(&config, frequency);
     let system = system(boot, &config, frequency);
@@ -141,7 +148,7 @@ fn build(boot: &Boot, mut root: Box<Root>, config: Config) -> Result<Built, Fail
     }
     let swap_on = on_a_disk(&system, "swap", memory::swap_on(&config, boot)?)?;
     let root_on = on_a_disk(&system, "root", boot.command_line.get("root"))?;
-    let start = services(&config, &names);
+    let start = services(&config, &names, secret);
     for (activity, (_, id)) in config.activities.iter().zip(&names) {
         let (owner, limits) = (owner_of(*id), activity.limits);
         root.set_most(owner, Counted::Open, limits.files);

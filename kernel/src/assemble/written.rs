@@ -15,11 +15,10 @@ use super::Failure;
 
 /// A file of the archive, as text.
 pub(super) fn written(archive: &[u8], path: &str) -> Result<String, Failure> {
-    let name = path.trim_start_matches('/').as_bytes();
     let mut items = Archive::new(archive);
     while let Ok(Some(item)) = items.next_item() {
         if let Item::Entry(entry) = item
-            && entry.name.strip_prefix(b"./").unwrap_or(entry.name) == name
+            && entry.is_at(path)
         {
             return String::from_utf8(entry.contents.to_vec())
                 .map_err(|_| Failure::NoConfiguration(path.into()));
@@ -41,10 +40,12 @@ pub(super) fn rights(config: &Config, names: &[(ActivityId, String)]) -> Rights 
     }
 }
 
-/// The programs to start.
+/// The programs to start. Who may control others is told the host's secret, if it has one: so a
+/// service knows whose orders these are.
 pub(super) fn services(
     config: &Config,
     names: &[(String, ActivityId)],
+    secret: Option<&str>,
 ) -> Vec<(ActivityId, Start)> {
     let bytes = |text: &String| text.as_bytes().to_vec();
     let start = |service: &vortex_config::Service| {
@@ -61,7 +62,10 @@ pub(super) fn services(
             }
         };
         let variable = |(name, value): &(String, String)| format!("{name}={value}").into_bytes();
-        let environment = service.environment.iter().map(variable).collect();
+        let controls = config.activities.get(service.activity.index())?.control == Control::All;
+        let secret = secret.filter(|_| controls).map(|secret| (Control::SECRET, secret));
+        let secret = secret.map(|(name, value)| format!("{name}={value}").into_bytes());
+        let environment = service.environment.iter().map(variable).chain(secret).collect();
         Some((*activity, Start::new(program, arguments, environment)))
     };
     let mut start: Vec<_> = config.services.iter().filter_map(start).collect();

@@ -78,6 +78,16 @@ pub struct Entry<'a> {
     pub device: [u32; 2],
 }
 
+impl Entry<'_> {
+    /// Whether this is its path from the root, with or without the slash or `./` before it.
+    #[must_use]
+    pub fn is_at(&self, path: &str) -> bool {
+        let name = self.name.strip_prefix(b".").unwrap_or(self.name);
+        let name = name.strip_prefix(b"/").unwrap_or(name);
+        name == path.trim_start_matches('/').as_bytes()
+    }
+}
+
 /// What comes next in an archive.
 #[derive(Clone, Copy, Debug)]
 pub enum Item<'a> {

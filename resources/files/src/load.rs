@@ -81,6 +81,20 @@ impl Root {
     /// # Errors
     /// The first flaw of the archive, or what could not be made.
     pub fn load(archive: &[u8], limit: Bytes, owner: Owner, now: Time) -> Result<Self, LoadError> {
+        Self::load_without(archive, None, limit, owner, now)
+    }
+
+    /// The same without the file of this path from the root: what it says is not for programs.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_without(
+        archive: &[u8],
+        kept: Option<&str>,
+        limit: Bytes,
+        owner: Owner,
+        now: Time,
+    ) -> Result<Self, LoadError> {
         let mut root = Self::empty(limit, now).map_err(LoadError::Empty)?;
         let table = Table::default();
         let mut place = root.place();
@@ -96,14 +110,19 @@ impl Root {
             now,
         };
         if !archive.is_empty() {
-            root.unpack(&caller, archive)?;
+            root.unpack(&caller, archive, kept)?;
         }
         root.add_defaults(&caller)?;
         root.drop_place(place, &mut Effects::new());
         Ok(root)
     }
 
-    fn unpack(&mut self, caller: &Caller, bytes: &[u8]) -> Result<(), LoadError> {
+    fn unpack(
+        &mut self,
+        caller: &Caller,
+        bytes: &[u8],
+        kept: Option<&str>,
+    ) -> Result<(), LoadError> {
         let mut archive = Archive::new(bytes);
         let mut objects = BTreeMap::new();
         let mut directories = Vec::new();
@@ -112,6 +131,9 @@ impl Root {
                 objects.clear();
                 continue;
             };
+            if kept.is_some_and(|path| entry.is_at(path)) {
+                continue;
+            }
             let made = self.unpack_entry(caller, &entry, &mut objects);
             match made {
                 Ok(id) if kind_of(entry.mode) == abi::S_IFDIR => {

@@ -5,6 +5,7 @@
 //! asking when all are there. It also changes shares, for whoever has the right to.
 
 mod entitle;
+mod entitled;
 mod resource;
 mod samples;
 

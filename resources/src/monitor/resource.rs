@@ -149,6 +149,7 @@ impl Monitor {
                 .filter_map(|activity| memory_of(*activity))
                 .filter(is_own)
                 .collect(),
+            entitled: self.entitled(&living, &own, all),
             cores: cores.collect(),
         };
         let bytes = performance::encode(&sample);
@@ -164,6 +165,11 @@ impl Monitor {
     /// Whether an activity may change what others are entitled to.
     pub(super) fn controls(&self, activity: ActivityId) -> bool {
         self.rights.controllers.contains(&activity)
+    }
+
+    /// The core whose entitlements a sample tells.
+    pub(super) fn first_core(&self) -> Option<CoreId> {
+        self.samples.cores().next()
     }
 
     /// Whether the machine has this core.
@@ -196,7 +202,7 @@ fn memory_of(activity: ActivityId) -> Option<performance::Memory> {
     Some(performance::Memory { activity: number(activity), frames, objects })
 }
 
-fn number(activity: ActivityId) -> u32 {
+pub(super) fn number(activity: ActivityId) -> u32 {
     u32::try_from(activity.index()).unwrap_or(u32::MAX)
 }
 

@@ -1,10 +1,13 @@
-//! Sub-activities: calls of Vortex's own, which Linux has not.
+//! Activities: calls of Vortex's own, which Linux has not.
 
-use crate::{Res, sys};
+use std::ffi::CString;
+
+use crate::{Errno, Res, sys};
 
 const CREATE: i64 = 22017;
 const BIND: i64 = 22018;
 const CLOSE: i64 = 22019;
+const ENTITLE: i64 = 22028;
 
 /// Limits of a sub-activity; zero is none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,4 +37,25 @@ pub fn bind(handle: u64, tid: i32) -> Res {
 pub fn close(handle: u64) -> Res {
     // SAFETY: the call names no memory.
     unsafe { sys!(CLOSE, handle) }
+}
+
+/// A share as the configuration writes it, such as `50` or `0.25`, in hundredths.
+pub fn hundredths(text: &str) -> Option<u32> {
+    let (units, rest) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if units.is_empty() || rest.len() > 2 || !digits(units) || !digits(rest) {
+        return None;
+    }
+    let rest: u32 = format!("{rest:0<2}").parse().ok()?;
+    units.parse::<u32>().ok()?.checked_mul(100)?.checked_add(rest)
+}
+
+/// Gives an activity this share, in hundredths, at a resource, on this core or on all: by right
+/// (`control="all"`) only.
+pub fn entitle(activity: &str, resource: &str, core: Option<u16>, share: u32) -> Res<()> {
+    let string = |text: &str| CString::new(text).map_err(|_| Errno(libc::EINVAL));
+    let (activity, resource) = (string(activity)?, string(resource)?);
+    let core = core.map_or(-1, i32::from);
+    // SAFETY: the kernel reads both strings up to their zeros, and writes nothing.
+    unsafe { sys!(ENTITLE, activity.as_ptr(), resource.as_ptr(), core, share) }.map(|_| ())
 }

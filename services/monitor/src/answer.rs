@@ -3,30 +3,40 @@
 use vortex_abi::performance::{Sample, decode};
 use vortex_guest::{Errno, Res};
 
-use crate::http::{self, Head};
+use crate::http::{self, Head, Order};
 use crate::metrics::{self, Form};
+use crate::orders::{Orders, Said};
 use crate::upward::Upward;
 use crate::{json, text};
 
 const ABOUT: &str = "The monitor of a Vortex machine.\n\n\
     /metrics      for Prometheus and its like\n\
     /samples      a raw sample as JSON\n\
-    /samples.bin  the same in the bytes of the system call\n";
+    /samples.bin  the same in the bytes of the system call\n\n\
+    and, to POST with the host's secret,\n\n\
+    /set          another share: activity, resource, share, core\n";
+
+const NO_METHOD: &str = "405 Method Not Allowed";
 
 /// Answers, each with a sample of its own.
 pub struct Answers<T> {
     take: T,
     upward: Upward,
+    orders: Orders,
 }
 
 impl<T: FnMut() -> Res<Vec<u8>>> Answers<T> {
-    /// With samples from here.
-    pub fn new(take: T) -> Self {
-        Self { take, upward: Upward::default() }
+    /// With samples from here, and these orders carried out.
+    pub fn new(take: T, orders: Orders) -> Self {
+        Self { take, upward: Upward::default(), orders }
     }
 
     /// The answer to a request.
     pub fn to(&mut self, head: &Head) -> Vec<u8> {
+        if let Some(order) = &head.order {
+            let (status, body) = self.order(&head.path, order).unwrap_or_else(|said| said);
+            return http::answer(status, text::PLAIN, body.as_bytes(), Some(head));
+        }
         let made = match head.path.as_str() {
             "/" => Ok((text::PLAIN, ABOUT.into())),
             "/metrics" => self.sample().map(|sample| {
@@ -38,6 +48,10 @@ impl<T: FnMut() -> Res<Vec<u8>>> Answers<T> {
                 self.sample().map(|sample| (text::JSON, json::text(&sample).into_bytes()))
             }
             "/samples.bin" => (self.take)().map(|bytes| (text::BYTES, bytes)),
+            "/set" => {
+                let body = b"Orders are for POST.\n";
+                return http::answer(NO_METHOD, text::PLAIN, body, Some(head));
+            }
             _ => {
                 let body = b"There is /metrics, /samples and /samples.bin.\n";
                 return http::answer("404 Not Found", text::PLAIN, body, Some(head));
@@ -51,6 +65,15 @@ impl<T: FnMut() -> Res<Vec<u8>>> Answers<T> {
                 http::answer(status, text::PLAIN, body.as_bytes(), Some(head))
             }
         }
+    }
+
+    fn order(&mut self, path: &str, order: &Order) -> Result<Said, Said> {
+        if path != "/set" {
+            return Err((NO_METHOD, "There is /set to POST to.\n".into()));
+        }
+        self.orders.admit(order)?;
+        let take = &mut self.take;
+        self.orders.set(order, &mut || decode(&take().ok()?).ok())
     }
 
     fn sample(&mut self) -> Res<Sample> {

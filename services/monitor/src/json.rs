@@ -5,12 +5,12 @@
 
 use std::fmt::Write as _;
 
-use vortex_abi::performance::{Blame, Client, Core, Kind, Memory, Sample};
+use vortex_abi::performance::{Blame, Client, Core, Entitled, Kind, Memory, Sample};
 
 use crate::text::{quoted, residue};
 
 /// A version for readers; higher where the shape has changed.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 fn list<T>(items: &[T], mut each: impl FnMut(&T) -> String) -> String {
     let mut text = String::from("[");
@@ -33,10 +33,15 @@ pub fn text(sample: &Sample) -> String {
     let memory = list(&sample.memory, |Memory { activity, frames, objects }| {
         format!("{{\"activity\":{activity},\"frames\":{frames},\"objects\":{objects}}}")
     });
+    let entitled = list(&sample.entitled, |Entitled { activity, resource, hundredths }| {
+        let (resource, rest) = (quoted(resource), hundredths % 100);
+        let units = hundredths / 100;
+        format!("{{\"activity\":{activity},\"resource\":{resource},\"share\":{units}.{rest:02}}}")
+    });
     let cores = list(&sample.cores, core);
     format!(
         "{{\"form\":{FORM},\"whole\":{whole},\"stamp\":{stamp},\"megahertz\":{megahertz},\
-         \"activities\":{names},\"memory\":{memory},\"cores\":{cores}}}\n"
+         \"activities\":{names},\"memory\":{memory},\"entitled\":{entitled},\"cores\":{cores}}}\n"
     )
 }
 

@@ -12,11 +12,20 @@
 //! What it tells is everybody's, so it serves who connects from outside, as the host does, and
 //! no activity of its own machine. With `--sample FILE` it serves what is in the file to
 //! whoever asks, on a machine without the call.
+//!
+//! To who has the host's secret (`VORTEX_SECRET` in its environment: the kernel tells it to who
+//! has `control="all"`) it also does what its right allows:
+//!
+//! ```text
+//! POST /set     activity=shop&resource=all&share=50
+//! ```
 
 mod answer;
+mod form;
 mod http;
 mod json;
 mod metrics;
+mod orders;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -29,9 +38,13 @@ use std::path::PathBuf;
 use vortex_abi::performance::NUMBER;
 use vortex_guest::{Errno, Res, args::Args, out, sys};
 
+use orders::Orders;
+
 const USAGE: &str = "usage: monitor [--port N] [--sample FILE]";
 /// Where Prometheus looks for what tells of a machine.
 const PORT: u64 = 9100;
+/// Where the kernel tells whose orders are to be carried out.
+const SECRET: &str = "VORTEX_SECRET";
 /// As much as one call fills.
 const ROOM: usize = 256 << 10;
 
@@ -78,7 +91,8 @@ fn main() {
         Source::Call(_) => server::Peers::Outside,
         Source::File(_) => server::Peers::All,
     };
-    let mut answers = answer::Answers::new(move || source.take());
+    let orders = Orders::new(std::env::var(SECRET).ok(), Box::new(orders::Machine));
+    let mut answers = answer::Answers::new(move || source.take(), orders);
     if let Err(error) = server::serve(&listener, peers, &mut |head| answers.to(head)) {
         out::fail(&format!("monitor: {error}"));
     }

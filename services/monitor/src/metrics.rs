@@ -162,6 +162,15 @@ impl Page<'_> {
             let value = of.objects.to_string();
             self.line(family, "", &[("activity", &name(self.sample, of.activity))], &value);
         }
+        let family = "vortex_activity_entitled_shares";
+        let help = "The activity's share now: of the processors, and where it is another.";
+        self.family(family, Type::Gauge, "", help);
+        for of in &self.sample.entitled {
+            let value = format!("{}.{:02}", of.hundredths / 100, of.hundredths % 100);
+            let labels =
+                [("activity", &*name(self.sample, of.activity)), ("resource", &of.resource)];
+            self.line(family, "", &labels, &value);
+        }
     }
 
     /// What the multiplexors know of their clients.

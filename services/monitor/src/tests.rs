@@ -1,9 +1,12 @@
 //! What is said of a sample whose figures are known, and to whom it is said.
 
+mod orders;
 mod server;
 mod shown;
 
-use vortex_abi::performance::{Blame, Client, Core, Kind, Memory, OTHERS, Sample};
+use vortex_abi::performance::{
+    Blame, Client, Core, Entitled, Kind, Memory, OTHERS, PROCESSORS, Sample,
+};
 
 /// Two activities beside the infrastructure, on one core of 1 GHz and one that is idle.
 pub fn sample() -> Sample {
@@ -59,6 +62,7 @@ pub fn sample() -> Sample {
         megahertz: 1000,
         names: vec![(0, "infrastructure".into()), (1, "a \"b\"\\".into()), (2, "web".into())],
         memory: vec![Memory { activity: 2, frames: 3, objects: 100 }],
+        entitled: vec![Entitled { activity: 2, resource: PROCESSORS.into(), hundredths: 25 }],
         cores: vec![busy, quiet],
     }
 }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use vortex_config::{Config, Restart, Service};
+use vortex_config::{Config, Control, Restart, Service};
 
 use super::CONFIG;
 use super::served::Served;
@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::home;
 use crate::machine::image::{self, Content, GuestPath, Node, Programs, Tree};
 use crate::machine::own;
+use crate::running::Secret;
 
 const BUSYBOX: &str = "/bin/busybox";
 const SHELL: &str = "/bin/sh";
@@ -23,6 +24,7 @@ pub fn tree(
     config_text: Vec<u8>,
     config: &Config,
     served: &mut Served,
+    secret: Option<&Secret>,
 ) -> Result<Tree, Failure> {
     let mut tree = Tree::with_basics();
     if let Some(root) = &arguments.root {
@@ -33,6 +35,11 @@ pub fn tree(
     }
     let path = GuestPath::root().follow(CONFIG);
     tree.put(&path, Node::File(Content::Bytes(config_text), 0o644))?;
+    if let Some(secret) = secret {
+        let path = GuestPath::root().follow(Control::SECRET_FILE);
+        let text = secret.text().as_bytes().to_vec();
+        tree.put(&path, Node::File(Content::Bytes(text), 0o400))?;
+    }
     for service in &config.services {
         for files in &service.files {
             let place = || Failure::NoPlace(files.at.clone());

@@ -155,9 +155,12 @@ impl Hosting {
     /// Where everything is.
     fn head(&self) -> String {
         let mut rows: Vec<(String, String, String)> = Vec::new();
+        let figures = self.history.last().0;
+        let now =
+            figures.map_or_else(|| self.standing.entitled.clone(), |of| self.standing.now(&of));
         for door in &self.doors {
             let (host, guest) = (door.host, door.guest);
-            let share = self.standing.entitled.get(&door.activity);
+            let share = now.get(&door.activity);
             let share = share.map(|part| human::percent(*part, 1.0)).unwrap_or_default();
             let address = match door {
                 Door { monitor: true, .. } => format!("http://127.0.0.1:{host}/metrics"),

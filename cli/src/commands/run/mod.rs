@@ -29,6 +29,7 @@ use crate::machine::network;
 use crate::machine::qemu::{Machine, Version};
 use crate::machine::size::{Cores, Memory};
 use crate::out;
+use crate::running::Secret;
 use plan::Plan;
 pub use ports::Door;
 use ports::Taken;
@@ -52,7 +53,10 @@ pub fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     let cores = cores(arguments.cores, &config)?;
     let memory = arguments.memory.unwrap_or_else(|| memory(&config));
     let mut served = Served::beside(file.as_deref());
-    let tree = contents::tree(arguments, text, &config, &mut served)?;
+    let hosts = doors.iter().any(|door| door.monitor) && !arguments.console;
+    let orders = hosts && !arguments.dry_run && ports::takes_orders(&config);
+    let secret = orders.then(Secret::new).transpose().map_err(Failure::NoChance)?;
+    let tree = contents::tree(arguments, text, &config, &mut served, secret.as_ref())?;
     let mut machine = Machine {
         accelerator: Accelerator::Tcg,
         counted: arguments.counted,
@@ -80,9 +84,16 @@ pub fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     }
     machine.image = Some(archive.path().to_path_buf());
     machine.accelerator = Accelerator::choose(arguments.accel, arguments.counted)?;
-    if doors.iter().any(|door| door.monitor) && !arguments.console {
+    if hosts {
         let file = file.unwrap_or_default();
-        let plan = Plan { arguments, root: &root, file: &file, config: &config, symbols };
+        let plan = Plan {
+            arguments,
+            root: &root,
+            file: &file,
+            config: &config,
+            secret: secret.as_ref(),
+            symbols,
+        };
         let hosting = plan.hosting(&machine, doors)?;
         return hosting::host(hosting, &machine, &events, arguments.timeout);
     }

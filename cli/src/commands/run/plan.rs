@@ -15,7 +15,7 @@ use crate::human;
 use crate::machine::console::{Backtrace, Symbols};
 use crate::machine::network::Published;
 use crate::machine::qemu::Machine;
-use crate::running::{self, About, Hosted};
+use crate::running::{self, About, Hosted, Secret};
 use crate::screen::Screen;
 use crate::watch::follow::follow;
 use crate::watch::history::History;
@@ -34,6 +34,8 @@ pub struct Plan<'a> {
     pub file: &'a Path,
     /// What it says.
     pub config: &'a Config,
+    /// Of whoever may give it orders.
+    pub secret: Option<&'a Secret>,
     /// The kernel's.
     pub symbols: Symbols,
 }
@@ -59,7 +61,7 @@ impl Plan<'_> {
             doors: doors.clone(),
             dashboard: port,
         };
-        let hosted = Hosted::begin(&running::folder(self.root), &about)?;
+        let hosted = Hosted::begin(&running::folder(self.root), &about, self.secret)?;
         let log = hosted.console()?;
         let (standing, history) = (Standing::of(self.config), History::default());
         if let Some(dashboard) = dashboard {

@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 
 use serde::{Deserialize, Serialize};
-use vortex_config::{Config, Service};
+use vortex_config::{Config, Control, Service};
 
 use crate::failure::Failure;
 use crate::machine::network::Published;
@@ -79,6 +79,13 @@ impl Door {
     pub const fn published(&self) -> Published {
         Published { datagrams: self.datagrams, host: self.host, guest: self.guest }
     }
+}
+
+/// Whether the monitor has the right to do what it is told: its activity has `control="all"`.
+pub fn takes_orders(config: &Config) -> bool {
+    let monitors = config.services.iter().filter(|service| monitor(service).is_some());
+    let activities = monitors.filter_map(|service| config.activities.get(service.activity.index()));
+    activities.into_iter().any(|activity| activity.control == Control::All)
 }
 
 /// At which port of the machine a service is the monitor.

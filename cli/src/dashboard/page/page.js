@@ -58,7 +58,14 @@ function colour(name) {
   // The infrastructure, and who is in no configuration, are grey.
   return place < 0 ? "var(--c6)" : `var(--c${place % 6})`;
 }
-const entitled = (resource, name) => ((resource && machine.standing.apart[resource]) || machine.standing.entitled)[name];
+// Shares may be changed while the machine runs: each second's figures have theirs.
+const apart = (resource, of) => resource && Object.keys(of.shares).length ? of.apart[resource] : machine.standing.apart[resource];
+function entitled(resource, name, of) {
+  if (!Object.keys(of.shares).length) return (apart(resource, of) || machine.standing.entitled)[name];
+  const share = (other) => { const own = (apart(resource, of) || {})[other]; return own === undefined ? of.shares[other] : own; };
+  const known = machine.standing.activities.filter((other) => share(other) !== undefined);
+  return known.includes(name) ? share(name) / sum(known.map(share)) : undefined;
+}
 const sum = (numbers) => numbers.reduce((all, number) => all + number, 0);
 function used(of, resource, name, metric) {
   if (!resource) return metric === "cycles" ? (of.activities[name] || { cycles: 0 }).cycles : sum(Object.keys(of.resources).map((r) => used(of, r, name, metric)));
@@ -91,7 +98,7 @@ function showActivities(of) {
   const names = activities(), whole = sum(names.map((name) => used(of, null, name, "cycles")));
   const elapsed = sum(of.cores.map((core) => core.elapsed));
   const rows = [...names, INFRASTRUCTURE].map((name) => {
-    const own = name !== INFRASTRUCTURE, mark = own ? entitled(null, name) : undefined;
+    const own = name !== INFRASTRUCTURE, mark = own ? entitled(null, name, of) : undefined;
     const held = of.activities[name] || { cycles: 0, memory: 0, objects: 0 };
     const had = held.cycles / whole;
     const waited = sum(Object.values(of.resources).map((all) => (all[name] || {}).waited || 0)) / of.hertz;
@@ -111,11 +118,11 @@ function showResources(of) {
     const cells = names.map((name) => {
       const use = uses[name];
       if (!use || !use.cycles) return make("td", { className: "soft" }, "–");
-      const mark = name === INFRASTRUCTURE ? undefined : entitled(resource, name);
+      const mark = name === INFRASTRUCTURE ? undefined : entitled(resource, name, of);
       const part = use.cycles / (name === INFRASTRUCTURE ? cycles : own);
       // Said once above; here only where this resource has shares of its own.
-      const apart = machine.standing.apart[resource] && mark !== undefined;
-      return make("td", {}, percent(part), ...(apart ? [make("span", { className: "under" }, `of ${percent(mark)}`)] : []));
+      const differs = apart(resource, of) && mark !== undefined;
+      return make("td", {}, percent(part), ...(differs ? [make("span", { className: "under" }, `of ${percent(mark)}`)] : []));
     });
     const runs = sum(Object.values(uses).map((use) => use.runs || 0)), bytes = sum(Object.values(uses).map((use) => use.bytes || 0));
     const waited = sum(Object.values(uses).map((use) => use.waited || 0));
@@ -123,7 +130,7 @@ function showResources(of) {
       make("td", {}, bytes ? scaled(bytes / of.seconds, "B/s") : "–"), make("td", {}, count(runs / of.seconds) + "/s"), make("td", {}, runs ? time(waited / runs / of.hertz) : "–"));
   });
   const heads = names.map((name) => {
-    const mark = entitled(null, name);
+    const mark = entitled(null, name, of);
     return mark === undefined ? name : make("span", {}, name, make("span", { className: "under" }, percent(mark)));
   });
   fill("resources", head("resource", "of all used", ...heads, "bytes", "runs", "mean wait"), rows);
@@ -194,8 +201,13 @@ function showChart() {
     svg.append(draw("text", { x: Math.min(x(at), width - 16), y: height - 6, "text-anchor": back === 3 ? "start" : "end" }, back === 0 ? "now" : `−${Math.round(end - at)} s`));
   }
   names.forEach((name, index) => {
-    const mark = entitled(resource, name);
-    if (share && mark !== undefined) svg.append(draw("line", { x1: left, x2: width - 4, y1: y(mark), y2: y(mark), stroke: colour(name), "stroke-dasharray": "4 5", "stroke-opacity": 0.8 }));
+    const mark = entitled(resource, name, last());
+    if (share && mark !== undefined) {
+      // From the chart's edge on, a step where it was changed.
+      let steps = `M${left} ${y(entitled(resource, name, figures[0])).toFixed(1)}`;
+      for (const of of figures) steps += `H${x(of.at).toFixed(1)}V${y(entitled(resource, name, of)).toFixed(1)}`;
+      svg.append(draw("path", { d: steps, fill: "none", stroke: colour(name), "stroke-dasharray": "4 5", "stroke-opacity": 0.8 }));
+    }
     let path = "", pen = false;
     for (const point of points) {
       const value = point.values[index];
@@ -231,7 +243,8 @@ function showGrid(of) {
   });
   names.forEach((name, a) => {
     const y = place(a, names.length);
-    box(10, y, 180, name, entitled(null, name) === undefined ? "" : `entitled to ${percent(entitled(null, name))}`);
+    const mark = entitled(null, name, of);
+    box(10, y, 180, name, mark === undefined ? "" : `entitled to ${percent(mark)}`);
     svg.append(draw("rect", { x: 10, y: y - 18, width: 4, height: 36, fill: colour(name) }));
   });
   resources.forEach((resource, r) => {

@@ -84,6 +84,17 @@ fn everything_an_archive_holds_comes_out() {
 }
 
 #[test]
+fn what_is_kept_from_programs_is_in_no_tree() {
+    let bytes =
+        archive(&[file("./etc/secret", b"s"), file("etc/open", b"o"), file("secret", b"x")]);
+    let mut world = World::with_archive_without(&bytes, Some("/etc/secret"));
+    for (path, there) in [("/etc/secret", false), ("/etc/open", true), ("/secret", true)] {
+        assert_eq!(world.stat(path).is_ok(), there, "{path}");
+    }
+    assert!(World::with_archive(&bytes).stat("/etc/secret").is_ok());
+}
+
+#[test]
 fn what_every_tree_has_is_added() {
     let mut world = World::new();
     assert_eq!(world.stat("/dev/null").unwrap().device, Dev::NULL);

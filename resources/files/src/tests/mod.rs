@@ -71,8 +71,12 @@ impl World {
     }
 
     pub fn with_archive(archive: &[u8]) -> Self {
+        Self::with_archive_without(archive, None)
+    }
+
+    pub fn with_archive_without(archive: &[u8], kept: Option<&str>) -> Self {
         let now = Time::new(1_000, 0);
-        let mut root = Root::load(archive, LIMIT, Owner::new(0), now).unwrap();
+        let mut root = Root::load_without(archive, kept, LIMIT, Owner::new(0), now).unwrap();
         let place = root.place();
         Self {
             root,

@@ -9,6 +9,7 @@ use vortex_abi::performance::{decode, encode};
 use super::sample;
 use crate::answer::Answers;
 use crate::http::{self, Wrong};
+use crate::orders::{Machine, Orders};
 use crate::server::{Peers, serve};
 
 /// Starts one; it ends with the test.
@@ -21,7 +22,8 @@ fn serving(peers: Peers) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
-        let mut answers = Answers::new(|| Ok(encode(&sample())));
+        let orders = Orders::new(Some("the secret".into()), Box::new(Machine));
+        let mut answers = Answers::new(|| Ok(encode(&sample())), orders);
         serve(&listener, peers, &mut |head| answers.to(head)).unwrap();
     });
     port
@@ -105,10 +107,29 @@ fn a_head_that_trickles_is_not_waited_for() {
 }
 
 #[test]
+fn orders_are_looked_at_where_the_secret_is_said() {
+    let mut stream = connect(start());
+    for (path, secret, status) in [
+        ("/set", "Authorization: Bearer another\r\n", "403"),
+        ("/set", "", "403"),
+        // With the secret it is looked at: it is empty.
+        ("/set", "Authorization: Bearer the secret\r\n", "400"),
+        ("/metrics", "Authorization: Bearer the secret\r\n", "405"),
+    ] {
+        let order = format!("POST {path} HTTP/1.1\r\n{secret}Content-Length: 0\r\n\r\n");
+        stream.write_all(order.as_bytes()).unwrap();
+        let (head, _) = read(&mut stream);
+        assert_eq!(head.split(' ').nth(1), Some(status), "{path} {secret}");
+    }
+    stream.write_all(b"GET /set HTTP/1.1\r\n\r\n").unwrap();
+    assert!(read(&mut stream).0.contains("405"));
+}
+
+#[test]
 fn what_is_no_request_is_refused() {
     let port = start();
     for (text, status) in [
-        ("POST / HTTP/1.1\r\n\r\n", "405"),
+        ("PUT / HTTP/1.1\r\n\r\n", "405"),
         ("hello\r\n\r\n", "400"),
         ("GET / HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody", "400"),
     ] {

@@ -89,9 +89,10 @@ fn seconds_are_exact() {
 fn json_has_everything_and_the_residue() {
     let text = json::text(&sample());
     for part in [
-        "{\"form\":1,\"whole\":true,\"stamp\":10000000007,\"megahertz\":1000,",
+        "{\"form\":2,\"whole\":true,\"stamp\":10000000007,\"megahertz\":1000,",
         "\"residue\":0,",
         "\"residue\":1,",
+        "\"entitled\":[{\"activity\":2,\"resource\":\"resource.thread\",\"share\":0.25}],",
         "{\"kind\":\"holder\",\"instance\":4,\"resource\":\"resource.tcp\",\"activity\":2,\"cycles\":1500000000,\"bytes\":4096,",
         "\"blame\":[{\"victim\":2,\"causer\":1,\"cycles\":2000},",
         "{\"activity\":1,\"name\":\"a \\\"b\\\"\\\\\"}",

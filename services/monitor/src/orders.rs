@@ -1,0 +1,166 @@
+//! Orders: what the host has the monitor do, by a right that its activity has.
+//!
+//! # Invariants
+//! Nothing of an order is looked at before its secret, and how long looking at that takes tells
+//! nothing of it.
+
+use std::hint::black_box;
+
+use vortex_abi::performance::{Kind, PROCESSORS, Sample};
+use vortex_guest::{Res, activity};
+
+use crate::form;
+use crate::http::Order;
+
+/// The system calls by which orders are carried out.
+pub trait Calls {
+    /// Gives an activity a share, in hundredths, at a resource, on a core or on all.
+    ///
+    /// # Errors
+    /// The call's.
+    fn entitle(
+        &mut self,
+        activity: &str,
+        resource: &str,
+        core: Option<u16>,
+        hundredths: u32,
+    ) -> Res<()>;
+}
+
+/// The machine's own.
+pub struct Machine;
+
+impl Calls for Machine {
+    fn entitle(
+        &mut self,
+        activity: &str,
+        resource: &str,
+        core: Option<u16>,
+        hundredths: u32,
+    ) -> Res<()> {
+        activity::entitle(activity, resource, core, hundredths)
+    }
+}
+
+/// Who may give orders, and what carries them out.
+pub struct Orders {
+    secret: Option<String>,
+    calls: Box<dyn Calls>,
+}
+
+/// A status and what is said with it.
+pub type Said = (&'static str, String);
+
+const BAD: &str = "400 Bad Request";
+const FORBIDDEN: &str = "403 Forbidden";
+const UNKNOWN: &str = "404 Not Found";
+const CONFLICT: &str = "409 Conflict";
+const NO_RIGHT: &str = "This monitor takes no orders: its activity has no control=\"all\" in the \
+    configuration. Give it that, and begin the machine again.\n";
+
+impl Orders {
+    /// Those of who has this secret; nobody's where there is none.
+    pub fn new(secret: Option<String>, calls: Box<dyn Calls>) -> Self {
+        Self { secret: secret.filter(|secret| !secret.is_empty()), calls }
+    }
+
+    /// Whether these orders are to be carried out.
+    ///
+    /// # Errors
+    /// What is answered where they are not.
+    pub fn admit(&self, order: &Order) -> Result<(), Said> {
+        let Some(own) = &self.secret else { return Err((FORBIDDEN, NO_RIGHT.into())) };
+        match &order.secret {
+            Some(said) if same(own.as_bytes(), said.as_bytes()) => Ok(()),
+            _ => {
+                Err((FORBIDDEN, "The secret is not the one that this machine's host has.\n".into()))
+            }
+        }
+    }
+
+    /// Changes a share: fields `activity`, `resource`, `share`, and `core` where it is not all.
+    ///
+    /// # Errors
+    /// What is answered where it is not changed.
+    pub fn set(
+        &mut self,
+        order: &Order,
+        sample: &mut dyn FnMut() -> Option<Sample>,
+    ) -> Result<Said, Said> {
+        let wrong = |why: &str| (BAD, format!("{why}\n"));
+        let fields = form::fields(&order.body).ok_or_else(|| wrong("This is no form."))?;
+        let field = |name: &str| {
+            let found = fields.iter().find(|(own, _)| own == name);
+            found.and_then(|(_, value)| std::str::from_utf8(value).ok())
+        };
+        let (Some(name), Some(resource), Some(text)) =
+            (field("activity"), field("resource"), field("share"))
+        else {
+            return Err(wrong("An activity, a resource and a share are needed."));
+        };
+        let share = activity::hundredths(text).filter(|share| *share > 0);
+        let share = share.ok_or_else(|| wrong(&format!("'{text}' is no share, as 50 or 0.25.")))?;
+        let core = match field("core").map(str::parse).transpose() {
+            Ok(core) => core,
+            Err(_) => return Err(wrong("A core is a number.")),
+        };
+        let resource = in_full(resource);
+        match self.calls.entitle(name, &resource, core, share) {
+            Ok(()) => Ok(("200 OK", format!("{name} has a share of {text} at {resource}.\n"))),
+            Err(error) => Err(match error.0 {
+                libc::EPERM => (FORBIDDEN, NO_RIGHT.into()),
+                libc::ESRCH => (UNKNOWN, no_activity(name, sample().as_ref())),
+                libc::ENXIO => (UNKNOWN, no_resource(&resource, sample().as_ref())),
+                libc::EBUSY => (
+                    CONFLICT,
+                    format!("{name} is divided into sub-activities now; its share stays.\n"),
+                ),
+                libc::EINVAL if core.is_some() => (
+                    BAD,
+                    format!("{text} is no share, or the machine has no such core at {resource}.\n"),
+                ),
+                libc::EINVAL => (BAD, format!("{text} is no share that there can be.\n")),
+                _ => ("500 Internal Server Error", format!("The share stays: {error}.\n")),
+            }),
+        }
+    }
+}
+
+/// Whether the two are the same; takes as long for any two of these lengths.
+fn same(own: &[u8], said: &[u8]) -> bool {
+    let mut different = u8::from(own.len() != said.len());
+    for (own, said) in own.iter().cycle().zip(said) {
+        different |= own ^ said;
+    }
+    black_box(different) == 0
+}
+
+/// A resource's whole name: `cpu` and `tcp` are short.
+fn in_full(resource: &str) -> String {
+    match resource {
+        "all" => "all".into(),
+        "cpu" => PROCESSORS.into(),
+        name if name.starts_with("resource.") => name.into(),
+        name => format!("resource.{name}"),
+    }
+}
+
+/// That there is no such activity, and which there are.
+pub fn no_activity(name: &str, sample: Option<&Sample>) -> String {
+    // Parts of activities are not changed by name.
+    let all = sample.map(|sample| sample.names.iter().map(|(_, name)| name.as_str()));
+    let all = all.into_iter().flatten().filter(|name| !name.contains('/'));
+    format!("There is no activity '{name}'; there are {}.\n", all.collect::<Vec<_>>().join(", "))
+}
+
+fn no_resource(name: &str, sample: Option<&Sample>) -> String {
+    let clients =
+        sample.into_iter().flat_map(|sample| &sample.cores).flat_map(|core| &core.clients);
+    let named = clients.filter(|client| client.kind != Kind::Threads);
+    let names = named.filter_map(|client| client.resource.split(' ').next());
+    let mut all: Vec<_> = names.filter(|name| *name != PROCESSORS).collect();
+    all.sort_unstable();
+    all.dedup();
+    let all = ["all", "cpu"].into_iter().chain(all).collect::<Vec<_>>().join(", ");
+    format!("There is no resource '{name}'; there are {all}.\n")
+}

@@ -1,0 +1,131 @@
+//! Who may give orders, and what becomes of them.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use vortex_guest::{Errno, Res};
+
+use super::sample;
+use crate::http::{self, Order};
+use crate::orders::{Calls, Orders, Said};
+
+const SECRET: &str = "0123456789abcdef";
+
+/// What was asked of the machine.
+type Asked = Rc<RefCell<Vec<(String, String, Option<u16>, u32)>>>;
+
+/// Calls of a machine that knows two activities and one resource.
+struct Known(Asked);
+
+impl Calls for Known {
+    fn entitle(
+        &mut self,
+        activity: &str,
+        resource: &str,
+        core: Option<u16>,
+        share: u32,
+    ) -> Res<()> {
+        match (activity, resource) {
+            ("web" | "infrastructure", "all" | "resource.tcp" | "resource.thread") => {}
+            ("divided", _) => return Err(Errno(libc::EBUSY)),
+            ("web", _) => return Err(Errno(libc::ENXIO)),
+            _ => return Err(Errno(libc::ESRCH)),
+        }
+        self.0.borrow_mut().push((activity.into(), resource.into(), core, share));
+        Ok(())
+    }
+}
+
+fn orders(secret: Option<&str>) -> (Orders, Asked) {
+    let asked = Asked::default();
+    (Orders::new(secret.map(String::from), Box::new(Known(asked.clone()))), asked)
+}
+
+fn order(secret: Option<&str>, body: &str) -> Order {
+    Order { secret: secret.map(String::from), body: body.into() }
+}
+
+fn set(body: &str) -> (Result<Said, Said>, Asked) {
+    let (mut orders, asked) = orders(Some(SECRET));
+    let order = order(Some(SECRET), body);
+    assert_eq!(orders.admit(&order), Ok(()));
+    (orders.set(&order, &mut || Some(sample())), asked)
+}
+
+#[test]
+fn only_who_has_the_secret_gives_orders() {
+    let (with, without) = (orders(Some(SECRET)).0, orders(None).0);
+    assert_eq!(with.admit(&order(Some(SECRET), "")), Ok(()));
+    let longer = format!("{SECRET}{SECRET}");
+    for wrong in [None, Some(""), Some("0123456789abcdee"), Some("0"), Some(longer.as_str())] {
+        let (status, why) = with.admit(&order(wrong, "")).unwrap_err();
+        assert!(status.starts_with("403") && why.contains("secret"), "{wrong:?}: {status} {why}");
+    }
+    for any in [None, Some(""), Some(SECRET)] {
+        for (orders, of) in [(&without, "none"), (&orders(Some("")).0, "an empty one")] {
+            let (status, why) = orders.admit(&order(any, "")).unwrap_err();
+            assert!(status.starts_with("403") && why.contains("control=\"all\""), "{of}: {why}");
+        }
+    }
+}
+
+#[test]
+fn shares_are_set_under_short_names_too() {
+    for (body, wanted) in [
+        ("activity=web&resource=all&share=50", ("all", None, 5_000)),
+        ("activity=web&resource=cpu&share=0.25&core=1", ("resource.thread", Some(1), 25)),
+        ("share=7.5&resource=tcp&activity=%77eb", ("resource.tcp", None, 750)),
+        ("activity=web&resource=resource.tcp&share=1", ("resource.tcp", None, 100)),
+    ] {
+        let (said, asked) = set(body);
+        assert!(said.is_ok_and(|(status, _)| status == "200 OK"), "{body}");
+        let (resource, core, share) = wanted;
+        assert_eq!(*asked.borrow(), [("web".into(), resource.into(), core, share)], "{body}");
+    }
+}
+
+#[test]
+fn what_cannot_be_set_is_said_with_what_can() {
+    for (body, status, part) in [
+        ("activity=x&resource=all&share=1", "404", "infrastructure, a \"b\"\\, web"),
+        ("activity=web&resource=x&share=1", "404", "all, cpu, resource.tcp."),
+        ("activity=divided&resource=all&share=1", "409", "sub-activities"),
+        ("activity=web&resource=all&share=0", "400", "'0' is no share"),
+        ("activity=web&resource=all&share=-1", "400", "'-1' is no share"),
+        ("activity=web&resource=all&share=1&core=x", "400", "core"),
+        ("activity=web&resource=all", "400", "needed"),
+        ("activity", "400", "form"),
+        ("", "400", "needed"),
+    ] {
+        let (said, asked) = set(body);
+        let (own, why) = said.unwrap_err();
+        assert!(own.starts_with(status) && why.contains(part), "{body}: {own} {why}");
+        assert!(asked.borrow().is_empty(), "{body}");
+    }
+}
+
+#[test]
+fn an_order_is_whole_before_it_is_taken() {
+    let text =
+        "POST /set HTTP/1.1\r\nAuthorization: Bearer aB\r\nContent-Length: 5\r\n\r\na=b&cGET";
+    for length in 0..text.len() - 3 {
+        let mut part = text.as_bytes()[..length].to_vec();
+        assert_eq!(http::take(&mut part), Ok(None), "{length}");
+        assert_eq!(part.len(), length, "nothing of it is lost");
+    }
+    let mut bytes = text.as_bytes().to_vec();
+    let head = http::take(&mut bytes).unwrap().unwrap();
+    let order = head.order.unwrap();
+    assert_eq!((order.secret.as_deref(), &order.body[..]), (Some("aB"), &b"a=b&c"[..]));
+    assert_eq!(bytes, b"GET");
+    for (head, wrong) in [
+        ("Content-Length: 9000", http::Wrong::Large),
+        ("Content-Length: 18446744073709551615", http::Wrong::Large),
+        ("Content-Length: -1", http::Wrong::Malformed),
+        ("Content-Length: 1\r\nContent-Length: 2", http::Wrong::Malformed),
+        ("Transfer-Encoding: chunked", http::Wrong::Malformed),
+    ] {
+        let mut bytes = format!("POST /set HTTP/1.1\r\n{head}\r\n\r\n").into_bytes();
+        assert_eq!(http::take(&mut bytes), Err(wrong), "{head}");
+    }
+}
