@@ -13,7 +13,7 @@ pub use experiment::{
     All, Attacks, Cpu, DiskStreams, Experiment, FileRead, MemoryAttacks, ShareForm, WebServers,
     Which,
 };
-pub use hosted::{Logs, Set, Stop, Top};
+pub use hosted::{Exec, Logs, Set, Stop, Top};
 pub use image::Image;
 pub use run::Run;
 
@@ -42,6 +42,7 @@ Examples:
   ./vortex run                               host three web sites, and see who has what
   ./vortex top                               the same table on another terminal; logs, stop
   ./vortex set first all 10                  another share for the first of them, at once
+  ./vortex exec first -- /bin/busybox ps     a program in the machine, as that activity
   ./vortex run -- /bin/sh                    a shell, as a process on Vortex
   ./vortex run examples/three-services.xml   services at shares of their own
   ./vortex image root/ -o root.img           a disk with a file system from a directory or a tar
@@ -81,6 +82,8 @@ pub enum Command {
     Top(Top),
     /// Show what a hosted machine's console said, or one activity's services.
     Logs(Logs),
+    /// Run a program in a machine that is hosted here, as one of its activities.
+    Exec(Exec),
     /// Give an activity of a machine that is hosted here another share, at once.
     Set(Set),
     /// End a machine that is hosted here.

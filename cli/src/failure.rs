@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::human;
 use crate::machine::MachineError;
@@ -89,6 +90,12 @@ pub enum Failure {
     NotYours(PathBuf, io::Error),
     /// An order that was not carried out: whether there was no sense in it, and why.
     Refused(bool, String),
+    /// A process that was begun in the machine does not come in this time.
+    NotBegun(Duration),
+    /// A program in the machine cannot be started.
+    ExecFailed(String),
+    /// A program in the machine is heard of no more.
+    ExecLost(String),
     /// The system's random source gives nothing.
     NoChance(io::Error),
     /// A machine's command does not end.
@@ -112,6 +119,7 @@ impl Failure {
             | Self::WhichMachine(_)
             | Self::Refused(true, _)
             | Self::FewCores { .. } => ExitCode::from(2),
+            Self::ExecFailed(_) => ExitCode::from(127),
             _ => ExitCode::FAILURE,
         }
     }
@@ -217,6 +225,14 @@ impl fmt::Display for Failure {
                 "only who hosts the machine gives it orders; {} cannot be read: {error}",
                 path.display()
             ),
+            Self::NotBegun(patience) => write!(
+                f,
+                "the process was begun and does not come within {} s; what hinders it './vortex \
+                 logs' may say: /vortex/exec must be in the machine's root",
+                patience.as_secs()
+            ),
+            Self::ExecFailed(why) => write!(f, "the program cannot be started: {why}"),
+            Self::ExecLost(why) => write!(f, "the program is heard of no more: {why}"),
             Self::NoChance(error) => write!(f, "the system's random source gives nothing: {error}"),
             Self::Refused(_, why) => f.write_str(why),
             Self::Unheard(why) => f.write_str(why),

@@ -30,6 +30,9 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
             shared.start(&mut core);
             core.outside();
         }
+        if let Some(all) = shared.system.beginning.take() {
+            shared.begin_processes(&mut core, all);
+        }
         sample::give(&mut core, shared);
         let began = core.ledger().last();
         let mut step = core.step();

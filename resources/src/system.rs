@@ -19,7 +19,7 @@ use crate::files::FileSystem;
 use crate::memory::{AddressSpaces, Reclaimer, Volume};
 use crate::monitor::Monitor;
 use crate::network::Network;
-use crate::process::{Allowance, Processes, Threads};
+use crate::process::{Allowance, Beginning, Processes, Threads};
 use crate::process::{Random, Registry, Thread};
 use crate::storage::Disks;
 
@@ -146,6 +146,8 @@ pub struct System {
     pub ports: Once<Ports>,
     /// The processes, by their numbers.
     pub registry: Registry,
+    /// Processes that are to be begun by who has the right to.
+    pub beginning: Beginning,
     /// Processes that have not ended.
     pub processes: AtomicU32,
     /// Open files and pipes of all processes, when one last ended.

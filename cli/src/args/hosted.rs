@@ -1,5 +1,5 @@
 //! The arguments of the commands about machines that are hosted: `top`, `logs`,
-//! `set`, `stop`.
+//! `set`, `exec`, `stop`.
 
 use clap::Args as Arguments;
 
@@ -35,6 +35,29 @@ pub struct Logs {
     /// Name the machines whose logs are kept.
     #[arg(long)]
     pub list: bool,
+}
+
+/// Arguments of `exec`.
+#[derive(Debug, Arguments)]
+#[command(after_help = "\
+Examples:
+  ./vortex exec shop -- /bin/busybox ps
+  ./vortex exec shop -- /bin/busybox sh -c 'cat >/tmp/list' <list
+
+The program is one of the machine's; what it costs is on the activity's bill, within its limits.
+Its input and output are this command's, without a terminal; so is its exit code (128 + N after
+signal N). Where this command ends, it is killed. The activity of the machine's monitor needs
+control=\"all\" in the configuration, and only who hosts the machine may do it.")]
+pub struct Exec {
+    /// As which activity, as the configuration calls it.
+    #[arg(value_name = "ACTIVITY")]
+    pub activity: String,
+    /// Which machine, by its number; not said: the one that runs.
+    #[arg(long, value_name = "N")]
+    pub machine: Option<u32>,
+    /// The program, and its arguments.
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    pub program: Vec<String>,
 }
 
 /// Arguments of `set`.

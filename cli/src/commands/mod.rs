@@ -4,6 +4,7 @@ mod bench;
 mod booted;
 mod check;
 mod completions;
+mod exec;
 mod experiment;
 mod fuzz;
 mod image;
@@ -46,6 +47,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Run(arguments) => run::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
         Command::Logs(arguments) => logs::run(&arguments),
+        Command::Exec(arguments) => exec::run(&arguments),
         Command::Set(arguments) => set::run(&arguments),
         Command::Stop(arguments) => stop::run(&arguments),
         Command::Image(arguments) => image::run(&arguments),

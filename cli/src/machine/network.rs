@@ -9,6 +9,9 @@ use std::str::FromStr;
 /// What the kernel is told: its address, and who knows the way to others.
 const WORDS: [&str; 2] = ["ip=10.0.2.15/24", "gateway=10.0.2.2"];
 
+/// The host, as the machine reaches it.
+pub const HOST: &str = "10.0.2.2";
+
 /// A port of the host's that is one of the machine's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {

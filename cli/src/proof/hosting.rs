@@ -34,7 +34,8 @@ const CONFIGURATION: &str = r#"<schedulerconfig>
     <cpumultiplexor tag="cpumux0"/> </resourcescheduler>
   <activity name="first" share="108"/>
   <activity name="second" share="72"/>
-  <activity name="watch" share="120" performance="all" control="all"/>
+  <activity name="watch" share="119" performance="all" control="all"/>
+  <activity name="small" share="1"> <limits processes="1"/> </activity>
   <service activity="first" program="/bin/busybox" restart="always">
     <argument>httpd</argument> <argument>-f</argument> <argument>-p</argument>
     <argument>81</argument> <argument>-h</argument> <argument>/srv/first</argument>
@@ -179,6 +180,7 @@ fn look(root: &Path, number: u32) -> Result<String, String> {
     until(|| vortex(&["top", "--json", "--machine", &name]), "\"residue\": 0,")?;
     orders::refused(&found)?;
     seen.push(dashboard(&found)?);
+    seen.push(orders::programs(&found)?);
     seen.push(orders::shares(&found, [first, second])?);
     vortex(&["stop", "--machine", &name])?;
     if running::running(&machines, Some(number)).is_ok() {

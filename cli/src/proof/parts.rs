@@ -283,7 +283,7 @@ pub fn parts() -> Vec<Part> {
         },
         Part {
             name: "hosting",
-            what: "two sites hosted: restart, metrics, dashboard, top, logs, set and stop, from outside",
+            what: "two sites hosted: restart, metrics, dashboard, top, logs, set, exec and stop, from outside",
             extent: Extent::Normal,
             work: |_| Work::Function(hosting::part),
         },

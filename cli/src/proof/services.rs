@@ -46,10 +46,11 @@ pub fn run(root: &Path, _: Extent) -> Verdict {
     }
 }
 
-/// The monitor's and the keeper's own tests.
+/// The monitor's, the keeper's and the runner's own tests.
 fn own_tests(root: &Path) -> Result<(), String> {
     let test = ["test", "--locked", "--target", TARGET, "--manifest-path", MANIFEST];
     let tested = ["--package", "vortex-service-monitor", "--package", "vortex-service-keep"];
+    let tested = tested.into_iter().chain(["--package", "vortex-service-exec"]);
     let program = Program::cargo(test.into_iter().chain(tested));
     match program.with("CARGO_TARGET_DIR", FOLDER).run(root) {
         Verdict::Good(_) | Verdict::SecondTry(..) => Ok(()),

@@ -66,7 +66,8 @@ pub enum Performance {
     All,
 }
 
-/// `control`: whose entitlements a process may change.
+/// `control`: whose entitlements a process may change, and in whose activities it may begin
+/// processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Control {
     /// `none`: nobody's, its own neither. The default.

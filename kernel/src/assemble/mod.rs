@@ -27,7 +27,7 @@ use vortex_resources::bill::{FileBill, ObjectKind, owner_of};
 use vortex_resources::memory::{REGION, Shows};
 use vortex_resources::monitor::Samples;
 use vortex_resources::process::signals::SIGNAL;
-use vortex_resources::process::{Allowance, Limits, Random, Registry, SEED};
+use vortex_resources::process::{Allowance, Beginning, Limits, Random, Registry, SEED};
 use vortex_resources::quota::{Quota, Weight};
 use vortex_resources::{Idle, MOUNTED, Mail, System, WallClock};
 use vortex_units::{ActivityId, Bytes, Cycles, Micros};
@@ -204,6 +204,7 @@ fn system(boot: &Boot, config: &Config, frequency: Frequency) -> Arc<System> {
     Arc::new(System {
         ports: Once::new(),
         registry: Registry::default(),
+        beginning: Beginning::default(),
         processes: AtomicU32::new(0),
         open: AtomicU64::new(0),
         random: Mutex::new(Random::new(seed(boot), vortex_machine::entropy)),
@@ -256,13 +257,15 @@ fn on_a_disk(system: &System, word: &str, volume: Option<&str>) -> Result<Option
 /// What each activity may have of processes, threads, mappings and waiting signals.
 #[inline(never)] // Its frame must not lie beneath what `build` does next.
 fn allowances(config: &Config, names: &[(String, ActivityId)]) -> Vec<Allowance> {
-    let limits = config.activities.iter().zip(names).map(|(activity, (_, id))| {
+    let limits = config.activities.iter().zip(names).map(|(activity, (name, id))| {
         let vortex_config::Limits { processes, threads, mappings, signals, .. } = activity.limits;
         // A thread for which there would be no room when it waits is refused when it is made.
         let room = activity.nodes.unwrap_or(NODES) / NODES_OF_A_THREAD;
         let threads = Some(threads.map_or(room, |threads| threads.min(room)));
         Allowance {
             activity: *id,
+            name: name.clone(),
+            controls: activity.control == Control::All,
             limits: Limits { processes, threads },
             threads: Arc::default(),
             mappings: Quota::weighing(mappings, weight(*id, ObjectKind::Region, REGION)),

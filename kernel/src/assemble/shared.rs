@@ -149,18 +149,31 @@ impl Shared {
         if !self.has_root() {
             return;
         }
-        let Some(ports) = self.system.ports.get() else { return };
         let mut start = self.start.lock();
         // Counted before they begin: so long as there is one, the machine is not done.
         self.system.processes.fetch_add(start.len() as u32, Ordering::AcqRel);
-        for (activity, start) in start.drain(..) {
-            let request = ProcessRequest::Start(Box::new(start));
-            if core.root(activity, ports.process, Labels::NONE, request).is_err() {
-                crate::console::print(format_args!("vortex: a service could not be started\n"));
+        let all = start.drain(..).map(|(activity, start)| (activity, Box::new(start))).collect();
+        self.begin_processes(core, all);
+        self.begun.store(true, Ordering::Release);
+    }
+
+    /// Processes begin, each as a root of its activity.
+    #[cold]
+    pub fn begin_processes(
+        &self,
+        core: &mut Core<Mail, Clock>,
+        all: Vec<(ActivityId, Box<Start>)>,
+    ) {
+        for (activity, start) in all {
+            let begun = self.system.ports.get().is_some_and(|ports| {
+                let request = ProcessRequest::Start(start);
+                core.root(activity, ports.process, Labels::NONE, request).is_ok()
+            });
+            if !begun {
+                crate::console::print(format_args!("vortex: a process could not be begun\n"));
                 self.system.processes.fetch_sub(1, Ordering::AcqRel);
             }
         }
-        self.begun.store(true, Ordering::Release);
     }
 
     /// The file system of this volume is to be the root. The machine ends where there is none.

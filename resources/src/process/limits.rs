@@ -3,6 +3,7 @@
 //! Refused is with `EAGAIN`, before anything is copied. Calls that are being served at the
 //! same time are not yet counted, so an activity may be beyond its limit by as many.
 
+use alloc::string::String;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -32,6 +33,10 @@ pub struct Limits {
 pub struct Allowance {
     /// Whose it is.
     pub activity: ActivityId,
+    /// What that is called.
+    pub name: String,
+    /// Whether its processes may begin others' (`control="all"`).
+    pub controls: bool,
     /// Processes and threads.
     pub limits: Limits,
     /// How many threads there are.
@@ -47,6 +52,13 @@ impl System {
     #[must_use]
     pub fn allowance(&self, activity: ActivityId) -> Option<&Allowance> {
         self.limits.get()?.iter().find(|allowance| allowance.activity == activity)
+    }
+
+    /// The same by its name; the infrastructure has no processes.
+    #[must_use]
+    pub fn named(&self, name: &[u8]) -> Option<&Allowance> {
+        let mut all = self.limits.get()?.iter();
+        all.find(|own| own.activity != ActivityId::INFRASTRUCTURE && own.name.as_bytes() == name)
     }
 }
 

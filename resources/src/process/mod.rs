@@ -1,6 +1,7 @@
 //! Processes and threads: the process resource (PR) and the thread resource (TR, §3.4).
 
 mod begin;
+mod beginning;
 mod cloning;
 mod cpu_timers;
 mod delivery;
@@ -42,6 +43,7 @@ mod timers;
 mod waiting;
 
 pub use begin::Start;
+pub use beginning::Beginning;
 pub use direct::{RELEASE, VERSION};
 pub use limits::{Allowance, Limits};
 pub use messages::{MANY, Shape, waits_for_one};

@@ -257,6 +257,7 @@ impl Processes {
                 let sent = self.queue(call, (pid, Some(tid), signal), cx);
                 reply(sent)
             }
+            P::Begin { .. } => reply(self.begin_elsewhere(call, cx)),
             P::SubactivityCreate { share, processes, threads, requests } => {
                 let most = |limit| (limit != 0).then_some(limit);
                 let limits = Limits { processes: most(processes), threads: most(threads) };

@@ -8,6 +8,7 @@ const CREATE: i64 = 22017;
 const BIND: i64 = 22018;
 const CLOSE: i64 = 22019;
 const ENTITLE: i64 = 22028;
+const BEGIN: i64 = 22029;
 
 /// Limits of a sub-activity; zero is none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,4 +59,18 @@ pub fn entitle(activity: &str, resource: &str, core: Option<u16>, share: u32) ->
     let core = core.map_or(-1, i32::from);
     // SAFETY: the kernel reads both strings up to their zeros, and writes nothing.
     unsafe { sys!(ENTITLE, activity.as_ptr(), resource.as_ptr(), core, share) }.map(|_| ())
+}
+
+/// Begins a process in another activity, with these words, its path first, and this environment:
+/// by right (`control="all"`) only.
+pub fn begin(activity: &str, words: &[&str], environment: &[&str]) -> Res<()> {
+    let activity = CString::new(activity).map_err(|_| Errno(libc::EINVAL))?;
+    // After the words an empty one, then the environment.
+    let all = words.iter().chain(&[""]).chain(environment);
+    if words.contains(&"") || words.iter().chain(environment).any(|word| word.contains('\0')) {
+        return Err(Errno(libc::EINVAL));
+    }
+    let bytes: Vec<u8> = all.flat_map(|word| word.bytes().chain([0])).collect();
+    // SAFETY: the kernel reads the string up to its zero and the bytes, and writes nothing.
+    unsafe { sys!(BEGIN, activity.as_ptr(), bytes.as_ptr(), bytes.len()) }.map(|_| ())
 }

@@ -14,7 +14,10 @@ const ABOUT: &str = "The monitor of a Vortex machine.\n\n\
     /samples      a raw sample as JSON\n\
     /samples.bin  the same in the bytes of the system call\n\n\
     and, to POST with the host's secret,\n\n\
-    /set          another share: activity, resource, share, core\n";
+    /set          another share: activity, resource, share, core\n\
+    /exec         a program for the host: activity, host, token\n";
+/// What is told to be done.
+const ORDERS: [&str; 2] = ["/set", "/exec"];
 
 const NO_METHOD: &str = "405 Method Not Allowed";
 
@@ -48,7 +51,7 @@ impl<T: FnMut() -> Res<Vec<u8>>> Answers<T> {
                 self.sample().map(|sample| (text::JSON, json::text(&sample).into_bytes()))
             }
             "/samples.bin" => (self.take)().map(|bytes| (text::BYTES, bytes)),
-            "/set" => {
+            path if ORDERS.contains(&path) => {
                 let body = b"Orders are for POST.\n";
                 return http::answer(NO_METHOD, text::PLAIN, body, Some(head));
             }
@@ -68,12 +71,16 @@ impl<T: FnMut() -> Res<Vec<u8>>> Answers<T> {
     }
 
     fn order(&mut self, path: &str, order: &Order) -> Result<Said, Said> {
-        if path != "/set" {
-            return Err((NO_METHOD, "There is /set to POST to.\n".into()));
+        if !ORDERS.contains(&path) {
+            return Err((NO_METHOD, format!("There is {} to POST to.\n", ORDERS.join(" and "))));
         }
         self.orders.admit(order)?;
         let take = &mut self.take;
-        self.orders.set(order, &mut || decode(&take().ok()?).ok())
+        let mut sample = || decode(&take().ok()?).ok();
+        match path {
+            "/set" => self.orders.set(order, &mut sample),
+            _ => self.orders.exec(order, &mut sample),
+        }
     }
 
     fn sample(&mut self) -> Res<Sample> {

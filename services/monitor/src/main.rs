@@ -18,6 +18,7 @@
 //!
 //! ```text
 //! POST /set     activity=shop&resource=all&share=50
+//! POST /exec    activity=shop&host=10.0.2.2:4711&token=0123
 //! ```
 
 mod answer;

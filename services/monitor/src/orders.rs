@@ -25,6 +25,12 @@ pub trait Calls {
         core: Option<u16>,
         hundredths: u32,
     ) -> Res<()>;
+
+    /// Begins a process in an activity, with these words and this environment.
+    ///
+    /// # Errors
+    /// The call's.
+    fn begin(&mut self, activity: &str, words: &[&str], environment: &[&str]) -> Res<()>;
 }
 
 /// The machine's own.
@@ -40,6 +46,10 @@ impl Calls for Machine {
     ) -> Res<()> {
         activity::entitle(activity, resource, core, hundredths)
     }
+
+    fn begin(&mut self, activity: &str, words: &[&str], environment: &[&str]) -> Res<()> {
+        activity::begin(activity, words, environment)
+    }
 }
 
 /// Who may give orders, and what carries them out.
@@ -50,6 +60,9 @@ pub struct Orders {
 
 /// A status and what is said with it.
 pub type Said = (&'static str, String);
+
+/// Who runs a program for the host.
+const RUNNER: &str = "/vortex/exec";
 
 const BAD: &str = "400 Bad Request";
 const FORBIDDEN: &str = "403 Forbidden";
@@ -121,6 +134,45 @@ impl Orders {
                 ),
                 libc::EINVAL => (BAD, format!("{text} is no share that there can be.\n")),
                 _ => ("500 Internal Server Error", format!("The share stays: {error}.\n")),
+            }),
+        }
+    }
+}
+
+impl Orders {
+    /// Begins who runs a program for the host, in an activity: fields `activity`, `host` where
+    /// the host waits for it, and `token` by which that knows it.
+    ///
+    /// # Errors
+    /// What is answered where it is not begun.
+    pub fn exec(
+        &mut self,
+        order: &Order,
+        sample: &mut dyn FnMut() -> Option<Sample>,
+    ) -> Result<Said, Said> {
+        let wrong = |why: &str| (BAD, format!("{why}\n"));
+        let fields = form::fields(&order.body).ok_or_else(|| wrong("This is no form."))?;
+        let field = |name: &str| {
+            let found = fields.iter().find(|(own, _)| own == name);
+            found.and_then(|(_, value)| std::str::from_utf8(value).ok())
+        };
+        let (Some(name), Some(host), Some(token)) =
+            (field("activity"), field("host"), field("token"))
+        else {
+            return Err(wrong("An activity, a host and a token are needed."));
+        };
+        let token = format!("VORTEX_TOKEN={token}");
+        match self.calls.begin(name, &[RUNNER, host], &[&token]) {
+            Ok(()) => Ok(("200 OK", format!("A process of {name} is begun.\n"))),
+            Err(error) => Err(match error.0 {
+                libc::EPERM => (FORBIDDEN, NO_RIGHT.into()),
+                libc::ESRCH => (UNKNOWN, no_activity(name, sample().as_ref())),
+                libc::EAGAIN => {
+                    (CONFLICT, format!("{name} has as many processes or threads as it may have.\n"))
+                }
+                libc::ENOMEM => (CONFLICT, format!("{name} has no memory for a process.\n")),
+                libc::EINVAL => (BAD, "These cannot be words of a program.\n".into()),
+                _ => ("500 Internal Server Error", format!("It is not begun: {error}.\n")),
             }),
         }
     }

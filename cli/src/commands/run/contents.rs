@@ -16,6 +16,8 @@ use crate::machine::own;
 use crate::running::Secret;
 
 const BUSYBOX: &str = "/bin/busybox";
+/// Who runs programs for the host, where that may give orders.
+const RUNNER: &str = "/vortex/exec";
 const SHELL: &str = "/bin/sh";
 
 /// The tree; what is unpacked for it stays as long as `served` does.
@@ -48,7 +50,7 @@ pub fn tree(
         }
     }
     add_shell(&mut tree, arguments)?;
-    add_own(&mut tree, config)?;
+    add_own(&mut tree, config, secret.map(|_| RUNNER))?;
     let mut programs = Programs::into(&mut tree);
     for service in &config.services {
         let activity = config.activities.get(service.activity.index());
@@ -87,11 +89,12 @@ fn programs_of(service: &Service) -> impl Iterator<Item = &str> {
 }
 
 /// The programs that this repository has itself.
-fn add_own(tree: &mut Tree, config: &Config) -> Result<(), Failure> {
+fn add_own(tree: &mut Tree, config: &Config, more: Option<&str>) -> Result<(), Failure> {
     let paths: Vec<_> = config
         .services
         .iter()
         .flat_map(programs_of)
+        .chain(more)
         .filter_map(|program| Some((program, own::name(program)?)))
         .collect();
     if paths.is_empty() {

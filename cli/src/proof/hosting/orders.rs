@@ -1,5 +1,6 @@
 //! Orders to the machine that is hosted: shares that are changed under load, and who is refused.
 
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -67,7 +68,7 @@ pub fn shares(found: &Found, sites: [u16; 2]) -> Result<String, String> {
     }
     // Once may not do, on a machine that has much to do.
     let text = until(|| vortex(&["top", "--once", "--machine", &name]), "first ")?;
-    // 972 each beside the monitor's 120.
+    // 972 each beside 120 of the others.
     match text
         .lines()
         .find(|line| line.trim_start().starts_with("first "))
@@ -75,6 +76,58 @@ pub fn shares(found: &Found, sites: [u16; 2]) -> Result<String, String> {
     {
         true => Ok(format!("3 shares set under load, {:.1} points off at most", 100.0 * farthest)),
         false => Err(format!("'top' does not have the new shares:\n{text}")),
+    }
+}
+
+/// What `exec` does: its output, its errors and its code.
+fn exec(name: &str, words: &[&str], input: &str) -> Result<(String, String, Option<i32>), String> {
+    let this = std::env::current_exe().map_err(said)?;
+    let mut command = Command::new(this);
+    command.args(["exec", "--machine", name]).args(words);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(said)?;
+    let mut to = child.stdin.take().ok_or("it has no input")?;
+    to.write_all(input.as_bytes()).map_err(said)?;
+    drop(to);
+    let output = child.wait_with_output().map_err(said)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok((text(&output.stdout), text(&output.stderr), output.status.code()))
+}
+
+/// Programs are run in activities, on their bills and within their limits.
+pub fn programs(found: &Found) -> Result<String, String> {
+    let name = found.about.process.to_string();
+    let sh = |activity, script| [activity, "--", "/bin/busybox", "sh", "-c", script];
+    let all =
+        exec(&name, &sh("second", "read line; echo \"got $line\"; echo bad >&2; exit 7"), "it\n")?;
+    if all != ("got it\n".into(), "bad\n".into(), Some(7)) {
+        return Err(format!("output, errors and code of a program are {all:?}"));
+    }
+    let all = exec(&name, &["first", "--", "/bin/none"], "")?;
+    if all.2 != Some(127) || !all.1.contains("cannot be started") {
+        return Err(format!("of a program that is not there it says {all:?}"));
+    }
+    let all = exec(&name, &sh("nobody", "true"), "")?;
+    if all.2 != Some(2) || !all.1.contains("there are infrastructure, first, second") {
+        return Err(format!("of an activity that is not there it says {all:?}"));
+    }
+    // Its one process is the one that would begin the program.
+    let all = exec(&name, &sh("small", "true"), "")?;
+    if all.2 == Some(0) || !all.1.contains("cannot be started") {
+        return Err(format!("beyond its activity's limit it says {all:?}"));
+    }
+    let port = found.monitor().ok_or("there is no monitor's door")?;
+    let mut monitor = Monitor::at(port);
+    let before = sample(&mut monitor)?;
+    let all = exec(&name, &sh("second", "timeout 4 sh -c 'while :; do :; done'"), "")?;
+    let figures = between(Some(&before), &sample(&mut monitor)?);
+    let part = figures.cycles("second") as f64 / figures.used() as f64;
+    // Beside it the monitor has told figures, and nobody else had anything to do.
+    match part > 0.7 && figures.cycles("second") > figures.elapsed() / 4 {
+        true => Ok("programs run in activities, on their bills".into()),
+        false => {
+            Err(format!("of what a program used {part:.2} is on its activity's bill: {all:?}"))
+        }
     }
 }
 
@@ -102,7 +155,7 @@ pub fn refused(found: &Found) -> Result<(), String> {
         wrong => return Err(format!("with another secret the monitor says {wrong:?}")),
     }
     for (words, part) in [
-        (["nobody", "all", "5"], "there are infrastructure, first, second, watch"),
+        (["nobody", "all", "5"], "there are infrastructure, first, second, watch, small"),
         (["first", "nothing", "5"], "all, cpu, resource."),
         (["first", "all", "0"], "'0' is no share"),
     ] {

@@ -34,6 +34,17 @@ impl Calls for Known {
         self.0.borrow_mut().push((activity.into(), resource.into(), core, share));
         Ok(())
     }
+
+    fn begin(&mut self, activity: &str, words: &[&str], environment: &[&str]) -> Res<()> {
+        match activity {
+            "web" => {}
+            "full" => return Err(Errno(libc::EAGAIN)),
+            _ => return Err(Errno(libc::ESRCH)),
+        }
+        let said = [words, environment].concat().join(" ");
+        self.0.borrow_mut().push((activity.into(), said, None, 0));
+        Ok(())
+    }
 }
 
 fn orders(secret: Option<&str>) -> (Orders, Asked) {
@@ -101,6 +112,26 @@ fn what_cannot_be_set_is_said_with_what_can() {
         let (own, why) = said.unwrap_err();
         assert!(own.starts_with(status) && why.contains(part), "{body}: {own} {why}");
         assert!(asked.borrow().is_empty(), "{body}");
+    }
+}
+
+#[test]
+fn a_process_is_begun_for_the_host_or_it_is_said_why_not() {
+    let exec = |body: &str| {
+        let (mut orders, asked) = orders(Some(SECRET));
+        let said = orders.exec(&order(Some(SECRET), body), &mut || Some(sample()));
+        (said, asked)
+    };
+    let (said, asked) = exec("activity=web&host=10.0.2.2%3A5&token=t");
+    assert!(said.is_ok());
+    assert_eq!(asked.borrow()[0].1, "/vortex/exec 10.0.2.2:5 VORTEX_TOKEN=t");
+    for (body, status, part) in [
+        ("activity=x&host=h&token=t", "404", "infrastructure, a"),
+        ("activity=full&host=h&token=t", "409", "as many processes"),
+        ("activity=web&host=h", "400", "needed"),
+    ] {
+        let (own, why) = exec(body).0.unwrap_err();
+        assert!(own.starts_with(status) && why.contains(part), "{body}: {own} {why}");
     }
 }
 
