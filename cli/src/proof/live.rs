@@ -1,5 +1,6 @@
 //! The part `live`: what activities are entitled to is changed while the machine runs, in
-//! counted time, and counts from then on; who has no right to change it is refused.
+//! counted time, and counts from then on; who has no right to change it is refused. The same
+//! right begins processes in others' activities, which get no right by that.
 
 use std::path::Path;
 use std::time::Duration;
@@ -27,7 +28,7 @@ const WANTED: [(usize, [f64; 3]); 4] = [
 ];
 const WITHIN: f64 = 0.6;
 /// What must be said: by who has the right, in its order, and by who has none.
-const SAID: [&str; 9] = [
+const SAID: [&str; 15] = [
     "entitle: c at resource.thread: 117: ok",
     "entitle: a at all: 150: ok",
     "entitle: a at all: 50: ok",
@@ -37,6 +38,13 @@ const SAID: [&str; 9] = [
     "entitle: a at resource.nothing: 1: ENXIO",
     "entitle: a at all: 0: EINVAL",
     "entitle: a at resource.file: 1: EINVAL",
+    // Processes in others' activities: what is begun in `c` has no more right than that.
+    "begin: c: ok",
+    "entitle: c at all: 1000: EPERM",
+    "begin: c: EPERM",
+    "begin: nobody: ESRCH",
+    "begin: infrastructure: ESRCH",
+    "begin: full: EAGAIN",
 ];
 
 /// As a part of the proof.
@@ -79,6 +87,10 @@ fn configuration() -> String {
   <activity name="b" share="33"/>
   <activity name="c" share="17"/>
   <activity name="sampler" share="5" performance="all" control="all"/>
+  <activity name="full" share="1"> <limits processes="1"/> </activity>
+  <service activity="full"> <program> /bin/burn </program>
+    <argument> --after </argument> <argument> 9000 </argument>
+    <argument> --seconds </argument> <argument> 1 </argument> </service>
 "#,
     );
     for name in NAMES {
@@ -100,6 +112,11 @@ fn configuration() -> String {
         ("sampler", "a resource.nothing 1", 300),
         ("sampler", "a all 0", 300),
         ("sampler", "a resource.file 1 --core 7", 300),
+        ("sampler", "--begin c", 350),
+        ("b", "--begin c", 350),
+        ("sampler", "--begin nobody", 350),
+        ("sampler", "--begin infrastructure", 350),
+        ("sampler", "--begin full", 350),
     ];
     for (activity, words, after) in changes {
         text += &entitle(activity, words, after);

@@ -2,18 +2,43 @@
 //! SHARE`, where RESOURCE is a resource's name, `resource.thread` for the processors, or `all`.
 //! The activity of who calls it needs `control="all"` in the configuration.
 //!
+//! `entitle --begin ACTIVITY` begins one of itself in that activity, by the same right, which asks
+//! for a share of 1000 there: by what that says it is known whose it is.
+//!
 //! Prints a line: what was asked for, and `ok` or the error.
 
 use std::time::Duration;
 
 use vortex_guest::{activity, args::Args, proc, say, time};
 
-const USAGE: &str = "usage: entitle ACTIVITY RESOURCE|all SHARE [--core N] [--after MS]";
+const USAGE: &str = "usage: entitle ACTIVITY RESOURCE|all SHARE [--core N] [--after MS]\n       \
+    entitle --begin ACTIVITY [--after MS]";
+
+/// Begins one of these in the activity.
+fn begin(name: &str) {
+    let words: Vec<String> = std::env::args().take(1).collect();
+    let path = words.first().map_or("", String::as_str);
+    match activity::begin(name, &[path, name, "all", "1000"], &["PATH=/bin"]) {
+        Ok(()) => say!("begin: {name}: ok"),
+        Err(error) => {
+            say!("begin: {name}: {error}");
+            proc::exit(1)
+        }
+    }
+}
 
 fn main() {
     let mut args = Args::new(USAGE);
     let core = args.number("--core");
-    let after = args.number("--after").unwrap_or(0);
+    let after = Duration::from_millis(args.number("--after").unwrap_or(0));
+    let begins = args.flag("--begin");
+    if begins {
+        let Some(name) = args.word() else { args.wrong("an activity is needed") };
+        args.end();
+        time::pause(after);
+        begin(&name);
+        return;
+    }
     let (name, resource, share) = (args.word(), args.word(), args.word());
     let (Some(name), Some(resource), Some(text)) = (name, resource, share) else {
         args.wrong("an activity, a resource and a share are needed")
@@ -26,7 +51,7 @@ fn main() {
         Err(_) => args.wrong("there is no such core"),
     };
     args.end();
-    time::pause(Duration::from_millis(after));
+    time::pause(after);
     match activity::entitle(&name, &resource, core, share) {
         Ok(()) => say!("entitle: {name} at {resource}: {text}: ok"),
         Err(error) => {

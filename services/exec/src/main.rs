@@ -232,7 +232,7 @@ mod tests {
         let served = thread::spawn(move || serve(TcpStream::connect(address).unwrap()));
         let (host, _) = listener.accept().unwrap();
         let host = Arc::new(Mutex::new(host));
-        say(&host, b'a', b"/bin/sleep\0600\0").unwrap();
+        say(&host, b'a', b"/bin/sleep\x00600\0").unwrap();
         drop(host);
         // That it cannot tell how the program has ended is an error, or goes unheard.
         let _ = served.join().unwrap();
