@@ -25,10 +25,8 @@ pub(super) fn sweep(
 ) -> Option<u64> {
     let mut work = Work::default();
     let Some(access) = access else {
-        if !space.away.discard(at, end) {
-            return Some(at);
-        }
-        return space.space.unmap(at, end, &mut work);
+        let unmap = |at, end| space.space.unmap(at, end, &mut work);
+        return take_away(at, end, unmap, |at, end| space.away.discard(at, end));
     };
     for _ in 0..SLICE {
         let (_, region) = space.region(at)?;
@@ -43,6 +41,20 @@ pub(super) fn sweep(
         at = stop;
     }
     Some(at)
+}
+
+/// Takes pages out of the tables, and then from those that are with the swap resource, as far as
+/// one run goes: a page that leaves the tables meanwhile by the multiplexor's order is there by
+/// then. Where to go on, if not done.
+fn take_away(
+    at: u64,
+    end: u64,
+    unmap: impl FnOnce(u64, u64) -> Option<u64>,
+    discard: impl FnOnce(u64, u64) -> bool,
+) -> Option<u64> {
+    let next = unmap(at, end);
+    // What has to be discarded in further runs is gone over again: nothing of it is in the tables.
+    if discard(at, next.unwrap_or(end)) { next } else { Some(at) }
 }
 
 /// Goes over the regions of which this is true, a slice at a time: `work` says how far it has
@@ -71,13 +83,14 @@ fn each_range<E>(
 /// Takes away all pages of a space that nobody uses, and then its regions, a slice at a time.
 /// Where to go on, if not done.
 pub(super) fn clear(space: &AddressSpace, at: u64) -> Option<u64> {
-    if !space.away.discard(0, u64::MAX) {
-        return Some(at);
-    }
     if at < GONE {
         let unmap =
             |at, end, work: &mut Work| Ok::<_, Infallible>(space.space.unmap(at, end, work));
         return Some(each_range(space, at, |_| true, unmap).unwrap_or_default().unwrap_or(GONE));
+    }
+    // What has left the tables until now too.
+    if !space.away.discard(0, u64::MAX) {
+        return Some(GONE);
     }
     let taken = space.regions.lock().take_some(TAKEN);
     let more = !taken.is_empty();
@@ -136,4 +149,63 @@ pub(super) fn show(
     distance: i64,
 ) -> Result<Option<u64>, MapError> {
     space.space.show(at, end, distance, &mut Work::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+    use core::cell::RefCell;
+
+    use super::*;
+
+    /// Pages in the tables, and with the swap resource; one leaves before a step of its number.
+    struct Pages {
+        here: BTreeSet<u64>,
+        away: BTreeSet<u64>,
+        leaves: (usize, u64),
+        step: usize,
+    }
+
+    impl Pages {
+        fn step(&mut self) {
+            if self.step == self.leaves.0 && self.here.remove(&self.leaves.1) {
+                self.away.insert(self.leaves.1);
+            }
+            self.step += 1;
+        }
+    }
+
+    /// Takes `most` pages of a range from a set; where the next one is, if there is any.
+    fn take_some(from: &mut BTreeSet<u64>, (at, end): (u64, u64), most: usize) -> Option<u64> {
+        let some: alloc::vec::Vec<_> = from.range(at..end).take(most).copied().collect();
+        from.retain(|page| !some.contains(page));
+        from.range(at..end).next().copied()
+    }
+
+    /// What is left of ten pages that are taken away while one of them leaves.
+    fn left(leaves: (usize, u64)) -> usize {
+        let (here, away) = ((0..10).filter(|page| page % 3 != 1).collect(), [1, 4, 7].into());
+        let pages = RefCell::new(Pages { here, away, leaves, step: 0 });
+        let mut next = Some(0);
+        while let Some(at) = next {
+            let unmap = |at, end| {
+                pages.borrow_mut().step();
+                take_some(&mut pages.borrow_mut().here, (at, end), 3)
+            };
+            let discard = |at, end| {
+                pages.borrow_mut().step();
+                take_some(&mut pages.borrow_mut().away, (at, end), 2).is_none()
+            };
+            next = take_away(at, 10, unmap, discard);
+        }
+        let pages = pages.into_inner();
+        pages.here.len() + pages.away.len()
+    }
+
+    #[test]
+    fn a_page_that_leaves_meanwhile_is_taken_away_too() {
+        for step in 0..16 {
+            (0..10).for_each(|page| assert_eq!(left((step, page)), 0, "{page} before {step}"));
+        }
+    }
 }
