@@ -32,6 +32,12 @@ impl Default for Work {
 }
 
 impl Work {
+    /// For no more than so many pages, of which there is one at least.
+    pub(crate) fn of_pages(most: usize) -> Self {
+        // The first page of a table weighs what the table does, too.
+        Self { pages: most.saturating_add(TABLE).min(MOST), looks: LOOKS }
+    }
+
     /// Nothing more: the rest is another run's.
     #[must_use]
     pub fn is_done(&self) -> bool {

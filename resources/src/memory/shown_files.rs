@@ -119,13 +119,9 @@ impl TakeShown {
         }
         let What::From(page, _) = self.what else { return None };
         let at = place(page).clamp(start, end);
-        let (mut pages, mut count) = ([0; PAGES], 0);
+        let mut pages = [0; PAGES];
         // What is nowhere in the tables costs next to nothing, however long the region.
-        let next = space.space.list(at, end, |page| {
-            if let Some(place) = pages.get_mut(count) {
-                (*place, count) = (page, count + 1);
-            }
-        });
+        let (count, next) = space.space.list(at, end, &mut pages);
         for &page in pages.iter().take(count) {
             self.take_page(space, page, |_| true);
         }

@@ -42,6 +42,7 @@ pub fn all(place: &str) {
     together(&path("together"));
     beyond(&path("beyond"));
     cut(&path("cut"));
+    cut_many(&path("many"));
     forked(&path("forked"));
     private(&path("private"));
     rights(&path("rights"));
@@ -174,6 +175,31 @@ fn cut(path: &str) {
     is("nor to the own", own.all(5 * PAGE, 2 * PAGE, 0));
     must("close", fd::close(fd));
     say!("files: map cut is good");
+}
+
+/// However many pages are cut off: each of them is gone, and comes again as the file's.
+fn cut_many(path: &str) {
+    let fd = open(path);
+    must("write", put_at(fd, &[b'c'; MANY * PAGE], 0));
+    let region = map(fd, MANY, BOTH, MAP_SHARED, 0);
+    (0..MANY).for_each(|page| region.put(page * PAGE, b'x'));
+    must("cut", fd::truncate(fd, 0));
+    for page in [0, 31, 32, 40, 48, 49, 63, 64, MANY - 1] {
+        let ended = proc::outcome(|| {
+            region.touch(page * PAGE);
+            0
+        });
+        say!("files: map cut all, {page}: {ended}");
+    }
+    must("grow", fd::truncate(fd, (MANY * PAGE) as i64));
+    is("nothing comes back of many", (0..MANY).all(|page| region.get(page * PAGE) == 0));
+    (0..MANY).for_each(|page| region.put(page * PAGE, page as u8 | 1));
+    for page in 0..MANY {
+        is("of many", must("read", get_at(fd, page * PAGE, 1)) == [page as u8 | 1]);
+    }
+    must("unmap", region.unmap(0, MANY * PAGE));
+    must("close", fd::close(fd));
+    say!("files: map many is good");
 }
 
 /// A child has the same shared memory, and its own copy of what is private.

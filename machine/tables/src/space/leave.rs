@@ -79,14 +79,21 @@ impl<M: Physical> Space<M> {
         entry.into_frame().map_or(Withdrawn::Gone, Withdrawn::Taken)
     }
 
-    /// The pages of a range that have a frame, a bounded number of them. Where to go on, if not at
-    /// the end.
-    pub fn list(&self, at: u64, end: u64, mut each: impl FnMut(u64)) -> Option<u64> {
+    /// The pages of a range that have a frame, as many as there is room for. How many those are,
+    /// and where to go on, if not at the end.
+    pub fn list(&self, at: u64, end: u64, room: &mut [u64]) -> (usize, Option<u64>) {
+        if room.is_empty() {
+            return (0, Some(at));
+        }
+        let (mut count, mut work) = (0, Work::of_pages(room.len()));
         let inner = &mut *self.inner.lock();
-        inner.table.visit(at, end, &mut Work::default(), |page, entry| {
-            each(page);
+        let next = inner.table.visit(at, end, &mut work, |page, entry| {
+            if let Some(place) = room.get_mut(count) {
+                (*place, count) = (page, count + 1);
+            }
             entry
-        })
+        });
+        (count, next)
     }
 
     /// Looks at the use of a bounded number of pages, and forgets it. Frames that are nowhere

@@ -111,6 +111,11 @@ pub enum Action {
         space: usize,
         at: Place,
     },
+    List {
+        space: usize,
+        at: Place,
+        room: usize,
+    },
     Enter {
         core: usize,
         space: usize,
@@ -220,6 +225,8 @@ pub fn sequences() -> impl Strategy<Value = Vec<Action>> {
             |(space, at, right, shared, holds)| Action::Withdraw { space, at, right, shared, holds }
         ),
         3 => (n.clone(), place()).prop_map(|(space, at)| Action::LookThrough { space, at }),
+        2 => (n.clone(), place(), 0usize..70)
+            .prop_map(|(space, at, room)| Action::List { space, at, room }),
         8 => (0..CORES, n.clone()).prop_map(|(core, space)| Action::Enter { core, space }),
         4 => (0..CORES).prop_map(|core| Action::Leave { core }),
         16 => (0..CORES, place(), wish())
@@ -281,6 +288,7 @@ impl World {
                 self.withdraw(self.nth(space), page(at), right, shared, holds);
             }
             Action::LookThrough { space, at } => self.look_through(self.nth(space), page(at)),
+            Action::List { space, at, room } => self.list(self.nth(space), page(at), room),
             Action::Enter { core, space } => self.enter(core, self.nth(space)),
             Action::Leave { core } => self.leave(core),
             Action::Touch { core, at, wish } => self.touch(core, page(at), wish),
@@ -656,6 +664,22 @@ impl World {
             }
             let page = Page { accessed: false, ..page };
             self.slots[slot].mirror.pages.insert(at, page);
+        }
+    }
+
+    /// All pages of a range, and none is passed over for want of room.
+    fn list(&mut self, slot: usize, mut at: u64, room: usize) {
+        let mut pages = vec![0; room];
+        loop {
+            let (count, next) = self.slots[slot].space.list(at, USER_END, &mut pages);
+            assert!(count <= room && room > 0 || next == Some(at), "{count} of {room}");
+            let covered = self.slots[slot].mirror.range(at, next.unwrap_or(USER_END));
+            let expected: Vec<_> = covered.into_iter().map(|(at, _)| at).collect();
+            assert_eq!(pages[..count], expected, "from {at:#x} to {next:?}");
+            match next.filter(|_| room > 0) {
+                Some(next) => at = next,
+                None => break,
+            }
         }
     }
 

@@ -18,6 +18,7 @@ crate::tests!("mappings":
     "write-seen" => write_seen,
     "sync" => sync,
     "cut" => cut,
+    "cut-large" => cut_large,
     "emptied" => emptied,
     "cut-by-another" => cut_by_another,
 );
@@ -154,6 +155,26 @@ fn cut() {
     end.put(PAGE, b'z');
     say!("one memory again: {} {}", all.text(7 * PAGE, 1), end.text(PAGE, 1));
     seen("in the file", fd::pread(fd, &mut [0; 1], 7 * PAGE as i64));
+}
+
+/// However many pages are cut off: each of them is gone, and comes again as the file's.
+fn cut_large() {
+    const PAGES: usize = 200;
+    const SOME: [usize; 12] = [0, 15, 31, 32, 40, 48, 49, 63, 64, 100, 150, PAGES - 1];
+    let _temp = Temp::new("mappings");
+    let fd = with(&[b'c'; PAGES * PAGE]);
+    let all = map(fd, PAGES, BOTH, MAP_SHARED, 0);
+    (0..PAGES).for_each(|page| all.put(page * PAGE, b'x'));
+    seen("cut", fd::truncate(fd, 0));
+    SOME.iter().for_each(|page| say!("page {page}: {}", touched(&all, page * PAGE)));
+    seen("grown", fd::truncate(fd, (PAGES * PAGE) as i64));
+    say!("zeros: {}", (0..PAGES).all(|page| all.get(page * PAGE) == 0));
+    (0..PAGES).for_each(|page| all.put(page * PAGE, page as u8));
+    let mut byte = [0; 1];
+    let mut reads = |page: usize| {
+        fd::pread(fd, &mut byte, (page * PAGE) as i64) == Ok(1) && byte[0] == page as u8
+    };
+    say!("in the file: {}", (0..PAGES).filter(|&page| reads(page)).count());
 }
 
 /// Opening to empty it cuts too.
