@@ -58,7 +58,15 @@ impl Away {
 
     /// Pages of this range are no more: a bounded number. Whether that were all.
     pub(super) fn discard(&self, start: u64, end: u64) -> bool {
+        self.discard_if(start, end, || true)
+    }
+
+    /// The same if this holds under the lock; else there is more to be done.
+    pub(super) fn discard_if(&self, start: u64, end: u64, holds: impl FnOnce() -> bool) -> bool {
         let kept = &mut *self.0.lock();
+        if !holds() {
+            return false;
+        }
         for _ in 0..SLICE {
             let Some((&page, _)) = kept.range(start..end.max(start)).next() else { return true };
             kept.remove(&page);

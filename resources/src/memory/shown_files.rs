@@ -31,8 +31,8 @@ const PAGE_U64: u64 = PAGE as u64;
 const SLICE: usize = 16;
 const REGIONS: usize = 256;
 const PAGES: usize = 32;
-/// How often a page is looked at whose space others change meanwhile.
-const TRIES: usize = 1_000;
+/// How often a page is looked at in one run whose space others change meanwhile.
+const TRIES: usize = 4;
 
 /// Which pages.
 enum What {
@@ -111,43 +111,69 @@ impl TakeShown {
         if let (What::Pages(wanted), Source::Cached(file)) = (&self.what, &self.of) {
             let of_file = |&page: &u32| Some((place(page.into()), file.frame(page)?.0.id()));
             let places: Vec<_> = wanted.iter().filter_map(of_file).collect();
+            let mut all = true;
             for (at, frame) in places.into_iter().filter(|(at, _)| (start..end).contains(at)) {
                 // What a private mapping has written is its own.
-                self.take_page(space, at, |is| is == frame);
+                all &= self.take_page(space, at, |is| is == frame);
             }
-            return None;
+            // Those that could not be taken are looked at again, and the others are not there.
+            return (!all).then_some((start, end, first));
         }
         let What::From(page, _) = self.what else { return None };
         let at = place(page).clamp(start, end);
         let mut pages = [0; PAGES];
         // What is nowhere in the tables costs next to nothing, however long the region.
         let (count, next) = space.space.list(at, end, &mut pages);
-        for &page in pages.iter().take(count) {
-            self.take_page(space, page, |_| true);
-        }
-        let done = next.unwrap_or(end);
-        // Pages that are away are discarded some at a time: then this part is gone over again.
-        let at = if space.away.discard(at, done) { done } else { at };
+        let listed = pages.get(..count).unwrap_or_default();
+        let done = match listed.iter().find(|&&page| !self.take_page(space, page, |_| true)) {
+            // It and what is behind it in a further run.
+            Some(&page) => page,
+            None => next.unwrap_or(end),
+        };
+        let at = self.discard(space, at, done);
         (at < end).then(|| (at, end, first.saturating_add_unsigned(at - start)))
     }
 
+    /// Discards pages that are away as far as regions there still show the file: others may have
+    /// taken their places since they were looked for. Some at a time; from where on there are
+    /// more.
+    fn discard(&self, space: &AddressSpace, at: u64, done: u64) -> u64 {
+        let layout = space.layout();
+        let (stop, shows) = match space.region(at) {
+            Some((_, region)) => (Some(region.end), region.first_of(&self.of).is_some()),
+            None => (space.regions.lock().next(at), false),
+        };
+        let done = done.min(stop.unwrap_or(done));
+        let gone = !shows || space.away.discard_if(at, done, || layout.holds());
+        if gone { done } else { at }
+    }
+
     /// Takes a page, if it is one that is `meant`, as long as a region is there that shows the
-    /// file.
-    fn take_page(&mut self, space: &AddressSpace, at: u64, meant: impl Fn(FrameId) -> bool) {
+    /// file. False where it is still to be taken: others have changed the space each time.
+    fn take_page(
+        &mut self,
+        space: &AddressSpace,
+        at: u64,
+        meant: impl Fn(FrameId) -> bool,
+    ) -> bool {
         for _ in 0..TRIES {
             let layout = space.layout();
             let shows =
                 space.region(at).is_some_and(|(_, region)| region.first_of(&self.of).is_some());
-            let Some((frame, _)) = space.space.get(at).filter(|_| shows) else { return };
-            if !meant(frame.id()) {
-                return;
-            }
+            let found = space.space.get(at).filter(|_| shows);
+            let Some((frame, _)) = found.filter(|(frame, _)| meant(frame.id())) else {
+                return true;
+            };
             match space.space.withdraw(at, frame.id(), true, || layout.holds(), || {}) {
-                Withdrawn::Taken(frame) => return self.held.push(frame),
+                Withdrawn::Taken(frame) => {
+                    self.held.push(frame);
+                    return true;
+                }
                 // Regions were changed meanwhile, these or others.
                 Withdrawn::Gone | Withdrawn::Busy => {}
             }
         }
+        false
     }
 }
 
