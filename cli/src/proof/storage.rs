@@ -272,6 +272,7 @@ fn swapped(stage: &Stage, image: &Path) -> Result<u64, String> {
         "steady: good",
         "swap: 3 rounds of 3",
         "swap: the child: exit 0",
+        "swap: moved whole: true",
         "swap: moved: true",
         "swap: dropped: true",
         "shared: 3 rounds of 3",

@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 
 use vortex_abi::{self as abi, Errno};
 use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource, Scope};
-use vortex_machine::Access;
+use vortex_machine::{Access, MapError};
 use vortex_units::Frames;
 
 use super::bring::Bring;
@@ -146,6 +146,8 @@ pub struct Rest {
     answer: Option<u64>,
     /// The file that is being synced, and how many errors it had before.
     pub(super) syncing: Option<(Arc<CachedFile>, u32)>,
+    /// How often it has waited for memory.
+    pub(super) waited: Patience,
 }
 
 /// How far a call has come.
@@ -362,11 +364,20 @@ impl AddressSpaces {
                 None => *stage = Stage::Settling(answer),
             },
             Stage::Moving(at, end, distance, answer) => match show(space, at, end, distance) {
-                Ok(Some(at)) => *stage = Stage::Moving(at, end, distance, answer),
+                Ok(Some(at)) => {
+                    if let Some(rest) = rest {
+                        rest.waited.renew();
+                    }
+                    *stage = Stage::Moving(at, end, distance, answer);
+                }
                 Ok(None) => {
                     *stage = remap::moved(space, call, answer);
                     space.changed();
                     space.recount_mappings();
+                }
+                // What was shown of this slice is shown again then: it is the same.
+                Err(MapError::NoMemory) if let Some(room) = self.wait_to_move(space, rest, cx) => {
+                    return room;
                 }
                 Err(_) => {
                     *stage = remap::not_moved(space, call, answer);

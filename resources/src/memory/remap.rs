@@ -1,14 +1,22 @@
-//! mremap(2): the same memory, longer, shorter or elsewhere.
+//! mremap(2): the same memory, longer, shorter or elsewhere. Where there is no memory for tables at
+//! the new place, it waits.
+
+use alloc::boxed::Box;
 
 use vortex_abi::linux::general::{MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE};
 use vortex_abi::{Errno, Memory};
+use vortex_grid::{At, Context, Continuation, Outcome};
 use vortex_machine::{PAGE, USER_END};
 
-use super::asr::Stage;
+use super::asr::{AddressSpaces, MemoryRequest, Rest, Stage};
 use super::bounds::Bounds;
 use super::calls::range;
 use super::regions::{Region, Regions, Room};
+use super::room::with_room;
 use super::space::AddressSpace;
+use crate::Mail;
+
+type Left = Outcome<Mail, AddressSpaces>;
 
 /// Its arguments.
 struct Remap {
@@ -161,6 +169,38 @@ pub(super) fn moved(space: &AddressSpace, call: &Memory, place: u64) -> Stage {
         space.regions.lock().remove(remap.address, end);
     }
     Stage::Unmapping(remap.address, end, place)
+}
+
+impl AddressSpaces {
+    /// There is no memory for tables at the new place now. `None` where it has waited often
+    /// enough.
+    pub(super) fn wait_to_move(
+        &self,
+        space: &AddressSpace,
+        rest: &mut Option<Box<Rest>>,
+        cx: &mut Context<'_, Mail>,
+    ) -> Option<Left> {
+        let waited = &mut rest.get_or_insert_default().waited;
+        let room = waited.wait(&self.system, space.space.owner(), cx)?;
+        Some(Outcome::Pending(room, At::routine::<HasRoom>()))
+    }
+}
+
+/// What was waited for is there, or there is nothing to be had.
+struct HasRoom;
+
+impl Continuation<Mail, AddressSpaces> for HasRoom {
+    fn resume(
+        spaces: &mut AddressSpaces,
+        request: &mut MemoryRequest,
+        cx: &mut Context<'_, Mail>,
+    ) -> Left {
+        let MemoryRequest::Call { space, call, stage, rest, .. } = request else {
+            return Outcome::Done;
+        };
+        let left = with_room(&spaces.system, cx, |cx| spaces.call(space, call, stage, rest, cx));
+        spaces.served(request, left, cx)
+    }
 }
 
 /// There is no memory for tables at the new place: nothing is there any more.

@@ -102,11 +102,16 @@ fn swap(pages: usize, rounds: u64) {
         1
     });
     say!("swap: another program: {other}");
+    let has = |region: Region, count: usize| {
+        (0..count).all(|page| region.get(page * PAGE) == mark(page, last))
+    };
+    let (region, whole) = moved(region, pages, |region| has(region, pages));
+    say!("swap: moved whole: {whole}");
     let kept = pages / 12;
     let dropped = region.advise(kept * PAGE, (pages - kept) * PAGE, libc::MADV_DONTNEED);
     let zero = (kept..pages).step_by(16).all(|page| region.get(page * PAGE) == 0);
     say!("swap: dropped: {}", dropped.is_ok() && zero);
-    let good = |region: Region| (0..kept).all(|page| region.get(page * PAGE) == mark(page, last));
+    let good = |region: Region| has(region, kept);
     let how = proc::outcome(|| {
         let seen = good(region);
         (0..kept).for_each(|page| region.put(page * PAGE, 99));
@@ -115,6 +120,21 @@ fn swap(pages: usize, rounds: u64) {
     say!("swap: the child: {how}");
     let moved = region.remap(2 * region.length(), libc::MREMAP_MAYMOVE);
     say!("swap: moved: {}", moved.is_ok_and(good));
+}
+
+/// Moves a region of which so many pages are used, and all memory with them, a few times: of what
+/// has left nothing need come back for that. Where it is then, and whether each page is there.
+fn moved(mut region: Region, pages: usize, good: impl Fn(Region) -> bool) -> (Region, bool) {
+    let mut whole = true;
+    for _ in 0..4 {
+        whole &= good(region);
+        region = match region.remap(2 * region.length(), libc::MREMAP_MAYMOVE) {
+            Ok(moved) => moved,
+            Err(error) => out::fail(&format!("swap: not moved: {error}")),
+        };
+    }
+    let whole = whole && good(region) && region.get(pages * PAGE) == 0;
+    (region, whole)
 }
 
 /// Writes pages that a child has too, which finds them and writes the next round's; so they go

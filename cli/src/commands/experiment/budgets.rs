@@ -32,7 +32,7 @@ const HARD: [(&str, u64); 9] = [
     ("together", 12288),
 ];
 /// What the programs must say.
-const SAID: [&str; 29] = [
+const SAID: [&str; 30] = [
     "steady: good",
     "churn: 30 rounds of 30",
     "touch: the child: killed by SIGKILL",
@@ -42,6 +42,7 @@ const SAID: [&str; 29] = [
     "swap: another program: exit 7",
     "swap: the child: exit 0",
     "swap: dropped: true",
+    "swap: moved whole: true",
     "swap: moved: true",
     "shared: 3 rounds of 3",
     "left: by the mapping: true",
@@ -219,7 +220,7 @@ mod tests {
     const GOOD: &str = "steady: good\r\nchurn: 30 rounds of 30\r\ntouch: the child: killed by SIGKILL\r\n\
         touch: the parent has memory: true\r\nforks: refused: ENOMEM\r\n\
         forks: then another child: exit 3\r\nmemory: ledger whole\r\n\
-        swap: 3 rounds of 3\r\nswap: the child: exit 0\r\nswap: moved: true\r\n\
+        swap: 3 rounds of 3\r\nswap: the child: exit 0\r\nswap: moved: true\r\nswap: moved whole: true\r\n\
         swap: a child of it all: exit 0\r\nswap: another program: exit 7\r\n\
         shared: 3 rounds of 3\r\n\
         memory of shared: 512 frames at most, 1 of files, 0 left: all back\r\n\
