@@ -164,6 +164,9 @@ pub enum Stage {
     /// Pages from the first address to the second are still to be shown so far away too;
     /// what is answered when they are gone from where they were.
     Moving(u64, u64, i64, u64),
+    /// All that are in memory are; those with the swap resource from the first address to the
+    /// second are still to be there instead.
+    Shifting(u64, u64, i64, u64),
     /// Pages from the first address to the second are still to be taken away, before others
     /// are shown there; where that is.
     Emptying(u64, u64, u64),
@@ -370,11 +373,7 @@ impl AddressSpaces {
                     }
                     *stage = Stage::Moving(at, end, distance, answer);
                 }
-                Ok(None) => {
-                    *stage = remap::moved(space, call, answer);
-                    space.changed();
-                    space.recount_mappings();
-                }
+                Ok(None) => *stage = remap::shown(call, answer),
                 // What was shown of this slice is shown again then: it is the same.
                 Err(MapError::NoMemory) if let Some(room) = self.wait_to_move(space, rest, cx) => {
                     return room;
@@ -385,6 +384,16 @@ impl AddressSpaces {
                     space.recount_mappings();
                 }
             },
+            Stage::Shifting(at, end, distance, answer) => {
+                match space.away.shift(at, end, distance) {
+                    Some(at) => *stage = Stage::Shifting(at, end, distance, answer),
+                    None => {
+                        *stage = remap::moved(space, call, answer);
+                        space.changed();
+                        space.recount_mappings();
+                    }
+                }
+            }
             Stage::Emptying(at, end, place) => match sweep(space, at, end, None) {
                 Some(at) => *stage = Stage::Emptying(at, end, place),
                 None => *stage = remap::emptied(call, place),

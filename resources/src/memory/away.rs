@@ -24,6 +24,14 @@ use super::swap::Place;
 /// Pages that are discarded, or copied, in one run.
 const SLICE: usize = 64;
 
+/// Pages that are moved in one.
+const SHIFTED: usize = 32;
+
+/// The page of an entry.
+fn first((&page, _): (&u64, &Arc<Place>)) -> u64 {
+    page
+}
+
 /// The pages of one space.
 #[derive(Debug, Default)]
 pub struct Away(Mutex<BTreeMap<u64, Arc<Place>>>);
@@ -74,14 +82,18 @@ impl Away {
         false
     }
 
-    /// Pages of this range are so far away now.
-    pub(super) fn shift(&self, start: u64, end: u64, distance: i64) {
+    /// Pages of this range are so far away now, where it does not reach: a bounded number. Where
+    /// to go on, if those were not all.
+    pub(super) fn shift(&self, start: u64, end: u64, distance: i64) -> Option<u64> {
         let kept = &mut *self.0.lock();
-        let mut moved = kept.split_off(&start);
-        kept.append(&mut moved.split_off(&end.max(start)));
-        for (page, place) in moved {
-            kept.insert(page.wrapping_add_signed(distance), place);
+        let next = |kept: &BTreeMap<_, _>| kept.range(start..end.max(start)).next().map(first);
+        for _ in 0..SHIFTED {
+            let page = next(kept)?;
+            if let Some(place) = kept.remove(&page) {
+                kept.insert(page.wrapping_add_signed(distance), place);
+            }
         }
+        next(kept)
     }
 
     /// A copy of a space gets the same pages here of regions that it has as they were, but for
@@ -126,5 +138,75 @@ impl Away {
                 space.changed();
             },
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::boxed::Box;
+    use alloc::vec::Vec;
+
+    use vortex_machine::Frame;
+    use vortex_units::ActivityId;
+
+    use super::super::swap::{Device, DeviceError, Volume};
+    use super::*;
+
+    /// Blocks that nobody writes to.
+    struct Blocks;
+
+    impl Device for Blocks {
+        fn blocks(&self) -> u32 {
+            4_096
+        }
+
+        fn read(&self, _: u32, _: &Frame) -> Result<(), DeviceError> {
+            Err(DeviceError)
+        }
+
+        fn write(&self, _: u32, _: &Frame) -> Result<(), DeviceError> {
+            Err(DeviceError)
+        }
+    }
+
+    const PAGE_U64: u64 = PAGE as u64;
+
+    /// Pages of these numbers, each in a place of its own.
+    fn with(pages: impl Iterator<Item = u64>) -> Away {
+        let volume = Volume::new(Box::new(Blocks), 1).unwrap();
+        let activity = ActivityId::new(1, 0);
+        let place = |page| (page * PAGE_U64, Arc::new(volume.place(activity).unwrap()));
+        Away(Mutex::new(pages.map(place).collect()))
+    }
+
+    fn all(away: &Away) -> Vec<(u64, *const Place)> {
+        away.0.lock().iter().map(|(page, place)| (page / PAGE_U64, Arc::as_ptr(place))).collect()
+    }
+
+    /// Moves pages 10,100 to 12,000 so far; in how many runs.
+    fn shift(away: &Away, distance: i64) -> usize {
+        let (mut at, mut runs) = (Some(10_100 * PAGE_U64), 0);
+        while let Some(from) = at {
+            at = away.shift(from, 12_000 * PAGE_U64, distance * PAGE as i64);
+            runs += 1;
+        }
+        runs
+    }
+
+    #[test]
+    fn what_is_moved_is_moved_some_at_a_time_and_all_else_stays() {
+        for distance in [5_000, -5_000] {
+            let away = with((10_000..13_000).filter(|page| page % 3 != 0));
+            let mut expected = all(&away);
+            for (page, _) in expected.iter_mut().filter(|(page, _)| (10_100..12_000).contains(page))
+            {
+                *page = page.wrapping_add_signed(distance);
+            }
+            expected.sort_unstable();
+            let runs = shift(&away, distance);
+            assert_eq!(all(&away), expected);
+            assert!(runs >= 1_900 * 2 / 3 / SHIFTED, "{runs} runs");
+        }
+        assert_eq!(shift(&with(10_000..10_100), 5_000), 1);
     }
 }

@@ -44,8 +44,13 @@ impl Remap {
 
     /// From where on and how far they go.
     fn moving(&self, place: u64) -> Stage {
+        let (at, end, distance) = self.way(place);
+        Stage::Moving(at, end, distance, place)
+    }
+
+    fn way(&self, place: u64) -> (u64, u64, i64) {
         let distance = place.wrapping_sub(self.address) as i64;
-        Stage::Moving(self.address, self.address.saturating_add(self.moved()), distance, place)
+        (self.address, self.address.saturating_add(self.moved()), distance)
     }
 }
 
@@ -158,13 +163,18 @@ pub(super) fn emptied(call: &Memory, place: u64) -> Stage {
     Remap::of(call).map_or(Stage::Settling(place), |remap| remap.moving(place))
 }
 
-/// All pages are at their new place too: they leave the old one.
+/// All pages that are in memory are at their new place too: then those with the swap resource.
+/// Of the others none leaves meanwhile, since each is at two places.
+pub(super) fn shown(call: &Memory, place: u64) -> Stage {
+    let Some(remap) = Remap::of(call) else { return Stage::Settling(place) };
+    let (at, end, distance) = remap.way(place);
+    Stage::Shifting(at, end, distance, place)
+}
+
+/// All pages are at their new place: they leave the old one.
 pub(super) fn moved(space: &AddressSpace, call: &Memory, place: u64) -> Stage {
     let Some(remap) = Remap::of(call) else { return Stage::Settling(place) };
     let end = remap.address.saturating_add(remap.length).next_multiple_of(PAGE as u64);
-    // Those with the swap resource too.
-    let last = remap.address.saturating_add(remap.moved());
-    space.away.shift(remap.address, last, place.wrapping_sub(remap.address) as i64);
     if !remap.has(MREMAP_DONTUNMAP) {
         space.regions.lock().remove(remap.address, end);
     }

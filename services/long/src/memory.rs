@@ -6,7 +6,10 @@ use vortex_guest::{fd, file, proc};
 use crate::{Case, is, must};
 
 pub const CASES: &[Case] =
-    &[("regions", regions), ("wide", wide), ("touched", touched), ("spread", spread)];
+    &[("regions", regions), ("wide", wide), ("touched", touched), ("spread", spread), SWAPPED];
+
+/// Its activity may have less memory than it uses.
+const SWAPPED: Case = ("swapped", swapped);
 
 const NONE: i32 = libc::PROT_NONE;
 
@@ -103,4 +106,18 @@ fn spread() -> Result<(), String> {
         0
     });
     is("a child that ends with them", child, "exit 0".into())
+}
+
+/// More than may be in memory: moved, copied and dropped where most of it is with the swap
+/// resource.
+fn swapped() -> Result<(), String> {
+    const PAGES: usize = 1_200;
+    let all = Region::anonymous(PAGES * PAGE, BOTH);
+    (0..PAGES).for_each(|page| all.put(page * PAGE, page as u8));
+    let good = |all: &Region| (0..PAGES).all(|page| all.get(page * PAGE) == page as u8);
+    let moved = must("move", all.remap(2 * PAGES * PAGE, libc::MREMAP_MAYMOVE))?;
+    is("moved", good(&moved), true)?;
+    is("a child", proc::outcome(|| i32::from(!good(&moved))), "exit 0".into())?;
+    must("drop", moved.advise(0, PAGES * PAGE, libc::MADV_DONTNEED))?;
+    is("dropped", (0..PAGES).all(|page| moved.get(page * PAGE) == 0), true)
 }
