@@ -37,7 +37,8 @@ pub fn multiplex(config: &Config, boot: &Boot) -> Result<(), Failure> {
         policy,
         reclaimable: match swaps {
             true => &[Use::File, Use::Cache, Use::Page, Use::Shared, Use::Overlay],
-            false => &[Use::File, Use::Cache],
+            // Of pages what programs give up.
+            false => &[Use::File, Use::Cache, Use::Page],
         },
     })
     .map_err(|error| Failure::Memory(format!("{error}")))
@@ -74,10 +75,11 @@ pub fn volume(config: &Config, boot: &Boot) -> Result<Option<Arc<Volume>>, Failu
         let what = format!("blocks up to {last} are to be broken; the swap volume has {pages}");
         return Err(Failure::Value(what));
     }
-    if pages.is_zero() {
-        return Ok(None);
-    }
     let activities = config.activities.len().saturating_sub(1);
+    if pages.is_zero() {
+        let on_disk = swap_on(config, boot)?.is_some();
+        return Ok(if on_disk { None } else { Volume::none(activities) });
+    }
     let device = RamDisk::new(pages).map(|device| device.broken(reads, writes));
     let volume = device.and_then(|device| Volume::new(Box::new(device), activities));
     let short = || Failure::Memory(format!("there is no room for a swap volume of {pages}"));
@@ -181,7 +183,7 @@ pub fn report(shared: &Shared) -> bool {
         "reclamation: {} frames given back, {} refused, {} failed\n",
         orders.given, orders.refused, orders.failed
     ));
-    if let Some(volume) = shared.system.swap.get() {
+    if let Some(volume) = shared.system.swap.get().filter(|volume| volume.is_there()) {
         let kept = volume.used();
         let verdict = if kept == 0 { "all back" } else { "PAGES LOST" };
         print(format_args!("swap: {kept} pages left: {verdict}\n"));

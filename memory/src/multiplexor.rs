@@ -396,6 +396,14 @@ impl Multiplexor {
         }
     }
 
+    /// Whoever uses a frame says that it will not soon again, or does not need what is in it:
+    /// whatever was told of its use is forgotten.
+    pub fn forget_use(&self, frame: FrameId) {
+        if let Some(record) = self.record(frame) {
+            record.forget_use();
+        }
+    }
+
     /// The resource that has the frame wants it to be called so from now on. Nothing is
     /// changed where another has it.
     #[inline]

@@ -149,6 +149,11 @@ impl Record {
         let _unused = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, update);
     }
 
+    /// What was seen of its use is forgotten.
+    pub fn forget_use(&self) {
+        self.state.fetch_and(!(0xff << AGE | MODIFIED | ACCESSED), Ordering::AcqRel);
+    }
+
     /// Marks it as ordered back, if it is held and not so marked.
     pub fn order(&self) -> bool {
         let update = |state: u32| (state & (USED | ORDERED) == USED).then_some(state | ORDERED);

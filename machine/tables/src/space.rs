@@ -23,6 +23,7 @@ use crate::physical::{MAX_CORES, Physical};
 use crate::range::{Batch, MOST, Work};
 use crate::table::{Access, Entry, MapError, Table, lie_in_one};
 
+mod give;
 mod huge;
 mod leave;
 
@@ -237,7 +238,7 @@ impl<M: Physical> Space<M> {
                 narrowed |= shown != entry;
                 // The handle that the copy will have.
                 core::mem::forget(entry.frame());
-                batch.push(page, shown);
+                batch.push(page, shown.taken_back());
                 shown
             });
             if narrowed {
@@ -271,7 +272,7 @@ impl<M: Physical> Space<M> {
         let mut batch = Batch::new();
         let next = self.inner.lock().table.visit(at, end, work, |page, entry| {
             core::mem::forget(entry.frame());
-            batch.push(page.wrapping_add_signed(distance), entry);
+            batch.push(page.wrapping_add_signed(distance), entry.taken_back());
             entry
         });
         self.take(&mut batch, MOST, Ok)?;
@@ -339,11 +340,20 @@ impl<M: Physical> Space<M> {
         true
     }
 
-    /// The frame at a page, if the program may use it so. It stays as long as the handle.
+    /// The frame at a page, if the program may use it so. It stays as long as the handle. For who
+    /// writes to it a page that was given up is not any more.
     #[must_use]
     pub fn pin(&self, page: u64, access: Access) -> Option<Frame<M>> {
-        let (frame, has) = self.get(page)?;
-        has.allows(access).then_some(frame)
+        let inner = &mut *self.inner.lock();
+        let page = page & !(PAGE as u64 - 1);
+        let entry = inner.table.get(page);
+        if entry.is_none() || !entry.access().allows(access) {
+            return None;
+        }
+        if access == Access::Write && entry.is_given_up() {
+            inner.table.take_back(page);
+        }
+        Some(entry.frame())
     }
 
     /// The frame at a page, and its rights.

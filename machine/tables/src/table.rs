@@ -4,6 +4,8 @@
 //! - Every leaf entry that is not zero owns one count of its frame, whether the processor
 //!   may use it (present) or it is only kept (no access).
 //! - No entry is writable and executable.
+//! - An entry whose page is given up stays so only as it is: whoever writes it anew takes the page
+//!   back, since the processor may have noted a use of it meanwhile.
 //! - The upper half is the kernel's, the same in every table, and not the programs' to use.
 //! - Where an entry of a directory maps 2 MiB at once, the leaf table is there too, out of the
 //!   processor's sight, with an entry for each page: whoever reads finds it, and whoever
@@ -32,6 +34,8 @@ pub(crate) const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 const PAGE_U64: u64 = PAGE as u64;
 /// Software's own bit: the entry holds a frame that the program may not reach now.
 const KEPT: Flags = Flags::BIT_9;
+/// And another: the program does not need what is in the page, unless it has written to it since.
+const GIVEN_UP: Flags = Flags::BIT_10;
 /// What the processor says of the use of a page.
 pub(crate) const USED: u64 = Flags::ACCESSED.union(Flags::DIRTY).bits();
 /// Entries of a table.
@@ -153,6 +157,22 @@ impl<M: Physical> Entry<M> {
     #[inline]
     pub fn also_used(self, used: u64) -> Self {
         if self.is_none() { self } else { Self::from(self.0 | used) }
+    }
+
+    /// The same, given up: as if nobody had used it.
+    pub fn given_up(self) -> Self {
+        Self::from(self.0 & !USED | GIVEN_UP.bits())
+    }
+
+    /// The same, not given up.
+    #[inline]
+    pub fn taken_back(self) -> Self {
+        Self::from(self.0 & !GIVEN_UP.bits())
+    }
+
+    /// Whether it was given up, and not written to since.
+    pub fn is_given_up(self) -> bool {
+        self.0 & GIVEN_UP.bits() != 0 && !self.is_modified()
     }
 
     /// Whether the frame has no other handle.
@@ -333,6 +353,16 @@ impl<M: Physical> Table<M> {
         // too.
         let entry = unsafe { AtomicU64::from_ptr(place) };
         entry.fetch_and(!Flags::ACCESSED.bits(), Ordering::Relaxed);
+    }
+
+    /// A page that was given up is not any more.
+    pub fn take_back(&mut self, page: u64) {
+        let Ok(leaf) = self.leaf(page) else { return };
+        let place = M::pointer::<u64>(leaf + page / PAGE_U64 % ENTRIES * 8);
+        // SAFETY: an aligned entry of a leaf table of this one, which processors change atomically
+        // too.
+        let entry = unsafe { AtomicU64::from_ptr(place) };
+        entry.fetch_and(!GIVEN_UP.bits(), Ordering::Relaxed);
     }
 
     /// How many pages have a frame.

@@ -9,6 +9,7 @@ use vortex_abi::linux::general::{
 use super::asr::Stage;
 use super::regions::{Backing, Forked, Region};
 use super::space::AddressSpace;
+use super::unneeded::Unneeded;
 
 /// So much of what will be needed is fetched before it is touched.
 const WANTED: u64 = 2 << 20;
@@ -80,6 +81,15 @@ pub(super) fn begin(
     }
     if advice == MADV_WILLNEED {
         return Ok(Stage::Wanting(start, end.min(start.saturating_add(WANTED)), answer));
+    }
+    let unneeded = match advice {
+        MADV_FREE => Some(Unneeded::Contents),
+        MADV_COLD => Some(Unneeded::Later),
+        MADV_PAGEOUT => Some(Unneeded::Soon),
+        _ => None,
+    };
+    if let Some(how) = unneeded.filter(|_| start < end) {
+        return Ok(Stage::Unneeding(start, end, how, answer));
     }
     // All else is advice that need not be taken.
     Ok(Stage::Settling(answer))

@@ -27,6 +27,7 @@ use super::shown_files::TakeShown;
 use super::shown_orders::ReclaimShown;
 use super::space::AddressSpace;
 use super::turn::Order;
+use super::unneeded::{Leaving, PagedOut, Unneeded};
 use super::windows::Windowing;
 use crate::cache::CachedFile;
 use crate::files::{FileRequest, FilesId};
@@ -148,6 +149,8 @@ pub struct Rest {
     pub(super) syncing: Option<(Arc<CachedFile>, u32)>,
     /// How often it has waited for memory.
     pub(super) waited: Patience,
+    /// Pages that leave because the program says so.
+    pub(super) leaving: Leaving,
 }
 
 /// How far a call has come.
@@ -173,6 +176,9 @@ pub enum Stage {
     /// Pages from the first address to the second are still to be made, for this; what is
     /// answered then.
     Populating(u64, u64, Access, u64),
+    /// Pages from the first address to the second are still to be told to be unneeded, so; what
+    /// is answered then.
+    Unneeding(u64, u64, Unneeded, u64),
     /// Pages are still to get these rights.
     Protecting(u64, u64, Access),
     /// Files that are shown from the first address to the second are still to be synced.
@@ -412,6 +418,19 @@ impl AddressSpaces {
             }
             Stage::Wanting(at, end, answer) => match self.want(space, at, end, cx) {
                 Some(at) => *stage = Stage::Wanting(at, end, answer),
+                None => *stage = Stage::Settling(answer),
+            },
+            Stage::Unneeding(at, end, Unneeded::Soon, answer) => {
+                match self.page_out(space, (at, end), rest.get_or_insert_default(), cx) {
+                    PagedOut::Some(at) => {
+                        *stage = Stage::Unneeding(at, end, Unneeded::Soon, answer);
+                    }
+                    PagedOut::Waits(left) => return left,
+                    PagedOut::All => *stage = Stage::Settling(answer),
+                }
+            }
+            Stage::Unneeding(at, end, how, answer) => match self.unneed(space, at, end, how) {
+                Some(at) => *stage = Stage::Unneeding(at, end, how, answer),
                 None => *stage = Stage::Settling(answer),
             },
             Stage::Protecting(at, end, access) => match sweep(space, at, end, Some(access)) {

@@ -33,6 +33,7 @@ mod strings;
 mod swap;
 mod syncing;
 mod turn;
+mod unneeded;
 mod wanting;
 mod windows;
 

@@ -2,7 +2,8 @@
 //! the family of spaces, that has it, and written to the swap volume; then its frame is free.
 //!
 //! ```text
-//!  New ─┬─ the space alone has it ──────────────────► Gathering ──► written, given back
+//!  New ─┬─ its program has given it up ──────────────► Dropping ──► given back
+//!       ├─ the space alone has it ──────────────────► Gathering ──► written, given back
 //!       ├─ others have it too ──► Counting ──┬─ all ──────▲
 //!       │                                    └─ not all: a call, or nobody: refused
 //!       └─ a call has it ──► later again
@@ -59,6 +60,8 @@ enum Step {
     },
     /// It was taken out of those with a lower number.
     Gathering(u64),
+    /// It is out of the space that gave it up.
+    Dropping,
 }
 
 impl Reclaim {
@@ -121,6 +124,13 @@ impl AddressSpaces {
                 space.as_ref().inspect(|space| look_through(memory, space));
                 let handles = Frame::handles(frame);
                 let alone = handles == 1;
+                if let Some(space) = space.as_ref().filter(|_| alone)
+                    && let Some(held) = self.given_up(space, page, frame)
+                {
+                    (reclaim.held, reclaim.left) = (Some(held), Some(space.clone()));
+                    reclaim.step = Step::Dropping;
+                    return Done::Again;
+                }
                 // What a program may write no other space has: a call has it.
                 let is_own = |space: &Arc<AddressSpace>| {
                     let found = space.space.get(page);
@@ -156,6 +166,11 @@ impl AddressSpaces {
                 Done::Again
             }
             Step::Gathering(from) => gather(reclaim, from),
+            Step::Dropping => {
+                // A frame that is dropped goes where it was ordered to.
+                reclaim.held = None;
+                Done::Back
+            }
         }
     }
 

@@ -46,7 +46,7 @@ pub(super) fn sweep(
 /// Takes pages out of the tables, and then from those that are with the swap resource, as far as
 /// one run goes: a page that leaves the tables meanwhile by the multiplexor's order is there by
 /// then. Where to go on, if not done.
-fn take_away(
+pub(super) fn take_away(
     at: u64,
     end: u64,
     unmap: impl FnOnce(u64, u64) -> Option<u64>,

@@ -141,10 +141,7 @@ impl Pinned {
         while at < end {
             let page = at - at % PAGE_U64;
             let length = (end - at).min(page + PAGE_U64 - at);
-            let frame = match space.space.get(page) {
-                Some((frame, has)) if has.allows(access) => frame,
-                _ => return Err(Unpinned::Fault(at, access)),
-            };
+            let frame = space.space.pin(page, access).ok_or(Unpinned::Fault(at, access))?;
             self.pieces.try_reserve(1).map_err(|_| Unpinned::NoMemory)?;
             self.pieces.push(Piece { frame, offset: (at - page) as u16, length: length as u16 });
             self.length += length as usize;

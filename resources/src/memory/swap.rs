@@ -49,6 +49,8 @@ pub struct DeviceError;
 
 /// What a volume is on.
 enum Backing {
+    /// Nothing: it has no places.
+    Nowhere,
     Memory(Box<dyn Device>),
     /// A volume of storage's: so many of its blocks are a page.
     Disk(VolumeId, u64),
@@ -60,6 +62,9 @@ pub struct Volume {
     free: Mutex<Vec<u32>>,
     /// Places in use, by activity.
     used: Vec<AtomicU32>,
+    /// How often an activity without a place is still asked for a page in vain, since some may be
+    /// given up and need none.
+    unneeded: Vec<AtomicU32>,
     part: u32,
 }
 
@@ -133,21 +138,35 @@ impl Volume {
         Self::on(Backing::Disk(id, each), pages, activities)
     }
 
+    /// None, for so many activities: only what they give up can leave.
+    #[must_use]
+    pub fn none(activities: usize) -> Option<Arc<Self>> {
+        Self::on(Backing::Nowhere, 0, activities)
+    }
+
+    /// Whether there is one.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        !matches!(self.backing, Backing::Nowhere)
+    }
+
     fn on(backing: Backing, blocks: u32, activities: usize) -> Option<Arc<Self>> {
-        let (mut free, mut used) = (Vec::new(), Vec::new());
+        let (mut free, mut used, mut unneeded) = (Vec::new(), Vec::new(), Vec::new());
         free.try_reserve_exact(blocks as usize).ok()?;
         used.try_reserve_exact(activities + 1).ok()?;
+        unneeded.try_reserve_exact(activities + 1).ok()?;
         free.extend((0..blocks).rev());
         used.resize_with(activities + 1, AtomicU32::default);
+        unneeded.resize_with(activities + 1, AtomicU32::default);
         let part = blocks / u32::try_from(activities.max(1)).ok()?;
-        Some(Arc::new(Self { backing, free: Mutex::new(free), used, part }))
+        Some(Arc::new(Self { backing, free: Mutex::new(free), used, unneeded, part }))
     }
 
     /// A place for a page of an activity; `None` where its part is used up.
     #[must_use]
     pub fn place(self: &Arc<Self>, activity: ActivityId) -> Option<Place> {
         let place = self.take(activity);
-        if place.is_none() {
+        if place.is_none() && !self.has_unneeded(activity) {
             // None of its pages need be asked for until it has given one up; which it may have
             // done meanwhile.
             set_stuck(activity, true);
@@ -156,6 +175,25 @@ impl Volume {
             }
         }
         place
+    }
+
+    /// An activity has given up pages, or one of these was had: of all that it has it can be asked
+    /// for each, though there be no place.
+    pub(super) fn needs_less(&self, activity: ActivityId) {
+        let account = Use::Page.account(activity);
+        let used = vortex_machine::multiplexor().and_then(|memory| memory.used(account).ok());
+        if let (Some(unneeded), Some(used)) = (self.unneeded.get(activity.index()), used) {
+            unneeded.store(u32::try_from(used.get()).unwrap_or(u32::MAX), Ordering::Release);
+            set_stuck(activity, false);
+        }
+    }
+
+    /// Whether an activity may have given up pages: once less for each time that this is asked.
+    fn has_unneeded(&self, activity: ActivityId) -> bool {
+        let update = |now: u32| now.checked_sub(1);
+        self.unneeded.get(activity.index()).is_some_and(|unneeded| {
+            unneeded.fetch_update(Ordering::AcqRel, Ordering::Acquire, update).is_ok()
+        })
     }
 
     fn take(self: &Arc<Self>, activity: ActivityId) -> Option<Place> {
@@ -182,7 +220,7 @@ impl Volume {
     #[must_use]
     pub fn disk(&self) -> Option<VolumeId> {
         match self.backing {
-            Backing::Memory(_) => None,
+            Backing::Nowhere | Backing::Memory(_) => None,
             Backing::Disk(volume, _) => Some(volume),
         }
     }
@@ -220,6 +258,7 @@ impl Place {
     #[must_use]
     pub fn write(&self, page: Frame) -> Write {
         match &self.volume.backing {
+            Backing::Nowhere => Write::Done(self.written(page, false)),
             Backing::Memory(device) => {
                 let taken = device.write(self.number, &page).is_ok();
                 Write::Done(self.written(page, taken))
@@ -263,6 +302,7 @@ impl Place {
             return Ok(Read::Here(frame));
         }
         match &self.volume.backing {
+            Backing::Nowhere => Err(ReadError::Device),
             Backing::Memory(device) => {
                 device.read(self.number, &frame).map_err(|_| ReadError::Device)?;
                 Ok(Read::Here(frame))

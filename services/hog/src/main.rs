@@ -1,11 +1,12 @@
-//! Uses memory: `hog swap | shared | churn | touch | reread | lay | file | left | environment |
-//! forks`, and for a time
+//! Uses memory: `hog swap | shared | churn | free | touch | reread | lay | file | left |
+//! environment | forks`, and for a time
 //! `hog steady | thrash | maps | bomb`. What it says does not depend on time, so that it can be
 //! judged; on a host without limits it comes to its end too.
 
 mod left;
 mod timed;
 mod together;
+mod unneeded;
 
 use std::io::Write;
 use std::time::Duration;
@@ -18,6 +19,7 @@ const USAGE: &str = "\
 usage: hog swap [--pages P] [--rounds N]     write P pages, N times, and find them all again
        hog shared [--pages P] [--rounds N]   the same with pages that a child has too, who answers
        hog churn [--pages P] [--rounds N]    map and touch P pages and drop them, N times
+       hog free [--pages P]                  give up P pages, and have as many others
        hog touch [--pages P]                 a child touches P pages
        hog reread [--pages P]                a child writes P pages and reads them
        hog lay [--pages P]                   write a file of P pages
@@ -51,6 +53,7 @@ fn main() {
         Some("seven") => proc::exit(7),
         Some("together") => together::together(pages),
         Some("churn") => churn(pages, rounds),
+        Some("free") => unneeded::free(pages),
         Some("touch") => touch(pages),
         Some("reread") => reread(pages),
         Some("lay") => lay(pages),

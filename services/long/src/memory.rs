@@ -118,6 +118,9 @@ fn swapped() -> Result<(), String> {
     let moved = must("move", all.remap(2 * PAGES * PAGE, libc::MREMAP_MAYMOVE))?;
     is("moved", good(&moved), true)?;
     is("a child", proc::outcome(|| i32::from(!good(&moved))), "exit 0".into())?;
+    must("give up", moved.advise(0, PAGES / 4 * PAGE, libc::MADV_FREE))?;
+    must("page out", moved.advise(0, PAGES * PAGE, libc::MADV_PAGEOUT))?;
+    must("need again", moved.advise(0, PAGES / 2 * PAGE, libc::MADV_WILLNEED))?;
     must("drop", moved.advise(0, PAGES * PAGE, libc::MADV_DONTNEED))?;
     is("dropped", (0..PAGES).all(|page| moved.get(page * PAGE) == 0), true)
 }

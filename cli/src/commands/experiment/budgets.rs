@@ -90,6 +90,16 @@ const BROKEN: [(&[&str], &[&str]); 2] = [
     ),
 ];
 
+/// Without a volume: what is given up makes room all the same.
+const FREE_TEMPLATE: &str = "experiments/budgets/free.xml";
+const FREE: &[&str] = &[
+    "free: others: true",
+    "free: written again: true",
+    "free: what was there, or nothing: true",
+    "free: written by calls: true",
+    "memory: ledger whole",
+];
+
 /// Said where nothing could not be written.
 const NONE_FAILED: &str = ", 0 failed";
 
@@ -103,7 +113,8 @@ struct Case {
     name: String,
     template: &'static str,
     policy: (&'static str, &'static str),
-    /// The kernel's words by which blocks of the volume fail, and what is to be said then.
+    /// The kernel's words by which blocks of the volume fail, if any do, and what is to be said
+    /// then.
     broken: Option<(&'static [&'static str], &'static [&'static str])>,
 }
 
@@ -120,7 +131,13 @@ fn cases() -> Vec<Case> {
         policy: POLICIES[0],
         broken: Some((words, said)),
     });
-    whole.chain(broken).collect()
+    let free = Case {
+        name: FREE_TEMPLATE.into(),
+        template: FREE_TEMPLATE,
+        policy: POLICIES[0],
+        broken: Some((&[], FREE)),
+    };
+    whole.chain(broken).chain([free]).collect()
 }
 
 impl Case {

@@ -111,6 +111,20 @@ pub enum Action {
         space: usize,
         at: Place,
     },
+    /// Pages are given up, or their use is forgotten.
+    GiveUp {
+        space: usize,
+        at: Place,
+        pages: u64,
+        up: bool,
+    },
+    /// A page that was given up, or was not, is taken.
+    TakeGivenUp {
+        space: usize,
+        at: Place,
+        right: bool,
+        holds: bool,
+    },
     List {
         space: usize,
         at: Place,
@@ -225,6 +239,10 @@ pub fn sequences() -> impl Strategy<Value = Vec<Action>> {
             |(space, at, right, shared, holds)| Action::Withdraw { space, at, right, shared, holds }
         ),
         3 => (n.clone(), place()).prop_map(|(space, at)| Action::LookThrough { space, at }),
+        4 => (n.clone(), place(), 1u64..80, prop::bool::weighted(0.7))
+            .prop_map(|(space, at, pages, up)| Action::GiveUp { space, at, pages, up }),
+        4 => (n.clone(), place(), prop::bool::weighted(0.9), prop::bool::weighted(0.9))
+            .prop_map(|(space, at, right, holds)| Action::TakeGivenUp { space, at, right, holds }),
         2 => (n.clone(), place(), 0usize..70)
             .prop_map(|(space, at, room)| Action::List { space, at, room }),
         8 => (0..CORES, n.clone()).prop_map(|(core, space)| Action::Enter { core, space }),
@@ -288,6 +306,13 @@ impl World {
                 self.withdraw(self.nth(space), page(at), right, shared, holds);
             }
             Action::LookThrough { space, at } => self.look_through(self.nth(space), page(at)),
+            Action::GiveUp { space, at, pages, up } => {
+                let at = page(at);
+                self.give_up(self.nth(space), at, at.saturating_add(pages * BYTES), up);
+            }
+            Action::TakeGivenUp { space, at, right, holds } => {
+                self.take_given_up(self.nth(space), page(at), right, holds);
+            }
             Action::List { space, at, room } => self.list(self.nth(space), page(at), room),
             Action::Enter { core, space } => self.enter(core, self.nth(space)),
             Action::Leave { core } => self.leave(core),
@@ -463,7 +488,7 @@ impl World {
                 let kept = private && access == Access::Write && !alone;
                 let access = if kept { Access::Read } else { access };
                 narrowed |= !allows(access, page.access);
-                self.slots[slot].mirror.pages.insert(at, Page { access, ..page });
+                self.slots[slot].mirror.pages.insert(at, page.with(access));
             }
             if narrowed {
                 self.advance(slot);
@@ -513,7 +538,7 @@ impl World {
         for ((at, page), handles) in pages.into_iter().zip(counts) {
             let writable = page.access == Access::Write;
             let copied = writable && (at == hot || handles != 1);
-            let shown = Page { access: Access::Read, ..page };
+            let shown = page.with(Access::Read);
             let shown = if writable && !copied { shown } else { page };
             // After a failure what was not visited has stayed.
             let visited = shared.is_ok() || walked.get(&at) == Some(&shown.entry());
@@ -530,7 +555,7 @@ impl World {
             if failed {
                 continue;
             }
-            let mut theirs = shown;
+            let mut theirs = shown.with(shown.access);
             if copied {
                 let entry = walk::all(self.slots[copy].space.root()).pages[&at];
                 theirs = Page::new(walk::frame(entry), Access::Write);
@@ -581,7 +606,7 @@ impl World {
                 if failed.is_some() {
                     break;
                 }
-                if let Some(before) = mirror.pages.insert(there, page) {
+                if let Some(before) = mirror.pages.insert(there, page.with(page.access)) {
                     self.retire(slot, [before.frame]);
                 }
             }
@@ -603,7 +628,7 @@ impl World {
         let is = self.is(slot, page, address(&found)).filter(|_| holds);
         assert_eq!(widened, is.is_some(), "widened at {page:#x}");
         if let Some(before) = is {
-            self.slots[slot].mirror.pages.insert(page, Page { access, ..before });
+            self.slots[slot].mirror.pages.insert(page, before.with(access));
             if !allows(access, before.access) {
                 self.advance(slot);
             }
@@ -653,17 +678,67 @@ impl World {
             if arena::handles(page.frame) == 1 {
                 self.names.insert(page.frame, self.name(slot, at));
             }
-            if self.slots[slot].space.is_huge(at) {
-                // With the last page it is forgotten of all.
-                if at >> 12 & 511 == 511 {
-                    let base = at >> 21 << 21;
-                    let all = self.slots[slot].mirror.pages.range_mut(base..=at);
-                    all.for_each(|(_, page)| page.accessed = false);
-                }
-                continue;
+            self.forget(slot, at, page);
+        }
+    }
+
+    /// It is forgotten that a page was used.
+    fn forget(&mut self, slot: usize, at: u64, page: Page) {
+        if self.slots[slot].space.is_huge(at) {
+            // With the last page it is forgotten of all.
+            if at >> 12 & 511 == 511 {
+                let base = at >> 21 << 21;
+                let all = self.slots[slot].mirror.pages.range_mut(base..=at);
+                all.for_each(|(_, page)| page.accessed = false);
             }
-            let page = Page { accessed: false, ..page };
-            self.slots[slot].mirror.pages.insert(at, page);
+            return;
+        }
+        let page = Page { accessed: false, ..page };
+        self.slots[slot].mirror.pages.insert(at, page);
+    }
+
+    fn give_up(&mut self, slot: usize, at: u64, end: u64, up: bool) {
+        let (mut told, mut work) = (Vec::new(), Work::default());
+        let space = &self.slots[slot].space;
+        let tell = |frame: FrameId| told.push(u64::from(frame.get()) * BYTES);
+        let next = match up {
+            true => space.give_up(at, end, &mut work, tell),
+            false => space.forget_use(at, end, &mut work, tell),
+        };
+        let mut covered = self.covered(slot, at, end, next);
+        covered.retain(|(_, page)| arena::handles(page.frame) == 1);
+        let expected: Vec<_> = covered.iter().map(|(_, page)| page.frame).collect();
+        assert_eq!(told, expected, "what is told");
+        if up && !covered.is_empty() {
+            self.advance(slot);
+        }
+        for (at, page) in covered {
+            if up {
+                let unused = Page::new(page.frame, page.access);
+                let page = Page { given_up: true, ..unused };
+                self.slots[slot].mirror.pages.insert(at, page);
+            } else {
+                self.forget(slot, at, page);
+            }
+        }
+    }
+
+    fn take_given_up(&mut self, slot: usize, page: u64, right: bool, holds: bool) {
+        let there = self.slots[slot].mirror.pages.get(&page).copied();
+        let other = self.held.first().map_or(FrameId::new(1), Frame::id);
+        let frame = match there {
+            Some(page) if right => FrameId::new((page.frame / BYTES) as u32),
+            _ => other,
+        };
+        let is = there.filter(|page| page.frame == u64::from(frame.get()) * BYTES && holds);
+        let is = is.filter(|page| page.given_up && !page.modified);
+        let is = is.filter(|page| arena::handles(page.frame) == 1).map(|page| page.frame);
+        let taken = self.slots[slot].space.withdraw_given_up(page, frame, || holds);
+        assert_eq!(taken.as_ref().map(address), is, "taken at {page:#x}: {there:?}");
+        if let Some(frame) = taken {
+            self.slots[slot].mirror.pages.remove(&page);
+            self.advance(slot);
+            self.taken.push((self.slots[slot].number, frame));
         }
     }
 
@@ -740,8 +815,11 @@ impl World {
 
     fn hold(&mut self, slot: usize, page: u64, access: Access) {
         let held = self.slots[slot].space.pin(page, access);
-        let is = self.slots[slot].mirror.pages.get(&page);
-        let is = is.filter(|page| allows(page.access, access)).map(|page| page.frame);
+        let is = self.slots[slot].mirror.pages.get_mut(&page);
+        let is = is.filter(|page| allows(page.access, access)).map(|page| {
+            page.given_up &= access != Access::Write || page.modified;
+            page.frame
+        });
         assert_eq!(held.as_ref().map(address), is, "pinned at {page:#x}");
         if self.held.len() < HELD {
             self.held.extend(held);

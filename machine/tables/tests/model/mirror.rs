@@ -15,6 +15,8 @@ pub struct Page {
     pub access: Access,
     pub accessed: bool,
     pub modified: bool,
+    /// It was given up.
+    pub given_up: bool,
 }
 
 /// A space.
@@ -30,7 +32,12 @@ pub struct Mirror {
 impl Page {
     /// One that nobody has used yet.
     pub fn new(frame: u64, access: Access) -> Self {
-        Self { frame, access, accessed: false, modified: false }
+        Self { frame, access, accessed: false, modified: false, given_up: false }
+    }
+
+    /// The same with other rights: then it is not given up any more.
+    pub fn with(self, access: Access) -> Self {
+        Self { access, given_up: false, ..self }
     }
 
     /// The entry that says so.
@@ -44,7 +51,8 @@ impl Page {
         };
         let accessed = if self.accessed { walk::ACCESSED } else { 0 };
         let modified = if self.modified { walk::DIRTY } else { 0 };
-        self.frame | rights | accessed | modified
+        let given_up = if self.given_up { walk::GIVEN_UP } else { 0 };
+        self.frame | rights | accessed | modified | given_up
     }
 }
 

@@ -13,6 +13,7 @@ pub const ACCESSED: u64 = 1 << 5;
 pub const DIRTY: u64 = 1 << 6;
 pub const HUGE: u64 = 1 << 7;
 pub const KEPT: u64 = 1 << 9;
+pub const GIVEN_UP: u64 = 1 << 10;
 pub const NO_EXECUTE: u64 = 1 << 63;
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 

@@ -246,6 +246,9 @@ fn advice() {
         ("sequential", libc::MADV_SEQUENTIAL),
         ("will need", libc::MADV_WILLNEED),
         ("no huge pages", libc::MADV_NOHUGEPAGE),
+        ("not soon", libc::MADV_COLD),
+        ("not for long", libc::MADV_PAGEOUT),
+        ("will need again", libc::MADV_WILLNEED),
         ("not dumped", libc::MADV_DONTDUMP),
     ] {
         seen(name, region.advise(0, 2 * PAGE, advice));
