@@ -47,7 +47,12 @@ fn is_there(space: &AddressSpace, page: u64) -> Option<bool> {
     let (image, from) = match &region.backing {
         Backing::File(image, _, from) => (image, *from),
         Backing::Mapped(image, from) => (image, i64::try_from(*from).ok()?),
-        _ => return Some(space.space.get(page).is_some()),
+        Backing::Shared(shared, from) => {
+            let has = shared.has(from.saturating_add(page - start));
+            return Some(has || space.space.get(page).is_some());
+        }
+        // What was read ahead needs no disk any more.
+        _ => return Some(space.space.get(page).is_some() || space.away.is_ahead(page)),
     };
     let at = u64::try_from(from.saturating_add((page - start) as i64)).unwrap_or(0);
     let kept = |file: &Arc<CachedFile>| u32::try_from(at / PAGE_U64).is_ok_and(|at| file.has(at));

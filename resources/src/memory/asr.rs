@@ -13,6 +13,7 @@ use vortex_grid::{At, Context, Continuation, Labels, Outcome, Resource, Scope};
 use vortex_machine::{Access, MapError};
 use vortex_units::Frames;
 
+use super::ahead::Ahead;
 use super::bring::Bring;
 use super::calls;
 use super::faults::poke;
@@ -100,6 +101,8 @@ pub enum MemoryRequest {
     TakeShown(Box<TakeShown>),
     /// A page of a file in memory has left, and the file resource needs it.
     Bring(Box<Bring>),
+    /// Pages that are with the swap resource will be needed.
+    Ahead(Box<Ahead>),
 }
 
 impl MemoryRequest {
@@ -120,6 +123,7 @@ impl MemoryRequest {
             Self::ReclaimShown(_) => "reclaim a shown",
             Self::TakeShown(_) => "take a shown",
             Self::Bring(_) => "bring back",
+            Self::Ahead(_) => "read ahead",
         }
     }
 
@@ -131,7 +135,8 @@ impl MemoryRequest {
             | Self::Release { space, .. }
             | Self::Copy { from: space, .. } => Some(space),
             Self::Window(windowing) => Some(&windowing.space),
-            Self::Reclaim(_) | Self::ReclaimShown(_) | Self::TakeShown(_) | Self::Bring(_) => None,
+            Self::Reclaim(_) | Self::ReclaimShown(_) | Self::TakeShown(_) => None,
+            Self::Bring(_) | Self::Ahead(_) => None,
         }
     }
 }
@@ -320,6 +325,7 @@ impl AddressSpaces {
             MemoryRequest::ReclaimShown(order) => self.reclaim_shown(order, cx),
             MemoryRequest::TakeShown(take) => self.take_shown(take, cx),
             MemoryRequest::Bring(bring) => self.bring(bring, cx),
+            MemoryRequest::Ahead(ahead) => self.ahead(ahead, cx),
         }
     }
 }

@@ -7,6 +7,8 @@
 //!   here; and who has looked a page up and not put it yet looks again.
 //! - Only ASR brings a page back, in order with all else that it does to the space; so what
 //!   a thread's own run looks up here is only whether it must leave a fault to ASR.
+//! - What was read ahead of a page is here with its place, and is called by that page: of a page
+//!   that is moved or that a child has too it is forgotten.
 //! - What is kept is written when no core can change it any more; until then nobody reads it
 //!   ([`Place::read`]).
 
@@ -14,7 +16,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
 use spin::Mutex;
-use vortex_machine::{PAGE, Withdrawn};
+use vortex_machine::{Frame, PAGE, Withdrawn};
 use vortex_memory::FrameId;
 
 use super::regions::Region;
@@ -47,6 +49,37 @@ impl Away {
     #[must_use]
     pub(super) fn has_some(&self, start: u64, end: u64) -> bool {
         self.0.lock().range(start..end.max(start)).next().is_some()
+    }
+
+    /// Whether what is in a page was read ahead.
+    #[must_use]
+    pub fn is_ahead(&self, page: u64) -> bool {
+        self.0.lock().get(&page).is_some_and(|place| place.is_ahead())
+    }
+
+    /// What was read ahead for a page is its place's until it is touched, if it still is there. Its
+    /// frame is called by the page, so that it can be asked back ([`Away::forget_ahead`]).
+    pub(super) fn keep_ahead(&self, space: &AddressSpace, page: u64, read: (&Arc<Place>, Frame)) {
+        let (place, frame) = read;
+        let kept = &*self.0.lock();
+        if kept.get(&page).is_some_and(|kept| Arc::ptr_eq(kept, place)) {
+            space.space.call(page, &frame);
+            place.keep_ahead(frame);
+        }
+    }
+
+    /// Gives back this frame, if it was read ahead for a page. Whether it was.
+    pub(super) fn forget_ahead(&self, page: u64, frame: FrameId) -> bool {
+        let kept = &*self.0.lock();
+        let is_it = |ahead: &Frame| ahead.id() == frame;
+        kept.get(&page).is_some_and(|place| place.take_ahead(is_it).is_some())
+    }
+
+    /// The first pages of a range that are here, as many as there is room for: how many.
+    pub(super) fn next_some(&self, start: u64, end: u64, room: &mut [u64]) -> usize {
+        let kept = &*self.0.lock();
+        let pages = kept.range(start..end.max(start)).map(first);
+        room.iter_mut().zip(pages).map(|(place, page)| *place = page).count()
     }
 
     /// Where the contents of a page are.
@@ -90,6 +123,8 @@ impl Away {
         for _ in 0..SHIFTED {
             let page = next(kept)?;
             if let Some(place) = kept.remove(&page) {
+                // Its frame is called by the old one.
+                drop(place.take_ahead(|_| true));
                 kept.insert(page.wrapping_add_signed(distance), place);
             }
         }
@@ -106,6 +141,8 @@ impl Away {
             let into = &mut *copy.away.0.lock();
             let own = copy.region(page).is_some_and(|(_, region)| region.is_own());
             if own && !into.contains_key(&page) && copy.space.get(page).is_none() {
+                // Its frame is called by one space's page.
+                drop(place.take_ahead(|_| true));
                 into.insert(page, place.clone());
             }
         }
@@ -146,7 +183,6 @@ mod tests {
     use alloc::boxed::Box;
     use alloc::vec::Vec;
 
-    use vortex_machine::Frame;
     use vortex_units::ActivityId;
 
     use super::super::swap::{Device, DeviceError, Volume};

@@ -97,7 +97,7 @@ pub fn mend(
         Some(look) if look.access.allows(access) => return Ok(Mend::Done(0)),
         Some(look) if may_change => (fault.present(&look, access), false),
         Some(_) => return Ok(Mend::Late),
-        None if space.away.has(page) => (fault.away(by), true),
+        None if space.away.has(page) => fault.away(by),
         None => (fault.absent(access, by), false),
     };
     if matches!(mended, Ok(Mend::Done(_))) {
@@ -219,21 +219,25 @@ impl Fault<'_> {
         }
     }
 
-    /// It is with the swap resource.
-    fn away(&self, by: By) -> Result<Mend, FaultError> {
+    /// It is with the swap resource. Whether it had to be read, too.
+    fn away(&self, by: By) -> (Result<Mend, FaultError>, bool) {
         let place = self.space.away.place(self.page).filter(|_| by == By::Asr);
-        let Some(place) = place else { return Ok(Mend::Late) };
-        let read = match place.read(self.owner(), Use::Page) {
+        let Some(place) = place else { return (Ok(Mend::Late), true) };
+        let (read, major) = match place.read(self.owner(), Use::Page) {
             Ok(Read::Ask(request, frame)) => {
-                return Ok(Mend::Read(request, Box::new(Reading(To::Own(place, frame)))));
+                let reading = Box::new(Reading(To::Own(place, frame)));
+                return (Ok(Mend::Read(request, reading)), true);
             }
-            Ok(Read::Here(frame)) => Ok(frame),
+            Ok(Read::Here(frame)) => (Ok(frame), true),
+            Ok(Read::Ahead(frame)) => (Ok(frame), false),
+            Err(error) => (Err(error), true),
+        };
+        let mended = match brought(read) {
+            Ok(Some(frame)) => self.back(&place, frame),
+            Ok(None) => Ok(Mend::Late),
             Err(error) => Err(error),
         };
-        let Some(frame) = brought(read)? else {
-            return Ok(Mend::Late);
-        };
-        self.back(&place, frame)
+        (mended, major)
     }
 
     /// What was away is here again, in this frame.

@@ -1,6 +1,7 @@
 //! Virtual memory: the address space resource (ASR), and the executable resource's loading.
 
 mod advice;
+mod ahead;
 mod asr;
 mod away;
 mod bounds;

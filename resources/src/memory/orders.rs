@@ -143,6 +143,11 @@ impl AddressSpaces {
                     true => Step::Gathering(number),
                     false => Step::Counting { handles, from: 0, count: 0 },
                 };
+                // What was read ahead is with the swap resource still.
+                let ahead = |space: &Arc<AddressSpace>| space.away.forget_ahead(page, frame);
+                if alone && space.as_ref().is_some_and(ahead) {
+                    return Done::Back;
+                }
                 let has = space.is_some_and(|space| space.space.has(page, frame));
                 if alone && (!has || !self.place(reclaim)) { refused } else { Done::Again }
             }
@@ -300,14 +305,14 @@ impl Continuation<Mail, AddressSpaces> for Written {
         if cx.activity() == ActivityId::INFRASTRUCTURE {
             cx.bill_run(reclaim.order.bill);
         }
-        let good = written(cx);
+        let good = transferred(cx);
         spaces.wrote(reclaim, good, cx);
         Outcome::Done
     }
 }
 
-/// Whether storage has written a page.
-pub(super) fn written(cx: &mut Context<'_, Mail>) -> bool {
+/// Whether storage has written a page, or read it.
+pub(super) fn transferred(cx: &mut Context<'_, Mail>) -> bool {
     // What it gives back names the frame too: it must be gone before the frame can be free.
     match cx.reply::<DiskReply>() {
         Ok(Some(DiskReply::Data(data, result))) => {

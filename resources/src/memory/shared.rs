@@ -181,6 +181,17 @@ impl Shared {
         }
     }
 
+    /// The first page from one to before another that is with the swap resource.
+    pub(super) fn next_away(&self, from: u64, end: u64) -> Option<u64> {
+        self.inner.lock().away.range(from..end.max(from)).next().map(|(&page, _)| page)
+    }
+
+    /// Whether a page is in memory.
+    #[must_use]
+    pub fn has(&self, at: u64) -> bool {
+        self.inner.lock().frames.contains_key(&(at / PAGE_U64))
+    }
+
     /// Names a new frame at the multiplexor, so that it can be asked back.
     fn name(&self, page: u64, frame: &Frame, of: Use) {
         if let Some(memory) = vortex_machine::multiplexor() {
@@ -286,7 +297,7 @@ impl Inner {
                 from_file(&file.image, file.valid, at, owner, Use::Overlay).ok()
             }
             (_, Some(place)) => match place.read(owner, self.kind())? {
-                Read::Here(frame) => Some(frame),
+                Read::Here(frame) | Read::Ahead(frame) => Some(frame),
                 Read::Ask(request, frame) if waits => {
                     return Ok(Got::Asks(request, place.clone(), frame));
                 }

@@ -21,7 +21,7 @@ use vortex_units::ActivityId;
 
 use super::asr::{AddressSpaces, MemoryRequest};
 use super::faults::poke;
-use super::orders::{look_through, written};
+use super::orders::{look_through, transferred};
 use super::reclaimer::go;
 use super::regions::Source;
 use super::shared::{Leaving, Shared};
@@ -227,7 +227,7 @@ impl Continuation<Mail, AddressSpaces> for Written {
         if cx.activity() == ActivityId::INFRASTRUCTURE {
             cx.bill_run(reclaim.order.bill);
         }
-        let good = written(cx);
+        let good = transferred(cx);
         spaces.wrote_shared(reclaim, good, cx);
         Outcome::Done
     }

@@ -76,8 +76,17 @@ pub struct Place {
     owner: ActivityId,
     /// Its contents do not change any more.
     written: AtomicBool,
+    kept: Mutex<Kept>,
+}
+
+/// What of a place is in memory.
+#[derive(Debug)]
+enum Kept {
+    Nothing,
     /// What is on its way to the device, or what that would not take.
-    left: Mutex<Option<Frame>>,
+    Leaving(Frame),
+    /// What was read ahead: the device has it too.
+    Ahead(Frame),
 }
 
 /// How a page is written.
@@ -93,6 +102,8 @@ pub enum Write {
 pub enum Read {
     /// At once: this is it.
     Here(Frame),
+    /// It was read ahead: this is it.
+    Ahead(Frame),
     /// By this request: then it is in this frame.
     Ask(VolumeRequest, Frame),
 }
@@ -207,7 +218,7 @@ impl Volume {
                 number,
                 owner: activity,
                 written: AtomicBool::new(false),
-                left: Mutex::new(None),
+                kept: Mutex::new(Kept::Nothing),
             }),
             None => {
                 used.fetch_sub(1, Ordering::AcqRel);
@@ -266,7 +277,7 @@ impl Place {
             Backing::Disk(volume, each) => {
                 match self.request((*volume, *each), Operation::Write, &page) {
                     Some(request) => {
-                        *self.left.lock() = Some(page.clone());
+                        *self.kept.lock() = Kept::Leaving(page.clone());
                         self.written.store(true, Ordering::Release);
                         Write::Ask(request, page)
                     }
@@ -280,8 +291,8 @@ impl Place {
     /// is kept itself.
     #[must_use]
     pub fn written(&self, page: Frame, taken: bool) -> bool {
-        let left = if taken { None } else { Some(page.clone()) };
-        let before = core::mem::replace(&mut *self.left.lock(), left);
+        let kept = if taken { Kept::Nothing } else { Kept::Leaving(page.clone()) };
+        let before = core::mem::replace(&mut *self.kept.lock(), kept);
         self.written.store(true, Ordering::Release);
         // Its last handle: then the frame is free.
         drop((before, page));
@@ -296,11 +307,32 @@ impl Place {
         if !self.written.load(Ordering::Acquire) {
             return Err(ReadError::NotYet);
         }
+        // What was read ahead is for the place's activity, and one of its spaces.
+        if owner == self.owner
+            && of == Use::Page
+            && let Some(frame) = self.take_ahead(|_| true)
+        {
+            return Ok(Read::Ahead(frame));
+        }
         let frame = Frame::zeroed_for(owner, of).ok_or(ReadError::NoMemory)?;
-        if let Some(left) = &*self.left.lock() {
-            frame.copy_from(left);
+        if let Kept::Leaving(kept) | Kept::Ahead(kept) = &*self.kept.lock() {
+            frame.copy_from(kept);
             return Ok(Read::Here(frame));
         }
+        self.read_into(frame)
+    }
+
+    /// The contents, in a frame that is to be kept here ([`Place::keep_ahead`]), for a page of the
+    /// place's activity. `None` where they are in memory, may still change, or there is no frame.
+    pub(super) fn read_ahead(&self) -> Option<Result<Read, ReadError>> {
+        let is_away = || matches!(*self.kept.lock(), Kept::Nothing);
+        if !self.written.load(Ordering::Acquire) || !is_away() {
+            return None;
+        }
+        Some(self.read_into(Frame::zeroed_for(self.owner, Use::Page)?))
+    }
+
+    fn read_into(&self, frame: Frame) -> Result<Read, ReadError> {
         match &self.volume.backing {
             Backing::Nowhere => Err(ReadError::Device),
             Backing::Memory(device) => {
@@ -312,6 +344,34 @@ impl Place {
                 Ok(Read::Ask(request.ok_or(ReadError::NoMemory)?, frame))
             }
         }
+    }
+}
+
+impl Place {
+    /// What was read ahead, until it is needed or its frame is asked back.
+    pub(super) fn keep_ahead(&self, frame: Frame) {
+        let kept = &mut *self.kept.lock();
+        if matches!(kept, Kept::Nothing) {
+            *kept = Kept::Ahead(frame);
+        }
+    }
+
+    /// The frame that was read ahead, if it is `meant`: the place has none any more.
+    pub(super) fn take_ahead(&self, meant: impl FnOnce(&Frame) -> bool) -> Option<Frame> {
+        let kept = &mut *self.kept.lock();
+        match core::mem::replace(kept, Kept::Nothing) {
+            Kept::Ahead(frame) if meant(&frame) => Some(frame),
+            other => {
+                *kept = other;
+                None
+            }
+        }
+    }
+
+    /// Whether it was read ahead.
+    #[must_use]
+    pub(super) fn is_ahead(&self) -> bool {
+        matches!(*self.kept.lock(), Kept::Ahead(_))
     }
 }
 

@@ -15,7 +15,7 @@ use vortex_memory::FrameId;
 
 use super::asr::{AddressSpaces, MemoryRequest, Rest};
 use super::faults::poke;
-use super::orders::written;
+use super::orders::transferred;
 use super::pages::take_away;
 use super::space::AddressSpace;
 use super::swap::{Place, Write};
@@ -170,7 +170,7 @@ impl Continuation<Mail, AddressSpaces> for HasWritten {
         request: &mut MemoryRequest,
         cx: &mut Context<'_, Mail>,
     ) -> Left {
-        let good = written(cx);
+        let good = transferred(cx);
         let MemoryRequest::Call { space, call, stage, rest, .. } = request else {
             return Outcome::Done;
         };

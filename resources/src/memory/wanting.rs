@@ -1,5 +1,5 @@
-//! Pages of files on disks that are fetched before they are touched: `MAP_POPULATE`, which waits
-//! for them, and `MADV_WILLNEED`, which does not.
+//! Pages that are fetched before they are touched, of files on disks and from the swap resource
+//! (`ahead.rs`): `MAP_POPULATE`, which waits for them, and `MADV_WILLNEED`, which does not.
 
 use vortex_abi::Errno;
 use vortex_grid::{At, Context, Continuation, Labels, Outcome};
@@ -7,6 +7,7 @@ use vortex_machine::PAGE;
 
 use super::asr::{AddressSpaces, MemoryRequest};
 use super::mend::Wanted;
+use super::regions::Backing;
 use super::space::AddressSpace;
 use crate::cache::{CacheReply, CacheRequest};
 use crate::{Answer, Mail};
@@ -21,8 +22,8 @@ const SENDS: usize = 2;
 const LOOKS: usize = 16;
 
 impl AddressSpaces {
-    /// Asks FCR for what lies on disks from an address on, and does not wait. Where to go on, if
-    /// that is not all.
+    /// Asks FCR for what lies on disks from an address on, and has what has left read ahead, and
+    /// does not wait. Where to go on, if that is not all.
     pub(super) fn want(
         &self,
         space: &AddressSpace,
@@ -30,7 +31,6 @@ impl AddressSpaces {
         end: u64,
         cx: &mut Context<'_, Mail>,
     ) -> Option<u64> {
-        let ports = self.system.file_systems.get().and_then(|wiring| wiring.ports.get())?;
         let (mut sends, mut looks) = (SENDS, LOOKS);
         while at < end {
             if sends == 0 || looks == 0 {
@@ -43,9 +43,19 @@ impl AddressSpaces {
             };
             let stop = region.end.min(end);
             let Some((file, from)) = region.on_disk() else {
+                let next = match &region.backing {
+                    Backing::Shared(shared, from) => {
+                        self.want_shared(space, shared, (start, *from), (at, stop), cx)
+                    }
+                    _ => self.want_away(space, at, stop, cx),
+                };
+                if next.is_some() {
+                    return next;
+                }
                 at = stop;
                 continue;
             };
+            let ports = self.system.file_systems.get().and_then(|wiring| wiring.ports.get())?;
             while at < stop && sends > 0 && looks > 0 {
                 looks -= 1;
                 let place = from.saturating_add_unsigned(at - start);

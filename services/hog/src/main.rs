@@ -123,6 +123,7 @@ fn swap(pages: usize, rounds: u64) {
     say!("swap: the child: {how}");
     let moved = region.remap(2 * region.length(), libc::MREMAP_MAYMOVE);
     say!("swap: moved: {}", moved.is_ok_and(good));
+    unneeded::advised(pages / 8);
 }
 
 /// Moves a region of which so many pages are used, and all memory with them, a few times: of what
@@ -180,7 +181,9 @@ fn reread(pages: usize) {
         proc::outcome(|| {
             let region = Region::anonymous(pages * PAGE, BOTH);
             (0..pages).for_each(|page| region.put(page * PAGE, page as u8));
-            i32::from(!(0..pages).all(|page| region.get(page * PAGE) == page as u8))
+            // What cannot be read ahead is nobody's affair until it is touched.
+            let wanted = region.advise(0, region.length(), libc::MADV_WILLNEED).is_ok();
+            i32::from(!wanted || !(0..pages).all(|page| region.get(page * PAGE) == page as u8))
         })
     };
     say!("reread: the child: {}", child(pages));

@@ -32,7 +32,7 @@ const HARD: [(&str, u64); 9] = [
     ("together", 12288),
 ];
 /// What the programs must say.
-const SAID: [&str; 30] = [
+const SAID: [&str; 33] = [
     "steady: good",
     "churn: 30 rounds of 30",
     "touch: the child: killed by SIGKILL",
@@ -44,6 +44,9 @@ const SAID: [&str; 30] = [
     "swap: dropped: true",
     "swap: moved whole: true",
     "swap: moved: true",
+    "swap: paged out: true",
+    "swap: wanted: true, 0 of 192 had to be read",
+    "swap: dropped and moved meanwhile: true",
     "shared: 3 rounds of 3",
     "left: by the mapping: true",
     "left: by calls: true",
@@ -238,6 +241,8 @@ mod tests {
         touch: the parent has memory: true\r\nforks: refused: ENOMEM\r\n\
         forks: then another child: exit 3\r\nmemory: ledger whole\r\n\
         swap: 3 rounds of 3\r\nswap: the child: exit 0\r\nswap: moved: true\r\nswap: moved whole: true\r\n\
+        swap: paged out: true\r\nswap: wanted: true, 0 of 192 had to be read\r\n\
+        swap: dropped and moved meanwhile: true\r\n\
         swap: a child of it all: exit 0\r\nswap: another program: exit 7\r\n\
         shared: 3 rounds of 3\r\n\
         memory of shared: 512 frames at most, 1 of files, 0 left: all back\r\n\

@@ -46,6 +46,11 @@ impl<M: Physical> Space<M> {
         (self.number << BITS) | (page / PAGE as u64)
     }
 
+    /// The frame is called by this page at the multiplexor, though it is not there.
+    pub fn call(&self, page: u64, frame: &Frame<M>) {
+        M::name(frame.id(), self.name(page));
+    }
+
     /// Whether a frame is at this page.
     #[must_use]
     pub fn has(&self, page: u64, frame: FrameId) -> bool {
