@@ -1,5 +1,5 @@
 //! What was given up and is more than can be freed in one run (law 5): it lies here until it is
-//! freed, a slice at a time, by whoever gave it up.
+//! freed, a slice at a time, by whoever gives something up next.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;

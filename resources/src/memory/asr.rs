@@ -1,5 +1,5 @@
-//! The address space resource (ASR, §3.2), first version: regions of zeros, of a file as it
-//! was, or shared; faults, copy on write, shootdown.
+//! The address space resource (ASR, §3.2): regions of zeros, of files, or shared; faults, copy on
+//! write, shootdown.
 //!
 //! Requests of one space have its number as their label: so they are served in order, on
 //! one core, as far as they are of one sender and activity. Of the others (forks, and threads
