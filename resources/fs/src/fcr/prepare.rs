@@ -17,6 +17,8 @@ use crate::cache::{CachedFile, Dirtied, PAGE_BYTES, Page, PageFrame, State, page
 use crate::names::Times;
 use crate::requests::{Answer, CacheReply, Kind, Mail, Operation, Run, Stage, Task};
 
+/// Blocks whose places are asked for at once.
+const BLOCKS: u32 = 32;
 /// How often who has too much unwritten waits for less.
 const WAITS: u8 = 16;
 
@@ -94,10 +96,11 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             self.lend(task, first, end, cx);
             return self.wait(task, Waits::Pages(first, end), cx);
         }
+        let most = most_claims(task.file.blocks_a_page());
         for page in first..end {
-            let claimed = match task.job().claimed.len() {
-                CLAIMS.. => Claim::NoMemory,
-                _ => self.claim(task, page, cx),
+            let claimed = match task.job().claimed.len() < most {
+                true => self.claim(task, page, cx),
+                false => Claim::NoMemory,
             };
             match claimed {
                 Claim::Claimed => {}
@@ -373,6 +376,12 @@ fn become_written<F: PageFrame>(
         }
         Some(owner)
     })
+}
+
+/// Pages that are claimed in one run, by the blocks of each: what takes long of a page is each
+/// of its blocks.
+fn most_claims(each: u32) -> usize {
+    (BLOCKS.checked_div(each).unwrap_or(0) as usize).clamp(1, CLAIMS)
 }
 
 /// The blocks that are to have places.

@@ -14,7 +14,7 @@ use crate::fcr::Piece;
 use crate::requests::{CacheRequest, Mail, Stage, Task};
 
 /// Dirty pages looked at in one run.
-const LOOKS: u32 = 20;
+const LOOKS: u32 = 16;
 /// Files of an activity looked at in one run.
 const FILES: usize = 32;
 
