@@ -15,7 +15,10 @@ use crate::time::Stamp;
 impl Root {
     fn changeable(&mut self, node: &Node) -> Result<&mut Inode, Errno> {
         match node {
-            Node::Inode(id) => self.inode_mut(*id),
+            Node::Inode(id) => {
+                self.check_unsealed(*id)?;
+                self.inode_mut(*id)
+            }
             Node::Proc(_) => Err(Errno::EPERM),
         }
     }
@@ -23,6 +26,7 @@ impl Root {
     /// Changes attributes; on a disk that is asked for.
     fn set(&mut self, caller: &Caller, node: &Node, change: Change) -> Result<(), Errno> {
         let Node::Inode(id) = node else { return Err(Errno::EPERM) };
+        self.check_unsealed(*id)?;
         let change = Change { changed: Some(caller.now), ..change };
         if let Some(asked) = self.set_on_disk(caller, *id, change)? {
             return Err(asked);

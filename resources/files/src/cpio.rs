@@ -82,8 +82,8 @@ impl Entry<'_> {
     /// Whether this is its path from the root, with or without the slash or `./` before it.
     #[must_use]
     pub fn is_at(&self, path: &str) -> bool {
-        let name = self.name.strip_prefix(b".").unwrap_or(self.name);
-        let name = name.strip_prefix(b"/").unwrap_or(name);
+        let name = self.name.strip_prefix(b"./").or(self.name.strip_prefix(b"/"));
+        let name = name.unwrap_or(self.name);
         name == path.trim_start_matches('/').as_bytes()
     }
 }

@@ -77,6 +77,7 @@ impl Root {
 
     /// Whether an object may be written: not while it is run.
     pub(crate) fn check_writable(&self, id: InodeId) -> Result<(), Errno> {
+        self.check_unsealed(id)?;
         if self.running.is_empty() {
             return Ok(());
         }

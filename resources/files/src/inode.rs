@@ -29,6 +29,8 @@ pub struct Inode {
     pub(crate) holds: u32,
     /// It has no name, but may be given one (`O_TMPFILE`).
     pub(crate) linkable: bool,
+    /// Nobody changes it (`sealed.rs`).
+    pub(crate) sealed: bool,
     /// Open files that may write to it.
     pub(crate) writers: u32,
     pub(crate) accessed: Time,

@@ -66,6 +66,7 @@ mod poll;
 mod proc;
 mod rename;
 mod root;
+mod sealed;
 mod slab;
 mod socket;
 mod stat;

@@ -74,6 +74,10 @@ const LINKS: &[(&str, &str)] = &[
     ("/dev/stderr", "/proc/self/fd/2"),
 ];
 
+/// The folder of the programs that come with the kernel, some of which have rights that others do
+/// not have: nobody changes them (`sealed.rs`).
+const SEALED: &[u8] = b"vortex";
+
 impl Root {
     /// A tree that may hold so many bytes, from an archive, and what every tree has. An
     /// archive of no bytes at all is an empty one. All of it is charged to `owner`.
@@ -113,6 +117,7 @@ impl Root {
             root.unpack(&caller, archive, kept)?;
         }
         root.add_defaults(&caller)?;
+        root.seal(SEALED);
         root.drop_place(place, &mut Effects::new());
         Ok(root)
     }

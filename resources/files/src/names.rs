@@ -49,6 +49,7 @@ impl Root {
         if self.inode(dir)?.directory().ok_or(Errno::ENOTDIR)?.removed {
             return Err(Errno::ENOENT);
         }
+        self.check_unsealed(dir)?;
         Ok(Vacancy { dir, name })
     }
 
@@ -169,6 +170,7 @@ impl Root {
     }
 
     fn add_name(&mut self, caller: &Caller, vacancy: Vacancy, id: InodeId) -> Result<(), Errno> {
+        self.check_unsealed(id)?;
         let inode = self.inode(id)?;
         match (&inode.body, inode.links) {
             (Body::Directory(_), _) => return Err(Errno::EPERM),
@@ -241,6 +243,10 @@ impl Root {
         name: &Name,
         target: &Node,
     ) -> Result<(), Errno> {
+        self.check_unsealed(dir)?;
+        if let Node::Inode(id) = target {
+            self.check_unsealed(*id)?;
+        }
         if let Node::Inode(id) = target
             && self.has_mounts()
             && let Some(asked) = self.unlink_on_disk(caller, dir, name, *id)?

@@ -39,6 +39,9 @@ impl Root {
         {
             return Err(Errno::EBUSY);
         }
+        for object in [from.dir, to.dir, source].into_iter().chain(to.target) {
+            self.check_unsealed(object)?;
+        }
         self.check_kinds(&from, &to, keep, exchange)?;
         self.check_ancestors(&from, &to, exchange)?;
         if to.target == Some(source) {

@@ -110,6 +110,7 @@ impl Root {
         if !self.inode(directory)?.is_directory() {
             return Err(Errno::ENOTDIR);
         }
+        self.check_unsealed(directory)?;
         if kind != b"ext2" {
             return Err(Errno::ENODEV);
         }

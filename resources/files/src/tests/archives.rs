@@ -219,3 +219,50 @@ proptest! {
         let _ = Root::load(&bytes, LIMIT, Owner::new(0), Time::default());
     }
 }
+
+/// Programs with rights of their own are nobody's to change, by whatever call.
+#[test]
+fn what_is_sealed_is_read_and_run_and_nothing_else() {
+    let bytes = archive(&[file("vortex/monitor", b"as it came"), file("other", b"another")]);
+    let mut world = World::with_archive(&bytes);
+    world.mkdir("/folder").unwrap();
+    let no = Err(Errno::EPERM);
+    let path = "/vortex/monitor";
+    for flags in [abi::O_WRONLY, abi::O_RDWR, abi::O_RDONLY | abi::O_TRUNC] {
+        assert_eq!(world.open(path, flags).map(drop), no, "{flags:#x}");
+    }
+    assert_eq!(world.open("/vortex/new", abi::O_WRONLY | abi::O_CREAT).map(drop), no);
+    assert_eq!(world.mkdir("/vortex/new"), no);
+    assert_eq!(world.link(path, "/mine"), no);
+    assert_eq!(world.link("/other", "/vortex/new"), no);
+    for (old, new, flags) in [
+        (path, "/mine", 0),
+        ("/other", path, 0),
+        ("/other", path, abi::RENAME_EXCHANGE),
+        ("/other", "/vortex/new", 0),
+        ("/vortex", "/mine", 0),
+        ("/folder", "/vortex", abi::RENAME_EXCHANGE),
+    ] {
+        assert_eq!(world.rename(old, new, flags), no, "{old} {new}");
+    }
+    assert_eq!(world.unlink(path), no);
+    assert_eq!(world.contents(path).unwrap(), b"as it came");
+    assert_eq!(world.contents("/other").unwrap(), b"another");
+}
+
+#[test]
+fn a_path_of_an_archive_has_a_slash_before_it_or_not() {
+    let is_at = |name: &str, path: &str| {
+        let bytes = archive(&[file(name, b"")]);
+        match Archive::new(&bytes).next_item().unwrap() {
+            Some(crate::cpio::Item::Entry(entry)) => entry.is_at(path),
+            _ => panic!("no entry"),
+        }
+    };
+    for name in ["etc/x", "./etc/x", "/etc/x"] {
+        assert!(is_at(name, "/etc/x"), "{name}");
+    }
+    for name in [".etc/x", "../etc/x", "etc/xy", "x"] {
+        assert!(!is_at(name, "/etc/x"), "{name}");
+    }
+}
