@@ -18,7 +18,7 @@ use crate::statics;
 
 const PAGE_U64: u64 = PAGE as u64;
 /// Bytes that the multiplexor's tables take for each frame, rounded up.
-const EACH: u64 = 72;
+const EACH: u64 = 88;
 /// What they take beside.
 const BESIDE: u64 = 2 << 20;
 

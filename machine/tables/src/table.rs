@@ -337,6 +337,19 @@ impl<M: Physical> Table<M> {
         self.pages -= u64::from(!before.is_none());
     }
 
+    /// Takes the entry of a page out of its leaf table: as it is at that moment, whatever
+    /// processors have noted in it since it was looked at.
+    pub(crate) fn take_out(&mut self, leaf: u64, page: u64) -> Entry<M> {
+        self.split(page);
+        let place = M::pointer::<u64>(leaf + page / PAGE_U64 % ENTRIES * 8);
+        // SAFETY: an aligned entry of a leaf table of this one, which processors change atomically
+        // too.
+        let entry = unsafe { AtomicU64::from_ptr(place) };
+        let before = Entry::from(entry.swap(Entry::<M>::NONE.0, Ordering::AcqRel));
+        self.pages -= u64::from(!before.is_none());
+        before
+    }
+
     /// Forgets that a page was used.
     ///
     /// Of 2 MiB that are mapped at once it is forgotten with the last page.

@@ -73,8 +73,14 @@ impl<M: Physical> Space<M> {
             return None;
         }
         let leaf = inner.table.leaf(page).ok()?;
-        inner.table.write(leaf, page, entry, Entry::NONE);
+        // A processor may write to it in between, and says so in the entry: of what it notes there
+        // nothing is lost, for the entry is taken as it is.
+        let taken = inner.table.take_out(leaf, page);
+        if !taken.is_given_up() {
+            inner.table.write(leaf, page, Entry::NONE, taken.taken_back());
+            return None;
+        }
         self.advance();
-        entry.into_frame()
+        taken.into_frame()
     }
 }
