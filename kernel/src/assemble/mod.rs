@@ -146,6 +146,9 @@ fn build(
         memory::open_plain(&stray.0, stray.1)?;
         names.push(stray);
     }
+    if let Some(network) = system.network.get() {
+        network.wiring.reserve(written::ports(&config, &names));
+    }
     let swap_on = on_a_disk(&system, "swap", memory::swap_on(&config, boot)?)?;
     let root_on = on_a_disk(&system, "root", boot.command_line.get("root"))?;
     let start = services(&config, &names, secret);

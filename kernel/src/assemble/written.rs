@@ -40,6 +40,20 @@ pub(super) fn rights(config: &Config, names: &[(ActivityId, String)]) -> Rights 
     }
 }
 
+/// The ports of services, and whose they are: of streams, or of datagrams.
+pub(super) fn ports(
+    config: &Config,
+    names: &[(String, ActivityId)],
+) -> Vec<(bool, u16, ActivityId)> {
+    let of = |service: &vortex_config::Service| {
+        let activity = names.get(service.activity.index()).map(|(_, activity)| *activity);
+        let ports = service.ports.iter().map(|port| (!port.datagrams, port.number));
+        let ports: Vec<_> = ports.collect();
+        ports.into_iter().filter_map(move |(stream, port)| Some((stream, port, activity?)))
+    };
+    config.services.iter().flat_map(of).collect()
+}
+
 /// The programs to start. Who may control others is told the host's secret, if it has one: so a
 /// service knows whose orders these are.
 pub(super) fn services(

@@ -56,6 +56,7 @@ mod socket;
 mod table;
 mod tcp;
 mod timers;
+mod waiting;
 mod wiring;
 
 pub use address::{Addresses, Flow, Mac};

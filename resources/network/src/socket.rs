@@ -15,6 +15,7 @@ use vortex_units::{ActivityId, Cycles};
 use crate::address::Flow;
 use crate::bill::Charged;
 use crate::error::NetError;
+use crate::waiting::Waiting;
 
 /// Names a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +74,8 @@ pub struct Socket {
     label: AtomicU64,
     ready: AtomicU32,
     queued: AtomicU32,
+    /// Those of its activity.
+    waiting: Arc<Waiting>,
     below: AtomicU32,
     /// It has more to send, once what is below has gone.
     wants: AtomicBool,
@@ -137,13 +140,19 @@ pub(crate) struct State {
     pub reuse_port: bool,
 }
 
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.waiting.go(*self.queued.get_mut());
+    }
+}
+
 impl Socket {
     pub(crate) fn new(
         id: SocketId,
         stream: bool,
         activity: ActivityId,
         label: u64,
-        charged: Charged,
+        (charged, waiting): (Charged, Arc<Waiting>),
     ) -> Arc<Self> {
         let state = State {
             local: None,
@@ -171,6 +180,7 @@ impl Socket {
             label: AtomicU64::new(label),
             ready: AtomicU32::new(ready),
             queued: AtomicU32::new(0),
+            waiting,
             below: AtomicU32::new(0),
             wants: AtomicBool::new(false),
             state: Mutex::new(state),
@@ -219,6 +229,9 @@ impl Socket {
 
     /// A packet more waits for it, if there may be one more.
     pub(crate) fn queues(&self) -> bool {
+        if !self.waiting.comes() {
+            return false;
+        }
         let room = self.queued.fetch_add(1, Ordering::Relaxed) < QUEUED;
         if !room {
             self.is_out();
@@ -226,14 +239,15 @@ impl Socket {
         room
     }
 
-    /// Whether few enough wait for it for one that is in debt.
+    /// Whether few enough wait for it, and for its activity, for one that is in debt.
     pub(crate) fn has_few(&self) -> bool {
-        self.queued.load(Ordering::Relaxed) <= OWED
+        self.queued.load(Ordering::Relaxed) <= OWED && self.waiting.are_few()
     }
 
     /// One waits no more.
     pub(crate) fn is_out(&self) {
         self.queued.fetch_sub(1, Ordering::Relaxed);
+        self.waiting.go(1);
     }
 
     /// Whether a segment more may be sent. If not, whoever takes one away says when.

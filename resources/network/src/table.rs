@@ -7,8 +7,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
-use spin::Mutex;
-use vortex_units::Cycles;
+use spin::{Mutex, Once};
+use vortex_units::{ActivityId, Cycles};
 
 use crate::address::Flow;
 use crate::ended::Ended;
@@ -36,6 +36,8 @@ pub struct Table {
     streams: Mutex<Bound>,
     datagrams: Mutex<Bound>,
     ended: Mutex<Ended>,
+    /// Ports that are an activity's alone: of streams or not.
+    reserved: Once<Vec<(bool, u16, ActivityId)>>,
 }
 
 /// The port that is tried after so many others, from a place on.
@@ -114,6 +116,12 @@ impl Table {
         }
     }
 
+    /// These ports are these activities' alone from now on: of streams, or of datagrams. Once,
+    /// before there are programs.
+    pub fn reserve(&self, ports: Vec<(bool, u16, ActivityId)>) {
+        self.reserved.call_once(|| ports);
+    }
+
     /// Binds a socket to an address; one without a port gets one, from this place on. `None`
     /// where it is in use.
     pub fn bind(
@@ -124,14 +132,21 @@ impl Table {
         shares: bool,
     ) -> Option<SocketAddrV4> {
         let mut bound = self.bound(socket.is_stream()).lock();
+        let (stream, own) = (socket.is_stream(), socket.activity());
+        let reserved = self.reserved.get().map_or(&[][..], Vec::as_slice);
+        let is_others = |port: u16| {
+            let mut all = reserved.iter().filter(|(of, is, _)| (*of, *is) == (stream, port));
+            all.clone().next().is_some() && all.all(|(.., activity)| *activity != own)
+        };
         let collides = |all: &Bound, port: u16| {
             let others = all.get(&port).map_or(&[][..], Vec::as_slice);
-            others.iter().any(|(other, shared, is)| {
-                let same = other == address.ip()
-                    || other.is_unspecified()
-                    || address.ip().is_unspecified();
-                same && !(shares && *shared && is.activity() == socket.activity())
-            })
+            is_others(port)
+                || others.iter().any(|(other, shared, is)| {
+                    let same = other == address.ip()
+                        || other.is_unspecified()
+                        || address.ip().is_unspecified();
+                    same && !(shares && *shared && is.activity() == socket.activity())
+                })
         };
         let port = match address.port() {
             0 => (0..TRIED).find_map(|more| {

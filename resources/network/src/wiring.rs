@@ -27,6 +27,7 @@ use crate::socket::{Backlog, Role, Socket, SocketId, Speech, ready};
 use crate::table::Table;
 use crate::tcp::Tcp;
 use crate::timers::Timers;
+use crate::waiting;
 
 /// The ports.
 pub struct Ports<M, H: Host> {
@@ -71,6 +72,7 @@ pub struct Wiring<M, H: Host> {
     pub(crate) table: Table,
     channels: Vec<Channel<H>>,
     drops: Drops,
+    waiting: waiting::All,
     next: AtomicU64,
     /// The second of the clock, and what was answered in it.
     strays: (AtomicU64, AtomicU64),
@@ -103,6 +105,7 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
             table: Table::default(),
             channels,
             drops: Drops::default(),
+            waiting: waiting::All::default(),
             next: AtomicU64::new(1),
             strays: (AtomicU64::new(0), AtomicU64::new(0)),
             says,
@@ -169,7 +172,8 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
     pub fn socket(&self, stream: bool, activity: ActivityId) -> Result<Arc<Socket>, NetError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let charged = Charged::new(&self.bills, activity, SOCKET).ok_or(NetError::NoMemory)?;
-        let socket = Socket::new(SocketId(id), stream, activity, label(id, self.secret), charged);
+        let beside = (charged, self.waiting.of(activity));
+        let socket = Socket::new(SocketId(id), stream, activity, label(id, self.secret), beside);
         self.table.add(&socket);
         Ok(socket)
     }
@@ -205,6 +209,13 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
             self.open_datagrams(socket, &mut state)?;
         }
         Ok(())
+    }
+
+    /// These ports are these activities' alone from now on: of streams, or of datagrams. Nobody
+    /// else listens where a service is expected, before it does or while it is begun again. Once,
+    /// before there are programs.
+    pub fn reserve(&self, ports: Vec<(bool, u16, ActivityId)>) {
+        self.table.reserve(ports);
     }
 
     /// Gives a socket for datagrams what it needs, once.

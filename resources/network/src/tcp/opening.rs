@@ -49,17 +49,11 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
             self.wiring.drops(Dropped::Backlog);
             return;
         };
-        if let Some(eldest) = eldest {
-            self.give_way(&eldest);
+        if eldest.is_some_and(|eldest| self.give_way(&eldest)) {
             self.wiring.drops(Dropped::Backlog);
         }
-        match self.begin(listens, flow, packet, cx) {
-            None => self.wiring.drops(Dropped::Memory),
-            Some(made) => {
-                if let Role::Listens(waits) = &mut listens.state.lock().role {
-                    waits.half.push_back((Arc::downgrade(&made), cx.now()));
-                }
-            }
+        if self.begin(listens, flow, packet, cx).is_none() {
+            self.wiring.drops(Dropped::Memory);
         }
     }
 
@@ -86,7 +80,7 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         flow: Flow,
         packet: &Packet<H::Buffer>,
         cx: &mut Context<'_, M>,
-    ) -> Option<Arc<Socket>> {
+    ) -> Option<()> {
         let wiring = self.wiring.clone();
         let activity = listens.activity();
         let charged = Charged::new(&wiring.bills, activity, Speech::STREAM)?;
@@ -118,8 +112,11 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
             wiring.table.remove(&socket);
             return None;
         }
+        // Before anybody else can take it further: whoever does, takes it out of there.
+        if let Role::Listens(waits) = &mut listens.state.lock().role {
+            waits.half.push_back((Arc::downgrade(&socket), cx.now()));
+        }
         self.go_on(&socket, &mut state, Outbox::new(), Cause::Packet, cx);
-        drop(state);
-        Some(socket)
+        Some(())
     }
 }

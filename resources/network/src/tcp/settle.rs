@@ -76,12 +76,15 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
 
     /// A connection that others began and that is not there yet gives way to another: as if its
     /// packet had been lost.
-    pub(super) fn give_way(&self, socket: &Arc<Socket>) {
+    /// Whether it was not.
+    pub(super) fn give_way(&self, socket: &Arc<Socket>) -> bool {
         let state = &mut *socket.state.lock();
         // It may be there by now: then it waits to be accepted.
-        if state.parent.take().is_some() {
+        let begins = state.parent.take().is_some();
+        if begins {
             self.over(socket, state);
         }
+        begins
     }
 
     /// The connection is no more: its memory goes, and its flow is free.
