@@ -66,6 +66,8 @@ pub(crate) struct Desk<M> {
     pub cancelled: Vec<Trigger>,
     /// Activities whose debt has reached its cap, and the slot whose scheduler says so.
     pub refused: Vec<(usize, ActivityId)>,
+    /// Whether what an activity asks for waits while its own client owes too much.
+    pub holds_back: bool,
     pub notes: Notes,
 }
 
@@ -253,8 +255,9 @@ impl<M: Message> Context<'_, M> {
     }
 
     /// As [`Self::send_for`], also where the causer is in debt: for who sees to it himself that
-    /// little of that waits. It is held back where it is sent to until enough is worn off
-    /// (`core/debt.rs`), instead of being lost.
+    /// little of that waits. Under charge-through only: there what it costs is charged to the
+    /// causer's own client, and while that owes too much at the multiplexor it is held back where
+    /// it is sent to (`core/debt.rs`), instead of being lost.
     ///
     /// # Errors
     /// [`SendError`]; then nothing was sent.
@@ -322,7 +325,7 @@ impl<M: Message> Context<'_, M> {
             return Err(SendError::NoSuchActivity);
         }
         let refused = || self.desk.refused.iter().any(|(_, refused)| *refused == causer);
-        if matches!(debtor, Debtor::Refused) && refused() {
+        if !(matches!(debtor, Debtor::Taken) && self.desk.holds_back) && refused() {
             return Err(SendError::OverBudget);
         }
         if !self.grid.activities().takes_roots(causer) {

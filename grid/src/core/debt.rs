@@ -10,8 +10,8 @@
 //!
 //! Who is in debt for what it did not order (billed back) is refused new roots, until half of it
 //! is worn off: by the work of others, or by the core's having nothing to do, or the resource's,
-//! however busy the core is elsewhere. There a fluid server, which virtual time follows, would
-//! go on with what is owed.
+//! however busy the core is elsewhere. There a fluid server, which virtual time follows, would go
+//! on with what is owed.
 //!
 //! # Invariants
 //! - Held back are only those who lend their turns ([`Holder::lends`](crate::slot::Holder)):
@@ -32,11 +32,10 @@ const DEBT: Micros = Micros::new(100_000);
 /// An idle time that is shorter wears off nothing.
 const MOMENT: Micros = Micros::new(5_000);
 
-/// A resource that refuses somebody, and since when it has served nobody.
+/// A resource that refuses somebody, when it was looked at, and what it had used then.
 pub(super) struct Quiet {
     slot: usize,
-    /// Its runs until then.
-    runs: u64,
+    used: Cycles,
     since: Cycles,
 }
 
@@ -131,8 +130,8 @@ impl<M: Message, P: Machine> Core<M, P> {
         })
     }
 
-    /// Where a resource has had nothing to do for a moment, nobody was kept waiting there by what
-    /// anybody owes there.
+    /// Where a resource has had little to do for a moment, and has nothing to do now, nobody was
+    /// kept waiting there by what anybody owes there: not for as long as it has served nobody.
     #[cold]
     fn wear_off_quiet(&mut self) {
         let now = self.ledger.last();
@@ -141,21 +140,25 @@ impl<M: Message, P: Machine> Core<M, P> {
         let refused = &self.desk.refused;
         self.quiet.retain(|quiet| refused.iter().any(|&(slot, _)| slot == quiet.slot));
         for &(slot, _) in refused {
+            let known = self.quiet.iter().position(|quiet| quiet.slot == slot);
+            let since = known.and_then(|place| self.quiet.get(place)).map(|quiet| quiet.since);
+            let span = now.saturating_sub(since.unwrap_or(now));
+            if known.is_some() && span < moment {
+                continue;
+            }
             let Some(entry) = self.slots.get_mut(slot) else { continue };
             let holders = || entry.clients.holders.iter().flatten();
-            let runs =
-                holders().fold(0_u64, |sum, holder| sum.wrapping_add(holder.usage.runs.get()));
+            let used = holders().fold(Cycles::ZERO, |sum, holder| sum + holder.usage.cycles);
             let waits = holders().any(|holder| holder.queued > 0);
-            let Some(quiet) = self.quiet.iter_mut().find(|quiet| quiet.slot == slot) else {
-                self.quiet.push(Quiet { slot, runs, since: now });
-                continue;
-            };
-            let span = now.saturating_sub(quiet.since);
-            if waits || quiet.runs != runs {
-                *quiet = Quiet { slot, runs, since: now };
-            } else if span >= moment {
-                quiet.since = now;
-                entry.scheduler.core_idle(span, cap, now);
+            let seen = Quiet { slot, used, since: now };
+            if let Some(quiet) = known.and_then(|place| self.quiet.get_mut(place)) {
+                let served = used.saturating_sub(quiet.used);
+                *quiet = seen;
+                if !waits {
+                    entry.scheduler.core_idle(span.saturating_sub(served), cap, now);
+                }
+            } else if self.quiet.try_reserve(1).is_ok() {
+                self.quiet.push(seen);
             }
         }
     }

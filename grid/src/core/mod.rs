@@ -235,6 +235,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                 pokes: Vec::new(),
                 cancelled: Vec::new(),
                 refused: Vec::new(),
+                holds_back: spec.charge_through,
                 notes: Notes::default(),
             },
             post,

@@ -94,8 +94,7 @@ pub trait SchedulerCore: Send {
     fn resource_record(&mut self, client: ClientId, record: &Record, now: Cycles);
 
     /// The core, or this resource on it, had nothing to do for `idle`, while somebody was refused
-    /// for its debt here: to
-    /// wear off debt as if all clients had gone on to work meanwhile, so that nothing is owed
+    /// for its debt here: to wear off debt as if all clients had gone on to work meanwhile, so that nothing is owed
     /// after an idle time of `cap`, which is what [`Params::debt_cap`] is in time. Nobody may
     /// get credit by it. Beside Table 3, for policies that know debt.
     fn core_idle(&mut self, idle: Cycles, cap: Cycles, now: Cycles) {
