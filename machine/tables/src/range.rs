@@ -44,6 +44,12 @@ impl Work {
         self.pages == 0 || self.looks == 0
     }
 
+    /// Whether any page was worked on.
+    #[must_use]
+    pub fn has_worked(&self) -> bool {
+        self.pages < MOST
+    }
+
     /// Another range is begun.
     pub fn begin_range(&mut self) {
         self.looks = self.looks.saturating_sub(RANGE);

@@ -24,11 +24,11 @@ use super::regions::Region;
 use super::space::AddressSpace;
 use super::swap::Place;
 
-/// Pages that are discarded, or copied, in one run.
-const SLICE: usize = 64;
+/// Pages that are discarded in one run.
+const SLICE: usize = 32;
 
-/// Pages that are moved in one.
-const SHIFTED: usize = 32;
+/// Pages that are moved, or copied, in one.
+const MOVED: usize = 32;
 
 /// The page of an entry.
 fn first((&page, _): (&u64, &Arc<Place>)) -> u64 {
@@ -150,7 +150,7 @@ impl Away {
     pub(super) fn shift(&self, start: u64, end: u64, distance: i64) -> Option<u64> {
         let kept = &mut *self.pages.lock();
         let next = |kept: &BTreeMap<_, _>| kept.range(start..end.max(start)).next().map(first);
-        for _ in 0..SHIFTED {
+        for _ in 0..MOVED {
             let page = next(kept)?;
             if let Some(place) = kept.remove(&page) {
                 // Its frame is called by the old one.
@@ -171,7 +171,7 @@ impl Away {
     pub(super) fn copy_to(&self, copy: &AddressSpace, at: u64) -> Result<Option<u64>, NoRoom> {
         let kept = &*self.pages.lock();
         let mut pages = kept.range(at..);
-        for _ in 0..SLICE {
+        for _ in 0..MOVED {
             let Some((&page, place)) = pages.next() else { return Ok(None) };
             let into = &mut *copy.away.pages.lock();
             let own = copy.region(page).is_some_and(|(_, region)| region.is_own());
@@ -294,7 +294,7 @@ mod tests {
             expected.sort_unstable();
             let runs = shift(&away, distance);
             assert_eq!(all(&away), expected);
-            assert!(runs >= 1_900 * 2 / 3 / SHIFTED, "{runs} runs");
+            assert!(runs >= 1_900 * 2 / 3 / MOVED, "{runs} runs");
         }
         assert_eq!(shift(&with(10_000..10_100), 5_000), 1);
     }

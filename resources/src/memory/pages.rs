@@ -25,7 +25,11 @@ pub(super) fn sweep(
 ) -> Option<u64> {
     let mut work = Work::default();
     let Some(access) = access else {
-        let unmap = |at, end| space.space.unmap(at, end, &mut work);
+        let unmap = |at, end| {
+            let next = space.space.unmap(at, end, &mut work);
+            // What was taken out is as much as a run may free.
+            if work.has_worked() { Err(at) } else { Ok(next) }
+        };
         return take_away(at, end, unmap, |at, end| space.away.discard(at, end));
     };
     for _ in 0..SLICE {
@@ -45,14 +49,17 @@ pub(super) fn sweep(
 
 /// Takes pages out of the tables, and then from those that are with the swap resource, as far as
 /// one run goes: a page that leaves the tables meanwhile by the multiplexor's order is there by
-/// then. Where to go on, if not done.
+/// then. Where to go on, if not done; that is where the first says, if it was much.
 pub(super) fn take_away(
     at: u64,
     end: u64,
-    unmap: impl FnOnce(u64, u64) -> Option<u64>,
+    unmap: impl FnOnce(u64, u64) -> Result<Option<u64>, u64>,
     discard: impl FnOnce(u64, u64) -> bool,
 ) -> Option<u64> {
-    let next = unmap(at, end);
+    let next = match unmap(at, end) {
+        Ok(next) => next,
+        Err(at) => return Some(at),
+    };
     // What has to be discarded in further runs is gone over again: nothing of it is in the tables.
     if discard(at, next.unwrap_or(end)) { next } else { Some(at) }
 }
@@ -183,14 +190,17 @@ mod tests {
     }
 
     /// What is left of ten pages that are taken away while one of them leaves.
-    fn left(leaves: (usize, u64)) -> usize {
+    fn left(leaves: (usize, u64), much: bool) -> usize {
         let (here, away) = ((0..10).filter(|page| page % 3 != 1).collect(), [1, 4, 7].into());
         let pages = RefCell::new(Pages { here, away, leaves, step: 0 });
         let mut next = Some(0);
         while let Some(at) = next {
             let unmap = |at, end| {
                 pages.borrow_mut().step();
-                take_some(&mut pages.borrow_mut().here, (at, end), 3)
+                let here = &mut pages.borrow_mut().here;
+                let before = here.len();
+                let next = take_some(here, (at, end), 3);
+                if much && here.len() < before { Err(at) } else { Ok(next) }
             };
             let discard = |at, end| {
                 pages.borrow_mut().step();
@@ -204,8 +214,10 @@ mod tests {
 
     #[test]
     fn a_page_that_leaves_meanwhile_is_taken_away_too() {
-        for step in 0..16 {
-            (0..10).for_each(|page| assert_eq!(left((step, page)), 0, "{page} before {step}"));
+        for step in 0..20 {
+            for (page, much) in (0..10).flat_map(|page| [(page, false), (page, true)]) {
+                assert_eq!(left((step, page), much), 0, "{page} before {step}, {much}");
+            }
         }
     }
 }

@@ -88,7 +88,7 @@ impl AddressSpaces {
         if how != Unneeded::Contents {
             return space.space.forget_use(at, end, &mut work, each);
         }
-        let give_up = |at, end| space.space.give_up(at, end, &mut work, each);
+        let give_up = |at, end| Ok(space.space.give_up(at, end, &mut work, each));
         // What was with the swap resource is nowhere any more.
         let next = take_away(at, end, give_up, |at, end| space.away.discard(at, end));
         if let Some(volume) = self.system.swap.get().filter(|_| any) {
