@@ -180,7 +180,7 @@ fn cut(path: &str) {
 /// However many pages are cut off: each of them is gone, and comes again as the file's.
 fn cut_many(path: &str) {
     let fd = open(path);
-    must("write", put_at(fd, &[b'c'; MANY * PAGE], 0));
+    must("write", put_at(fd, &vec![b'c'; MANY * PAGE], 0));
     let region = map(fd, MANY, BOTH, MAP_SHARED, 0);
     (0..MANY).for_each(|page| region.put(page * PAGE, b'x'));
     must("cut", fd::truncate(fd, 0));

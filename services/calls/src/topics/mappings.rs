@@ -162,7 +162,7 @@ fn cut_large() {
     const PAGES: usize = 200;
     const SOME: [usize; 12] = [0, 15, 31, 32, 40, 48, 49, 63, 64, 100, 150, PAGES - 1];
     let _temp = Temp::new("mappings");
-    let fd = with(&[b'c'; PAGES * PAGE]);
+    let fd = with(&vec![b'c'; PAGES * PAGE]);
     let all = map(fd, PAGES, BOTH, MAP_SHARED, 0);
     (0..PAGES).for_each(|page| all.put(page * PAGE, b'x'));
     seen("cut", fd::truncate(fd, 0));
