@@ -29,6 +29,9 @@ pub(crate) static MEMORY: Once<vortex_memory::Multiplexor> = Once::new();
 /// For whom each core works who has waited for memory: one more than its number.
 pub(crate) static SERVED: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(0) }; MAX_CORES];
 
+/// Whether each core is at work on giving memory back.
+pub(crate) static RECLAIMS: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];
+
 /// Tables of spaces that are gone.
 pub(crate) static LEFT: Leftover<Machine> = Leftover::none();
 

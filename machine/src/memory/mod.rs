@@ -17,7 +17,7 @@ pub(crate) use kernel_map::{
     STACK_AREA, STACK_SIZE, STACK_STRIDE, build as build_kernel_map, image_end,
 };
 pub(crate) use magazines::{Magazines, of_core as magazines_of};
-pub use multiplexed::{Wanted, multiplex, multiplexor, with_earmarks};
+pub use multiplexed::{Wanted, multiplex, multiplexor, reclaiming, with_earmarks};
 pub(crate) use objects::Rest;
 pub use objects::{charge_object, force_object, heap_rest, object_fits, refund_object};
 pub use physical::{Frame, Huge, Look, Machine, Space, Withdrawn, free_tables};

@@ -148,9 +148,24 @@ pub(super) fn share(physical: u64, activity: ActivityId, must: bool) -> bool {
     }
 }
 
-/// A frame of the reserve, for the kernel's heap: its physical address. What reclamation needs
-/// of the heap, to note where a page is, is there though nothing else is.
+/// Does a part of giving memory back: what that needs of the heap, to note where a page is, is
+/// there though nothing else is.
+pub fn reclaiming<T>(work: impl FnOnce() -> T) -> T {
+    let place = statics::RECLAIMS.get(this_core().index());
+    let set = |now| place.inspect(|place| place.store(now, Ordering::Relaxed));
+    set(true);
+    let done = work();
+    set(false);
+    done
+}
+
+/// A frame of the reserve, for the kernel's heap while this core is [`reclaiming`]: its physical
+/// address.
 pub(super) fn take_reserved() -> Option<u64> {
+    let place = statics::RECLAIMS.get(this_core().index())?;
+    if !place.load(Ordering::Relaxed) {
+        return None;
+    }
     let account = Use::Heap.account(ActivityId::INFRASTRUCTURE);
     let frame = statics::MEMORY.get()?.allocate_reserved(account, Cookie(0)).ok()?;
     Some(u64::from(frame.get()) * PAGE_U64)

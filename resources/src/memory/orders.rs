@@ -102,7 +102,7 @@ impl AddressSpaces {
             }
             reclaim.left = None;
         }
-        match self.take(memory, reclaim) {
+        match vortex_machine::reclaiming(|| self.take(memory, reclaim)) {
             Done::Again => return Outcome::Continue(At::beginning()),
             Done::Back => self.end_order(reclaim.order, None, cx),
             Done::Ask(asks) => return self.ask(reclaim, asks, cx),

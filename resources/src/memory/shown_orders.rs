@@ -131,7 +131,8 @@ impl AddressSpaces {
             Some((Source::Shared(shared), page)) => {
                 let order = reclaim.order;
                 let place = || self.system.swap.get().and_then(|volume| volume.place(order.bill));
-                let answer = match shared.leave(page, order.frame, place) {
+                let leaves = || shared.leave(page, order.frame, place);
+                let answer = match vortex_machine::reclaiming(leaves) {
                     Leaving::Left => None,
                     Leaving::Stays => Some(refusal(order)),
                     Leaving::Failed => Some(Given::Failed),
