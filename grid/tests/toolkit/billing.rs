@@ -219,6 +219,42 @@ fn a_debt_at_its_cap_refuses_early_and_wears_off() {
     assert!(!world.order(What::Finished).is_empty());
 }
 
+/// Who is in debt is refused what is sent for it, but for what is sent for a debtor: and that only
+/// where its own client pays for it.
+#[test]
+fn what_is_sent_for_a_debtor_is_taken_where_its_own_client_pays() {
+    use super::support::{Act, What, World};
+    use vortex_grid::policy::{Metric, Params};
+
+    for (mut world, through) in [(World::new(1, 8), true), (World::in_the_papers_form(1, 8), false)]
+    {
+        let wfq = vortex_schedulers::make("propshare.wfq", Params::new(Metric::Cycles, 2_000));
+        let probe = world.probe(&[0], wfq.unwrap());
+        let small = Entitlement::new(Share::from_hundredths(10).unwrap());
+        let a = world.grid.activities().create(small).unwrap();
+        let b = world.activity(1_000);
+        for _ in 0..900 {
+            world.root(0, b, probe, Labels::NONE, vec![]).unwrap();
+        }
+        let infrastructure = ActivityId::INFRASTRUCTURE;
+        for _ in 0..100 {
+            world.root(0, infrastructure, probe, Labels::NONE, vec![Act::Bill(a)]).unwrap();
+            world.clock.0.fetch_add(200, std::sync::atomic::Ordering::Relaxed);
+            world.step(0);
+        }
+        let told = vec![
+            Act::TellFor(a, probe, false, false),
+            Act::TellFor(a, probe, true, through),
+            Act::TellFor(b, probe, true, true),
+        ];
+        let before = world.order(What::Finished).len();
+        world.root(0, infrastructure, probe, Labels::NONE, told).unwrap();
+        world.settle();
+        assert!(world.order(What::Finished).len() > before, "it was told, and all are served");
+        assert_eq!(world.grid.activities().nodes(a), 0, "nothing of it is left");
+    }
+}
+
 /// Nobody else works there: what an activity owes wears off while the core has nothing to do, and
 /// nothing of it sooner than its time.
 #[test]

@@ -45,6 +45,9 @@ pub enum Act {
     /// Tell this probe to do that, on the bill of another part of the same activity; whether
     /// that is taken.
     Within(ActivityId, Port<Probe>, bool, Vec<Act>),
+    /// Tell this probe to do nothing, on the bill of who is found to have caused it, though that
+    /// may be in debt, or not then; whether that is taken.
+    TellFor(ActivityId, Port<Probe>, bool, bool),
     /// End an activity.
     End(ActivityId),
 }
@@ -231,6 +234,15 @@ impl Probe {
                 Act::Within(activity, to, taken, acts) => {
                     let id = self.next.fetch_add(1, Ordering::Relaxed);
                     let sent = cx.send_within(activity, to, Labels::NONE, Job { id, acts });
+                    assert_eq!(sent.is_ok(), taken, "{sent:?}");
+                }
+                Act::TellFor(causer, to, debtor, taken) => {
+                    let id = self.next.fetch_add(1, Ordering::Relaxed);
+                    let job = Job { id, acts: vec![] };
+                    let sent = match debtor {
+                        true => cx.send_for_debtor(causer, to, Labels::NONE, job),
+                        false => cx.send_for(causer, to, Labels::NONE, job),
+                    };
                     assert_eq!(sent.is_ok(), taken, "{sent:?}");
                 }
                 Act::End(activity) => cx.end(activity),

@@ -166,6 +166,22 @@ impl World {
         run_on: Micros,
         multiplexor: &Arc<dyn Scheduler>,
     ) -> Self {
+        Self::made(cores, activities, |core| CoreSpec {
+            run_on,
+            ..CoreSpec::new(CoreId::new(core), multiplexor.clone())
+        })
+    }
+
+    /// With the paper's form of shares: what an activity uses in resources is not charged to its
+    /// own client.
+    pub fn in_the_papers_form(cores: u16, activities: u32) -> Self {
+        Self::made(cores, activities, |core| CoreSpec {
+            charge_through: false,
+            ..CoreSpec::new(CoreId::new(core), First::anywhere())
+        })
+    }
+
+    fn made(cores: u16, activities: u32, spec: impl Fn(u16) -> CoreSpec) -> Self {
         let grid = Grid::new(GridSpec {
             cores,
             activities,
@@ -178,9 +194,7 @@ impl World {
         let made = (0..cores)
             .map(|core| {
                 let machine = TestMachine { clock: clock.clone(), pokes: pokes.clone() };
-                let spec =
-                    CoreSpec { run_on, ..CoreSpec::new(CoreId::new(core), multiplexor.clone()) };
-                Core::new(&grid, machine, spec).unwrap()
+                Core::new(&grid, machine, spec(core)).unwrap()
             })
             .collect();
         Self {

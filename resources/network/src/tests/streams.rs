@@ -1,8 +1,11 @@
 //! Connections: every byte arrives, or the connection ends with an error.
 
+use core::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::vec;
 use std::vec::Vec;
+
+use vortex_units::ActivityId;
 
 use super::wire::{Held, Weather};
 use super::world::{World, at, pattern};
@@ -199,4 +202,21 @@ fn addresses_in_use_are_refused() {
     assert_eq!(host.wiring.bind(&b, at(1, 80)), Err(NetError::NoAddress));
     host.wiring.bind(&b, at(0, 0)).unwrap();
     assert_ne!(b.local().unwrap().port(), 0);
+}
+
+/// A port that is another activity's is in use for all others, of streams or of datagrams.
+#[test]
+fn a_port_that_is_reserved_is_its_activitys_alone() {
+    let world = World::new(Weather::default(), 41);
+    let wiring = &world.hosts[0].wiring;
+    let own = world.hosts[0].socket(true).activity();
+    let other = ActivityId::new(own.index() as u32 + 1, 0);
+    wiring.reserve(vec![(true, 80, other), (true, 81, own), (false, 82, other)]);
+    let any = |port| SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
+    let bind = |stream, port| wiring.bind(&world.hosts[0].socket(stream), any(port));
+    assert_eq!(bind(true, 80), Err(NetError::InUse));
+    assert_eq!(bind(false, 82), Err(NetError::InUse));
+    for (stream, port) in [(false, 80), (true, 81), (true, 82), (true, 83), (true, 0)] {
+        assert_eq!(bind(stream, port), Ok(()), "{stream} {port}");
+    }
 }
