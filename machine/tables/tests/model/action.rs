@@ -118,12 +118,13 @@ pub enum Action {
         pages: u64,
         up: bool,
     },
-    /// A page that was given up, or was not, is taken.
+    /// A page that was given up, or was not, is taken; a program may write to it meanwhile.
     TakeGivenUp {
         space: usize,
         at: Place,
         right: bool,
         holds: bool,
+        writes: bool,
     },
     List {
         space: usize,
@@ -241,8 +242,15 @@ pub fn sequences() -> impl Strategy<Value = Vec<Action>> {
         3 => (n.clone(), place()).prop_map(|(space, at)| Action::LookThrough { space, at }),
         4 => (n.clone(), place(), 1u64..80, prop::bool::weighted(0.7))
             .prop_map(|(space, at, pages, up)| Action::GiveUp { space, at, pages, up }),
-        4 => (n.clone(), place(), prop::bool::weighted(0.9), prop::bool::weighted(0.9))
-            .prop_map(|(space, at, right, holds)| Action::TakeGivenUp { space, at, right, holds }),
+        4 => (n.clone(), place(), [0.9, 0.9, 0.3].map(prop::bool::weighted)).prop_map(
+            |(space, at, [right, holds, writes])| Action::TakeGivenUp {
+                space,
+                at,
+                right,
+                holds,
+                writes,
+            }
+        ),
         2 => (n.clone(), place(), 0usize..70)
             .prop_map(|(space, at, room)| Action::List { space, at, room }),
         8 => (0..CORES, n.clone()).prop_map(|(core, space)| Action::Enter { core, space }),
@@ -310,8 +318,8 @@ impl World {
                 let at = page(at);
                 self.give_up(self.nth(space), at, at.saturating_add(pages * BYTES), up);
             }
-            Action::TakeGivenUp { space, at, right, holds } => {
-                self.take_given_up(self.nth(space), page(at), right, holds);
+            Action::TakeGivenUp { space, at, right, holds, writes } => {
+                self.take_given_up(self.nth(space), page(at), right, (holds, writes));
             }
             Action::List { space, at, room } => self.list(self.nth(space), page(at), room),
             Action::Enter { core, space } => self.enter(core, self.nth(space)),
@@ -723,7 +731,13 @@ impl World {
         }
     }
 
-    fn take_given_up(&mut self, slot: usize, page: u64, right: bool, holds: bool) {
+    fn take_given_up(
+        &mut self,
+        slot: usize,
+        page: u64,
+        right: bool,
+        (holds, writes): (bool, bool),
+    ) {
         let there = self.slots[slot].mirror.pages.get(&page).copied();
         let other = self.held.first().map_or(FrameId::new(1), Frame::id);
         let frame = match there {
@@ -733,7 +747,16 @@ impl World {
         let is = there.filter(|page| page.frame == u64::from(frame.get()) * BYTES && holds);
         let is = is.filter(|page| page.given_up && !page.modified);
         let is = is.filter(|page| arena::handles(page.frame) == 1).map(|page| page.frame);
-        let taken = self.slots[slot].space.withdraw_given_up(page, frame, || holds);
+        let (root, mut written) = (self.slots[slot].space.root(), false);
+        let taken = self.slots[slot].space.withdraw_given_up(page, frame, || {
+            // Another core, after it was looked whether anybody has written to it.
+            written = writes && holds && walk::translate(root, page, walk::Wish::Write).is_some();
+            holds
+        });
+        if written && let Some(page) = self.slots[slot].mirror.pages.get_mut(&page) {
+            (page.accessed, page.modified, page.given_up) = (true, true, false);
+        }
+        let is = is.filter(|_| !written);
         assert_eq!(taken.as_ref().map(address), is, "taken at {page:#x}: {there:?}");
         if let Some(frame) = taken {
             self.slots[slot].mirror.pages.remove(&page);
