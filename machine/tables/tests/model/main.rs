@@ -31,3 +31,27 @@ proptest! {
         world.end();
     }
 }
+
+/// A program writes to a page that was given up, after it was looked whether anybody has, and
+/// before it is taken: then it stays.
+#[test]
+fn a_write_to_a_page_that_is_being_taken_keeps_it() {
+    use action::Action;
+    use vortex_tables::Access;
+
+    for writes in [true, false] {
+        let mut world = World::new();
+        let (space, at, holds) = (0, (0, 0), true);
+        let (access, new, old) = (Access::Write, u16::MAX, u16::MAX);
+        for action in [
+            Action::Put { space, at, count: 2, access, holds, new, old },
+            Action::GiveUp { space, at, pages: 2, up: true },
+            Action::TakeGivenUp { space, at, right: true, holds, writes },
+        ] {
+            world.act(&action);
+            world.compare();
+        }
+        assert_eq!(world.given_back(), usize::from(!writes));
+        world.end();
+    }
+}

@@ -85,6 +85,11 @@ impl World {
         world
     }
 
+    /// How many pages were taken.
+    pub fn given_back(&self) -> usize {
+        self.taken.len()
+    }
+
     /// A space more, of this activity: its place; `None` where it gets none.
     pub fn make_space(&mut self, owner: u16) -> Option<usize> {
         let owner = ActivityId::new(owner.into(), 0);
