@@ -135,8 +135,8 @@ pub(crate) enum Phase {
     Parked,
     /// It waits until the frame has another number of handles, of which nobody tells.
     Lent {
-        /// So many it had.
-        handles: u32,
+        /// So many it had, as far as so small a number says.
+        handles: u16,
     },
     /// The pins are gone, or it is to be looked at again.
     Unparked,
@@ -153,6 +153,9 @@ pub(crate) struct Ordered {
     pub at: (ResourceId, Cookie),
     pub phase: Phase,
 }
+
+// There is a table of them, which is made on the stack.
+const _: () = assert!(size_of::<Option<Ordered>>() == 32, "an order is small");
 
 impl Ordered {
     /// Whether it waits for somebody else than its resource.

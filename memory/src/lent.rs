@@ -48,7 +48,7 @@ impl Multiplexor {
             waiter.whiles = waiter.whiles.saturating_add(u8::from(lent.peek().is_some()));
             let most = if waiter.whiles >= TRIES { usize::MAX } else { 1 };
             let has_changed = |order: &&mut Ordered| match order.phase {
-                Phase::Lent { handles } => most > 1 || now(order.frame) != handles,
+                Phase::Lent { handles } => most > 1 || now(order.frame) as u16 != handles,
                 _ => false,
             };
             lent.filter(has_changed).take(most).for_each(|order| order.phase = Phase::Unparked);

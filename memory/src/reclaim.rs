@@ -19,7 +19,7 @@
 //!   so each waiter ends, with its frames or with `Nothing`, after so many answers as there
 //!   are frames at most; and for a frame that a call has it waits so long only (`lent.rs`), since
 //!   a call that waits may have it for days.
-//! - A step looks at no more than 256 frames.
+//! - A step makes one slice of one search, which looks at no more than 256 frames.
 
 use core::sync::atomic::Ordering;
 
@@ -196,6 +196,7 @@ impl Multiplexor {
             Answer::GivenBack if pinned => order.phase = Phase::Given,
             Answer::GivenBack => self.complete(cold, usize::from(id.place)),
             Answer::Pinned { handles } if pinned || may_lend => {
+                let handles = handles as u16;
                 order.phase = if pinned { Phase::Parked } else { Phase::Lent { handles } };
                 look_again(cold);
             }
@@ -281,9 +282,10 @@ impl Multiplexor {
                 self.end_wait(cold, id);
                 Some(Step::Nothing(id, account.activity, token))
             }
+            // One search is enough for a step: others' come with the next.
             Found::Pinned(_) | Found::Later | Found::Nothing => {
                 cold.waiters.get_mut(place)?.exhausted = true;
-                None
+                Some(Step::Again)
             }
         }
     }

@@ -2,10 +2,11 @@
 //! candidates the one that the policy would take first.
 //!
 //! # Bound
-//! A slice looks at 256 frames, or passes over as many blocks of 64 in which those who are to
-//! give have none, by the blocks' bits; where it looks at a whole block for that, it counts as a
-//! quarter of its frames. A search goes round once for each rank of the policy, and there are no
-//! more ranks than activities.
+//! A slice looks at 256 frames, or passes over as many blocks of 64 in which those who are to give
+//! have none, by the blocks' bits; where it looks at a whole block for that, it counts as a quarter
+//! of its frames. To go over all accounts for a rank counts as half of a slice at its beginning,
+//! and is its end elsewhere. A search goes round once for each rank of the policy, and there are
+//! no more ranks than activities.
 
 use core::sync::atomic::Ordering;
 
@@ -22,6 +23,8 @@ use crate::record::{
 
 /// Frames that a slice looks at.
 const SLICE: u32 = 256;
+/// As how many it counts to go over all accounts for a rank.
+const RANK: u32 = SLICE / 2;
 /// As how many a whole block counts that is looked at only for who has its frames.
 const WHOLE: u32 = FRAMES / 4;
 /// Candidates among which the policy chooses.
@@ -75,6 +78,7 @@ impl Multiplexor {
         let &Waiter { id, account, own, .. } = cold.waiters.get(place)?;
         let seeker = Seeker { id, place: account.activity.index() as u32, own };
         let going_on = cold.search.take().filter(|search| search.waiter == id && search.own == own);
+        let looked = if going_on.is_some() { 0 } else { RANK };
         let begun = going_on.or_else(|| {
             let rank = self.next_rank(cold.policy, &seeker, None)?;
             let (visited, seen, best, pinned, later) = (0, 0, None, None, false);
@@ -82,7 +86,7 @@ impl Multiplexor {
             Some(Search { waiter: id, own, rank, wanted, visited, seen, best, pinned, later })
         });
         let Some(mut search) = begun else { return Some(Found::Nothing) };
-        let found = self.slice(cold, &seeker, &mut search);
+        let found = self.slice(cold, &seeker, &mut search, looked);
         match found {
             Found::Again => cold.search = Some(search),
             // What was seen in an earlier slice may be another's by now.
@@ -103,9 +107,14 @@ impl Multiplexor {
         Some(found)
     }
 
-    fn slice(&self, cold: &mut Cold, seeker: &Seeker, search: &mut Search) -> Found {
+    fn slice(
+        &self,
+        cold: &mut Cold,
+        seeker: &Seeker,
+        search: &mut Search,
+        mut looked: u32,
+    ) -> Found {
         let all = self.records.len() as u32;
-        let mut looked = 0;
         while looked < SLICE {
             looked += 1;
             if search.visited >= all {
@@ -118,6 +127,7 @@ impl Multiplexor {
                 };
                 (search.rank, search.visited) = (rank, 0);
                 search.wanted = self.wanted(cold.policy, seeker, rank);
+                return Found::Again;
             }
             if cold.hand.is_multiple_of(FRAMES) {
                 let look = self.blocks.look(&self.records, cold.hand, search.wanted);
