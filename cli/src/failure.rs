@@ -94,6 +94,15 @@ pub enum Failure {
     NotBegun(Duration),
     /// A program in the machine cannot be started.
     ExecFailed(String),
+    /// A program for the machine whose arguments are too long.
+    LongProgram {
+        /// Its own bytes and theirs, with a zero behind each.
+        bytes: usize,
+        /// As many as may be.
+        most: usize,
+    },
+    /// What a program in the machine says cannot be written here.
+    NotShown(io::Error),
     /// A program in the machine is heard of no more.
     ExecLost(String),
     /// The system's random source gives nothing.
@@ -112,6 +121,7 @@ impl Failure {
             | Self::Unwritable(..)
             | Self::NoSuchPart(_)
             | Self::NoArgument(_)
+            | Self::LongProgram { .. }
             | Self::NoPlace(_)
             | Self::NoDisk(..)
             | Self::PortTaken(_)
@@ -232,6 +242,14 @@ impl fmt::Display for Failure {
                 patience.as_secs()
             ),
             Self::ExecFailed(why) => write!(f, "the program cannot be started: {why}"),
+            Self::LongProgram { bytes, most } => write!(
+                f,
+                "the program and its arguments are {bytes} bytes with a zero behind each; {most} \
+                 at most are handed on to the machine"
+            ),
+            Self::NotShown(error) => {
+                write!(f, "what the program says cannot be written, and it is ended: {error}")
+            }
             Self::ExecLost(why) => write!(f, "the program is heard of no more: {why}"),
             Self::NoChance(error) => write!(f, "the system's random source gives nothing: {error}"),
             Self::Refused(_, why) => f.write_str(why),

@@ -2,15 +2,20 @@
 //!
 //! The machine's monitor has the kernel begin `/vortex/exec` in that activity; that connects to
 //! this command, which tells it the program. So what the program says and hears passes nobody
-//! else's process, and is on its activity's bill. The messages are described there
-//! (`services/exec`).
+//! else's process, and is on its activity's bill. The messages are the runner's own file
+//! (`services/exec`): so they are the same on both sides.
+
+#[path = "../../../services/exec/src/frame.rs"]
+mod frame;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::ExitCode;
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use self::frame::{AHEAD, LONGEST, PIECE, hear, say};
 use super::set::refused;
 use crate::args::Exec;
 use crate::failure::Failure;
@@ -21,16 +26,21 @@ use crate::watch::Monitor;
 
 /// In which the process is there: an activity of a small share on a busy machine takes its time.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// In which who connects says who it is, and how often it is looked.
+/// In which who connects has said who it is, and how often it is looked.
 const TOKEN: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(10);
-/// The longest message that is heard.
-const LONGEST: usize = 1 << 20;
-/// What is read of standard input at a time.
-const PIECE: usize = 16 << 10;
+/// So many are heard at once; others wait to be accepted.
+const CANDIDATES: usize = 64;
+/// As a shell has it for a program that SIGPIPE ends.
+const UNREAD: u8 = 141;
 
 /// Runs it to its end; its exit code is this command's.
 pub fn run(arguments: &Exec) -> Result<ExitCode, Failure> {
+    let words: Vec<u8> =
+        arguments.program.iter().flat_map(|word| word.bytes().chain([0])).collect();
+    if words.len() > LONGEST {
+        return Err(Failure::LongProgram { bytes: words.len(), most: LONGEST });
+    }
     let found = running::running(&running::folder(&home::root()?), arguments.machine)?;
     let port = found.monitor().ok_or(Failure::NoMonitor(found.about.process))?;
     let secret = found.secret()?;
@@ -47,58 +57,114 @@ pub fn run(arguments: &Exec) -> Result<ExitCode, Failure> {
     let mut program = wait(&listener, &token).map_err(lost)?.ok_or(Failure::NotBegun(PATIENCE))?;
     // Who comes later, because the order was given twice, finds nobody.
     drop(listener);
-    let words: Vec<u8> =
-        arguments.program.iter().flat_map(|word| word.bytes().chain([0])).collect();
     say(&mut program, b'a', &words).map_err(lost)?;
     let input = program.try_clone().map_err(lost)?;
-    thread::spawn(move || feed(input));
-    let code = attend(&mut program, &mut io::stdout(), &mut io::stderr())?;
+    let (took, taken) = mpsc::channel();
+    thread::spawn(move || feed(&mut io::stdin(), input, &taken));
+    let code = attend(&mut program, &took, &mut io::stdout(), &mut io::stderr())?;
     Ok(ExitCode::from(code))
 }
 
-/// Waits for the one that has the token.
+/// Who has connected, and what it has said of the token.
+struct Candidate {
+    stream: TcpStream,
+    since: Instant,
+    said: Vec<u8>,
+}
+
+/// What is known of who has connected.
+#[derive(Debug, PartialEq, Eq)]
+enum Known {
+    NotYet,
+    Right,
+    Wrong,
+}
+
+impl Candidate {
+    fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self { stream, since: Instant::now(), said: Vec::new() })
+    }
+
+    /// Hears what there is of the token, and nothing behind it.
+    fn look(&mut self, token: &Secret, now: Instant) -> Known {
+        let length = token.text().len() + 1;
+        if now.saturating_duration_since(self.since) >= TOKEN {
+            return Known::Wrong;
+        }
+        loop {
+            let mut piece = vec![0; length - self.said.len()];
+            match self.stream.read(&mut piece) {
+                Ok(0) => return Known::Wrong,
+                Ok(read) => self.said.extend(piece.get(..read).unwrap_or_default()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Known::NotYet,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Known::Wrong,
+            }
+            if self.said.len() == length {
+                return match self.said.strip_suffix(b"\n") == Some(token.text().as_bytes()) {
+                    true => Known::Right,
+                    false => Known::Wrong,
+                };
+            }
+        }
+    }
+}
+
+/// Waits for the one that has the token. All are looked at together: who says nothing keeps
+/// nobody waiting.
 fn wait(listener: &TcpListener, token: &Secret) -> io::Result<Option<TcpStream>> {
     listener.set_nonblocking(true)?;
     let began = Instant::now();
+    let mut candidates: Vec<Candidate> = Vec::new();
     while began.elapsed() < PATIENCE {
-        match listener.accept() {
-            Ok((stream, _)) => {
-                if let Some(stream) = known(stream, token) {
-                    return Ok(Some(stream));
-                }
+        while candidates.len() < CANDIDATES {
+            match listener.accept() {
+                Ok((stream, _)) => candidates.extend(Candidate::new(stream)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                // Who has gone again is nobody's error.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::ConnectionAborted | ErrorKind::Interrupted
+                    ) => {}
+                Err(error) => return Err(error),
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(LOOK),
-            Err(error) => return Err(error),
         }
+        let now = Instant::now();
+        for mut candidate in std::mem::take(&mut candidates) {
+            match candidate.look(token, now) {
+                Known::Right => {
+                    candidate.stream.set_nonblocking(false)?;
+                    candidate.stream.set_nodelay(true)?;
+                    return Ok(Some(candidate.stream));
+                }
+                Known::NotYet => candidates.push(candidate),
+                Known::Wrong => {}
+            }
+        }
+        thread::sleep(LOOK);
     }
     Ok(None)
 }
 
-/// The connection, if who has made it says the token.
-fn known(mut stream: TcpStream, token: &Secret) -> Option<TcpStream> {
-    stream.set_nonblocking(false).ok()?;
-    stream.set_read_timeout(Some(TOKEN)).ok()?;
-    let mut said = vec![0; token.text().len() + 1];
-    stream.read_exact(&mut said).ok()?;
-    stream.set_read_timeout(None).ok()?;
-    stream.set_nodelay(true).ok()?;
-    (said.strip_suffix(b"\n")? == token.text().as_bytes()).then_some(stream)
-}
-
-fn say(to: &mut TcpStream, kind: u8, bytes: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(bytes.len()).map_err(|_| ErrorKind::InvalidInput)?;
-    to.write_all(&[&[kind], &length.to_le_bytes()[..], bytes].concat())
-}
-
-/// Hands on what is typed here; its end, too.
-fn feed(mut program: TcpStream) {
+/// Hands on what is typed here; its end, too. As much as may be on its way, and then more as it
+/// is taken.
+fn feed(from: &mut impl Read, mut program: impl Write, taken: &Receiver<()>) {
     let mut piece = [0; PIECE];
+    let mut ahead = 0;
     loop {
-        let length = match io::stdin().read(&mut piece) {
+        let length = match from.read(&mut piece) {
             Ok(length) => length,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(_) => 0,
         };
+        match ahead < AHEAD {
+            true => ahead += 1,
+            // One is on its way in the place of one that was taken.
+            false if taken.recv().is_err() => return,
+            false => {}
+        }
         let bytes = piece.get(..length).unwrap_or_default();
         if say(&mut program, b'i', bytes).is_err() || length == 0 {
             return;
@@ -106,27 +172,25 @@ fn feed(mut program: TcpStream) {
     }
 }
 
-/// Shows what the program says, to its end: its exit code.
+/// Shows what the program says, to its end: its exit code. Where nobody reads that any more, the
+/// caller is to end the connection, and the program with it.
 fn attend(
     program: &mut impl Read,
+    took: &Sender<()>,
     out: &mut impl Write,
     errors: &mut impl Write,
 ) -> Result<u8, Failure> {
     let lost = |error: io::Error| Failure::ExecLost(error.to_string());
     loop {
-        let mut head = [0; 5];
-        program.read_exact(&mut head).map_err(lost)?;
-        let [kind, length @ ..] = head;
-        let length = u32::from_le_bytes(length) as usize;
-        if length > LONGEST {
-            return Err(lost(ErrorKind::InvalidData.into()));
-        }
-        let mut bytes = vec![0; length];
-        program.read_exact(&mut bytes).map_err(lost)?;
-        match kind {
-            // Who reads it no more does not want the rest; the program ends as it will.
-            b'o' => drop(out.write_all(&bytes).and_then(|()| out.flush())),
-            b'r' => drop(errors.write_all(&bytes)),
+        let (kind, bytes) = hear(program).map_err(lost)?;
+        let shown = match kind {
+            b'o' => out.write_all(&bytes).and_then(|()| out.flush()),
+            b'r' => errors.write_all(&bytes),
+            b'w' => {
+                // Whoever hands on what is typed may have come to its end.
+                let _ = took.send(());
+                Ok(())
+            }
             b'x' => {
                 let code = bytes.try_into().map_or(1, i32::from_le_bytes);
                 return Ok(u8::try_from(code).unwrap_or(1));
@@ -136,6 +200,11 @@ fn attend(
                 return Err(Failure::ExecFailed(why));
             }
             _ => return Err(lost(ErrorKind::InvalidData.into())),
+        };
+        match shown {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(UNREAD),
+            Err(error) => return Err(Failure::NotShown(error)),
         }
     }
 }
@@ -147,12 +216,10 @@ mod tests {
     fn attended(messages: &[(u8, &[u8])]) -> (Result<u8, Failure>, Vec<u8>, Vec<u8>) {
         let mut all = Vec::new();
         for (kind, bytes) in messages {
-            all.push(*kind);
-            all.extend((bytes.len() as u32).to_le_bytes());
-            all.extend(*bytes);
+            say(&mut all, *kind, bytes).unwrap();
         }
         let (mut out, mut errors) = (Vec::new(), Vec::new());
-        (attend(&mut &all[..], &mut out, &mut errors), out, errors)
+        (attend(&mut &all[..], &mpsc::channel().0, &mut out, &mut errors), out, errors)
     }
 
     #[test]
@@ -186,5 +253,90 @@ mod tests {
         found.read_exact(&mut next).unwrap();
         assert_eq!(&next, b"x", "nothing behind it is lost");
         assert_eq!(wrong.read(&mut next).unwrap(), 0);
+    }
+
+    #[test]
+    fn who_says_nothing_keeps_nobody_waiting() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let token = Secret::new().unwrap();
+        let silent: Vec<_> = (0..3).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let mut right = TcpStream::connect(address).unwrap();
+        let text = format!("{}\n", token.text());
+        let (first, rest) = text.as_bytes().split_at(5);
+        right.write_all(first).unwrap();
+        let (rest, mut later) = (rest.to_vec(), right.try_clone().unwrap());
+        let slow = thread::spawn(move || {
+            thread::sleep(10 * LOOK);
+            later.write_all(&rest).unwrap();
+        });
+        let began = Instant::now();
+        let found = wait(&listener, &token).unwrap().unwrap();
+        assert_eq!(found.peer_addr().unwrap(), right.local_addr().unwrap());
+        assert!(began.elapsed() < TOKEN, "{:?}", began.elapsed());
+        slow.join().unwrap();
+        drop(silent);
+    }
+
+    #[test]
+    fn a_byte_now_and_then_does_not_keep_a_connection() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut slow = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let token = Secret::new().unwrap();
+        let mut candidate = Candidate::new(listener.accept().unwrap().0).unwrap();
+        let since = candidate.since;
+        for byte in &token.text().as_bytes()[..3] {
+            slow.write_all(&[*byte]).unwrap();
+            assert_eq!(candidate.look(&token, since + TOKEN - LOOK), Known::NotYet);
+        }
+        slow.write_all(b"x").unwrap();
+        assert_eq!(candidate.look(&token, since + TOKEN), Known::Wrong);
+    }
+
+    #[test]
+    fn no_more_is_on_its_way_than_may_be() {
+        let typed = vec![1; (AHEAD + 2) * PIECE];
+        let (took, taken) = mpsc::channel();
+        let mut said = Vec::new();
+        took.send(()).unwrap();
+        drop(took);
+        feed(&mut &typed[..], &mut said, &taken);
+        assert_eq!(said.len(), (AHEAD + 1) * (5 + PIECE));
+        // With all that is taken, to its end.
+        let (took, taken) = mpsc::channel();
+        (0..3).for_each(|_| took.send(()).unwrap());
+        said.clear();
+        feed(&mut &typed[..], &mut said, &taken);
+        assert_eq!(said.len(), (AHEAD + 2) * (5 + PIECE) + 5);
+    }
+
+    /// Takes nothing.
+    struct Closed(ErrorKind);
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Err(self.0.into())
+        }
+    }
+
+    #[test]
+    fn output_that_is_not_shown_is_no_success() {
+        let ended = (b'x', &0_i32.to_le_bytes()[..]);
+        for kind in [b'o', b'r'] {
+            let mut all = Vec::new();
+            for (kind, bytes) in [(kind, &b"a"[..]), ended] {
+                say(&mut all, kind, bytes).unwrap();
+            }
+            let shown = |why| {
+                let (out, errors) = (&mut Closed(why), &mut Closed(why));
+                attend(&mut &all[..], &mpsc::channel().0, out, errors)
+            };
+            assert_eq!(shown(ErrorKind::BrokenPipe).unwrap(), UNREAD);
+            let full = shown(ErrorKind::StorageFull);
+            assert!(matches!(full, Err(Failure::NotShown(_))), "{full:?}");
+        }
     }
 }

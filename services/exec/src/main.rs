@@ -5,63 +5,61 @@
 //! program. What that says, and how it ends, goes to the host as it comes, and what is typed
 //! there comes here: all of it by this process and its child, on their activity's bill.
 //!
-//! A message is a byte that says what it is, its length in four bytes, little-endian, and that
-//! many bytes:
+//! The messages are in `frame.rs`.
 //!
-//! ```text
-//! from the host   a  the program and its arguments, a zero behind each: first, and once
-//!                 i  input; none at all is its end
-//! to the host     o  output     r  errors' output
-//!                 x  it has ended: the exit code, four bytes
-//!                 f  it cannot be started: why
-//! ```
-//!
-//! Where the host ends the connection, the program is killed.
+//! Where the host ends the connection, the program is killed, with all of its process group.
+
+mod frame;
 
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, PipeReader, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::process::ExitStatusExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, ChildStdin, Command, ExitCode, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+
+use frame::{AHEAD, PIECE, hear};
+use vortex_guest::{pipe, sig};
 
 const USAGE: &str = "usage: VORTEX_TOKEN=TOKEN exec ADDRESS:PORT";
 const TOKEN: &str = "VORTEX_TOKEN";
 /// What the program finds in its environment.
 const ENVIRONMENT: [(&str, &str); 2] =
     [("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), ("HOME", "/root")];
-/// The longest message that the host may send.
-const LONGEST: usize = 1 << 20;
-/// What is read of the program's output at a time.
-const PIECE: usize = 4 << 10;
-/// How long its last output may take; a process that it left behind may hold it for ever.
-const REST: Duration = Duration::from_secs(1);
+/// For so many milliseconds nothing comes of its outputs any more when it has ended, before they
+/// are given up: a process that it left behind may hold them for ever.
+const REST: i32 = 1_000;
 
 /// The connection, for whoever has something to say.
 type Host = Arc<Mutex<TcpStream>>;
 
 /// Says something in one message.
 fn say(host: &Host, kind: u8, bytes: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(bytes.len()).map_err(|_| ErrorKind::InvalidInput)?;
-    let message = [&[kind], &length.to_le_bytes()[..], bytes].concat();
-    host.lock().unwrap_or_else(PoisonError::into_inner).write_all(&message)
+    frame::say(&mut *host.lock().unwrap_or_else(PoisonError::into_inner), kind, bytes)
 }
 
-/// The next message.
-fn hear(from: &mut impl Read) -> io::Result<(u8, Vec<u8>)> {
-    let mut head = [0; 5];
-    from.read_exact(&mut head)?;
-    let [kind, length @ ..] = head;
-    let length = u32::from_le_bytes(length) as usize;
-    if length > LONGEST {
-        return Err(ErrorKind::InvalidData.into());
+/// The program and what it begins.
+struct Group {
+    leader: u32,
+    /// It has ended, and the host is told: what it left behind may stay.
+    over: AtomicBool,
+}
+
+impl Group {
+    /// Nobody waits for it any more. The leader may have ended: its number is not given to
+    /// another group while there is somebody in this one.
+    fn kill(&self) {
+        if let (false, Ok(leader)) = (self.over.load(Ordering::SeqCst), i32::try_from(self.leader))
+        {
+            let _ = sig::kill(-leader, libc::SIGKILL);
+        }
     }
-    let mut bytes = vec![0; length];
-    from.read_exact(&mut bytes)?;
-    Ok((kind, bytes))
 }
 
 /// The words in these bytes, each with a zero behind it.
@@ -75,40 +73,78 @@ fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
-/// Passes on what comes, until the end or until nobody hears it.
-fn pass(mut from: impl Read, host: &Host, kind: u8) {
+/// What the program says, and as which message the host is told.
+struct Output {
+    from: File,
+    kind: u8,
+}
+
+/// Passes on what comes, until the end of all outputs and of the program, which is the end of
+/// `ends`. After that they are given up where nothing has come for [`REST`]; how long it takes to
+/// say something does not count.
+fn pass(
+    mut outputs: Vec<Output>,
+    ends: &PipeReader,
+    say: &mut dyn FnMut(u8, &[u8]) -> io::Result<()>,
+) -> io::Result<()> {
     let mut piece = [0; PIECE];
-    loop {
-        match from.read(&mut piece) {
+    let mut ended = false;
+    while !ended || !outputs.is_empty() {
+        let mut entries: Vec<_> = outputs
+            .iter()
+            .map(|output| pipe::entry(output.from.as_raw_fd(), libc::POLLIN))
+            .collect();
+        if !ended {
+            entries.push(pipe::entry(ends.as_raw_fd(), libc::POLLIN));
+        }
+        match pipe::poll(&mut entries, if ended { REST } else { -1 }) {
             Ok(0) => break,
-            Ok(length) => {
-                let bytes = piece.get(..length).unwrap_or_default();
-                if say(host, kind, bytes).is_err() {
-                    break;
-                }
+            Ok(_) => {}
+            Err(error) if error.0 == libc::EINTR => continue,
+            Err(error) => return Err(io::Error::from_raw_os_error(error.0)),
+        }
+        let mut ready = entries.iter().map(|entry| entry.revents != 0);
+        let mut open = Vec::new();
+        for mut output in outputs {
+            if ready.next() != Some(true) {
+                open.push(output);
+                continue;
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => break,
+            match output.from.read(&mut piece) {
+                Ok(length @ 1..) => say(output.kind, piece.get(..length).unwrap_or_default())?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => continue,
+            }
+            open.push(output);
+        }
+        outputs = open;
+        ended |= ready.next() == Some(true);
+    }
+    Ok(())
+}
+
+/// Hears what is typed, to the connection's end. It does not wait for the program to take it: so
+/// that end is seen, whatever the program does.
+fn listen(mut host: TcpStream, typed: &SyncSender<Vec<u8>>) {
+    while let Ok((kind, bytes)) = hear(&mut host) {
+        // More than may be on its way says nobody who knows the messages.
+        if kind == b'i' && matches!(typed.try_send(bytes), Err(TrySendError::Full(_))) {
+            return;
         }
     }
 }
 
-/// Hands on what is typed; at the connection's end the program ends.
-fn feed(mut host: TcpStream, input: ChildStdin, program: u32) {
+/// Hands on what is typed.
+fn feed(input: ChildStdin, typed: &Receiver<Vec<u8>>, host: &Host) {
     let mut input = Some(input);
-    while let Ok((kind, bytes)) = hear(&mut host) {
-        if kind != b'i' {
-            continue;
-        }
+    while let Ok(bytes) = typed.recv() {
         // Its end, or nobody reads it any more: what follows is not wanted.
         if bytes.is_empty() || input.as_mut().is_none_or(|to| to.write_all(&bytes).is_err()) {
             input = None;
         }
-    }
-    // Nobody waits for it any more. Where it has just ended this process is about to, and a number
-    // is not given to another so soon.
-    if let Ok(program) = i32::try_from(program) {
-        let _ = vortex_guest::sig::kill(program, libc::SIGKILL);
+        if say(host, b'w', &[]).is_err() {
+            return;
+        }
     }
 }
 
@@ -123,42 +159,53 @@ fn serve(mut host: TcpStream) -> io::Result<ExitCode> {
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(ENVIRONMENT);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = match command.spawn() {
+    command.process_group(0);
+    let child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {
             say(&host, b'f', error.to_string().as_bytes())?;
             return Ok(ExitCode::from(127));
         }
     };
-    let status = attend(&mut child, reader, &host)?;
-    say(&host, b'x', &code(status).to_le_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    let group = Arc::new(Group { leader: child.id(), over: AtomicBool::new(false) });
+    let told = attend(child, reader, &host, &group).and_then(|status| {
+        group.over.store(true, Ordering::SeqCst);
+        say(&host, b'x', &code(status).to_le_bytes())
+    });
+    if told.is_err() {
+        group.kill();
+    }
+    told.map(|()| ExitCode::SUCCESS)
 }
 
 /// Passes on what it says and hears, to its end.
-fn attend(child: &mut Child, reader: TcpStream, host: &Host) -> io::Result<ExitStatus> {
-    let program = child.id();
+fn attend(
+    mut child: Child,
+    reader: TcpStream,
+    host: &Host,
+    group: &Arc<Group>,
+) -> io::Result<ExitStatus> {
+    let out = child.stdout.take().map(|from| (OwnedFd::from(from), b'o'));
+    let errors = child.stderr.take().map(|from| (OwnedFd::from(from), b'r'));
+    let outputs = [out, errors].into_iter().flatten();
+    let outputs = outputs.map(|(from, kind)| Output { from: from.into(), kind }).collect();
     if let Some(input) = child.stdin.take() {
-        thread::Builder::new().spawn(move || feed(reader, input, program))?;
-    }
-    let (passed, all) = mpsc::channel();
-    let mut outputs = 0;
-    let out = child.stdout.take().map(|from| (Box::new(from) as Box<dyn Read + Send>, b'o'));
-    let errors = child.stderr.take().map(|from| (Box::new(from) as Box<dyn Read + Send>, b'r'));
-    for (from, kind) in [out, errors].into_iter().flatten() {
-        let (host, passed) = (host.clone(), passed.clone());
+        let (typed, to_type) = mpsc::sync_channel(AHEAD);
+        let (host, group) = (host.clone(), group.clone());
+        thread::Builder::new().spawn(move || feed(input, &to_type, &host))?;
         thread::Builder::new().spawn(move || {
-            pass(from, &host, kind);
-            // Who waited for it may have gone on.
-            let _ = passed.send(());
+            listen(reader, &typed);
+            group.kill();
         })?;
-        outputs += 1;
     }
-    let status = child.wait()?;
-    for _ in 0..outputs {
-        let _ = all.recv_timeout(REST);
-    }
-    Ok(status)
+    let (ends, end) = io::pipe()?;
+    let waiting = thread::Builder::new().spawn(move || {
+        let status = child.wait();
+        drop(end);
+        status
+    })?;
+    pass(outputs, &ends, &mut |kind, bytes| say(host, kind, bytes))?;
+    waiting.join().map_err(|_| io::Error::other("nobody waits for the program"))?
 }
 
 fn main() -> ExitCode {
@@ -183,6 +230,7 @@ fn main() -> ExitCode {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -226,15 +274,109 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_nobody_waits_for_ends() {
+    fn what_is_left_is_passed_on_as_long_as_something_comes() {
+        // Each comes in time after the one before, the last long after the program's end.
+        let late = b"/bin/sh\0-c\0(for i in 1 2 3; do sleep 0.7; echo $i; done) & exit 3\0";
+        let all = told(late, &[]);
+        let out: Vec<u8> =
+            all.iter().filter(|(of, _)| *of == b'o').flat_map(|m| m.1.clone()).collect();
+        assert_eq!(out, b"1\n2\n3\n");
+        assert_eq!(all.last(), Some(&(b'x', 3_i32.to_le_bytes().to_vec())));
+        // Who holds an output and says nothing is not waited for.
+        let began = Instant::now();
+        let quiet = told(b"/bin/sh\0-c\0sleep 30 & exit 4\0", &[]);
+        assert_eq!(quiet, [(b'x', 4_i32.to_le_bytes().to_vec())]);
+        assert!(began.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn time_in_which_the_host_takes_nothing_does_not_count() {
+        let (from, mut to) = io::pipe().unwrap();
+        to.write_all(&[7; 4 * PIECE]).unwrap();
+        drop(to);
+        let (ends, end) = io::pipe().unwrap();
+        drop(end);
+        let mut passed = 0;
+        let output = Output { from: OwnedFd::from(from).into(), kind: b'o' };
+        pass(vec![output], &ends, &mut |_, bytes| {
+            if passed == 0 {
+                thread::sleep(Duration::from_millis(REST as u64 + 500));
+            }
+            passed += bytes.len();
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(passed, 4 * PIECE);
+    }
+
+    /// A connection to who serves it, and what comes of that.
+    fn served() -> (TcpStream, Receiver<io::Result<ExitCode>>) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let served = thread::spawn(move || serve(TcpStream::connect(address).unwrap()));
-        let (host, _) = listener.accept().unwrap();
-        let host = Arc::new(Mutex::new(host));
-        say(&host, b'a', b"/bin/sleep\x00600\0").unwrap();
+        let (done, result) = mpsc::channel();
+        thread::spawn(move || done.send(serve(TcpStream::connect(address).unwrap())));
+        (listener.accept().unwrap().0, result)
+    }
+
+    #[test]
+    fn a_program_that_nobody_waits_for_ends() {
+        let patience = Duration::from_secs(20);
+        let (mut host, result) = served();
+        frame::say(&mut host, b'a', b"/bin/sleep\x00600\0").unwrap();
+        // It takes none of it.
+        for _ in 0..AHEAD {
+            frame::say(&mut host, b'i', &[0; 64 << 10]).unwrap();
+        }
         drop(host);
         // That it cannot tell how the program has ended is an error, or goes unheard.
-        let _ = served.join().unwrap();
+        let _ = result.recv_timeout(patience).expect("it still waits for the program");
+    }
+
+    /// Whether a process is there, and has not ended.
+    fn runs(process: &str) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{process}/stat"));
+        status.is_ok_and(|text| text.rsplit(')').next().is_some_and(|s| !s.starts_with(" Z")))
+    }
+
+    #[test]
+    fn what_the_program_has_begun_ends_with_it() {
+        for script in ["sleep 600 & echo $!; wait", "sleep 600 & echo $!; exec sleep 600"] {
+            let (mut host, result) = served();
+            let words = ["/bin/sh", "-c", script].map(|word| format!("{word}\0")).concat();
+            frame::say(&mut host, b'a', words.as_bytes()).unwrap();
+            let (kind, said) = hear(&mut host).unwrap();
+            assert_eq!(kind, b'o');
+            let process = String::from_utf8(said).unwrap().trim().to_owned();
+            assert!(runs(&process));
+            drop(host);
+            let _ = result.recv_timeout(Duration::from_secs(20)).expect("it still waits");
+            let began = Instant::now();
+            while runs(&process) {
+                assert!(began.elapsed() < Duration::from_secs(20), "{script}: it runs on");
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_leader_that_has_ended_has_begun_ends_or_stays() {
+        let mut leader = Command::new("/bin/sh");
+        leader.args(["-c", "sleep 600 & echo $!"]).process_group(0).stdout(Stdio::piped());
+        let mut leader = leader.spawn().unwrap();
+        let mut said = [0; 16];
+        let length = leader.stdout.take().unwrap().read(&mut said).unwrap();
+        let process = String::from_utf8_lossy(&said[..length]).trim().to_owned();
+        leader.wait().unwrap();
+        let group = Group { leader: leader.id(), over: AtomicBool::new(true) };
+        group.kill();
+        thread::sleep(Duration::from_millis(50));
+        assert!(runs(&process), "the host was told that the program has ended");
+        group.over.store(false, Ordering::SeqCst);
+        group.kill();
+        let began = Instant::now();
+        while runs(&process) {
+            assert!(began.elapsed() < Duration::from_secs(20));
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
