@@ -30,8 +30,8 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
             shared.start(&mut core);
             core.outside();
         }
-        if let Some(all) = shared.system.beginning.take() {
-            shared.begin_processes(&mut core, all);
+        if shared.system.beginning.any() {
+            shared.begin_next(&mut core);
         }
         sample::give(&mut core, shared);
         let began = core.ledger().last();
@@ -58,7 +58,7 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
                     }
                     let idle = shared.system.idle.get(core.id().index());
                     idle.inspect(|idle| idle.sleeps(cpu.now()));
-                    cpu.idle(until);
+                    cpu.idle(shared.idle_until(until));
                     idle.inspect(|idle| idle.wakes(cpu.now()));
                     core.wake();
                     break;

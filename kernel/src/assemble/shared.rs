@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use spin::Mutex;
 use vortex_config::Config;
 use vortex_files::Dev;
-use vortex_grid::{Activities, Core, Grid, Labels};
+use vortex_grid::{Activities, Core, Grid, Labels, Refused};
 use vortex_resources::cache::{CacheRequest, Ext2Request};
 use vortex_resources::files::FileRequest;
 use vortex_resources::memory::ReclaimRequest;
@@ -19,12 +19,16 @@ use vortex_resources::network;
 use vortex_resources::process::{ProcessRequest, Start};
 use vortex_resources::storage::{InterruptRequest, ScsiRequest, VolumeId};
 use vortex_resources::{Mail, System};
-use vortex_units::{ActivityId, CoreId, Cycles};
+use vortex_units::{ActivityId, CoreId, Cycles, Micros};
 
 use crate::clock::Clock;
 use crate::memory;
 use crate::report::Bill;
 use crate::runs::Stretches;
+
+/// A process whose activity is refused another request now is begun no sooner than after this:
+/// longer than an idle time that wears off debt.
+const AGAIN: Micros = Micros::new(10_000);
 
 /// What the cores share beside the grid.
 pub struct Shared {
@@ -152,28 +156,54 @@ impl Shared {
         let mut start = self.start.lock();
         // Counted before they begin: so long as there is one, the machine is not done.
         self.system.processes.fetch_add(start.len() as u32, Ordering::AcqRel);
-        let all = start.drain(..).map(|(activity, start)| (activity, Box::new(start))).collect();
-        self.begin_processes(core, all);
+        for (activity, start) in start.drain(..) {
+            self.begin_process(core, activity, Box::new(start));
+        }
         self.begun.store(true, Ordering::Release);
     }
 
-    /// Processes begin, each as a root of its activity.
+    /// The next process begins that somebody has asked for, if it is time.
     #[cold]
-    pub fn begin_processes(
-        &self,
-        core: &mut Core<Mail, Clock>,
-        all: Vec<(ActivityId, Box<Start>)>,
-    ) {
-        for (activity, start) in all {
-            let begun = self.system.ports.get().is_some_and(|ports| {
-                let request = ProcessRequest::Start(start);
-                core.root(activity, ports.process, Labels::NONE, request).is_ok()
-            });
-            if !begun {
-                crate::console::print(format_args!("vortex: a process could not be begun\n"));
-                self.system.processes.fetch_sub(1, Ordering::AcqRel);
+    pub fn begin_next(&self, core: &mut Core<Mail, Clock>) {
+        if let Some((activity, start)) = self.system.beginning.take(core.ledger().last()) {
+            self.begin_process(core, activity, start);
+        }
+    }
+
+    /// Until when a core may be idle: processes that wait are begun by one that is awake, and what
+    /// their activities owe wears off while cores are idle.
+    #[inline]
+    pub fn idle_until(&self, until: Option<Cycles>) -> Option<Cycles> {
+        if !self.system.beginning.any() {
+            return until;
+        }
+        let due = self.system.beginning.due();
+        until.into_iter().chain(due).min()
+    }
+
+    /// A process begins, as a root of its activity. Where that may not have one now, it waits.
+    #[cold]
+    fn begin_process(&self, core: &mut Core<Mail, Clock>, activity: ActivityId, start: Box<Start>) {
+        let spare = start.spare();
+        let begun = self.system.ports.get().map_or(Err(Refused::NoSuchInstance), |ports| {
+            core.root(activity, ports.process, Labels::NONE, ProcessRequest::Start(start))
+        });
+        let Err(why) = begun else { return };
+        if matches!(why, Refused::OverBudget | Refused::TooManyRequests)
+            && let Some(spare) = spare
+        {
+            let later = self.system.clock.frequency.cycles(AGAIN);
+            let from = core.ledger().last().saturating_add(later);
+            if self.system.beginning.keep(activity, spare, from).is_ok() {
+                return;
             }
         }
+        let name = self.names.iter().find(|(_, own)| *own == activity);
+        let name = name.map_or("an activity that is gone", |(name, _)| name);
+        crate::console::print(format_args!(
+            "vortex: a process of {name} could not be begun: {why:?}\n"
+        ));
+        self.system.processes.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// The file system of this volume is to be the root. The machine ends where there is none.

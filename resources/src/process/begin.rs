@@ -37,6 +37,8 @@ pub struct Start {
     pub arguments: Vec<Vec<u8>>,
     /// Its environment.
     pub environment: Vec<Vec<u8>>,
+    /// What is kept of it is on its activity's bill.
+    pub(super) bill: Option<Arc<Charged>>,
     pub(super) files: Option<FilesId>,
     /// The program, while the interpreter that it wants to be loaded by is asked for.
     pub(super) program: Option<Box<Image>>,
@@ -48,7 +50,7 @@ impl Start {
     /// A service's program.
     #[must_use]
     pub fn new(path: Vec<u8>, arguments: Vec<Vec<u8>>, environment: Vec<Vec<u8>>) -> Self {
-        Self { path, arguments, environment, files: None, program: None, loading: None }
+        Self { path, arguments, environment, bill: None, files: None, program: None, loading: None }
     }
 }
 

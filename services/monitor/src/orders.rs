@@ -167,9 +167,13 @@ impl Orders {
             Err(error) => Err(match error.0 {
                 libc::EPERM => (FORBIDDEN, NO_RIGHT.into()),
                 libc::ESRCH => (UNKNOWN, no_activity(name, sample().as_ref())),
-                libc::EAGAIN => {
-                    (CONFLICT, format!("{name} has as many processes or threads as it may have.\n"))
-                }
+                libc::EAGAIN => (
+                    CONFLICT,
+                    format!(
+                        "{name} has as many processes or threads as it may have, or as many that \
+                         are to begin.\n"
+                    ),
+                ),
                 libc::ENOMEM => (CONFLICT, format!("{name} has no memory for a process.\n")),
                 libc::EINVAL => (BAD, "These cannot be words of a program.\n".into()),
                 _ => ("500 Internal Server Error", format!("It is not begun: {error}.\n")),
