@@ -1,6 +1,6 @@
 //! Orders to the machine that is hosted: shares that are changed under load, and who is refused.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -94,6 +94,34 @@ fn exec(name: &str, words: &[&str], input: &str) -> Result<(String, String, Opti
     Ok((text(&output.stdout), text(&output.stderr), output.status.code()))
 }
 
+/// Ends a command whose program takes none of its input, and looks whether that ends too.
+fn ended_with_the_command(name: &str) -> Result<(), String> {
+    let this = std::env::current_exe().map_err(said)?;
+    let mut command = Command::new(this);
+    command.args(["exec", "--machine", name, "second", "--", "/bin/busybox", "sh", "-c"]);
+    command.arg("sleep 600 & echo $!; wait");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = Hosting(command.spawn().map_err(said)?);
+    let (to, from) = (child.0.stdin.take(), child.0.stdout.take());
+    let (mut to, mut from) = to.zip(from).ok_or("it has no input and output")?;
+    thread::spawn(move || to.write_all(&[b'y'; 1 << 20]));
+    let mut line = [0; 16];
+    let length = from.read(&mut line).map_err(said)?;
+    let process = String::from_utf8_lossy(line.get(..length).unwrap_or_default()).into_owned();
+    let process: u32 = process.trim().parse().map_err(said)?;
+    // Its input stands still by then.
+    thread::sleep(SETTLED);
+    child.0.kill().map_err(said)?;
+    let script = format!(
+        "for i in 1 2 3 4 5 6 7 8 9 10; do kill -0 {process} || exit 0; sleep 1; done; exit 1"
+    );
+    let sh = ["second", "--", "/bin/busybox", "sh", "-c", &*script];
+    match exec(name, &sh, "")? {
+        (_, _, Some(0)) => Ok(()),
+        all => Err(format!("a program outlives the command: {all:?}")),
+    }
+}
+
 /// Programs are run in activities, on their bills and within their limits.
 pub fn programs(found: &Found) -> Result<String, String> {
     let name = found.about.process.to_string();
@@ -103,6 +131,19 @@ pub fn programs(found: &Found) -> Result<String, String> {
     if all != ("got it\n".into(), "bad\n".into(), Some(7)) {
         return Err(format!("output, errors and code of a program are {all:?}"));
     }
+    // More of both than is on its way at once, and a word from who outlives the program.
+    let script = "wc -c; head -c 200000 /dev/zero | tr '\\0' x; (sleep 0.5; echo late) & exit 3";
+    let (out, errors, code) = exec(&name, &sh("second", script), &"y".repeat(300_000))?;
+    let wanted = format!("300000\n{}late\n", "x".repeat(200_000));
+    if out != wanted || code != Some(3) {
+        let (length, end) = (out.len(), out.get(out.len().saturating_sub(40)..));
+        return Err(format!(
+            "of a program that says and hears much there are {length} bytes to {end:?}, {errors:?}, \
+             {code:?}"
+        ));
+    }
+    // A program that takes no input, and what it has begun, end with the command.
+    ended_with_the_command(&name)?;
     let all = exec(&name, &["first", "--", "/bin/none"], "")?;
     if all.2 != Some(127) || !all.1.contains("cannot be started") {
         return Err(format!("of a program that is not there it says {all:?}"));
