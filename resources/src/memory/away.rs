@@ -17,8 +17,7 @@ use alloc::sync::Arc;
 
 use spin::Mutex;
 use vortex_machine::{Frame, PAGE, Withdrawn};
-use vortex_memory::{FrameId, ObjectKind};
-use vortex_units::{ActivityId, Bytes};
+use vortex_memory::FrameId;
 
 use super::regions::Region;
 use super::space::AddressSpace;
@@ -35,56 +34,34 @@ fn first((&page, _): (&u64, &Arc<Place>)) -> u64 {
     page
 }
 
-/// What a page takes of the heap here, its part of a tree's node: on its space's bill. Its place
-/// is on the bill of whose it is.
-const ENTRY: Bytes = Bytes::new(40);
-
-/// There is no room for more pages here.
-pub(super) struct NoRoom;
-
 /// The pages of one space.
-#[derive(Debug)]
-pub struct Away {
-    owner: ActivityId,
-    pages: Mutex<BTreeMap<u64, Arc<Place>>>,
-}
+#[derive(Debug, Default)]
+pub struct Away(Mutex<BTreeMap<u64, Arc<Place>>>);
 
 impl Away {
-    /// None, of a space on this activity's bill.
-    #[must_use]
-    pub const fn new(owner: ActivityId) -> Self {
-        Self { owner, pages: Mutex::new(BTreeMap::new()) }
-    }
-
-    /// So many pages are here no more.
-    fn refund(&self, pages: usize) {
-        let bytes = Bytes::new(ENTRY.get() * pages as u64);
-        vortex_machine::refund_object(self.owner, ObjectKind::Region, bytes);
-    }
-
     /// Whether a page is here.
     #[must_use]
     pub fn has(&self, page: u64) -> bool {
-        self.pages.lock().contains_key(&page)
+        self.0.lock().contains_key(&page)
     }
 
     /// Whether any page of this range is here.
     #[must_use]
     pub(super) fn has_some(&self, start: u64, end: u64) -> bool {
-        self.pages.lock().range(start..end.max(start)).next().is_some()
+        self.0.lock().range(start..end.max(start)).next().is_some()
     }
 
     /// Whether what is in a page was read ahead.
     #[must_use]
     pub fn is_ahead(&self, page: u64) -> bool {
-        self.pages.lock().get(&page).is_some_and(|place| place.is_ahead())
+        self.0.lock().get(&page).is_some_and(|place| place.is_ahead())
     }
 
     /// What was read ahead for a page is its place's until it is touched, if it still is there. Its
     /// frame is called by the page, so that it can be asked back ([`Away::forget_ahead`]).
     pub(super) fn keep_ahead(&self, space: &AddressSpace, page: u64, read: (&Arc<Place>, Frame)) {
         let (place, frame) = read;
-        let kept = &*self.pages.lock();
+        let kept = &*self.0.lock();
         if kept.get(&page).is_some_and(|kept| Arc::ptr_eq(kept, place)) {
             space.space.call(page, &frame);
             place.keep_ahead(frame);
@@ -93,31 +70,30 @@ impl Away {
 
     /// Gives back this frame, if it was read ahead for a page. Whether it was.
     pub(super) fn forget_ahead(&self, page: u64, frame: FrameId) -> bool {
-        let kept = &*self.pages.lock();
+        let kept = &*self.0.lock();
         let is_it = |ahead: &Frame| ahead.id() == frame;
         kept.get(&page).is_some_and(|place| place.take_ahead(is_it).is_some())
     }
 
     /// The first pages of a range that are here, as many as there is room for: how many.
     pub(super) fn next_some(&self, start: u64, end: u64, room: &mut [u64]) -> usize {
-        let kept = &*self.pages.lock();
+        let kept = &*self.0.lock();
         let pages = kept.range(start..end.max(start)).map(first);
         room.iter_mut().zip(pages).map(|(place, page)| *place = page).count()
     }
 
     /// Where the contents of a page are.
     pub(super) fn place(&self, page: u64) -> Option<Arc<Place>> {
-        self.pages.lock().get(&page).cloned()
+        self.0.lock().get(&page).cloned()
     }
 
     /// The page is in the tables again with what this place has; it may have left anew
     /// meanwhile, to another.
     pub(super) fn forget(&self, page: u64, place: &Arc<Place>) {
-        let kept = &mut *self.pages.lock();
+        let kept = &mut *self.0.lock();
         if kept.get(&page).is_some_and(|kept| Arc::ptr_eq(kept, place)) {
             let gone = kept.remove(&page);
             drop(gone);
-            self.refund(1);
         }
     }
 
@@ -128,35 +104,28 @@ impl Away {
 
     /// The same if this holds under the lock; else there is more to be done.
     pub(super) fn discard_if(&self, start: u64, end: u64, holds: impl FnOnce() -> bool) -> bool {
-        let kept = &mut *self.pages.lock();
+        let kept = &mut *self.0.lock();
         if !holds() {
             return false;
         }
-        let before = kept.len();
-        let mut all = false;
         for _ in 0..SLICE {
-            let Some((&page, _)) = kept.range(start..end.max(start)).next() else {
-                all = true;
-                break;
-            };
+            let Some((&page, _)) = kept.range(start..end.max(start)).next() else { return true };
             kept.remove(&page);
         }
-        self.refund(before - kept.len());
-        all
+        false
     }
 
     /// Pages of this range are so far away now, where it does not reach: a bounded number. Where
     /// to go on, if those were not all.
     pub(super) fn shift(&self, start: u64, end: u64, distance: i64) -> Option<u64> {
-        let kept = &mut *self.pages.lock();
+        let kept = &mut *self.0.lock();
         let next = |kept: &BTreeMap<_, _>| kept.range(start..end.max(start)).next().map(first);
         for _ in 0..MOVED {
             let page = next(kept)?;
             if let Some(place) = kept.remove(&page) {
                 // Its frame is called by the old one.
                 drop(place.take_ahead(|_| true));
-                let there = kept.insert(page.wrapping_add_signed(distance), place);
-                self.refund(usize::from(there.is_some()));
+                kept.insert(page.wrapping_add_signed(distance), place);
             }
         }
         next(kept)
@@ -165,26 +134,20 @@ impl Away {
     /// A copy of a space gets the same pages here of regions that it has as they were, but for
     /// those that it has in its tables or here by now: a bounded number from `at` on. Where to go
     /// on, if not done.
-    ///
-    /// # Errors
-    /// The copy's bill has no room for them.
-    pub(super) fn copy_to(&self, copy: &AddressSpace, at: u64) -> Result<Option<u64>, NoRoom> {
-        let kept = &*self.pages.lock();
+    pub(super) fn copy_to(&self, copy: &AddressSpace, at: u64) -> Option<u64> {
+        let kept = &*self.0.lock();
         let mut pages = kept.range(at..);
         for _ in 0..MOVED {
-            let Some((&page, place)) = pages.next() else { return Ok(None) };
-            let into = &mut *copy.away.pages.lock();
+            let (&page, place) = pages.next()?;
+            let into = &mut *copy.away.0.lock();
             let own = copy.region(page).is_some_and(|(_, region)| region.is_own());
             if own && !into.contains_key(&page) && copy.space.get(page).is_none() {
-                if !vortex_machine::charge_object(copy.away.owner, ObjectKind::Region, ENTRY) {
-                    return Err(NoRoom);
-                }
                 // Its frame is called by one space's page.
                 drop(place.take_ahead(|_| true));
                 into.insert(page, place.clone());
             }
         }
-        Ok(pages.next().map(|(&page, _)| page))
+        pages.next().map(|(&page, _)| page)
     }
 
     /// Takes this frame from its page, which is with this place from then on.
@@ -201,18 +164,14 @@ impl Away {
         if !space.region(page).is_some_and(private) {
             return Withdrawn::Gone;
         }
-        let kept = &mut *self.pages.lock();
+        let kept = &mut *self.0.lock();
         space.space.withdraw(
             page,
             frame,
             false,
             || layout.holds(),
             || {
-                // There are no more of them than the volume has places: to refuse it would keep
-                // the page in a frame, which is more.
-                if kept.insert(page, place.clone()).is_none() {
-                    vortex_machine::force_object(self.owner, ObjectKind::Region, ENTRY);
-                }
+                kept.insert(page, place.clone());
                 // Who has looked the page up and not put it yet must look again.
                 space.changed();
             },
@@ -220,17 +179,12 @@ impl Away {
     }
 }
 
-impl Drop for Away {
-    fn drop(&mut self) {
-        let pages = self.pages.get_mut().len();
-        self.refund(pages);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::boxed::Box;
     use alloc::vec::Vec;
+
+    use vortex_units::ActivityId;
 
     use super::super::swap::{Device, DeviceError, Volume};
     use super::*;
@@ -259,17 +213,11 @@ mod tests {
         let volume = Volume::new(Box::new(Blocks), 1).unwrap();
         let activity = ActivityId::new(1, 0);
         let place = |page| (page * PAGE_U64, Arc::new(volume.place(activity).unwrap()));
-        let away = Away::new(activity);
-        *away.pages.lock() = pages.map(place).collect();
-        away
+        Away(Mutex::new(pages.map(place).collect()))
     }
 
     fn all(away: &Away) -> Vec<(u64, *const Place)> {
-        away.pages
-            .lock()
-            .iter()
-            .map(|(page, place)| (page / PAGE_U64, Arc::as_ptr(place)))
-            .collect()
+        away.0.lock().iter().map(|(page, place)| (page / PAGE_U64, Arc::as_ptr(place))).collect()
     }
 
     /// Moves pages 10,100 to 12,000 so far; in how many runs.

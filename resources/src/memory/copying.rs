@@ -7,7 +7,6 @@ use vortex_abi::Errno;
 use vortex_grid::{At, Context, Continuation, Labels, Outcome};
 
 use super::asr::{AddressSpaces, MemoryRequest};
-use super::away::NoRoom;
 use super::faults::poke;
 use super::pages::share;
 use super::room::with_room;
@@ -78,12 +77,11 @@ fn copy(request: &mut MemoryRequest) -> Done {
     match share(from, &space, *at, *hot) {
         Ok(Some(next)) => *at = next,
         Ok(None) => match from.away.copy_to(&space, at.saturating_sub(KEPT)) {
-            Ok(Some(next)) => *at = KEPT + next,
-            Ok(None) => {
+            Some(next) => *at = KEPT + next,
+            None => {
                 *at = u64::MAX;
                 return Done::All(space);
             }
-            Err(NoRoom) => return Done::Refused,
         },
         Err(_) => return Done::NoMemory,
     }

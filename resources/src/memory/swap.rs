@@ -20,9 +20,8 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use spin::Mutex;
 use vortex_machine::{Frame, PAGE, Piece, Use};
-use vortex_memory::ObjectKind;
 use vortex_storage::Memory;
-use vortex_units::{ActivityId, Bytes};
+use vortex_units::ActivityId;
 
 use crate::storage::{DiskMemory, Operation, Volume as DiskVolume, VolumeId, VolumeRequest};
 
@@ -68,9 +67,6 @@ pub struct Volume {
     unneeded: Vec<AtomicU32>,
     part: u32,
 }
-
-/// What a place takes of the heap, with the counts of those who have it.
-const PLACE: Bytes = Bytes::new(size_of::<Place>() as u64 + 16);
 
 /// A page that is kept, or a place for one.
 #[derive(Debug)]
@@ -219,15 +215,14 @@ impl Volume {
         let used = self.used.get(owner)?;
         let update = |now: u32| (now < self.part).then_some(now + 1);
         used.fetch_update(Ordering::AcqRel, Ordering::Acquire, update).ok()?;
-        let free = self.free.lock().pop();
-        match free {
-            Some(number) => {
-                // An activity has no more of them than its part of the volume: to refuse one
-                // would keep a frame, which is more.
-                vortex_machine::force_object(activity, ObjectKind::Region, PLACE);
-                let (written, kept) = (AtomicBool::new(false), Mutex::new(Kept::Nothing));
-                Some(Place { volume: self.clone(), number, owner: activity, written, kept })
-            }
+        match self.free.lock().pop() {
+            Some(number) => Some(Place {
+                volume: self.clone(),
+                number,
+                owner: activity,
+                written: AtomicBool::new(false),
+                kept: Mutex::new(Kept::Nothing),
+            }),
             None => {
                 used.fetch_sub(1, Ordering::AcqRel);
                 None
@@ -385,7 +380,6 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        vortex_machine::refund_object(self.owner, ObjectKind::Region, PLACE);
         // There is room: it was taken out.
         self.volume.free.lock().push(self.number);
         if let Some(used) = self.volume.used.get(self.owner.index())
