@@ -327,6 +327,8 @@ mod tests {
         for _ in 0..AHEAD {
             frame::say(&mut host, b'i', &[0; 64 << 10]).unwrap();
         }
+        // All that it hears of it stands still by then.
+        thread::sleep(Duration::from_millis(300));
         drop(host);
         // That it cannot tell how the program has ended is an error, or goes unheard.
         let _ = result.recv_timeout(patience).expect("it still waits for the program");
