@@ -188,16 +188,14 @@ impl Volume {
         place
     }
 
-    /// An activity has given up so many pages, or these were had: so often, and once more for each
-    /// since the policy may have others first, it can be asked for one that it has, though there be
-    /// no place.
-    pub(super) fn needs_less(&self, activity: ActivityId, pages: u32) {
+    /// An activity has given up pages, or one of these was had: of all that it has it can be asked
+    /// for each, though there be no place. Which of them are given up nobody knows but those who
+    /// look, and the policy may have others first.
+    pub(super) fn needs_less(&self, activity: ActivityId) {
         let account = Use::Page.account(activity);
         let used = vortex_machine::multiplexor().and_then(|memory| memory.used(account).ok());
         if let (Some(unneeded), Some(used)) = (self.unneeded.get(activity.index()), used) {
-            let used = u32::try_from(used.get()).unwrap_or(u32::MAX);
-            let more = |now: u32| Some(now.saturating_add(pages.saturating_mul(2)).min(used));
-            let _always = unneeded.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+            unneeded.store(u32::try_from(used.get()).unwrap_or(u32::MAX), Ordering::Release);
             set_stuck(activity, false);
         }
     }

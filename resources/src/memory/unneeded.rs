@@ -65,7 +65,7 @@ impl AddressSpaces {
     ) -> Option<Frame> {
         let layout = space.layout();
         let taken = space.space.withdraw_given_up(page, frame, || layout.holds())?;
-        self.system.swap.get().inspect(|volume| volume.needs_less(space.space.owner(), 1));
+        self.system.swap.get().inspect(|volume| volume.needs_less(space.space.owner()));
         Some(taken)
     }
 
@@ -78,9 +78,9 @@ impl AddressSpaces {
         end: u64,
         how: Unneeded,
     ) -> Option<u64> {
-        let (mut work, mut pages) = (Work::default(), 0_u32);
+        let (mut work, mut any) = (Work::default(), false);
         let each = |frame| {
-            pages = pages.saturating_add(1);
+            any = true;
             if let Some(memory) = vortex_machine::multiplexor() {
                 memory.forget_use(frame);
             }
@@ -91,8 +91,8 @@ impl AddressSpaces {
         let give_up = |at, end| Ok(space.space.give_up(at, end, &mut work, each));
         // What was with the swap resource is nowhere any more.
         let next = take_away(at, end, give_up, |at, end| space.away.discard(at, end));
-        if let Some(volume) = self.system.swap.get().filter(|_| pages > 0) {
-            volume.needs_less(space.space.owner(), pages);
+        if let Some(volume) = self.system.swap.get().filter(|_| any) {
+            volume.needs_less(space.space.owner());
         }
         next
     }
