@@ -39,13 +39,6 @@ pub enum SendError {
     NoRoom,
 }
 
-/// What becomes of a request whose causer is in debt.
-#[derive(Clone, Copy)]
-enum Debtor {
-    Refused,
-    Taken,
-}
-
 /// The part of a core that handlers work on.
 pub(crate) struct Desk<M> {
     pub pool: Pool<M>,
@@ -66,8 +59,8 @@ pub(crate) struct Desk<M> {
     pub cancelled: Vec<Trigger>,
     /// Activities whose debt has reached its cap, and the slot whose scheduler says so.
     pub refused: Vec<(usize, ActivityId)>,
-    /// Whether what an activity asks for waits while its own client owes too much.
-    pub holds_back: bool,
+    /// What an activity uses in resources is charged to its own client, too.
+    pub charge_through: bool,
     pub notes: Notes,
 }
 
@@ -189,7 +182,7 @@ impl<M: Message> Context<'_, M> {
         self.ask_as(self.activity, to, labels, message)
     }
 
-    fn ask_as(
+    pub(crate) fn ask_as(
         &mut self,
         activity: ActivityId,
         to: InstanceId,
@@ -225,21 +218,13 @@ impl<M: Message> Context<'_, M> {
         M: Carries<R::Request> + Carries<R::Reply>,
         R: Resource<M>,
     {
-        let parcel =
-            self.write(to.instance(), self.activity, labels, wrap_request::<M, R>(request))?;
-        self.desk.outbox.push_back(parcel);
-        Ok(())
+        self.send_as(self.activity, to, labels, request)
     }
 
-    /// Sends a request for the activity that is found to have caused this work. Only
-    /// infrastructure may: work of an activity stays that activity's (law 2). To the causer
-    /// this is a root, and refused like one: what comes from outside is dropped here.
-    ///
-    /// # Errors
-    /// [`SendError`]; then nothing was sent.
-    pub fn send_for<R>(
+    /// Sends it on this bill: who may is looked at before.
+    pub(crate) fn send_as<R>(
         &mut self,
-        causer: ActivityId,
+        activity: ActivityId,
         to: Port<R>,
         labels: Labels,
         request: R::Request,
@@ -248,31 +233,6 @@ impl<M: Message> Context<'_, M> {
         M: Carries<R::Request> + Carries<R::Reply>,
         R: Resource<M>,
     {
-        let activity = self.causing(causer, Debtor::Refused)?;
-        let parcel = self.write(to.instance(), activity, labels, wrap_request::<M, R>(request))?;
-        self.desk.outbox.push_back(parcel);
-        Ok(())
-    }
-
-    /// As [`Self::send_for`], also where the causer is in debt: for who sees to it himself that
-    /// little of that waits. Under charge-through only: there what it costs is charged to the
-    /// causer's own client, and while that owes too much at the multiplexor it is held back where
-    /// it is sent to (`core/debt.rs`), instead of being lost.
-    ///
-    /// # Errors
-    /// [`SendError`]; then nothing was sent.
-    pub fn send_for_debtor<R>(
-        &mut self,
-        causer: ActivityId,
-        to: Port<R>,
-        labels: Labels,
-        request: R::Request,
-    ) -> Result<(), SendError>
-    where
-        M: Carries<R::Request> + Carries<R::Reply>,
-        R: Resource<M>,
-    {
-        let activity = self.causing(causer, Debtor::Taken)?;
         let parcel = self.write(to.instance(), activity, labels, wrap_request::<M, R>(request))?;
         self.desk.outbox.push_back(parcel);
         Ok(())
@@ -293,45 +253,6 @@ impl<M: Message> Context<'_, M> {
         R: Resource<M>,
     {
         self.ask(to.instance(), labels, wrap_request::<M, R>(request))
-    }
-
-    /// The same for the activity that is found to have caused this work, as
-    /// [`Self::send_for`]: only infrastructure may, and to the causer it is a root. The answer
-    /// comes to this request.
-    ///
-    /// # Errors
-    /// [`SendError`]; then nothing was sent.
-    pub fn request_for<R>(
-        &mut self,
-        causer: ActivityId,
-        to: Port<R>,
-        labels: Labels,
-        request: R::Request,
-    ) -> Result<Trigger, SendError>
-    where
-        M: Carries<R::Request> + Carries<R::Reply>,
-        R: Resource<M>,
-    {
-        let activity = self.causing(causer, Debtor::Refused)?;
-        self.ask_as(activity, to.instance(), labels, wrap_request::<M, R>(request))
-    }
-
-    /// Whose a request is that `causer` has caused, if it may be made now.
-    fn causing(&self, causer: ActivityId, debtor: Debtor) -> Result<ActivityId, SendError> {
-        if self.activity != ActivityId::INFRASTRUCTURE || causer == self.activity {
-            return Ok(self.activity);
-        }
-        if !self.grid.activities().is_alive(causer) {
-            return Err(SendError::NoSuchActivity);
-        }
-        let refused = || self.desk.refused.iter().any(|(_, refused)| *refused == causer);
-        if !(matches!(debtor, Debtor::Taken) && self.desk.holds_back) && refused() {
-            return Err(SendError::OverBudget);
-        }
-        if !self.grid.activities().takes_roots(causer) {
-            return Err(SendError::NoRoom);
-        }
-        Ok(causer)
     }
 
     /// Stops waiting: what waits for this trigger goes on with

@@ -15,6 +15,7 @@ pub mod policy;
 mod activity;
 mod binding;
 mod blame;
+mod causers;
 mod context;
 mod cooperative;
 mod core;

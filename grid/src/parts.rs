@@ -340,9 +340,6 @@ impl<M: Message> Context<'_, M> {
         if !self.admits(activity) {
             return Err(SendError::NoRoom);
         }
-        let message = crate::message::wrap_request::<M, R>(request);
-        let parcel = self.write(to.instance(), activity, labels, message)?;
-        self.desk.outbox.push_back(parcel);
-        Ok(())
+        self.send_as(activity, to, labels, request)
     }
 }

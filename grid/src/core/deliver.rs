@@ -242,7 +242,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         let client = entry.clients.add(activity);
         entry.scheduler.add_client(client, &params);
         let params = self.own_params(activity);
-        if self.charge_through
+        if self.desk.charge_through
             && activity != ActivityId::INFRASTRUCTURE
             && let Some(multiplexor) = self.levels.first_mut()
             && let Some(entry) = self.slots.get_mut(slot)

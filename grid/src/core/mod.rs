@@ -158,7 +158,6 @@ pub struct Core<M: Message, P: Machine> {
     desk: Desk<M>,
     ledger: Ledger,
     ring: Ring,
-    charge_through: bool,
     run_on: Cycles,
     patience: Cycles,
     timeslice: Cycles,
@@ -197,7 +196,7 @@ pub struct Core<M: Message, P: Machine> {
     lent: Option<ClientId>,
     /// Activities whose requests are held back, for they owe too much (`debt.rs`).
     indebted: Vec<ActivityId>,
-    /// Resources here that refuse somebody, and how long they have served nobody.
+    /// Resources here that refuse somebody, and what they had used when they were looked at.
     quiet: Vec<debt::Quiet>,
     /// The slots in which they may be.
     services: Vec<usize>,
@@ -235,13 +234,12 @@ impl<M: Message, P: Machine> Core<M, P> {
                 pokes: Vec::new(),
                 cancelled: Vec::new(),
                 refused: Vec::new(),
-                holds_back: spec.charge_through,
+                charge_through: spec.charge_through,
                 notes: Notes::default(),
             },
             post,
             ledger: Ledger::new(start, grid.activities().capacity()),
             ring: Ring::new(spec.sampling),
-            charge_through: spec.charge_through,
             run_on: frequency.cycles(spec.run_on),
             patience: frequency.cycles(spec.patience),
             timeslice: frequency.cycles(spec.timeslice),

@@ -378,7 +378,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         entry.scheduler.resource_record(client, record, now);
         let own = entry.clients.holder(client).and_then(|holder| holder.own);
         let above = charge_above(&mut self.levels, entry.parent, record, now);
-        if self.charge_through {
+        if self.desk.charge_through {
             self.charge_through(own, activity, above, record);
         }
     }
@@ -468,7 +468,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             holder.usage.cycles += moved;
             holder.usage.bytes += record.bytes;
         }
-        if self.charge_through
+        if self.desk.charge_through
             && let Some(multiplexor) = self.levels.first_mut()
             && let Some(own) = multiplexor.client_of(causer)
         {
