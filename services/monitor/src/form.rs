@@ -1,16 +1,26 @@
 //! What an order says: the fields of a form, as browsers and `curl --data-urlencode` write them.
 
-/// The fields, in order; `None` where it is no form.
-pub fn fields(body: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
-    let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| {
+/// Its fields, in order.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// What these bytes say; `None` where they are no form.
+    pub fn read(body: &[u8]) -> Option<Self> {
+        let text = |bytes| String::from_utf8(decoded(bytes)?).ok();
+        let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+        let fields = pairs.map(|pair| {
             let place = pair.iter().position(|byte| *byte == b'=')?;
             let (name, value) = pair.split_at(place);
-            let name = String::from_utf8(decoded(name)?).ok()?;
-            Some((name, decoded(value.get(1..)?)?))
-        })
-        .collect()
+            Some((text(name)?, text(value.get(1..)?)?))
+        });
+        fields.collect::<Option<_>>().map(Self)
+    }
+
+    /// The first field of this name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
 }
 
 fn decoded(text: &[u8]) -> Option<Vec<u8>> {
@@ -36,14 +46,13 @@ mod tests {
 
     #[test]
     fn fields_are_decoded_or_it_is_no_form() {
-        let read = fields(b"a=1+2&arg=%2Fbin%2fls&arg=&x=%00").unwrap();
-        let read: Vec<_> = read.iter().map(|(name, value)| (name.as_str(), &value[..])).collect();
-        let wanted: [(&str, &[u8]); 4] =
-            [("a", b"1 2"), ("arg", b"/bin/ls"), ("arg", b""), ("x", b"\0")];
-        assert_eq!(read, wanted);
-        assert_eq!(fields(b"").unwrap(), []);
-        for wrong in [&b"a"[..], b"a=%2", b"a=%zz", b"a=1&b"] {
-            assert_eq!(fields(wrong), None, "{wrong:?}");
+        let form = Form::read(b"a=1+2&arg=%2Fbin%2fls&arg=&x=%00").unwrap();
+        let read: Vec<_> = form.0.iter().map(|(name, value)| (&name[..], &value[..])).collect();
+        assert_eq!(read, [("a", "1 2"), ("arg", "/bin/ls"), ("arg", ""), ("x", "\0")]);
+        assert_eq!([form.get("arg"), form.get("b")], [Some("/bin/ls"), None]);
+        assert_eq!(Form::read(b"").unwrap(), Form(Vec::new()));
+        for wrong in [&b"a"[..], b"a=%2", b"a=%zz", b"a=1&b", b"a=%ff"] {
+            assert_eq!(Form::read(wrong), None, "{wrong:?}");
         }
     }
 }

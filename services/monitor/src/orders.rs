@@ -9,7 +9,7 @@ use std::hint::black_box;
 use vortex_abi::performance::{Kind, PROCESSORS, Sample};
 use vortex_guest::{Res, activity};
 
-use crate::form;
+use crate::form::Form;
 use crate::http::Order;
 
 /// The system calls by which orders are carried out.
@@ -100,20 +100,15 @@ impl Orders {
         order: &Order,
         sample: &mut dyn FnMut() -> Option<Sample>,
     ) -> Result<Said, Said> {
-        let wrong = |why: &str| (BAD, format!("{why}\n"));
-        let fields = form::fields(&order.body).ok_or_else(|| wrong("This is no form."))?;
-        let field = |name: &str| {
-            let found = fields.iter().find(|(own, _)| own == name);
-            found.and_then(|(_, value)| std::str::from_utf8(value).ok())
-        };
+        let form = Form::read(&order.body).ok_or_else(|| wrong("This is no form."))?;
         let (Some(name), Some(resource), Some(text)) =
-            (field("activity"), field("resource"), field("share"))
+            (form.get("activity"), form.get("resource"), form.get("share"))
         else {
             return Err(wrong("An activity, a resource and a share are needed."));
         };
         let share = activity::hundredths(text).filter(|share| *share > 0);
         let share = share.ok_or_else(|| wrong(&format!("'{text}' is no share, as 50 or 0.25.")))?;
-        let core = match field("core").map(str::parse).transpose() {
+        let core = match form.get("core").map(str::parse).transpose() {
             Ok(core) => core,
             Err(_) => return Err(wrong("A core is a number.")),
         };
@@ -137,9 +132,7 @@ impl Orders {
             }),
         }
     }
-}
 
-impl Orders {
     /// Begins who runs a program for the host, in an activity: fields `activity`, `host` where
     /// the host waits for it, and `token` by which that knows it.
     ///
@@ -150,14 +143,9 @@ impl Orders {
         order: &Order,
         sample: &mut dyn FnMut() -> Option<Sample>,
     ) -> Result<Said, Said> {
-        let wrong = |why: &str| (BAD, format!("{why}\n"));
-        let fields = form::fields(&order.body).ok_or_else(|| wrong("This is no form."))?;
-        let field = |name: &str| {
-            let found = fields.iter().find(|(own, _)| own == name);
-            found.and_then(|(_, value)| std::str::from_utf8(value).ok())
-        };
+        let form = Form::read(&order.body).ok_or_else(|| wrong("This is no form."))?;
         let (Some(name), Some(host), Some(token)) =
-            (field("activity"), field("host"), field("token"))
+            (form.get("activity"), form.get("host"), form.get("token"))
         else {
             return Err(wrong("An activity, a host and a token are needed."));
         };
@@ -180,6 +168,10 @@ impl Orders {
             }),
         }
     }
+}
+
+fn wrong(why: &str) -> Said {
+    (BAD, format!("{why}\n"))
 }
 
 /// Whether the two are the same; takes as long for any two of these lengths.
