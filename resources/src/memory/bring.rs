@@ -8,10 +8,11 @@ use vortex_abi::Errno;
 use vortex_grid::{At, Context, Continuation, Labels, Outcome};
 
 use super::asr::{AddressSpaces, MemoryRequest};
+use super::orders::transferred;
 use super::room::{Patience, with_room};
 use super::shared::{Coming, Had, Shared};
 use super::swap::ReadError;
-use crate::storage::{DiskReply, VolumeRequest};
+use crate::storage::VolumeRequest;
 use crate::{Answer, Mail};
 
 type Left = Outcome<Mail, AddressSpaces>;
@@ -95,7 +96,7 @@ impl Continuation<Mail, AddressSpaces> for HasRead {
         cx: &mut Context<'_, Mail>,
     ) -> Left {
         let MemoryRequest::Bring(bring) = request else { return Outcome::Done };
-        let good = matches!(cx.reply::<DiskReply>(), Ok(Some(DiskReply::Data(_, Ok(())))));
+        let good = transferred(cx);
         match bring.coming.take().filter(|_| good) {
             Some(coming) => {
                 coming.arrive();

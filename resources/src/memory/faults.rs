@@ -20,12 +20,13 @@ use vortex_units::{ActivityId, Frames};
 use super::asr::{AddressSpaces, FaultError, MemoryRequest};
 use super::huge::{Filled, Filling};
 use super::mend::{By, Mend, Reading, Wanted, bring_back, mend};
+use super::orders::transferred;
 use super::room::with_room;
 use super::space::AddressSpace;
 use crate::cache::{CacheFrame, CacheReply, CacheRequest};
 use crate::files::FileRequest;
 use crate::process::ProcessRequest;
-use crate::storage::{DiskReply, VolumeRequest};
+use crate::storage::VolumeRequest;
 use crate::{Answer, Mail};
 
 type Left = Outcome<Mail, AddressSpaces>;
@@ -108,7 +109,7 @@ impl Continuation<Mail, AddressSpaces> for HasRead {
         let MemoryRequest::Fault { space, address, reading, .. } = request else {
             return Outcome::Done;
         };
-        let good = matches!(cx.reply::<DiskReply>(), Ok(Some(DiskReply::Data(_, Ok(())))));
+        let good = transferred(cx);
         let mended = match reading.take().filter(|_| good) {
             Some(reading) => bring_back(space, *address, *reading).map(|given| {
                 cx.allocated(Frames::new(given));
