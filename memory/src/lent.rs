@@ -46,11 +46,12 @@ impl Multiplexor {
             let own = orders.iter_mut().flatten().filter(|order| order.waiter == waiter.id);
             let mut lent = own.filter(|order| matches!(order.phase, Phase::Lent { .. })).peekable();
             waiter.whiles = waiter.whiles.saturating_add(u8::from(lent.peek().is_some()));
-            let most = if waiter.whiles >= TRIES { usize::MAX } else { 1 };
+            let is_last = waiter.whiles >= TRIES;
             let has_changed = |order: &&mut Ordered| match order.phase {
-                Phase::Lent { handles } => most > 1 || now(order.frame) as u16 != handles,
+                Phase::Lent { handles } => is_last || now(order.frame) as u16 != handles,
                 _ => false,
             };
+            let most = if is_last { WANTED } else { 1 };
             lent.filter(has_changed).take(most).for_each(|order| order.phase = Phase::Unparked);
         }
     }
