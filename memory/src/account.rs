@@ -127,6 +127,17 @@ const fn line_of_objects(hard: u64) -> u64 {
     hard - if left < least { least } else { left }
 }
 
+/// Of so many frames of a hard limit, one is left to what is charged without being asked for, and
+/// no more than a few: a page that leaves takes a little of the heap before its frame is free.
+const FORCED_ONE_OF: u64 = 256;
+const FORCED_MOST: u64 = 4;
+
+/// How far frames and objects that are asked for may fill a hard limit together.
+const fn line_of_both(hard: u64) -> u64 {
+    let left = hard / FORCED_ONE_OF;
+    hard - if left < FORCED_MOST { left } else { FORCED_MOST }
+}
+
 /// Where the objects' frames stand in the word of both.
 const OBJECTS_AT: u32 = 32;
 
@@ -159,6 +170,8 @@ pub(crate) struct Entry {
     by_resource: [AtomicU64; RESOURCES],
     /// Resources, a bit each, that can give back none of its frames for now.
     stuck: AtomicU32,
+    /// How often objects were refused only because frames fill the hard limit.
+    pub crowded: AtomicU32,
     pub objects: AtomicU64,
     pub objects_limit: AtomicU64,
     pub objects_by_kind: [AtomicU64; KINDS],
@@ -197,14 +210,22 @@ impl Entry {
     /// Charges so many frames that objects begin to fill.
     pub fn charge_objects(&self, frames: u64) -> Result<(), Why> {
         let hard = self.hard.load(Ordering::Relaxed);
-        let line = line_of_objects(hard).min(MOST);
+        let (line, both_line) = (line_of_objects(hard).min(MOST), line_of_both(hard));
         let update = |word: u64| {
             let (charged, objects) = both(word);
             let then = objects.checked_add(frames).filter(|&then| then <= line)?;
-            (charged + then <= hard).then_some(word + (frames << OBJECTS_AT))
+            (charged + then <= both_line).then_some(word + (frames << OBJECTS_AT))
         };
         let had = self.charged.fetch_update(Ordering::AcqRel, Ordering::Acquire, update);
-        let (charged, objects) = both(had.map_err(|_| Why::Hard)?);
+        let (charged, objects) = match had {
+            Ok(word) => both(word),
+            Err(word) => {
+                if both(word).1.saturating_add(frames) <= line {
+                    self.crowded.fetch_add(1, Ordering::Relaxed);
+                }
+                return Err(Why::Hard);
+            }
+        };
         self.most.fetch_max(charged + objects + frames, Ordering::Relaxed);
         Ok(())
     }
@@ -395,6 +416,7 @@ impl Accounts {
         entry.hard.store(hard.get(), Ordering::Relaxed);
         entry.objects_limit.store(budget.objects.map_or(NEVER, Bytes::get), Ordering::Relaxed);
         entry.most.store(0, Ordering::Relaxed);
+        entry.crowded.store(0, Ordering::Relaxed);
         entry.stuck.store(0, Ordering::Relaxed);
         self.top.fetch_max(activity.index() + 1, Ordering::AcqRel);
         entry.state.store(OPEN, Ordering::Release);

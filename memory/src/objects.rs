@@ -148,6 +148,14 @@ impl Multiplexor {
         Ok(ObjectCount { bytes, limit: entry.standing().budget.objects })
     }
 
+    /// How often objects of an activity were refused only because its frames fill what of the
+    /// hard limit could be theirs: who waits for memory then makes room for objects too, as much
+    /// as frames leave to them.
+    #[must_use]
+    pub fn crowded(&self, activity: ActivityId) -> u32 {
+        self.accounts.find(activity).map_or(0, |entry| entry.crowded.load(Ordering::Relaxed))
+    }
+
     /// What of it objects of this kind take.
     ///
     /// # Errors

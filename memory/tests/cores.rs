@@ -241,6 +241,29 @@ fn objects_and_frames_share_the_hard_limit() {
     memory.ledger().unwrap();
 }
 
+/// Who is refused because of its own pages is told so, and who waits for memory makes room.
+#[test]
+fn objects_that_pages_keep_out_are_counted() {
+    let memory = multiplexor(400);
+    let budget = Budget { hard: Some(Frames::new(128)), ..Budget::default() };
+    memory.open(activity(0), budget).unwrap();
+    let account = Account { activity: activity(0), resource: ResourceId::new(0).unwrap() };
+    let page = || memory.allocate(CoreId::new(0), account, Cookie(0));
+    let object = |pages| memory.charge_object(activity(0), KIND, Bytes::new(4096_u64 * pages));
+    let frames: Vec<FrameId> = (0..100).map(|_| page().unwrap()).collect();
+    assert!(object(29).is_err());
+    assert_eq!(memory.crowded(activity(0)), 1, "28 are left");
+    object(28).unwrap();
+    assert_eq!(memory.crowded(activity(0)), 1);
+    for frame in frames {
+        memory.leave(CoreId::new(0), frame, activity(0)).unwrap();
+    }
+    object(36).unwrap();
+    assert!(object(1).is_err());
+    assert_eq!(memory.crowded(activity(0)), 1, "half of the limit is pages' alone");
+    assert_eq!(memory.crowded(activity(1)), 0);
+}
+
 /// Objects leave pages room enough for a program to go on, whoever comes first.
 #[test]
 fn objects_leave_an_eighth_of_the_hard_limit_to_pages() {

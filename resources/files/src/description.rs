@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 
-use crate::accounts::{Counted, Kept};
+use crate::accounts::{Charge, Counted, Kept};
 use crate::directory::Name;
 use crate::inode::{Body, Inode, InodeId};
 use crate::mounted::Listed;
@@ -166,6 +166,12 @@ impl Root {
             }
         }
         made
+    }
+
+    /// Keeps what an open file of this owner will take, until this is dropped.
+    pub(crate) fn room_to_open(&self, owner: Owner) -> Result<Charge, Errno> {
+        let mut room = self.accounts.bill_of(owner, Kept::Open);
+        if room.grow(OPEN_COST) { Ok(room) } else { Err(Errno::ENOMEM) }
     }
 
     /// An open file that may write begins or ends to have its object.

@@ -44,7 +44,7 @@ pub enum Opened {
 
 impl Root {
     /// `openat`, without making a descriptor: its caller looks first whether the table has
-    /// room ([`crate::Table::check_room`]) and then gives the open file a number.
+    /// room ([`crate::Table::make_room`]) and then gives the open file a number.
     ///
     /// # Errors
     /// Linux's.
@@ -85,7 +85,11 @@ impl Root {
             Found { target: Some(_), .. } if exclusive => return Err(Errno::EEXIST),
             Found { target: Some(node), .. } => (node, false),
             Found { parent, last: Last::Name(name), .. } if create => {
-                (Node::Inode(self.create_file(caller, &parent, name, mode)?), true)
+                // Who could not open it makes none.
+                let open = self.room_to_open(caller.owner)?;
+                let made = self.create_file(caller, &parent, name, mode)?;
+                drop(open);
+                (Node::Inode(made), true)
             }
             _ => return Err(Errno::ENOENT),
         };

@@ -122,16 +122,20 @@ impl Table {
         })
     }
 
-    /// Whether so many more descriptors may be made: asked before a file is opened for one.
+    /// Sees to it that so many more descriptors can be made, before a file is opened or made for
+    /// one.
     ///
     /// # Errors
-    /// `EMFILE`.
-    pub fn check_room(&self, count: usize) -> Result<(), Errno> {
+    /// `EMFILE`; `ENOMEM` where their owner gets no more memory.
+    pub fn make_room(&mut self, count: usize) -> Result<(), Errno> {
         let limit = self.limit as usize;
         let within = self.slots.iter().take(limit);
-        let free = within.clone().skip(self.lowest).filter(|slot| slot.is_none()).take(count);
-        let beyond = limit.saturating_sub(self.slots.len());
-        if free.count().saturating_add(beyond) < count { Err(Errno::EMFILE) } else { Ok(()) }
+        let free = within.skip(self.lowest).filter(|slot| slot.is_none()).take(count).count();
+        let missing = count.saturating_sub(free);
+        if limit.saturating_sub(self.slots.len()) < missing {
+            return Err(Errno::EMFILE);
+        }
+        self.reserve(self.slots.len().saturating_add(missing))
     }
 
     fn free_from(&self, least: usize) -> Result<usize, Errno> {

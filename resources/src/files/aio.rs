@@ -66,7 +66,7 @@ impl FileSystem {
             None => self.table_beside(open.files, cx)?,
         };
         let beside = &mut self.files.get_mut(&table).ok_or(Errno::EAGAIN)?.table;
-        beside.check_room(1).map_err(|_| Errno::EAGAIN)?;
+        beside.make_room(1).map_err(|_| Errno::EAGAIN)?;
         self.root.share(id)?;
         match beside.install(id, true) {
             Ok(fd) => Ok(AioOpened::Descriptor(table, Fd(fd.get()))),

@@ -169,7 +169,7 @@ impl FileSystem {
             }
             Files::Pipe { .. } | Files::Pipe2 { .. } => {
                 let flags = if let Files::Pipe2 { flags, .. } = call.call { flags } else { 0 };
-                table.check_room(2)?;
+                table.make_room(2)?;
                 let (reader, writer) = root.pipe(flags, owner, now)?;
                 let close = flags & O_CLOEXEC != 0;
                 let reader = table.install(reader, close)?;
@@ -182,17 +182,17 @@ impl FileSystem {
                 Ok(Done::Value(0))
             }
             Files::Eventfd { count } => {
-                table.check_room(1)?;
+                table.make_room(1)?;
                 let open = root.eventfd(count, 0, owner, now)?;
                 table.install(open, false).map(number)
             }
             Files::Eventfd2 { count, flags } => {
-                table.check_room(1)?;
+                table.make_room(1)?;
                 let open = root.eventfd(count, flags, owner, now)?;
                 table.install(open, flags & O_CLOEXEC != 0).map(number)
             }
             Files::MemfdCreate { flags, .. } => {
-                table.check_room(1)?;
+                table.make_room(1)?;
                 if call.operands.string(0)?.len() > MEMORY_NAME {
                     return Err(Errno::EINVAL);
                 }
@@ -211,7 +211,7 @@ impl FileSystem {
         mode: u32,
         cx: &Cx<'_>,
     ) -> Result {
-        self.limited(call)?.table.check_room(1)?;
+        self.limited(call)?.table.make_room(1)?;
         let opened = match call.opening.take() {
             Some(open) => self.root.continue_open(open)?,
             None => {

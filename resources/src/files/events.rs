@@ -55,7 +55,7 @@ impl FileSystem {
             Files::EpollCreate { size } if size <= 0 => Err(Errno::EINVAL),
             Files::EpollCreate { .. } | Files::EpollCreate1 { .. } => {
                 let flags = if let Files::EpollCreate1 { flags } = call.call { flags } else { 0 };
-                self.limited(call)?.table.check_room(1)?;
+                self.limited(call)?.table.make_room(1)?;
                 let open = self.root.epoll(flags, owner, now)?;
                 let fd = self.install(call, open, flags & EPOLL_CLOEXEC != 0)?;
                 Ok(Done::Value(fd.get() as u64))
@@ -163,7 +163,7 @@ impl FileSystem {
                     CLOCK_MONOTONIC | CLOCK_BOOTTIME | CLOCK_BOOTTIME_ALARM => true,
                     _ => return Err(Errno::EINVAL),
                 };
-                self.limited(call)?.table.check_room(1)?;
+                self.limited(call)?.table.make_room(1)?;
                 let open = self.root.timer(relative, flags, owner_of(cx.root()), now)?;
                 let fd = self.install(call, open, flags & O_CLOEXEC != 0)?;
                 Ok(Done::Value(fd.get() as u64))

@@ -55,7 +55,7 @@ impl FileSystem {
             self.wake_for(key(call.thread.process.pid));
             return Ok(Done::Value(fd.0 as u64));
         }
-        self.limited(call)?.table.check_room(1)?;
+        self.limited(call)?.table.make_room(1)?;
         let now = self.time(cx.now());
         let open = self.root.signals(mask, flags, owner_of(cx.root()), now)?;
         let fd = self.install(call, open, flags & O_CLOEXEC != 0)?;

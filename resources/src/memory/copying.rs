@@ -7,6 +7,7 @@ use vortex_abi::Errno;
 use vortex_grid::{At, Context, Continuation, Labels, Outcome};
 
 use super::asr::{AddressSpaces, MemoryRequest};
+use super::away::Full;
 use super::faults::poke;
 use super::pages::share;
 use super::room::with_room;
@@ -77,11 +78,12 @@ fn copy(request: &mut MemoryRequest) -> Done {
     match share(from, &space, *at, *hot) {
         Ok(Some(next)) => *at = next,
         Ok(None) => match from.away.copy_to(&space, at.saturating_sub(KEPT)) {
-            Some(next) => *at = KEPT + next,
-            None => {
+            Ok(Some(next)) => *at = KEPT + next,
+            Ok(None) => {
                 *at = u64::MAX;
                 return Done::All(space);
             }
+            Err(Full) => return Done::NoMemory,
         },
         Err(_) => return Done::NoMemory,
     }

@@ -24,6 +24,11 @@ impl Patience {
         self.0 = 0;
     }
 
+    /// There is nothing to be had: it waits no more.
+    pub(crate) fn end(&mut self) {
+        self.0 = u8::MAX;
+    }
+
     /// Waits on the account of this activity, for an answer that [`with_room`] takes. `None`
     /// where it has waited often enough, or cannot.
     pub(crate) fn wait(

@@ -71,7 +71,7 @@ impl AddressSpace {
             space,
             turn: Turn::default(),
             regions: Mutex::new(Regions::default()),
-            away: Away::default(),
+            away: Away::of(owner),
             faults: Faults::default(),
             looked: AtomicU64::new(0),
             layout: AtomicU64::new(0),

@@ -21,8 +21,9 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use spin::Mutex;
 use vortex_machine::{Frame, PAGE, Piece, Use};
 use vortex_storage::Memory;
-use vortex_units::ActivityId;
+use vortex_units::{ActivityId, Bytes};
 
+use crate::bill::{Charged, ObjectKind};
 use crate::storage::{DiskMemory, Operation, Volume as DiskVolume, VolumeId, VolumeRequest};
 
 /// What pages are written to: blocks of a page's size.
@@ -77,7 +78,12 @@ pub struct Place {
     /// Its contents do not change any more.
     written: AtomicBool,
     kept: Mutex<Kept>,
+    _bill: Charged,
 }
+
+/// What a place takes of the kernel's memory: it is on its activity's bill, for which a whole page
+/// leaves.
+const PLACE: Bytes = Bytes::new(size_of::<Place>() as u64 + 16);
 
 /// What of a place is in memory.
 #[derive(Debug)]
@@ -220,6 +226,7 @@ impl Volume {
                 owner: activity,
                 written: AtomicBool::new(false),
                 kept: Mutex::new(Kept::Nothing),
+                _bill: Charged::there(activity, ObjectKind::Region, PLACE),
             }),
             None => {
                 used.fetch_sub(1, Ordering::AcqRel);

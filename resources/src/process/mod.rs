@@ -4,6 +4,7 @@ mod begin;
 mod beginning;
 mod cloning;
 mod cpu_timers;
+mod crowding;
 mod delivery;
 mod direct;
 mod ending;

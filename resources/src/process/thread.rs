@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
+use vortex_abi::Errno;
 use vortex_machine::{Access, Fault, FaultKind, UserContext};
 use vortex_units::{CoreId, Cycles, Frames};
 
@@ -21,7 +22,7 @@ use super::signals::{Action, Info, SignalSet, Stack};
 use super::stub;
 use super::threads::access_of;
 use crate::System;
-use crate::memory::{AddressSpace, mend_here};
+use crate::memory::{AddressSpace, Patience, mend_here};
 
 /// A thread.
 pub struct Thread {
@@ -45,6 +46,11 @@ pub struct Thread {
     pub fetching: Option<(u64, Access)>,
     /// A buffer of its call is not there, and will not be: the call is made without.
     pub unreachable: bool,
+    /// How often its call has waited for pages to make room, and what it was refused with.
+    pub(super) waited: Patience,
+    pub(super) refused: Option<Errno>,
+    /// How often its activity's objects had been refused when it was last told of that.
+    pub(super) crowded: u32,
     /// Bytes that its call has moved, where it is made again for the rest.
     pub done: u64,
     /// Until when its call waits, if it is made again; and whether that is over.
@@ -96,6 +102,9 @@ impl Thread {
             faults: 0,
             fetching: None,
             unreachable: false,
+            waited: Patience::default(),
+            refused: None,
+            crowded: 0,
             done: 0,
             deadline: None,
             expired: false,
@@ -155,6 +164,7 @@ impl Thread {
     pub fn settle(&mut self) {
         self.faults = 0;
         self.unreachable = false;
+        self.waited.renew();
         self.done = 0;
         self.deadline = None;
         self.expired = false;

@@ -160,6 +160,7 @@ impl Continuation<Mail, Threads> for Answered {
                 thread.done = thread.done.saturating_add(done);
                 // Its buffer was good so far, however many of its pages had left memory.
                 thread.faults = 0;
+                thread.waited.renew();
                 return threads.call(ready, cx);
             }
             // What is done already is what it returns.
@@ -406,6 +407,11 @@ impl Threads {
         result: Result<u64, Errno>,
         cx: &mut Cx<'_>,
     ) -> Next {
+        if let Err(error) = result
+            && let Some(waits) = self.make_room(ready, error, cx)
+        {
+            return waits;
+        }
         if let Some(thread) = &mut ready.thread {
             let result = match (thread.done, result) {
                 (0, result) => result,

@@ -1,8 +1,9 @@
 //! Uses memory: `hog swap | shared | churn | free | touch | reread | lay | file | left |
-//! environment | forks`, and for a time
+//! environment | forks | crowd`, and for a time
 //! `hog steady | thrash | maps | bomb`. What it says does not depend on time, so that it can be
 //! judged; on a host without limits it comes to its end too.
 
+mod crowd;
 mod left;
 mod timed;
 mod together;
@@ -25,6 +26,7 @@ usage: hog swap [--pages P] [--rounds N]     write P pages, N times, and find th
        hog lay [--pages P]                   write a file of P pages
        hog file [--pages P] [--rounds N]     wait for that, map it and read it, N times
        hog together [--pages P]              P pages, 2 MiB at once, and each its own way
+       hog crowd [--pages P]                 P pages, and then files, pipes and children
        hog seven                             end with seven
        hog left [--pages P]                  map a file of P pages, write them, and leave it
        hog environment [--pages P] [--rounds N]
@@ -52,6 +54,7 @@ fn main() {
         Some("shared") => shared(pages, rounds),
         Some("seven") => proc::exit(7),
         Some("together") => together::together(pages),
+        Some("crowd") => crowd::crowd(pages),
         Some("churn") => churn(pages, rounds),
         Some("free") => unneeded::free(pages),
         Some("touch") => touch(pages),

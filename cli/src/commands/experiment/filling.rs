@@ -1,6 +1,7 @@
 //! The part `objects` of the proof: one activity fills the kernel's memory with each kind of what
-//! the kernel keeps, and is refused at its own limit, beside one that uses what it is promised
-//! (`experiments/budgets/kernel.xml`, decision 0086).
+//! the kernel keeps, and is refused at its own limit, beside one that uses what it is promised, and
+//! one whose pages make room for what it asks of the kernel (`experiments/budgets/kernel.xml`,
+//! decisions 0086, 0145).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,8 +27,19 @@ const REFUSED: [(&str, &str); 6] = [
     ("signals", "EAGAIN"),
 ];
 /// What must be the beginning of a line.
-const SAID: [&str; 4] =
-    ["steady: good", "steady: of 3000 pages", "memory: ledger whole", "objects: none left"];
+const SAID: [&str; 11] = [
+    "steady: good",
+    "steady: of 3000 pages",
+    "crowd: a file: none refused",
+    "crowd: names: none refused",
+    "crowd: pipes: none refused",
+    "crowd: every page: true",
+    "crowd: children: 12, none refused",
+    "crowd: they have every page: true",
+    "crowd: true",
+    "memory: ledger whole",
+    "objects: none left",
+];
 /// The frames that the one who fills may have at most.
 const HARD: u64 = 512;
 /// By how much what is on no bill may grow while it does.
@@ -77,7 +89,7 @@ fn judge(console: &str) -> Result<u64, Vec<String>> {
         Some(most) if most <= HARD => {}
         most => wrong.push(format!("greedy had {most:?} frames, of {HARD}")),
     }
-    for name in ["steady", "greedy"] {
+    for name in ["steady", "greedy", "crowded"] {
         let start = format!("kernel memory of {name}: ");
         if !lines().any(|line| line.starts_with(&start) && line.ends_with("left: all back")) {
             wrong.push(format!("the kernel memory of {name} is not said to be all back"));
@@ -103,6 +115,11 @@ mod tests {
             "steady: good\r\nsteady: of 3000 pages 1 minor\r\n\
              memory of greedy: 512 frames at most, 0 of files, 0 left: all back\r\n\
              kernel memory of greedy: 9 bytes of files, 0 of others left: all back\r\n\
+             crowd: a file: none refused\r\ncrowd: names: none refused\r\n\
+             crowd: pipes: none refused\r\ncrowd: every page: true\r\n\
+             crowd: children: 12, none refused\r\ncrowd: they have every page: true\r\n\
+             crowd: true\r\n\
+             kernel memory of crowded: 0 bytes of files, 0 of others left: all back\r\n\
              kernel memory of steady: 0 bytes of files, 0 of others left: all back\r\n\
              heap on no activity's bill: 1000 bytes when programs began, at most 1900, now 7\r\n\
              memory: ledger whole\r\nobjects: none left\r\n",
@@ -114,6 +131,8 @@ mod tests {
         for (from, to) in [
             ("steady: good", "steady: BAD"),
             ("greedy: 512", "greedy: 513"),
+            ("crowd: pipes: none refused", "crowd: pipes: ENOMEM"),
+            ("children: 12, none", "children: 11, ENOMEM"),
             ("locks: refused: ENOLCK", "locks: refused: never"),
             ("data: refused: ENOSPC; as many", "data: refused: ENOSPC; NOT AS MANY"),
             ("greedy: 9 bytes of files, 0 of others left: all back", "greedy: OBJECTS LEFT"),

@@ -90,10 +90,10 @@ fn the_limit_is_kept() {
     assert_eq!(world.open("/not/there", abi::O_RDWR), Err(Errno::EMFILE));
     assert_eq!(dup(&mut world, fd(0), 0), Err(Errno::EMFILE));
     assert_eq!(dup(&mut world, fd(0), 3), Err(Errno::EINVAL));
-    assert_eq!(world.table.check_room(1), Err(Errno::EMFILE));
+    assert_eq!(world.table.make_room(1), Err(Errno::EMFILE));
     world.close(fd(1)).unwrap();
-    assert_eq!(world.table.check_room(1), Ok(()));
-    assert_eq!(world.table.check_room(2), Err(Errno::EMFILE));
+    assert_eq!(world.table.make_room(1), Ok(()));
+    assert_eq!(world.table.make_room(2), Err(Errno::EMFILE));
 }
 
 #[test]

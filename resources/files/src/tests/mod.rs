@@ -181,7 +181,7 @@ impl World {
     }
 
     pub fn open_at(&mut self, at: At, flags: u32, mode: u32) -> Result<Fd, Errno> {
-        self.table.check_room(1)?;
+        self.table.make_room(1)?;
         match self.call(|root, caller, effects| root.open(caller, at, flags, mode, effects))? {
             Opened::Ready(open) => self.table.install(open, flags & abi::O_CLOEXEC != 0),
             Opened::Waiting { .. } => panic!("the open waits"),

@@ -38,7 +38,7 @@ impl FileSystem {
         flags: u32,
         cx: &mut Cx<'_>,
     ) -> Result {
-        self.limited(call)?.table.check_room(1)?;
+        self.limited(call)?.table.make_room(1)?;
         let accepted =
             self.with(call, cx, |root, caller, effects| root.accept(caller, open, flags, effects))?;
         let made = match accepted {

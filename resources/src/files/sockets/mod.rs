@@ -73,7 +73,7 @@ impl FileSystem {
     fn make_sockets(&mut self, call: &mut FileCall, cx: &mut Cx<'_>) -> Result {
         match call.call {
             Files::Socket { family: UNIX, kind, protocol } => {
-                self.limited(call)?.table.check_room(1)?;
+                self.limited(call)?.table.make_room(1)?;
                 let open = self.with(call, cx, |root, caller, _| {
                     root.unix_socket(caller, kind as u32, protocol)
                 })?;
@@ -81,7 +81,7 @@ impl FileSystem {
                 Ok(Done::Value(fd.get() as u64))
             }
             Files::Socketpair { family: UNIX, kind, protocol, .. } => {
-                self.limited(call)?.table.check_room(2)?;
+                self.limited(call)?.table.make_room(2)?;
                 let (one, other) = self.with(call, cx, |root, caller, _| {
                     root.unix_pair(caller, kind as u32, protocol)
                 })?;

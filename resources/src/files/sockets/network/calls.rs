@@ -42,7 +42,7 @@ impl FileSystem {
         flags: u32,
         cx: &mut Cx<'_>,
     ) -> Result {
-        self.limited(call)?.table.check_room(1)?;
+        self.limited(call)?.table.make_room(1)?;
         match self.wiring()?.accept(socket) {
             Ok(made) => {
                 let name = address::bytes(made.remote());

@@ -120,7 +120,7 @@ impl FileSystem {
         if kind & !(KIND | O_CLOEXEC | O_NONBLOCK) != 0 {
             return Err(Errno::EINVAL);
         }
-        self.limited(call)?.table.check_room(1)?;
+        self.limited(call)?.table.make_room(1)?;
         let socket = wiring.socket(stream, cx.root()).map_err(NetError::errno)?;
         self.open_socket(call, socket, kind, cx)
     }
