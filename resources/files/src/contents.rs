@@ -48,6 +48,9 @@ pub trait Overlay: Send + Sync {
     /// still show what is, of this cut or an earlier one, until it is taken from them
     /// ([`Ask::Conceal`](crate::Ask)).
     fn resize(&self, size: u64) -> Option<u64>;
+
+    /// Nobody maps it any more: nobody may write to it without a descriptor.
+    fn unmapped(&self);
 }
 
 /// What an overlay has of a page.
@@ -132,6 +135,14 @@ fn page_after(offset: u64) -> u64 {
 }
 
 impl Contents {
+    /// Where no program maps it any more, none counts as one that may write to it so.
+    pub fn settle_mappings(&self) {
+        // The tree has one.
+        if let Some(overlay) = self.overlay.as_ref().filter(|one| Arc::strong_count(one) == 1) {
+            overlay.unmapped();
+        }
+    }
+
     pub fn size(&self) -> u64 {
         self.size
     }

@@ -6,7 +6,7 @@ use linux_raw_sys::general as abi;
 use crate::Errno;
 use crate::caller::Caller;
 use crate::description::OpenId;
-use crate::inode::InodeId;
+use crate::inode::{Body, InodeId};
 use crate::node::{At, Node};
 use crate::open::by_name;
 use crate::root::{Root, kind_of};
@@ -45,6 +45,9 @@ impl Root {
         self.check_executable(caller, &node)?;
         if let Node::Inode(id) = node {
             let inode = self.inode(id)?;
+            if let Body::File(contents) = &inode.body {
+                contents.settle_mappings();
+            }
             let mapped = self.is_map_written(inode.number);
             if inode.writers > 0 {
                 return Err(Errno::ETXTBSY);

@@ -13,6 +13,8 @@
 
 use vortex_abi::{Errno, Span};
 
+use crate::files::MAX_RW_COUNT;
+
 use crate::memory::Pinned;
 use crate::process::signals::Signal;
 
@@ -23,9 +25,6 @@ const ERROR: usize = 112;
 const RESULT: usize = 120;
 const OFFSET: usize = 128;
 const WINDOW: usize = 136;
-
-/// A count is cut to this, as Linux cuts all.
-const MOST: u64 = 0x7fff_f000;
 
 /// What one says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +96,7 @@ impl Block {
         Ok(Self {
             fd: half(&bytes, 0),
             opcode: half(&bytes, 4),
-            buffer: Span::new(word(&bytes, 16), word(&bytes, 24).min(MOST)),
+            buffer: Span::new(word(&bytes, 16), word(&bytes, 24).min(MAX_RW_COUNT)),
             at: word(&bytes, OFFSET) as i64,
             event: Event::of(event)?,
         })

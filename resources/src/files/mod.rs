@@ -39,6 +39,6 @@ pub use aio::{AioOpen, AioOpened, AioWant};
 pub use disks::volume_of;
 pub use image::{Image, NoFrame};
 pub use image_pages::Pages;
-pub use request::{FileCall, FileRequest, FilesId};
+pub use request::{FileCall, FileRequest, FilesId, MAX_RW_COUNT};
 pub use resource::FileSystem;
 pub(crate) use times::timespec;

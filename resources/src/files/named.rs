@@ -127,7 +127,8 @@ impl FileSystem {
                     return Err(Errno::EINVAL);
                 }
                 let (one, other) = (offset(call, Some(0))?, offset(call, Some(1))?);
-                self.root.check_copy((from, one), (to, other), count)?;
+                let left = count.saturating_sub(call.reached());
+                self.root.check_copy((from, one), (to, other), left)?;
                 self.copy(call, (from, Some(0)), (to, Some(1)), count, cx)
             }
             Files::Utime { times, .. } | Files::Utimes { times, .. } => {

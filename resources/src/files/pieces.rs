@@ -5,7 +5,7 @@ use vortex_abi::Errno;
 use vortex_files::{OpenId, Sought};
 
 use super::calls::{Cx, Result};
-use super::request::FileCall;
+use super::request::{FileCall, MAX_RW_COUNT};
 use super::resource::{Done, FileSystem};
 
 /// Random bytes made in one run.
@@ -69,18 +69,48 @@ impl FileSystem {
         Ok(if more == 0 || call.done as i64 >= length { Done::Value(0) } else { Done::More })
     }
 
-    /// Copies through the kernel, a page at a time. With each open file comes the operand that
-    /// says where, and is told where it has come to; without one that is where the file is.
+    /// Copies through the kernel, a page in each run, until there is no more or all is copied.
+    /// With each open file comes the operand that says where, and is told where it has come to;
+    /// without one that is where the file is. What is copied already counts, whatever happens
+    /// then.
     pub(super) fn copy(
+        &mut self,
+        call: &mut FileCall,
+        from: (OpenId, Option<usize>),
+        to: (OpenId, Option<usize>),
+        count: u64,
+        cx: &Cx<'_>,
+    ) -> Result {
+        match self.copy_piece(
+            call,
+            from,
+            to,
+            count.min(MAX_RW_COUNT).saturating_sub(call.reached()),
+            cx,
+        ) {
+            Ok(Done::Value(0)) => Ok(Done::Value(call.done as u64)),
+            Ok(Done::Value(moved)) => {
+                call.done = call.done.saturating_add(moved as usize);
+                let all = call.reached() >= count.min(MAX_RW_COUNT);
+                Ok(if all { Done::Value(call.done as u64) } else { Done::More })
+            }
+            Err(_) if call.done > 0 && !call.walks.get_mut().stops() => {
+                Ok(Done::Value(call.done as u64))
+            }
+            result => result,
+        }
+    }
+
+    fn copy_piece(
         &mut self,
         call: &FileCall,
         (from, from_at): (OpenId, Option<usize>),
         (to, to_at): (OpenId, Option<usize>),
-        count: u64,
+        left: u64,
         cx: &Cx<'_>,
     ) -> Result {
         let (offset, other) = (offset(call, from_at)?, offset(call, to_at)?);
-        let most = usize::try_from(count).unwrap_or(usize::MAX).min(vortex_machine::PAGE);
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(vortex_machine::PAGE);
         let mut collected = vortex_files::Collect::new(most);
         let system = self.system.clone();
         let read = self.with(call, cx, |root, caller, effects| {

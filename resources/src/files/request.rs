@@ -93,18 +93,30 @@ impl FileCall {
     }
 }
 
+/// The most bytes that one call moves, as Linux cuts all counts.
+pub const MAX_RW_COUNT: u64 = 0x7fff_f000;
+/// What is pinned at once of a buffer that is written from (`abi/calls.toml`).
+const WRITTEN: usize = 2 << 20;
+
 impl FileCall {
-    /// Whether it reads, and has filled what was pinned of its buffer, which is not all: of what
-    /// gives all that is asked for, it is made again for the rest.
+    /// Whether it reads or writes, and is done with what was pinned of its buffer, which is not
+    /// all: of what gives or takes all that is asked for, it is made again for the rest.
     pub(super) fn has_rest(&self, done: usize) -> bool {
         use abi::Files as F;
-        let all = match self.call {
-            F::Read { count, .. } | F::Pread64 { count, .. } => count,
-            // How many it is in all is not known here.
-            F::Readv { .. } | F::Preadv { .. } | F::Preadv2 { .. } => u64::MAX,
-            _ => 0,
+        // Of many buffers it is not known here how many bytes they have.
+        let (pinned, all) = match self.call {
+            F::Read { count, .. } | F::Pread64 { count, .. } => (WINDOW, count),
+            F::Readv { .. } | F::Preadv { .. } | F::Preadv2 { .. } => (WINDOW, MAX_RW_COUNT),
+            F::Write { count, .. } | F::Pwrite64 { count, .. } => (WRITTEN, count),
+            F::Writev { .. } | F::Pwritev { .. } | F::Pwritev2 { .. } => (WRITTEN, MAX_RW_COUNT),
+            _ => return false,
         };
-        done >= WINDOW && self.before.saturating_add(done as u64) < all
+        done >= pinned && self.before.saturating_add(done as u64) < all.min(MAX_RW_COUNT)
+    }
+
+    /// How far its own buffers, or what it copies, have come.
+    pub(super) fn reached(&self) -> u64 {
+        self.before.saturating_add(self.done as u64)
     }
 
     /// What becomes of it after a wait. One that has opened what others see goes on itself; its

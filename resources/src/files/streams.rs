@@ -10,7 +10,7 @@ use vortex_grid::Context;
 use vortex_units::Bytes;
 
 use super::disks::Wish;
-use super::request::FileCall;
+use super::request::{FileCall, MAX_RW_COUNT};
 use super::resource::{Done, FileSystem};
 use crate::Mail;
 use crate::cache::CacheFrame;
@@ -166,9 +166,7 @@ impl FileSystem {
         }
         match (self.root.object(open)?, call.call) {
             (Object::Device(Dev::NULL | Dev::ZERO), Files::Write { count, .. }) => {
-                // As Linux cuts all counts.
-                const MOST: u64 = 0x7fff_f000;
-                Ok(Done::Value(count.min(MOST)))
+                Ok(Done::Value(count.min(MAX_RW_COUNT)))
             }
             (Object::Device(Dev::FULL), Files::Write { .. }) => Err(Errno::ENOSPC),
             (Object::Device(Dev::NULL), Files::Read { .. }) => Ok(Done::Value(0)),
@@ -215,7 +213,7 @@ impl FileSystem {
         };
         let length = buffer.len();
         let mut source = Cursor { buffer, at: call.done, whole: false };
-        let offset = offset.map(|offset| offset.saturating_add_unsigned(call.done as u64));
+        let offset = offset.map(|offset| offset.saturating_add_unsigned(call.reached()));
         let moved = self.with(call, cx, |root, caller, effects| {
             root.write(caller, open, offset, &mut source, effects)
         });
@@ -247,7 +245,10 @@ impl FileSystem {
         };
         cx.moved(Bytes::new(written as u64));
         call.done += written;
-        let more = written > 0 && call.done < length;
-        Ok(if more { Done::More } else { Done::Value(call.done as u64) })
+        Ok(match written > 0 && call.done < length {
+            true => Done::More,
+            false if written > 0 && call.has_rest(call.done) => Done::Rest(call.done as u64),
+            false => Done::Value(call.done as u64),
+        })
     }
 }

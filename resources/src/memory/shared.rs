@@ -316,6 +316,11 @@ impl Overlay for Shared {
         self.number
     }
 
+    fn unmapped(&self) {
+        let token = self.inner.lock().written.take();
+        drop(token);
+    }
+
     fn read(&self, page: u64, within: usize, bytes: &mut [u8]) -> Over {
         let frame = {
             let inner = &*self.inner.lock();

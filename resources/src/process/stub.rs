@@ -23,7 +23,7 @@ use super::signals::SignalSet;
 use super::thread::Thread;
 use crate::System;
 use crate::aio::AioCall;
-use crate::files::{FileCall, timespec};
+use crate::files::{FileCall, MAX_RW_COUNT, timespec};
 use crate::memory::{Unpinned, pin};
 use crate::monitor::{MonitorRequest, Wants};
 
@@ -261,24 +261,24 @@ fn pin_some(
 /// read that goes on after a part of them.
 fn rest(thread: &Thread, call: &abi::Files) -> Result<Operands, Unready> {
     let (space, done) = (&thread.space, thread.done);
+    let left = |span: Span, count: u64| {
+        let left = count.min(MAX_RW_COUNT).saturating_sub(done).min(REST);
+        Span::new(span.address.saturating_add(done), left)
+    };
     match *call {
-        abi::Files::Write { buffer: abi::In(span), .. } => {
-            let span = Span::new(
-                span.address.saturating_add(done),
-                span.length.saturating_sub(done).min(REST),
-            );
-            Operands::buffer_at(space, span, Access::Read)
+        abi::Files::Write { buffer: abi::In(span), count, .. }
+        | abi::Files::Pwrite64 { buffer: abi::In(span), count, .. } => {
+            Operands::buffer_at(space, left(span, count), Access::Read)
         }
-        abi::Files::Writev { buffers: abi::IovIn(iov), .. } => {
+        abi::Files::Writev { buffers: abi::IovIn(iov), .. }
+        | abi::Files::Pwritev { buffers: abi::IovIn(iov), .. }
+        | abi::Files::Pwritev2 { buffers: abi::IovIn(iov), .. } => {
+            let iov = Iov { most: u32::MAX, ..iov };
             Operands::rest_of(space, iov, Access::Read, done, REST)
         }
         abi::Files::Read { buffer: abi::Out(span), count, .. }
         | abi::Files::Pread64 { buffer: abi::Out(span), count, .. } => {
-            // As Linux cuts all counts.
-            const MOST: u64 = 0x7fff_f000;
-            let left = count.min(MOST).saturating_sub(done).min(REST);
-            let span = Span::new(span.address.saturating_add(done), left);
-            Operands::buffer_at(space, span, Access::Write)
+            Operands::buffer_at(space, left(span, count), Access::Write)
         }
         abi::Files::Readv { buffers: abi::IovOut(iov), .. }
         | abi::Files::Preadv { buffers: abi::IovOut(iov), .. }

@@ -3,6 +3,7 @@
 mod aio;
 mod clocks;
 mod clocktimers;
+mod copies;
 mod descriptors;
 mod devices;
 mod epolls;
@@ -41,6 +42,7 @@ use crate::Test;
 pub fn all() -> impl Iterator<Item = &'static Test> {
     [
         files::TESTS,
+        copies::TESTS,
         folders::TESTS,
         descriptors::TESTS,
         pipes::TESTS,

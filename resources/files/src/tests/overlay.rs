@@ -51,6 +51,8 @@ impl Overlay for Mapped {
         NUMBER
     }
 
+    fn unmapped(&self) {}
+
     fn read(&self, page: u64, within: usize, bytes: &mut [u8]) -> Over {
         let pages = self.0.lock().unwrap();
         match pages.here.get(&page) {

@@ -27,13 +27,10 @@ crate::tests!("files":
     "links" => links,
     "symbolic-links" => symbolic_links,
     "modes" => modes,
-    "sendfile" => sendfile,
-    "copy-range" => copy_range,
     "memory-file" => memory_file,
     "advice" => advice,
     "vectors-with-flags" => vectors_with_flags,
     "sync" => sync,
-    "large" => large,
     "without-a-name" => nameless,
     "without-a-name-errors" => nameless_errors,
 );
@@ -46,7 +43,8 @@ pub fn make(path: &str) -> i32 {
     }
 }
 
-fn shown(path: &str) -> Res<String> {
+/// What is in a file, as text.
+pub fn shown(path: &str) -> Res<String> {
     file::get(path).map(|bytes| text(&bytes))
 }
 
@@ -348,35 +346,6 @@ fn modes() {
     seen("access: no such right", file::access("a", 99));
 }
 
-fn copy_range() {
-    let _temp = Temp::new("files");
-    worked("made", file::put("a", b"0123456789"));
-    let from = file::open("a", O_RDONLY).unwrap_or(-1);
-    let to = make("b");
-    let copy = |from: i32, at: *mut i64, to: i32, to_at: *mut i64, count: usize, flags: u32| {
-        // SAFETY: the two places are null, or variables of the caller's.
-        unsafe { sys!(libc::SYS_copy_file_range, from, at, to, to_at, count, flags) }
-    };
-    let null = std::ptr::null_mut();
-    let (mut at, mut to_at) = (2_i64, 5_i64);
-    seen("where they are", copy(from, null, to, null, 4, 0));
-    seen("at places", copy(from, &raw mut at, to, &raw mut to_at, 3, 0));
-    say!("{at} {to_at}");
-    seen("the rest", copy(from, null, to, null, 100, 0));
-    seen("at the end", copy(from, null, to, null, 100, 0));
-    seen("content", shown("b"));
-    seen("flags", copy(from, null, to, null, 1, 1));
-    seen("to one to read", copy(to, null, from, null, 1, 0));
-    let (mut one, mut other) = (0_i64, 1_i64);
-    seen("onto itself", copy(to, &raw mut one, to, &raw mut other, 4, 0));
-    if let Ok(pipe) = pipe::pipe(0) {
-        seen("to a pipe", copy(from, null, pipe.into, null, 1, 0));
-    }
-    let folder = file::open(".", O_RDONLY).unwrap_or(-1);
-    seen("from a folder", copy(folder, null, to, null, 1, 0));
-    seen("from nothing", copy(777, null, to, null, 1, 0));
-}
-
 fn memory_file() {
     let create = |name: &std::ffi::CStr, flags: u32| {
         // SAFETY: the kernel reads a string.
@@ -447,19 +416,6 @@ fn vectors_with_flags() {
     seen("no such flag", call(read, into, 1, 0, 1 << 20));
 }
 
-fn sendfile() {
-    let _temp = Temp::new("files");
-    worked("made", file::put("a", b"0123456789"));
-    let from = file::open("a", O_RDONLY).unwrap_or(-1);
-    let to = make("b");
-    seen("4 bytes", fd::sendfile(to, from, 4));
-    seen("the rest", fd::sendfile(to, from, 100));
-    seen("at the end", fd::sendfile(to, from, 100));
-    seen("content", shown("b"));
-    seen("to one to read", fd::sendfile(from, to, 1));
-    seen("from 777", fd::sendfile(to, 777, 1));
-}
-
 fn sync() {
     let _temp = Temp::new("files");
     let fd = make("a");
@@ -470,28 +426,6 @@ fn sync() {
 }
 
 /// A megabyte in odd pieces, and its sum.
-fn large() {
-    let _temp = Temp::new("files");
-    let fd = make("a");
-    let piece: Vec<u8> = (0..9973_u32).map(|n| (n * 7) as u8).collect();
-    let written = (0..105).map(|_| fd::write(fd, &piece).unwrap_or(0)).sum::<usize>();
-    say!("written {written}");
-    worked("back", fd::seek(fd, 0, SEEK_SET));
-    let all = fd::read_all(fd).unwrap_or_default();
-    say!("read {}", all.len());
-    say!("equal {}", all.chunks(9973).all(|chunk| chunk == piece));
-    // In one call, too, all that is asked for; behind it, what there is.
-    let mut much = vec![0; 500_000];
-    seen("much at once", fd::pread(fd, &mut much, 100_000));
-    say!("equal {}", much == all.get(100_000..600_000).unwrap_or_default());
-    seen("to the end", fd::pread(fd, &mut much, 900_000));
-    seen("seek", fd::seek(fd, 300_001, SEEK_SET));
-    seen("from there", fd::read(fd, &mut much));
-    seen("the place", fd::seek(fd, 0, libc::SEEK_CUR));
-    let (one, other) = much.split_at_mut(200_000);
-    seen("into two", fd::readv(fd, &mut [one, other]));
-}
-
 fn nameless() {
     let _temp = Temp::new("files");
     let fd = file::open_mode(".", libc::O_TMPFILE | libc::O_RDWR, 0o640).unwrap_or(-1);
