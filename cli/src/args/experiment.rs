@@ -208,6 +208,9 @@ pub struct MemoryAttacks {
     /// How many cores; not said: as many as this host has.
     #[arg(long, value_name = "N")]
     pub cores: Option<Cores>,
+    /// Guest time counts instructions, and every run is like every other: on one core.
+    #[arg(long, conflicts_with = "cores")]
+    pub counted: bool,
     /// What executes the machine's instructions.
     #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
     pub accel: Wish,

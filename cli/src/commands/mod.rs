@@ -24,6 +24,7 @@ pub use experiment::attacks::attacks;
 pub use experiment::budgets::budgets;
 pub use experiment::cpu::ledger;
 pub use experiment::filling::filling;
+pub use experiment::memory::neighbours;
 pub use experiment::pressure::pressure;
 pub use experiment::subactivities::subactivities;
 pub use experiment::{samples, stage};

@@ -4,7 +4,9 @@ use super::{
     Extent, Part, Program, Work, aio, boot, booted, cpython, files, fuzz, hosting, images, live,
     machines, miri, models, network, policies, readme, runs, services, stack, storage, syscalls,
 };
-use crate::commands::{attacks, budgets, cost, filling, ledger, pressure, subactivities};
+use crate::commands::{
+    attacks, budgets, cost, filling, ledger, neighbours, pressure, subactivities,
+};
 
 /// The crates that are compiled into the kernel unchanged.
 const KERNEL_CRATES: &[&str] = &[
@@ -244,6 +246,12 @@ pub fn parts() -> Vec<Part> {
             what: "who uses more memory than it may harms only itself; all of it comes back",
             extent: Extent::Normal,
             work: |_| Work::Function(budgets),
+        },
+        Part {
+            name: "neighbours",
+            what: "experiment memory in counted time, on one core: shares and faults stay as they are",
+            extent: Extent::Normal,
+            work: |_| Work::Function(neighbours),
         },
         Part {
             name: "objects",

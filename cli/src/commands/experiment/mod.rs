@@ -9,7 +9,7 @@ pub mod cpu;
 mod disk;
 mod file_read;
 pub mod filling;
-mod memory;
+pub mod memory;
 pub mod pressure;
 pub mod samples;
 pub mod stage;

@@ -103,6 +103,11 @@ impl Figures {
         Some(figures)
     }
 
+    /// By how many points the neighbours' shares are off, or the attacker has too much.
+    pub fn off(&self) -> f64 {
+        (self.ratio - RATIO).abs().max(self.attacker - ATTACKER)
+    }
+
     /// Notes what is not as it must be, beside a run without an attack.
     pub fn judge(&mut self, calm: [Faults; 2]) {
         let bounds = [

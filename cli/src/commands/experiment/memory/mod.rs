@@ -5,6 +5,7 @@ mod figures;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,15 +14,18 @@ use super::stage::{Stage, fill};
 use crate::args::MemoryAttacks;
 use crate::failure::Failure;
 use crate::home;
-use crate::machine::accelerator::Accelerator;
+use crate::machine::accelerator::{Accelerator, Wish};
 use crate::machine::size::Cores;
 use crate::out;
+use crate::proof::{self, Verdict};
 use crate::table::{Align, Table};
 use figures::Figures;
 
 const TEMPLATE: &str = "experiments/memory/machine.xml";
 /// Pages that each neighbour uses.
 const PAGES: u32 = 3_000;
+/// Samples of the proof's short form.
+const FEW_SECONDS: u32 = 3;
 /// Seconds of a run beside its samples.
 const AROUND: u32 = 5;
 /// Seconds from when the neighbours come to the first sample: they have their pages by then.
@@ -99,20 +103,14 @@ const ATTACKS: [Attack; 5] = [
 pub fn run(arguments: &MemoryAttacks) -> Result<ExitCode, Failure> {
     let host = std::thread::available_parallelism().map_or(1, usize::from);
     let host = u16::try_from(host).ok().and_then(Cores::new).unwrap_or(Cores::LEAST);
-    let cores = arguments.cores.unwrap_or(host);
-    let accelerator = Accelerator::choose(arguments.accel, false)?;
-    let stage = Stage { accelerator, counted: false, cores };
-    let [calm, attacks @ ..] = &ATTACKS;
-    let mut all = vec![measure(stage, calm, arguments.seconds)?];
-    let chosen = |attack: &&Attack| {
+    let counted = arguments.counted;
+    let cores = if counted { Cores::LEAST } else { arguments.cores.unwrap_or(host) };
+    let accelerator = Accelerator::choose(arguments.accel, counted)?;
+    let stage = Stage { accelerator, counted, cores };
+    let chosen = |attack: &Attack| {
         arguments.only.is_empty() || arguments.only.iter().any(|only| only == attack.name)
     };
-    for attack in attacks.iter().filter(chosen) {
-        all.push(measure(stage, attack, arguments.seconds)?);
-    }
-    if let Some(calm) = all.first().map(|calm| calm.faults) {
-        all.iter_mut().for_each(|figures| figures.judge(calm));
-    }
+    let all = judged(stage, chosen, arguments.seconds)?;
     if arguments.json {
         out::put(&format!("{}\n", serde_json::to_string_pretty(&all)?));
     } else {
@@ -120,6 +118,44 @@ pub fn run(arguments: &MemoryAttacks) -> Result<ExitCode, Failure> {
     }
     let good = all.iter().all(|figures| figures.wrong.is_empty());
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// As a part of the proof: in counted time on one core, so that what holds once holds always.
+pub fn neighbours(_: &Path, _: proof::Extent) -> Verdict {
+    let accelerator = match Accelerator::choose(Wish::Tcg, true) {
+        Ok(accelerator) => accelerator,
+        Err(error) => return Verdict::NotRun(error.to_string()),
+    };
+    let stage = Stage { accelerator, counted: true, cores: Cores::LEAST };
+    match judged(stage, |_| true, FEW_SECONDS) {
+        Ok(all) if all.iter().all(|figures| figures.wrong.is_empty()) => {
+            let off = all.iter().map(Figures::off).fold(0.0, f64::max);
+            Verdict::Good(format!(
+                "{} who use too much, on one core, counted: shares are off by {off:.2} points at \
+                 most, faults within 2 %",
+                all.len() - 1
+            ))
+        }
+        Ok(all) => Verdict::Bad(report(&all)),
+        Err(failure) => Verdict::Bad(failure.to_string()),
+    }
+}
+
+/// A run without an attack and those with the chosen ones, beside it.
+fn judged(
+    stage: Stage,
+    chosen: impl Fn(&Attack) -> bool,
+    seconds: u32,
+) -> Result<Vec<Figures>, Failure> {
+    let [calm, attacks @ ..] = &ATTACKS;
+    let mut all = vec![measure(stage, calm, seconds)?];
+    for attack in attacks.iter().filter(|attack| chosen(attack)) {
+        all.push(measure(stage, attack, seconds)?);
+    }
+    if let Some(calm) = all.first().map(|calm| calm.faults) {
+        all.iter_mut().for_each(|figures| figures.judge(calm));
+    }
+    Ok(all)
 }
 
 fn measure(stage: Stage, attack: &Attack, seconds: u32) -> Result<Figures, Failure> {
