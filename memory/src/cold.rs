@@ -206,6 +206,8 @@ pub(crate) struct Cold {
     pub orders: [Option<Ordered>; ORDERS],
     /// Others come when there is a place.
     pub late: bool,
+    /// A place has become free since that was asked last.
+    pub vacancy: bool,
     pub last_waiter: u32,
     pub last_order: u32,
     pub hand: u32,
@@ -223,6 +225,7 @@ impl Cold {
             waiters,
             orders: [None; ORDERS],
             late: false,
+            vacancy: false,
             last_waiter: 0,
             last_order: 0,
             hand: 0,

@@ -57,7 +57,7 @@ impl Multiplexor {
         let mut unparked = cold.orders.iter().flatten().filter(|it| it.phase == Phase::Unparked);
         let is_nobodys = |order: &Ordered| cold.waiters.iter().all(|it| it.id != order.waiter);
         let left = unparked.any(is_nobodys);
-        let mut due = Due { others: cold.late || left, alone: false };
+        let mut due = Due { others: cold.late && cold.vacancy || left, alone: false };
         for waiter in &cold.waiters {
             let stands = self.stands(waiter);
             if cold.is_due(waiter, stands) {

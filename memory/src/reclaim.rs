@@ -72,6 +72,12 @@ impl Multiplexor {
         self.cold.lock().late = any;
     }
 
+    /// Whether a place has become free since this was asked last: who is without one may have it.
+    #[must_use]
+    pub fn take_vacancy(&self) -> bool {
+        core::mem::take(&mut self.cold.lock().vacancy)
+    }
+
     /// It waits no more: what was earmarked for it and not taken is free again.
     pub fn give_up(&self, waiter: WaiterId) {
         self.end_wait(&mut self.cold.lock(), waiter);
@@ -450,6 +456,7 @@ impl Multiplexor {
     fn end_wait(&self, cold: &mut Cold, id: WaiterId) {
         let Some(place) = cold.waiters.iter().position(|waiter| waiter.id == id) else { return };
         let waiter = cold.waiters.remove(place);
+        cold.vacancy = true;
         for frame in waiter.earmarks.into_iter().flatten() {
             if let Some(record) = self.record(frame) {
                 self.free(cold, frame, record);

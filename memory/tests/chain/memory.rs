@@ -59,6 +59,8 @@ impl Resource<Mail> for Memory {
 impl Memory {
     /// Those for whose activity there is a place.
     fn enter(&mut self, cx: &mut Context<'_, Mail>) {
+        // All are asked for again, whether or not there is a place.
+        let _any = self.shared.memory.take_vacancy();
         for _ in 0..self.late.len() {
             let Some((account, kept)) = self.late.pop_front() else { break };
             self.next += 1;

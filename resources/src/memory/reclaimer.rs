@@ -185,6 +185,9 @@ impl Reclaimer {
     /// Those who have come wait at the multiplexor, as many as it has places for: some in a run.
     /// Whether those are all.
     fn enter(&mut self, memory: &Multiplexor, cx: &mut Cx<'_>) -> bool {
+        if memory.take_vacancy() {
+            self.late.look_again();
+        }
         let Self { late, waiting, next, .. } = self;
         let all = late.enter(|owner, (kept, frames)| {
             *next += 1;
