@@ -81,9 +81,11 @@ impl Account {
         if self.state == State::Suspended { self.since } else { now }
     }
 
-    fn charge_elsewhere(&mut self, amount: u64, limit: Virtual) {
-        let (asked, room) = (self.inverse.of_amount(amount), limit.since(self.tag));
-        self.at_cap = asked >= room;
+    fn charge_elsewhere(&mut self, amount: u64, present: Virtual, ceiling: Virtual) {
+        let room = present.plus(ceiling).since(self.tag);
+        let asked = self.inverse.of_amount(amount);
+        // Until half of it is worn off: what little comes meanwhile ends nothing.
+        self.at_cap = asked >= room || self.at_cap && room.times(2) <= ceiling;
         if asked > room {
             let taken = room.at_weight(self.weight).min(amount);
             self.forgiven = self.forgiven.saturating_add(amount - taken);
@@ -171,7 +173,7 @@ impl Fair {
         if account.state == State::Empty {
             account.tag = account.tag.max(present);
         }
-        account.charge_elsewhere(amount, present.plus(ceiling));
+        account.charge_elsewhere(amount, present, ceiling);
     }
 
     /// Notes that a client has something to do. False if that is known, or there is none.
@@ -267,7 +269,7 @@ impl Fair {
                 0
             }
             (Direction::Charge, RecordKind::THROUGH | RecordKind::BILLED_BACK) => {
-                account.charge_elsewhere(amount, present.plus(ceiling));
+                account.charge_elsewhere(amount, present, ceiling);
                 0
             }
             (Direction::Charge, _) => {

@@ -11,6 +11,8 @@ pub use stride::Stride;
 pub use wfq::Wfq;
 
 #[cfg(test)]
+mod at_cap;
+#[cfg(test)]
 mod corrections;
 #[cfg(test)]
 mod idle;

@@ -104,7 +104,8 @@ impl Client {
     /// Adds to what it owes, as far as its part of the cap goes.
     fn owe(&mut self, amount: u64, most: u64) {
         let room = most.saturating_sub(self.owed);
-        self.at_cap = amount >= room;
+        // Until half of it is worn off: what little comes meanwhile ends nothing.
+        self.at_cap = amount >= room || self.at_cap && self.owed.saturating_mul(2) >= most;
         self.forgiven = self.forgiven.saturating_add(amount.saturating_sub(room));
         self.owed = self.owed.saturating_add(amount.min(room));
     }

@@ -130,7 +130,7 @@ impl SchedulerCore for Ring {
         ClientStatistics {
             debt: debt.at_weight(client.weight),
             forgiven: client.forgiven,
-            refuse: client.at_cap && debt >= self.ceiling,
+            refuse: client.at_cap && debt.times(2) >= self.ceiling,
             ..client.tally.statistics()
         }
     }

@@ -101,7 +101,8 @@ impl Server {
 
     pub(super) fn charge_elsewhere(&mut self, amount: u64) {
         let room = u64::try_from(self.budget.saturating_sub(self.least)).unwrap_or(0);
-        self.at_cap = amount >= room;
+        // What little comes until half of it is worn off ends nothing.
+        self.at_cap = amount >= room || self.is_at_cap();
         self.forgiven = self.forgiven.saturating_add(amount.saturating_sub(room));
         self.budget = self.budget.saturating_sub(signed(amount.min(room)));
     }

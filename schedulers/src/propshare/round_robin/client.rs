@@ -103,7 +103,8 @@ impl Client {
     pub(super) fn charge_elsewhere(&mut self, amount: u64, ceiling: Virtual) {
         let asked = self.inverse.of_amount_up(amount);
         let room = self.allowed.plus(ceiling).since(self.used);
-        self.at_cap = asked >= room;
+        // Until half of it is worn off: what little comes meanwhile ends nothing.
+        self.at_cap = asked >= room || self.at_cap && room.times(2) <= ceiling;
         if asked > room {
             let taken = room.at_weight(self.weight).min(amount);
             self.forgiven = self.forgiven.saturating_add(amount - taken);

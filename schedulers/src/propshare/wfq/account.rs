@@ -29,7 +29,7 @@ impl WfqCore {
         if !waiting && !matches!(client.state, State::Returned | State::Serving) {
             return self.charge_absent(id, amount, of);
         }
-        let taken = client.charge(amount, of, self.clock.now().plus(self.ceiling));
+        let taken = client.charge(amount, of, self.clock.now(), self.ceiling);
         if waiting && !self.crowded {
             self.few.put(client.place, client.waiter(id));
         }
@@ -39,16 +39,10 @@ impl WfqCore {
         }
     }
 
-    /// How far a charge from elsewhere may take a tag.
-    #[inline]
-    fn limit(&self) -> Virtual {
-        self.clock.now().plus(self.ceiling)
-    }
-
     /// Charges one that has nothing to do, or must not do it.
     #[inline(never)]
     fn charge_absent(&mut self, id: ClientId, amount: u64, of: Charge) {
-        let (now, limit) = (self.clock.now(), self.limit());
+        let (now, ceiling) = (self.clock.now(), self.ceiling);
         let Some(client) = self.clients.get_mut(id) else { return };
         match client.state {
             State::Suspended => return self.charge_suspended(id, amount, of),
@@ -59,7 +53,7 @@ impl WfqCore {
             }
             State::Ready | State::Returned | State::Serving | State::Owing => {}
         }
-        let taken = client.charge(amount, of, limit);
+        let taken = client.charge(amount, of, now, ceiling);
         if client.state == State::Owing {
             // First, since V may pass its tag within this very charge.
             self.owing.set(id, client.tag.key());
@@ -74,7 +68,7 @@ impl WfqCore {
         let Some(client) = self.clients.get_mut(id) else { return };
         client.tag = client.tag.plus(now.since(client.since));
         let weight = client.weight;
-        let taken = client.charge(amount, of, now.plus(self.ceiling));
+        let taken = client.charge(amount, of, now, self.ceiling);
         self.clock.enter(weight);
         self.advance(taken);
         self.clock.leave(weight);

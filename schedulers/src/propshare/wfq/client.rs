@@ -103,9 +103,15 @@ impl Client {
 
     /// Charges as much as may be. Says how much that was.
     #[inline]
-    pub(super) fn charge(&mut self, amount: u64, of: Charge, limit: Virtual) -> u64 {
+    pub(super) fn charge(
+        &mut self,
+        amount: u64,
+        of: Charge,
+        now: Virtual,
+        ceiling: Virtual,
+    ) -> u64 {
         match of {
-            Charge::Elsewhere => return self.charge_elsewhere(amount, limit),
+            Charge::Elsewhere => return self.charge_elsewhere(amount, now, ceiling),
             Charge::Chosen => self.charge_chosen(amount),
             Charge::Correction => self.tag = self.tag.plus(self.inverse.of_amount(amount)),
         }
@@ -124,11 +130,13 @@ impl Client {
         };
     }
 
-    /// Charges what came from elsewhere, as far as the tag may go. Says how much was taken.
+    /// Charges what came from elsewhere, up to so far ahead of the present. Says how much was
+    /// taken.
     #[inline]
-    pub(super) fn charge_elsewhere(&mut self, amount: u64, limit: Virtual) -> u64 {
-        let (asked, room) = (self.inverse.of_amount(amount), limit.since(self.tag));
-        self.at_cap = asked >= room;
+    pub(super) fn charge_elsewhere(&mut self, amount: u64, now: Virtual, ceiling: Virtual) -> u64 {
+        let (asked, room) = (self.inverse.of_amount(amount), now.plus(ceiling).since(self.tag));
+        // Until half of it is worn off: what little comes meanwhile ends nothing.
+        self.at_cap = asked >= room || self.at_cap && room.times(2) <= ceiling;
         if asked <= room {
             self.tag = self.tag.plus(asked);
             return amount;

@@ -56,7 +56,7 @@ impl WfqCore {
         if client.state == State::Empty {
             client.tag = client.tag.max(present);
         }
-        client.charge_elsewhere(amount, present.plus(ceiling));
+        client.charge_elsewhere(amount, present, ceiling);
         let tag = client.tag;
         self.retag(id, tag);
     }
