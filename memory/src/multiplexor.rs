@@ -396,8 +396,16 @@ impl Multiplexor {
         }
     }
 
-    /// Whoever uses a frame says that it will not soon again, or does not need what is in it:
-    /// whatever was told of its use is forgotten.
+    /// Whoever uses a frame says that it does not need what is in it: it can be asked for where
+    /// its resource is stuck ([`Multiplexor::set_stuck`]), until it is refused once.
+    pub fn unneed(&self, frame: FrameId) {
+        if let Some(record) = self.record(frame) {
+            record.unneed();
+        }
+    }
+
+    /// Whoever uses a frame says that it will not soon again: whatever was told of its use is
+    /// forgotten.
     pub fn forget_use(&self, frame: FrameId) {
         if let Some(record) = self.record(frame) {
             record.forget_use();

@@ -32,7 +32,7 @@ use crate::cold::{
 };
 use crate::links::Link;
 use crate::names::{Account, Cookie, FrameId};
-use crate::record::{EARMARKED, LINKED, MODIFIED, ORDERED, Record};
+use crate::record::{EARMARKED, LINKED, MODIFIED, ORDERED, Record, UNNEEDED};
 use crate::search::Found;
 
 impl Multiplexor {
@@ -208,6 +208,8 @@ impl Multiplexor {
             }
             Answer::Pinned { .. } | Answer::Refused | Answer::Failed => {
                 record.refused.store(cold.last_waiter, Ordering::Relaxed);
+                // It was needed again.
+                record.clear(UNNEEDED);
                 cold.counts.failed += u64::from(answer == Answer::Failed);
                 cold.counts.refused += u64::from(answer != Answer::Failed);
                 self.withdraw(cold, usize::from(id.place));

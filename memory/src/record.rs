@@ -32,6 +32,8 @@ pub(crate) const ORDERED: u32 = 1 << 8;
 pub(crate) const LINKED: u32 = 1 << 9;
 /// The kernel's own for good.
 pub(crate) const KERNEL: u32 = 1 << 10;
+/// What is in it is given up: it can be had where nothing has room to keep it.
+pub(crate) const UNNEEDED: u32 = 1 << 11;
 /// What a frame may have of these for the short way of giving it back.
 const PLAIN: u32 = USED | ORDERED | LINKED | DOOMED | HEAD | TAIL | RESERVE | EARMARKED | KERNEL;
 const RESOURCE: u32 = 16;
@@ -139,7 +141,7 @@ impl Record {
             let age = (state >> AGE) >> 1 | u32::from(seen.accessed) << 7;
             let mut flags = state & !(0xff << AGE);
             if seen.modified {
-                flags |= MODIFIED;
+                flags = flags & !UNNEEDED | MODIFIED;
             }
             if seen.accessed {
                 flags |= ACCESSED;
@@ -152,6 +154,13 @@ impl Record {
     /// What was seen of its use is forgotten.
     pub fn forget_use(&self) {
         self.state.fetch_and(!(0xff << AGE | MODIFIED | ACCESSED), Ordering::AcqRel);
+    }
+
+    /// What is in it is needed no more.
+    pub fn unneed(&self) {
+        self.forget_use();
+        let update = |state: u32| (state & USED != 0).then_some(state | UNNEEDED);
+        let _unused = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, update);
     }
 
     /// Marks it as ordered back, if it is held and not so marked.

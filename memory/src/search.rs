@@ -18,7 +18,8 @@ use crate::links::Link;
 use crate::names::FrameId;
 use crate::policy::{Candidate, Policy};
 use crate::record::{
-    DOOMED, EARMARKED, HEAD, KERNEL, LINKED, MODIFIED, ORDERED, RESERVE, Record, TAIL, USED,
+    DOOMED, EARMARKED, HEAD, KERNEL, LINKED, MODIFIED, ORDERED, RESERVE, Record, TAIL, UNNEEDED,
+    USED,
 };
 
 /// Frames that a slice looks at.
@@ -188,7 +189,7 @@ impl Multiplexor {
         }
         let owner = self.accounts.at(record.owner());
         let is_stuck = |entry: &Entry| record.resource().is_some_and(|of| entry.is_stuck(of));
-        let stuck = owner.is_some_and(is_stuck);
+        let stuck = state & UNNEEDED == 0 && owner.is_some_and(is_stuck);
         let (mut own, mut highest, mut now, mut ever) = (false, 0, true, true);
         let mut look = |place: u32| {
             let Some(entry) = self.accounts.at(place) else { return };

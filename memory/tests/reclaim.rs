@@ -270,6 +270,25 @@ fn what_a_call_has_is_not_asked_for_without_need() {
     world.0.ledger().unwrap();
 }
 
+/// What is given up needs no place: it is asked for once, and nothing else of who has none.
+#[test]
+fn what_is_given_up_is_asked_for_without_a_place() {
+    let world = World::new(8, "reclaim.lru", &[(0, None, None)]);
+    let frames = world.take(1, 8);
+    world.0.set_stuck(account(1), true);
+    world.0.unneed(frames[3]);
+    world.0.unneed(frames[5]);
+    world.0.inform(frames[5], Information { accessed: true, modified: true });
+    let first = world.wait(1, 1);
+    let order = world.order();
+    assert_eq!(order.frame, frames[3], "the other was written again");
+    world.0.answer(order.id, Answer::Refused).unwrap();
+    assert_eq!(world.step(), Step::Nothing(first, activity(1), Cookie(1)));
+    let second = world.wait(1, 1);
+    assert_eq!(world.step(), Step::Nothing(second, activity(1), Cookie(1)), "not once more");
+    world.0.ledger().unwrap();
+}
+
 /// An activity has no place for more pages, but one is on its way: whatever becomes of it, there
 /// is a frame then, or a place.
 #[test]

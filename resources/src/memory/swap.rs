@@ -63,9 +63,6 @@ pub struct Volume {
     free: Mutex<Vec<u32>>,
     /// Places in use, by activity.
     used: Vec<AtomicU32>,
-    /// How often an activity without a place is still asked for a page in vain, since some may be
-    /// given up and need none.
-    unneeded: Vec<AtomicU32>,
     part: u32,
 }
 
@@ -168,50 +165,28 @@ impl Volume {
     }
 
     fn on(backing: Backing, blocks: u32, activities: usize) -> Option<Arc<Self>> {
-        let (mut free, mut used, mut unneeded) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut free, mut used) = (Vec::new(), Vec::new());
         free.try_reserve_exact(blocks as usize).ok()?;
         used.try_reserve_exact(activities + 1).ok()?;
-        unneeded.try_reserve_exact(activities + 1).ok()?;
         free.extend((0..blocks).rev());
         used.resize_with(activities + 1, AtomicU32::default);
-        unneeded.resize_with(activities + 1, AtomicU32::default);
         let part = blocks / u32::try_from(activities.max(1)).ok()?;
-        Some(Arc::new(Self { backing, free: Mutex::new(free), used, unneeded, part }))
+        Some(Arc::new(Self { backing, free: Mutex::new(free), used, part }))
     }
 
     /// A place for a page of an activity; `None` where its part is used up.
     #[must_use]
     pub fn place(self: &Arc<Self>, activity: ActivityId) -> Option<Place> {
         let place = self.take(activity);
-        if place.is_none() && !self.has_unneeded(activity) {
-            // None of its pages need be asked for until it has given one up; which it may have
-            // done meanwhile.
+        if place.is_none() {
+            // Of its pages only those are asked for that it has given up, until it has room again;
+            // which it may have meanwhile.
             set_stuck(activity, true);
             if self.has_room(activity) {
                 set_stuck(activity, false);
             }
         }
         place
-    }
-
-    /// An activity has given up pages, or one of these was had: of all that it has it can be asked
-    /// for each, though there be no place. Which of them are given up nobody knows but those who
-    /// look, and the policy may have others first.
-    pub(super) fn needs_less(&self, activity: ActivityId) {
-        let account = Use::Page.account(activity);
-        let used = vortex_machine::multiplexor().and_then(|memory| memory.used(account).ok());
-        if let (Some(unneeded), Some(used)) = (self.unneeded.get(activity.index()), used) {
-            unneeded.store(u32::try_from(used.get()).unwrap_or(u32::MAX), Ordering::Release);
-            set_stuck(activity, false);
-        }
-    }
-
-    /// Whether an activity may have given up pages: once less for each time that this is asked.
-    fn has_unneeded(&self, activity: ActivityId) -> bool {
-        let update = |now: u32| now.checked_sub(1);
-        self.unneeded.get(activity.index()).is_some_and(|unneeded| {
-            unneeded.fetch_update(Ordering::AcqRel, Ordering::Acquire, update).is_ok()
-        })
     }
 
     fn take(self: &Arc<Self>, activity: ActivityId) -> Option<Place> {

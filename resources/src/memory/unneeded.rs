@@ -64,9 +64,7 @@ impl AddressSpaces {
         frame: FrameId,
     ) -> Option<Frame> {
         let layout = space.layout();
-        let taken = space.space.withdraw_given_up(page, frame, || layout.holds())?;
-        self.system.swap.get().inspect(|volume| volume.needs_less(space.space.owner()));
-        Some(taken)
+        space.space.withdraw_given_up(page, frame, || layout.holds())
     }
 
     /// A slice of pages is not needed soon, or what is in it not at all. Where to go on, if not
@@ -78,23 +76,16 @@ impl AddressSpaces {
         end: u64,
         how: Unneeded,
     ) -> Option<u64> {
-        let (mut work, mut any) = (Work::default(), false);
-        let each = |frame| {
-            any = true;
-            if let Some(memory) = vortex_machine::multiplexor() {
-                memory.forget_use(frame);
-            }
-        };
+        let memory = vortex_machine::multiplexor();
+        let mut work = Work::default();
         if how != Unneeded::Contents {
+            let each = |frame| memory.map_or((), |memory| memory.forget_use(frame));
             return space.space.forget_use(at, end, &mut work, each);
         }
+        let each = |frame| memory.map_or((), |memory| memory.unneed(frame));
         let give_up = |at, end| Ok(space.space.give_up(at, end, &mut work, each));
         // What was with the swap resource is nowhere any more.
-        let next = take_away(at, end, give_up, |at, end| space.away.discard(at, end));
-        if let Some(volume) = self.system.swap.get().filter(|_| any) {
-            volume.needs_less(space.space.owner());
-        }
-        next
+        take_away(at, end, give_up, |at, end| space.away.discard(at, end))
     }
 
     /// A slice of pages leaves.
