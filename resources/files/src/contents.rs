@@ -11,6 +11,7 @@ use crate::accounts::{Accounts, Kept};
 use crate::caller::Caller;
 use crate::mounted::Ask;
 use crate::moving::{Sink, Source, WINDOW};
+use crate::overlay::{Over, Overlay, Shown, Versions};
 use crate::page::{PAGE, Page, ZEROS};
 use crate::{Errno, Owner};
 
@@ -23,45 +24,6 @@ pub(crate) const MAX_SIZE: u64 = i64::MAX as u64;
 struct Held {
     page: Page,
     owner: Owner,
-}
-
-/// Pages of a file that programs write to themselves, as they have mapped them. They may leave
-/// memory, and come back when that is asked for ([`Ask::Bring`](crate::Ask)).
-pub trait Overlay: Send + Sync {
-    /// Names it, for who brings its pages back.
-    fn number(&self) -> u64;
-
-    /// Copies out of a page from this place on.
-    fn read(&self, page: u64, within: usize, bytes: &mut [u8]) -> Over;
-
-    /// The first page that there is from this one on.
-    fn next(&self, page: u64) -> Option<u64>;
-
-    /// Copies into a page from this place on. False where it has left.
-    fn write(&self, page: u64, within: usize, bytes: &[u8]) -> bool;
-
-    /// A part of a page becomes zeros: its end also where it has left. False where it has, and
-    /// that is not its end.
-    fn clear(&self, page: u64, from: usize, to: usize) -> bool;
-
-    /// The file has another size: what is beyond it is gone. From which page on programs may
-    /// still show what is, of this cut or an earlier one, until it is taken from them
-    /// ([`Ask::Conceal`](crate::Ask)).
-    fn resize(&self, size: u64) -> Option<u64>;
-
-    /// Nobody maps it any more: nobody may write to it without a descriptor.
-    fn unmapped(&self);
-}
-
-/// What an overlay has of a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
-    /// It: it was copied.
-    Here,
-    /// Nothing: the page is the file's own.
-    Nothing,
-    /// It has left.
-    Left,
 }
 
 /// A page of the overlay has left, and a call needs it: no call answers with this.
@@ -93,6 +55,8 @@ pub(crate) struct Contents {
     /// How often it was changed.
     changes: u64,
     pub overlay: Option<Arc<dyn Overlay>>,
+    /// What programs have mapped for themselves of it, or run.
+    pub versions: Option<Arc<dyn Versions>>,
 }
 
 /// What is cut off a file.
@@ -100,8 +64,8 @@ pub(crate) struct Contents {
 pub(crate) struct Cut {
     /// Its pages, to be freed in slices.
     pub pages: Contents,
-    /// Of which overlay programs may still show pages, and from which on.
-    pub shown: Option<(u64, u64)>,
+    /// What programs may still show of that.
+    pub shown: Option<Shown>,
 }
 
 /// Where an offset falls: its page, the place within, how far to the page's end.
@@ -257,7 +221,12 @@ impl Contents {
             match self.write_in_page(index, within, span, source, owner, accounts) {
                 Ok(()) => {
                     done = done.saturating_add(span);
-                    self.grow(at.saturating_add(span as u64));
+                    let end = at.saturating_add(span as u64);
+                    // Before it is so long: who has mapped it for itself does not see what is there.
+                    if let Some(versions) = &self.versions {
+                        versions.wrote(at, end);
+                    }
+                    self.grow(end);
                 }
                 Err(error) if done == 0 => return Err(error),
                 Err(_) => break,
@@ -313,6 +282,9 @@ impl Contents {
             self.size = size;
             if let Some(overlay) = &self.overlay {
                 overlay.resize(size);
+            }
+            if let Some(versions) = &self.versions {
+                versions.resize(size);
             }
         }
     }
@@ -385,10 +357,13 @@ impl Contents {
         }
         self.change();
         self.size = size;
-        cut.shown = self
-            .overlay
-            .as_ref()
-            .and_then(|overlay| Some((overlay.number(), overlay.resize(size)?)));
+        let overlay = self.overlay.as_ref();
+        let versions = self.versions.as_ref();
+        let shown = Shown {
+            overlay: overlay.and_then(|overlay| Some((overlay.number(), overlay.resize(size)?))),
+            versions: versions.and_then(|all| Some((all.number(), all.resize(size)?))),
+        };
+        cut.shown = (shown != Shown::default()).then_some(shown);
         cut
     }
 

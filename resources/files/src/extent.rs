@@ -8,6 +8,7 @@ use crate::description::OpenId;
 use crate::inode::{Body, InodeId};
 use crate::mounted::Ask;
 use crate::node::{At, Node};
+use crate::overlay::Shown;
 use crate::root::Root;
 use crate::walk::Tail;
 use crate::{Dev, Errno};
@@ -174,13 +175,8 @@ impl Root {
 
 /// What programs show of a file that was cut is taken from them before the call ends. It does
 /// not cut again then, as others may have written meanwhile: it is done, or opens the file.
-pub(crate) fn conceal(
-    caller: &Caller,
-    shown: Option<(u64, u64)>,
-    again: bool,
-) -> Result<(), Errno> {
-    let ask = |(overlay, from)| Err(caller.ask(Ask::Conceal { overlay, from, again }));
-    shown.map_or(Ok(()), ask)
+pub(crate) fn conceal(caller: &Caller, shown: Option<Shown>, again: bool) -> Result<(), Errno> {
+    shown.map_or(Ok(()), |shown| Err(caller.ask(Ask::Conceal { shown, again })))
 }
 
 fn in_file(contents: &Contents, here: u64, offset: i64, whence: u32) -> Result<Sought, Errno> {

@@ -59,6 +59,7 @@ mod moving;
 mod names;
 mod node;
 mod open;
+mod overlay;
 mod page;
 mod pipe;
 mod place;
@@ -79,7 +80,7 @@ mod walks;
 
 pub use accounts::{Bill, Counted, Kept, Owner};
 pub use caller::Caller;
-pub use contents::{Over, Overlay, Sought};
+pub use contents::Sought;
 pub use description::{Description, Object, OpenId};
 pub use dev::Dev;
 pub use encode::{STAT_SIZE, STATFS_SIZE, STATX_SIZE};
@@ -96,6 +97,7 @@ pub use mounted::{
 pub use moving::{Collect, Sink, Source, WINDOW};
 pub use node::{At, Fd, Node};
 pub use open::Opened;
+pub use overlay::{Over, Overlay, Shown, Versions};
 pub use page::{PAGE, Page};
 pub use place::{Climb, Place};
 pub use poll::Polled;

@@ -5,13 +5,13 @@
 //! never leads to nothing; whatever is in a table is charged to somebody.
 
 use alloc::collections::BTreeMap;
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Weak;
 use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 
 use crate::accounts::{Accounts, Bill, Counted, Kept};
 use crate::caller::Caller;
-use crate::contents::{Contents, Overlay, STEP};
+use crate::contents::{Contents, STEP};
 use crate::description::Description;
 use crate::directory::{Directory, Name};
 use crate::epoll::Watches;
@@ -288,19 +288,6 @@ impl Root {
     #[must_use]
     pub fn is_on_disk(&self, node: &Node) -> bool {
         matches!(node, Node::Inode(id) if self.on_disk(*id).is_ok_and(|at| at.is_some()))
-    }
-
-    /// Lays pages that programs write to themselves over a file's, for as long as it lives.
-    ///
-    /// # Errors
-    /// `ENODEV` where it is no regular file.
-    pub fn overlay(&mut self, node: &Node, overlay: Arc<dyn Overlay>) -> Result<(), Errno> {
-        let Node::Inode(id) = node else { return Err(Errno::ENODEV) };
-        let Body::File(contents) = &mut self.inode_mut(*id)?.body else {
-            return Err(Errno::ENODEV);
-        };
-        contents.overlay = Some(overlay);
-        Ok(())
     }
 
     /// The topmost directory.

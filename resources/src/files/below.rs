@@ -81,9 +81,7 @@ impl FileSystem {
                 self.ask_cache(fetch.bring(spare), cx)
             }
             Ask::Bring { overlay, page } => self.ask_asr(MemoryRequest::bring(*overlay, *page), cx),
-            Ask::Conceal { overlay, from, .. } => {
-                self.ask_asr(MemoryRequest::conceal(*overlay, *from), cx)
-            }
+            Ask::Conceal { shown, .. } => self.ask_asr(MemoryRequest::conceal(*shown), cx),
             Ask::Ahead { file, from, .. } => {
                 let file = contents(file)?;
                 self.ask_cache(CacheRequest::ahead(file, page(from / PAGE_BYTES)?), cx)

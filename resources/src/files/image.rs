@@ -3,7 +3,8 @@
 //!
 //! # Invariants
 //! Whoever maps a page does so without the right to write. All who have the file have the same
-//! frames. A frame of a file in memory is made once, from the file's page, and never changes.
+//! frames. A frame of a file in memory is made once, from the file's page, and changes only where
+//! the file is cut within it.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -14,6 +15,7 @@ use vortex_files::MappedFile;
 use vortex_machine::{Frame, PAGE};
 use vortex_units::ActivityId;
 
+use super::ends::Ends;
 use super::image_pages::Pages;
 use crate::cache::{CacheFrame, CachedFile};
 
@@ -34,6 +36,9 @@ pub struct Image {
     /// Of one that is mapped by an open file that may be written to: nobody runs its file as long
     /// as there is this.
     pub written: Option<Arc<()>>,
+    /// Of one in memory that programs may show: who cuts its file looks for those as long as there
+    /// is this.
+    _shown: Option<Arc<()>>,
 }
 
 /// Where its pages are.
@@ -47,7 +52,7 @@ enum Contents {
 
 impl Default for Contents {
     fn default() -> Self {
-        Self::Memory(Arc::default())
+        Self::Memory(Arc::new(Pages::empty()))
     }
 }
 
@@ -76,7 +81,15 @@ impl Image {
     /// An image with these pages.
     #[must_use]
     pub fn new(path: Vec<u8>, found: Vec<u8>, pages: Arc<Pages>) -> Self {
-        Self { path, found, contents: Contents::Memory(pages), running: None, written: None }
+        let _shown = Some(pages.ends().shown());
+        let contents = Contents::Memory(pages);
+        Self { path, found, contents, running: None, written: None, _shown }
+    }
+
+    /// The same, which no program shows itself.
+    #[must_use]
+    pub fn unshown(self) -> Self {
+        Self { _shown: None, ..self }
     }
 
     /// The file on a disk with these pages in the cache, which the tree holds.
@@ -89,14 +102,14 @@ impl Image {
     ) -> Self {
         let kept = Mutex::default();
         let contents = Contents::Cached(Arc::new(Kept { file, _held: held, kept }));
-        Self { path, found, contents, running: None, written: None }
+        Self { path, found, contents, running: None, written: None, _shown: None }
     }
 
-    /// Its bytes; one on a disk may become shorter or longer.
+    /// Its bytes, as far as they can be shown: it may become shorter or longer.
     #[must_use]
     pub fn size(&self) -> u64 {
         match &self.contents {
-            Contents::Memory(pages) => pages.size,
+            Contents::Memory(pages) => pages.size(),
             Contents::Cached(mapped) => mapped.file.size(),
         }
     }
@@ -163,6 +176,15 @@ impl Image {
         matches!(&self.contents, Contents::Memory(pages) if Arc::ptr_eq(pages, of))
     }
 
+    /// Its pages, if it is one in memory of whose versions these are the ends.
+    #[must_use]
+    pub fn version_of(&self, ends: &Arc<Ends>) -> Option<&Arc<Pages>> {
+        match &self.contents {
+            Contents::Memory(pages) => Some(pages).filter(|pages| Arc::ptr_eq(pages.ends(), ends)),
+            Contents::Cached(_) => None,
+        }
+    }
+
     /// Whether these are its pages in the cache.
     #[must_use]
     pub fn is_of_cached(&self, file: &Arc<CachedFile>) -> bool {
@@ -179,9 +201,7 @@ impl Image {
         };
         match &self.contents {
             Contents::Memory(pages) => {
-                for (&page, frame) in pages.mapped.lock().frames.range(first..end.max(first)) {
-                    put(page, frame);
-                }
+                pages.frames(first, end, put);
             }
             Contents::Cached(mapped) => {
                 let (Ok(from), Ok(end)) = (u32::try_from(first), u32::try_from(end)) else {
@@ -227,11 +247,7 @@ impl Image {
                 return Ok(());
             }
         };
-        if let Some(page) = pages.page(at / PAGE_U64)
-            && let Some(bytes) = page.bytes().get(from..from + length)
-        {
-            take(0, bytes);
-        }
+        take(0, pages.bytes(at, length));
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use vortex_files::{Caller, Errno, Node, Page, Root};
 use vortex_units::ActivityId;
 
+use super::ends::{Ends, Version};
 use super::image_pages::Pages;
 
 /// How many files are remembered beside those that are in use.
@@ -29,7 +30,8 @@ pub(super) struct Images {
 /// written to a file that is mapped.
 struct Listing {
     changes: Option<u64>,
-    size: u64,
+    /// It is cut from its beginning on.
+    version: Version,
     pages: BTreeMap<u64, Page>,
     next: u64,
 }
@@ -50,7 +52,7 @@ impl Images {
     /// `ENODEV` where it is no regular file, and `ENOMEM`.
     pub fn of(
         &mut self,
-        root: &Root,
+        root: &mut Root,
         caller: &Caller<'_>,
         node: &Node,
         size: u64,
@@ -66,8 +68,10 @@ impl Images {
             self.known.push(known);
             return Ok(Some(pages));
         }
-        let new = || Listing { changes, size, pages: BTreeMap::new(), next: 0 };
-        let mut listing = self.listings.remove(&key).unwrap_or_else(new);
+        let mut listing = match self.listings.remove(&key) {
+            Some(listing) => listing,
+            None => Listing::begin(root, node, changes, size)?,
+        };
         match listing.go_on(root, caller, node) {
             Ok(true) => {}
             more => {
@@ -75,8 +79,8 @@ impl Images {
                 return more.map(|_| None);
             }
         }
-        let Listing { changes, size, pages, .. } = listing;
-        let pages = Arc::new(Pages::new(size, pages));
+        let Listing { changes, version, pages, .. } = listing;
+        let pages = Arc::new(Pages::new(version, pages));
         if let Some(changes) = changes {
             if self.known.len() >= MOST {
                 self.known.remove(0);
@@ -98,9 +102,23 @@ impl Images {
 }
 
 impl Listing {
+    /// Begins one: who cuts the file from now on tells of it.
+    fn begin(root: &mut Root, node: &Node, changes: Option<u64>, size: u64) -> Result<Self, Errno> {
+        let ends = match root.versions(node)?.and_then(Ends::numbered) {
+            Some(ends) => ends,
+            None => {
+                let ends = Ends::new(size);
+                root.tell(node, ends.clone())?;
+                ends
+            }
+        };
+        let version = ends.version().ok_or(Errno::ENOMEM)?;
+        Ok(Self { changes, version, pages: BTreeMap::new(), next: 0 })
+    }
+
     /// Lists some more pages. True if that were all.
     fn go_on(&mut self, root: &Root, caller: &Caller<'_>, node: &Node) -> Result<bool, Errno> {
-        let end = self.size.div_ceil(vortex_machine::PAGE as u64);
+        let end = self.version.end().div_ceil(vortex_machine::PAGE as u64);
         for _ in 0..SLICE {
             match root.next_page(caller, node, self.next)? {
                 Some((index, page)) if index < end => {

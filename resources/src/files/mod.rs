@@ -9,6 +9,7 @@ mod calls;
 mod changes;
 mod control;
 mod disks;
+mod ends;
 mod events;
 mod giving;
 mod image;
@@ -37,6 +38,7 @@ mod waking;
 
 pub use aio::{AioOpen, AioOpened, AioWant};
 pub use disks::volume_of;
+pub use ends::{Behind, Ends};
 pub use image::{Image, NoFrame};
 pub use image_pages::Pages;
 pub use request::{FileCall, FileRequest, FilesId, MAX_RW_COUNT};

@@ -343,6 +343,10 @@ impl Fault<'_> {
         let at = from.saturating_add((self.page - self.start) as i64);
         let place = u64::try_from(at).ok().filter(|at| at.is_multiple_of(PAGE_U64));
         let size = image.size();
+        // What a program has of its file, and that was cut off.
+        if place.is_some_and(|at| (size..end).contains(&at)) {
+            return Err(FaultError::Beyond);
+        }
         let whole = |at: u64| at < size && (end >= size || at + PAGE_U64 <= end);
         let shown = place.filter(|&at| whole(at));
         let Some(first) = shown else {

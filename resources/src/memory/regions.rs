@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use vortex_machine::{Access, PAGE, USER_END};
 
-pub use shows::Source;
+pub use shows::{Showing, Source};
 
 use super::shared::Shared;
 use crate::cache::CachedFile;

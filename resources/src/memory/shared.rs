@@ -23,7 +23,7 @@ use vortex_units::ActivityId;
 
 use super::mend::from_file;
 use super::swap::{Place, Read, ReadError, Write};
-use crate::files::Image;
+use crate::files::{Behind, Image};
 use crate::graves::give_up_shared;
 use crate::storage::VolumeRequest;
 
@@ -86,9 +86,8 @@ struct Inner {
     written: Option<Arc<()>>,
     /// Bytes, where it is no file's.
     size: u64,
-    /// From which page on programs may show what was cut off, and the number of the last cut
-    /// that left something so.
-    behind: Option<(u64, u64)>,
+    /// What programs may show of what was cut off.
+    behind: Behind,
 }
 
 struct File {
@@ -117,7 +116,7 @@ impl Shared {
     #[must_use]
     pub fn of(image: Image) -> Arc<Self> {
         let size = image.size();
-        let file = Some(File { image: Arc::new(image), valid: size, size });
+        let file = Some(File { image: Arc::new(image.unshown()), valid: size, size });
         Self::new(Inner { file, size, ..Inner::default() })
     }
 
@@ -225,13 +224,12 @@ impl Shared {
     /// From which page on programs may show what was cut off, and a number for
     /// [`Shared::is_concealed`].
     pub(super) fn behind(&self) -> Option<(u64, u64)> {
-        self.inner.lock().behind
+        self.inner.lock().behind.get()
     }
 
     /// What was to be taken from programs by that number is: unless there was another cut.
     pub(super) fn is_concealed(&self, number: u64) {
-        let inner = &mut *self.inner.lock();
-        inner.behind = inner.behind.filter(|(_, last)| *last != number);
+        self.inner.lock().behind.is_taken(number);
     }
 
     /// Whether there is nothing at this place: it is behind the last page.
@@ -391,11 +389,10 @@ impl Overlay for Shared {
         }
         // Who shows a page has its frame too. Of many not all are looked at.
         if cut.len() > LOOKS || cut.values().any(|frame| !frame.is_sole()) {
-            let (from, number) = inner.behind.unwrap_or((end, 0));
-            inner.behind = Some((from.min(end), number.wrapping_add(1)));
+            inner.behind.cut(end);
         }
         give_up_shared(cut, gone);
-        inner.behind.map(|(from, _)| from)
+        inner.behind.get().map(|(from, _)| from)
     }
 }
 

@@ -13,17 +13,19 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use vortex_fs::{Showing, Shown};
+use vortex_files::Shown;
+use vortex_fs::{Showing as Showed, Shown as Taken};
 use vortex_grid::{At, Context, Labels, Outcome, Port, Trigger};
 use vortex_machine::{Frame, PAGE, Withdrawn};
 use vortex_memory::FrameId;
 
 use super::asr::{AddressSpaces, MemoryRequest};
 use super::faults::poke;
-use super::regions::Source;
+use super::regions::{Showing, Source};
 use super::shared::Shared;
 use super::space::AddressSpace;
 use crate::cache::{CacheFrame, CachedFile};
+use crate::files::Ends;
 use crate::{Answer, Mail};
 
 const PAGE_U64: u64 = PAGE as u64;
@@ -38,8 +40,8 @@ const TRIES: usize = 4;
 enum What {
     /// These of a file on a disk.
     Pages(Vec<u32>),
-    /// All from this one on, and what programs have made of them; for memory of several
-    /// processes the number of the cut.
+    /// All from this one on, and what programs have made of them; of a file in memory the number
+    /// of the cut.
     From(u64, u64),
 }
 
@@ -51,16 +53,19 @@ pub struct TakeShown {
     /// address on.
     at: (usize, u64, u64),
     /// What is left of a region of it.
-    within: Option<(u64, u64, i64)>,
+    within: Option<Showing>,
     /// A space of which something was taken: some cores may still reach it there.
     left: Option<Arc<AddressSpace>>,
     /// What was taken of it, until then.
     held: Vec<Frame>,
+    /// What is to be taken then.
+    next: Option<Box<Self>>,
 }
 
 impl TakeShown {
     const fn new(of: Source, what: What) -> Self {
-        Self { of, what, at: (0, 0, 0), within: None, left: None, held: Vec::new() }
+        let held = Vec::new();
+        Self { of, what, at: (0, 0, 0), within: None, left: None, held, next: None }
     }
 
     /// Takes what comes next. Whether that were all.
@@ -74,18 +79,21 @@ impl TakeShown {
                 (self.at, self.within) = ((own.0, own.1, 0), None);
             }
             let from = if own == (owner, number) { at } else { 0 };
-            let next = match self.within.take() {
-                Some(region) => (Some(region), Some(region.1)),
+            let (region, next) = match self.within.take() {
+                Some(region) => (Some(region.clone()), Some(region.end)),
                 None => space.regions.lock().showing_any(&self.of, from, &mut left),
             };
-            if let Some(region) = next.0 {
+            if let Some(region) = region {
+                if let Some(version) = &region.version {
+                    version.is_cut();
+                }
                 // Whoever is about to show a page there looks again.
                 space.changed();
                 self.within = self.take_of(&space, region);
                 self.left = Some(space);
             }
             let (owner, number) = own;
-            self.at = match (self.within, next.1) {
+            self.at = match (&self.within, next) {
                 (Some(_), _) => (owner, number, self.at.2),
                 (None, Some(next)) => (owner, number, next),
                 (None, None) => (owner, number.saturating_add(1), 0),
@@ -98,11 +106,8 @@ impl TakeShown {
     }
 
     /// Takes pages of a region. What is left of it, if that is too much for this run.
-    fn take_of(
-        &mut self,
-        space: &AddressSpace,
-        (start, end, first): (u64, u64, i64),
-    ) -> Option<(u64, u64, i64)> {
+    fn take_of(&mut self, space: &AddressSpace, region: Showing) -> Option<Showing> {
+        let Showing { start, end, first, .. } = region;
         let place = |page: u64| {
             let page = i64::try_from(page).unwrap_or(i64::MAX);
             let at = page.saturating_mul(PAGE as i64).saturating_sub(first);
@@ -117,7 +122,7 @@ impl TakeShown {
                 all &= self.take_page(space, at, |is| is == frame);
             }
             // Those that could not be taken are looked at again, and the others are not there.
-            return (!all).then_some((start, end, first));
+            return (!all).then_some(region);
         }
         let What::From(page, _) = self.what else { return None };
         let at = place(page).clamp(start, end);
@@ -131,7 +136,8 @@ impl TakeShown {
             None => next.unwrap_or(end),
         };
         let at = self.discard(space, at, done);
-        (at < end).then(|| (at, end, first.saturating_add_unsigned(at - start)))
+        let first = first.saturating_add_unsigned(at - start);
+        (at < end).then_some(Showing { start: at, first, ..region })
     }
 
     /// Discards pages that are away as far as regions there still show the file: others may have
@@ -178,13 +184,25 @@ impl TakeShown {
 }
 
 impl MemoryRequest {
-    /// The file with this overlay was cut: what programs show of it from this page on is taken
-    /// from them, and what an earlier cut has left. Where nobody has it any more there is
-    /// nothing to do.
-    pub(crate) fn conceal(overlay: u64, from: u64) -> Self {
-        let of = Shared::numbered(overlay).unwrap_or_default();
-        let (from, number) = of.behind().unwrap_or((from, 0));
-        Self::TakeShown(Box::new(TakeShown::new(Source::Shared(of), What::From(from, number))))
+    /// A file in memory was cut: what programs show of it from these pages on is taken from them,
+    /// and what an earlier cut has left. Where nobody has it any more there is nothing to do.
+    pub(crate) fn conceal(shown: Shown) -> Self {
+        let versions = shown.versions.and_then(|(number, from)| {
+            let ends = Ends::numbered(number)?;
+            let (from, number) = ends.behind().unwrap_or((from, 0));
+            Some(Box::new(TakeShown::new(Source::Versions(ends), What::From(from, number))))
+        });
+        let overlay = shown.overlay.and_then(|(number, from)| {
+            let of = Shared::numbered(number)?;
+            let (from, number) = of.behind().unwrap_or((from, 0));
+            Some(TakeShown::new(Source::Shared(of), What::From(from, number)))
+        });
+        let nothing = || TakeShown::new(Source::Shared(Arc::default()), What::Pages(Vec::new()));
+        Self::TakeShown(match (overlay, versions) {
+            (Some(overlay), next) => Box::new(TakeShown { next, ..overlay }),
+            (None, Some(versions)) => versions,
+            (None, None) => Box::new(nothing()),
+        })
     }
 }
 
@@ -211,7 +229,12 @@ impl AddressSpaces {
                 pages.iter().for_each(|&page| file.let_go(page));
             }
             (What::From(_, number), Source::Shared(shared)) => shared.is_concealed(*number),
+            (What::From(_, number), Source::Versions(ends)) => ends.is_concealed(*number),
             _ => {}
+        }
+        if let Some(next) = take.next.take() {
+            *take = *next;
+            return Outcome::Continue(At::beginning());
         }
         Outcome::Reply(Answer::Call(Ok(0)))
     }
@@ -220,16 +243,16 @@ impl AddressSpaces {
 /// How FCR asks ASR.
 pub struct Shows(pub Port<AddressSpaces>);
 
-impl Showing<Mail, CacheFrame> for Shows {
+impl Showed<Mail, CacheFrame> for Shows {
     fn take(
         &self,
         file: Arc<CachedFile>,
-        what: Shown,
+        what: Taken,
         cx: &mut Context<'_, Mail>,
     ) -> Option<Trigger> {
         let what = match what {
-            Shown::Pages(pages) => What::Pages(pages),
-            Shown::From(page) => What::From(page.into(), 0),
+            Taken::Pages(pages) => What::Pages(pages),
+            Taken::From(page) => What::From(page.into(), 0),
         };
         let take = TakeShown::new(Source::Cached(file), what);
         cx.request(self.0, Labels::NONE, MemoryRequest::TakeShown(Box::new(take))).ok()

@@ -4,6 +4,7 @@ mod aio;
 mod clocks;
 mod clocktimers;
 mod copies;
+mod cuts;
 mod descriptors;
 mod devices;
 mod epolls;
@@ -67,6 +68,7 @@ pub fn all() -> impl Iterator<Item = &'static Test> {
         clocks::TESTS,
         memory::TESTS,
         mappings::TESTS,
+        cuts::TESTS,
         limits::TESTS,
         system::TESTS,
         procfs::TESTS,

@@ -9,6 +9,7 @@ pub const CASES: &[Case] = &[
     ("sparse", sparse),
     ("sparse-shared", sparse_shared),
     ("dense", dense),
+    ("cut-private", cut_private),
     ("transfers", transfers),
     ("pieces", pieces),
     ("random", random),
@@ -89,6 +90,44 @@ fn dense() -> Result<(), String> {
     must("allocate again", unsafe { sys!(libc::SYS_fallocate, fd, 0, 0, LENGTH) })?;
     must("unlink", file::unlink("/tmp/dense"))?;
     must("close", fd::close(fd))?;
+    Ok(())
+}
+
+/// 6,000 pages that programs have mapped for themselves, some as they are and some written to, are
+/// cut off, and 64 times, each time somewhere else, of who has mapped them anew.
+fn cut_private() -> Result<(), String> {
+    const PAGES: usize = 6000;
+    let fd = must("open", file::open("/tmp/private", BOTH_WAYS))?;
+    // SAFETY: no memory is named.
+    must("allocate", unsafe { sys!(libc::SYS_fallocate, fd, 0, 0, PAGES * PAGE) })?;
+    let map = || Region::map(PAGES * PAGE, BOTH, libc::MAP_PRIVATE, fd, 0);
+    let (own, read) = (must("map", map())?, must("map", map())?);
+    for page in 0..PAGES {
+        read.touch(page * PAGE);
+        if page % 2 > 0 {
+            own.put(page * PAGE, 1);
+        }
+    }
+    must("cut", fd::truncate(fd, 5))?;
+    must("longer", fd::truncate(fd, (PAGES * PAGE) as i64))?;
+    is("what was written", own.get(PAGE), 0)?;
+    is("the last page", read.get((PAGES - 1) * PAGE), 0)?;
+    let mut all = Vec::new();
+    for page in 1..=62 {
+        let region = must("map again", map())?;
+        region.put((PAGES - 1) * PAGE, 1);
+        all.push(region);
+        must("cut", fd::truncate(fd, (page * PAGE) as i64))?;
+        must("longer", fd::truncate(fd, (PAGES * PAGE) as i64))?;
+    }
+    let kept = all.iter().filter(|region| region.get((PAGES - 1) * PAGE) > 0).count();
+    is("those that kept something", kept, 0)?;
+    must("cut all", fd::truncate(fd, 0))?;
+    for region in all.iter().chain([&own, &read]) {
+        must("unmap", region.unmap(0, PAGES * PAGE))?;
+    }
+    must("close", fd::close(fd))?;
+    must("unlink", file::unlink("/tmp/private"))?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use super::mount::FsId;
 use crate::description::OpenId;
 use crate::directory::Name;
 use crate::inode::InodeId;
-use crate::{Dev, FileSystem, Owner, Time};
+use crate::{Dev, FileSystem, Owner, Shown, Time};
 
 /// An object on a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,13 +96,11 @@ pub enum Ask {
         /// Which page.
         page: u64,
     },
-    /// A file in memory was cut: what programs show of its overlay behind the new end is to be
-    /// taken from them. [`Told::Done`].
+    /// A file in memory was cut: what programs show of it behind the new end is to be taken from
+    /// them. [`Told::Done`].
     Conceal {
-        /// Whose ([`Overlay::number`](crate::Overlay)).
-        overlay: u64,
-        /// From which page on.
-        from: u64,
+        /// Of what.
+        shown: Shown,
         /// Whether the call is made again then, to open what it has emptied; else it is done.
         #[doc(hidden)]
         again: bool,

@@ -12,7 +12,7 @@ use linux_raw_sys::general as abi;
 use super::{OWNER, World};
 use crate::{
     Ask, At, Caller, Collect, Counted, Errno, NoProc, OpenId, Outcome, Over, Overlay, PAGE, Root,
-    Then, Told, Walks,
+    Shown, Then, Told, Versions, Walks,
 };
 
 const NUMBER: u64 = 9;
@@ -163,8 +163,11 @@ impl Test {
                     self.mapped.0.lock().unwrap().bring(page);
                     self.asked += 1;
                 }
-                Ask::Conceal { overlay: NUMBER, from, .. } => {
+                Ask::Conceal { shown: Shown { overlay: Some((NUMBER, from)), .. }, .. } => {
                     self.mapped.0.lock().unwrap().shown = None;
+                    self.concealed.push(from);
+                }
+                Ask::Conceal { shown: Shown { versions: Some((NUMBER, from)), .. }, .. } => {
                     self.concealed.push(from);
                 }
                 _ => panic!("asks {}", ask.name()),
@@ -353,4 +356,51 @@ fn pages_that_have_left_are_the_files_all_the_same() {
     assert_eq!((again, &test.concealed[..]), (Ok(None), &[0][..]));
     let again = test.ends(|root, caller| root.truncate_open(caller, open, 0));
     assert_eq!((again, test.concealed.len()), (Ok(Some(())), 1));
+}
+
+/// What those are told who have mapped a file for themselves.
+#[derive(Default)]
+struct Listener(Mutex<Vec<(u64, Option<u64>)>>);
+
+impl Versions for Listener {
+    fn number(&self) -> u64 {
+        NUMBER
+    }
+
+    fn wrote(&self, from: u64, to: u64) {
+        self.0.lock().unwrap().push((from, Some(to)));
+    }
+
+    /// Programs show all that is cut off.
+    fn resize(&self, size: u64) -> Option<u64> {
+        let told = &mut *self.0.lock().unwrap();
+        told.push((size, None));
+        (told.len() > 4).then_some(size)
+    }
+}
+
+#[test]
+fn who_has_mapped_a_file_for_himself_is_told_what_becomes_of_it() {
+    let mut world = World::new();
+    let fd = world.open("/a", abi::O_CREAT | abi::O_RDWR).unwrap();
+    let open = world.table.get(fd).unwrap();
+    let node = world.root.node(open).unwrap();
+    assert_eq!(world.root.versions(&node), Ok(None));
+    let listener = Arc::new(Listener::default());
+    world.root.tell(&node, listener.clone()).unwrap();
+    assert_eq!(world.root.versions(&node), Ok(Some(NUMBER)));
+    let told = || core::mem::take(&mut *listener.0.lock().unwrap());
+    let mapped = Arc::new(Mapped::default());
+    let mut test = Test { world, open, mapped, asked: 0, concealed: Vec::new(), chance: 1 };
+    // What is written is told before the file is so long.
+    test.write(5, b"two");
+    assert_eq!(told(), [(5, Some(8)), (8, None)]);
+    test.write(0, b"in it");
+    assert_eq!(told(), [(0, Some(5))]);
+    let cut = test.ends(|root, caller| root.truncate_open(caller, open, 20_000));
+    assert_eq!((cut, told()), (Ok(Some(())), Vec::from([(20_000, None)])));
+    // What programs show is taken from them before the call has ended.
+    listener.0.lock().unwrap().extend([(0, None); 4]);
+    let cut = test.ends(|root, caller| root.truncate_open(caller, open, 3));
+    assert_eq!((cut, told().pop(), test.concealed), (Ok(None), Some((3, None)), Vec::from([3])));
 }

@@ -29,7 +29,7 @@ fn with(bytes: &[u8]) -> i32 {
     fd
 }
 
-fn map(fd: i32, pages: usize, protection: i32, flags: i32, offset: i64) -> Region {
+pub(super) fn map(fd: i32, pages: usize, protection: i32, flags: i32, offset: i64) -> Region {
     Region::map(pages * PAGE, protection, flags, fd, offset)
         .unwrap_or_else(|error| vortex_guest::out::fail(&format!("not mapped: {error}")))
 }
@@ -128,7 +128,7 @@ fn sync() {
 }
 
 /// What becomes of a child that touches this place.
-fn touched(region: &Region, at: usize) -> String {
+pub(super) fn touched(region: &Region, at: usize) -> String {
     let touch = || {
         region.touch(at);
         0
