@@ -180,8 +180,8 @@ pub fn report(shared: &Shared) -> bool {
     heap(shared);
     let orders = memory.orders();
     print(format_args!(
-        "reclamation: {} frames given back, {} refused, {} failed\n",
-        orders.given, orders.refused, orders.failed
+        "reclamation: {} frames given back, {} refused, {} failed, {} left to others\n",
+        orders.given, orders.refused, orders.failed, orders.left
     ));
     if let Some(volume) = shared.system.swap.get().filter(|volume| volume.is_there()) {
         let kept = volume.used();

@@ -94,6 +94,8 @@ pub struct Orders {
     pub refused: u64,
     /// A device has failed.
     pub failed: u64,
+    /// The frame was left to others who have it, and the waiter has got another.
+    pub left: u64,
 }
 
 /// The order has ended: the frame was freed, or its waiter has left.

@@ -35,6 +35,7 @@ mod buddy;
 mod cold;
 mod due;
 mod kernel;
+mod leaving;
 mod lent;
 mod links;
 mod magazine;

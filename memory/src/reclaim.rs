@@ -4,7 +4,8 @@
 //!   wait ──► searching ──► order sent ──► given back ──► earmarked ──► Ready
 //!              ▲  │            │ │            (pins left: when they are gone)
 //!              │  │            │ └─ pinned: parked ──► unpinned, or other handles: sent again
-//!              │  └► Nothing   └─── refused, failed ─┐
+//!              │  └► Nothing   ├─── refused, failed ─┐
+//!              │               └─ left to others ────┤ (another frame is earmarked)
 //!              └──────────────────────────────────────┘
 //! ```
 //!
@@ -15,7 +16,8 @@
 //! - An activity has few waiters at once, so that others find a place however many it has.
 //! - A waiter has no more orders under way than frames that it still wants, all together no
 //!   more than 64.
-//! - Every order either brings a frame or marks one that this waiter does not ask for again:
+//! - Every order either brings a frame or marks one that this waiter does not ask for again, or
+//!   one that several have is one less's (`leaving.rs`), and a frame is brought for that:
 //!   so each waiter ends, with its frames or with `Nothing`, after so many answers as there
 //!   are frames at most; and for a frame that a call has it waits so long only (`lent.rs`), since
 //!   a call that waits may have it for days.
@@ -299,7 +301,7 @@ impl Multiplexor {
     }
 
     /// Earmarks a free frame that was charged. If there is none, the charge is taken back.
-    fn earmark_from_pool(&self, waiter: &mut Waiter) -> bool {
+    pub(crate) fn earmark_from_pool(&self, waiter: &mut Waiter) -> bool {
         let Account { activity, resource } = waiter.account;
         let Some(entry) = self.accounts.at(activity.index() as u32) else { return false };
         let taken = self.pool.lock().take(0);
@@ -403,14 +405,9 @@ impl Multiplexor {
             let Account { activity, resource } = waiter.account;
             let Ok(entry) = self.accounts.open_one(activity) else { return false };
             // What the holders' charges have freed pays for the waiter's.
-            let charged = entry.charge(1, |need| {
-                if grants < need && self.take_available(need - grants) {
-                    grants = need;
-                }
-                grants >= need
-            });
-            let Ok(spent) = charged else { return false };
-            grants -= spent;
+            if !self.charge_with(entry, &mut grants) {
+                return false;
+            }
             let token = waiter.token;
             record.begin(activity.index() as u32, resource, token, EARMARKED, 0);
             self.blocks.mark(order.frame, activity.index() as u32);
@@ -424,13 +421,13 @@ impl Multiplexor {
         look_again(cold);
     }
 
-    fn take_available(&self, grants: u64) -> bool {
+    pub(crate) fn take_available(&self, grants: u64) -> bool {
         let update = |now: u64| now.checked_sub(grants);
         self.available.fetch_update(Ordering::AcqRel, Ordering::Acquire, update).is_ok()
     }
 
     /// An order ends without a frame.
-    fn withdraw(&self, cold: &mut Cold, place: usize) {
+    pub(crate) fn withdraw(&self, cold: &mut Cold, place: usize) {
         let Some(order) = cold.orders.get_mut(place).and_then(Option::take) else { return };
         if let Some(record) = self.record(order.frame) {
             self.count_ordered(cold, record, false);

@@ -124,3 +124,74 @@ fn what_several_have_is_asked_for_after_what_one_has() {
     let first = order(&memory);
     assert!(!own[..2].contains(&first.frame), "one that nobody else has");
 }
+
+/// Two activities with a frame in common, the first at a hard limit of three, and two frames of its
+/// own; of eight frames `more` are the infrastructure's.
+fn at_its_limit(more: u64) -> (Multiplexor, FrameId) {
+    let memory = Multiplexor::new(&Spec {
+        ranges: &[(0, 8)],
+        reserve: Frames::ZERO,
+        kernel: Frames::ZERO,
+        activities: 4,
+        cores: 1,
+        reclaimable: 1,
+        policy: named("reclaim.lru").unwrap(),
+        links: 8,
+    })
+    .unwrap();
+    let hard = Budget { hard: Some(Frames::new(3)), ..Budget::default() };
+    memory.open(activity(1), hard).unwrap();
+    memory.open(activity(2), Budget::default()).unwrap();
+    let take = |number, n| memory.allocate(CORE, account(number), Cookie(n)).unwrap();
+    let shared = take(1, 7);
+    // Its own cannot be taken.
+    for n in 0..2 {
+        let own = Account { resource: ResourceId::nth(1), ..account(1) };
+        memory.allocate(CORE, own, Cookie(n)).unwrap();
+    }
+    for n in 0..more {
+        take(0, n);
+    }
+    (memory, shared)
+}
+
+#[test]
+fn who_is_at_its_limit_leaves_to_others_what_they_have_too() {
+    for more in [0, 4] {
+        let (memory, shared) = at_its_limit(more);
+        memory.share_counted(shared, activity(2), None).unwrap();
+        let waiter = memory.wait(account(1), Cookie(9), 1).unwrap();
+        let order = order(&memory);
+        assert_eq!((order.frame, order.bill), (shared, activity(1)));
+        assert_eq!(memory.leave_to_others(order.id, activity(1)), Ok(true));
+        // With all memory in use, too: what both were charged was one frame.
+        assert!(matches!(memory.step(), Step::Ready(who, ..) if who == waiter), "{more}");
+        assert_ne!(memory.allocate_earmarked(waiter, Cookie(1)), Some(shared));
+        memory.give_up(waiter);
+        let charged = |number| memory.standing(activity(number)).unwrap().charged.get();
+        assert_eq!((charged(1), charged(2)), (3, 1));
+        assert_eq!(memory.used(account(1)), Ok(Frames::new(1)), "the one that it got");
+        assert_eq!(memory.holder(shared), Some((account(2), Cookie(7))));
+        assert_eq!((memory.orders().left, memory.orders().given), (1, 0));
+        memory.ledger().unwrap();
+        // Who has it alone gives it back.
+        memory.leave_counted(CORE, shared).unwrap();
+        assert_eq!(charged(2), 0);
+        memory.ledger().unwrap();
+    }
+}
+
+#[test]
+fn what_nobody_else_pays_for_is_not_left() {
+    let (memory, shared) = at_its_limit(1);
+    memory.wait(account(1), Cookie(9), 1).unwrap();
+    let alone = order(&memory);
+    assert_eq!(memory.leave_to_others(alone.id, activity(1)), Ok(false));
+    // Nor is it where others are the infrastructure, or somebody who does not have it is asked.
+    memory.share_counted(shared, ActivityId::INFRASTRUCTURE, None).unwrap();
+    assert_eq!(memory.leave_to_others(alone.id, activity(1)), Ok(false));
+    assert_eq!(memory.leave_to_others(alone.id, activity(2)), Ok(false));
+    memory.answer(alone.id, Answer::GivenBack).unwrap();
+    assert!(memory.leave_to_others(alone.id, activity(1)).is_err());
+    memory.ledger().unwrap();
+}

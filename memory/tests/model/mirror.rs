@@ -37,6 +37,8 @@ pub struct Out {
     pub id: OrderId,
     pub frame: FrameId,
     pub waiter: WaiterId,
+    /// Who is to give.
+    pub bill: usize,
     /// Given back while pinned.
     pub given: bool,
     /// It waits for pins.

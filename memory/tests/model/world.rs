@@ -464,7 +464,8 @@ impl World {
         if hard.is_some_and(|hard| self.model.charged(waiting.activity) + objects >= hard.get()) {
             assert!(holders.contains(&waiting.activity), "no other can help it");
         }
-        self.model.orders.push(Out { id, frame, waiter, given: false, parked: false });
+        let bill = bill.index();
+        self.model.orders.push(Out { id, frame, waiter, bill, given: false, parked: false });
         let out = self.model.orders.iter().filter(|out| out.waiter == waiter && !out.parked);
         assert!(out.count() <= waiting.wanted - waiting.earmarks.len(), "more than it wants");
     }
@@ -496,6 +497,7 @@ impl World {
                 self.model.orders.remove(which);
                 self.model.frames.get_mut(&frame).unwrap().ordered = false;
             }
+            8.. => self.leave_to_others(which),
             _ => {
                 self.multiplexor.answer(id, Answer::Pinned { handles: 1 }).unwrap();
                 self.model.orders[which].parked = true;
@@ -503,6 +505,31 @@ impl World {
                 self.drop_ended();
             }
         }
+    }
+
+    /// Who is to give leaves the frame to the others who have it: none of them loses anything, and
+    /// the waiter has another in its place.
+    fn leave_to_others(&mut self, which: usize) {
+        let Out { id, frame, waiter, bill, .. } = self.model.orders[which];
+        self.learn();
+        let held = self.model.frames.get_mut(&frame).unwrap();
+        let own = held.holders.iter().position(|holder| *holder == (bill, 1));
+        let others = held.holders.iter().any(|holder| holder.0 != bill && holder.0 > 0);
+        let left = self.multiplexor.leave_to_others(id, activity(bill)).unwrap();
+        assert_eq!(left, own.is_some() && others && held.pins == 0);
+        if !left {
+            return;
+        }
+        assert_eq!(self.multiplexor.leave_to_others(id, activity(bill)), Err(Stale));
+        held.holders.remove(own.unwrap());
+        held.ordered = false;
+        self.model.orders.remove(which);
+        let Some(waiting) = self.model.waiters.get(&waiter) else { return };
+        let (place, had, wanted) = (waiting.activity, waiting.earmarks.len(), waiting.wanted);
+        let may = self.may(place, 1).is_ok();
+        self.learn();
+        let has = self.model.waiters[&waiter].earmarks.len();
+        assert_eq!(has, if may && had < wanted { had + 1 } else { had });
     }
 
     /// The order goes along the whole chain of those to whom it is directed.

@@ -10,6 +10,11 @@
 //!
 //! Memory that processes share is ASR's own: when no space shows the page any more it goes to
 //! the swap resource, from where the next one that is touched brings it back.
+//!
+//! What other activities have too is left to them (`Multiplexor::leave_to_others`): first it is
+//! on their bills alone, then it is taken from the spaces of who is to give, and from no others'.
+//! So who has shown it without being charged for it since shows it no more: a fault that was
+//! charged before, and puts the page later, sees that its space was changed.
 
 use alloc::sync::Arc;
 
@@ -27,6 +32,7 @@ use super::regions::Source;
 use super::shared::{Leaving, Shared};
 use super::space::AddressSpace;
 use super::swap::Place;
+use super::windows::has_windows;
 use crate::Mail;
 use crate::cache::Wiring;
 use crate::files::{FileRequest, Pages};
@@ -46,13 +52,35 @@ pub struct ReclaimShown {
     left: Option<(Arc<AddressSpace>, Frame)>,
     /// What a disk is writing, and to where.
     writing: Option<(Frame, Arc<Place>)>,
+    /// Whether it was looked at whether others have it.
+    begun: bool,
+    /// It is left to others: the place of the activity from whose spaces alone it is taken.
+    only: Option<usize>,
 }
 
 impl ReclaimShown {
     /// One that has not begun.
     #[must_use]
     pub fn new(order: Order) -> Self {
-        Self { order, at: (0, 0, 0), left: None, writing: None }
+        let (at, left, writing) = ((0, 0, 0), None, None);
+        Self { order, at, left, writing, begun: false, only: None }
+    }
+
+    /// Leaves the page to others who have it, if who is to give can know where he shows it.
+    fn begin(&mut self) {
+        if core::mem::replace(&mut self.begun, true) {
+            return;
+        }
+        let bill = self.order.bill;
+        let hidden = self.order.to == Use::Cache.resource() && has_windows(bill);
+        let left = || {
+            let memory = vortex_machine::multiplexor()?;
+            memory.leave_to_others(self.order.id, bill).ok().filter(|left| *left)
+        };
+        if !hidden && left().is_some() {
+            self.only = Some(bill.index());
+            self.at = (bill.index(), 0, 0);
+        }
     }
 
     /// What it is a page of, and which.
@@ -83,7 +111,13 @@ impl ReclaimShown {
             let (owner, number, at) = self.at;
             let Some(space) = AddressSpace::after(owner, number) else { return true };
             let own = (space.space.owner().index(), space.number);
+            if self.only.is_some_and(|only| own.0 != only) {
+                return true;
+            }
             let from = if own == (owner, number) { at } else { 0 };
+            if self.only.is_some() && from == 0 {
+                space.changed();
+            }
             let layout = space.layout();
             let (found, next) = space.regions.lock().showing(&source, index, from, &mut left);
             self.at = match next {
@@ -96,6 +130,11 @@ impl ReclaimShown {
             let taken = space.space.withdraw(page, frame, shared, holds, || space.changed());
             if let Withdrawn::Taken(frame) = taken {
                 self.left = Some((space, frame));
+                return false;
+            }
+            // Regions were changed meanwhile: who does not pay for it keeps it nowhere.
+            if self.only.is_some() && space.space.has(page, frame) {
+                self.at = (own.0, own.1, page);
                 return false;
             }
         }
@@ -123,9 +162,14 @@ impl AddressSpaces {
             }
             reclaim.left = None;
         }
+        reclaim.begin();
         let files = self.system.file_systems.get();
         if !reclaim.take(files) {
             return Outcome::Continue(At::beginning());
+        }
+        if reclaim.only.is_some() {
+            go(&self.system, reclaim.order.place, cx);
+            return Outcome::Done;
         }
         match reclaim.source(files) {
             Some((Source::Shared(shared), page)) => {

@@ -15,11 +15,12 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use vortex_abi::Errno;
 use vortex_grid::{At, Context, Outcome};
 use vortex_machine::{Access, Frame, PAGE, Work};
+use vortex_units::ActivityId;
 
 use super::asr::AddressSpaces;
 use super::faults::poke;
@@ -73,6 +74,16 @@ impl Windowing {
 }
 
 type Left = Outcome<Mail, AddressSpaces>;
+
+/// Places of activities at the memory multiplexor.
+const PLACES: usize = 256;
+/// Which of them have had windows.
+static HAVE: [AtomicBool; PLACES] = [const { AtomicBool::new(false) }; PLACES];
+
+/// Whether an activity may see pages of files on disks by windows, which no region tells of.
+pub(super) fn has_windows(activity: ActivityId) -> bool {
+    HAVE.get(activity.index()).is_none_or(|has| has.load(Ordering::Acquire))
+}
 
 fn answer(result: Result<u64, Errno>) -> Left {
     Outcome::Reply(Answer::Call(result))
@@ -144,6 +155,9 @@ fn area(space: &AddressSpace, below: &mut Option<u64>) -> Result<Option<u64>, Er
     space.changed();
     space.recount_mappings();
     space.windows.store(start, Ordering::Relaxed);
+    if let Some(has) = HAVE.get(space.space.owner().index()) {
+        has.store(true, Ordering::Release);
+    }
     Ok(Some(start))
 }
 

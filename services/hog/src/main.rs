@@ -1,8 +1,9 @@
-//! Uses memory: `hog swap | shared | churn | free | touch | reread | lay | file | left |
-//! environment | forks | crowd`, and for a time
+//! Uses memory: `hog swap | shared | churn | free | touch | reread | lay | file | keep | leave |
+//! left | environment | forks | crowd`, and for a time
 //! `hog steady | thrash | maps | bomb`. What it says does not depend on time, so that it can be
 //! judged; on a host without limits it comes to its end too.
 
+mod common;
 mod crowd;
 mod left;
 mod timed;
@@ -25,6 +26,9 @@ usage: hog swap [--pages P] [--rounds N]     write P pages, N times, and find th
        hog reread [--pages P]                a child writes P pages and reads them
        hog lay [--pages P]                   write a file of P pages
        hog file [--pages P] [--rounds N]     wait for that, map it and read it, N times
+       hog keep [--pages P]                  map that, when another has, and see whether it stays
+       hog leave [--pages P]                 that other, who then writes as many pages of its own:
+                                             twice, and leaves the file before only the second time
        hog together [--pages P]              P pages, 2 MiB at once, and each its own way
        hog crowd [--pages P]                 P pages, and then files, pipes and children
        hog seven                             end with seven
@@ -61,6 +65,8 @@ fn main() {
         Some("reread") => reread(pages),
         Some("lay") => lay(pages),
         Some("file") => mapped(pages, rounds),
+        Some("keep") => common::keep(pages),
+        Some("leave") => common::leave(pages),
         Some("left") => left::left(pages),
         // The child that it has, from the one before.
         Some("environment") => {

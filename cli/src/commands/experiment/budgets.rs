@@ -103,6 +103,16 @@ const FREE: &[&str] = &[
     "memory: ledger whole",
 ];
 
+/// What two have mapped, of which one is at its limit.
+const COMMON_TEMPLATE: &str = "experiments/budgets/common.xml";
+const COMMON: &[&str] = &[
+    "leave: beside the file: true",
+    "keep: the other shows it: true, few faults more",
+    "leave: without it: true",
+    "keep: the other has left it: true, few faults more",
+    "memory: ledger whole",
+];
+
 /// Said where nothing could not be written.
 const NONE_FAILED: &str = ", 0 failed";
 
@@ -140,7 +150,13 @@ fn cases() -> Vec<Case> {
         policy: POLICIES[0],
         broken: Some((&[], FREE)),
     };
-    whole.chain(broken).chain([free]).collect()
+    let common = POLICIES.iter().map(|&policy| Case {
+        name: format!("{COMMON_TEMPLATE}, {}", policy.0),
+        template: COMMON_TEMPLATE,
+        policy,
+        broken: Some((&[], COMMON)),
+    });
+    whole.chain(broken).chain([free]).chain(common).collect()
 }
 
 impl Case {
