@@ -49,7 +49,9 @@ impl Multiplexor {
             && self.charge_with(entry, &mut grants)
         {
             // What is free may be in the cores' magazines.
-            self.collect();
+            if self.pool.lock().free() == 0 {
+                self.collect();
+            }
             self.earmark_from_pool(waiter);
         }
         self.available.fetch_add(grants, Ordering::AcqRel);
