@@ -76,6 +76,44 @@ impl<F> Table<F> {
         Some(taken)
     }
 
+    /// Looks at pages from `at` on, which follows, some of them: those go of which `goes` says so.
+    /// Whether there are more.
+    pub fn sweep(
+        &mut self,
+        at: &mut u32,
+        looks: u32,
+        mut goes: impl FnMut(&mut Page<F>) -> bool,
+    ) -> bool {
+        let mut left = looks;
+        while left > 0 {
+            let Some((number, chunk)) = self.chunks.range_mut(*at / CHUNK..).next() else {
+                return false;
+            };
+            let (number, start) = (*number, number.saturating_mul(CHUNK));
+            let skip = at.saturating_sub(start) as usize;
+            let mut next = start.checked_add(CHUNK);
+            for (page, place) in (start..).zip(&mut chunk.pages).skip(skip) {
+                if left == 0 {
+                    next = Some(page);
+                    break;
+                }
+                let Some(there) = place else { continue };
+                left = left.saturating_sub(1);
+                if goes(there) {
+                    *place = None;
+                    chunk.present = chunk.present.saturating_sub(1);
+                    self.present = self.present.saturating_sub(1);
+                }
+            }
+            if chunk.present == 0 {
+                self.chunks.remove(&number);
+            }
+            let Some(next) = next else { return false };
+            *at = next;
+        }
+        true
+    }
+
     /// Shows the pages of a range.
     pub fn each(&self, first: u32, end: u32, mut show: impl FnMut(u32, &Page<F>)) {
         for (number, chunk) in self.chunks.range(first / CHUNK..=end / CHUNK) {

@@ -124,17 +124,12 @@ pub(super) fn drop_clean<F: PageFrame>(
     is_meant: impl Fn(&Page<F>) -> bool,
 ) -> bool {
     file.with(|inner| {
-        for _ in 0..LOOKS {
-            let Some(number) = inner.pages.next(*at) else { return false };
-            *at = number.saturating_add(1);
-            let Some(page) = inner.pages.get(number).filter(|page| is_meant(page)) else {
-                continue;
-            };
-            *dirty |= matches!(page.state, State::Dirty | State::Writing);
-            if page.is_idle() {
-                inner.pages.remove(number);
+        inner.pages.sweep(at, LOOKS, |page| {
+            if !is_meant(page) {
+                return false;
             }
-        }
-        true
+            *dirty |= matches!(page.state, State::Dirty | State::Writing);
+            page.is_idle()
+        })
     })
 }
