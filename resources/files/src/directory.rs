@@ -62,12 +62,21 @@ impl Directory {
         self.names.get(name)
     }
 
-    pub fn insert(&mut self, name: Name, inode: InodeId, owner: Owner) -> Result<(), Errno> {
+    /// Puts an entry; the one that had its name, if there was one.
+    pub fn insert(
+        &mut self,
+        name: Name,
+        inode: InodeId,
+        owner: Owner,
+    ) -> Result<Option<Entry>, Errno> {
         let place = self.next;
         self.next = place.checked_add(1).ok_or(Errno::ENOSPC)?;
         self.order.insert(place, (name.clone(), inode));
-        self.names.insert(name, Entry { inode, owner, place });
-        Ok(())
+        let old = self.names.insert(name, Entry { inode, owner, place });
+        if let Some(old) = &old {
+            self.order.remove(&old.place);
+        }
+        Ok(old)
     }
 
     pub fn remove(&mut self, name: &[u8]) -> Option<Entry> {

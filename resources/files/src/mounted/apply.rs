@@ -232,11 +232,9 @@ impl Root {
         let price = ENTRY_COST.saturating_add(name.len() as u64);
         let inserted = match self.charge(owner, Kept::Tree, price) {
             Ok(()) => {
-                let inserted = self.directory_mut(dir).and_then(|d| {
-                    // What is left of a name that those below did not know of.
-                    let old = d.remove(name);
-                    d.insert(name.clone(), id, owner).map(|()| old)
-                });
+                // With what is left of a name that those below did not know of.
+                let inserted =
+                    self.directory_mut(dir).and_then(|d| d.insert(name.clone(), id, owner));
                 if inserted.is_err() {
                     self.accounts.credit(owner, Kept::Tree, price);
                 }

@@ -1,8 +1,9 @@
 //! Copies of what is on disks: found by their numbers, and forgotten when there are many.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 
 use super::ask::{Ask, Change, OnDisk};
+use super::line::Line;
 use super::mount::FsId;
 use crate::directory::Name;
 use crate::inode::{Body, Inode, InodeId};
@@ -11,7 +12,7 @@ use crate::root::Root;
 /// Names that are remembered.
 const MOST: usize = 8_192;
 /// Those that are looked at for one more.
-const LOOKS: usize = 4;
+const LOOKS: usize = 3;
 /// Those that are forgotten in one run at an unmount.
 const SLICE: usize = 4;
 
@@ -20,7 +21,7 @@ const SLICE: usize = 4;
 pub(crate) struct Copies {
     by_number: BTreeMap<OnDisk, InodeId>,
     /// Names in the order in which they were looked up.
-    order: VecDeque<(InodeId, Name)>,
+    order: Line<(InodeId, Name)>,
     /// How many of them stayed, one after the other, as all were to be forgotten.
     stayed: usize,
 }

@@ -20,6 +20,7 @@ mod ask;
 mod cached;
 mod changes;
 mod forget;
+mod line;
 mod listing;
 mod lookup;
 mod mapped;
