@@ -240,8 +240,7 @@ impl<A: Accounts> Ext2<A> {
     fn dissolve_rest(&mut self) -> bool {
         for _ in 0..DISSOLVED {
             let slots = &mut self.slots;
-            let held = self.quarantine.blocks.pop_first().is_some()
-                || self.quarantine.inodes.pop_first().is_some();
+            let held = self.quarantine.dissolve();
             let named = slots.entries.pop_first().is_some() || slots.removals.pop_first().is_some();
             if !held && !named && slots.map.pop_first().is_none() {
                 return self.indexes.dissolve();
@@ -327,16 +326,26 @@ impl<A: Accounts> Ext2<A> {
 
     /// Whether this is a block that a file may have.
     pub(crate) fn is_data(&self, block: Block) -> bool {
+        self.data_run(block, 1) == 1
+    }
+
+    /// How many blocks from this one on, of its group and `most` of them, a file may have.
+    pub(crate) fn data_run(&self, block: Block, most: u32) -> u32 {
         let layout = &self.layout;
         if block.0 <= layout.first_data.0 || block.0 >= layout.blocks {
-            return false;
+            return 0;
         }
         let (number, at) = layout.group_of(block);
-        let Some(group) = self.groups.get(number) else { return false };
+        let Some(group) = self.groups.get(number) else { return 0 };
         let in_table = block.0.wrapping_sub(group.inode_table.0) < layout.table_blocks();
-        at >= group.copies
-            && block != group.block_bitmap
-            && block != group.inode_bitmap
-            && !in_table
+        if at < group.copies || in_table {
+            return 0;
+        }
+        let rest = layout.group_blocks(number).saturating_sub(at).min(most);
+        let others = [group.block_bitmap, group.inode_bitmap, group.inode_table];
+        others
+            .into_iter()
+            .filter(|other| *other >= block)
+            .fold(rest, |rest, other| other.0.saturating_sub(block.0).min(rest))
     }
 }

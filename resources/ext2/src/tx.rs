@@ -1,6 +1,8 @@
 //! A transaction: private copies of the blocks that an operation changes, put in place at its
 //! end, all or nothing.
 
+mod circle;
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -15,6 +17,9 @@ use crate::order::{Ghost, Need, Old, Slot, Target, add, merge};
 use crate::space::Delta;
 use crate::stop::{DAMAGED, Result, Stop};
 use vortex_abi::Errno;
+
+/// Needs of a block that are found to be there whenever it gets another.
+const FOUND: usize = 4;
 
 /// A changed block.
 struct Change {
@@ -47,6 +52,10 @@ pub(crate) struct Tx {
     pub check: bool,
     /// Files beyond 2 GiB come to be.
     pub large_file: bool,
+    /// What is free by now has been let out for it.
+    pub released: bool,
+    /// A group in which no whole byte of blocks is free.
+    pub scraps: Option<u32>,
     changes: Vec<Change>,
     places: Vec<Place>,
     deltas: Vec<Delta>,
@@ -99,16 +108,16 @@ impl Tx {
         self.deltas.iter().fold(0, |sum, delta| sum.saturating_add(delta.blocks))
     }
 
-    /// A block is free once `need` is on the disk.
-    pub fn free(&mut self, block: Block, need: Need) {
+    /// Blocks are free once `need` is on the disk.
+    pub fn free(&mut self, block: Block, count: u32, need: Need) {
         if let Some((start, length, same, None)) = self.freed.last_mut()
             && *same == need
             && start.after(*length) == block
         {
-            *length = length.saturating_add(1);
+            *length = length.saturating_add(count);
             return;
         }
-        self.freed.push((block, 1, need, None));
+        self.freed.push((block, count, need, None));
     }
 
     /// A block of metadata is free once `need` is on the disk.
@@ -171,6 +180,8 @@ impl<A: Accounts> Ext2<A> {
             version: self.clock.saturating_add(1),
             check: false,
             large_file: false,
+            released: false,
+            scraps: None,
             changes: Vec::new(),
             places: Vec::new(),
             deltas: Vec::new(),
@@ -287,6 +298,7 @@ impl<A: Accounts> Ext2<A> {
         self.room_for_entries(&tx)?;
         let room = tx.freed.len().saturating_add(tx.freed_inodes.len());
         if room > 0 && !self.quarantine.has_room(room) {
+            self.release_held(room);
             self.writer.want_flush();
             return Err(Stop::Flush);
         }
@@ -311,10 +323,10 @@ impl<A: Accounts> Ext2<A> {
             self.apply_delta(delta);
         }
         for (start, length, need, other) in core::mem::take(&mut tx.freed) {
-            self.quarantine.hold(start, length, [Some(need), other]);
+            self.quarantine.hold(&self.layout, start, length, [Some(need), other]);
         }
         for (ino, needs) in core::mem::take(&mut tx.freed_inodes) {
-            self.quarantine.hold_inode(ino, needs);
+            self.quarantine.hold_inode(&self.layout, ino, needs);
         }
         self.note_entries(&mut tx);
         tx.laid.iter().for_each(|ino| self.ghosts.remove(*ino));
@@ -349,9 +361,7 @@ impl<A: Accounts> Ext2<A> {
         let payer = tx.caller.payer;
         for place in core::mem::take(&mut tx.places) {
             let Ok((block, _)) = self.place_of(place.ino) else { continue };
-            let held = self.slots.map.get(&place.ino).is_some_and(|slot| {
-                slot.old.is_some() && slot.needs.iter().any(|need| !self.satisfied(*need))
-            });
+            let held = self.is_held(place.ino);
             let slot = self.slots.map.entry(place.ino).or_insert_with(|| Slot {
                 issued: tx.version.saturating_sub(1),
                 stable: tx.version.saturating_sub(1),
@@ -387,6 +397,20 @@ impl<A: Accounts> Ext2<A> {
         }
     }
 
+    /// Whether an inode is written as it was, for what it needs is not there. What is there it
+    /// does not need any more: so its needs are not more than where its entries are.
+    fn is_held(&mut self, ino: Ino) -> bool {
+        let slot = self.slots.map.get_mut(&ino).filter(|slot| slot.old.is_some());
+        let Some(slot) = slot else { return false };
+        let mut needs = core::mem::take(&mut slot.needs);
+        needs.retain(|need| !self.satisfied(*need));
+        let is_held = !needs.is_empty();
+        if let Some(slot) = self.slots.map.get_mut(&ino) {
+            slot.needs = needs;
+        }
+        is_held
+    }
+
     fn put_change(&mut self, change: Change, version: u64, payer: Payer) {
         let Change { block, role, bytes, needs, fresh, anchor } = change;
         if fresh {
@@ -404,7 +428,11 @@ impl<A: Accounts> Ext2<A> {
         } else if let Some(buffer) = self.cache.get_mut(block) {
             buffer.bytes = Some(bytes);
             buffer.version = version;
-            merge(&mut buffer.needs, &needs);
+            let mut all = core::mem::take(&mut buffer.needs);
+            self.drop_first(&mut all, &needs);
+            merge(&mut all, &needs);
+            let Some(buffer) = self.cache.get_mut(block) else { return };
+            buffer.needs = all;
             // Whoever changed it last pays for its memory and for writing it.
             let (before, size) = (buffer.payer, self.layout.size());
             if before != payer && self.accounts.charge(payer, size).is_ok() {
@@ -417,6 +445,16 @@ impl<A: Accounts> Ext2<A> {
         }
         self.cache.settle(block);
         self.queue(block);
+    }
+
+    /// Before a block gets more to wait for: of what came first it forgets what is there.
+    fn drop_first(&self, needs: &mut Vec<Need>, more: &[Need]) {
+        for _ in 0..FOUND {
+            match needs.first().copied() {
+                Some(need) if !more.is_empty() && self.satisfied(need) => needs.swap_remove(0),
+                _ => return,
+            };
+        }
     }
 
     fn put_gone(&mut self, block: Block, need: Need) {
@@ -455,73 +493,5 @@ impl<A: Accounts> Ext2<A> {
         {
             buffer.needs.retain(others);
         }
-    }
-
-    /// Whether the transaction's needs would have something wait for itself. What is too much
-    /// to look through counts as if.
-    fn closes_circle(&self, tx: &Tx) -> bool {
-        let changes = tx.changes.iter().map(|change| (Target::Block(change.block), &change.needs));
-        let places = tx.places.iter().map(|place| (Target::Slot(place.ino), &place.needs));
-        changes
-            .chain(places)
-            .any(|(target, needs)| !needs.is_empty() && self.waits_for(tx, needs, target))
-    }
-
-    /// Whether any of these needs, or what they need, is this target.
-    fn waits_for(&self, tx: &Tx, needs: &[Need], target: Target) -> bool {
-        const MOST: usize = 96;
-        let mut seen: Vec<Target> = Vec::new();
-        let mut next: Vec<Need> = needs.to_vec();
-        while let Some(need) = next.pop() {
-            if need.version < tx.version && self.satisfied(need) {
-                continue;
-            }
-            if need.on == target {
-                return true;
-            }
-            if seen.contains(&need.on) {
-                continue;
-            }
-            if seen.len() >= MOST {
-                return true;
-            }
-            seen.push(need.on);
-            next.extend_from_slice(tx.needs_of(need.on));
-            match need.on {
-                Target::Block(block) => {
-                    if let Some(buffer) = self.cache.get(block) {
-                        next.extend_from_slice(&buffer.needs);
-                        next.extend(buffer.gone);
-                    }
-                }
-                Target::Slot(ino) => {
-                    if let Some(slot) = self.slots.map.get(&ino) {
-                        next.extend_from_slice(&slot.needs);
-                    }
-                }
-            }
-        }
-        false
-    }
-
-    /// What the transaction touches is wanted on the disk, so that it can be made.
-    fn hurry_all(&mut self, tx: &Tx) {
-        self.writer.want_urgent();
-        let changes = tx.changes.iter().filter(|change| change.role != Role::Inodes);
-        let blocks = changes.map(|change| Target::Block(change.block));
-        let needs = tx.changes.iter().flat_map(|change| &change.needs);
-        let more = tx.places.iter().flat_map(|place| &place.needs);
-        let mut roots = Vec::new();
-        // As they are: what this transaction would make of them is not there.
-        for on in blocks.chain(needs.chain(more).map(|need| need.on)) {
-            let version = match on {
-                Target::Block(block) => self.cache.get(block).map(|buffer| buffer.version),
-                Target::Slot(ino) => self.slots.map.get(&ino).map(|slot| slot.version),
-            };
-            if let Some(version) = version {
-                add(&mut roots, Need { on, version });
-            }
-        }
-        self.hurry_needs(roots);
     }
 }

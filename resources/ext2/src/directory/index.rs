@@ -14,7 +14,7 @@ use foldhash::fast::FixedState;
 use crate::numbers::{FileBlock, Ino};
 
 /// Names dropped in one run.
-const DROPPED: usize = 64;
+const DROPPED: usize = 32;
 /// Directories with an index, at most.
 const INDEXES: usize = 256;
 

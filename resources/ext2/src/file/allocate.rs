@@ -19,8 +19,10 @@ use vortex_abi::Errno;
 
 /// Blocks made or found in one call, at most.
 const MOST: u32 = 64;
-/// Blocks that are one after the other are taken together, at most.
+/// Blocks that are one after the other are taken together, at most; and of such pieces so many in
+/// one call.
 const TOGETHER: u32 = 64;
+const PIECES: u32 = 12;
 
 impl<A: Accounts> Ext2<A> {
     /// Has up to `count` blocks of a file be there, from `first` on, before they are written:
@@ -42,15 +44,17 @@ impl<A: Accounts> Ext2<A> {
         let mut inode = self.file(&tx, ino)?;
         self.changeable(&inode)?;
         let count = count.clamp(1, MOST);
-        let mut runs = Vec::new();
-        let mut done = 0_u32;
-        while done < count {
+        let (mut runs, mut pieces) = (Vec::new(), 0_u32);
+        let (mut done, mut before) = (0_u32, None);
+        while done < count && pieces < PIECES {
             let block = first.after(done);
             let most = count.saturating_sub(done);
-            match self.allocate_some(&mut tx, ino, &mut inode, block, most) {
+            match self.allocate_some(&mut tx, ino, &mut inode, (block, before), most) {
                 Ok((at, length, new)) => {
                     join(&mut runs, Run { first: block, count: length, at: Some(at), new })?;
                     done = done.saturating_add(length);
+                    before = Some(at.after(length.saturating_sub(1)));
+                    pieces = pieces.saturating_add(u32::from(new));
                 }
                 Err(Stop::Error(Errno::ENOSPC)) if done > 0 => break,
                 Err(stop) => return Err(stop),
@@ -63,27 +67,35 @@ impl<A: Accounts> Ext2<A> {
         Ok(runs)
     }
 
-    /// One block, or several that are one after the other.
+    /// One block, or several that are one after the other; where the block before is, if that is
+    /// known.
     fn allocate_some(
         &mut self,
         tx: &mut Tx,
         ino: Ino,
         inode: &mut Inode,
-        first: FileBlock,
+        (first, before): (FileBlock, Option<Block>),
         most: u32,
     ) -> Result<(Block, u32, bool)> {
-        if let Some(block) = self.block_of(tx, ino, inode, first)? {
-            return Ok((block, 1, false));
+        let mut leaf = self.leaf(tx, ino, inode, first)?;
+        let pointer = self.pointer(tx, ino, inode, &leaf)?;
+        if pointer != 0 {
+            return Ok((self.data_block(pointer)?, 1, false));
         }
         // All that is needed is there, or nothing is taken.
-        let missing = self.missing(tx, ino, inode, first)?;
+        let is_missing = matches!(leaf, Leaf::Hole(_));
+        let missing = if is_missing { self.missing(tx, ino, inode, first)? } else { 0 };
         if u64::from(missing) >= self.available(tx) {
             return Err(Errno::ENOSPC.into());
         }
-        let goal = self.goal(tx, ino, inode, first)?;
-        let leaf = self.make_way(tx, ino, inode, first, goal)?;
+        let goal = match before {
+            Some(before) => before.after(1),
+            None => self.goal(tx, ino, inode, first)?,
+        };
+        if is_missing {
+            leaf = self.make_way(tx, ino, inode, first, goal)?;
+        }
         let room = self.vacant(tx, ino, inode, &leaf, most.min(TOGETHER))?;
-        let goal = self.goal(tx, ino, inode, first)?;
         let (start, length) = self.take_blocks(tx, goal, room)?;
         for offset in 0..length {
             self.point(tx, ino, inode, &leaf, offset, start.after(offset))?;

@@ -6,17 +6,21 @@ use alloc::vec::Vec;
 use crate::Ext2;
 use crate::cache::Role;
 use crate::caller::{Accounts, Caller, Payer};
-use crate::disk::get32;
 use crate::numbers::{Block, Ino};
 use crate::order::Need;
 use crate::stop::{Result, Stop};
 use crate::tx::Tx;
 use vortex_abi::Errno;
 
-/// Blocks freed in one run, of which one of metadata counts as several, and pointers looked at.
-const FREED: u32 = 64;
-const METADATA: u32 = 4;
-const LOOKED_AT: u32 = 1024;
+/// What is done in one run: what freeing blocks that are one after the other takes of it, or one
+/// of metadata, and how many blocks take one more; and pointers looked at.
+const MOST: u32 = 64;
+const PIECE: u32 = 4;
+const METADATA: u32 = 8;
+const EACH: u32 = 8;
+const LOOKED_AT: u32 = 512;
+/// Blocks that are freed as one, at most.
+const TOGETHER: u32 = 256;
 
 /// What a pointer led to.
 #[derive(Clone, Copy, Debug)]
@@ -162,90 +166,107 @@ impl<A: Accounts> Ext2<A> {
 
     /// Frees some; whether that was all.
     fn reap_slice(&mut self, tx: &mut Tx, ino: Ino, slice: &mut Slice) -> Result<bool> {
-        while slice.done < FREED && slice.looked_at < LOOKED_AT {
+        while slice.done < MOST && slice.looked_at < LOOKED_AT {
             match slice.way.last().copied() {
                 Some(step) => self.reap_step(tx, ino, slice, step)?,
                 None => {
-                    let item = self.reaps.find(ino).and_then(|reap| reap.items.get(slice.next));
-                    let Some(item) = item.copied() else { return Ok(true) };
-                    self.reap_item(tx, ino, slice, item)?;
-                    slice.next = slice.next.saturating_add(1);
+                    let reap = self.reaps.find(ino);
+                    let rest = reap.and_then(|reap| reap.items.get(slice.next..)).unwrap_or(&[]);
+                    let Some(first) = rest.first().copied() else { return Ok(true) };
+                    let follow = |(offset, item): &(u32, &Item)| {
+                        let Item { block, level, holder } = **item;
+                        let there = (first.block.after(*offset), first.level, first.holder);
+                        (block, level, holder) == there
+                    };
+                    let rest = (0..TOGETHER).zip(rest);
+                    let count = rest.take_while(follow).count() as u32;
+                    let done = self.reap_item(tx, ino, slice, first, count)?;
+                    slice.next = slice.next.saturating_add(done as usize);
                 }
             }
         }
         Ok(false)
     }
 
-    fn reap_item(&mut self, tx: &mut Tx, ino: Ino, slice: &mut Slice, item: Item) -> Result<()> {
-        if item.level == 0 {
-            let metadata = self.reaps.find(ino).is_some_and(|reap| reap.metadata);
-            return self.reap_block(tx, ino, slice, item, metadata);
-        }
-        self.data_block(item.block.0)?;
-        slice.way.push(Step {
-            block: item.block,
-            level: item.level,
-            holder: item.holder,
-            index: 0,
-        });
-        Ok(())
-    }
-
-    /// Goes on in a block of pointers.
-    fn reap_step(&mut self, tx: &mut Tx, ino: Ino, slice: &mut Slice, step: Step) -> Result<()> {
-        let pointers = self.layout.pointers();
-        let left = LOOKED_AT.saturating_sub(slice.looked_at).max(1);
-        let bytes = self.read(tx, step.block, Role::Pointers(ino))?;
-        let mut index = step.index;
-        let mut pointer = 0;
-        while index < pointers && index.saturating_sub(step.index) < left {
-            pointer = get32(bytes, (index as usize).saturating_mul(4));
-            if pointer != 0 {
-                break;
-            }
-            index = index.saturating_add(1);
-        }
-        slice.looked_at =
-            slice.looked_at.saturating_add(index.saturating_sub(step.index)).saturating_add(1);
-        if pointer == 0 && index < pointers {
-            set_index(slice, index);
-            return Ok(());
-        }
-        let Step { block, level, holder, .. } = step;
-        if pointer == 0 {
-            self.reap_block(tx, ino, slice, Item { block, level, holder }, true)?;
-            slice.way.pop();
-            return Ok(());
-        }
-        let level = level.saturating_sub(1);
-        if level == 0 {
-            self.reap_item(tx, ino, slice, Item { block: Block(pointer), level, holder })?;
-            set_index(slice, index.saturating_add(1));
-        } else {
-            set_index(slice, index.saturating_add(1));
-            self.reap_item(tx, ino, slice, Item { block: Block(pointer), level, holder })?;
-        }
-        Ok(())
-    }
-
-    fn reap_block(
+    /// What a pointer led to, or so many that are one after the other. How many it has done with.
+    fn reap_item(
         &mut self,
         tx: &mut Tx,
         ino: Ino,
         slice: &mut Slice,
         item: Item,
+        count: u32,
+    ) -> Result<u32> {
+        if item.level == 0 {
+            let metadata = self.reaps.find(ino).is_some_and(|reap| reap.metadata);
+            return self.reap_blocks(tx, ino, slice, item, count, metadata);
+        }
+        self.data_block(item.block.0)?;
+        let Item { block, level, holder } = item;
+        slice.way.push(Step { block, level, holder, index: 0 });
+        Ok(1)
+    }
+
+    /// Goes on in a block of pointers.
+    fn reap_step(&mut self, tx: &mut Tx, ino: Ino, slice: &mut Slice, step: Step) -> Result<()> {
+        let left = LOOKED_AT.saturating_sub(slice.looked_at).max(1) as usize;
+        let bytes = self.read(tx, step.block, Role::Pointers(ino))?;
+        let (pointers, _) = bytes.as_chunks::<4>();
+        let rest = pointers.get(step.index as usize..).unwrap_or(&[]);
+        let mut rest = rest.iter().map(|pointer| u32::from_le_bytes(*pointer)).enumerate();
+        let Step { block, level, holder, index } = step;
+        let Some((holes, pointer)) = rest.by_ref().take(left).find(|(_, pointer)| *pointer != 0)
+        else {
+            let holes = left.min(pointers.len().saturating_sub(index as usize)) as u32;
+            slice.looked_at = slice.looked_at.saturating_add(holes);
+            let index = index.saturating_add(holes);
+            if (index as usize) < pointers.len() {
+                set_index(slice, index);
+            } else {
+                self.reap_blocks(tx, ino, slice, Item { block, level, holder }, 1, true)?;
+                slice.way.pop();
+            }
+            return Ok(());
+        };
+        let first = Block(pointer);
+        let follows = |(offset, (_, next)): &(u32, (usize, u32))| first.after(*offset).0 == *next;
+        let more = (1..TOGETHER).zip(rest).take_while(follows).count();
+        let looked = holes.saturating_add(more).saturating_add(1) as u32;
+        slice.looked_at = slice.looked_at.saturating_add(looked);
+        let index = index.saturating_add(holes as u32);
+        let level = level.saturating_sub(1);
+        let item = Item { block: first, level, holder };
+        if level == 0 {
+            let done = self.reap_item(tx, ino, slice, item, (more as u32).saturating_add(1))?;
+            set_index(slice, index.saturating_add(done));
+        } else {
+            set_index(slice, index.saturating_add(1));
+            self.reap_item(tx, ino, slice, item, 1)?;
+        }
+        Ok(())
+    }
+
+    fn reap_blocks(
+        &mut self,
+        tx: &mut Tx,
+        ino: Ino,
+        slice: &mut Slice,
+        item: Item,
+        count: u32,
         metadata: bool,
-    ) -> Result<()> {
+    ) -> Result<u32> {
         let reap = self.reaps.find(ino);
         let need = reap.and_then(|reap| reap.holders.get(usize::from(item.holder)).copied());
         let need = need.unwrap_or(Need::slot(ino, tx.version));
-        self.give_block(tx, item.block, need)?;
+        let count = if metadata { 1 } else { count };
+        let count = self.give_blocks(tx, item.block, count, need)?;
         if metadata {
             tx.drop_block(item.block, need);
         }
-        slice.freed = slice.freed.saturating_add(1);
-        slice.done = slice.done.saturating_add(if metadata { METADATA } else { 1 });
-        Ok(())
+        slice.freed = slice.freed.saturating_add(count);
+        let takes = if metadata { METADATA } else { PIECE.saturating_add(count / EACH) };
+        slice.done = slice.done.saturating_add(takes);
+        Ok(count)
     }
 }
 

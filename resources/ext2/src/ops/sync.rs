@@ -12,10 +12,10 @@ use vortex_abi::Errno;
 
 /// What is looked at in one run, and of what one block or inode needs; a few of those count as
 /// much as one that is looked at.
-const LOOKED_AT: usize = 64;
+const LOOKED_AT: usize = 48;
 const FEW: usize = 4;
 const NEEDS: usize = 16;
-const BLOCKS: usize = 64;
+const BLOCKS: usize = 24;
 
 impl<A: Accounts> Ext2<A> {
     /// Whether all metadata of an inode are on the disk and stay: the inode, its blocks of

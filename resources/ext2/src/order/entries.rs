@@ -65,32 +65,37 @@ impl<A: Accounts> Ext2<A> {
         }
     }
 
-    /// Forgets where entries have come and gone, as far as that is on the disk.
-    pub(crate) fn forget_entries(&mut self) {
+    /// Forgets where entries have come and gone, as far as that is on the disk. How many it has
+    /// looked at.
+    pub(crate) fn forget_entries(&mut self) -> usize {
+        let mut looked: usize = 0;
         for _ in 0..LOOKED_AT {
             let Some(ino) = self.slots.recent.pop_front() else { break };
-            let added = self.forget_those(ino, true);
-            let removed = self.forget_those(ino, false);
-            if added || removed {
+            let (added, is_added) = self.forget_those(ino, true);
+            let (removed, is_removed) = self.forget_those(ino, false);
+            looked = looked.saturating_add(added).saturating_add(removed).saturating_add(1);
+            if is_added || is_removed {
+                // Those of most that came later wait too.
                 self.slots.recent.push_back(ino);
+                break;
             }
         }
+        looked
     }
 
-    /// Forgets those of one inode, from the last on, up to one that is not on the disk. Whether
-    /// any are left.
-    fn forget_those(&mut self, ino: Ino, came: bool) -> bool {
-        loop {
-            let all = if came { &self.slots.entries } else { &self.slots.removals };
-            let Some(needs) = all.get(&ino) else { return false };
-            if needs.last().is_some_and(|need| !self.satisfied(*need)) {
-                return true;
-            }
-            let all = if came { &mut self.slots.entries } else { &mut self.slots.removals };
-            let is_over = all.get_mut(&ino).is_none_or(|needs| needs.pop().is_none());
-            if is_over {
-                all.remove(&ino);
-            }
+    /// Forgets those of one inode, from the last on, up to one that is not on the disk: how many,
+    /// and whether any are left.
+    fn forget_those(&mut self, ino: Ino, came: bool) -> (usize, bool) {
+        let all = if came { &self.slots.entries } else { &self.slots.removals };
+        let Some(needs) = all.get(&ino) else { return (0, false) };
+        let kept = needs.iter().rposition(|need| !self.satisfied(*need));
+        let (kept, count) = (kept.map_or(0, |last| last.saturating_add(1)), needs.len());
+        let all = if came { &mut self.slots.entries } else { &mut self.slots.removals };
+        if kept == 0 {
+            all.remove(&ino);
+        } else if let Some(needs) = all.get_mut(&ino) {
+            needs.truncate(kept);
         }
+        (count.saturating_sub(kept), kept > 0)
     }
 }

@@ -7,12 +7,14 @@ use crate::cache::Role;
 use crate::caller::Accounts;
 use crate::numbers::Block;
 
-/// What is done in one run, and what a write that has ended takes of that; an inode in it, and a
-/// block that waited, take one.
+/// What is done in one run, and what a write that has ended takes of that; an inode in it, a
+/// block that waited, and what was freed and is looked at, take one.
 const MOST: usize = 24;
 const WRITE: usize = 5;
+/// Places of entries that are forgotten, which take one.
+const FORGOTTEN: usize = 4;
 /// What was freed that is looked at for each write that has ended.
-const RELEASED: u32 = 8;
+const RELEASED: usize = 8;
 
 impl<A: Accounts> Ext2<A> {
     /// Something is there: what is parked at it goes back into the line.
@@ -48,12 +50,13 @@ impl<A: Accounts> Ext2<A> {
             self.writer.covered = self.writer.covered.saturating_sub(1);
             let Some(done) = self.writer.done.pop_front() else { break };
             left = left.saturating_sub(WRITE.saturating_add(done.slots.len()));
-            self.settle_one(&done);
+            left = left.saturating_sub(self.settle_one(&done));
         }
         left < MOST
     }
 
-    fn settle_one(&mut self, done: &Issued) {
+    /// Of one write. What was let go of beside it.
+    fn settle_one(&mut self, done: &Issued) -> usize {
         for (ino, version) in &done.slots {
             let Some(slot) = self.slots.map.get_mut(ino) else { continue };
             slot.stable = slot.stable.max(*version);
@@ -82,7 +85,7 @@ impl<A: Accounts> Ext2<A> {
             self.cache.settle(done.block);
         }
         self.unpark(Target::Block(done.block));
-        self.forget_entries();
-        self.release_held(RELEASED);
+        let forgotten = self.forget_entries() / FORGOTTEN;
+        forgotten.saturating_add(self.release_held(RELEASED))
     }
 }

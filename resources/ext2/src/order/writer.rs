@@ -152,9 +152,9 @@ impl<A: Accounts> Ext2<A> {
         false
     }
 
-    /// The first of these that is not on the disk.
+    /// The last of these that is not on the disk: what came last is there last.
     fn unsatisfied(&self, needs: &[Need]) -> Option<Need> {
-        needs.iter().copied().find(|need| !self.satisfied(*need))
+        needs.iter().rev().copied().find(|need| !self.satisfied(*need))
     }
 
     /// Puts a block into the line.

@@ -1,7 +1,6 @@
 //! Taking blocks and giving them back.
 
-use super::bitmap::{clear, first_clear, first_clear_byte, is_set, set};
-use super::quarantine::Freed;
+use super::bitmap::{clear, first_free, is_set, set};
 use crate::Ext2;
 use crate::cache::Role;
 use crate::caller::Accounts;
@@ -13,10 +12,12 @@ use vortex_abi::Errno;
 
 /// Groups looked through for a block in one run.
 const GROUPS: u32 = 4;
-/// Runs that are free and wait, which are passed over before another group is tried.
-const LOOKED_AT: u32 = 12;
-/// What was freed that is looked at before something is taken.
-pub(super) const RELEASED: u32 = 16;
+/// Blocks that were metadata and are being written, which are passed over before another group is
+/// tried.
+const LOOKED_AT: u32 = 8;
+/// What was freed that is looked at before something is taken; and of that, how much that waits.
+const RELEASED: usize = 16;
+const WAITING: u32 = 2;
 
 impl<A: Accounts> Ext2<A> {
     /// Blocks that the caller may take.
@@ -43,6 +44,7 @@ impl<A: Accounts> Ext2<A> {
         }
         let most = most.min(u32::try_from(available).unwrap_or(u32::MAX)).max(1);
         let goal = if self.is_data(goal) { goal } else { self.layout.first_data.after(1) };
+        self.release_some(tx);
         let (first, at) = self.layout.group_of(goal);
         let (mut group, mut from) = (first, at);
         let mut held = false;
@@ -79,38 +81,24 @@ impl<A: Accounts> Ext2<A> {
         let bitmap = self.groups.get(group).ok_or(DAMAGED)?.block_bitmap;
         let end = self.layout.group_blocks(group);
         let start = self.layout.group_start(group);
-        self.read(tx, bitmap, Role::BlockBitmap)?;
-        self.release_held(RELEASED);
-        let mut held = false;
+        let free = i64::from(self.groups.get(group).ok_or(DAMAGED)?.free_blocks);
+        let free = free.saturating_add(tx.delta(group).blocks);
+        let held = self.quarantine.block_bits.count(group);
+        if held > 0 && free <= i64::from(held) {
+            return Ok(Taken::Held);
+        }
         let mut at = from;
-        let mut wrapped = from == 0;
-        let mut near = from != 0;
-        // Whether there may be a whole byte of them from here on.
-        let mut whole = most > 1;
         for _ in 0..LOOKED_AT {
-            let bytes = self.read(tx, bitmap, Role::BlockBitmap)?;
-            let found = if near && !is_set(bytes, at) {
-                Some(at)
-            } else {
-                let byte = if whole { first_clear_byte(bytes, at, end) } else { None };
-                whole = byte.is_some();
-                byte.or_else(|| first_clear(bytes, at, end))
-            };
-            near = false;
-            let Some(bit) = found.filter(|bit| *bit < end) else {
-                if wrapped {
-                    if !held && tx.delta(group).blocks == 0 {
-                        self.lied(group, true);
-                    }
-                    return Ok(if held { Taken::Held } else { Taken::Full });
+            let Some(bit) = self.first_free(tx, bitmap, group, at, most)? else {
+                let held = self.quarantine.block_bits.count(group) > 0;
+                if !held && tx.delta(group).blocks == 0 {
+                    self.lied(group, true);
                 }
-                (wrapped, at, whole) = (true, 0, most > 1);
-                continue;
+                return Ok(if held { Taken::Held } else { Taken::Full });
             };
             let block = start.after(bit);
-            if let Some(past) = self.past_held(block) {
-                held = true;
-                at = past.0.saturating_sub(start.0);
+            if self.is_passing(block) {
+                at = bit.saturating_add(1);
                 continue;
             }
             let most = self.quarantine.clear_run(block, most);
@@ -122,6 +110,36 @@ impl<A: Accounts> Ext2<A> {
             return Ok(Taken::Run(block, length));
         }
         Ok(Taken::Held)
+    }
+
+    /// Where to take blocks in a group: here if this one is free; else behind, better where
+    /// several are wanted a whole byte of them; else before.
+    fn first_free(
+        &mut self,
+        tx: &mut Tx,
+        bitmap: Block,
+        group: u32,
+        at: u32,
+        most: u32,
+    ) -> Result<Option<u32>> {
+        let end = self.layout.group_blocks(group);
+        self.read(tx, bitmap, Role::BlockBitmap)?;
+        // It was read above: all that is looked at now is in memory.
+        let cached = || self.cache.get(bitmap).and_then(|buffer| buffer.bytes.as_deref());
+        let bytes = tx.bytes(bitmap, Role::BlockBitmap)?.or_else(cached).ok_or(DAMAGED)?;
+        let held = &self.quarantine.block_bits.words(group);
+        let here = (at, at.saturating_add(1).min(end));
+        if let Some((here, _)) = first_free(bytes, held, here, false) {
+            return Ok(Some(here));
+        }
+        let whole = most > 1 && tx.scraps != Some(group);
+        let found = first_free(bytes, held, (at, end), whole)
+            .or_else(|| first_free(bytes, held, (0, at), whole));
+        if whole && !found.is_some_and(|(_, whole)| whole) {
+            // Nor would the next look find one.
+            tx.scraps = Some(group);
+        }
+        Ok(found.map(|(bit, _)| bit))
     }
 
     /// Sets clear bits from `bit` on; how many. None of them may be where metadata are.
@@ -142,13 +160,11 @@ impl<A: Accounts> Ext2<A> {
             }
             length = length.saturating_add(1);
         }
-        for index in 0..length {
-            let block = start.after(bit.saturating_add(index));
-            if !self.is_data(block) || (index > 0 && self.cache.get(block).is_some()) {
-                length = index;
-                break;
-            }
-        }
+        let first = start.after(bit);
+        length = self.data_run(first, length);
+        // A block that was metadata may still be on its way.
+        let is_known = |index: &u32| self.cache.get(first.after(*index)).is_some();
+        length = (1..length).find(is_known).unwrap_or(length);
         let bytes = self.edit(tx, bitmap, Role::BlockBitmap)?;
         for index in 0..length {
             set(bytes, bit.saturating_add(index));
@@ -156,30 +172,41 @@ impl<A: Accounts> Ext2<A> {
         Ok(length)
     }
 
-    /// If a block must not be given out yet: the first one that may be.
-    fn past_held(&mut self, block: Block) -> Option<Block> {
-        if let Some(past) = self.quarantine.past(block) {
-            return Some(past);
-        }
-        let gone = self.cache.get(block)?.gone?;
-        let free = self.satisfied(gone) && !self.cache.get(block)?.in_flight;
-        (!free).then(|| block.after(1))
+    /// Whether a block that was metadata must not be given out yet: it may be being written still.
+    fn is_passing(&self, block: Block) -> bool {
+        let Some(buffer) = self.cache.get(block) else { return false };
+        buffer.gone.is_some_and(|gone| buffer.in_flight || !self.satisfied(gone))
     }
 
     /// Gives back a block that nothing names once `need` is on the disk.
     pub(crate) fn give_block(&mut self, tx: &mut Tx, block: Block, need: Need) -> Result<()> {
-        if !self.is_data(block) {
-            return Err(DAMAGED);
-        }
+        self.give_blocks(tx, block, 1, need).map(|_| ())
+    }
+
+    /// Gives back blocks that are one after the other, and that nothing names once `need` is on
+    /// the disk: as many of them as are of one group, at least one. How many.
+    pub(crate) fn give_blocks(
+        &mut self,
+        tx: &mut Tx,
+        block: Block,
+        count: u32,
+        need: Need,
+    ) -> Result<u32> {
+        let count = self.data_run(block, count);
         let (group, bit) = self.layout.group_of(block);
         let bitmap = self.groups.get(group).ok_or(DAMAGED)?.block_bitmap;
-        if !is_set(self.read(tx, bitmap, Role::BlockBitmap)?, bit) {
+        let bytes = self.read(tx, bitmap, Role::BlockBitmap)?;
+        let bits = bit..bit.saturating_add(count);
+        let count = bits.take_while(|bit| is_set(bytes, *bit)).count() as u32;
+        if count == 0 {
             return Err(DAMAGED);
         }
-        clear(self.edit(tx, bitmap, Role::BlockBitmap)?, bit);
-        tx.delta(group).blocks = tx.delta(group).blocks.saturating_add(1);
-        tx.free(block, need);
-        Ok(())
+        let bytes = self.edit(tx, bitmap, Role::BlockBitmap)?;
+        (bit..bit.saturating_add(count)).for_each(|bit| clear(bytes, bit));
+        let delta = tx.delta(group);
+        delta.blocks = delta.blocks.saturating_add(count.into());
+        tx.free(block, count, need);
+        Ok(count)
     }
 
     /// A group's count says that something is free, and nothing is: the count is put right.
@@ -202,35 +229,31 @@ impl<A: Accounts> Ext2<A> {
         self.note_damage();
     }
 
-    /// Lets out what is off the disk, of so many that were freed.
-    pub(crate) fn release_held(&mut self, looks: u32) {
-        for _ in 0..looks {
-            let Some(first) = self.quarantine.line.front().copied() else { return };
-            let free = match first {
-                Freed::Blocks(start) => self.quarantine.blocks.get(&start).is_none_or(|held| {
-                    held.needs.iter().flatten().all(|need| self.satisfied(*need))
-                }),
-                Freed::Inode(ino) => self
-                    .quarantine
-                    .inodes
-                    .get(&ino)
-                    .is_none_or(|needs| needs.iter().all(|need| self.satisfied(*need))),
-            };
-            if free {
-                self.let_out(first);
-                self.quarantine.line.pop_front();
-            } else if let Some(first) = self.quarantine.line.pop_front() {
-                // Another one may be free: it goes to the end.
-                self.quarantine.line.push_back(first);
-            }
+    /// Before something is taken: what is off the disk by now may be.
+    pub(super) fn release_some(&mut self, tx: &mut Tx) {
+        if !core::mem::replace(&mut tx.released, true) {
+            self.release_held(RELEASED);
         }
     }
 
-    fn let_out(&mut self, freed: Freed) {
-        match freed {
-            Freed::Blocks(start) => drop(self.quarantine.blocks.remove(&start)),
-            Freed::Inode(ino) => drop(self.quarantine.inodes.remove(&ino)),
+    /// Lets out what is off the disk, of so many that were freed; where some of them wait for the
+    /// disk, most that came later do too. How many it has looked at.
+    pub(crate) fn release_held(&mut self, looks: usize) -> usize {
+        let mut waiting = 0_u32;
+        for looked in 0..looks {
+            if waiting == WAITING {
+                return looked;
+            }
+            let Some(first) = self.quarantine.line.pop_front() else { return looked };
+            if self.quarantine.needs(first).all(|need| self.satisfied(need)) {
+                self.quarantine.let_out(&self.layout, first);
+                continue;
+            }
+            // Another one may be free: it goes to the end.
+            self.quarantine.line.push_back(first);
+            waiting = waiting.saturating_add(1);
         }
+        looks
     }
 }
 

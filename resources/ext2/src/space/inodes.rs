@@ -2,8 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::bitmap::{clear, first_clear, is_set, set};
-use super::blocks::RELEASED;
+use super::bitmap::{clear, first_free, is_set, set};
 use crate::Ext2;
 use crate::cache::Role;
 use crate::caller::Accounts;
@@ -14,8 +13,6 @@ use crate::tx::Tx;
 use vortex_abi::Errno;
 
 const GROUPS: u32 = 4;
-/// Inodes that are free and wait, which are passed over before another group is tried.
-const LOOKED_AT: u32 = 64;
 /// Groups that are weighed for a directory.
 const WEIGHED: u32 = 32;
 
@@ -69,33 +66,22 @@ impl<A: Accounts> Ext2<A> {
         let bitmap = self.groups.get(group).ok_or(DAMAGED)?.inode_bitmap;
         let layout = self.layout;
         self.read(tx, bitmap, Role::InodeBitmap)?;
-        self.release_held(RELEASED);
+        self.release_some(tx);
         let base = group.saturating_mul(layout.inodes_per_group);
-        let mut at = 0;
-        let mut held = false;
-        for _ in 0..LOOKED_AT {
-            // It was read above: looking past what waits is a look at two tables.
-            let cached = || self.cache.get(bitmap).and_then(|buffer| buffer.bytes.as_deref());
-            let bytes = tx.bytes(bitmap, Role::InodeBitmap)?.or_else(cached).ok_or(DAMAGED)?;
-            let Some(bit) = first_clear(bytes, at, layout.inodes_per_group) else {
-                if !held {
-                    self.lied(group, false);
-                }
-                return Ok(Err(held));
-            };
-            let ino = Ino(base.saturating_add(bit).saturating_add(1));
-            at = bit.saturating_add(1);
-            if ino < layout.first_ino {
-                continue;
+        let from = layout.first_ino.0.saturating_sub(1).saturating_sub(base);
+        // It was read above.
+        let cached = || self.cache.get(bitmap).and_then(|buffer| buffer.bytes.as_deref());
+        let bytes = tx.bytes(bitmap, Role::InodeBitmap)?.or_else(cached).ok_or(DAMAGED)?;
+        let held = &self.quarantine.inode_bits.words(group);
+        let Some((bit, _)) = first_free(bytes, held, (from, layout.inodes_per_group), false) else {
+            let held = self.quarantine.inode_bits.count(group) > 0;
+            if !held {
+                self.lied(group, false);
             }
-            if self.quarantine.inodes.contains_key(&ino) {
-                held = true;
-                continue;
-            }
-            set(self.edit(tx, bitmap, Role::InodeBitmap)?, bit);
-            return Ok(Ok(ino));
-        }
-        Ok(Err(true))
+            return Ok(Err(held));
+        };
+        set(self.edit(tx, bitmap, Role::InodeBitmap)?, bit);
+        Ok(Ok(Ino(base.saturating_add(bit).saturating_add(1))))
     }
 
     /// Where a directory goes: with its parent while there is room, spread beneath the root.

@@ -4,6 +4,7 @@
 mod bitmap;
 mod blocks;
 mod groups;
+mod held;
 mod inodes;
 mod quarantine;
 
