@@ -78,6 +78,8 @@ pub struct Ext2<A> {
     pub(crate) damaged: bool,
     /// Blocks that no file can have.
     pub(crate) overhead: u64,
+    /// Files that were made without a name, and have had none yet.
+    pub(crate) nameless: BTreeSet<Ino>,
     /// Directories whose blocks have an index that is being given up, and since when.
     pub(crate) unindexed: Vec<(Ino, u64)>,
     /// On the way from a directory to the root: what is to be moved, where to, how far it is.
@@ -132,6 +134,7 @@ impl<A: Accounts> Ext2<A> {
             marked: false,
             damaged: false,
             overhead: u64::from(layout.first_data.0),
+            nameless: BTreeSet::new(),
             unindexed: Vec::new(),
             climb: None,
             asked: BTreeSet::new(),

@@ -147,6 +147,11 @@ impl Tx {
         }
     }
 
+    /// Whether it is one of those.
+    pub fn has_newborn(&self, ino: Ino) -> bool {
+        self.places.iter().any(|place| place.ino == ino && place.newborn.is_some())
+    }
+
     /// Where the pointer to a block that has just been made is.
     pub fn set_anchor(&mut self, block: Block, anchor: Need) {
         if let Some(change) = self.changes.iter_mut().find(|change| change.block == block) {

@@ -156,17 +156,16 @@ impl Root {
         if matches!(directory, Node::Proc(_)) {
             return Err(Errno::EOPNOTSUPP);
         }
-        if let Node::Inode(id) = directory
-            && self.on_disk(id)?.is_some()
-        {
-            return Err(Errno::EOPNOTSUPP);
-        }
         let permissions = mode & PERMISSIONS & !caller.place.umask();
+        let linkable = flags & abi::O_EXCL == 0;
+        if let Node::Inode(dir) = directory
+            && let Some(asked) = self.create_nameless_on_disk(caller, dir, permissions, linkable)?
+        {
+            return Err(asked);
+        }
         let body = Body::File(Contents::default());
         let id = self.make(body, permissions, caller.owner, caller.now)?;
-        if flags & abi::O_EXCL == 0 {
-            self.inode_mut(id)?.linkable = true;
-        }
+        self.inode_mut(id)?.linkable = linkable;
         let shown = flags & !ONCE | abi::O_LARGEFILE;
         let opened = self.open_node(Node::Inode(id), shown, caller.owner);
         if opened.is_err() {

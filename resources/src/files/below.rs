@@ -312,6 +312,7 @@ fn creation(create: &Create) -> Result<Operation, Errno> {
         0o020_000 => New::Character(device()?),
         0o040_000 => New::Directory,
         0o060_000 => New::Block(device()?),
+        0o100_000 if create.is_nameless() => New::Nameless,
         0o100_000 => New::File,
         0o120_000 => New::Symlink(create.target.clone().unwrap_or_default()),
         0o140_000 => New::Socket,

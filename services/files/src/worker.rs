@@ -119,6 +119,9 @@ impl Worker {
 
     fn create(&mut self) {
         let path = self.any();
+        if self.random.below(3) == 0 {
+            return self.create_nameless(&path);
+        }
         let expected = self.model.make(&path, What::File(Vec::new()), 0o644);
         let made = file::open(&self.real(&path), libc::O_RDWR | libc::O_CREAT | libc::O_EXCL);
         self.is("create", made, expected);
@@ -128,6 +131,28 @@ impl Worker {
             self.closed(file);
             self.model.content(&path).into_iter().for_each(|old| *old = content.clone());
         }
+    }
+
+    /// A file that is written before it gets its name, which something else may have.
+    fn create_nameless(&mut self, path: &str) {
+        let (folder, _) = split(path);
+        let flags = libc::O_TMPFILE | libc::O_RDWR;
+        let file = match file::open_mode(&self.real(folder), flags, 0o644) {
+            Ok(file) => file,
+            Err(error) => self.wrong(&format!("a file without a name in {folder}: {error}")),
+        };
+        let content = self.fresh(20_000);
+        self.is("write", put(file, &content), Ok(()));
+        if self.random.below(2) == 0 {
+            self.is("fsync", fd::sync(file), Ok(()));
+        }
+        let links = file::fstat(file).map_or(1, |stat| stat.links());
+        if links != 0 {
+            self.wrong(&format!("a file without a name has {links}"));
+        }
+        let expected = self.model.make(path, What::File(content), 0o644);
+        self.is("give a name", file::link_open(file, &self.real(path)), expected);
+        self.closed(file);
     }
 
     fn write(&mut self) {

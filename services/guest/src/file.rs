@@ -172,6 +172,14 @@ pub fn link(from: &str, to: &str) -> Res {
     two(libc::SYS_link, from, to)
 }
 
+/// Gives an open file a name (`AT_EMPTY_PATH`).
+pub fn link_open(fd: i32, path: &str) -> Res {
+    let (none, path, here) = (c(""), c(path), libc::AT_FDCWD);
+    let flags = libc::AT_EMPTY_PATH;
+    // SAFETY: the kernel reads two strings.
+    unsafe { sys!(libc::SYS_linkat, fd, none.as_ptr(), here, path.as_ptr(), flags) }
+}
+
 /// Makes a symbolic link.
 pub fn symlink(content: &str, path: &str) -> Res {
     two(libc::SYS_symlink, content, path)

@@ -107,6 +107,7 @@ impl<A: Accounts> Ext2<A> {
         self.put_inode(&mut tx, ino, &inode)?;
         tx.reaps.push(reap);
         self.commit(tx)?;
+        self.nameless.remove(&ino);
         self.indexes.forget(ino);
         self.reap(caller, ino)
     }

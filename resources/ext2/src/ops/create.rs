@@ -111,6 +111,26 @@ impl<A: Accounts> Ext2<A> {
         Ok(ino)
     }
 
+    /// Creates a file without a name, near a directory whose group it has if that has the set-group
+    /// bit. [`Ext2::link`] may give it one, and [`Ext2::release`] ends it. On the disk it is as a
+    /// file whose last name has gone.
+    ///
+    /// # Errors
+    /// `ENOSPC`, `EPERM` for an immutable directory, `ENOENT` for one that has been removed.
+    pub fn create_nameless(&mut self, caller: &Caller, dir: Ino, permissions: u16) -> Result<Ino> {
+        self.writable()?;
+        let mut tx = self.begin(caller);
+        let parent = self.directory(&tx, dir)?;
+        self.changeable(&parent)?;
+        let ino = self.take_inode(&mut tx, dir, false)?;
+        let mut inode = self.new_inode(&mut tx, ino, &parent, Kind::File, permissions)?;
+        inode.links = 0;
+        self.put_inode(&mut tx, ino, &inode)?;
+        self.commit(tx)?;
+        self.nameless.insert(ino);
+        Ok(ino)
+    }
+
     /// If a directory may not be on the disk at all, what is in it has to wait for it.
     pub(crate) fn reach_directory(&self, dir: Ino, needs: &mut Vec<Need>) {
         if let Some(slot) = self.slots.map.get(&dir)

@@ -22,18 +22,19 @@ const INHERITED: usize = 24;
 const LOOKED_AT: usize = 64;
 
 impl<A: Accounts> Ext2<A> {
-    /// Gives an inode another name.
+    /// Gives an inode another name, or one that was made without its first.
     ///
     /// # Errors
     /// `EEXIST`, `EPERM` for directories and what is immutable, `EMLINK`, `ENOENT` for an inode
-    /// without a name, `ENOSPC`.
+    /// whose last name has gone, `ENOSPC`.
     pub fn link(&mut self, caller: &Caller, ino: Ino, dir: Ino, name: &[u8]) -> Result<()> {
         self.writable()?;
         Self::check_name(name)?;
         let mut tx = self.begin(caller);
         let mut parent = self.directory(&tx, dir)?;
         self.changeable(&parent)?;
-        let inode = self.live(&tx, ino)?;
+        let first = self.nameless.contains(&ino);
+        let inode = if first { self.used(&tx, ino)? } else { self.live(&tx, ino)? };
         if inode.is(mode::DIRECTORY) || inode.flags & (flags::IMMUTABLE | flags::APPEND) != 0 {
             return Err(Errno::EPERM.into());
         }
@@ -51,8 +52,14 @@ impl<A: Accounts> Ext2<A> {
         inode.links = inode.links.saturating_add(1);
         inode.changed = caller.now;
         self.put_inode(&mut tx, ino, &inode)?;
+        if first {
+            // On the disk it has no links until its entry can be found there, as a new one has.
+            tx.is_newborn(ino, dir);
+        }
         self.order_added(&mut tx, ino, dir, block);
-        self.commit(tx)
+        self.commit(tx)?;
+        self.nameless.remove(&ino);
+        Ok(())
     }
 
     /// Removes a name of what is no directory. The inode that it named; without any name it
@@ -142,7 +149,7 @@ impl<A: Accounts> Ext2<A> {
         needs.push(Need::block(block, tx.version));
         self.reach(tx, block, &mut needs);
         self.reach_directory(dir, &mut needs);
-        let newborn = self.slots.is_unused_on_disk(ino);
+        let newborn = tx.has_newborn(ino) || self.slots.is_unused_on_disk(ino);
         for need in needs {
             if newborn {
                 // What the entry's block waits for may be this very inode.

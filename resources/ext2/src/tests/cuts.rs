@@ -93,7 +93,8 @@ fn a_power_cut_is_mended_and_what_was_synced_is_there() {
             if let Op::Sync(node) = op {
                 let from = length(&driver);
                 let content = model.nodes[node].0.clone();
-                if let Node::File(_) = content {
+                // One without a name goes with a cut.
+                if matches!(content, Node::File(_)) && !model.nameless.contains(&node) {
                     synced.push(Synced { from, to: usize::MAX, node, ino: inos[node], content });
                 }
             }

@@ -22,12 +22,15 @@ pub enum Node {
 #[derive(Clone, Debug)]
 pub struct Model {
     pub nodes: Vec<(Node, u32)>,
+    /// Files that were made without a name, and have none yet.
+    pub nameless: Vec<usize>,
 }
 
 /// An operation, with names as paths of directories and a name.
 #[derive(Clone, Debug)]
 pub enum Op {
     Create(usize, String, usize),
+    Nameless(usize),
     Link(usize, usize, String),
     Unlink(usize, String),
     Rmdir(usize, String),
@@ -46,7 +49,8 @@ fn long(name: &str) -> Vec<u8> {
 
 impl Model {
     pub fn new() -> Self {
-        Self { nodes: std::vec![(Node::Directory(BTreeMap::new()), 2)] }
+        let nodes = std::vec![(Node::Directory(BTreeMap::new()), 2)];
+        Self { nodes, nameless: Vec::new() }
     }
 
     fn entries(&mut self, dir: usize) -> &mut BTreeMap<String, usize> {
@@ -67,8 +71,10 @@ impl Model {
     /// Directories that have a name, or files.
     pub fn living(&self, directories: bool) -> Vec<usize> {
         let all = self.nodes.iter().enumerate();
-        let living = all
-            .filter(|(index, (_, links))| *links > 0 && self.is_directory(*index) == directories);
+        let living = all.filter(|(index, (_, links))| {
+            let is_there = *links > 0 || self.nameless.contains(index);
+            is_there && self.is_directory(*index) == directories
+        });
         living.map(|(index, _)| index).collect()
     }
 
@@ -110,6 +116,10 @@ impl Model {
                 let index = self.nodes.len() - 1;
                 self.entries(*dir).insert(name.clone(), index);
             }
+            Op::Nameless(_) => {
+                self.nodes.push((Node::File(Vec::new()), 0));
+                self.nameless.push(self.nodes.len() - 1);
+            }
             Op::Link(node, dir, name) => {
                 if self.is_directory(*node) {
                     return Err(Errno::EPERM);
@@ -118,6 +128,7 @@ impl Model {
                     return Err(Errno::EEXIST);
                 }
                 self.nodes[*node].1 += 1;
+                self.nameless.retain(|there| there != node);
                 self.entries(*dir).insert(name.clone(), *node);
             }
             Op::Unlink(dir, name) => {
@@ -226,6 +237,11 @@ impl Model {
                 inos.push(driver.create(inos[*dir], name, what)?);
                 Ok(())
             }
+            Op::Nameless(dir) => {
+                let dir = inos[*dir];
+                inos.push(driver.run(|ext2, c| ext2.create_nameless(c, dir, 0o600))?);
+                Ok(())
+            }
             Op::Link(node, dir, name) => {
                 let (ino, dir) = (inos[*node], inos[*dir]);
                 driver.run(|ext2, c| ext2.link(c, ino, dir, name.as_bytes()))
@@ -256,6 +272,22 @@ impl Model {
                 driver.sync(inos[*node]);
                 Ok(())
             }
+        }
+    }
+
+    /// Nobody has those without a name open any more, which are as the model says until then.
+    pub fn close(&mut self, driver: &mut Driver, inos: &[Ino]) {
+        for node in core::mem::take(&mut self.nameless) {
+            let (ino, Node::File(content)) = (inos[node], &self.nodes[node].0) else {
+                panic!("no file");
+            };
+            let found = driver.run(|ext2, _| ext2.inode(ino)).expect("an inode");
+            assert_eq!((found.links, found.kind), (0, Kind::File));
+            assert!(driver.read(ino).expect("bytes") == *content, "bytes of one without a name");
+            driver.run(|ext2, c| ext2.release(c, ino)).expect("released");
+            let dir = Ino::ROOT;
+            let linked = driver.run(|ext2, c| ext2.link(c, ino, dir, b"too late"));
+            assert_eq!(linked, Err(Errno::ENOENT));
         }
     }
 

@@ -39,7 +39,8 @@ impl Dice {
         let dir = self.of(&directories).unwrap_or(0);
         let name = Model::name(self.throw());
         let file = self.of(&files);
-        match (self.below(20), file) {
+        match (self.below(21), file) {
+            (20, _) => Op::Nameless(dir),
             (0..6, _) => Op::Create(dir, name, self.below(7) as usize),
             (6, Some(file)) => Op::Link(file, dir, name),
             (7..10, _) => Op::Unlink(dir, name),
@@ -123,6 +124,7 @@ fn random_operations_do_what_the_model_does() {
         for round in 0..3 {
             run(&mut driver, &mut model, &mut inos, &mut dice, 400);
             model.check(&mut driver);
+            model.close(&mut driver, &inos);
             let bytes = driver.unmount();
             assert_clean(
                 &bytes,

@@ -102,6 +102,7 @@ impl Root {
                 let inode = self.inode_mut(link.inode)?;
                 inode.links = inode.links.saturating_add(1);
                 inode.changed = link.now;
+                inode.linkable = false;
                 self.has_changed(link.dir, Some(&link.name));
                 self.inode_mut(link.dir)?.touch(link.now);
                 Ok(Then::Done)
@@ -303,6 +304,12 @@ impl Root {
     }
 
     fn is_created(&mut self, create: &Create, known: &Known) -> Result<InodeId, Errno> {
+        let at = OnDisk { number: known.number, ..create.at };
+        if let Some(linkable) = create.nameless {
+            let id = self.copy_of(at, known, (create.dir, &create.name), create.owner)?;
+            self.inode_mut(id)?.linkable = linkable;
+            return Ok(id);
+        }
         self.has_changed(create.dir, Some(&create.name));
         let is_directory = kind_of(known.mode) == abi::S_IFDIR;
         let above = self.inode_mut(create.dir)?;
@@ -310,7 +317,6 @@ impl Root {
         if is_directory {
             above.links = above.links.saturating_add(1);
         }
-        let at = OnDisk { number: known.number, ..create.at };
         let id = self.copy_of(at, known, (create.dir, &create.name), create.owner)?;
         self.link_in(create.dir, &create.name, id, create.owner)?;
         Ok(id)

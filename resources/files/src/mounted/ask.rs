@@ -187,7 +187,7 @@ pub enum Ask {
 pub struct Create {
     /// The directory.
     pub at: OnDisk,
-    /// The name.
+    /// The name; empty for a file without one.
     pub name: Name,
     /// Type and permissions.
     pub mode: u32,
@@ -199,10 +199,20 @@ pub struct Create {
     pub target: Option<Box<[u8]>>,
     /// When.
     pub now: Time,
+    /// It has none, and is opened: then whether it may get one.
+    pub(crate) nameless: Option<bool>,
     pub(crate) dir: InodeId,
     pub(crate) owner: Owner,
     /// The call opens it.
     pub(crate) opens: bool,
+}
+
+impl Create {
+    /// Whether it is a file without a name (`O_TMPFILE`), in the directory's file system.
+    #[must_use]
+    pub const fn is_nameless(&self) -> bool {
+        self.nameless.is_some()
+    }
 }
 
 /// [`Ask::Link`].

@@ -65,9 +65,37 @@ impl Root {
             device: body.device(),
             target,
             now: caller.now,
+            nameless: None,
             dir: vacancy.dir,
             owner: caller.owner,
             opens,
+        };
+        Ok(Some(self.change(caller, Ask::Create(Box::new(create)))))
+    }
+
+    /// A new file on a directory's disk that has no name; `None` if it is on none.
+    pub(crate) fn create_nameless_on_disk(
+        &mut self,
+        caller: &Caller,
+        dir: InodeId,
+        permissions: u32,
+        linkable: bool,
+    ) -> Result<Option<Errno>, Errno> {
+        let Some(at) = self.on_disk(dir)? else { return Ok(None) };
+        let above = self.inode(dir)?;
+        let inherits = above.permissions & abi::S_ISGID != 0;
+        let create = Create {
+            at,
+            name: Name::from([]),
+            mode: abi::S_IFREG | permissions,
+            group: if inherits { above.group } else { 0 },
+            device: crate::Dev::default(),
+            target: None,
+            now: caller.now,
+            nameless: Some(linkable),
+            dir,
+            owner: caller.owner,
+            opens: true,
         };
         Ok(Some(self.change(caller, Ask::Create(Box::new(create)))))
     }

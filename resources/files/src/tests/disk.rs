@@ -306,8 +306,13 @@ impl Disk {
                 made.group = create.group;
                 made.device = create.device;
                 made.target = create.target.clone().unwrap_or_default();
+                if create.is_nameless() {
+                    made.links = 0;
+                }
                 self.objects.insert(self.last, made);
-                self.put(create.at.number, &create.name, self.last);
+                if !create.is_nameless() {
+                    self.put(create.at.number, &create.name, self.last);
+                }
                 Ok(Told::Object(self.known(self.last)))
             }
             Ask::Link(link) => {

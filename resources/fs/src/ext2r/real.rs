@@ -123,6 +123,11 @@ impl Real {
     ) -> Result<Answer, Stop> {
         // What was made before the answer had all that it says is not made again.
         let new = match new {
+            New::Nameless => {
+                let folder = Ino::new(folder);
+                let made = self.0.create_nameless(&caller(who), folder, permissions);
+                return self.object(made.map_err(stop)?);
+            }
             New::File => ext2::New::File,
             New::Directory => ext2::New::Directory,
             New::Symlink(target) => ext2::New::Symlink(target),

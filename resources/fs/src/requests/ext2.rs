@@ -188,6 +188,8 @@ pub enum Operation {
 pub enum New {
     /// A file.
     File,
+    /// A file without a name: the one that is given is not looked at.
+    Nameless,
     /// A directory.
     Directory,
     /// A symbolic link to this.
