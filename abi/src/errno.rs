@@ -69,6 +69,7 @@ errnos! {
     ENOSYS: "No such call.",
     ENOTEMPTY: "The directory is not empty.",
     ELOOP: "Too many symbolic links.",
+    ENODATA: "There is none.",
     EOVERFLOW: "The value does not fit.",
     EOPNOTSUPP: "Not supported.",
     EUCLEAN: "A file system is damaged.",

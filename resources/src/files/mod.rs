@@ -11,6 +11,7 @@ mod control;
 mod disks;
 mod ends;
 mod events;
+mod extended;
 mod giving;
 mod image;
 mod image_pages;

@@ -137,6 +137,18 @@ impl FileSystem {
             Files::Utimensat { directory, path: named, times, flags } => {
                 self.utimens(call, fd(directory), named.is_some(), times.is_some(), flags, cx)
             }
+            Files::Setxattr { .. }
+            | Files::Lsetxattr { .. }
+            | Files::Fsetxattr { .. }
+            | Files::Getxattr { .. }
+            | Files::Lgetxattr { .. }
+            | Files::Fgetxattr { .. }
+            | Files::Listxattr { .. }
+            | Files::Llistxattr { .. }
+            | Files::Flistxattr { .. }
+            | Files::Removexattr { .. }
+            | Files::Lremovexattr { .. }
+            | Files::Fremovexattr { .. } => self.extended(call, cx),
             _ => self.change(call, cx),
         }
     }

@@ -9,6 +9,7 @@ mod descriptors;
 mod devices;
 mod epolls;
 mod exec;
+mod extended;
 mod faults;
 mod files;
 mod folders;
@@ -45,6 +46,7 @@ pub fn all() -> impl Iterator<Item = &'static Test> {
         files::TESTS,
         copies::TESTS,
         folders::TESTS,
+        extended::TESTS,
         descriptors::TESTS,
         pipes::TESTS,
         polling::TESTS,
