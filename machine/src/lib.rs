@@ -32,9 +32,9 @@ pub use cpu::{Cpu, MAX_CORES, Poker, entropy, features};
 pub use fault::{backtrace, die};
 pub use memory::{
     Access, Frame, HUGE_PAGE, Huge, Look, MapError, PAGE, Seen, Space, USER_END, Use, Wanted,
-    Withdrawn, Work, charge_object, force_object, free_tables, heap_counters, heap_rest,
-    memory_counters, multiplex, multiplexor, object_fits, page_of, reclaiming, refund_object,
-    with_earmarks,
+    Withdrawn, Work, charge_leaving, charge_object, force_object, free_tables, heap_counters,
+    heap_rest, memory_counters, multiplex, multiplexor, object_fits, page_of, reclaiming,
+    refund_object, with_earmarks,
 };
 pub use power::{Status, power_off};
 pub use serial::{console_read, console_write};

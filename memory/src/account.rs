@@ -210,7 +210,16 @@ impl Entry {
     /// Charges so many frames that objects begin to fill.
     pub fn charge_objects(&self, frames: u64) -> Result<(), Why> {
         let hard = self.hard.load(Ordering::Relaxed);
-        let (line, both_line) = (line_of_objects(hard).min(MOST), line_of_both(hard));
+        self.charge_objects_to(frames, hard, line_of_both(hard))
+    }
+
+    /// The same of what a page takes that leaves: only how far objects may go counts.
+    pub fn charge_leaving(&self, frames: u64) -> Result<(), Why> {
+        self.charge_objects_to(frames, self.hard.load(Ordering::Relaxed), u64::MAX)
+    }
+
+    fn charge_objects_to(&self, frames: u64, hard: u64, both_line: u64) -> Result<(), Why> {
+        let line = line_of_objects(hard).min(MOST);
         let update = |word: u64| {
             let (charged, objects) = both(word);
             let then = objects.checked_add(frames).filter(|&then| then <= line)?;

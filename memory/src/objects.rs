@@ -56,7 +56,11 @@ const fn frames(bytes: u64) -> u64 {
 
 impl Entry {
     /// Charges bytes; the frames that they begin, if the limits have room for both.
-    fn charge_bytes(&self, bytes: u64) -> Result<u64, Why> {
+    fn charge_bytes(
+        &self,
+        bytes: u64,
+        charge: impl Fn(&Self, u64) -> Result<(), Why>,
+    ) -> Result<u64, Why> {
         let limit = self.objects_limit.load(Ordering::Relaxed);
         let mut now = self.objects.load(Ordering::Acquire);
         let mut charged = 0;
@@ -65,7 +69,7 @@ impl Entry {
             let Some(then) = then else { break Err(Why::Objects) };
             let need = frames(then) - frames(now);
             if let Some(more) = need.checked_sub(charged).filter(|&more| more > 0) {
-                if let Err(why) = self.charge_objects(more) {
+                if let Err(why) = charge(self, more) {
                     break Err(why);
                 }
                 charged = need;
@@ -99,9 +103,29 @@ impl Multiplexor {
     ) -> Result<Frames, Rejected> {
         let entry = self.accounts.open_one(activity)?;
         let bytes = bytes.get();
-        let begun = entry.charge_bytes(bytes).map_err(|why| Rejected { activity, why })?;
+        let begun = entry.charge_bytes(bytes, Entry::charge_objects);
+        let begun = begun.map_err(|why| Rejected { activity, why })?;
         self.note_object(entry, kind, bytes);
         Ok(Frames::new(begun))
+    }
+
+    /// Charges what a page takes of the heap that leaves for the swap volume: it is there, however
+    /// full the hard limit is, since the page's own frame will be free; but objects leave to pages
+    /// what is theirs, or who swaps without end would have no page at last.
+    ///
+    /// # Errors
+    /// [`Rejected`] where objects have all that they may.
+    pub fn charge_leaving(
+        &self,
+        activity: ActivityId,
+        kind: ObjectKind,
+        bytes: Bytes,
+    ) -> Result<(), Rejected> {
+        let entry = self.accounts.find(activity)?;
+        let begun = entry.charge_bytes(bytes.get(), Entry::charge_leaving);
+        begun.map_err(|why| Rejected { activity, why })?;
+        self.note_object(entry, kind, bytes.get());
+        Ok(())
     }
 
     /// Charges a kernel object that is there, whatever the limits.

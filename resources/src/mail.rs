@@ -25,6 +25,9 @@ use crate::storage::{
 pub enum Answer {
     /// What the system call returns.
     Call(Result<u64, Errno>),
+    /// The system call has failed, and is not to be made again, whatever for: what it has changed
+    /// on a disk is there.
+    Failed(Errno),
     /// What was waited for may be so now: make the call again. The deadline is the one
     /// that was set when it was made first; `true` if it is over.
     Again(Option<Cycles>, bool),

@@ -19,7 +19,9 @@ pub(crate) use kernel_map::{
 pub(crate) use magazines::{Magazines, of_core as magazines_of};
 pub use multiplexed::{Wanted, multiplex, multiplexor, reclaiming, with_earmarks};
 pub(crate) use objects::Rest;
-pub use objects::{charge_object, force_object, heap_rest, object_fits, refund_object};
+pub use objects::{
+    charge_leaving, charge_object, force_object, heap_rest, object_fits, refund_object,
+};
 pub use physical::{Frame, Huge, Look, Machine, Space, Withdrawn, free_tables};
 pub use vortex_tables::{Access, HUGE_PAGE, MapError, PAGE, Seen, USER_END, Use, Work, page_of};
 pub(crate) use window::Window;

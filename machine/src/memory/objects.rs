@@ -79,6 +79,12 @@ pub fn force_object(activity: ActivityId, kind: ObjectKind, bytes: Bytes) {
     }
 }
 
+/// Charges what a page takes that leaves. False where objects have all that they may.
+#[must_use]
+pub fn charge_leaving(activity: ActivityId, kind: ObjectKind, bytes: Bytes) -> bool {
+    multiplexor().is_none_or(|memory| memory.charge_leaving(activity, kind, bytes).is_ok())
+}
+
 /// The object is no more.
 pub fn refund_object(activity: ActivityId, kind: ObjectKind, bytes: Bytes) {
     if let Some(memory) = multiplexor() {

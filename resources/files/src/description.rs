@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 use linux_raw_sys::general as abi;
 
-use crate::accounts::{Charge, Counted, Kept};
+use crate::accounts::{Counted, Kept};
 use crate::directory::Name;
 use crate::inode::{Body, Inode, InodeId};
 use crate::mounted::Listed;
@@ -127,11 +127,17 @@ impl Root {
         flags: u32,
         owner: Owner,
     ) -> Result<OpenId, Errno> {
-        self.accounts.take(owner, Counted::Open)?;
-        if let Err(error) = self.charge(owner, Kept::Open, OPEN_COST) {
-            self.accounts.give(owner, Counted::Open);
-            return Err(if error == Errno::ENOMEM { error } else { Errno::ENFILE });
-        }
+        self.charge_open(owner)?;
+        self.open_charged(node, flags, owner)
+    }
+
+    /// The same of one that is on its owner's bill already; where it is not made, no more.
+    pub(crate) fn open_charged(
+        &mut self,
+        node: Node,
+        flags: u32,
+        owner: Owner,
+    ) -> Result<OpenId, Errno> {
         let failures = match &node {
             Node::Inode(inode) => match self.inodes.get(*inode).map(|inode| &inode.body) {
                 Some(Body::Cached(file)) => file.errors(),
@@ -160,18 +166,34 @@ impl Root {
                 self.hold(&node);
                 self.count_writer(id, 1);
             }
-            Err(_) => {
-                self.accounts.give(owner, Counted::Open);
-                self.accounts.credit(owner, Kept::Open, OPEN_COST);
-            }
+            Err(_) => self.credit_open(owner),
         }
         made
     }
 
-    /// Keeps what an open file of this owner will take, until this is dropped.
-    pub(crate) fn room_to_open(&self, owner: Owner) -> Result<Charge, Errno> {
-        let mut room = self.accounts.bill_of(owner, Kept::Open);
-        if room.grow(OPEN_COST) { Ok(room) } else { Err(Errno::ENOMEM) }
+    /// Whether this owner may have one more open file.
+    ///
+    /// # Errors
+    /// `ENFILE`, and `ENOMEM`.
+    pub fn check_open(&mut self, owner: Owner) -> Result<(), Errno> {
+        self.charge_open(owner)?;
+        self.credit_open(owner);
+        Ok(())
+    }
+
+    /// One more open file is on its owner's bill, before it is there.
+    pub(crate) fn charge_open(&mut self, owner: Owner) -> Result<(), Errno> {
+        self.accounts.take(owner, Counted::Open)?;
+        if let Err(error) = self.charge(owner, Kept::Open, OPEN_COST) {
+            self.accounts.give(owner, Counted::Open);
+            return Err(if error == Errno::ENOMEM { error } else { Errno::ENFILE });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn credit_open(&mut self, owner: Owner) {
+        self.accounts.give(owner, Counted::Open);
+        self.accounts.credit(owner, Kept::Open, OPEN_COST);
     }
 
     /// An open file that may write begins or ends to have its object.

@@ -81,22 +81,22 @@ impl Root {
             },
         )?;
         let name = by_name(&found);
-        let (node, made) = match found {
+        let shown = flags & !ONCE | abi::O_LARGEFILE;
+        let node = match found {
             Found { target: Some(_), .. } if exclusive => return Err(Errno::EEXIST),
-            Found { target: Some(node), .. } => (node, false),
-            Found { parent, last: Last::Name(name), .. } if create => {
+            Found { target: Some(node), .. } => node,
+            Found { parent, last: Last::Name(file), .. } if create => {
                 // Who could not open it makes none.
-                let open = self.room_to_open(caller.owner)?;
-                let made = self.create_file(caller, &parent, name, mode)?;
-                drop(open);
-                (Node::Inode(made), true)
+                self.charge_open(caller.owner)?;
+                let made = self.create_file(caller, &parent, file, mode);
+                let made = made.inspect_err(|_| self.credit_open(caller.owner))?;
+                let open = self.open_charged(Node::Inode(made), shown, caller.owner)?;
+                self.description_mut(open)?.name = name;
+                return Ok(Opened::Ready(open));
             }
             _ => return Err(Errno::ENOENT),
         };
-        if !made {
-            self.check_open(caller, &node, flags)?;
-        }
-        let shown = flags & !ONCE | abi::O_LARGEFILE;
+        self.check_open_as(caller, &node, flags)?;
         let opened = match node {
             Node::Inode(id) => self.open_inode(caller, id, flags, shown, effects)?,
             Node::Proc(_) => Opened::Ready(self.open_node(node, shown, caller.owner)?),
@@ -191,7 +191,7 @@ impl Root {
     }
 
     /// Whether what is there may be opened so.
-    fn check_open(&self, caller: &Caller, node: &Node, flags: u32) -> Result<(), Errno> {
+    fn check_open_as(&self, caller: &Caller, node: &Node, flags: u32) -> Result<(), Errno> {
         let writes = flags & abi::O_ACCMODE != abi::O_RDONLY || flags & abi::O_TRUNC != 0;
         let is_directory = self.is_directory(caller, node);
         if is_directory && (writes || flags & abi::O_CREAT != 0) {
@@ -425,6 +425,14 @@ impl Root {
             }
             _ => Err(Errno::EINVAL),
         }
+    }
+
+    /// Whether what is written to it goes to its end (`O_APPEND`).
+    ///
+    /// # Errors
+    /// `EBADF` where it is not open.
+    pub fn appends(&self, open: OpenId) -> Result<bool, Errno> {
+        Ok(self.description(open)?.flags & abi::O_APPEND != 0)
     }
 
     /// Whether an open file is not to wait.

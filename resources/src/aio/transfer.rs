@@ -78,7 +78,9 @@ impl AsyncIo {
         let operation = self.operations.get_mut(id).ok_or(Errno::EIO)?;
         match answer {
             Some(Answer::Call(Ok(bytes)) | Answer::GoOn(bytes)) => self.has_moved(id, bytes, cx),
-            Some(Answer::Call(Err(Errno::ESPIPE))) if operation.kind != Kind::Sync(false) => {
+            Some(Answer::Call(Err(Errno::ESPIPE)) | Answer::Failed(Errno::ESPIPE))
+                if operation.kind != Kind::Sync(false) =>
+            {
                 match &mut operation.way {
                     Way::Moved { stream, .. } if !*stream => {
                         *stream = true;
@@ -87,7 +89,7 @@ impl AsyncIo {
                     _ => Err(Errno::ESPIPE),
                 }
             }
-            Some(Answer::Call(Err(error))) => Err(error),
+            Some(Answer::Call(Err(error)) | Answer::Failed(error)) => Err(error),
             Some(Answer::Again(..)) => Ok(again()),
             Some(Answer::Interrupted(_)) if !operation.cancelled => Ok(again()),
             Some(Answer::Interrupted(_)) => Err(Errno::ECANCELED),

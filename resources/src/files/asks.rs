@@ -256,17 +256,20 @@ impl Continuation<Mail, FileSystem> for GoesOn {
         let next = match then {
             Ok(Then::Done) => Outcome::Reply(Answer::Call(Ok(0))),
             Err(_) if call.done > 0 => Outcome::Reply(Answer::Call(Ok(call.done as u64))),
-            Err(error) => {
-                let error = FileSystem::failed(call, error);
-                Outcome::Reply(Answer::Call(Err(error)))
-            }
+            Err(error) => Outcome::Reply(Answer::Failed(FileSystem::failed(call, error))),
             Ok(Then::Again) => files.call(call, cx),
             Ok(Then::Opens(made)) => {
                 call.walks.get_mut().open(made);
                 let next = files.call(call, cx);
                 // Where its descriptors were full by then.
                 files.root.not_opened(call.walks.get_mut(), &mut files.effects);
-                next
+                match next {
+                    // Its name is there.
+                    Outcome::Reply(Answer::Call(Err(error))) => {
+                        Outcome::Reply(Answer::Failed(error))
+                    }
+                    next => next,
+                }
             }
         };
         files.after(cx);

@@ -211,10 +211,11 @@ impl FileSystem {
         mode: u32,
         cx: &Cx<'_>,
     ) -> Result {
-        self.limited(call)?.table.make_room(1)?;
         let opened = match call.opening.take() {
+            // As it is: it is open.
             Some(open) => self.root.continue_open(open)?,
             None => {
+                self.limited(call)?.table.make_room(1)?;
                 let path = call.operands.string(0)?;
                 self.with(call, cx, |root, caller, effects| {
                     root.open(caller, At::new(directory, path), flags, mode, effects)
@@ -230,7 +231,13 @@ impl FileSystem {
             }
         };
         let table = &mut self.files.get_mut(&call.files).ok_or(Errno::EBADF)?.table;
-        let fd = table.install(open, flags & O_CLOEXEC != 0)?;
-        Ok(Done::Value(fd.get() as u64))
+        match table.install(open, flags & O_CLOEXEC != 0) {
+            Ok(fd) => Ok(Done::Value(fd.get() as u64)),
+            Err(error) => {
+                // Other threads have had all numbers while it waited for its other end.
+                self.root.close(open, &mut self.effects);
+                Err(error)
+            }
+        }
     }
 }

@@ -119,7 +119,12 @@ impl FileSystem {
                 {
                     return Err(Errno::EINVAL);
                 }
-                self.copy(call, (from, Some(0)), (to, None), count, cx)
+                if i64::try_from(count).is_err() || self.root.appends(to)? {
+                    return Err(Errno::EINVAL);
+                }
+                let copied = self.copy(call, (from, Some(0)), (to, None), count, cx);
+                // A folder has nothing to send.
+                copied.map_err(|error| if error == Errno::EISDIR { Errno::EINVAL } else { error })
             }
             Files::CopyFileRange { from, to, count, flags, .. } => {
                 let (from, to) = (self.open_of(call, from)?, self.open_of(call, to)?);

@@ -7,6 +7,7 @@ use vortex_files::{OpenId, Sought};
 use super::calls::{Cx, Result};
 use super::request::{FileCall, MAX_RW_COUNT};
 use super::resource::{Done, FileSystem};
+use crate::process::signals::Signal;
 
 /// Random bytes made in one run.
 const RANDOM_PIECE: usize = 1024;
@@ -135,6 +136,11 @@ impl FileSystem {
         };
         let Ok(written) = written else {
             back(&mut self.root, bytes.len());
+            if written.as_ref().is_err_and(|error| *error == Errno::EPIPE)
+                && self.root.raises_pipe(to)
+            {
+                call.thread.raise(Signal::PIPE);
+            }
             return written.map(|_| Done::More);
         };
         let moved = match written {

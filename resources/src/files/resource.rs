@@ -450,7 +450,8 @@ impl FileSystem {
     /// A call fails: one that would make a file too large is told so by a signal too.
     pub(super) fn failed(call: &FileCall, error: Errno) -> Errno {
         let limited = || call.thread.process.limits.soft(Limited::FileSize) != INFINITY;
-        if error == Errno::EFBIG && limited() {
+        // Of one that has done a part that is what it answers.
+        if error == Errno::EFBIG && call.before == 0 && limited() {
             call.thread.raise(Signal::XFSZ);
         }
         error

@@ -111,6 +111,7 @@ impl Resource<Mail> for Reclaimer {
                 else {
                     return Outcome::Done;
                 };
+                self.system.swap.get().inspect(|volume| volume.look_again());
                 let go = ReclaimRequest::Go(owner);
                 if cx.send(ports.reclaimer, Labels::NONE, go).is_err() {
                     return Outcome::Reply(Answer::Room(None));

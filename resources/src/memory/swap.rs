@@ -63,6 +63,8 @@ pub struct Volume {
     free: Mutex<Vec<u32>>,
     /// Places in use, by activity.
     used: Vec<AtomicU32>,
+    /// Who had no place since its kernel objects have all that they may.
+    short: Vec<AtomicBool>,
     part: u32,
 }
 
@@ -165,19 +167,29 @@ impl Volume {
     }
 
     fn on(backing: Backing, blocks: u32, activities: usize) -> Option<Arc<Self>> {
-        let (mut free, mut used) = (Vec::new(), Vec::new());
+        let (mut free, mut used, mut short) = (Vec::new(), Vec::new(), Vec::new());
         free.try_reserve_exact(blocks as usize).ok()?;
         used.try_reserve_exact(activities + 1).ok()?;
+        short.try_reserve_exact(activities + 1).ok()?;
         free.extend((0..blocks).rev());
         used.resize_with(activities + 1, AtomicU32::default);
+        short.resize_with(activities + 1, AtomicBool::default);
         let part = blocks / u32::try_from(activities.max(1)).ok()?;
-        Some(Arc::new(Self { backing, free: Mutex::new(free), used, part }))
+        Some(Arc::new(Self { backing, free: Mutex::new(free), used, short, part }))
     }
 
-    /// A place for a page of an activity; `None` where its part is used up.
+    /// A place for a page of an activity; `None` where its part is used up, or its kernel objects
+    /// have all that they may.
     #[must_use]
     pub fn place(self: &Arc<Self>, activity: ActivityId) -> Option<Place> {
-        let place = self.take(activity);
+        let Some(bill) = Charged::leaving(activity, ObjectKind::Region, PLACE) else {
+            if let Some(short) = self.short.get(activity.index()) {
+                set_stuck(activity, true);
+                short.store(true, Ordering::Release);
+            }
+            return None;
+        };
+        let place = self.take(activity, bill);
         if place.is_none() {
             // Of its pages only those are asked for that it has given up, until it has room again;
             // which it may have meanwhile.
@@ -189,7 +201,16 @@ impl Volume {
         place
     }
 
-    fn take(self: &Arc<Self>, activity: ActivityId) -> Option<Place> {
+    /// Somebody waits for memory: who had no place for want of kernel memory may have some now.
+    pub(super) fn look_again(&self) {
+        for (place, short) in (0..).zip(&self.short) {
+            if short.load(Ordering::Relaxed) && short.swap(false, Ordering::AcqRel) {
+                set_stuck(ActivityId::new(place, 0), false);
+            }
+        }
+    }
+
+    fn take(self: &Arc<Self>, activity: ActivityId, bill: Charged) -> Option<Place> {
         let owner = activity.index();
         let used = self.used.get(owner)?;
         let update = |now: u32| (now < self.part).then_some(now + 1);
@@ -201,7 +222,7 @@ impl Volume {
                 owner: activity,
                 written: AtomicBool::new(false),
                 kept: Mutex::new(Kept::Nothing),
-                _bill: Charged::there(activity, ObjectKind::Region, PLACE),
+                _bill: bill,
             }),
             None => {
                 used.fetch_sub(1, Ordering::AcqRel);

@@ -91,6 +91,8 @@ impl Thread {
     #[must_use]
     pub fn new(state: Arc<ThreadState>, seat: Arc<Seat>, context: UserContext) -> Box<Self> {
         let space = state.process.memory();
+        let activity = state.process.activity;
+        let crowded = vortex_machine::multiplexor().map_or(0, |memory| memory.crowded(activity));
         Box::new(Self {
             state,
             seat,
@@ -104,7 +106,7 @@ impl Thread {
             unreachable: false,
             waited: Patience::default(),
             refused: None,
-            crowded: 0,
+            crowded,
             done: 0,
             deadline: None,
             expired: false,

@@ -152,6 +152,10 @@ impl Continuation<Mail, Threads> for Answered {
                 return threads.call(ready, cx);
             }
             Ok(Some(Answer::Call(result))) => result,
+            Ok(Some(Answer::Failed(error))) => {
+                thread.waited.end();
+                Err(error)
+            }
             Ok(Some(Answer::Again(deadline, expired))) => {
                 (thread.deadline, thread.expired) = (deadline, expired);
                 return threads.call(ready, cx);
@@ -321,8 +325,10 @@ impl Threads {
             Prepared::Done(result) => {
                 ready.calls += 1;
                 let many = ready.calls >= CALLS;
-                let next = self.finish(ready, result, cx);
-                return if many { self.yielded(ready, cx) } else { next };
+                return match self.finish(ready, result, cx) {
+                    Outcome::Enter(..) if many => self.yielded(ready, cx),
+                    next => next,
+                };
             }
             Prepared::Effect(effect) => return self.effect(ready, effect, cx),
             Prepared::Returned => {

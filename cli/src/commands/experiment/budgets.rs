@@ -113,6 +113,18 @@ const COMMON: &[&str] = &[
     "memory: ledger whole",
 ];
 
+/// A volume that has room for more pages than the kernel can note for whom they are: who writes
+/// that many ends, and nobody else.
+const LARGE_TEMPLATE: &str = "experiments/budgets/large.xml";
+const LARGE: &[&str] = &[
+    "steady: good",
+    "reread: the child: killed by SIGKILL",
+    "reread: a small child: exit 0",
+    "swap: 0 pages left: all back",
+    "memory: ledger whole",
+    "objects: none left",
+];
+
 /// Said where nothing could not be written.
 const NONE_FAILED: &str = ", 0 failed";
 
@@ -150,13 +162,19 @@ fn cases() -> Vec<Case> {
         policy: POLICIES[0],
         broken: Some((&[], FREE)),
     };
+    let large = Case {
+        name: LARGE_TEMPLATE.into(),
+        template: LARGE_TEMPLATE,
+        policy: POLICIES[0],
+        broken: Some((&[], LARGE)),
+    };
     let common = POLICIES.iter().map(|&policy| Case {
         name: format!("{COMMON_TEMPLATE}, {}", policy.0),
         template: COMMON_TEMPLATE,
         policy,
         broken: Some((&[], COMMON)),
     });
-    whole.chain(broken).chain([free]).chain(common).collect()
+    whole.chain(broken).chain([free, large]).chain(common).collect()
 }
 
 impl Case {

@@ -14,6 +14,7 @@ crate::tests!("copies":
     "large" => large,
     "whole" => whole,
     "whole-to-a-pipe" => to_a_pipe,
+    "up-to-a-limit" => up_to_a_limit,
     "into-what-runs" => into_what_runs,
 );
 
@@ -28,6 +29,38 @@ fn sendfile() {
     seen("content", shown("b"));
     seen("to one to read", fd::sendfile(from, to, 1));
     seen("from 777", fd::sendfile(to, 777, 1));
+    seen("more than there can be", fd::sendfile(to, from, usize::MAX));
+    let folder = file::open(".", O_RDONLY).unwrap_or(-1);
+    seen("from a folder", fd::sendfile(to, folder, 1));
+    let end = file::open("b", O_RDWR | libc::O_APPEND).unwrap_or(-1);
+    worked("back", fd::seek(from, 0, SEEK_SET));
+    seen("to the end", fd::sendfile(end, from, 4));
+    seen("nothing to the end", fd::sendfile(end, from, 0));
+    let how = proc::outcome(|| {
+        let ends = pipe::plain();
+        let _ = fd::close(ends.out);
+        i32::from(fd::sendfile(ends.into, from, 4).is_ok())
+    });
+    say!("to nobody: {how}");
+}
+
+/// Who may not make a file longer is told how far a write has come, and nothing more.
+fn up_to_a_limit() {
+    let _temp = Temp::new("copies");
+    let bytes = much();
+    for one in [true, false] {
+        let to = make("a");
+        let how = proc::outcome(|| {
+            worked("limit", proc::set_limit(libc::RLIMIT_FSIZE, 2 << 20, 2 << 20));
+            let written = match one {
+                true => fd::write(to, &bytes),
+                false => fd::writev(to, &[&bytes[..1_000_000], &bytes[1_000_000..]]),
+            };
+            seen("written", written);
+            0
+        });
+        say!("{how}");
+    }
 }
 
 fn copy_range() {

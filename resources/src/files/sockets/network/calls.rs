@@ -11,6 +11,7 @@ use super::super::super::request::FileCall;
 use super::super::super::resource::{Done, FileSystem};
 use super::super::{address as read_address, tell_address};
 use super::{NetAsked, address};
+use crate::bill::owner_of;
 use crate::network::{NetCall, NetError, Shut, Socket, What, ready};
 
 impl FileSystem {
@@ -43,6 +44,8 @@ impl FileSystem {
         cx: &mut Cx<'_>,
     ) -> Result {
         self.limited(call)?.table.make_room(1)?;
+        // A connection that is taken and cannot be had would be lost.
+        self.root.check_open(owner_of(cx.root()))?;
         match self.wiring()?.accept(socket) {
             Ok(made) => {
                 let name = address::bytes(made.remote());
