@@ -31,7 +31,7 @@ fn with(pages: usize) -> i32 {
     let bytes: Vec<u8> = bytes.collect();
     let mut done = 0;
     while let Ok(count @ 1..) = fd::write(fd, &bytes[done..]) {
-        done += count as usize;
+        done += count;
     }
     say!("{done} bytes");
     fd
