@@ -105,11 +105,21 @@ impl<A: Accounts> Ext2<A> {
         (inode.size, inode.sectors, inode.pointers) = (0, 0, [0; 15]);
         inode.deleted = u32::try_from(caller.now.seconds).unwrap_or(1).max(1);
         self.put_inode(&mut tx, ino, &inode)?;
-        tx.reaps.push(reap);
+        // Without blocks, and a ghost that has it still, it goes at once.
+        let at_once = reap.items.is_empty() && !self.ghosts.has(ino);
+        if at_once {
+            let needs = self.needs_of_end(&reap.holders, ino);
+            match self.give_inode(&mut tx, ino, reap.directory, needs) {
+                Err(Stop::Error(_)) => self.note_damage(),
+                other => other?,
+            }
+        } else {
+            tx.reaps.push(reap);
+        }
         self.commit(tx)?;
         self.nameless.remove(&ino);
         self.indexes.forget(ino);
-        self.reap(caller, ino)
+        if at_once { Ok(()) } else { self.reap(caller, ino) }
     }
 
     /// Frees a slice of what has been cut off, whoever it was of. `Again` while there is more.

@@ -139,10 +139,7 @@ impl<A: Accounts> Ext2<A> {
         let (ends, directory) = (reap.ends, reap.directory);
         // A ghost has it still, and gives it back when it goes.
         if ends && !self.ghosts.ends_with(ino) {
-            let mut needs: Vec<Need> = reap.holders.clone();
-            if let Some(removals) = self.slots.removals.get(&ino) {
-                needs.extend_from_slice(removals);
-            }
+            let needs = self.needs_of_end(&reap.holders, ino);
             let mut tx = self.begin(caller);
             match self.give_inode(&mut tx, ino, directory, needs) {
                 Ok(()) => self.commit(tx)?,
@@ -152,6 +149,16 @@ impl<A: Accounts> Ext2<A> {
         }
         self.reaps.remove(ino);
         if self.reaps.has(ino) { Err(Stop::Again) } else { Ok(()) }
+    }
+
+    /// What must be on the disk before an inode that ends is given out again: that it has nothing
+    /// any more, and that nothing names it.
+    pub(super) fn needs_of_end(&self, holders: &[Need], ino: Ino) -> Vec<Need> {
+        let mut needs = holders.to_vec();
+        if let Some(removals) = self.slots.removals.get(&ino) {
+            needs.extend_from_slice(removals);
+        }
+        needs
     }
 
     fn uncount_blocks(&mut self, tx: &mut Tx, ino: Ino, freed: u32) -> Result<()> {
