@@ -309,7 +309,7 @@ pub fn parts() -> Vec<Part> {
         },
         Part {
             name: "runs-disk",
-            what: "the same of files on a disk: not all is in bounds yet",
+            what: "the same of files on a disk, of very many and of large ones",
             extent: Extent::Full,
             work: |_| Work::Function(runs::on_a_disk),
         },

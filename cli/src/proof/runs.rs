@@ -58,8 +58,8 @@ pub fn part(root: &Path, extent: Extent) -> Verdict {
     measure(root, extent, runs)
 }
 
-/// The same of files on a disk; of very many of them where the proof is to be full. Not all that
-/// is done there is in bounds yet (docs/STATUS.md), so this is not of the ordinary proof.
+/// The same of files on a disk; of very many of them where the proof is to be full. It takes some
+/// minutes, so it is not of the ordinary proof.
 pub fn on_a_disk(root: &Path, extent: Extent) -> Verdict {
     measure(root, extent, disk_runs)
 }
