@@ -94,16 +94,20 @@ fn open() {
     let _temp = Temp::new("extended");
     worked("make", file::put("a", b""));
     let all = |what: &str, fd: i32| {
-        let (name, mut value) = (c("none.a"), [0_u8; 16]);
-        let (name, room) = (name.as_ptr(), value.len());
-        // SAFETY: the kernel reads a string and moves bytes within the array.
-        unsafe {
-            let value = value.as_mut_ptr();
-            seen(&format!("get {what}"), sys!(libc::SYS_fgetxattr, fd, name, value, room));
-            seen(&format!("set {what}"), sys!(libc::SYS_fsetxattr, fd, name, value, room, 0));
-            seen(&format!("remove {what}"), sys!(libc::SYS_fremovexattr, fd, name));
-            seen(&format!("list {what}"), sys!(libc::SYS_flistxattr, fd, value, room));
-        }
+        let (kind, mut bytes) = (c("none.a"), [0_u8; 16]);
+        let (name, value, room) = (kind.as_ptr(), bytes.as_mut_ptr(), bytes.len());
+        // SAFETY: the kernel reads a string and writes within the array.
+        let got = unsafe { sys!(libc::SYS_fgetxattr, fd, name, value, room) };
+        seen(&format!("get {what}"), got);
+        // SAFETY: the kernel reads a string and the array.
+        let set = unsafe { sys!(libc::SYS_fsetxattr, fd, name, value, room, 0) };
+        seen(&format!("set {what}"), set);
+        // SAFETY: the kernel reads a string.
+        let removed = unsafe { sys!(libc::SYS_fremovexattr, fd, name) };
+        seen(&format!("remove {what}"), removed);
+        // SAFETY: the kernel writes within the array.
+        let listed = unsafe { sys!(libc::SYS_flistxattr, fd, value, room) };
+        seen(&format!("list {what}"), listed);
     };
     let file = file::open("a", libc::O_RDONLY).unwrap_or(-1);
     let path = file::open("a", libc::O_PATH).unwrap_or(-1);
