@@ -218,6 +218,12 @@ impl Entry {
         self.charge_objects_to(frames, self.hard.load(Ordering::Relaxed), u64::MAX)
     }
 
+    /// Whether objects have all of the hard limit that they may.
+    pub fn has_all_objects(&self) -> bool {
+        let (_, objects) = both(self.charged.load(Ordering::Acquire));
+        objects >= line_of_objects(self.hard.load(Ordering::Relaxed))
+    }
+
     fn charge_objects_to(&self, frames: u64, hard: u64, both_line: u64) -> Result<(), Why> {
         let line = line_of_objects(hard).min(MOST);
         let update = |word: u64| {

@@ -122,6 +122,11 @@ impl Multiplexor {
         bytes: Bytes,
     ) -> Result<(), Rejected> {
         let entry = self.accounts.find(activity)?;
+        if entry.has_all_objects() {
+            // What is left of the frame that is begun is not looked for: of what leaves a part is
+            // charged without being asked for.
+            return Err(Rejected { activity, why: Why::Hard });
+        }
         let begun = entry.charge_bytes(bytes.get(), Entry::charge_leaving);
         begun.map_err(|why| Rejected { activity, why })?;
         self.note_object(entry, kind, bytes.get());

@@ -264,6 +264,35 @@ fn objects_that_pages_keep_out_are_counted() {
     assert_eq!(memory.crowded(activity(1)), 0);
 }
 
+/// What pages take that leave is there however full the limit is, up to what is left to pages.
+#[test]
+fn what_leaves_takes_no_more_than_objects_may() {
+    let memory = multiplexor(4000);
+    let budget = Budget { hard: Some(Frames::new(512)), ..Budget::default() };
+    memory.open(activity(0), budget).unwrap();
+    let account = Account { activity: activity(0), resource: ResourceId::new(0).unwrap() };
+    let page = || memory.allocate(CoreId::new(0), account, Cookie(0));
+    let mut frames: Vec<FrameId> = (0..).map_while(|_| page().ok()).collect();
+    assert_eq!(frames.len(), 504);
+    let (place, entry) = (Bytes::new(88), Bytes::new(40));
+    let mut places = 0_u64;
+    while memory.charge_leaving(activity(0), KIND, place).is_ok() {
+        memory.force_object(activity(0), KIND, entry);
+        places += 1;
+        let standing = memory.standing(activity(0)).unwrap();
+        assert!(standing.filled().get() <= 512 && standing.objects.get() <= 449, "{standing:?}");
+        if standing.filled().get() > 504 {
+            memory.leave(CoreId::new(0), frames.pop().unwrap(), activity(0)).unwrap();
+        }
+    }
+    assert!((14_300..=14_336).contains(&places), "{places}: a frame is begun, and not filled");
+    (0..places).for_each(|_| {
+        memory.refund_object(activity(0), KIND, place);
+        memory.refund_object(activity(0), KIND, entry);
+    });
+    assert_eq!(memory.standing(activity(0)).unwrap().objects.get(), 0);
+}
+
 /// Objects leave pages room enough for a program to go on, whoever comes first.
 #[test]
 fn objects_leave_an_eighth_of_the_hard_limit_to_pages() {

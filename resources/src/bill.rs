@@ -13,24 +13,18 @@ pub struct Charged {
 }
 
 impl Charged {
+    // Made only where it was charged: what is dropped is refunded.
+
     /// Charges so many; `None` where the activity has no room for them.
     #[must_use]
     pub fn new(activity: ActivityId, kind: ObjectKind, bytes: Bytes) -> Option<Self> {
-        vortex_machine::charge_object(activity, kind, bytes).then_some(Self {
-            activity,
-            kind,
-            bytes,
-        })
+        vortex_machine::charge_object(activity, kind, bytes).then(|| Self { activity, kind, bytes })
     }
 
     /// Charges so many for a page that leaves; `None` where objects have all that they may.
     #[must_use]
     pub fn leaving(activity: ActivityId, kind: ObjectKind, bytes: Bytes) -> Option<Self> {
-        vortex_machine::charge_leaving(activity, kind, bytes).then_some(Self {
-            activity,
-            kind,
-            bytes,
-        })
+        vortex_machine::charge_leaving(activity, kind, bytes).then(|| Self { activity, kind, bytes })
     }
 
     /// Charges so many, room or not: it was looked for before.
