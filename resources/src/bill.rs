@@ -24,7 +24,11 @@ impl Charged {
     /// Charges so many for a page that leaves; `None` where objects have all that they may.
     #[must_use]
     pub fn leaving(activity: ActivityId, kind: ObjectKind, bytes: Bytes) -> Option<Self> {
-        vortex_machine::charge_leaving(activity, kind, bytes).then(|| Self { activity, kind, bytes })
+        vortex_machine::charge_leaving(activity, kind, bytes).then(|| Self {
+            activity,
+            kind,
+            bytes,
+        })
     }
 
     /// Charges so many, room or not: it was looked for before.

@@ -3,15 +3,19 @@
 use alloc::boxed::Box;
 
 use super::ask::{Ask, Change, Create, Link, Rename, Unlink};
+use crate::accounts::Kept;
 use crate::caller::Caller;
 use crate::directory::Name;
 use crate::inode::{Body, InodeId};
 use crate::names::Vacancy;
 use crate::node::Node;
-use crate::root::Root;
+use crate::root::{ENTRY_COST, NODE_COST, Root};
 use crate::wait::Side;
 use crate::{Errno, WaitKey};
 use linux_raw_sys::general as abi;
+
+/// The most that the tree notes of an object with a new name, beside what is opened.
+const NOTED: u64 = NODE_COST + ENTRY_COST + 256;
 
 impl Root {
     /// Asks for a change, as soon as no other is under way at the same objects. The error means
@@ -29,6 +33,13 @@ impl Root {
         }
         if caller.walks.is_none() {
             return Errno::EIO;
+        }
+        if matches!(ask, Ask::Create(_) | Ask::Link(_) | Ask::Rename(_)) {
+            // Who has no room for what the tree notes of it has the disk not changed either.
+            if let Err(error) = self.charge(caller.owner, Kept::Tree, NOTED) {
+                return error;
+            }
+            self.accounts.credit(caller.owner, Kept::Tree, NOTED);
         }
         for id in what.into_iter().flatten() {
             if let Some(state) = self.inodes.get_mut(id).and_then(|inode| inode.disk.as_mut()) {
