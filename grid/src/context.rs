@@ -17,7 +17,7 @@ use crate::labels::Labels;
 use crate::message::{Carries, Message, Port, wrap_request};
 use crate::policy::Record;
 use crate::pool::Pool;
-use crate::request::{Envelope, Kind, ReplyError, Sealed, Trigger};
+use crate::request::{Aside, Envelope, Kind, ReplyError, Sealed, Trigger};
 use crate::resource::{Rejection, Resource, Resume, Scope};
 use crate::shared::Grid;
 use crate::triggers::Triggers;
@@ -336,7 +336,8 @@ impl<M: Message> Context<'_, M> {
         if let Some(instance) = self.grid.directory.get(at.instance()) {
             instance.gate.advance();
         }
-        parcel.kind = Kind::Resume { scope, core, of };
+        parcel.kind = Kind::Resume { scope, core };
+        parcel.aside = Aside::activity(of);
         parcel.to = at.instance();
         parcel.from = self.as_sender;
         parcel.activity = self.activity;
@@ -450,7 +451,8 @@ impl<M: Message> Context<'_, M> {
         let mut parcel = self.desk.pool.take().ok_or(SendError::FanOut)?;
         self.room -= 1;
         self.grid.activities().charge(self.activity);
-        parcel.kind = Kind::BillBack { core: part.core, causer };
+        parcel.kind = Kind::BillBack { core: part.core };
+        parcel.aside = Aside::activity(causer);
         parcel.to = part.instance;
         parcel.from = self.as_sender;
         parcel.activity = self.activity;

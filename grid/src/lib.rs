@@ -43,6 +43,7 @@ mod slot;
 mod slots;
 mod standing;
 mod sync;
+mod trace;
 mod triggers;
 
 pub use self::core::{ClientReport, Core, CoreReport, CoreSpec, Drawer, DrawerReport, Step};
@@ -66,3 +67,4 @@ pub use resource::{At, Continuation, Outcome, Rejection, Resource, Scope};
 pub use shared::{BusSpec, Grid, GridSpec, Resumer};
 pub use slot::Usage;
 pub use standing::Standing;
+pub use trace::{Cause, Event, How, Recorder};

@@ -9,6 +9,7 @@ use vortex_units::{ActivityId, CoreId, Cycles, InstanceId};
 use crate::labels::Labels;
 use crate::post::Post;
 use crate::resource::Resume;
+use crate::trace::Cause;
 
 /// A trigger: what a request points at that waits for a reply (§3.5).
 ///
@@ -50,19 +51,55 @@ pub(crate) enum Kind {
     Reply,
     /// A reply that carries an error instead.
     Failure(ReplyError),
-    /// Ends a suspension, of this activity's client where the scope is one, on this core.
-    Resume { scope: crate::Scope, core: CoreId, of: ActivityId },
-    /// Consumption billed back: the causer is charged, infrastructure credited, by the
-    /// core where the run was; which run, the envelope's `ring` says.
-    BillBack { core: CoreId, causer: ActivityId },
+    /// Ends a suspension, on this core; where the scope is a client, that of the activity in
+    /// `aside`.
+    Resume { scope: crate::Scope, core: CoreId },
+    /// Consumption billed back: the causer, in `aside`, is charged, infrastructure credited, by
+    /// the core where the run was; which run, the envelope's `ring` says.
+    BillBack { core: CoreId },
     /// The rebinding of a label is complete: what was held may run.
     Flushed,
+}
+
+/// Eight bytes of an envelope with two uses, for a node has no more: the activity that a control
+/// request is about, or, of all others, the run that has caused what it is about to do. That is
+/// written only while the core records (`trace.rs`); what stands there else is from another life
+/// of the node.
+#[derive(Clone, Copy)]
+pub(crate) struct Aside {
+    low: u32,
+    high: u32,
+}
+
+/// Of a cause: no activity is in its two thousand millionth life.
+const CAUSE: u32 = 1 << 31;
+
+impl Aside {
+    pub const NOTHING: Self = Self { low: 0, high: 0 };
+
+    pub fn activity(of: ActivityId) -> Self {
+        Self { low: u32::try_from(of.index()).unwrap_or(u32::MAX), high: of.generation() }
+    }
+
+    pub fn of(self) -> ActivityId {
+        ActivityId::new(self.low, self.high)
+    }
+
+    pub fn caused(by: Cause) -> Self {
+        Self { low: by.run, high: CAUSE | u32::from(by.core.get()) }
+    }
+
+    pub fn cause(self) -> Option<Cause> {
+        let core = CoreId::new((self.high & 0xffff) as u16);
+        (self.high & CAUSE != 0).then_some(Cause { core, run: self.low })
+    }
 }
 
 /// A request, or its reply, with all that the toolkit must know of it.
 pub(crate) struct Envelope<M> {
     pub body: Option<M>,
     pub kind: Kind,
+    pub aside: Aside,
     pub to: InstanceId,
     pub from: InstanceId,
     pub activity: ActivityId,
@@ -92,6 +129,7 @@ impl<M> Envelope<M> {
         Self {
             body: None,
             kind: Kind::Request,
+            aside: Aside::NOTHING,
             to: InstanceId::new(0),
             from: InstanceId::new(0),
             activity: ActivityId::INFRASTRUCTURE,

@@ -97,7 +97,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                 Place::There(core) => self.transmit(core, parcel),
                 Place::Nowhere => self.refuse(parcel),
             },
-            Kind::Resume { core, .. } | Kind::BillBack { core, .. } => {
+            Kind::Resume { core, .. } | Kind::BillBack { core } => {
                 if core == self.id {
                     self.control(parcel);
                 } else {

@@ -193,7 +193,8 @@ impl<M: Message, P: Machine> Core<M, P> {
 
     /// Answers a kept request.
     pub(super) fn answer(&mut self, ticket: Ticket, answer: Result<M, ReplyError>) {
-        if let Some(parcel) = self.desk.kept.take(ticket) {
+        if let Some(mut parcel) = self.desk.kept.take(ticket) {
+            self.recording.caused(&mut parcel, self.id, self.run);
             self.end(parcel, answer);
         }
     }
@@ -201,6 +202,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// Puts a kept request back into its queue, to go on there.
     pub(super) fn go_on_with(&mut self, ticket: Ticket, resume: Option<Resume<M>>) {
         let Some(mut parcel) = self.desk.kept.take(ticket) else { return };
+        self.recording.caused(&mut parcel, self.id, self.run);
         match self.slot(parcel.to) {
             Some(slot) => {
                 parcel.resume = resume;

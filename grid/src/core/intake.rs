@@ -81,14 +81,18 @@ impl<M: Message, P: Machine> Core<M, P> {
                     Kind::Failure(error) => Err(error),
                     _ => Ok(parcel.body.take()),
                 };
-                let woken = match parcel.trigger {
+                let mut woken = match parcel.trigger {
                     Some(trigger) => self.desk.triggers.fire(trigger, reply),
                     None => vortex_queues::Fifo::new(),
                 };
+                if self.recording.is_on() {
+                    crate::trace::answered(&mut woken, parcel.aside);
+                }
                 self.recycle(parcel);
                 self.unblock(woken);
             }
-            Kind::Resume { scope, of, .. } => {
+            Kind::Resume { scope, .. } => {
+                let of = parcel.aside.of();
                 if let Some(slot) = self.slot(parcel.to) {
                     match scope {
                         Scope::Device => self.resume_slot(slot),
@@ -100,8 +104,8 @@ impl<M: Message, P: Machine> Core<M, P> {
                 }
                 self.recycle(parcel);
             }
-            Kind::BillBack { causer, .. } => {
-                self.bill_part(&parcel, causer);
+            Kind::BillBack { .. } => {
+                self.bill_part(&parcel, parcel.aside.of());
                 self.recycle(parcel);
             }
             Kind::Flushed => {
@@ -126,7 +130,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             self.open_runs.remove(&run);
         }
         if let Some(slot) = self.slot(parcel.to) {
-            self.bill_back(slot, &part, causer);
+            self.bill_back(slot, &part, causer, run);
         }
     }
 

@@ -9,6 +9,7 @@
 //! - Every reading of the clock ends one interval and begins the next; so the cycles of
 //!   the toolkit itself fall to the activity whose request they serve.
 
+mod bills;
 mod choose;
 mod debt;
 mod deliver;
@@ -23,6 +24,7 @@ mod turn;
 mod utilization;
 
 use ::core::cmp::Ordering as Compare;
+use alloc::boxed::Box;
 use alloc::collections::BinaryHeap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -44,11 +46,12 @@ use crate::message::{Carries, Message, Port, wrap_request};
 use crate::policy::{ClientId, Scheduler};
 use crate::pool::Pool;
 use crate::post::{CoreState, Post};
-use crate::request::{Envelope, Kind, Sealed};
+use crate::request::{Aside, Envelope, Kind, Sealed};
 use crate::resource::Resource;
 use crate::shared::Grid;
 use crate::slot::HeldLabel;
 use crate::slots::Slots;
+use crate::trace::{Recorder, Recording};
 use crate::triggers::Triggers;
 use report::Past;
 
@@ -201,6 +204,7 @@ pub struct Core<M: Message, P: Machine> {
     /// The slots in which they may be.
     services: Vec<usize>,
     utilization: utilization::Utilization,
+    recording: Recording,
 }
 
 impl<M: Message, P: Machine> Core<M, P> {
@@ -269,6 +273,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             quiet: Vec::new(),
             services: Vec::new(),
             utilization: utilization::Utilization::new(start, grid.frequency),
+            recording: Recording::default(),
         })
     }
 
@@ -340,6 +345,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         parcel.from = sender;
         parcel.activity = activity;
         parcel.labels = labels;
+        parcel.aside = Aside::NOTHING;
         parcel.body = Some(wrap_request::<M, R>(request));
         self.deliver(parcel);
         Ok(())
@@ -399,11 +405,22 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.ledger.host(now);
     }
 
+    /// From now on this core records what it runs, until it is told to stop.
+    pub fn record(&mut self, recorder: Box<Recorder>) {
+        self.recording.begin(recorder, self.ledger.last());
+    }
+
+    /// Ends it, and gives back what was recorded.
+    pub fn recorded(&mut self) -> Option<Box<Recorder>> {
+        self.recording.end()
+    }
+
     /// Books the time since the last reading to the infrastructure: what was done on this core
     /// outside of any run, as the first programs' beginning.
     pub fn outside(&mut self) {
-        let now = self.machine.now();
+        let (before, now) = (self.ledger.last(), self.machine.now());
         let (_, total) = self.ledger.charge(ActivityId::INFRASTRUCTURE, now);
+        self.recording.aside(ActivityId::INFRASTRUCTURE, self.run, before, now);
         self.grid.activities().publish(ActivityId::INFRASTRUCTURE, self.id, total);
     }
 

@@ -211,8 +211,9 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// Books the time since the last reading to this activity: whoever drives the core
     /// did something for it between two requests. It counts against its client here.
     pub fn worked_for(&mut self, activity: ActivityId) {
-        let now = self.machine.now();
+        let (before, now) = (self.ledger.last(), self.machine.now());
         let (span, total) = self.ledger.charge(activity, now);
+        self.recording.aside(activity, self.run, before, now);
         self.grid.activities().publish(activity, self.id, total);
         if activity == ActivityId::INFRASTRUCTURE {
             return;
@@ -230,8 +231,9 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// itself, or it would be booked to whoever is served next.
     #[cold]
     pub(super) fn book_stay(&mut self, slot: usize, client: ClientId, activity: ActivityId) {
-        let now = self.machine.now();
+        let (before, now) = (self.ledger.last(), self.machine.now());
         let (span, total) = self.ledger.charge(activity, now);
+        self.recording.aside(activity, self.run, before, now);
         self.grid.activities().publish(activity, self.id, total);
         let mut record = Record::new(RecordKind::BASIC);
         record.cycles = span + ::core::mem::take(&mut self.user_span);

@@ -2,7 +2,8 @@
 
 use vortex_units::{ActivityId, Cycles, Micros, Requests};
 
-use super::{Core, Due, OpenRun, Step};
+use super::bills::OPEN_RUNS;
+use super::{Core, Due, Step};
 use crate::context::{Context, Notes};
 use crate::level::Level;
 use crate::machine::Machine;
@@ -11,12 +12,7 @@ use crate::policy::{Choice, ClientId, QueueRef, Record, RecordKind};
 use crate::post::CoreState;
 use crate::request::Sealed;
 use crate::resource::Left;
-
-/// How many runs of infrastructure a core remembers for billing them back.
-const OPEN_RUNS: usize = 16_384;
-/// A part that has not been billed back after so many runs never will be: its packet was
-/// dropped.
-const STALE: u32 = 1 << 20;
+use crate::trace::{How, Ran};
 
 /// How serving one request went.
 pub(super) enum Served {
@@ -99,8 +95,9 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// is handled.
     pub fn interrupted(&mut self, at: Cycles) {
         let Some((_, _, parcel)) = &self.entered else { return };
-        let activity = parcel.activity;
-        let (span, total) = self.ledger.charge(activity, at.max(self.ledger.last()));
+        let (activity, before) = (parcel.activity, self.ledger.last());
+        let (span, total) = self.ledger.charge(activity, at.max(before));
+        self.recording.stayed(parcel, self.run, before, self.ledger.last());
         self.grid.activities().publish(activity, self.id, total);
         self.user_span = span;
         self.turn.close();
@@ -288,6 +285,17 @@ impl<M: Message, P: Machine> Core<M, P> {
         // What was charged when an interrupt ended user mode is of this run too.
         let span = span + ::core::mem::take(&mut self.user_span);
         self.ring.note(activity, span);
+        if self.recording.is_on() {
+            let (instance, began) = (entry.instance.id, cx.now);
+            let how = match answered {
+                _ if first_time => How::Began,
+                Some(_) => How::Resumed,
+                None => How::WentOn,
+            };
+            let (core, run, ended) = (self.id, self.run, now);
+            let ran = Ran { instance, activity, core, run, began, since, ended, waited, how };
+            self.recording.ran(&mut self.desk, &mut parcel, &ran);
+        }
         if first_time && let Some(affinity) = parcel.labels.affinity_label() {
             self.grid.bindings.ran(affinity, self.id);
         }
@@ -422,62 +430,6 @@ impl<M: Message, P: Machine> Core<M, P> {
         record.kind = kind;
         if let Some(own) = told {
             self.note_debt(own, activity);
-        }
-    }
-
-    /// Forgets runs whose parts were dropped, when there is no room for others.
-    pub(super) fn forget_stale_runs(&mut self) {
-        if self.open_runs.len() >= OPEN_RUNS {
-            let now = self.run;
-            self.open_runs.retain(|&run, _| now.wrapping_sub(run) < STALE);
-        }
-    }
-
-    /// What the handler said of an infrastructure run: who caused it, or that this will be said later.
-    fn settle_notes(&mut self, slot: usize, record: Record) {
-        let notes = self.desk.notes;
-        if let Some(causer) = notes.causer {
-            self.bill_back(slot, &record, causer);
-        } else if notes.tokens > 0 {
-            let Some(instance) = self.slots.get(slot).map(|slot| slot.instance.id) else { return };
-            self.open_runs.insert(self.run, OpenRun { instance, record, parts: notes.tokens });
-        }
-    }
-
-    /// Moves consumption from infrastructure to its causer, in the ledger and in the
-    /// metric of the scheduler that dispatched it, so that its next decision changes.
-    pub(super) fn bill_back(&mut self, slot: usize, record: &Record, causer: ActivityId) {
-        self.account_turn();
-        if causer == ActivityId::INFRASTRUCTURE || !self.grid.activities().takes_bills(causer) {
-            return;
-        }
-        let now = self.ledger.last();
-        let moved = self.ledger.transfer(ActivityId::INFRASTRUCTURE, causer, record.cycles);
-        let record = Record { kind: RecordKind::BILLED_BACK, cycles: moved, ..*record };
-        self.grid.activities().publish(causer, self.id, self.ledger.used(causer));
-        let debtor = self.holder(slot, causer);
-        let creditor = self.holder(slot, ActivityId::INFRASTRUCTURE);
-        let Some(entry) = self.slots.get_mut(slot) else { return };
-        entry.scheduler.resource_record(creditor, &record.credited(), now);
-        entry.scheduler.resource_record(debtor, &record, now);
-        if let Some(holder) = entry.clients.holder_mut(creditor) {
-            holder.usage.cycles = holder.usage.cycles.saturating_sub(moved);
-            holder.usage.bytes = holder.usage.bytes.saturating_sub(record.bytes);
-        }
-        if let Some(holder) = entry.clients.holder_mut(debtor) {
-            holder.usage.cycles += moved;
-            holder.usage.bytes += record.bytes;
-        }
-        if self.desk.charge_through
-            && let Some(multiplexor) = self.levels.first_mut()
-            && let Some(own) = multiplexor.client_of(causer)
-        {
-            multiplexor.charge(own, &record, now);
-            self.note_debt(own, causer);
-        }
-        let listed = self.desk.refused.iter().any(|(_, refused)| *refused == causer);
-        if !listed && self.is_in_debt(slot, causer) {
-            self.desk.refused.push((slot, causer));
         }
     }
 }

@@ -21,4 +21,5 @@ mod stopped;
 mod support;
 mod threads;
 mod told;
+mod traced;
 mod turns;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use vortex_grid::policy::{Metric, Params};
-use vortex_grid::{Drawer, Labels, Port, Scope};
+use vortex_grid::{Drawer, How, Labels, Port, Recorder, Scope};
 use vortex_units::{Cycles, Micros};
 
 use super::support::{Act, First, Probe, What, World, to};
@@ -152,6 +152,9 @@ fn multiplexor(weighted: bool) -> Arc<dyn vortex_grid::policy::Scheduler> {
 fn run(case: &Case) -> World {
     let quantum = Micros::new(case.quantum);
     let mut world = World::with(case.cores, 8, quantum, &multiplexor(case.weighted));
+    for core in &mut world.cores {
+        core.record(Box::new(Recorder::new(100_000, Cycles::MAX).unwrap()));
+    }
     let all: Vec<u16> = (0..case.cores).collect();
     let activities: Vec<_> = (0..3).map(|_| world.activity(400)).collect();
     for _ in 0..4 {
@@ -231,6 +234,23 @@ proptest! {
                 prop_assert!(told >= i128::from(own.get()), "{:?} was told {} of {}", of, told, own);
                 prop_assert!(own <= core.ledger().used(of), "{:?} used less than {}", of, own);
             }
+        }
+        for core in &mut world.cores {
+            let recorder = core.recorded().unwrap();
+            prop_assert_eq!(recorder.lost(), 0);
+            let (mut last, mut sums) = (recorder.began(), std::collections::BTreeMap::new());
+            for event in recorder.events(0) {
+                prop_assert!(last <= event.began && event.began <= event.ended);
+                last = event.ended;
+                prop_assert!(event.how != How::Billed, "nothing was the infrastructure's");
+                *sums.entry(event.activity).or_insert(Cycles::ZERO) += event.ended - event.began;
+            }
+            for (activity, cycles) in core.report().activities {
+                let recorded = sums.remove(&activity).unwrap_or_default();
+                prop_assert_eq!(recorded, cycles, "of {:?}", activity);
+            }
+            let departed: Cycles = sums.into_values().sum();
+            prop_assert_eq!(departed, core.ledger().departed());
         }
         let began = world.order(What::Began);
         let mut once = began.clone();
