@@ -25,6 +25,7 @@
 mod read;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 mod write;
 
 use alloc::string::String;

@@ -16,7 +16,7 @@ use vortex_units::{ActivityId, CoreId, Cycles};
 use crate::assemble::Shared;
 use crate::clock::Clock;
 use crate::runs::Stretches;
-use crate::{report, sample};
+use crate::{report, sample, trace};
 
 type GridCore = Core<Mail, Clock>;
 
@@ -34,6 +34,7 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
             shared.begin_next(&mut core);
         }
         sample::give(&mut core, shared);
+        trace::look(&mut core, shared);
         let began = core.ledger().last();
         let mut step = core.step();
         loop {

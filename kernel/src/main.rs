@@ -13,6 +13,7 @@ mod memory;
 mod report;
 mod runs;
 mod sample;
+mod trace;
 
 use alloc::sync::Arc;
 

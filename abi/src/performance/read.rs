@@ -22,7 +22,7 @@ pub enum Unreadable {
     Length,
 }
 
-struct Bytes<'a>(&'a [u8]);
+pub(super) struct Bytes<'a>(pub &'a [u8]);
 
 impl<'a> Bytes<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8], Unreadable> {
@@ -35,30 +35,30 @@ impl<'a> Bytes<'a> {
         self.take(N)?.try_into().map_err(|_| Unreadable::Short)
     }
 
-    fn byte(&mut self) -> Result<u8, Unreadable> {
+    pub fn byte(&mut self) -> Result<u8, Unreadable> {
         self.array().map(u8::from_le_bytes)
     }
 
-    fn short(&mut self) -> Result<u16, Unreadable> {
+    pub fn short(&mut self) -> Result<u16, Unreadable> {
         self.array().map(u16::from_le_bytes)
     }
 
-    fn word(&mut self) -> Result<u32, Unreadable> {
+    pub fn word(&mut self) -> Result<u32, Unreadable> {
         self.array().map(u32::from_le_bytes)
     }
 
-    fn long(&mut self) -> Result<u64, Unreadable> {
+    pub fn long(&mut self) -> Result<u64, Unreadable> {
         self.array().map(u64::from_le_bytes)
     }
 
-    fn string(&mut self) -> Result<String, Unreadable> {
+    pub fn string(&mut self) -> Result<String, Unreadable> {
         let length = self.short()?;
         let bytes = self.take(usize::from(length))?;
         core::str::from_utf8(bytes).map(ToString::to_string).map_err(|_| Unreadable::Text)
     }
 
     /// A list grows with what is really there, whatever its count claims.
-    fn list<T>(
+    pub fn list<T>(
         &mut self,
         mut each: impl FnMut(&mut Self) -> Result<T, Unreadable>,
     ) -> Result<Vec<T>, Unreadable> {

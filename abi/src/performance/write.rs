@@ -38,11 +38,16 @@ pub fn encode(sample: &Sample) -> Vec<u8> {
     for part in &sample.cores {
         core(&mut to, part);
     }
+    finish(&mut to);
+    to
+}
+
+/// Writes the length to its place, now that it is known.
+pub(super) fn finish(to: &mut [u8]) {
     let length = to.len() as u64;
     if let Some(place) = to.get_mut(LENGTH_AT..LENGTH_AT + 8) {
         place.copy_from_slice(&length.to_le_bytes());
     }
-    to
 }
 
 fn core(to: &mut Vec<u8>, core: &Core) {
@@ -83,12 +88,12 @@ fn client(to: &mut Vec<u8>, client: &Client) {
     }
 }
 
-fn count(to: &mut Vec<u8>, count: usize) {
+pub(super) fn count(to: &mut Vec<u8>, count: usize) {
     to.extend(u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
 }
 
 /// A longer string than the form can say is cut, at the end of a character.
-fn string(to: &mut Vec<u8>, text: &str) {
+pub(super) fn string(to: &mut Vec<u8>, text: &str) {
     let most = text.floor_char_boundary(usize::from(u16::MAX));
     let bytes = text.as_bytes().get(..most).unwrap_or_default();
     to.extend((bytes.len() as u16).to_le_bytes());

@@ -25,7 +25,7 @@ use vortex_grid::{Core, CoreSpec, Family, Frequency, Grid, GridSpec, Sampling};
 use vortex_machine::{Boot, Cpu};
 use vortex_resources::bill::{FileBill, ObjectKind, owner_of};
 use vortex_resources::memory::{REGION, Shows};
-use vortex_resources::monitor::Samples;
+use vortex_resources::monitor::{Samples, Traces};
 use vortex_resources::process::signals::SIGNAL;
 use vortex_resources::process::{Allowance, Beginning, Limits, Random, Registry, SEED};
 use vortex_resources::quota::{Quota, Weight};
@@ -158,8 +158,9 @@ fn build(
         root.set_most(owner, Counted::Pipe, limits.pipes);
     }
     root.set_bill(&FileBill);
-    let samples = Arc::new(Samples::new(config.multiplexors.iter().map(|mux| mux.core)));
-    let ports = ports::add(on, root, &names, &samples, threads)?;
+    let cores = || config.multiplexors.iter().map(|mux| mux.core);
+    let watched = (Arc::new(Samples::new(cores())), Arc::new(Traces::new(cores())));
+    let ports = ports::add(on, root, &names, &watched, threads)?;
     if let Some(wiring) = system.file_systems.get() {
         let shows = Box::new(Shows(ports.memory));
         wiring.showing.call_once(|| shows);
@@ -168,7 +169,7 @@ fn build(
     system.limits.call_once(|| allowances(&config, &names));
     let runs = boot.command_line.get("runs") == Some("told");
     let ends = (frequency.cycles(PATIENCE), boot.debug_exit(), runs);
-    let shared = Shared::new(system, &config, names, samples, ends, (grid.clone(), start));
+    let shared = Shared::new(system, &config, names, watched, ends, (grid.clone(), start));
     let shared = Arc::new(shared.on_disks(swap_on, root_on));
     Ok(Built { shared, config, grid, frequency })
 }

@@ -12,7 +12,7 @@ use vortex_resources::Ports;
 use vortex_resources::aio::AsyncIo;
 use vortex_resources::files::FileSystem;
 use vortex_resources::memory::{AddressSpaces, Reclaimer};
-use vortex_resources::monitor::{Monitor, Samples};
+use vortex_resources::monitor::{Monitor, Samples, Traces};
 use vortex_resources::process::Processes;
 use vortex_units::ActivityId;
 
@@ -30,7 +30,7 @@ pub(super) fn add(
     on: On<'_>,
     root: Box<Root>,
     names: &[(String, ActivityId)],
-    samples: &Arc<Samples>,
+    watched: &(Arc<Samples>, Arc<Traces>),
     threads: Threads,
 ) -> Result<Ports, Failure> {
     Ok(Ports {
@@ -51,7 +51,7 @@ pub(super) fn add(
             let system = on.system.clone();
             move |_| AsyncIo::new(system.clone())
         }),
-        monitor: monitor(on, names, samples)?,
+        monitor: monitor(on, names, watched)?,
         threads,
     })
 }
@@ -72,14 +72,14 @@ fn files(on: On<'_>, root: Box<Root>) -> Result<Port<FileSystem>, Failure> {
 fn monitor(
     on: On<'_>,
     names: &[(String, ActivityId)],
-    samples: &Arc<Samples>,
+    watched: &(Arc<Samples>, Arc<Traces>),
 ) -> Result<Port<Monitor>, Failure> {
     let names: Vec<_> = names.iter().map(|(name, id)| (*id, name.clone())).collect();
     let (rights, reaches) = (rights(on.config, &names), reaches(on.config));
-    let (samples, frequency) = (samples.clone(), on.frequency);
+    let (watched, frequency) = (watched.clone(), on.frequency);
     let spec = home(spec(on.config, frequency, "resource.monitor")?);
     Ok(on.grid.add(spec, move |_| {
         let (names, reaches) = (names.clone(), reaches.clone());
-        Monitor::new(samples.clone(), frequency, names, rights.clone(), reaches)
+        Monitor::new(watched.clone(), frequency, names, rights.clone(), reaches)
     }))
 }

@@ -14,7 +14,7 @@ use vortex_grid::{Activities, Core, Grid, Labels, Refused};
 use vortex_resources::cache::{CacheRequest, Ext2Request};
 use vortex_resources::files::FileRequest;
 use vortex_resources::memory::ReclaimRequest;
-use vortex_resources::monitor::Samples;
+use vortex_resources::monitor::{Samples, Traces};
 use vortex_resources::network;
 use vortex_resources::process::{ProcessRequest, Start};
 use vortex_resources::storage::{InterruptRequest, ScsiRequest, VolumeId};
@@ -44,6 +44,7 @@ pub struct Shared {
     /// What of the heap was on no bill then.
     pub rest: AtomicU64,
     pub samples: Arc<Samples>,
+    pub traces: Arc<Traces>,
     pub debug_exit: bool,
     /// The longest stretches of the kernel's, if they are to be told.
     pub stretches: Option<Stretches>,
@@ -66,7 +67,7 @@ impl Shared {
         system: Arc<System>,
         config: &Config,
         names: Vec<(String, ActivityId)>,
-        samples: Arc<Samples>,
+        (samples, traces): (Arc<Samples>, Arc<Traces>),
         (patience, debug_exit, runs): (Cycles, bool, bool),
         (grid, start): (Arc<Grid<Mail>>, Vec<(ActivityId, Start)>),
     ) -> Self {
@@ -84,6 +85,7 @@ impl Shared {
             first: AtomicU64::new(0),
             rest: AtomicU64::new(0),
             samples,
+            traces,
             debug_exit,
             stretches: runs.then(Stretches::default),
             swap_on: None,

@@ -8,6 +8,9 @@ mod entitle;
 mod entitled;
 mod resource;
 mod samples;
+mod trace;
+mod traces;
 
 pub use resource::{Monitor, MonitorCall, MonitorRequest, Rights, Wants};
 pub use samples::Samples;
+pub use traces::{Traces, Turn};

@@ -13,6 +13,8 @@ use vortex_grid::{Activities, At, Context, Frequency, Outcome, Reach, Resource};
 use vortex_units::{ActivityId, CoreId, Cycles, Micros};
 
 use super::samples::Samples;
+use super::trace::Preparing;
+use super::traces::Traces;
 use crate::process::Operands;
 use crate::{Answer, Mail};
 
@@ -27,6 +29,8 @@ pub struct MonitorCall {
     pub(super) wants: Wants,
     /// The asking that was made for it, and until when it is waited for.
     pub(super) asked: Option<(u64, Cycles)>,
+    /// The recording that it prepares.
+    pub(super) preparing: Preparing,
 }
 
 /// What a call asks for.
@@ -36,6 +40,10 @@ pub enum Wants {
     /// That the activity named first has this share, in hundredths, at the resource named
     /// second, on this core or on all.
     Share(Option<CoreId>, u32),
+    /// That all cores record for so many milliseconds.
+    Record(u32),
+    /// What this core has recorded from this event on, in its buffer.
+    Recorded(u32, u32),
 }
 
 /// To the monitor.
@@ -45,14 +53,16 @@ impl MonitorRequest {
     /// A call with these operands.
     #[must_use]
     pub fn new(operands: Operands, wants: Wants) -> Self {
-        Self(Box::new(MonitorCall { operands, wants, asked: None }))
+        let preparing = Preparing::default();
+        Self(Box::new(MonitorCall { operands, wants, asked: None, preparing }))
     }
 }
 
 /// The resource.
 pub struct Monitor {
     samples: Arc<Samples>,
-    frequency: Frequency,
+    pub(super) traces: Arc<Traces>,
+    pub(super) frequency: Frequency,
     names: Vec<(ActivityId, String)>,
     rights: Rights,
     pub(super) classes: Vec<(String, Reach)>,
@@ -76,9 +86,29 @@ impl Resource<Mail> for Monitor {
 
     fn handle(&mut self, request: &mut MonitorRequest, cx: &mut Context<'_, Mail>) -> Next {
         let call = &mut *request.0;
-        if let Wants::Share(core, share) = call.wants {
-            let changed = self.entitle(&call.operands, core, share, cx);
-            return Outcome::Reply(Answer::Call(changed.map(|()| 0)));
+        match call.wants {
+            Wants::Sample => {}
+            Wants::Share(core, share) => {
+                let changed = self.entitle(&call.operands, core, share, cx);
+                return Outcome::Reply(Answer::Call(changed.map(|()| 0)));
+            }
+            Wants::Record(milliseconds) => {
+                let begun = self.record(milliseconds, &mut call.preparing, cx).transpose();
+                return match begun {
+                    None => Outcome::Continue(At::beginning()),
+                    Some(cores) => Outcome::Reply(Answer::Call(cores)),
+                };
+            }
+            Wants::Recorded(core, from) => {
+                let bytes = self.recorded(&call.operands, core, from, cx);
+                let bytes = bytes.and_then(|bytes| {
+                    bytes.ok_or_else(|| {
+                        self.look_there(cx);
+                        Errno::EAGAIN
+                    })
+                });
+                return Outcome::Reply(Answer::Call(bytes));
+            }
         }
         let Some((number, until)) = call.asked else {
             call.asked = Some((self.ask(cx), cx.now() + self.frequency.cycles(PATIENCE)));
@@ -98,23 +128,27 @@ impl Monitor {
     /// schedulers are called where shares are changed.
     #[must_use]
     pub fn new(
-        samples: Arc<Samples>,
+        (samples, traces): (Arc<Samples>, Arc<Traces>),
         frequency: Frequency,
         names: Vec<(ActivityId, String)>,
         rights: Rights,
         classes: Vec<(String, Reach)>,
     ) -> Self {
-        Self { samples, frequency, names, rights, classes }
+        Self { samples, traces, frequency, names, rights, classes }
     }
 
     fn ask(&self, cx: &mut Context<'_, Mail>) -> u64 {
         let number = self.samples.ask(cx.activity());
-        // This core looks as soon as this run has ended.
+        self.look_there(cx);
+        number
+    }
+
+    /// Has all cores look what is asked of them; this one does as soon as this run has ended.
+    pub(super) fn look_there(&self, cx: &mut Context<'_, Mail>) {
         let own = cx.core();
         for core in self.samples.cores().filter(|core| *core != own) {
             cx.poke(core);
         }
-        number
     }
 
     fn answer(
@@ -126,7 +160,7 @@ impl Monitor {
         let buffer = operands.buffer(0)?;
         // A part's own data are those of all that it is a part of.
         let root = cx.root();
-        let whole = self.rights.observers.contains(&root);
+        let whole = self.observes(root);
         let all = cx.activities();
         let living: Vec<ActivityId> = (0..all.capacity()).filter_map(|at| all.at(at)).collect();
         let own: Vec<u32> = living
@@ -162,6 +196,11 @@ impl Monitor {
 }
 
 impl Monitor {
+    /// Whether an activity may see the data of all.
+    pub(super) fn observes(&self, activity: ActivityId) -> bool {
+        self.rights.observers.contains(&activity)
+    }
+
     /// Whether an activity may change what others are entitled to.
     pub(super) fn controls(&self, activity: ActivityId) -> bool {
         self.rights.controllers.contains(&activity)
@@ -183,7 +222,7 @@ impl Monitor {
     }
 
     /// What an activity is called; a part by its number beside its whole's name.
-    fn name(&self, activity: ActivityId, all: &Activities) -> Option<String> {
+    pub(super) fn name(&self, activity: ActivityId, all: &Activities) -> Option<String> {
         let named = |wanted| {
             self.names.iter().find(|(activity, _)| *activity == wanted).map(|(_, name)| name)
         };

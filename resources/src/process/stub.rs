@@ -105,6 +105,8 @@ fn monitor(thread: &Thread, call: &abi::Monitor) -> Result<Prepared, Unready> {
             };
             Wants::Share(core, share)
         }
+        abi::Monitor::Record { milliseconds } => Wants::Record(milliseconds),
+        abi::Monitor::Recorded { core, from, .. } => Wants::Recorded(core, from),
     };
     let operands = Operands::prepare(&thread.space, call.operands())?;
     Ok(Prepared::Monitor(MonitorRequest::new(operands, wants)))
