@@ -6,6 +6,7 @@
 
 use crate::sync::AtomicU32;
 use alloc::collections::VecDeque;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -35,6 +36,8 @@ struct Places<M> {
     counters: Vec<Counters>,
     /// Oldest first: so a name is not used again for as long as possible.
     free: VecDeque<u16>,
+    /// What each kind is called, by the name under which its instances send.
+    called: Vec<(InstanceId, String)>,
 }
 
 impl<M> Places<M> {
@@ -76,7 +79,7 @@ pub(crate) struct Directory<M> {
 impl<M: Message> Directory<M> {
     pub fn new() -> Self {
         let (all, free, counters) = (Vec::new(), VecDeque::new(), Vec::new());
-        Self { places: Mutex::new(Places { all, free, counters }) }
+        Self { places: Mutex::new(Places { all, free, counters, called: Vec::new() }) }
     }
 
     /// What instances of this specification share. Its name is one of a sender's, with no
@@ -95,6 +98,7 @@ impl<M: Message> Directory<M> {
         let sender = places.reserve()?;
         let cores: Vec<_> = spec.cores.iter().map(|(core, _)| *core).collect();
         let bound = places.counters(spec.class, &cores);
+        places.called.push((sender, spec.name.clone()));
         drop(places);
         Some(Kind::new(sender, spec, bound, mortal, make))
     }
@@ -120,6 +124,12 @@ impl<M: Message> Directory<M> {
 
     pub fn get(&self, id: InstanceId) -> Option<Arc<Instance<M>>> {
         self.places.lock().at(id)?.instance.clone()
+    }
+
+    /// What the kind is called whose instances send under this name.
+    pub fn called(&self, sender: InstanceId) -> Option<String> {
+        let places = self.places.lock();
+        places.called.iter().find(|(own, _)| *own == sender).map(|(_, name)| name.clone())
     }
 
     /// No core has a part of the instance any more. Gives it back to the one caller that

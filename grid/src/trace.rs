@@ -64,7 +64,7 @@ pub struct Event {
     pub about: &'static str,
     /// The core's run of which it tells.
     pub run: u32,
-    /// The resource, or [`InstanceId::OUTSIDE`].
+    /// The resource, for instances that come and go their family; or [`InstanceId::OUTSIDE`].
     pub instance: InstanceId,
     /// Who was charged.
     pub activity: ActivityId,
@@ -240,7 +240,14 @@ impl Recording {
 
     /// An interrupt has ended a thread's stay in user mode.
     #[cold]
-    pub fn stayed<M>(&mut self, parcel: &Envelope<M>, run: u32, began: Cycles, ended: Cycles) {
+    pub fn stayed<M>(
+        &mut self,
+        parcel: &Envelope<M>,
+        instance: InstanceId,
+        run: u32,
+        began: Cycles,
+        ended: Cycles,
+    ) {
         let Some(recorder) = &mut self.0 else { return };
         recorder.push(Event {
             began,
@@ -248,7 +255,7 @@ impl Recording {
             waited: Cycles::ZERO,
             about: USER,
             run,
-            instance: parcel.to,
+            instance,
             activity: parcel.activity,
             cause: parcel.aside.cause(),
             how: How::User,
@@ -314,9 +321,9 @@ pub(crate) fn answered<M>(woken: &mut vortex_queues::Fifo<Envelope<M>>, by: Asid
 }
 
 impl<M: Message> Context<'_, M> {
-    /// What a resource is called, if it is there.
+    /// What the resource of an [`Event`] is called.
     #[must_use]
-    pub fn name_of(&self, instance: InstanceId) -> Option<String> {
-        self.grid.directory.get(instance).map(|instance| instance.name.clone())
+    pub fn name_of(&self, resource: InstanceId) -> Option<String> {
+        self.grid.directory.called(resource)
     }
 }

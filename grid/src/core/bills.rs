@@ -47,7 +47,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         let debtor = self.holder(slot, causer);
         let creditor = self.holder(slot, ActivityId::INFRASTRUCTURE);
         let Some(entry) = self.slots.get_mut(slot) else { return };
-        self.recording.billed(causer, entry.instance.id, run, now, moved);
+        self.recording.billed(causer, entry.instance.sender, run, now, moved);
         entry.scheduler.resource_record(creditor, &record.credited(), now);
         entry.scheduler.resource_record(debtor, &record, now);
         if let Some(holder) = entry.clients.holder_mut(creditor) {

@@ -94,10 +94,15 @@ impl<M: Message, P: Machine> Core<M, P> {
     /// goes to the infrastructure. To be called before [`Core::leave`], once the interrupt
     /// is handled.
     pub fn interrupted(&mut self, at: Cycles) {
-        let Some((_, _, parcel)) = &self.entered else { return };
+        let Some((slot, _, parcel)) = &self.entered else { return };
         let (activity, before) = (parcel.activity, self.ledger.last());
         let (span, total) = self.ledger.charge(activity, at.max(before));
-        self.recording.stayed(parcel, self.run, before, self.ledger.last());
+        if self.recording.is_on()
+            && let Some(entry) = self.slots.get(*slot)
+        {
+            let (instance, now) = (entry.instance.sender, self.ledger.last());
+            self.recording.stayed(parcel, instance, self.run, before, now);
+        }
         self.grid.activities().publish(activity, self.id, total);
         self.user_span = span;
         self.turn.close();
@@ -286,7 +291,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         let span = span + ::core::mem::take(&mut self.user_span);
         self.ring.note(activity, span);
         if self.recording.is_on() {
-            let (instance, began) = (entry.instance.id, cx.now);
+            let (instance, began) = (entry.instance.sender, cx.now);
             let how = match answered {
                 _ if first_time => How::Began,
                 Some(_) => How::Resumed,

@@ -1,6 +1,6 @@
 //! Recordings of what all cores run: by the right to see the data of all.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use vortex_abi::Errno;
 use vortex_abi::performance::trace::{self, NOWHERE, Piece, encode};
@@ -127,7 +127,7 @@ impl Monitor {
             {
                 piece.names.push((activity, name));
             }
-            let resource = || cx.name_of(event.instance).unwrap_or_else(|| "gone".to_string());
+            let resource = || cx.name_of(event.instance).unwrap_or_default();
             piece.add(told(event, activity), event.about, resource);
         }
         piece
