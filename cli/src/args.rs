@@ -13,7 +13,7 @@ pub use experiment::{
     All, Attacks, Cpu, DiskStreams, Experiment, FileRead, MemoryAttacks, ShareForm, WebServers,
     Which,
 };
-pub use hosted::{Exec, Logs, Set, Stop, Top};
+pub use hosted::{Exec, Logs, Set, Stop, Top, Trace};
 pub use image::Image;
 pub use run::Run;
 
@@ -43,6 +43,7 @@ Examples:
   ./vortex top                               the same table on another terminal; logs, stop
   ./vortex set first all 10                  another share for the first of them, at once
   ./vortex exec first -- /bin/busybox ps     a program in the machine, as that activity
+  ./vortex trace --flame flame.svg           every run of 200 ms, for Perfetto, and a picture
   ./vortex run -- /bin/sh                    a shell, as a process on Vortex
   ./vortex run examples/three-services.xml   services at shares of their own
   ./vortex image root/ -o root.img           a disk with a file system from a directory or a tar
@@ -86,6 +87,8 @@ pub enum Command {
     Exec(Exec),
     /// Give an activity of a machine that is hosted here another share, at once.
     Set(Set),
+    /// Record what a machine that is hosted here runs, and what causes what.
+    Trace(Trace),
     /// End a machine that is hosted here.
     Stop(Stop),
     /// Make an ext2 image of a directory or a tar, without root's rights.

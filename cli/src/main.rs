@@ -18,6 +18,7 @@ mod proof;
 mod running;
 mod screen;
 mod table;
+mod trace;
 mod volume;
 mod watch;
 

@@ -1,7 +1,10 @@
 //! The arguments of the commands about machines that are hosted: `top`, `logs`,
-//! `set`, `exec`, `stop`.
+//! `set`, `exec`, `trace`, `stop`.
+
+use std::path::PathBuf;
 
 use clap::Args as Arguments;
+use vortex_abi::performance::trace::LONGEST;
 
 /// Arguments of `top`.
 #[derive(Debug, Arguments)]
@@ -87,6 +90,38 @@ pub struct Set {
     /// Which machine, by its number; not said: the one that runs.
     #[arg(long, value_name = "N")]
     pub machine: Option<u32>,
+}
+
+/// Arguments of `trace`.
+#[derive(Debug, Arguments)]
+#[command(after_help = "\
+Examples:
+  ./vortex trace                              200 ms, to trace.json
+  ./vortex trace --milliseconds 50 -o a.json  50 ms, to a.json
+  ./vortex trace --flame flame.svg            with a picture of who used what
+
+The file is in Chrome's trace format: https://ui.perfetto.dev and chrome://tracing open it. Every run
+of every resource is in it, with whose it was, how long its request had waited, and an arrow from the
+run that has caused it. While cores record, each run costs a little more, and 2 MiB a core are on the
+bill of the monitor's activity, which needs performance=\"all\" and control=\"all\" in the
+configuration; only who hosts the machine may have it recorded.")]
+pub struct Trace {
+    /// Which machine, by its number; not said: the one that runs.
+    #[arg(long, value_name = "N")]
+    pub machine: Option<u32>,
+    /// For how long.
+    #[arg(long, value_name = "N", default_value_t = 200,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(LONGEST)))]
+    pub milliseconds: u32,
+    /// The file for what was recorded.
+    #[arg(long, short, value_name = "FILE", default_value = "trace.json")]
+    pub output: PathBuf,
+    /// Also write a flame graph, as a picture (SVG).
+    #[arg(long, value_name = "FILE")]
+    pub flame: Option<PathBuf>,
+    /// Also write a flame graph's folded lines.
+    #[arg(long, value_name = "FILE")]
+    pub folded: Option<PathBuf>,
 }
 
 /// Arguments of `stop`.

@@ -16,6 +16,7 @@ mod simulate;
 mod stop;
 mod test;
 mod top;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -30,6 +31,7 @@ pub use experiment::subactivities::subactivities;
 pub use experiment::{samples, stage};
 pub use run::Door;
 pub use run::built_in;
+pub use trace::record;
 
 use crate::args::Command;
 use crate::failure::Failure;
@@ -50,6 +52,7 @@ pub fn dispatch(command: Command) -> Result<ExitCode, Failure> {
         Command::Logs(arguments) => logs::run(&arguments),
         Command::Exec(arguments) => exec::run(&arguments),
         Command::Set(arguments) => set::run(&arguments),
+        Command::Trace(arguments) => trace::run(&arguments),
         Command::Stop(arguments) => stop::run(&arguments),
         Command::Image(arguments) => image::run(&arguments),
         Command::Experiment(arguments) => experiment::run(&arguments),

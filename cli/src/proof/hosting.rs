@@ -5,9 +5,10 @@
 //! the monitor's metrics please promtool, and Prometheus scrapes them, where the host has both
 //! (Debian's package prometheus); the dashboard has figures in
 //! which no cycle is lost, and a headless Chromium draws them where the host has one; `top`,
-//! `logs` and `stop` do what they say, and `set` changes who has what.
+//! `logs` and `stop` do what they say, `set` changes who has what, and `trace` has it all.
 
 mod orders;
+mod traced;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -181,6 +182,7 @@ fn look(root: &Path, number: u32) -> Result<String, String> {
     orders::refused(&found)?;
     seen.push(dashboard(&found)?);
     seen.push(orders::programs(&found)?);
+    seen.push(traced::requests(&found, first)?);
     seen.push(orders::shares(&found, [first, second])?);
     vortex(&["stop", "--machine", &name])?;
     if running::running(&machines, Some(number)).is_ok() {

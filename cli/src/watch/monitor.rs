@@ -82,6 +82,20 @@ impl Monitor {
         secret: &Secret,
         fields: &[(&str, &[u8])],
     ) -> Result<String, Unheard> {
+        let said = self.order_bytes(path, secret, fields)?;
+        Ok(String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// The same, with the bytes that it answers.
+    ///
+    /// # Errors
+    /// As [`Self::order`].
+    pub fn order_bytes(
+        &mut self,
+        path: &str,
+        secret: &Secret,
+        fields: &[(&str, &[u8])],
+    ) -> Result<Vec<u8>, Unheard> {
         let body = form(fields);
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: monitor\r\nAuthorization: Bearer {}\r\n\
@@ -98,7 +112,7 @@ impl Monitor {
             });
             match said {
                 Err(Unheard::Connection(error)) => last = error,
-                other => return other.map(|said| String::from_utf8_lossy(&said).into_owned()),
+                other => return other,
             }
         }
         Err(Unheard::Connection(last))

@@ -9,6 +9,8 @@ const BIND: i64 = 22018;
 const CLOSE: i64 = 22019;
 const ENTITLE: i64 = 22028;
 const BEGIN: i64 = 22029;
+const RECORD: i64 = 22030;
+const RECORDED: i64 = 22031;
 
 /// Limits of a sub-activity; zero is none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,6 +61,20 @@ pub fn entitle(activity: &str, resource: &str, core: Option<u16>, share: u32) ->
     let core = core.map_or(-1, i32::from);
     // SAFETY: the kernel reads both strings up to their zeros, and writes nothing.
     unsafe { sys!(ENTITLE, activity.as_ptr(), resource.as_ptr(), core, share) }.map(|_| ())
+}
+
+/// Has every core record what it runs for so long: by right (`performance="all"`) only. On how
+/// many cores. It does not wait.
+pub fn record(milliseconds: u32) -> Res<usize> {
+    // SAFETY: the call names no memory.
+    unsafe { sys!(RECORD, milliseconds) }
+}
+
+/// Takes a piece of what a core recorded, from this event on: as many bytes as it has. Behind the
+/// last event it frees that.
+pub fn recorded(core: u16, from: u32, buffer: &mut [u8]) -> Res<usize> {
+    // SAFETY: the kernel writes within the slice.
+    unsafe { sys!(RECORDED, core, from, buffer.as_mut_ptr(), buffer.len()) }
 }
 
 /// Begins a process in another activity, with these words, its path first, and this environment:

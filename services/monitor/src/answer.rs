@@ -15,11 +15,19 @@ const ABOUT: &str = "The monitor of a Vortex machine.\n\n\
     /samples.bin  the same in the bytes of the system call\n\n\
     and, to POST with the host's secret,\n\n\
     /set          another share: activity, resource, share, core\n\
-    /exec         a program for the host: activity, host, token\n";
+    /exec         a program for the host: activity, host, token\n    \
+    /record       have all cores record what they run: milliseconds\n    \
+    /recorded     a core's part of that, in the bytes of the system call: core, from\n";
 /// What is told to be done.
-const ORDERS: [&str; 2] = ["/set", "/exec"];
+const ORDERS: [&str; 4] = ["/set", "/exec", "/record", "/recorded"];
 
 const NO_METHOD: &str = "405 Method Not Allowed";
+
+/// What comes of an order.
+enum Done {
+    Said(Said),
+    Bytes(Vec<u8>),
+}
 
 /// Answers, each with a sample of its own.
 pub struct Answers<T> {
@@ -37,7 +45,12 @@ impl<T: FnMut() -> Res<Vec<u8>>> Answers<T> {
     /// The answer to a request.
     pub fn to(&mut self, head: &Head) -> Vec<u8> {
         if let Some(order) = &head.order {
-            let (status, body) = self.order(&head.path, order).unwrap_or_else(|said| said);
+            let (status, body) = match self.order(&head.path, order) {
+                Ok(Done::Bytes(bytes)) => {
+                    return http::answer("200 OK", text::BYTES, &bytes, Some(head));
+                }
+                Ok(Done::Said(said)) | Err(said) => said,
+            };
             return http::answer(status, text::PLAIN, body.as_bytes(), Some(head));
         }
         let made = match head.path.as_str() {
@@ -70,16 +83,18 @@ impl<T: FnMut() -> Res<Vec<u8>>> Answers<T> {
         }
     }
 
-    fn order(&mut self, path: &str, order: &Order) -> Result<Said, Said> {
+    fn order(&mut self, path: &str, order: &Order) -> Result<Done, Said> {
         if !ORDERS.contains(&path) {
-            return Err((NO_METHOD, format!("There is {} to POST to.\n", ORDERS.join(" and "))));
+            return Err((NO_METHOD, format!("There is {} to POST to.\n", ORDERS.join(", "))));
         }
         self.orders.admit(order)?;
         let take = &mut self.take;
         let mut sample = || decode(&take().ok()?).ok();
         match path {
-            "/set" => self.orders.set(order, &mut sample),
-            _ => self.orders.exec(order, &mut sample),
+            "/set" => self.orders.set(order, &mut sample).map(Done::Said),
+            "/record" => self.orders.record(order).map(Done::Said),
+            "/recorded" => self.orders.recorded(order).map(Done::Bytes),
+            _ => self.orders.exec(order, &mut sample).map(Done::Said),
         }
     }
 

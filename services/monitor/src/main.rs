@@ -27,6 +27,7 @@ mod http;
 mod json;
 mod metrics;
 mod orders;
+mod recording;
 mod server;
 #[cfg(test)]
 mod tests;

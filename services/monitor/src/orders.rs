@@ -31,6 +31,18 @@ pub trait Calls {
     /// # Errors
     /// The call's.
     fn begin(&mut self, activity: &str, words: &[&str], environment: &[&str]) -> Res<()>;
+
+    /// Has every core record what it runs: on how many.
+    ///
+    /// # Errors
+    /// The call's.
+    fn record(&mut self, milliseconds: u32) -> Res<usize>;
+
+    /// Takes a piece of what a core has recorded.
+    ///
+    /// # Errors
+    /// The call's.
+    fn recorded(&mut self, core: u16, from: u32, buffer: &mut [u8]) -> Res<usize>;
 }
 
 /// The machine's own.
@@ -50,12 +62,20 @@ impl Calls for Machine {
     fn begin(&mut self, activity: &str, words: &[&str], environment: &[&str]) -> Res<()> {
         activity::begin(activity, words, environment)
     }
+
+    fn record(&mut self, milliseconds: u32) -> Res<usize> {
+        activity::record(milliseconds)
+    }
+
+    fn recorded(&mut self, core: u16, from: u32, buffer: &mut [u8]) -> Res<usize> {
+        activity::recorded(core, from, buffer)
+    }
 }
 
 /// Who may give orders, and what carries them out.
 pub struct Orders {
     secret: Option<String>,
-    calls: Box<dyn Calls>,
+    pub(crate) calls: Box<dyn Calls>,
 }
 
 /// A status and what is said with it.
@@ -64,10 +84,10 @@ pub type Said = (&'static str, String);
 /// Who runs a program for the host.
 const RUNNER: &str = "/vortex/exec";
 
-const BAD: &str = "400 Bad Request";
-const FORBIDDEN: &str = "403 Forbidden";
+pub const BAD: &str = "400 Bad Request";
+pub const FORBIDDEN: &str = "403 Forbidden";
 const UNKNOWN: &str = "404 Not Found";
-const CONFLICT: &str = "409 Conflict";
+pub const CONFLICT: &str = "409 Conflict";
 const NO_RIGHT: &str = "This monitor takes no orders: its activity has no control=\"all\" in the \
     configuration. Give it that, and begin the machine again.\n";
 
@@ -170,7 +190,7 @@ impl Orders {
     }
 }
 
-fn wrong(why: &str) -> Said {
+pub fn wrong(why: &str) -> Said {
     (BAD, format!("{why}\n"))
 }
 

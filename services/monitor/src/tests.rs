@@ -1,6 +1,7 @@
 //! What is said of a sample whose figures are known, and to whom it is said.
 
 mod orders;
+mod recording;
 mod server;
 mod shown;
 
