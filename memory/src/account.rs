@@ -127,14 +127,15 @@ const fn line_of_objects(hard: u64) -> u64 {
     hard - if left < least { least } else { left }
 }
 
-/// Of so many frames of a hard limit, one is left to what is charged without being asked for, and
-/// no more than a few: a page that leaves takes a little of the heap before its frame is free.
-const FORCED_ONE_OF: u64 = 256;
-const FORCED_MOST: u64 = 4;
+/// Of so many frames of a hard limit, two are left to what is charged without being asked for, and
+/// no more than a few: pages that leave take a little of the heap before their frames are free. A
+/// smaller limit leaves none.
+const FORCED_TWO_OF: u64 = 256;
+const FORCED_MOST: u64 = 8;
 
 /// How far frames and objects that are asked for may fill a hard limit together.
 const fn line_of_both(hard: u64) -> u64 {
-    let left = hard / FORCED_ONE_OF;
+    let left = hard / FORCED_TWO_OF * 2;
     hard - if left < FORCED_MOST { left } else { FORCED_MOST }
 }
 

@@ -137,6 +137,17 @@ impl Multiplexor {
     pub fn force_object(&self, activity: ActivityId, kind: ObjectKind, bytes: Bytes) {
         let Ok(entry) = self.accounts.find(activity) else { return };
         let bytes = bytes.get();
+        // Most lie in a frame that is begun.
+        let mut now = entry.objects.load(Ordering::Acquire);
+        while frames(now.saturating_add(bytes)) == frames(now) {
+            let then = now.saturating_add(bytes);
+            let swapped =
+                entry.objects.compare_exchange_weak(now, then, Ordering::AcqRel, Ordering::Acquire);
+            match swapped {
+                Ok(_) => return self.note_object(entry, kind, bytes),
+                Err(other) => now = other,
+            }
+        }
         // More than it can be, and then what it was: the frames are there before the bytes.
         entry.force_objects(frames(bytes));
         let before = entry.objects.fetch_add(bytes, Ordering::AcqRel);

@@ -23,7 +23,7 @@ const fn is_for_room(call: u64, error: Errno) -> bool {
     const TIMER_CREATE: u64 = 222;
     const RT_TGSIGQUEUEINFO: u64 = 297;
     match error {
-        Errno::ENOMEM | Errno::ENOSPC | Errno::ENOBUFS | Errno::ENOLCK => true,
+        Errno::ENOMEM | Errno::ENOSPC | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOLCK => true,
         // Of others it says that they would wait.
         Errno::EAGAIN => {
             matches!(call, CLONE..=VFORK | RT_SIGQUEUEINFO | TIMER_CREATE | RT_TGSIGQUEUEINFO)
