@@ -82,7 +82,7 @@ impl Flame {
             from: of_all(left),
             width: of_all(own),
             row: stack.len(),
-            colour: format!("hsl({hue},65%,{lightness}%)"),
+            colour: hex(hue, lightness as f64 / 100.0),
         };
         self.draw(text, &place, &stack.join(", "), own, all);
         let mut from = left;
@@ -176,4 +176,28 @@ fn escaped(text: &str) -> String {
         }
     }
     escaped
+}
+/// A colour of this hue in degrees and this lightness, as all who draw SVG know it (CSS Color 4,
+/// section 7.1).
+fn hex(hue: u32, lightness: f64) -> String {
+    const SATURATION: f64 = 0.65;
+    let reach = SATURATION * lightness.min(1.0 - lightness);
+    let part = |n: f64| {
+        let k = (n + f64::from(hue) / 30.0) % 12.0;
+        let value = lightness - reach * (k - 3.0).min(9.0 - k).clamp(-1.0, 1.0);
+        (value * 255.0).round() as u8
+    };
+    format!("#{:02x}{:02x}{:02x}", part(0.0), part(8.0), part(4.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hex;
+
+    #[test]
+    fn colours_are_what_css_says() {
+        assert_eq!(hex(0, 0.5), "#d22d2d");
+        assert_eq!(hex(120, 0.7), "#81e481");
+        assert_eq!(hex(235, 0.7), "#8189e4");
+    }
 }
