@@ -26,14 +26,18 @@ pub(super) struct Images {
     listings: BTreeMap<u64, Listing>,
 }
 
-/// How far a file's pages are listed. What is written meanwhile may be seen or not, as what is
-/// written to a file that is mapped.
+/// How often a listing is begun anew, since its file was written meanwhile.
+const BEGUN: u8 = 200;
+
+/// How far a file's pages are listed.
 struct Listing {
     changes: Option<u64>,
     /// It is cut from its beginning on.
     version: Version,
     pages: BTreeMap<u64, Page>,
     next: u64,
+    /// How often it was begun anew.
+    begun: u8,
 }
 
 struct Known {
@@ -49,7 +53,8 @@ impl Images {
     /// run: then it is to be asked for again.
     ///
     /// # Errors
-    /// `ENODEV` where it is no regular file, and `ENOMEM`.
+    /// `ENODEV` where it is no regular file, `ENOMEM`, and `EAGAIN` where it was written again and
+    /// again while its pages were listed.
     pub fn of(
         &mut self,
         root: &mut Root,
@@ -73,7 +78,17 @@ impl Images {
             None => Listing::begin(root, node, changes, size)?,
         };
         match listing.go_on(root, caller, node) {
-            Ok(true) => {}
+            Ok(true) if listing.changes == changes => {}
+            Ok(true) if listing.begun < BEGUN => {
+                // It was written meanwhile: what was listed first may be old, and who maps it to
+                // be shared would have that for good.
+                let begun = listing.begun.saturating_add(1);
+                drop(listing);
+                let again = Listing::begin(root, node, changes, size)?;
+                self.listings.insert(key, Listing { begun, ..again });
+                return Ok(None);
+            }
+            Ok(true) => return Err(Errno::EAGAIN),
             more => {
                 self.listings.insert(key, listing);
                 return more.map(|_| None);
@@ -113,7 +128,7 @@ impl Listing {
             }
         };
         let version = ends.version().ok_or(Errno::ENOMEM)?;
-        Ok(Self { changes, version, pages: BTreeMap::new(), next: 0 })
+        Ok(Self { changes, version, pages: BTreeMap::new(), next: 0, begun: 0 })
     }
 
     /// Lists some more pages. True if that were all.
