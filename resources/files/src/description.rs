@@ -171,6 +171,22 @@ impl Root {
         made
     }
 
+    /// Whether what is written to it goes to its end (`O_APPEND`).
+    ///
+    /// # Errors
+    /// `EBADF` where it is not open.
+    pub fn appends(&self, open: OpenId) -> Result<bool, Errno> {
+        Ok(self.description(open)?.flags & abi::O_APPEND != 0)
+    }
+
+    /// Whether an open file is not to wait.
+    ///
+    /// # Errors
+    /// `EBADF` where there is none.
+    pub fn is_nonblocking(&self, open: OpenId) -> Result<bool, Errno> {
+        Ok(self.description(open)?.is_nonblocking())
+    }
+
     /// Whether this owner may have one more open file.
     ///
     /// # Errors

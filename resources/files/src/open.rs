@@ -427,22 +427,6 @@ impl Root {
         }
     }
 
-    /// Whether what is written to it goes to its end (`O_APPEND`).
-    ///
-    /// # Errors
-    /// `EBADF` where it is not open.
-    pub fn appends(&self, open: OpenId) -> Result<bool, Errno> {
-        Ok(self.description(open)?.flags & abi::O_APPEND != 0)
-    }
-
-    /// Whether an open file is not to wait.
-    ///
-    /// # Errors
-    /// `EBADF` where there is none.
-    pub fn is_nonblocking(&self, open: OpenId) -> Result<bool, Errno> {
-        Ok(self.description(open)?.is_nonblocking())
-    }
-
     /// `memfd_create`: a file without a name, which nothing gives one. What it is called is for
     /// people alone, and not kept. One whose size can be sealed is not offered.
     ///
