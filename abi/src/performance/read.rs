@@ -35,6 +35,17 @@ impl<'a> Bytes<'a> {
         self.take(N)?.try_into().map_err(|_| Unreadable::Short)
     }
 
+    /// What all forms begin with: their own mark, and the version that is read here.
+    pub fn begin(&mut self, magic: u32, version: u16) -> Result<(), Unreadable> {
+        if self.word()? != magic {
+            return Err(Unreadable::NotOne);
+        }
+        match self.short()? {
+            own if own == version => Ok(()),
+            other => Err(Unreadable::Version(other)),
+        }
+    }
+
     pub fn byte(&mut self) -> Result<u8, Unreadable> {
         self.array().map(u8::from_le_bytes)
     }
@@ -77,13 +88,7 @@ impl<'a> Bytes<'a> {
 /// [`Unreadable`].
 pub fn decode(bytes: &[u8]) -> Result<Sample, Unreadable> {
     let mut from = Bytes(bytes);
-    if from.word()? != MAGIC {
-        return Err(Unreadable::NotOne);
-    }
-    match from.short()? {
-        VERSION => {}
-        other => return Err(Unreadable::Version(other)),
-    }
+    from.begin(MAGIC, VERSION)?;
     let whole = from.short()? & 1 == 1;
     let length = from.long()?;
     let stamp = from.long()?;

@@ -158,13 +158,7 @@ pub fn encode(piece: &Piece) -> Vec<u8> {
 /// [`Unreadable`].
 pub fn decode(bytes: &[u8]) -> Result<(Piece, &[u8]), Unreadable> {
     let mut from = Bytes(bytes);
-    if from.word()? != MAGIC {
-        return Err(Unreadable::NotOne);
-    }
-    match from.short()? {
-        VERSION => {}
-        other => return Err(Unreadable::Version(other)),
-    }
+    from.begin(MAGIC, VERSION)?;
     let core = from.short()?;
     let length = from.long()?;
     let piece = Piece {
