@@ -19,19 +19,24 @@ fn account(number: u32) -> Account {
     Account { activity: activity(number), resource: ResourceId::nth(0) }
 }
 
-/// Eight frames, all of the first activity, which may be asked for some.
-fn full() -> (Multiplexor, Vec<FrameId>) {
-    let memory = Multiplexor::new(&Spec {
+/// Eight frames, nobody's, under this policy.
+fn eight(policy: &str) -> Multiplexor {
+    Multiplexor::new(&Spec {
         ranges: &[(0, 8)],
         reserve: Frames::ZERO,
         kernel: Frames::ZERO,
         activities: 4,
         cores: 1,
         reclaimable: 1,
-        policy: named("reclaim.over-budget").unwrap(),
+        policy: named(policy).unwrap(),
         links: 8,
     })
-    .unwrap();
+    .unwrap()
+}
+
+/// Eight frames, all of the first activity, which may be asked for some.
+fn full() -> (Multiplexor, Vec<FrameId>) {
+    let memory = eight("reclaim.over-budget");
     let soft = Budget { soft: Some(Frames::new(2)), ..Budget::default() };
     memory.open(activity(1), soft).unwrap();
     memory.open(activity(2), Budget::default()).unwrap();
@@ -128,17 +133,7 @@ fn what_several_have_is_asked_for_after_what_one_has() {
 /// Two activities with a frame in common, the first at a hard limit of three, and two frames of its
 /// own; of eight frames `more` are the infrastructure's.
 fn at_its_limit(more: u64) -> (Multiplexor, FrameId) {
-    let memory = Multiplexor::new(&Spec {
-        ranges: &[(0, 8)],
-        reserve: Frames::ZERO,
-        kernel: Frames::ZERO,
-        activities: 4,
-        cores: 1,
-        reclaimable: 1,
-        policy: named("reclaim.lru").unwrap(),
-        links: 8,
-    })
-    .unwrap();
+    let memory = eight("reclaim.lru");
     let hard = Budget { hard: Some(Frames::new(3)), ..Budget::default() };
     memory.open(activity(1), hard).unwrap();
     memory.open(activity(2), Budget::default()).unwrap();
