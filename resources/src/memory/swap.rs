@@ -4,7 +4,8 @@
 //! # Invariants
 //! - A place is free, or one [`Place`] names it; its contents do not change once they are
 //!   written, so that a fork's copies share it.
-//! - An activity has no more places than its part: who swaps does not keep others from it.
+//! - An activity has no more places than its part: who swaps does not keep others from it. Nor
+//!   more than its kernel objects may take: each is on its bill.
 //! - What the device will not take stays in memory, with its place: nothing is lost by a
 //!   failed write. A failed read concerns who reads.
 //!
