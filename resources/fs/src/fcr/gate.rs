@@ -128,8 +128,9 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     }
 
     /// Forgets a file with which nothing goes on.
-    pub(super) fn works_end(&mut self, number: u32) {
+    pub(super) fn works_end(&mut self, number: u32, cx: &mut Cx<'_, M>) {
         if self.works.get(&number).is_some_and(super::work::Work::is_over) {
+            self.wake(number, |waits| waits == Waits::Over, cx);
             self.works.remove(&number);
         }
     }

@@ -143,7 +143,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         if let Kind::WriteBack { of } = task.kind {
             self.end_write_back(task.file.number(), of, cx);
         }
-        self.works_end(task.file.number());
+        self.works_end(task.file.number(), cx);
         Outcome::Reply(reply)
     }
 

@@ -204,7 +204,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         }
         let number = file.number();
         self.one_less(number, cx);
-        self.works_end(number);
+        self.works_end(number, cx);
         // It was asked for on the bill of who runs.
         let who = cx.activity();
         if let Some(account) = self.accounts.get_mut(&who) {

@@ -87,7 +87,13 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 (*number, *page) = (file.number(), 0);
             }
             if !super::evict::drop_clean(&file, page, &mut false, |_| true) {
-                if file.pages() > 0 || self.works.contains_key(number) {
+                // What was read ahead, or for who has ended meanwhile, is on its way still.
+                if self.works.contains_key(number) {
+                    *page = 0;
+                    let waits = self.wait_at(*number, Waits::Over, cx);
+                    return waits.unwrap_or_else(|| failed(Errno::ENOMEM));
+                }
+                if file.pages() > 0 {
                     return failed(Errno::EBUSY);
                 }
                 file.with(|inner| inner.gone = true);

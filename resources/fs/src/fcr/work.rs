@@ -36,6 +36,8 @@ pub enum Waits {
     Idle,
     /// That one of these pages is at another state.
     Pages(u32, u32),
+    /// That nothing goes on with the file any more.
+    Over,
 }
 
 /// Somebody whose pages of a file are to be written.
@@ -61,11 +63,11 @@ impl<M> Default for Work<M> {
 }
 
 impl<M> Work<M> {
-    /// Whether there is nothing to be known of the file.
+    /// Whether there is nothing to be known of the file, but for those who wait for just that.
     pub fn is_over(&self) -> bool {
         self.inside == 0
             && !self.closed
-            && self.waits.is_empty()
+            && self.waits.iter().all(|wait| wait.what == Waits::Over)
             && self.queued.is_empty()
             && self.dirtiers.is_empty()
     }

@@ -287,8 +287,9 @@ impl<F: PageFrame> CacheRequest<F> {
     }
 
     /// A file system is not to be served any more: all is written, nothing of it is kept, and it
-    /// is marked as in order. Who asks sees to it that no file of it is open. Answered by
-    /// `Done`; `EBUSY` where pages of it are still used.
+    /// is marked as in order. Who asks sees to it that no file of it is open; what is on its way
+    /// yet, for who has ended or because it was read ahead, is waited for. Answered by `Done`;
+    /// `EBUSY` where pages of it are still used.
     #[must_use]
     pub fn unmount(mount: MountId) -> Self {
         Self(Ask::Unmount(mount, false, 0, 0))

@@ -156,6 +156,27 @@ fn two_who_read_the_same_make_one_fetch() {
 }
 
 #[test]
+fn who_unmounts_waits_for_what_is_on_its_way() {
+    let (mut world, shared) = world(4096, 4096);
+    adjacent(&shared, 5, 100, 16);
+    let a = world.activity(50);
+    let file = world.file(5, 4096, 16 * PAGE as u64);
+    world.held = true;
+    let read = world.ask(a, Do::Read { file: file.clone(), at: 0, bytes: 8 * PAGE });
+    world.steps(500);
+    let unmount = world.ask(a, Do::Unmount(super::world::MOUNT));
+    world.steps(2_000);
+    assert_eq!((world.result(read), world.result(unmount)), (None, None));
+    world.held = false;
+    world.settle();
+    let whole = image(4096, 4096)[100 * PAGE..][..8 * PAGE].to_vec();
+    assert!(world.result(read) == Some(Ok(Got::Bytes(whole))));
+    assert_eq!(world.result(unmount), Some(Ok(Got::Nothing)));
+    assert_eq!(file.pages(), 0);
+    world.assert_nothing_left(&[a]);
+}
+
+#[test]
 fn requests_fit_a_message() {
     assert!(size_of::<crate::CacheRequest<super::ram::Frame>>() <= 96);
     assert!(size_of::<crate::Ext2Request>() <= 96);

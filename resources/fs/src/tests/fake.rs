@@ -134,7 +134,7 @@ impl Logic for Shared {
                 fake.soil(ino, who);
                 Ok(Answer::Done)
             }
-            Operation::Sync(_) | Operation::SyncAll => {
+            Operation::Sync(_) | Operation::SyncAll | Operation::Unmount => {
                 let busy = !fake.dirty.is_empty() || !fake.under_way.is_empty();
                 if busy || fake.unflushed { Err(Stop::Flush) } else { Ok(Answer::Done) }
             }
