@@ -15,7 +15,7 @@ use spin::Mutex;
 use vortex_units::{Cycles, Nanos};
 
 use crate::cpu::{
-    Cpu, Interrupts, Launch, Poker, calibrate, listen_to_console, load_root, mask_pic, set_up_core,
+    Clock, Cpu, Interrupts, Launch, Poker, listen_to_console, load_root, mask_pic, set_up_core,
     start_others, without_area,
 };
 use crate::memory::{self, STACK_AREA, STACK_STRIDE};
@@ -144,7 +144,7 @@ pub(crate) fn first_on_its_stack() -> ! {
     statics::INTERRUPTS.call_once(Interrupts::new);
     mask_pic();
     let cpu = set_up_core();
-    let clock = calibrate();
+    let clock = Clock::measure();
     let platform = statics::PLATFORM.get();
     if let Some(platform) = platform {
         platform.clock.call_once(|| clock);

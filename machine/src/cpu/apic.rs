@@ -7,7 +7,7 @@ use vortex_units::Cycles;
 use x86_64::instructions::port::Port;
 use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags, Msr};
 
-use super::vector;
+use super::{Clock, vector};
 use crate::memory::pointer;
 use crate::statics;
 
@@ -36,14 +36,6 @@ pub(crate) struct Apic {
     deadline: bool,
 }
 
-/// What the clocks of the machine were found to do.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock {
-    pub megahertz: u64,
-    /// Ticks of the APIC's timer in 2^32 cycles.
-    timer_ratio: u64,
-}
-
 fn read(register: u32) -> u32 {
     if X2APIC.load(Ordering::Relaxed) {
         // SAFETY: x2APIC is on, and the register is one of the APIC's.
@@ -61,6 +53,11 @@ fn write(register: u32, value: u32) {
     }
     // SAFETY: the registers are mapped there, uncached; only this module writes.
     unsafe { pointer::<u32>(XAPIC + u64::from(register)).write_volatile(value) };
+}
+
+/// What the timer is set up as.
+fn timer(deadline: bool) -> u32 {
+    u32::from(vector::TIMER) | if deadline { DEADLINE_MODE } else { 0 }
 }
 
 /// Says that the interrupt in service has been taken.
@@ -83,7 +80,7 @@ impl Apic {
         write(SPURIOUS, ENABLED | u32::from(vector::SPURIOUS));
         write(DIVIDE, DIVIDE_BY_ONE);
         let deadline = features.tsc_deadline;
-        write(TIMER, u32::from(vector::TIMER) | if deadline { DEADLINE_MODE } else { 0 });
+        write(TIMER, timer(deadline));
         Self { deadline }
     }
 
@@ -126,6 +123,16 @@ impl Apic {
         Self::command(target, STARTUP | u32::from(page));
     }
 
+    /// Has the timer count down for nobody, while `measure` looks at it.
+    pub fn counting<T>(measure: impl FnOnce(&dyn Fn() -> u32) -> T) -> T {
+        write(TIMER, MASKED);
+        write(INITIAL, u32::MAX);
+        let measured = measure(&|| read(CURRENT));
+        write(INITIAL, 0);
+        write(TIMER, timer(super::features().tsc_deadline));
+        measured
+    }
+
     /// Sets the timer to fire at this time, at the earliest.
     pub fn arm(&self, at: Cycles, now: Cycles) {
         if self.deadline {
@@ -136,7 +143,7 @@ impl Apic {
         let ratio = statics::PLATFORM
             .get()
             .and_then(|platform| platform.clock.get())
-            .map_or(1 << 32, |clock| clock.timer_ratio);
+            .map_or(1 << 32, Clock::timer_ratio);
         let ticks = (u128::from(at.saturating_sub(now).get()) * u128::from(ratio)) >> 32;
         write(INITIAL, u32::try_from(ticks).unwrap_or(u32::MAX).max(1));
     }
@@ -147,47 +154,5 @@ pub(crate) fn mask_pic() {
     for port in [0x21, 0xa1] {
         // SAFETY: the mask registers of a PC's two controllers; absent ones ignore it.
         unsafe { Port::<u8>::new(port).write(0xff) };
-    }
-}
-
-/// Measures the time stamp counter and the APIC's timer against the PIT's second channel.
-pub(crate) fn calibrate() -> Clock {
-    const PIT_HERTZ: u64 = 1_193_182;
-    const TICKS: u64 = 5966;
-    write(TIMER, MASKED);
-    write(INITIAL, u32::MAX);
-    let (tsc_before, timer_before) = (super::now(), read(CURRENT));
-    wait_pit(TICKS as u16);
-    let (tsc, timer) = (super::now() - tsc_before, u64::from(timer_before - read(CURRENT)));
-    write(INITIAL, 0);
-    let deadline = super::features().tsc_deadline;
-    write(TIMER, u32::from(vector::TIMER) | if deadline { DEADLINE_MODE } else { 0 });
-    let hertz = tsc.get() * PIT_HERTZ / TICKS;
-    let measured = (hertz + 500_000) / 1_000_000;
-    Clock {
-        megahertz: super::features().tsc_megahertz.unwrap_or(measured).max(1),
-        timer_ratio: (u128::from(timer) << 32).checked_div(u128::from(tsc.get())).unwrap_or(1)
-            as u64,
-    }
-}
-
-/// Waits so many ticks of the PIT.
-pub(crate) fn wait_pit(ticks: u16) {
-    let mut gate = Port::<u8>::new(0x61);
-    let mut mode = Port::<u8>::new(0x43);
-    let mut data = Port::<u8>::new(0x42);
-    // SAFETY: a PC's ports for the speaker's channel, which nothing else uses.
-    let before = unsafe { gate.read() };
-    // SAFETY: gate on, speaker off.
-    unsafe { gate.write(before & !0x02 | 0x01) };
-    // SAFETY: channel 2, both bytes, mode 0.
-    unsafe { mode.write(0xb0) };
-    // SAFETY: the low byte of the count.
-    unsafe { data.write(ticks as u8) };
-    // SAFETY: the high byte: counting begins.
-    unsafe { data.write((ticks >> 8) as u8) };
-    // SAFETY: reading the channel's output has no effect.
-    while unsafe { gate.read() } & 0x20 == 0 {
-        core::hint::spin_loop();
     }
 }

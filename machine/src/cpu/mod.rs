@@ -2,6 +2,7 @@
 
 mod apic;
 mod area;
+mod clock;
 mod features;
 mod idle;
 mod interrupts;
@@ -9,8 +10,9 @@ mod ioapic;
 mod segments;
 mod start;
 
-pub(crate) use apic::{Apic, Clock, calibrate, end_of_interrupt, mask_pic};
+pub(crate) use apic::{Apic, end_of_interrupt, mask_pic};
 pub(crate) use area::{AREA_MAGAZINES, CoreArea, this_core, with_vectors, without_area};
+pub(crate) use clock::Clock;
 pub use features::{entropy, features};
 pub(crate) use interrupts::{Interrupts, vector};
 pub(crate) use ioapic::{IoApic, listen_to_console};

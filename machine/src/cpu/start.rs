@@ -4,9 +4,8 @@ use alloc::boxed::Box;
 use core::convert::Infallible;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use super::apic::{Apic, wait_pit};
 use super::area::{CoreArea, without_area};
-use super::{Cpu, features};
+use super::{Apic, Cpu, clock, features};
 use crate::memory::pointer;
 use crate::statics;
 
@@ -33,11 +32,10 @@ pub(crate) fn start_others(ids: &[u32]) -> u32 {
     let from: *const u8 = pointer(image as u64);
     // SAFETY: the page is below 1 MiB, which nothing else uses; the image is mapped.
     unsafe { core::ptr::copy(from, pointer(STARTUP_ADDRESS), length) };
-    const MILLISECOND: u16 = 1193;
     for &id in ids {
         Apic::init(id);
     }
-    wait_pit(MILLISECOND * 10);
+    clock::pause(10);
     let wanted = ids.len() as u32 + 1;
     // A second start-up message for who has not heard the first, as the manual has it.
     for _ in 0..2 {
@@ -50,7 +48,7 @@ pub(crate) fn start_others(ids: &[u32]) -> u32 {
             if STARTED.load(Ordering::Acquire) >= wanted {
                 return wanted;
             }
-            wait_pit(MILLISECOND);
+            clock::pause(1);
         }
     }
     STARTED.load(Ordering::Acquire)
