@@ -168,6 +168,10 @@ pub struct FileRead {
     /// How many cores.
     #[arg(long, value_name = "N", default_value = "1")]
     pub cores: Cores,
+    /// How often a thread looks at all that it has read: 5 times, and threads use about nine
+    /// tenths of the processor, as the paper's did.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1000))]
+    pub looks: u32,
     /// Guest time counts instructions, and every run is like every other: on one core.
     #[arg(long)]
     pub counted: bool,

@@ -42,6 +42,11 @@ impl<F> Table<F> {
         chunk.pages.get_mut((page % CHUNK) as usize)?.as_mut()
     }
 
+    /// Whether all pages of a range are there, and are as `is` says.
+    pub fn are_all(&self, first: u32, end: u32, is: impl Fn(&Page<F>) -> bool) -> bool {
+        (first..end).all(|number| self.get(number).is_some_and(&is))
+    }
+
     /// Puts one there. False where the heap has no room.
     #[must_use]
     pub fn insert(&mut self, page: u32, of: Page<F>) -> bool {

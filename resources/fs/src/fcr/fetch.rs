@@ -59,6 +59,10 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     }
 
     fn begin_fetch(&mut self, task: &mut Task<F>, cx: &mut Cx<'_, M>) -> Next<M, F> {
+        let followed = match self.hand_at_once(task, cx) {
+            Ok(next) => return next,
+            Err(followed) => followed,
+        };
         if !self.enter(task) {
             return self.wait(task, Waits::Gate, cx);
         }
@@ -75,11 +79,11 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         if let Kind::Fault { page } = task.kind {
             return self.begin_fault(task, page, last, cx);
         }
-        // Who begins anew is followed already.
-        let (ahead, mark) = if task.tries == 0 {
-            task.file.with(|inner| inner.streams.follow(first, end))
-        } else {
-            (end, None)
+        let (ahead, mark) = match followed {
+            Some(followed) => followed,
+            None if task.tries == 0 => task.file.with(|inner| inner.streams.follow(first, end)),
+            // Who begins anew is followed already.
+            None => (end, None),
         };
         for page in first..ahead.min(last).max(end) {
             if task.job().claimed.len() >= CLAIMS {

@@ -42,7 +42,7 @@ pub fn run(arguments: &FileRead) -> Result<ExitCode, Failure> {
     };
     let mut all = Vec::new();
     for form in forms {
-        let figures = measure(stage, arguments.seconds, form)?;
+        let figures = measure(stage, arguments, form)?;
         let checks = figures.checks();
         all.push((figures, checks));
     }
@@ -70,7 +70,8 @@ fn in_form(template: &str, form: ShareForm) -> String {
     }
 }
 
-fn measure(stage: Stage, seconds: u32, form: ShareForm) -> Result<Figures, Failure> {
+fn measure(stage: Stage, arguments: &FileRead, form: ShareForm) -> Result<Figures, Failure> {
+    let seconds = arguments.seconds;
     let path = home::root()?.join(TEMPLATE);
     let template =
         fs::read_to_string(&path).map_err(|error| Failure::Unreadable(path.clone(), error))?;
@@ -97,7 +98,11 @@ fn measure(stage: Stage, seconds: u32, form: ShareForm) -> Result<Figures, Failu
         stage.cores,
         seconds + AROUND
     );
-    let values = BTreeMap::from([("seconds", seconds + AROUND), ("samples", seconds + 1)]);
+    let values = BTreeMap::from([
+        ("seconds", seconds + AROUND),
+        ("samples", seconds + 1),
+        ("looks", arguments.looks),
+    ]);
     let config = fill(&in_form(&template, form), stage.cores, &values);
     let disks = Disks { disks: vec![Disk::new(&image)], depth: None };
     let beside = Beside { disks: Some(&disks), ..Beside::default() };
