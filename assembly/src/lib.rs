@@ -15,6 +15,8 @@ pub use entitle::{
     class, entitlement, favours, multiplexor_share, parent, places, thread_standing,
 };
 pub use known::known;
-pub use offered::{OF_DISKS, OF_NETWORK, Remark, place_of, refused, resources, simulated};
+pub use offered::{
+    OF_DISKS, OF_NETWORK, Remark, is_uneven, place_of, refused, resources, simulated,
+};
 pub use policies::{Pace, PolicyError, multiplexor, resource, sharing_of, stacked};
 pub use words::judge_words;

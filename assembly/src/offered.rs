@@ -7,12 +7,17 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use vortex_config::{Config, MemoryBudget, Parameter, Place, ResourceScheduler, THREAD};
+use vortex_config::{
+    Config, MemoryBudget, Parameter, Place, ResourceScheduler, Source, StackedScheduler, THREAD,
+};
 use vortex_grid::Frequency;
 use vortex_grid::policy::InitError;
 use vortex_schedulers::MakeError;
 
 use crate::PolicyError;
+
+/// A clock, for who only asks whether a scheduler can be made.
+const ANY: Frequency = Frequency::megahertz(1_000);
 
 /// The resources that the kernel has, beside threads; each with whether it serves on every core
 /// that it is given, or is at home on one.
@@ -84,9 +89,12 @@ pub fn refused(config: &Config) -> Vec<Remark> {
         let text = "the kernel has no memory budget for the infrastructure".into();
         all.push(Remark { place: own.place, text });
     }
-    all.extend(config.schedulers.iter().map(|bus| {
-        let text = format!("'{}': the kernel has no schedulers beneath schedulers yet", bus.tag);
-        Remark { place: bus.place, text }
+    all.extend(config.schedulers.iter().filter_map(stacked));
+    let threads = config.thread().map_or(&[][..], |thread| &thread.draws);
+    let threads = threads.iter().filter(|draw| matches!(draw.from, Source::Scheduler(_)));
+    all.extend(threads.map(|draw| {
+        let text = "the kernel's threads are clients of multiplexors, at their activities".into();
+        Remark { place: draw.place, text }
     }));
     all.sort_by_key(|remark| remark.place);
     all
@@ -117,25 +125,51 @@ fn resource(written: &ResourceScheduler) -> Option<Remark> {
     }
 }
 
+/// Why a scheduler between others is refused.
+fn stacked(bus: &StackedScheduler) -> Option<Remark> {
+    if is_uneven(bus) {
+        let text = format!(
+            "'{}' requests with different shares or priorities, or of different kinds of \
+             schedulers: it has one standing, on all its cores",
+            bus.tag
+        );
+        return Some(Remark { place: bus.place, text });
+    }
+    let error = crate::stacked(bus, ANY).err()?;
+    Some(why(error, &bus.tag, &bus.params, bus.place))
+}
+
+/// Whether a scheduler between others does not request alike wherever it does.
+#[must_use]
+pub fn is_uneven(bus: &StackedScheduler) -> bool {
+    let is_core = |from| matches!(from, Source::Multiplexor(_));
+    let Some(first) = bus.draws.first() else { return false };
+    bus.draws.iter().any(|draw| {
+        let same = if is_core(first.from) { is_core(draw.from) } else { draw.from == first.from };
+        !same || (draw.share, draw.priority) != (first.share, first.priority)
+    })
+}
+
 /// Why a resource's policy cannot be made: what it says of a value that is written for it.
 fn not_made(config: &Config, written: &ResourceScheduler) -> Option<Remark> {
-    let any = Frequency::megahertz(1_000);
-    let error = crate::resource(config, written, any, None).err()?;
-    let name = &written.resource;
+    let error = crate::resource(config, written, ANY, None).err()?;
+    Some(why(error, &written.resource, &written.params, written.place))
+}
+
+/// Why a policy cannot be made.
+fn why(error: PolicyError, name: &str, params: &[Parameter], whole: Place) -> Remark {
     let (place, text) = match error {
-        PolicyError::Field(field) => {
-            (written.place, format!("'{name}': no record has a field '{field}'"))
-        }
+        PolicyError::Field(field) => (whole, format!("'{name}': no record has a field '{field}'")),
         PolicyError::Make(why) => {
             let of = |param: &&Parameter| match &why {
                 MakeError::Init(InitError::BadValue { name, .. }) => param.name == *name,
                 _ => false,
             };
-            let place = written.params.iter().find(of).map_or(written.place, |param| param.place);
+            let place = params.iter().find(of).map_or(whole, |param| param.place);
             (place, format!("'{name}': {why}"))
         }
     };
-    Some(Remark { place, text })
+    Remark { place, text }
 }
 
 /// Why what a resource favours is refused.
@@ -206,7 +240,8 @@ mod tests {
     #[test]
     fn what_there_is_not_is_refused_by_name() {
         let bus = "<scheduler tag=\"bus\" algorithm=\"propshare.wfq\">\
-                   <cpumultiplexor tag=\"m0\"/></scheduler>\
+                   <cpumultiplexor tag=\"m0\" share=\"1\"/><cpumultiplexor tag=\"m1\" share=\"2\"/>\
+                   </scheduler>\
                    <resourcescheduler resource=\"resource.er\" algorithm=\"fifo\">\
                    <scheduler tag=\"bus\"/></resourcescheduler>\
                    <infrastructure><memory minimum=\"1 MiB\"/></infrastructure>";
@@ -215,6 +250,33 @@ mod tests {
         for (text, has) in all.iter().zip(["'bus'", "'resource.er'", "infrastructure"]) {
             assert!(text.contains(has), "{text}");
         }
+    }
+
+    #[test]
+    fn a_scheduler_above_drivers_is_offered_and_not_above_threads() {
+        let with = |resource: &str, what: &str| {
+            let bus = format!(
+                "<scheduler tag=\"bus\" algorithm=\"propshare.wfq\" {what}>\
+                 <cpumultiplexor tag=\"m0\" share=\"1\"/></scheduler>\
+                 <resourcescheduler resource=\"{resource}\" algorithm=\"propshare.wfq\">\
+                 <scheduler tag=\"bus\"/></resourcescheduler>"
+            );
+            refused(&config(&bus)).into_iter().map(|remark| remark.text).collect::<Vec<_>>()
+        };
+        let none: [String; 0] = [];
+        assert_eq!(with("resource.drwr", ""), none);
+        assert_eq!(with("resource.dwr", "metric=\"bytes\" limit=\"4 MB/s\""), none);
+        let threads = vortex_config::parse(
+            "<schedulerconfig>\n<cpumultiplexor tag=\"m0\" core=\"0\" algorithm=\"propshare.wfq\"/>\n\
+             <scheduler tag=\"bus\" algorithm=\"propshare.wfq\"><cpumultiplexor tag=\"m0\"/></scheduler>\n\
+             <resourcescheduler resource=\"resource.thread\" algorithm=\"propshare.round-robin\">\n\
+             <scheduler tag=\"bus\"/></resourcescheduler>\n\
+             <activity name=\"a\" share=\"100\"/></schedulerconfig>",
+        );
+        let threads = refused(&threads.unwrap());
+        let [one] = &threads[..] else { panic!("{threads:?}") };
+        assert_eq!(one.place.line, 5);
+        assert!(one.text.contains("threads"), "{threads:?}");
     }
 
     #[test]

@@ -177,7 +177,15 @@ pub fn stacked(
         metric: &bus.metric,
         params: &bus.params,
     };
-    make(&written, frequency, None, None)
+    let made = make(&written, frequency, None, None)?;
+    let metric = match bus.metric {
+        vortex_config::Metric::Requests => Metric::Requests,
+        _ => Metric::Bytes,
+    };
+    Ok(match bus.limit {
+        Some(limit) => vortex_schedulers::limited(made, metric, limit, frequency),
+        None => made,
+    })
 }
 
 /// A resource's scheduler, with its load sharing.

@@ -47,7 +47,7 @@ pub fn drive(mut core: GridCore, mut cpu: Cpu, shared: &Arc<Shared>) -> Infallib
                     if shared.unmount(&mut core) {
                         break;
                     }
-                    if let Some(first) = shared.close() {
+                    if let Some(first) = shared.close(core.ledger().last()) {
                         cpu.poker().poke(first);
                     }
                     if shared.is_turn(core.id()) {

@@ -8,6 +8,7 @@
 mod aio;
 mod boot;
 pub mod booted;
+mod bus;
 pub mod cpython;
 mod files;
 pub mod fuzz;

@@ -1,8 +1,9 @@
 //! The parts of the proof, in the order in which they run: what fails fast comes first.
 
 use super::{
-    Extent, Part, Program, Work, aio, boot, booted, cpython, files, fuzz, hosting, images, live,
-    machines, miri, models, network, policies, readme, runs, services, stack, storage, syscalls,
+    Extent, Part, Program, Work, aio, boot, booted, bus, cpython, files, fuzz, hosting, images,
+    live, machines, miri, models, network, policies, readme, runs, services, stack, storage,
+    syscalls,
 };
 use crate::commands::{
     attacks, budgets, cost, filling, ledger, neighbours, pressure, subactivities,
@@ -234,6 +235,12 @@ pub fn parts() -> Vec<Part> {
             what: "a share that is changed while the machine runs counts from then on",
             extent: Extent::Normal,
             work: |_| Work::Function(live::part),
+        },
+        Part {
+            name: "bus",
+            what: "a bus above a disk's and a card's drivers holds its limit, and their shares",
+            extent: Extent::Normal,
+            work: |_| Work::Function(bus::part),
         },
         Part {
             name: "ledger",

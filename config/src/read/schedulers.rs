@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use roxmltree::Node;
-use vortex_units::CoreId;
+use vortex_units::{CoreId, Rate};
 
 use super::element::{Field, Fields, Reader, TEXT};
 use super::value::anything;
@@ -86,7 +86,7 @@ pub(super) fn stacked(
     nodes: &[Node<'_, '_>],
     multiplexors: &[Multiplexor],
 ) -> Vec<StackedScheduler> {
-    const VALUES: &[&str] = &["tag", "algorithm", "metric"];
+    const VALUES: &[&str] = &["tag", "algorithm", "metric", "limit"];
     const ELEMENTS: &[&str] = &["param", "cpumultiplexor", "scheduler"];
     let mut found: Vec<StackedScheduler> = Vec::new();
     let mut opened = Vec::new();
@@ -105,10 +105,12 @@ pub(super) fn stacked(
                 tags.schedulers.insert(tag.text.clone(), number);
             }
         }
-        let (algorithm, metric, params) = policy(reader, &fields, Of::Schedulers);
+        let (mut algorithm, metric, params) = policy(reader, &fields, Of::Schedulers);
+        let limit = fields.get("limit").and_then(|field| limit(reader, field, &metric));
+        algorithm.work_conserving &= limit.is_none();
         let tag = tag.map(|tag| tag.text).unwrap_or_default();
         let (draws, cores, place) = (Vec::new(), Vec::new(), fields.place);
-        found.push(StackedScheduler { tag, algorithm, metric, params, draws, cores, place });
+        found.push(StackedScheduler { tag, algorithm, metric, params, limit, draws, cores, place });
         opened.push(fields);
     }
     for (index, fields) in opened.iter().enumerate() {
@@ -118,6 +120,16 @@ pub(super) fn stacked(
         }
     }
     graph::order(reader, tags, found)
+}
+
+/// What a scheduler's clients have together in a second.
+fn limit(reader: &mut Reader<'_>, field: &Field, metric: &Metric) -> Option<Rate> {
+    if !matches!(metric, Metric::Bytes | Metric::Requests) {
+        let what = "a limit here is of bytes or of requests in a second";
+        reader.flaw(field.place, what, "metric=\"bytes\" or metric=\"requests\"");
+        return None;
+    }
+    reader.rate(field, metric)
 }
 
 /// Whose scheduler it is.

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use vortex_units::{CoreId, Micros, Share};
+use vortex_units::{CoreId, Micros, Rate, Share};
 
 use super::SchedulerIndex;
 use crate::Place;
@@ -141,6 +141,8 @@ pub struct StackedScheduler {
     pub metric: Metric,
     /// The policy's own entries.
     pub params: Vec<Parameter>,
+    /// `limit`: what all its clients have together in a second, on all its cores, at most.
+    pub limit: Option<Rate>,
     /// From whom it requests; no core twice, also not through others.
     pub draws: Vec<Draw>,
     /// Its cores, ascending, never empty.

@@ -19,9 +19,9 @@ use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use spin::{Mutex, Once};
 use vortex_assembly::Remark;
-use vortex_config::{Config, Control, ShareForm};
+use vortex_config::{Config, Control, ShareForm, StackedScheduler};
 use vortex_files::{Counted, Root, Time};
-use vortex_grid::{Core, CoreSpec, Family, Frequency, Grid, GridSpec, Sampling};
+use vortex_grid::{BusSpec, Core, CoreSpec, Family, Frequency, Grid, GridSpec, Sampling};
 use vortex_machine::{Boot, Cpu};
 use vortex_resources::bill::{FileBill, ObjectKind, owner_of};
 use vortex_resources::memory::{REGION, Shows};
@@ -197,8 +197,15 @@ fn empty(config: &Config, frequency: Frequency) -> Arc<Grid<Mail>> {
         activities: u32::try_from(config.activities.len() * PLACES).unwrap_or(u32::MAX).max(256),
         infrastructure: vortex_assembly::entitlement(config, 0, frequency),
         frequency,
-        buses: Vec::new(),
+        buses: config.schedulers.iter().filter_map(|written| bus(written, frequency)).collect(),
     })
+}
+
+/// A scheduler between others; none that could not be made is left by now ([`read`]).
+fn bus(written: &StackedScheduler, frequency: Frequency) -> Option<BusSpec> {
+    let scheduler = vortex_assembly::stacked(written, frequency).ok()?;
+    let parent = vortex_assembly::parent(written.draws.first()?);
+    Some(BusSpec { name: written.tag.clone(), scheduler, parent })
 }
 
 /// What the resources share, before there are any.

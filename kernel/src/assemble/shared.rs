@@ -29,6 +29,8 @@ use crate::runs::Stretches;
 /// A process whose activity is refused another request now is begun no sooner than after this:
 /// longer than an idle time that wears off debt.
 const AGAIN: Micros = Micros::new(10_000);
+/// How long the machine's end waits for packets that no card has yet: a full ring may stay full.
+const SENT: Micros = Micros::new(1_000_000);
 
 /// What the cores share beside the grid.
 pub struct Shared {
@@ -57,6 +59,8 @@ pub struct Shared {
     start: Mutex<Vec<(ActivityId, Start)>>,
     begun: AtomicBool,
     asked: AtomicBool,
+    /// The time stamp when the last process had ended; zero before.
+    ended: AtomicU64,
     turn: AtomicU32,
     cores: Vec<CoreId>,
 }
@@ -95,6 +99,7 @@ impl Shared {
             start: Mutex::new(start),
             begun: AtomicBool::new(false),
             asked: AtomicBool::new(false),
+            ended: AtomicU64::new(0),
             turn: AtomicU32::new(0),
             cores: config.multiplexors.iter().map(|mux| mux.core).collect(),
         }
@@ -309,6 +314,7 @@ impl Shared {
         if !ended || !self.system.is_to_unmount() {
             return false;
         }
+        self.ended.store(core.ledger().last().get(), Ordering::Release);
         let own = ActivityId::INFRASTRUCTURE;
         let ports = self.system.ports.get();
         let asked = ports.map(|to| core.root(own, to.files, Labels::NONE, FileRequest::End));
@@ -319,14 +325,18 @@ impl Shared {
         true
     }
 
-    /// The last process has ended: the cores give their accounts, one after the other.
-    /// Returns the first of them, for the one caller that is to wake it.
-    pub fn close(&self) -> Option<CoreId> {
-        let disks = self.system.disks.get();
+    /// The last process has ended, and what it left is on the media: the cores give their
+    /// accounts, one after the other. Returns the first of them, for the one caller that is to
+    /// wake it.
+    pub fn close(&self, now: Cycles) -> Option<CoreId> {
+        let (disks, network) = (self.system.disks.get(), self.system.network.get());
+        let since = now.saturating_sub(Cycles::new(self.ended.load(Ordering::Acquire)));
+        let patient = since < self.system.clock.frequency.cycles(SENT);
         let done = self.has_begun()
             && self.system.processes.load(Ordering::Acquire) == 0
             && self.system.has_unmounted()
-            && disks.is_none_or(|disks| disks.wiring.in_flight() == 0);
+            && disks.is_none_or(|disks| disks.wiring.in_flight() == 0)
+            && network.is_none_or(|network| !patient || network.wiring.in_flight() == 0);
         (done && !self.asked.swap(true, Ordering::AcqRel)).then(|| self.hand_on()).flatten()
     }
 

@@ -1,6 +1,6 @@
 //! What of a configuration the simulation cannot honour.
 
-use vortex_config::{MemoryBudget, Place, SimulatedResource, Source, Step};
+use vortex_config::{MemoryBudget, Place, SimulatedResource, Step};
 use vortex_grid::Entitlement;
 use vortex_units::Share;
 
@@ -38,16 +38,8 @@ fn draws(site: &Site<'_>, problems: &mut Problems) {
     for draw in threads.iter().filter(|draw| draw.priority.is_some()) {
         problems.push((draw.place, Problem::ThreadPriority));
     }
-    for stacked in &site.config.schedulers {
-        let kind = |from| matches!(from, Source::Multiplexor(_));
-        let Some(first) = stacked.draws.first() else { continue };
-        let uneven = stacked.draws.iter().any(|draw| {
-            let same = if kind(first.from) { kind(draw.from) } else { draw.from == first.from };
-            !same || (draw.share, draw.priority) != (first.share, first.priority)
-        });
-        if uneven {
-            problems.push((stacked.place, Problem::UnevenDraws(stacked.tag.clone())));
-        }
+    for stacked in site.config.schedulers.iter().filter(|it| vortex_assembly::is_uneven(it)) {
+        problems.push((stacked.place, Problem::UnevenDraws(stacked.tag.clone())));
     }
 }
 

@@ -1,0 +1,109 @@
+extern crate std;
+
+use std::boxed::Box;
+use std::vec::Vec;
+
+use proptest::prelude::*;
+use vortex_grid::policy::NoQueues;
+use vortex_units::{Bytes, Share};
+
+use super::*;
+
+/// Bytes a second, and a clock of one megahertz: a byte takes ten cycles.
+const LIMIT: u64 = 100_000;
+
+fn cores(shares: &[u32], count: u16) -> Vec<Box<dyn SchedulerCore>> {
+    let mut params = Params::new(Metric::Bytes, 1_000_000);
+    params.frequency = Some(Frequency::megahertz(1));
+    let inner = crate::make("propshare.wfq", params).unwrap();
+    let whole = limited(inner, Metric::Bytes, Rate::new(LIMIT), Frequency::megahertz(1));
+    let one = |core| {
+        let mut core = whole.init_core(CoreId::new(core));
+        for (id, share) in (0..).zip(shares) {
+            let share = Share::from_hundredths(*share).unwrap();
+            let params = ClientParams { share, ..ClientParams::default() };
+            core.add_client(ClientId::new(id), &params);
+            core.client_ready(ClientId::new(id), Cycles::ZERO);
+        }
+        core
+    };
+    (0..count).map(one).collect()
+}
+
+/// All are always ready, on all cores: what each had until then, as charges of these lengths.
+fn run(shares: &[u32], count: u16, lengths: &[u64], until: u64) -> Vec<u64> {
+    let mut cores = cores(shares, count);
+    let (mut now, mut had) = (0, std::vec![0; shares.len()]);
+    while now < until {
+        let mut next = u64::MAX;
+        for core in &mut cores {
+            match core.poll_ready(Cycles::new(now)) {
+                Readiness::Idle => panic!("all are ready"),
+                Readiness::After(span) => {
+                    assert!(core.schedule(Cycles::new(now), &mut NoQueues).is_none());
+                    next = next.min(now + span.get());
+                }
+                Readiness::Now => {
+                    let id = core.schedule(Cycles::new(now), &mut NoQueues).unwrap().client;
+                    let bytes = lengths[id.index()];
+                    let record =
+                        Record { bytes: Bytes::new(bytes), ..Record::new(RecordKind::BASIC) };
+                    core.resource_record(id, &record, Cycles::new(now));
+                    core.client_ready(id, Cycles::new(now));
+                    had[id.index()] += bytes;
+                    next = next.min(now + 1);
+                }
+            }
+        }
+        now = next;
+    }
+    had
+}
+
+#[test]
+fn all_together_have_the_limit_and_each_its_share() {
+    let had = run(&[200, 100], 1, &[500, 500], 10_000_000);
+    let all = had[0] + had[1];
+    // Ten seconds, the burst, and a charge.
+    assert!((1_000_000..=1_000_500 + 1_000).contains(&all), "{all}");
+    assert!(had[0].abs_diff(2 * had[1]) <= 1_500, "{had:?}");
+}
+
+#[test]
+fn what_was_used_elsewhere_is_not_carried_here_and_credits_count() {
+    let mut core = cores(&[100], 1).pop().unwrap();
+    let id = ClientId::new(0);
+    let record = |kind| Record { bytes: Bytes::new(1_000), ..Record::new(kind) };
+    core.resource_record(id, &record(RecordKind::THROUGH), Cycles::ZERO);
+    assert_eq!(core.poll_ready(Cycles::ZERO), Readiness::Now);
+    core.resource_record(id, &record(RecordKind::BASIC), Cycles::ZERO);
+    assert_eq!(core.poll_ready(Cycles::ZERO), Readiness::After(Micros::new(10_000)));
+    core.resource_record(id, &record(RecordKind::BILLED_BACK).credited(), Cycles::ZERO);
+    assert_eq!(core.poll_ready(Cycles::ZERO), Readiness::Now);
+}
+
+#[test]
+fn who_was_away_has_no_more_than_the_burst() {
+    let mut core = cores(&[100], 1).pop().unwrap();
+    let (id, late) = (ClientId::new(0), Cycles::new(60_000_000));
+    let bytes = Bytes::new(LIMIT / 100);
+    let record = Record { bytes, ..Record::new(RecordKind::BASIC) };
+    core.resource_record(id, &record, late);
+    // A hundredth of a second, of which the burst is half.
+    assert_eq!(core.poll_ready(late), Readiness::After(Micros::new(5_000)));
+}
+
+proptest! {
+    #[test]
+    fn the_limit_holds_on_several_cores(
+        count in 1_u16..5,
+        a in 1_u64..5_000,
+        b in 1_u64..5_000,
+    ) {
+        let until = 2_000_000;
+        let all: u64 = run(&[100, 300], count, &[a, b], until).iter().sum();
+        let most = LIMIT * (until + BURST.get()) / 1_000_000 + u64::from(count) * a.max(b);
+        prop_assert!(all <= most, "{all} of {most}");
+        prop_assert!(all >= LIMIT * until / 1_000_000, "{all}");
+    }
+}
