@@ -170,6 +170,9 @@ pub struct Bench {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// Of the schedulers: draw them side by side, as SVG.
+    #[arg(long, value_name = "FILE")]
+    pub picture: Option<PathBuf>,
 }
 
 /// What `bench` can measure.

@@ -17,6 +17,7 @@ mod out;
 mod proof;
 mod running;
 mod screen;
+mod svg;
 mod table;
 mod trace;
 mod volume;

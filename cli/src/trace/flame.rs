@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use super::Trace;
 use crate::human;
+use crate::svg::escaped;
 
 /// The picture's measures, in pixels.
 const WIDTH: f64 = 1200.0;
@@ -163,20 +164,6 @@ fn cut(text: &str, room: usize) -> String {
     text.chars().take(room - 1).chain(['…']).collect()
 }
 
-fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            control if control.is_control() => escaped.push(' '),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
 /// A colour of this hue in degrees and this lightness, as all who draw SVG know it (CSS Color 4,
 /// section 7.1).
 fn hex(hue: u32, lightness: f64) -> String {

@@ -7,6 +7,7 @@
 mod groups;
 mod kernel;
 mod measure;
+mod picture;
 mod print;
 mod schedulers;
 
@@ -48,12 +49,18 @@ const IDLE: Limit = Limit { goal: 2_048, ceiling: 2_048 };
 
 /// Measures and prints.
 pub fn run(arguments: &Bench) -> Result<ExitCode, Failure> {
+    if arguments.picture.is_some() && !matches!(arguments.what, Measured::Schedulers) {
+        let what = format!("{:?}", arguments.what).to_lowercase();
+        return Err(Failure::Unexpected("'schedulers' with --picture", what));
+    }
     match arguments.what {
         Measured::Kernel => return kernel::run(kernel::PROCESS, With::Nothing, arguments.json),
         Measured::Memory => return kernel::run(kernel::MEMORY, With::Nothing, arguments.json),
         Measured::Storage => return kernel::run(kernel::STORAGE, With::Disk, arguments.json),
         Measured::Network => return kernel::run(kernel::NETWORK, With::Card, arguments.json),
-        Measured::Schedulers => return schedulers::run(arguments.json),
+        Measured::Schedulers => {
+            return schedulers::run(arguments.json, arguments.picture.as_deref());
+        }
         Measured::Grid => {}
     }
     if !home::works("valgrind", &["--version"]) {

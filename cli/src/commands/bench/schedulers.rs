@@ -6,6 +6,7 @@
 //! of different lengths, entitled to 50, 33 and 17 parts, and one that is lightly loaded: 100 µs
 //! of work every 3 ms.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -14,6 +15,7 @@ use vortex_sim::{Options, Report, simulate};
 use vortex_units::Nanos;
 
 use super::measure::Bench;
+use super::picture::{self, Line};
 use crate::failure::Failure;
 use crate::home;
 use crate::human;
@@ -56,7 +58,7 @@ struct Simulated {
 }
 
 /// Measures and prints.
-pub fn run(json: bool) -> Result<ExitCode, Failure> {
+pub fn run(json: bool, picture: Option<&Path>) -> Result<ExitCode, Failure> {
     if !home::works("valgrind", &["--version"]) {
         return Err(Failure::Missing { tool: "valgrind", get: "sudo apt-get install valgrind" });
     }
@@ -69,12 +71,27 @@ pub fn run(json: bool) -> Result<ExitCode, Failure> {
         let instructions = [few?, many?];
         rows.push(Row { policy: policy.name, shares: policy.shares, instructions, simulated });
     }
+    if let Some(path) = picture {
+        let lines: Vec<Line> = rows.iter().map(line).collect();
+        let written = std::fs::write(path, picture::draw(&lines));
+        written.map_err(|error| Failure::Unwritable(path.into(), error))?;
+    }
     if json {
         out::put(&format!("{}\n", serde_json::to_string_pretty(&rows)?));
     } else {
         out::put(&report(&rows));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn line(row: &Row) -> Line {
+    let simulated = row.simulated.as_ref();
+    Line {
+        policy: row.policy.into(),
+        instructions: row.instructions,
+        off: simulated.filter(|_| row.shares).map(|of| of.worst),
+        waits: simulated.map(|of| [of.wait, of.longest]),
+    }
 }
 
 /// The configuration that a policy is tried with. The light one has what the policy has for

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::svg::escaped;
+
 use serde_json::Value;
 
 /// A drawing.
@@ -161,11 +163,6 @@ fn panel(svg: &mut String, left: f64, title: &str, rows: &[Row], end: f64) {
             "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>"
         );
     }
-}
-
-/// Text within XML.
-pub fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

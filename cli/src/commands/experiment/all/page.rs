@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::Came;
-use super::figure::{Figure, escaped};
+use super::figure::Figure;
 use super::outcome::number;
 use crate::human;
+use crate::svg::escaped;
 
 /// Its file's name.
 pub const NAME: &str = "report.html";
