@@ -11,7 +11,7 @@ use super::operation::OpId;
 use super::owner::Key;
 use super::request::{AioCall, Stage};
 use super::resource::{self, AsyncIo, Cx, Opened, again, reply};
-use super::suspend::Then;
+use super::suspend::{Then, Waiter};
 use crate::files::{AioOpen, AioWant, FileRequest};
 use crate::process::Pid;
 
@@ -121,7 +121,12 @@ impl AsyncIo {
         let Some(operation) = self.operations.get_mut(id).filter(|it| it.result.is_none()) else {
             return again();
         };
-        operation.waiters.push(self.waits.begin(call.thread.tid, Then::Again));
+        let waiter = self.waits.begin(call.thread.tid, Then::Again);
+        let waits = |other: Waiter| self.waits.of(other.tid) == Some(other);
+        if let Err(error) = operation.waiters.add(waiter, cx.root(), waits) {
+            self.waits.forget(waiter.tid);
+            return reply(Err(error));
+        }
         self.wait(call, cx).unwrap_or_else(|error| reply(Err(error)))
     }
 

@@ -12,7 +12,7 @@ use super::operation::{OpId, Way};
 use super::owner::Key;
 use super::request::AioRequest;
 use super::resource::{AsyncIo, Cx, Next};
-use super::suspend::Waiter;
+use super::waiters::Waiters;
 use crate::Mail;
 use crate::process::ProcessRequest;
 use crate::process::signals::Info;
@@ -63,13 +63,10 @@ impl AsyncIo {
 
     /// It is not the turn of this operation any more: the next one's begins.
     fn next_turn(&mut self, key: Key, fd: i32, id: OpId, cx: &mut Cx<'_>) {
+        let number = self.operations.get(id).map_or(0, |operation| operation.turn);
         let Some(owner) = self.owners.get_mut(&key) else { return };
-        let Some(turns) = owner.turns.get_mut(&fd) else { return };
-        turns.retain(|other| *other != id);
-        let Some(&next) = turns.front() else {
-            owner.turns.remove(&fd);
-            return;
-        };
+        owner.step_out(fd, number);
+        let Some(next) = owner.turn(fd) else { return };
         let kept = self.operations.get_mut(next).and_then(|operation| operation.kept.take());
         if let Some(kept) = kept {
             let _ = cx.go_on(kept, At::<Mail, Self>::beginning());
@@ -86,22 +83,21 @@ impl AsyncIo {
         let _ = cx.send(ports.process, Labels::NONE, request);
     }
 
-    fn wake_all(&mut self, mut waiters: Vec<Waiter>, cx: &mut Cx<'_>) {
-        let rest = waiters.split_off(waiters.len().min(WOKEN));
-        for waiter in waiters {
+    fn wake_all(&mut self, mut waiters: Waiters, cx: &mut Cx<'_>) {
+        for waiter in core::iter::from_fn(|| waiters.take()).take(WOKEN) {
             self.wake(waiter, cx);
         }
-        if !rest.is_empty()
+        if !waiters.is_empty()
             && let Ok(own) = self.own()
         {
-            let _ = cx.send(own, Labels::NONE, AioRequest::Wake(rest));
+            let _ = cx.send(own, Labels::NONE, AioRequest::Wake(Box::new(waiters)));
         }
     }
 
     /// Some of those who have waited for what has ended.
-    pub(super) fn wake_some(&mut self, waiters: &mut Vec<Waiter>, cx: &mut Cx<'_>) -> Next {
+    pub(super) fn wake_some(&mut self, waiters: &mut Waiters, cx: &mut Cx<'_>) -> Next {
         for _ in 0..WOKEN {
-            let Some(waiter) = waiters.pop() else { return Outcome::Done };
+            let Some(waiter) = waiters.take() else { return Outcome::Done };
             self.wake(waiter, cx);
         }
         super::resource::again()

@@ -42,6 +42,7 @@ mod slots;
 mod submit;
 mod suspend;
 mod transfer;
+mod waiters;
 
 pub use request::{AioCall, AioRequest};
 pub use resource::AsyncIo;

@@ -13,7 +13,7 @@ use vortex_units::{ActivityId, Bytes};
 use super::block::Event;
 use super::list::ListId;
 use super::owner::Key;
-use super::suspend::Waiter;
+use super::waiters::Waiters;
 use crate::Mail;
 use crate::bill::{Charged, ObjectKind};
 use crate::cache::{CacheFrame, CachedFile};
@@ -104,12 +104,14 @@ pub struct Operation {
     pub result: Option<Result<u64, Errno>>,
     /// It is its turn, and it has begun.
     pub begun: bool,
+    /// Its number among those of its descriptor that come one after the other.
+    pub turn: u64,
     /// It is to end before its time.
     pub cancelled: bool,
     /// It waits for its turn.
     pub kept: Option<Kept<Mail>>,
     /// Who waits for its end.
-    pub waiters: Vec<Waiter>,
+    pub waiters: Waiters,
     /// Of which list it is.
     pub list: Option<ListId>,
     /// In whose name it reads and writes.

@@ -12,6 +12,7 @@ use super::operation::OpId;
 use super::owner::Key;
 use super::submit::Wanted;
 use super::suspend::Waiter;
+use super::waiters::Waiters;
 use crate::memory::AddressSpace;
 use crate::process::{Operands, Pid, ThreadState};
 
@@ -75,7 +76,7 @@ pub enum AioRequest {
     /// An operation: from its beginning to its end.
     Run(OpId),
     /// These have waited for what has ended.
-    Wake(alloc::vec::Vec<Waiter>),
+    Wake(Box<Waiters>),
     /// A window of what nobody asks for any more goes.
     Clear(Key, Range<usize>),
     /// A signal ends this thread's wait.

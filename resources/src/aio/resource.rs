@@ -125,8 +125,7 @@ impl AsyncIo {
 
     fn has_turn(&self, id: OpId, operation: &Operation) -> bool {
         let owner = self.owners.get(&operation.of);
-        let turns = owner.and_then(|owner| owner.turns.get(&operation.fd));
-        turns.and_then(|turns| turns.front()) == Some(&id)
+        owner.and_then(|owner| owner.turn(operation.fd)) == Some(id)
     }
 
     /// An operation fails: what is done counts.

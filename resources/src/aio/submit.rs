@@ -15,6 +15,7 @@ use super::operation::{Kind, OpId, Operation, Way};
 use super::owner::{MOST, Owner};
 use super::request::{AioCall, AioRequest, Stage};
 use super::resource::{AsyncIo, Cx, Next, Opened, reply};
+use super::waiters::Waiters;
 use crate::files::{AioOpen, AioOpened, AioWant, FileCall, FileRequest, FilesId};
 use crate::memory::Pinned;
 use crate::process::{Operands, Pid, ThreadState};
@@ -150,9 +151,10 @@ impl AsyncIo {
             shown: None,
             result: None,
             begun: false,
+            turn: 0,
             cancelled: false,
             kept: None,
-            waiters: Vec::new(),
+            waiters: Waiters::default(),
             list,
             stand_in: None,
             fetching: false,
@@ -184,7 +186,10 @@ impl AsyncIo {
         if let Some(owner) = self.owners.get_mut(&key) {
             owner.operations.insert(address, id);
             if in_turn {
-                owner.turns.entry(block.fd).or_default().push_back(id);
+                let turn = owner.line_up(block.fd, id);
+                if let Some(operation) = self.operations.get_mut(id) {
+                    operation.turn = turn;
+                }
             }
         }
         if let Some(list) = list {

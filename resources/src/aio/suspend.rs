@@ -84,7 +84,7 @@ impl AsyncIo {
         limited: bool,
         cx: &mut Cx<'_>,
     ) -> Result<Next, Errno> {
-        let tid = call.thread.tid;
+        let (tid, activity) = (call.thread.tid, cx.root());
         if count > LIST {
             return Err(Errno::EINVAL);
         }
@@ -114,11 +114,12 @@ impl AsyncIo {
             let operation = known.copied().and_then(|id| self.operations.get_mut(id));
             match operation.filter(|operation| operation.result.is_none()) {
                 Some(operation) => {
-                    let own = operation.waiters.iter_mut().find(|other| other.tid == tid);
-                    match own {
-                        Some(own) => *own = waiter,
-                        None => operation.waiters.push(waiter),
+                    let waits = |other: Waiter| self.waits.of(other.tid) == Some(other);
+                    let added = operation.waiters.add(waiter, activity, waits);
+                    if added.is_err() {
+                        self.waits.forget(tid);
                     }
+                    added?;
                 }
                 None => {
                     self.waits.forget(tid);

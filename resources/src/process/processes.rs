@@ -21,7 +21,7 @@ use crate::memory::AddressSpace;
 use crate::quota::Quota;
 
 /// The number of a process or thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pid(pub i32);
 
 /// A process. What is behind a lock is held for a few instructions only.
