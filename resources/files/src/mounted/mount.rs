@@ -205,10 +205,11 @@ impl Root {
     /// since more of them is known than is forgotten at once.
     pub fn end(&mut self) -> bool {
         let all: Vec<FsId> = self.mounts.all.keys().copied().collect();
+        // None is asked to end before all may: this begins anew.
+        if !all.iter().all(|fs| self.forget_all(*fs)) {
+            return false;
+        }
         for fs in all {
-            if !self.forget_all(fs) {
-                return false;
-            }
             self.note_top(fs);
             // The last are asked first.
             self.later.insert(0, Ask::Unmount { fs });

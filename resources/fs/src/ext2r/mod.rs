@@ -4,8 +4,8 @@
 //! block that is not there, and is called again when it is. Whoever wants a block that is being
 //! fetched waits for that one fetch.
 //!
-//! What transactions have changed is written by a request of the infrastructure's, in the
-//! logic's order, each block on the bill of who has changed it.
+//! What transactions have changed is written by a request of the infrastructure's for each file
+//! system, in the logic's order, each block on the bill of who has changed it.
 //!
 //! EXT2R has one core (decision 0108): what it changes is of all files at once.
 
@@ -20,7 +20,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 
 use vortex_abi::Errno;
-use vortex_grid::{At, Context, Kept, Message, Outcome, Resource};
+use vortex_grid::{At, Context, Message, Outcome, Resource};
 
 use crate::cache::PageFrame;
 use crate::names::MountId;
@@ -42,28 +42,15 @@ const STOPS: u32 = 4096;
 pub struct Ext2<M: Message, F: PageFrame> {
     wiring: Arc<Wiring<M, F>>,
     mounts: BTreeMap<MountId, Mount<M>>,
-    /// The request that writes, while it has nothing to do.
-    writer: Option<Kept<M>>,
-    /// There is one.
-    has_writer: bool,
     /// The last that was given a name.
     last: u32,
-    /// Everything that is dirty is to be written, not only what somebody waits for.
-    all: bool,
 }
 
 impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
     /// The instance of its core.
     #[must_use]
     pub fn new(wiring: Arc<Wiring<M, F>>) -> Self {
-        Self {
-            wiring,
-            mounts: BTreeMap::new(),
-            writer: None,
-            has_writer: false,
-            last: 0,
-            all: false,
-        }
+        Self { wiring, mounts: BTreeMap::new(), last: 0 }
     }
 
     /// One transaction, as far as it comes now.
@@ -83,6 +70,7 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
             Ok(answer) => match **operation {
                 Operation::Unmount if mount.dissolve() => Outcome::Continue(At::beginning()),
                 Operation::Unmount => {
+                    self.wake_writer(id, cx);
                     self.mounts.remove(&id);
                     self.wiring.unmount(id);
                     Outcome::Reply(Ok(answer))

@@ -29,12 +29,28 @@ pub struct Mount<M> {
     pub settles: bool,
     /// It is unmounted, and what is left of it is given up.
     pub gone: bool,
+    /// The request that writes, while it has nothing to do; whether there is one.
+    pub writer: Option<Kept<M>>,
+    pub has_writer: bool,
+    /// Everything that is dirty is to be written, not only what somebody waits for.
+    pub all: bool,
 }
 
 impl<M> Mount<M> {
     pub fn new(logic: Box<dyn Logic>) -> Self {
         let (fetching, waiting) = (BTreeMap::new(), Vec::new());
-        Self { logic, fetching, waiting, flushes: 0, flushed: 0, settles: false, gone: false }
+        Self {
+            logic,
+            fetching,
+            waiting,
+            flushes: 0,
+            flushed: 0,
+            settles: false,
+            gone: false,
+            writer: None,
+            has_writer: false,
+            all: false,
+        }
     }
 
     /// It is unmounted: nobody finds it any more, and what is left of it is given up, some in a

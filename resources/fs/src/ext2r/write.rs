@@ -1,5 +1,6 @@
-//! What transactions have changed is written: by one request of the infrastructure's, in the
-//! logic's order, each block on the bill of who has changed it.
+//! What transactions have changed is written: by a request of the infrastructure's for each file
+//! system, so that none waits for another's disk, in the logic's order, each block on the bill of
+//! who has changed it.
 //!
 //! A block that could not be sent for want of memory is sent again: only what the disk says of
 //! it counts as its failure.
@@ -18,7 +19,7 @@ use crate::cache::PageFrame;
 use crate::names::MountId;
 use crate::requests::{Ext2Request, Mail};
 
-/// Writes under way at a time.
+/// Writes of a file system that are under way at a time.
 pub(super) const BATCH: usize = 8;
 /// What is done in one run, as bytes of blocks that are given out; looking for a block, or for the
 /// one behind another, is at least so much, and sending them a part of what they are.
@@ -29,14 +30,21 @@ const PAGE: usize = 4096;
 /// How often what is dirty is written.
 const TICK: Micros = Micros::new(5_000_000);
 
-/// What the writer has under way.
-#[derive(Default)]
+/// What the writer of a file system has under way.
 pub struct Writing {
-    under_way: VecDeque<(Trigger, MountId, Job)>,
+    of: MountId,
+    under_way: VecDeque<(Trigger, Job)>,
     /// What could not be sent.
-    stuck: VecDeque<(MountId, Job)>,
+    stuck: VecDeque<Job>,
     /// What is to be sent when those behind it have been looked for.
-    grows: Option<(MountId, Vec<Write>)>,
+    grows: Option<Vec<Write>>,
+}
+
+impl Writing {
+    fn of(of: MountId) -> Box<Self> {
+        let (under_way, stuck) = (VecDeque::new(), VecDeque::new());
+        Box::new(Self { of, under_way, stuck, grows: None })
+    }
 }
 
 enum Job {
@@ -49,25 +57,36 @@ enum Job {
 impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
     /// Time has passed: what is dirty is written.
     pub(super) fn tick(&mut self, cx: &mut Cx<'_, M>) -> After<M, F> {
-        self.all = true;
         let Some(port) = self.wiring.ports.get().map(|ports| ports.ext2) else {
             return Outcome::Done;
         };
         if cx.after(TICK, port, Labels::NONE, Ext2Request::Tick).is_err() {
             self.wiring.tell(format_args!("metadata is not written by itself any more"));
         }
-        if !self.has_writer {
-            let writer = Ext2Request::WriteBack(Box::default());
-            self.has_writer = cx.send(port, Labels::NONE, writer).is_ok();
+        let ids: Vec<MountId> = self.mounts.keys().copied().collect();
+        for id in ids {
+            if let Some(mount) = self.mounts.get_mut(&id) {
+                mount.all = true;
+            }
+            self.wake_writer(id, cx);
         }
-        self.wake_writer(cx);
         Outcome::Done
     }
 
-    pub(super) fn wake_writer(&mut self, cx: &mut Cx<'_, M>) {
-        if let Some(kept) = self.writer.take() {
+    /// A file system's writer looks again, and is made where there is none.
+    pub(super) fn wake_writer(&mut self, id: MountId, cx: &mut Cx<'_, M>) {
+        let Some(mount) = self.mounts.get_mut(&id) else { return };
+        if let Some(kept) = mount.writer.take() {
             // Kept here, by this resource.
             let _ = cx.go_on(kept, At::<M, Self>::beginning());
+        } else if !mount.has_writer
+            && !mount.gone
+            && let Some(ports) = self.wiring.ports.get()
+        {
+            let writer = Ext2Request::WriteBack(Writing::of(id));
+            let own = ActivityId::INFRASTRUCTURE;
+            // Where there is no room, the next tick tries again.
+            mount.has_writer = cx.send_for(own, ports.ext2, Labels::NONE, writer).is_ok();
         }
     }
 
@@ -78,7 +97,7 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         let room = mount.waiting.try_reserve(1).is_ok();
         let Some(kept) = room.then(|| cx.keep()).flatten() else { return failed(Errno::ENOMEM) };
         mount.waiting.push(kept);
-        self.wake_writer(cx);
+        self.wake_writer(id, cx);
         Outcome::Kept
     }
 
@@ -90,73 +109,72 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         if let Some((trigger, ..)) = writing.under_way.front() {
             return Outcome::Pending(*trigger, At::routine::<Wrote>());
         }
-        let waits = self.mounts.values().any(|mount| !mount.waiting.is_empty());
-        if writing.stuck.is_empty() && waits {
-            if !self.all {
+        let id = writing.of;
+        let Some(mount) = self.mounts.get_mut(&id) else { return Outcome::Done };
+        if writing.stuck.is_empty() {
+            let waits = !mount.waiting.is_empty();
+            if waits && !mount.all {
                 // What is urgent is not enough.
-                self.all = true;
+                mount.all = true;
                 return Outcome::Continue(At::beginning());
             }
-            // Nothing is left that they could wait for.
-            self.all = false;
-            let ids: alloc::vec::Vec<MountId> = self.mounts.keys().copied().collect();
-            ids.into_iter().for_each(|id| self.wake(id, cx));
-        } else if writing.stuck.is_empty() {
-            self.all = false;
+            mount.all = false;
+            if waits {
+                // Nothing is left that they could wait for.
+                self.wake(id, cx);
+            }
         }
-        let Some(kept) = cx.keep() else {
-            self.has_writer = false;
-            return Outcome::Done;
-        };
-        self.writer = Some(kept);
-        Outcome::Kept
+        let Some(mount) = self.mounts.get_mut(&id) else { return Outcome::Done };
+        mount.writer = cx.keep();
+        mount.has_writer = mount.writer.is_some();
+        if mount.has_writer { Outcome::Kept } else { Outcome::Done }
     }
 
     /// Sends as much as may be under way, and some in a run.
     fn fill(&mut self, writing: &mut Writing, cx: &mut Cx<'_, M>) -> Filled {
         let mut left = RUN;
-        let ids: alloc::vec::Vec<MountId> = self.mounts.keys().copied().collect();
-        let mut ids = ids.into_iter();
-        let mut next = ids.next();
+        let id = writing.of;
+        if !self.mounts.contains_key(&id) {
+            (writing.stuck, writing.grows) = (VecDeque::new(), None);
+            return Filled::All;
+        }
         while writing.under_way.len() < BATCH {
             if left == 0 {
                 return Filled::Much;
             }
-            if let Some((id, blocks)) = writing.grows.take() {
+            if let Some(blocks) = writing.grows.take() {
                 let (blocks, more) = self.grow(id, blocks);
                 if more > 0 {
                     left = left.saturating_sub(more.max(LOOK));
-                    writing.grows = Some((id, blocks));
+                    writing.grows = Some(blocks);
                 } else {
-                    writing.stuck.push_back((id, Job::Blocks(blocks)));
+                    writing.stuck.push_back(Job::Blocks(blocks));
                 }
-            } else if let Some((id, job)) = writing.stuck.pop_front() {
+            } else if let Some(job) = writing.stuck.pop_front() {
                 let costs = LOOK.max(job.bytes() / SENT);
                 if costs > left && left < RUN {
-                    writing.stuck.push_front((id, job));
+                    writing.stuck.push_front(job);
                     return Filled::Much;
                 }
                 left = left.saturating_sub(costs);
-                if !self.send(id, job, writing, cx) {
+                if !self.send(job, writing, cx) {
                     return Filled::All;
                 }
-            } else if let Some(id) = next {
+            } else {
                 left = left.saturating_sub(LOOK);
                 match self.next_of(id, cx) {
                     Some(Next::Write(write)) => {
                         left = left.saturating_sub(write.bytes.len().saturating_sub(LOOK));
-                        writing.grows = Some((id, alloc::vec![write]));
+                        writing.grows = Some(alloc::vec![write]);
                     }
                     Some(Next::Flush) => {
                         let number = self.mounts.get(&id).map_or(0, |mount| mount.flushes);
-                        writing.stuck.push_back((id, Job::Flush(number)));
+                        writing.stuck.push_back(Job::Flush(number));
                     }
                     // It has done what may be done in one run.
                     Some(Next::Again) => return Filled::Much,
-                    Some(Next::Nothing) | None => next = ids.next(),
+                    Some(Next::Nothing) | None => return Filled::All,
                 }
-            } else {
-                break;
             }
         }
         Filled::All
@@ -166,7 +184,7 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
     /// what the last flush has made to last.
     fn next_of(&mut self, id: MountId, cx: &mut Cx<'_, M>) -> Option<Next> {
         let mount = self.mounts.get_mut(&id).filter(|mount| !mount.gone)?;
-        let next = mount.logic.next_write(!self.all);
+        let next = mount.logic.next_write(!mount.all);
         if matches!(next, Next::Flush) {
             mount.flushes = mount.flushes.saturating_add(1);
         }
@@ -190,14 +208,14 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         (blocks, more)
     }
 
-    fn send(&mut self, id: MountId, job: Job, writing: &mut Writing, cx: &mut Cx<'_, M>) -> bool {
-        match self.ask(id, &job, cx) {
+    fn send(&mut self, job: Job, writing: &mut Writing, cx: &mut Cx<'_, M>) -> bool {
+        match self.ask(writing.of, &job, cx) {
             Some(trigger) => {
-                writing.under_way.push_back((trigger, id, job));
+                writing.under_way.push_back((trigger, job));
                 true
             }
             None => {
-                writing.stuck.push_back((id, job));
+                writing.stuck.push_back(job);
                 false
             }
         }
@@ -235,9 +253,10 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
 
     /// The first of what is under way has come to its end.
     fn wrote(&mut self, writing: &mut Writing, result: Result<(), Errno>, cx: &mut Cx<'_, M>) {
-        let Some((_, id, job)) = writing.under_way.pop_front() else { return };
+        let id = writing.of;
+        let Some((_, job)) = writing.under_way.pop_front() else { return };
         if result == Err(Errno::ENOMEM) {
-            writing.stuck.push_back((id, job));
+            writing.stuck.push_back(job);
             return;
         }
         let Some(mount) = self.mounts.get_mut(&id) else { return };
