@@ -14,6 +14,23 @@ struct Chunk<F> {
     present: u32,
 }
 
+impl<F> Chunk<F> {
+    /// Makes places up to this one: of a file of a page one, of a longer one all at once soon.
+    /// False where the heap has no room.
+    fn reach(&mut self, at: usize) -> bool {
+        let (has, wants) = (self.pages.len(), at.saturating_add(1));
+        if wants <= has {
+            return true;
+        }
+        let wants = wants.next_power_of_two().min(CHUNK as usize);
+        if self.pages.try_reserve_exact(wants.saturating_sub(has)).is_err() {
+            return false;
+        }
+        self.pages.resize_with(wants, || None);
+        true
+    }
+}
+
 /// The table.
 pub struct Table<F> {
     chunks: BTreeMap<u32, Chunk<F>>,
@@ -52,16 +69,16 @@ impl<F> Table<F> {
     pub fn insert(&mut self, page: u32, of: Page<F>) -> bool {
         let chunk = match self.chunks.entry(page / CHUNK) {
             Entry::Occupied(chunk) => chunk.into_mut(),
-            Entry::Vacant(free) => {
-                let mut pages = Vec::new();
-                if pages.try_reserve_exact(CHUNK as usize).is_err() {
-                    return false;
-                }
-                pages.resize_with(CHUNK as usize, || None);
-                free.insert(Chunk { pages, present: 0 })
-            }
+            Entry::Vacant(free) => free.insert(Chunk { pages: Vec::new(), present: 0 }),
         };
-        let Some(place) = chunk.pages.get_mut((page % CHUNK) as usize) else { return false };
+        let at = (page % CHUNK) as usize;
+        if !chunk.reach(at) {
+            if chunk.present == 0 {
+                self.chunks.remove(&(page / CHUNK));
+            }
+            return false;
+        }
+        let Some(place) = chunk.pages.get_mut(at) else { return false };
         if place.replace(of).is_none() {
             chunk.present = chunk.present.saturating_add(1);
             self.present = self.present.saturating_add(1);

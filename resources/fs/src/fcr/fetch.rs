@@ -96,7 +96,11 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 Claim::Claimed | Claim::Has if page < end => super::pins::pin(task, page),
                 Claim::Claimed | Claim::Has => {}
                 // Being written into this moment.
-                Claim::Busy if page < end => return self.again(task, cx),
+                Claim::Busy if page < end => {
+                    // What it has claimed is not claimed twice, in another order.
+                    self.abandon(task, Errno::EIO, cx);
+                    return self.again(task, cx);
+                }
                 Claim::NoMemory if page == first => return self.starve(task, cx),
                 // Those before are there soon; whoever wants more asks again.
                 Claim::NoMemory if page < end => {
@@ -185,6 +189,9 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     /// Claims a page, if it is absent.
     pub(super) fn claim(&mut self, task: &mut Task<F>, number: u32, cx: &Cx<'_, M>) -> Claim {
         Self::forget_failed(task, number);
+        if task.job().claimed.try_reserve(1).is_err() {
+            return Claim::NoMemory;
+        }
         let has = task.file.with(|inner| {
             let page = inner.pages.get_mut(number)?;
             if page.state != State::Blank {
@@ -202,10 +209,6 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             Some(Claim::Claimed) | None => has,
             Some(other) => return other,
         };
-        let job = task.job();
-        if job.claimed.try_reserve(1).is_err() {
-            return Claim::NoMemory;
-        }
         if has.is_none() {
             let who = cx.activity();
             let name = task.file.name(number);

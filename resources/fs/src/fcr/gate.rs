@@ -112,8 +112,11 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         cx: &mut Cx<'_, M>,
     ) -> Option<Next<M, F>> {
         let work = self.works.entry(number).or_default();
-        work.waits.try_reserve(1).ok()?;
-        let kept = cx.keep()?;
+        let kept = work.waits.try_reserve(1).ok().and_then(|()| cx.keep());
+        let Some(kept) = kept else {
+            self.works_end(number, cx);
+            return None;
+        };
         work.waits.push(Wait { kept, what });
         Some(Outcome::Kept)
     }

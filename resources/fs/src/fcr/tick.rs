@@ -151,6 +151,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             };
             let Some(file) = self.wiring.files.numbered(number) else {
                 self.end_write_back(number, who, cx);
+                self.works_end(number, cx);
                 continue;
             };
             cx.bill_run(who);
