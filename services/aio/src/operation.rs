@@ -1,6 +1,7 @@
 //! An operation with its control block and its buffer: what a program can do with it is safe.
 
 use std::ffi::c_void;
+use std::ops::Range;
 use std::time::Duration;
 
 use libc::{aiocb, c_int, sigval};
@@ -48,6 +49,23 @@ impl Operation {
     /// A write to a place.
     pub fn writes(fd: c_int, bytes: &[u8], at: i64) -> Self {
         Self::new(fd, Kind::Write, bytes.to_vec(), at)
+    }
+
+    /// A read from a place on into a part of a buffer, which [`Self::into_bytes`] gives back.
+    pub fn reads_into(fd: c_int, bytes: Vec<u8>, part: Range<usize>, at: i64) -> Self {
+        Self::new(fd, Kind::Read, bytes, at).within(part)
+    }
+
+    /// A write to a place out of a part of a buffer, which [`Self::into_bytes`] gives back.
+    pub fn writes_from(fd: c_int, bytes: Vec<u8>, part: Range<usize>, at: i64) -> Self {
+        Self::new(fd, Kind::Write, bytes, at).within(part)
+    }
+
+    /// The same with this part of its buffer alone.
+    fn within(mut self, part: Range<usize>) -> Self {
+        let part = self.bytes.get_mut(part).unwrap_or_default();
+        (self.block.aio_buf, self.block.aio_nbytes) = (part.as_mut_ptr().cast(), part.len());
+        self
     }
 
     /// What was written before is to be on the device (`O_SYNC` or `O_DSYNC`).
@@ -152,14 +170,25 @@ impl Operation {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
-}
 
-impl Drop for Operation {
-    fn drop(&mut self) {
+    /// Its buffer. If it has not ended, it is ended first.
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        self.end();
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// Nothing is under way after this.
+    fn end(&mut self) {
         if self.begun {
             let _ = self.cancel();
             let _ = self.take();
         }
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

@@ -39,6 +39,16 @@ impl Args {
         }
     }
 
+    /// The word after a flag.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        let place = self.rest.iter().position(|argument| argument == name)?;
+        self.rest.remove(place);
+        if place == self.rest.len() {
+            self.wrong(&format!("{name} wants a word"));
+        }
+        Some(self.rest.remove(place))
+    }
+
     /// The next word that is no flag.
     pub fn word(&mut self) -> Option<String> {
         let place = self.rest.iter().position(|argument| !argument.starts_with("--"))?;
