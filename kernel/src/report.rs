@@ -185,6 +185,12 @@ fn network(shared: &Shared) {
             counts.interrupts,
             counts.suspended,
         ));
+        if channel.writer() != channel.core() {
+            let (writer, waits) = (channel.writer().get(), channel.waits());
+            print(format_args!(
+                "network: written to by core {writer}, waited for the ring {waits} times\n"
+            ));
+        }
     }
     for why in Dropped::ALL {
         let count = network.wiring.dropped(why);

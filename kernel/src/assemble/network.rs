@@ -43,11 +43,11 @@ pub(super) fn add(
     let driver = apart(config, spec_by(config, frequency, "resource.dwr", Metric::Bytes)?);
     let interrupts = apart(config, spec(config, frequency, "resource.ndir")?);
     let core = |spec: &InstanceSpec| spec.cores.first().map(|(core, _)| *core);
-    let (Some(core), true) = (core(&driver), core(&driver) == core(&interrupts)) else {
-        let what = "resource.ndir on another core than resource.dwr";
-        return Err(Failure::NotOffered(what.into()));
+    // A resource has a core: a configuration where it has none is not sound.
+    let (Some(core), Some(writer)) = (core(&interrupts), core(&driver)) else {
+        return Err(Failure::NotOffered("the network's resources without a core".into()));
     };
-    let found = match find(core, frequency, says) {
+    let found = match find((core, writer), frequency, says) {
         Ok(Some(found)) => found,
         Ok(None) => return none(config, boot),
         Err(why) => {
@@ -100,7 +100,8 @@ pub(super) fn add(
     };
     wiring.ports.call_once(|| ports);
     let Addresses { mac, address, prefix, .. } = addresses;
-    says(&format!("network: {mac}, {address}/{prefix}, served by core {}", core.get()));
+    let apart = if writer == core { String::new() } else { format!(" and {}", writer.get()) };
+    says(&format!("network: {mac}, {address}/{prefix}, served by core {}{apart}", core.get()));
     system.network.call_once(|| Network { wiring, card: found.card });
     Ok(Some((STRAY.into(), stray)))
 }

@@ -1,10 +1,12 @@
-//! A device's two rings, as DWR and DIR share them: both run on the core that they interrupt.
+//! A device's two rings, as DWR and DIR share them. Both are best on the core that the rings
+//! interrupt: then nobody waits for the lock. DWR may be on another, as the paper tried (§4.4).
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use spin::Mutex;
+use spin::{Mutex, MutexGuard};
 use vortex_grid::Frequency;
 use vortex_units::{ActivityId, CoreId, Cycles, Micros};
 
@@ -60,8 +62,6 @@ pub(crate) struct Inner<H: Host> {
     pub sends: Box<dyn Ring<H>>,
     /// How many packets that may hold.
     pub depth: Depth,
-    /// Where packets that come in get their buffers.
-    pub pool: Arc<Pool<H::Buffer>>,
     /// DWR has rejected a packet for want of room.
     pub starved: bool,
     /// The device is not to be used any more.
@@ -106,23 +106,6 @@ impl<H: Host> Inner<H> {
         }
         Ok(taken.map(|(slot, _)| slot))
     }
-
-    /// The device gets buffers for what comes in, some of those that it has room for: a buffer
-    /// may have to be made. True if it has room for more.
-    pub fn refill(&mut self) -> bool {
-        for _ in 0..AT_ONCE {
-            if self.broken || !self.receives.has_room() {
-                return false;
-            }
-            let Some(mut packet) = self.pool.take() else { return false };
-            packet.set_length(BUFFER);
-            let activity = ActivityId::INFRASTRUCTURE;
-            if self.receives.give(Slot { packet, activity }).is_err() {
-                return false;
-            }
-        }
-        self.receives.has_room()
-    }
 }
 
 /// Buffers that the device gets in one run.
@@ -130,19 +113,25 @@ const AT_ONCE: usize = 16;
 /// How often it is looked whether less in the ring would do.
 const OFTEN: Micros = Micros::new(100_000);
 
-/// A device's rings, and the core that serves them.
+/// A device's rings, and the cores that serve them.
 pub struct Channel<H: Host> {
+    /// DIR's, and DWR's.
     core: CoreId,
-    /// A leaf lock, and all that take it run on one core.
+    writer: CoreId,
+    /// A leaf lock. Where all that take it run on one core it is never waited for.
     inner: Mutex<Inner<H>>,
+    /// How often it was.
+    waits: AtomicU64,
+    /// Where packets that come in get their buffers.
+    pool: Arc<Pool<H::Buffer>>,
 }
 
 impl<H: Host> Channel<H> {
-    /// Rings that interrupt this core; what comes in gets buffers of this pool. The clock's rate
-    /// is that of the readings that DIR has.
+    /// Rings that interrupt the one core, and are written to by the other; what comes in gets
+    /// buffers of this pool. The clock's rate is that of the readings that DIR has.
     #[must_use]
     pub fn new(
-        core: CoreId,
+        (core, writer): (CoreId, CoreId),
         receives: Box<dyn Ring<H>>,
         sends: Box<dyn Ring<H>>,
         pool: Arc<Pool<H::Buffer>>,
@@ -150,8 +139,8 @@ impl<H: Host> Channel<H> {
     ) -> Self {
         let depth = Depth::new(sends.fill().1, frequency.cycles(OFTEN));
         let (starved, broken, asked, counts) = (false, false, false, Counts::default());
-        let inner = Inner { receives, sends, depth, pool, starved, broken, asked, counts };
-        Self { core, inner: Mutex::new(inner) }
+        let inner = Inner { receives, sends, depth, starved, broken, asked, counts };
+        Self { core, writer, inner: Mutex::new(inner), waits: AtomicU64::new(0), pool }
     }
 
     /// The core that they interrupt.
@@ -160,17 +149,36 @@ impl<H: Host> Channel<H> {
         self.core
     }
 
+    /// The core that writes to them.
+    #[must_use]
+    pub fn writer(&self) -> CoreId {
+        self.writer
+    }
+
     /// What the device has done.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.inner.lock().counts
+        self.lock().counts
+    }
+
+    /// How often DIR or DWR has waited for the other.
+    #[must_use]
+    pub fn waits(&self) -> u64 {
+        self.waits.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner<H>> {
+        self.inner.try_lock().unwrap_or_else(|| {
+            self.waits.fetch_add(1, Ordering::Relaxed);
+            self.inner.lock()
+        })
     }
 
     /// The device has interrupted. True if somebody must be asked to take what is done; false
     /// where somebody is.
     #[must_use]
     pub fn interrupted(&self) -> bool {
-        let mut inner = self.inner.lock();
+        let mut inner = self.lock();
         inner.receives.be_quiet();
         inner.sends.be_quiet();
         inner.counts.interrupts = inner.counts.interrupts.saturating_add(1);
@@ -179,12 +187,30 @@ impl<H: Host> Channel<H> {
 
     /// Nobody could be asked: the device is to interrupt again.
     pub fn not_asked(&self) {
-        let mut inner = self.inner.lock();
+        let mut inner = self.lock();
         inner.asked = false;
         let _ = inner.receives.listen();
     }
 
     pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Inner<H>) -> T) -> T {
-        work(&mut self.inner.lock())
+        work(&mut self.lock())
+    }
+
+    /// The device gets buffers for what comes in, some of those that it has room for: a buffer
+    /// may have to be made, which is done without the lock. True if it has room for more.
+    pub(crate) fn refill(&self) -> bool {
+        let mut room = self.with(|inner| !inner.broken && inner.receives.has_room());
+        for _ in 0..AT_ONCE {
+            let Some(mut packet) = room.then(|| self.pool.take()).flatten() else { return false };
+            packet.set_length(BUFFER);
+            let slot = Slot { packet, activity: ActivityId::INFRASTRUCTURE };
+            // Only DIR gives to this ring, so the room is there; a slot that comes back is dropped
+            // without the lock.
+            let given =
+                self.with(|inner| inner.receives.give(slot).map(|()| inner.receives.has_room()));
+            let Ok(more) = given else { return false };
+            room = more;
+        }
+        room
     }
 }

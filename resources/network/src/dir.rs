@@ -123,7 +123,7 @@ impl<M: Mail<H>, H: Host> Interrupts<M, H> {
         {
             let all = ActivityId::INFRASTRUCTURE;
             // Declared.
-            let _ = cx.resume(driver, Scope::Device, all, Labels::NONE, channel.core());
+            let _ = cx.resume(driver, Scope::Device, all, Labels::NONE, channel.writer());
         }
     }
 }
@@ -154,7 +154,7 @@ impl<M: Mail<H>, H: Host> Resource<M> for Interrupts<M, H> {
         let more = self.receive(channel, cx);
         let sent = Self::reap(channel, cx);
         self.resume(channel, cx);
-        if channel.with(super::channel::Inner::refill) || more || sent {
+        if channel.refill() || more || sent {
             return Outcome::Continue(At::beginning());
         }
         let missed = channel.with(|inner| {

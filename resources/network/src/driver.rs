@@ -46,7 +46,7 @@ impl<M: Mail<H>, H: Host> Resource<M> for Driver<M, H> {
 
     fn handle(&mut self, request: &mut Transmit<H>, cx: &mut Context<'_, M>) -> Outcome<M, Self> {
         let wiring = self.wiring.clone();
-        let Some(channel) = wiring.channel(cx.core()) else { return Outcome::Done };
+        let Some(channel) = wiring.written_by(cx.core()) else { return Outcome::Done };
         let activity = cx.activity();
         let full = channel.with(|inner| {
             if inner.broken {

@@ -112,10 +112,15 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
         })
     }
 
-    /// The rings that a core serves.
+    /// The rings that interrupt a core.
     #[must_use]
     pub fn channel(&self, core: CoreId) -> Option<&Channel<H>> {
         self.channels.iter().find(|channel| channel.core() == core)
+    }
+
+    /// The rings that a core writes to.
+    pub(crate) fn written_by(&self, core: CoreId) -> Option<&Channel<H>> {
+        self.channels.iter().find(|channel| channel.writer() == core)
     }
 
     /// All rings.

@@ -55,12 +55,16 @@ impl fmt::Display for NoCard {
     }
 }
 
-/// Sets up the first network card, served by this core, whose clock has this rate. `Ok(None)` if
-/// there is none.
+/// Sets up the first network card, which interrupts the first of these cores and is written to by
+/// the second, whose clock has this rate. `Ok(None)` if there is none.
 ///
 /// # Errors
 /// [`NoCard`].
-pub fn find(core: CoreId, frequency: Frequency, says: fn(&str)) -> Result<Option<Found>, NoCard> {
+pub fn find(
+    cores: (CoreId, CoreId),
+    frequency: Frequency,
+    says: fn(&str),
+) -> Result<Option<Found>, NoCard> {
     let mut cards = virtio_devices(VirtioKind::Network).into_iter();
     let Some(card) = cards.next() else { return Ok(None) };
     let mut card = card.map_err(NoCard)?;
@@ -73,7 +77,7 @@ pub fn find(core: CoreId, frequency: Frequency, says: fn(&str)) -> Result<Option
     let [e, f] = card.own16(4).to_le_bytes();
     let mac = [a, b, c, d, e, f];
     let mut ring = |number| {
-        let (queue, line) = card.queue(number, core).map_err(NoCard)?;
+        let (queue, line) = card.queue(number, cores.0).map_err(NoCard)?;
         let source = Arc::new(Source { line, masked: AtomicBool::new(false) });
         let receives = number == RECEIVE;
         Ok((source.clone(), Box::new(CardRing { queue, source, receives })))
@@ -81,7 +85,7 @@ pub fn find(core: CoreId, frequency: Frequency, says: fn(&str)) -> Result<Option
     let (receive, receives) = ring(RECEIVE)?;
     let (send, sends) = ring(SEND)?;
     card.start();
-    let channel = Channel::new(core, receives, sends, Pool::new(MOST), frequency);
+    let channel = Channel::new(cores, receives, sends, Pool::new(MOST), frequency);
     let card = Card { sources: vec![receive, send] };
     Ok(Some(Found { card, channel, mac }))
 }

@@ -53,7 +53,10 @@ fn carry(
 }
 
 fn both_ways(weather: Weather, seed: u64, bytes: usize) {
-    let mut world = World::new(weather, seed);
+    both_ways_of(World::new(weather, seed), seed, bytes);
+}
+
+fn both_ways_of(mut world: World, seed: u64, bytes: usize) {
     let (listens, server, client) = world.connected(80);
     let (request, answer) = (pattern(bytes, seed), pattern(bytes, seed + 1));
     assert!(carry(&mut world, (1, &client), &server, &request).unwrap() == request);
@@ -67,6 +70,17 @@ fn both_ways(weather: Weather, seed: u64, bytes: usize) {
 #[test]
 fn every_byte_arrives() {
     both_ways(Weather::default(), 1, 200_000);
+}
+
+#[test]
+fn every_byte_arrives_where_dwr_is_on_another_core_than_dir() {
+    both_ways_of(World::with(Weather::default(), 1, 64, 0), 1, 200_000);
+    // A ring that is full most of the time: who waits for room is told on its own core.
+    both_ways_of(World::with(Weather::default(), 7, 4, 0), 7, 100_000);
+    for seed in 0..3 {
+        let weather = Weather { lost: 5, doubled: 5, spoiled: 3, late: 20 };
+        both_ways_of(World::with(weather, 100 + seed, 64, 0), 100 + seed, 40_000);
+    }
 }
 
 #[test]

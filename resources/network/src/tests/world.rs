@@ -154,7 +154,8 @@ pub fn at(host: usize, port: u16) -> SocketAddrV4 {
 }
 
 impl Host {
-    fn new(number: usize, ring: usize, clock: &Arc<AtomicU64>, seed: u64) -> Self {
+    /// With DIR on core 1, and DWR on this one.
+    fn new(number: usize, ring: usize, writer: u16, clock: &Arc<AtomicU64>, seed: u64) -> Self {
         let frequency = Frequency::megahertz(1);
         let mut own = Entitlement::new(Share::ONE);
         own.nodes = 4096;
@@ -170,7 +171,8 @@ impl Host {
         let port = Port::new(ring);
         let pool = Pool::new(4096);
         let (receives, sends) = (Box::new(Receives(port.clone())), Box::new(Sends(port.clone())));
-        let channel = Channel::new(CoreId::new(1), receives, sends, pool.clone(), frequency);
+        let cores = (CoreId::new(1), CoreId::new(writer));
+        let channel = Channel::new(cores, receives, sends, pool.clone(), frequency);
         let mac = [2, 0, 0, 0, 0, number as u8 + 1];
         let words = (std::format!("10.0.0.{}/24", number + 1), "10.0.0.254");
         let addresses = Addresses::parse(mac, &words.0, Some(words.1)).unwrap();
@@ -205,7 +207,7 @@ impl Host {
                 grid.add(spec("dir", &[1], Metric::Cycles), move |_| Interrupts::new(a.clone())),
             ),
             driver: Some(
-                grid.add(spec("dwr", &[1], Metric::Bytes), move |_| Driver::new(b.clone())),
+                grid.add(spec("dwr", &[writer], Metric::Bytes), move |_| Driver::new(b.clone())),
             ),
             demultiplexer: grid
                 .add(spec("ndrr", &[0, 1], Metric::Bytes), move |_| Demultiplexer::new(c.clone())),
@@ -311,8 +313,13 @@ impl World {
     }
 
     pub fn with_ring(weather: Weather, seed: u64, ring: usize) -> Self {
+        Self::with(weather, seed, ring, 1)
+    }
+
+    /// Machines whose DWR is on this core; DIR is on core 1.
+    pub fn with(weather: Weather, seed: u64, ring: usize, writer: u16) -> Self {
         let clock = Arc::new(AtomicU64::new(0));
-        let host = |number| Host::new(number, ring, &clock, seed + number as u64);
+        let host = |number| Host::new(number, ring, writer, &clock, seed + number as u64);
         let hosts = [host(0), host(1)];
         let (dice, frames) = (Dice(seed), Vec::new());
         let mut world = Self { hosts, clock, weather, dice, frames };
