@@ -35,6 +35,15 @@ pub enum Which {
     Web(WebServers),
 }
 
+/// Who serves the pages of `experiment web`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WebServer {
+    /// services/web: one thread, and asynchronous I/O, as the paper's.
+    Own,
+    /// Debian's, as it is.
+    Lighttpd,
+}
+
 /// Arguments of `experiment web`.
 #[derive(Debug, Arguments)]
 #[command(after_help = "\
@@ -43,6 +52,13 @@ Three web servers, entitled to 50, 33 and 17 %, serve a page of 128 KB to an Apa
 packets for nobody beside them, then two of them. Ends with 0 where everything is within its bounds,
 else with 1. experiments/web/README.md says what it must show.")]
 pub struct WebServers {
+    /// Who serves: one after the other if not said.
+    #[arg(long, value_enum, value_name = "WHICH")]
+    pub server: Option<WebServer>,
+    /// Also the two runs that the paper has beside: DIR on another core than DWR, and their core
+    /// for those two alone; on three cores at least.
+    #[arg(long)]
+    pub side_runs: bool,
     /// Seconds with all three at work.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(20..=600))]
     pub seconds: u32,
@@ -60,7 +76,7 @@ pub struct WebServers {
 /// Arguments of `experiment all`.
 #[derive(Debug, Arguments)]
 #[command(after_help = "\
-Each is run as by itself, one after the other: about twelve minutes for one run of all on two cores.
+Each is run as by itself, one after the other: about fourteen minutes for one run of all on two cores.
 The report is a page with the figures, which are SVG files beside it, and everything as JSON.
 Ends with 0 where every bound holds in every run, else with 1.")]
 pub struct All {

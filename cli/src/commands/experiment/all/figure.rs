@@ -74,12 +74,19 @@ pub fn of(name: &str, value: &Value) -> Vec<Figure> {
             vec![figure("figure-16", title, &rows)]
         }
         "web" => {
-            // The seconds in which all three are at work.
-            let shares = list(&value["figures"]["together"]["shares"]);
-            let each = (1..).map(f64::from).zip(shares.iter().map(three));
-            let rows: Vec<Row> = each.collect();
-            let title = "Figure 13: shares of the bytes sent, all three at work".to_string();
-            vec![figure("figure-13", title, &rows)]
+            let mut all = Vec::new();
+            for one in list(value) {
+                // The seconds in which all three are at work.
+                let shares = list(&one["figures"]["together"]["shares"]);
+                let each = (1..).map(f64::from).zip(shares.iter().map(three));
+                let rows: Vec<Row> = each.collect();
+                let server = one["server"].as_str().unwrap_or("?");
+                let title =
+                    format!("Figure 13: shares of the bytes sent, all three at work ({server})");
+                let name = server.rsplit('/').next().unwrap_or(server);
+                all.push(figure(&format!("figure-13-{name}"), title, &rows));
+            }
+            all
         }
         _ => Vec::new(),
     }
@@ -187,9 +194,11 @@ mod tests {
     #[test]
     fn the_web_servers_figure_is_of_the_seconds_with_all_three() {
         let together = json!({ "shares": [[50.0, 33.0, 17.0], [40.0, 33.0, 27.0]] });
-        let value = json!({ "figures": { "together": together } });
-        let [figure] = &of("web", &value)[..] else { panic!("one figure") };
-        assert_eq!(figure.file, "figure-13");
+        let one = |server: &str| json!({ "server": server, "figures": { "together": together } });
+        let value = json!([one("services/web"), one("lighttpd")]);
+        let [figure, other] = &of("web", &value)[..] else { panic!("two figures") };
+        assert_eq!(figure.file, "figure-13-web");
+        assert_eq!(other.file, "figure-13-lighttpd");
         let x = LEFT + WIDTH + GAP + LEFT;
         let points = format!("{:.1},{:.1} {:.1},{:.1}", x + WIDTH / 2.0, 134.0, x + WIDTH, 154.0);
         assert!(figure.svg.contains(&points), "{points} in {}", figure.svg);

@@ -77,8 +77,12 @@ pub fn of(name: &str, value: &Value) -> Vec<Outcome> {
             checks(&mut all, "", &value["checks"]);
         }
         "web" => {
-            means(&mut all, "share of the bytes", &value["figures"]["together"]["means"]);
-            checks(&mut all, "", &value["checks"]);
+            for one in list(value) {
+                let server = one["server"].as_str().unwrap_or_default();
+                let what = format!("{server}: share of the bytes");
+                means(&mut all, &what, &one["figures"]["together"]["means"]);
+                checks(&mut all, &format!("{server}: "), &one["checks"]);
+            }
         }
         "attacks" => list(value).iter().for_each(|one| attack(&mut all, one)),
         "memory" => list(value).iter().for_each(|one| memory(&mut all, one)),
@@ -220,10 +224,11 @@ mod tests {
         let check = json!({ "what": "largest deviation of a second's share", "measured": 0.3,
                             "bound": 1.0, "unit": "points", "holds": true });
         let means = json!({ "means": [50.1, 32.9, 17.0] });
-        let value = json!({ "figures": { "together": means }, "checks": [check] });
-        let all = of("web", &value);
-        assert_eq!(all.len(), 4);
-        assert_eq!((all[0].what.as_str(), all[0].measured), ("share of the bytes, a", 50.1));
+        let one = |server: &str| json!({ "server": server, "figures": { "together": means }, "checks": [check] });
+        let all = of("web", &json!([one("ours"), one("theirs")]));
+        assert_eq!(all.len(), 8);
+        assert_eq!((all[0].what.as_str(), all[0].measured), ("ours: share of the bytes, a", 50.1));
+        assert!(all[7].what.starts_with("theirs: largest deviation"));
         assert!(all.iter().all(|of| of.holds));
     }
 

@@ -72,7 +72,7 @@ pub struct Used {
 pub struct Figures {
     /// Each second.
     pub rows: Vec<Row>,
-    /// Each server alone; all; a and b once c has ended.
+    /// Each server alone, where that was measured.
     pub alone: Vec<Stretch>,
     /// All three.
     pub together: Stretch,
@@ -86,6 +86,10 @@ pub struct Figures {
     pub busy: Vec<f64>,
     /// What the infrastructure is of all that was consumed, in per cent.
     pub infrastructure: f64,
+    /// What was consumed, in per cent of all cycles; and cycles for a byte at DWR.
+    pub consumed: f64,
+    /// See [`Self::consumed`].
+    pub a_byte: f64,
     /// Cycles on nobody's bill, of the whole run.
     pub unaccounted: i64,
     /// A second's packets that came, packets that were sent, and interrupts' requests.
@@ -206,7 +210,16 @@ fn together(rows: &[Row]) -> Option<Range<usize>> {
     Some(rows.iter().position(all)?..rows.iter().rposition(all)? + 1)
 }
 
-fn used(from: &Sample, to: &Sample) -> (Vec<Used>, Vec<f64>, f64) {
+/// What was consumed between two samples.
+struct Consumed {
+    used: Vec<Used>,
+    busy: Vec<f64>,
+    infrastructure: f64,
+    cycles: u64,
+    available: u64,
+}
+
+fn consumed(from: &Sample, to: &Sample) -> Consumed {
     let mut all = BTreeMap::<&str, [f64; 5]>::new();
     let mut busy = Vec::new();
     let (mut available, mut consumed, mut infrastructure) = (0, 0, 0);
@@ -240,12 +253,14 @@ fn used(from: &Sample, to: &Sample) -> (Vec<Used>, Vec<f64>, f64) {
         let sum = |it: &Used| it.by.iter().sum::<f64>();
         sum(other).total_cmp(&sum(one))
     });
-    (used, busy, infrastructure as f64 * 100.0 / consumed.max(1) as f64)
+    let infrastructure = infrastructure as f64 * 100.0 / consumed.max(1) as f64;
+    Consumed { used, busy, infrastructure, cycles: consumed, available }
 }
 
 impl Figures {
-    /// Of all samples; `None` where not all servers were at work.
-    pub fn of(samples: &[Sample], told: Vec<Told>, card: Card) -> Option<Self> {
+    /// Of all samples, of a run in which each was alone first or not; `None` where not all
+    /// servers were at work.
+    pub fn of(samples: &[Sample], whole: bool, told: Vec<Told>, card: Card) -> Option<Self> {
         let pairs = samples.windows(2);
         let rows: Vec<_> = pairs.map(|pair| Some(row(pair.first()?, pair.get(1)?))).collect();
         let rows: Vec<Row> = rows.into_iter().collect::<Option<_>>()?;
@@ -253,8 +268,10 @@ impl Figures {
         let first = samples.get(together.seconds.start)?;
         let last = samples.get(together.seconds.end)?;
         let each = [[true, false, false], [false, true, false], [false, false, true]];
-        let alone_each = each.into_iter().map(|who| Stretch::of(&rows, alone(&rows, who)?));
-        let (used, busy, infrastructure) = used(first, last);
+        let each = each.into_iter().filter(|_| whole);
+        let alone_each = each.map(|who| Stretch::of(&rows, alone(&rows, who)?));
+        let Consumed { used, busy, infrastructure, cycles, available } = consumed(first, last);
+        let sent = of(last, DWR, None).bytes.saturating_sub(of(first, DWR, None).bytes);
         let a_second = |resource| {
             let [from, to] = [first, last].map(|sample| of(sample, resource, None).requests);
             to.saturating_sub(from) as f64 / seconds(first, last)
@@ -281,6 +298,8 @@ impl Figures {
             used,
             busy,
             infrastructure,
+            consumed: cycles as f64 * 100.0 / available.max(1) as f64,
+            a_byte: cycles as f64 / sent.max(1) as f64,
             unaccounted,
             card,
             told,

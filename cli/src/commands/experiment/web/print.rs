@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use super::PACE;
 use super::figures::{Figures, SERVERS, Stretch, entitled};
 use super::load::TOGETHER;
+use super::machine::Run;
+use crate::args::WebServer;
 use crate::commands::experiment::checks::{self, Check};
 use crate::table::{Align, Table};
 
@@ -12,10 +14,16 @@ use crate::table::{Align, Table};
 const LINUX: &str = "Linux: 32/32/36";
 
 /// All of it.
-pub fn report(figures: &Figures, bounds: &[Check]) -> String {
+pub fn report(run: Run, figures: &Figures, bounds: &[Check]) -> String {
+    let case = match run.server {
+        WebServer::Own => "the paper's case",
+        WebServer::Lighttpd => "Debian's, as it is",
+    };
     let mut text = format!(
-        "Web servers on a slow card (§4.4, Figures 12 to 14): {} cores, {} s with all three, \
-         {TOGETHER} connections each\n",
+        "Web servers on a slow card (§4.4, Figures 12 to 14): {} ({case}), {}, {} cores, {} s \
+         with all three, {TOGETHER} connections each\n",
+        run.server(),
+        run.layout.name(),
         figures.busy.len(),
         figures.together.shares.len()
     );
@@ -179,7 +187,8 @@ fn pages(figures: &Figures) -> String {
     let mut table = Table::new(&columns);
     let names =
         ["a alone", "b alone", "c alone", "a with others", "b with others", "c with others"];
-    for (told, name) in figures.told.iter().zip(names) {
+    let left_out = names.len().saturating_sub(figures.told.len());
+    for (told, name) in figures.told.iter().zip(names.into_iter().skip(left_out)) {
         table.row([
             name.into(),
             told.complete.to_string(),
