@@ -2,8 +2,10 @@
 //!
 //! A guest's busybox fetches a file from a server here, and compares it with its own; then it
 //! serves that file, to several of curl at a time, who compare it here; datagrams of all lengths
-//! are echoed. A port at which nobody listens refuses. At the end nothing is left on anybody's
-//! bill.
+//! are echoed. Our own server on asynchronous I/O serves files beside it (`own`). A port at which
+//! nobody listens refuses. At the end nothing is left on anybody's bill.
+
+mod own;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, UdpSocket};
@@ -85,8 +87,9 @@ fn configuration(server: u16) -> String {
     let script = format!(
         "busybox wget -q -O /got http://10.0.2.2:{server}/file; \
          busybox cmp /got {FILE} || exit 1; echo client: the same; busybox rm /got; \
-         busybox httpd -f -p {WEB} -h /bin &amp; P=$!; /bin/net echo {ECHO}; \
-         kill $P; wait; echo server: ended"
+         busybox httpd -f -p {WEB} -h /bin &amp; P=$!; {} &amp; W=$!; /bin/net echo {ECHO}; \
+         kill $P $W; wait; echo server: ended",
+        own::command()
     );
     let mut text = String::from("<schedulerconfig>\n<machine memory=\"256 MiB\"/>\n");
     for core in 0..2 {
@@ -117,6 +120,7 @@ fn all(stage: &Stage) -> Result<String, String> {
         Published { datagrams: false, host: free(false)?, guest: WEB },
         Published { datagrams: true, host: free(true)?, guest: ECHO },
         Published { datagrams: false, host: free(false)?, guest: NOBODY },
+        Published { datagrams: false, host: free(false)?, guest: own::PORT },
     ];
     let devices: Vec<_> = network::arguments(&published)
         .into_iter()
@@ -125,19 +129,28 @@ fn all(stage: &Stage) -> Result<String, String> {
     let devices: Vec<_> = devices.iter().map(String::as_str).collect();
     let words: Vec<_> = network::words().collect();
     let words: Vec<_> = words.iter().map(String::as_str).collect();
-    let beside = Beside { host: &[FILE], devices: &devices, words: &words, ..Beside::default() };
+    let files = own::files();
+    let files: Vec<_> = files.iter().map(|(path, bytes)| (path.as_str(), &bytes[..])).collect();
+    let beside = Beside {
+        host: &[FILE],
+        devices: &devices,
+        words: &words,
+        files: &files,
+        ..Beside::default()
+    };
     let ends = Arc::new(AtomicBool::new(false));
-    let [web, echo, nobody] = published.map(|published| published.host);
+    let [web, echo, nobody, ours] = published.map(|published| published.host);
     let (console, seen) = thread::scope(|scope| {
         let (ends, file) = (&ends, &file[..]);
         let served = scope.spawn(move || serve(&listener, file, ends));
         let looks = scope.spawn(move || {
             let seen = look(web, echo, nobody, file);
+            let seen = seen.and_then(|fetched| Ok((fetched, own::look(ours)?)));
             // Whatever was seen: the machine is to end.
             say_end(echo);
-            seen
+            seen.map(|(fetched, (note, hangs))| (fetched, note, Some(hangs)))
         });
-        let console = stage.run_with(&configuration(server), &["net"], LIMIT, beside);
+        let console = stage.run_with(&configuration(server), &["net", "web"], LIMIT, beside);
         ends.store(true, Ordering::Relaxed);
         let _ = std::net::TcpStream::connect(("127.0.0.1", server));
         let seen = looks.join().unwrap_or_else(|_| Err("who looks at it has panicked".into()));
@@ -146,20 +159,18 @@ fn all(stage: &Stage) -> Result<String, String> {
     });
     let console = console.map_err(|failure| failure.to_string())?;
     let mut wrong = wrong(&console);
-    let fetched = match seen {
-        Ok(fetched) => fetched,
-        Err(why) => {
-            wrong.push(why);
-            0
-        }
-    };
+    // The connection that hangs was there until the machine had ended.
+    let (fetched, note, _hangs) = seen.unwrap_or_else(|why| {
+        wrong.push(why);
+        (0, String::new(), None)
+    });
     if !wrong.is_empty() {
         return Err(format!("{}\n{console}", wrong.join("\n")));
     }
     let size = file.len();
     Ok(format!(
         "{size} bytes fetched by the guest, and {fetched} times from it, {TOGETHER} at a time, \
-         the same; {} datagrams echoed; a closed port refuses; nothing is left",
+         the same; {note}; {} datagrams echoed; a closed port refuses; nothing is left",
         LENGTHS.len()
     ))
 }

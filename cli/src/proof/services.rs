@@ -46,11 +46,12 @@ pub fn run(root: &Path, _: Extent) -> Verdict {
     }
 }
 
-/// The monitor's, the keeper's and the runner's own tests.
+/// The own tests of the monitor, the keeper, the runner and the web server.
 fn own_tests(root: &Path) -> Result<(), String> {
     let test = ["test", "--locked", "--target", TARGET, "--manifest-path", MANIFEST];
     let tested = ["--package", "vortex-service-monitor", "--package", "vortex-service-keep"];
-    let tested = tested.into_iter().chain(["--package", "vortex-service-exec"]);
+    let more = ["--package", "vortex-service-exec", "--package", "vortex-service-web"];
+    let tested = tested.into_iter().chain(more);
     let program = Program::cargo(test.into_iter().chain(tested));
     match program.with("CARGO_TARGET_DIR", FOLDER).run(root) {
         Verdict::Good(_) | Verdict::SecondTry(..) => Ok(()),
