@@ -144,6 +144,14 @@ impl Root {
         }
     }
 
+    /// Whether what is open has places: who has none, as pipes and sockets, is read and written in
+    /// order alone.
+    #[must_use]
+    pub fn has_places(&self, id: OpenId) -> bool {
+        let checked = self.usable(id).and_then(|(_, node)| self.check_offset(node, Some(0)));
+        checked != Err(Errno::ESPIPE)
+    }
+
     /// Whether an offset may be given, and this one.
     fn check_offset(&self, node: &Node, offset: Option<i64>) -> Result<(), Errno> {
         let Some(offset) = offset else { return Ok(()) };

@@ -116,11 +116,11 @@ impl AsyncIo {
         let Wanted { address, pinned, block, kind, .. } = wanted;
         let way = match opened {
             AioOpened::Pages(file) => Way::Cached { file, tray: Arc::default() },
-            AioOpened::Descriptor(files, fd) => {
+            AioOpened::Descriptor(files, fd, has_places) => {
                 if !owner.tables.contains(&files) {
                     owner.tables.push(files);
                 }
-                Way::Moved { files, fd, stream: false }
+                Way::Moved { files, fd, stream: !has_places }
             }
             AioOpened::There => return Err(Errno::EAGAIN),
         };

@@ -75,20 +75,9 @@ impl AsyncIo {
     }
 
     fn moved(&mut self, id: OpId, answer: Option<Answer>, cx: &mut Cx<'_>) -> Result<Next, Errno> {
-        let operation = self.operations.get_mut(id).ok_or(Errno::EIO)?;
+        let operation = self.operations.get(id).ok_or(Errno::EIO)?;
         match answer {
             Some(Answer::Call(Ok(bytes)) | Answer::GoOn(bytes)) => self.has_moved(id, bytes, cx),
-            Some(Answer::Call(Err(Errno::ESPIPE)) | Answer::Failed(Errno::ESPIPE))
-                if operation.kind != Kind::Sync(false) =>
-            {
-                match &mut operation.way {
-                    Way::Moved { stream, .. } if !*stream => {
-                        *stream = true;
-                        Ok(again())
-                    }
-                    _ => Err(Errno::ESPIPE),
-                }
-            }
             Some(Answer::Call(Err(error)) | Answer::Failed(error)) => Err(error),
             Some(Answer::Again(..)) => Ok(again()),
             Some(Answer::Interrupted(_)) if !operation.cancelled => Ok(again()),

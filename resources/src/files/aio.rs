@@ -43,8 +43,8 @@ pub enum AioOpened {
     There,
     /// A file on a disk.
     Pages(Arc<CachedFile>),
-    /// Something for which there is a descriptor in this table now.
-    Descriptor(FilesId, Fd),
+    /// Something for which there is a descriptor in this table now; whether it has places.
+    Descriptor(FilesId, Fd, bool),
 }
 
 impl FileSystem {
@@ -68,8 +68,9 @@ impl FileSystem {
         let beside = &mut self.files.get_mut(&table).ok_or(Errno::EAGAIN)?.table;
         beside.make_room(1).map_err(|_| Errno::EAGAIN)?;
         self.root.share(id)?;
+        let has_places = self.root.has_places(id);
         match beside.install(id, true) {
-            Ok(fd) => Ok(AioOpened::Descriptor(table, Fd(fd.get()))),
+            Ok(fd) => Ok(AioOpened::Descriptor(table, Fd(fd.get()), has_places)),
             Err(error) => {
                 self.root.close(id, &mut self.effects);
                 Err(error)
