@@ -1,6 +1,8 @@
 //! As many asynchronous operations as there may be. On Vortex alone: a thread for each is not
 //! what is measured.
 
+use std::time::Duration;
+
 use vortex_aio::{Operation, begin_all, is_vortex, wait_any};
 use vortex_guest::{fd, file, pipe, proc};
 
@@ -8,6 +10,7 @@ use crate::{Case, is, must};
 
 pub const CASES: &[Case] = &[
     ("operations-wait", wait),
+    ("operations-left", left),
     ("operations-cancelled", cancelled),
     ("operations-list", list),
     ("operations-large", large),
@@ -33,6 +36,41 @@ fn wait() -> Result<(), String> {
     must("write", fd::write(pipe.into, &[1; MOST]))?;
     must("any", wait_any(&all[MOST - 1..], None))?;
     must("any", wait_any(&all, None))?;
+    let done = all.iter_mut().filter_map(|read| read.take().ok()).sum::<usize>();
+    is("read", done, MOST)
+}
+
+/// Operations that other threads wait for.
+struct Lent<'a>(&'a [Operation]);
+
+// SAFETY: who waits for them takes their addresses, and the kernel looks at them.
+unsafe impl Sync for Lent<'_> {}
+
+impl Lent<'_> {
+    fn all(&self) -> &[Operation] {
+        self.0
+    }
+}
+
+/// Many threads wait for all of them, one after the other, and have no patience.
+fn left() -> Result<(), String> {
+    const THREADS: usize = 100;
+    if !is_vortex() {
+        return Ok(());
+    }
+    let pipe = pipe::plain();
+    let mut all = on_pipe(pipe.out)?;
+    for _ in 0..THREADS {
+        let lent = Lent(&all);
+        let wait = || wait_any(lent.all(), Some(Duration::ZERO));
+        let waited = std::thread::scope(|scope| scope.spawn(wait).join());
+        match waited {
+            Ok(Err(error)) if error.0 == libc::EAGAIN => {}
+            other => return Err(format!("a wait without patience: {other:?}")),
+        }
+    }
+    must("write", fd::write(pipe.into, &[1; MOST]))?;
+    must("any", wait_any(&all[MOST - 1..], None))?;
     let done = all.iter_mut().filter_map(|read| read.take().ok()).sum::<usize>();
     is("read", done, MOST)
 }
