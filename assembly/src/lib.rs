@@ -16,7 +16,7 @@ pub use entitle::{
 };
 pub use known::known;
 pub use offered::{
-    OF_DISKS, OF_NETWORK, Remark, is_uneven, place_of, refused, resources, simulated,
+    OF_CARDS, OF_DISKS, OF_NETWORK, Remark, is_uneven, place_of, refused, resources, simulated,
 };
 pub use policies::{Pace, PolicyError, multiplexor, resource, sharing_of, stacked};
 pub use words::judge_words;

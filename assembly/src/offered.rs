@@ -41,7 +41,10 @@ pub const OF_DISKS: [&str; 7] = [
     "resource.ext2",
 ];
 
-/// The resources that the kernel has where the machine has a network card.
+/// Those of the network that the kernel has only where the machine has a card.
+pub const OF_CARDS: [&str; 2] = ["resource.ndir", "resource.dwr"];
+
+/// The resources of the network.
 pub const OF_NETWORK: [&str; 6] = [
     "resource.ndir",
     "resource.dwr",

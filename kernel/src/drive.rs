@@ -85,7 +85,7 @@ fn take_interrupts(core: &mut GridCore, cpu: &mut Cpu, shared: &Shared) {
         }
     }
     if let Some(network) = shared.system.network.get()
-        && network.card.take_interrupt(cpu, &network.wiring)
+        && network.card.as_ref().is_some_and(|card| card.take_interrupt(cpu, &network.wiring))
         && let Some(port) = network.wiring.ports.get().and_then(|ports| ports.interrupts)
     {
         let (sender, request) = (ActivityId::INFRASTRUCTURE, network::InterruptRequest::Interrupt);

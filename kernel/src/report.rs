@@ -199,6 +199,10 @@ fn network(shared: &Shared) {
         }
     }
     let (left, sockets) = (network.wiring.in_flight(), network.wiring.sockets());
+    // Of who has no card and no sockets there is nothing to say.
+    if network.card.is_none() && left == 0 && sockets == 0 {
+        return;
+    }
     print(format_args!("network: {left} packets on their way, {sockets} sockets left\n"));
 }
 

@@ -35,6 +35,13 @@ impl Addresses {
         (sane && gateway.is_none_or(|gateway| all.is_near(gateway))).then_some(all)
     }
 
+    /// Those of a machine that is on no network: it alone can be talked to.
+    #[must_use]
+    pub const fn loopback() -> Self {
+        let mac = smoltcp::wire::EthernetAddress([0; 6]);
+        Self { mac, address: Ipv4Addr::LOCALHOST, prefix: 8, gateway: None }
+    }
+
     /// Whether it is the machine itself.
     #[must_use]
     pub fn is_own(&self, address: Ipv4Addr) -> bool {

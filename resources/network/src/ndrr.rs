@@ -85,12 +85,13 @@ impl<M: Mail<H>, H: Host> Demultiplexer<M, H> {
     }
 
     /// The packet is for nobody: whoever sent it is told so, if there is something left for it.
+    /// One that never left the machine is its sender's to pay for, and nobody's else.
     fn stray(&self, arrived: &mut Arrived<H>, cx: &mut Context<'_, M>) {
-        let activity = self.wiring.stray;
+        let activity = if arrived.looped { cx.activity() } else { self.wiring.stray };
         Self::bill(arrived, activity, cx);
         let Some(packet) = arrived.packet.take() else { return };
         let Some(ports) = self.wiring.ports.get() else { return };
-        if !self.wiring.may_stray(cx.now())
+        if !arrived.looped && !self.wiring.may_stray(cx.now())
             || cx.send_for(activity, ports.tcp, Labels::NONE, TcpRequest::Stray(packet)).is_err()
         {
             self.wiring.drops(Dropped::Nobodys);

@@ -51,8 +51,8 @@ pub type NetCall = vortex_network::Call<Machine>;
 pub struct Network {
     /// What its resources share.
     pub wiring: Arc<Wiring>,
-    /// The card.
-    pub card: Card,
+    /// The card, if there is one; else programs talk with each other alone.
+    pub card: Option<Card>,
 }
 
 /// Asks TCPR, on the flow's core.
