@@ -122,7 +122,10 @@ impl FileSystem {
                 if i64::try_from(count).is_err() || self.root.appends(to)? {
                     return Err(Errno::EINVAL);
                 }
-                let copied = self.copy(call, (from, Some(0)), (to, None), count, cx);
+                let copied = match self.root.object(to)? {
+                    Object::External(tag) => self.send_file_network(call, from, tag, count, cx),
+                    _ => self.copy(call, (from, Some(0)), (to, None), count, cx),
+                };
                 // A folder has nothing to send.
                 copied.map_err(|error| if error == Errno::EISDIR { Errno::EINVAL } else { error })
             }

@@ -151,7 +151,11 @@ impl FileSystem {
             }
             vortex_files::Outcome::WouldBlock(key) => {
                 back(&mut self.root, bytes.len());
-                return Ok(Done::Wait([key].into(), None));
+                if call.expired {
+                    return Err(Errno::EAGAIN);
+                }
+                let deadline = self.socket_deadline(call, to, true, cx);
+                return Ok(Done::Wait([key].into(), deadline));
             }
             vortex_files::Outcome::Disk { .. }
             | vortex_files::Outcome::External(_)

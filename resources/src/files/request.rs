@@ -60,6 +60,15 @@ pub struct FileCall {
     pub(super) parcel: Option<Box<Parcel>>,
     /// How far it has looked at many descriptors.
     pub(super) polling: Option<Box<Polling>>,
+    /// From where in a file TCPR was given what it is to send.
+    pub(super) from_file: Option<FromFile>,
+}
+
+/// Where bytes of a file are that TCPR sends.
+pub(super) struct FromFile {
+    /// The open file that is to be moved behind them, if it is.
+    pub open: Option<OpenId>,
+    pub at: u64,
 }
 
 impl FileCall {
@@ -89,6 +98,7 @@ impl FileCall {
             waits_for: 0,
             parcel: None,
             polling: None,
+            from_file: None,
         }
     }
 }

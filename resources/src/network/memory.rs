@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 
 use vortex_machine::{Frame, PAGE, Piece, Use};
 use vortex_network::{BUFFER, Buffer, Data, Host};
-use vortex_units::ActivityId;
+use vortex_units::{ActivityId, Bytes};
+
+use crate::bill::{Charged, ObjectKind};
 
 /// The machine's memory.
 #[derive(Debug)]
@@ -52,30 +54,56 @@ impl Buffer for NetBuffer {
     }
 }
 
-/// Memory of a program, held while a call is about it.
-#[derive(Debug, Default)]
+/// Memory of a program, or of a file, held while a call is about it.
+#[derive(Default)]
 pub struct Held {
-    pieces: Vec<Piece>,
+    parts: Vec<Part>,
     bytes: usize,
+}
+
+/// Where some of the bytes are.
+enum Part {
+    /// In a frame of the program's, or of the cache's.
+    Lies(Piece),
+    /// Here: of a file in memory, on the bill of who sends it.
+    Copy { all: Vec<u8>, _bill: Charged },
 }
 
 impl Held {
     /// A piece more. False where the heap has no room.
     #[must_use]
     pub fn add(&mut self, piece: Piece) -> bool {
-        let room = self.pieces.try_reserve(1).is_ok();
+        let length = usize::from(piece.length);
+        self.put(Part::Lies(piece), length)
+    }
+
+    /// These bytes too, on this bill. False where that has no room, or the heap.
+    #[must_use]
+    pub fn copy(&mut self, bytes: &[u8], activity: ActivityId) -> bool {
+        let size = Bytes::new(bytes.len() as u64);
+        let Some(bill) = Charged::new(activity, ObjectKind::Open, size) else { return false };
+        let mut all = Vec::new();
+        if all.try_reserve_exact(bytes.len()).is_err() {
+            return false;
+        }
+        all.extend_from_slice(bytes);
+        self.put(Part::Copy { all, _bill: bill }, bytes.len())
+    }
+
+    fn put(&mut self, part: Part, length: usize) -> bool {
+        let room = self.parts.try_reserve(1).is_ok();
         if room {
-            self.bytes += usize::from(piece.length);
-            self.pieces.push(piece);
+            self.bytes += length;
+            self.parts.push(part);
         }
         room
     }
 
-    /// Each piece of so many bytes from a place on.
-    fn each(&self, at: usize, bytes: usize, mut work: impl FnMut(&Piece, usize, usize) -> usize) {
+    /// Each part of so many bytes from a place on: what it is, where in it, and how many.
+    fn each(&self, at: usize, bytes: usize, mut work: impl FnMut(&Part, usize, usize)) {
         let (mut skip, mut left) = (at, bytes);
-        for piece in &self.pieces {
-            let length = usize::from(piece.length);
+        for part in &self.parts {
+            let length = part.length();
             if skip >= length {
                 skip -= length;
                 continue;
@@ -84,9 +112,18 @@ impl Held {
             if take == 0 {
                 return;
             }
-            let done = work(piece, usize::from(piece.offset) + skip, take);
-            left -= done.min(left);
+            work(part, skip, take);
+            left -= take;
             skip = 0;
+        }
+    }
+}
+
+impl Part {
+    fn length(&self) -> usize {
+        match self {
+            Self::Lies(piece) => usize::from(piece.length),
+            Self::Copy { all, .. } => all.len(),
         }
     }
 }
@@ -98,20 +135,27 @@ impl Data for Held {
 
     fn read(&self, at: usize, bytes: &mut [u8]) -> usize {
         let mut done = 0;
-        self.each(at, bytes.len(), |piece, offset, length| {
-            let part = bytes.get_mut(done..done + length).unwrap_or_default();
-            done += piece.frame.read(offset, part);
-            length
+        self.each(at, bytes.len(), |part, from, length| {
+            let to = bytes.get_mut(done..done + length).unwrap_or_default();
+            done += match part {
+                Part::Lies(piece) => piece.frame.read(usize::from(piece.offset) + from, to),
+                Part::Copy { all, .. } => {
+                    to.copy_from_slice(all.get(from..from + length).unwrap_or_default());
+                    length
+                }
+            };
         });
         done
     }
 
     fn write(&self, at: usize, bytes: &[u8]) -> usize {
         let mut done = 0;
-        self.each(at, bytes.len(), |piece, offset, length| {
-            let part = bytes.get(done..done + length).unwrap_or_default();
-            done += piece.frame.write(offset, part);
-            length
+        self.each(at, bytes.len(), |part, to, length| {
+            let from = bytes.get(done..done + length).unwrap_or_default();
+            // Copies are sent, and never received into.
+            if let Part::Lies(piece) = part {
+                done += piece.frame.write(usize::from(piece.offset) + to, from);
+            }
         });
         done
     }

@@ -36,6 +36,7 @@ fn about(call: &Files) -> Option<(vortex_abi::Fd, bool)> {
         | Files::Sendmmsg { fd, .. }
         | Files::Connect { fd, .. }
         | Files::Shutdown { fd, .. } => Some((fd, true)),
+        Files::Sendfile { to, .. } => Some((to, true)),
         _ => None,
     }
 }
@@ -114,12 +115,16 @@ impl FileSystem {
         cx: &mut Cx<'_>,
     ) -> Result {
         let (fd, sends) = about(&call.call).ok_or(Errno::EINVAL)?;
+        let from_file = call.from_file.take();
         match result {
             Ok(_) if matches!(call.call, Files::Shutdown { .. } | Files::Connect { .. }) => {
                 Ok(Done::Value(0))
             }
             Ok(moved) => {
                 cx.moved(Bytes::new(moved.bytes as u64));
+                if let Some(from) = from_file {
+                    return self.sent_file(call, &from, moved.bytes);
+                }
                 if sends { self.sent_network(call, moved) } else { received(call, moved) }
             }
             Err(NetError::InProgress) => {

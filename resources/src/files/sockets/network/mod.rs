@@ -11,6 +11,7 @@ mod answers;
 mod calls;
 mod moving;
 mod options;
+mod sendfile;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
