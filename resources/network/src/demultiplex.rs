@@ -30,6 +30,8 @@ pub enum Found {
     },
     /// A datagram.
     Udp(Flow),
+    /// Somebody says that nobody is at the port to which a datagram of this flow went.
+    Refused(Flow),
     /// Something else for this machine.
     Other,
     /// Nothing for it, or nothing that is whole.
@@ -116,7 +118,25 @@ fn look_ip(head: &[u8], whole: usize, own: &Addresses, looped: bool) -> Found {
             let udp = UdpPacket::new_unchecked(inside);
             Found::Udp(flow((udp.src_port(), udp.dst_port())))
         }
-        IpProtocol::Icmp if own.is_own(to) => Found::Other,
+        IpProtocol::Icmp if own.is_own(to) => refused(inside).map_or(Found::Other, Found::Refused),
         _ => Found::Nothing,
     }
+}
+
+/// The datagram that a message of ICMP says to have come to a port at which nobody is.
+fn refused(message: &[u8]) -> Option<Flow> {
+    const UNREACHABLE: [u8; 2] = [3, 3];
+    const HEAD: usize = 8;
+    if message.get(..2)? != UNREACHABLE {
+        return None;
+    }
+    let inner = message.get(HEAD..).filter(|inner| inner.len() >= 20)?;
+    let packet = Ipv4Packet::new_unchecked(inner);
+    let datagram = inner.get(usize::from(packet.header_len())..)?.get(..8)?;
+    let is_one = packet.version() == 4 && packet.next_header() == IpProtocol::Udp;
+    let udp = UdpPacket::new_unchecked(datagram);
+    is_one.then(|| Flow {
+        local: SocketAddrV4::new(packet.src_addr(), udp.src_port()),
+        remote: SocketAddrV4::new(packet.dst_addr(), udp.dst_port()),
+    })
 }

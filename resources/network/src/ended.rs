@@ -16,6 +16,9 @@ pub const MOST: usize = 4_096;
 /// Those that are forgotten at most when one more is remembered.
 const AT_ONCE: usize = 4;
 
+/// Those that are looked at for one of an end.
+const LOOKED_AT: usize = 256;
+
 /// Them.
 #[derive(Default)]
 pub struct Ended {
@@ -45,6 +48,12 @@ impl Ended {
     /// Whether one has, and its time is not over.
     pub fn has(&self, flow: &Flow, now: Cycles) -> bool {
         self.until.get(flow).is_some_and(|until| *until > now)
+    }
+
+    /// Whether one of this end has, of the first so many: this is before all that there could be.
+    pub fn has_of(&self, first: &Flow, now: Cycles) -> bool {
+        let mut all = self.until.range(*first..).take(LOOKED_AT);
+        all.any(|(flow, until)| flow.local == first.local && *until > now)
     }
 
     /// Whether one is remembered, though its time may be over.

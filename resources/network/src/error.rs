@@ -35,6 +35,8 @@ pub enum NetError {
     NotSupported,
     /// A datagram that is too long.
     TooLong,
+    /// It was not said that it may be sent to all at once.
+    NotAllowed,
     /// No destination is said.
     NoDestination,
     /// No memory, or no room for a request.
@@ -61,6 +63,7 @@ impl NetError {
             Self::Invalid => Errno::EINVAL,
             Self::NotSupported => Errno::EOPNOTSUPP,
             Self::TooLong => Errno::EMSGSIZE,
+            Self::NotAllowed => Errno::EACCES,
             Self::NoDestination => Errno::EDESTADDRREQ,
             Self::NoMemory => Errno::ENOBUFS,
         }

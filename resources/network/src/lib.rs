@@ -39,6 +39,7 @@ extern crate std;
 mod address;
 mod bill;
 mod channel;
+mod cork;
 mod demultiplex;
 mod depth;
 mod dir;
@@ -50,6 +51,7 @@ mod host;
 mod ndrr;
 mod ndwr;
 mod neighbours;
+mod options;
 mod packet;
 mod requests;
 mod socket;
@@ -70,12 +72,13 @@ pub use error::NetError;
 pub use host::{Buffer, Data, Hooks, Host};
 pub use ndrr::Demultiplexer;
 pub use ndwr::LinkWriter;
+pub use options::Options;
 pub use packet::{BUFFER, HEAD, LINK, Packet, Pool, VIRTIO};
 pub use requests::{
     Arrived, Call, InterruptRequest, Mail, Moved, Outgoing, Reply, TcpRequest, TimerRequest,
     Transmit, What,
 };
-pub use socket::{Option as SocketOption, Shut, Socket, SocketId, ready};
+pub use socket::{Shut, Socket, SocketId, ready};
 pub use tcp::Tcp;
 pub use timers::Timers;
 pub use wiring::{Ports, Wiring};

@@ -84,6 +84,17 @@ impl<M: Mail<H>, H: Host> Demultiplexer<M, H> {
         }
     }
 
+    /// This socket's datagrams go to nobody.
+    fn refused(&self, arrived: &mut Arrived<H>, socket: Arc<Socket>, cx: &mut Context<'_, M>) {
+        let activity = socket.activity();
+        Self::bill(arrived, activity, cx);
+        let Some(ports) = self.wiring.ports.get() else { return };
+        let labels = Labels::flow(socket.label());
+        if let Err(error) = cx.send_for(activity, ports.tcp, labels, TcpRequest::Refused(socket)) {
+            self.wiring.drops(Dropped::by(error));
+        }
+    }
+
     /// The packet is for nobody: whoever sent it is told so, if there is something left for it.
     /// One that never left the machine is its sender's to pay for, and nobody's else.
     fn stray(&self, arrived: &mut Arrived<H>, cx: &mut Context<'_, M>) {
@@ -170,6 +181,10 @@ impl<M: Mail<H>, H: Host> Resource<M> for Demultiplexer<M, H> {
                 Self::bill(arrived, self.wiring.stray, cx);
                 self.wiring.neighbours.heard(address, mac, cx.now());
             }
+            Found::Refused(flow) => match self.wiring.table.connected(&flow) {
+                Some(socket) => self.refused(arrived, socket, cx),
+                None => self.stray(arrived, cx),
+            },
             Found::Other => self.stray(arrived, cx),
             Found::Nothing => {
                 Self::bill(arrived, self.wiring.stray, cx);

@@ -38,6 +38,8 @@ pub enum TcpRequest<H: Host> {
     Syn(Arc<Socket>, Packet<H::Buffer>),
     /// What nobody waits for: it is answered so.
     Stray(Packet<H::Buffer>),
+    /// Nobody is there to whom its datagrams go.
+    Refused(Arc<Socket>),
     /// More may be sent now.
     Go(Arc<Socket>),
     /// A connection's time has come.
@@ -123,6 +125,7 @@ impl<H: Host> TcpRequest<H> {
             Self::Packet(..) => "packet",
             Self::Syn(..) => "syn",
             Self::Stray(_) => "stray",
+            Self::Refused(_) => "refused",
             Self::Go(_) => "go on",
             Self::Time(..) => "time",
             Self::Abandon(_) => "abandon",

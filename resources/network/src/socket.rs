@@ -14,7 +14,9 @@ use vortex_units::{ActivityId, Cycles};
 
 use crate::address::Flow;
 use crate::bill::Charged;
+use crate::cork::Cork;
 use crate::error::NetError;
+use crate::options::Options;
 use crate::waiting::Waiting;
 
 /// Names a socket.
@@ -31,6 +33,9 @@ pub mod ready {
     pub const ERROR: u32 = 0x008;
     /// Nothing goes in either direction any more.
     pub const HANG_UP: u32 = 0x010;
+    /// All has arrived that was sent: of one that nobody has any more, where somebody lingers.
+    /// Poll(2) does not know it.
+    pub const ARRIVED: u32 = 0x0100_0000;
     /// The other end sends no more.
     pub const READ_HANG_UP: u32 = 0x2000;
 }
@@ -44,19 +49,6 @@ pub enum Shut {
     Write,
     /// Neither.
     Both,
-}
-
-/// What can be set of a socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Option {
-    /// Small pieces are sent at once.
-    NoDelay(bool),
-    /// It is looked whether the other end is there, though nothing is sent.
-    KeepAlive(bool),
-    /// An address in use by connections that have ended may be bound.
-    ReuseAddress(bool),
-    /// Several may be bound to one address.
-    ReusePort(bool),
 }
 
 /// Packets that wait at TCPR for one socket.
@@ -79,6 +71,10 @@ pub struct Socket {
     below: AtomicU32,
     /// It has more to send, once what is below has gone.
     wants: AtomicBool,
+    /// Others begin connections with it.
+    listening: AtomicBool,
+    /// Somebody has looked what it is ready for: of more of the same that one is told too.
+    seen: AtomicBool,
     /// TCPR's, by its flow; who makes calls sets names and options.
     pub(crate) state: Mutex<State>,
     _charged: Charged,
@@ -112,6 +108,10 @@ pub(crate) struct Speech {
     pub handle: SocketHandle,
     /// How far it was when it was last looked at.
     pub was: tcp::State,
+    /// What is held back.
+    pub cork: core::option::Option<Box<Cork>>,
+    /// What its packets ask of the network.
+    pub service: u8,
     /// Its buffers.
     pub _charged: Charged,
 }
@@ -119,6 +119,8 @@ pub(crate) struct Speech {
 /// What is behind the lock.
 pub(crate) struct State {
     pub local: core::option::Option<SocketAddrV4>,
+    /// The address that it was given, or took when it needed one.
+    pub bound: core::option::Option<SocketAddrV4>,
     pub remote: core::option::Option<SocketAddrV4>,
     /// The flow that is its in the tables.
     pub flow: core::option::Option<Flow>,
@@ -134,10 +136,15 @@ pub(crate) struct State {
     pub deadline: u64,
     /// Timers that are on their way, by when they come; zero for none.
     pub timers: [u64; 2],
-    pub no_delay: bool,
-    pub keep_alive: bool,
-    pub reuse: bool,
-    pub reuse_port: bool,
+    /// Since when nothing was heard, and since when something is unanswered; by the clock, zero
+    /// for never.
+    pub heard: u64,
+    pub unanswered: u64,
+    /// A connection that was begun with did not come to be.
+    pub failed: bool,
+    /// More has come than there was.
+    pub news: bool,
+    pub options: Options,
 }
 
 impl Drop for Socket {
@@ -156,6 +163,7 @@ impl Socket {
     ) -> Arc<Self> {
         let state = State {
             local: None,
+            bound: None,
             remote: None,
             flow: None,
             role: Role::Fresh,
@@ -166,10 +174,11 @@ impl Socket {
             parent: None,
             deadline: 0,
             timers: [0; 2],
-            no_delay: false,
-            keep_alive: false,
-            reuse: false,
-            reuse_port: false,
+            heard: 0,
+            unanswered: 0,
+            failed: false,
+            news: false,
+            options: Options::default(),
         };
         // As Linux says of one that nothing was done with.
         let ready = if stream { ready::WRITE | ready::HANG_UP } else { ready::WRITE };
@@ -183,6 +192,8 @@ impl Socket {
             waiting,
             below: AtomicU32::new(0),
             wants: AtomicBool::new(false),
+            listening: AtomicBool::new(false),
+            seen: AtomicBool::new(false),
             state: Mutex::new(state),
             _charged: charged,
         })
@@ -220,6 +231,27 @@ impl Socket {
     #[must_use]
     pub fn ready(&self) -> u32 {
         self.ready.load(Ordering::Acquire)
+    }
+
+    /// What it is ready for, for whoever wants to be told of more.
+    #[must_use]
+    pub fn look(&self) -> u32 {
+        self.seen.store(true, Ordering::Relaxed);
+        self.ready()
+    }
+
+    /// Whether anybody has looked since that was last asked.
+    pub(crate) fn was_seen(&self) -> bool {
+        self.seen.load(Ordering::Relaxed) && self.seen.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether others begin connections with it.
+    pub(crate) fn is_listening(&self) -> bool {
+        self.listening.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_listening(&self, on: bool) {
+        self.listening.store(on, Ordering::Relaxed);
     }
 
     /// It is ready for this now. Whether for something that it was not.
@@ -286,10 +318,55 @@ impl Socket {
         self.state.lock().local
     }
 
-    /// The other end's.
+    /// The other end's, where one is set.
     #[must_use]
     pub fn remote(&self) -> core::option::Option<SocketAddrV4> {
         self.state.lock().remote
+    }
+
+    /// The other end's, of whoever is connected.
+    #[must_use]
+    pub fn peer(&self) -> core::option::Option<SocketAddrV4> {
+        let mut state = self.state.lock();
+        let remote = state.remote;
+        match &mut state.role {
+            Role::Speaks(speech) if self.stream => {
+                remote.filter(|_| speech.tcp().state() != tcp::State::SynSent)
+            }
+            Role::Over | Role::Fresh if self.stream => None,
+            _ => remote,
+        }
+    }
+
+    /// How many bytes can be read, or of datagrams those of the first; none of one that listens.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> core::option::Option<usize> {
+        match &mut self.state.lock().role {
+            Role::Speaks(speech) if self.stream => Some(speech.tcp().recv_queue()),
+            Role::Speaks(speech) => Some(speech.udp().peek().map_or(0, |(bytes, _)| bytes.len())),
+            Role::Listens(_) => None,
+            Role::Fresh | Role::Over => Some(0),
+        }
+    }
+
+    /// How many have not arrived yet.
+    #[must_use]
+    pub fn unsent_bytes(&self) -> core::option::Option<usize> {
+        match &mut self.state.lock().role {
+            Role::Speaks(speech) if self.stream => {
+                let held = speech.cork.as_ref().map_or(0, |cork| cork.bytes());
+                Some(speech.tcp().send_queue().saturating_add(held))
+            }
+            Role::Speaks(speech) => Some(speech.udp().send_queue()),
+            Role::Listens(_) => None,
+            Role::Fresh | Role::Over => Some(0),
+        }
+    }
+
+    /// Whether a connection that was begun with did not come to be.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.state.lock().failed
     }
 
     /// Whether it listens.
@@ -308,28 +385,20 @@ impl Socket {
         error
     }
 
-    /// Sets something.
-    pub fn set(&self, option: Option) {
+    /// Sets something. True where TCPR is to look at what may be sent now.
+    pub fn set(&self, change: impl FnOnce(&mut Options)) -> bool {
         let mut state = self.state.lock();
-        match option {
-            Option::NoDelay(on) => state.no_delay = on,
-            Option::KeepAlive(on) => state.keep_alive = on,
-            Option::ReuseAddress(on) => state.reuse = on,
-            Option::ReusePort(on) => state.reuse_port = on,
-        }
-        let (no_delay, keep_alive) = (state.no_delay, state.keep_alive);
-        if let Role::Speaks(speech) = &mut state.role
-            && self.stream
-        {
-            speech.set_options(no_delay, keep_alive);
-        }
+        change(&mut state.options);
+        let options = state.options;
+        let Role::Speaks(speech) = &mut state.role else { return false };
+        speech.apply(&options, self.stream);
+        !options.cork && speech.uncork()
     }
 
-    /// What is set: no delay, keep alive, reuse of addresses, of ports.
+    /// What is set.
     #[must_use]
-    pub fn options(&self) -> [bool; 4] {
-        let state = self.state.lock();
-        [state.no_delay, state.keep_alive, state.reuse, state.reuse_port]
+    pub fn options(&self) -> Options {
+        self.state.lock().options
     }
 }
 
@@ -355,7 +424,8 @@ impl Speech {
         let socket = tcp::Socket::new(receive, tcp::SocketBuffer::new(zeros(SEND)?));
         let mut set = SocketSet::new(Vec::new());
         let handle = set.add(socket);
-        Some(Box::new(Self { set, handle, was: tcp::State::Closed, _charged: charged }))
+        let (was, cork, service) = (tcp::State::Closed, None, 0);
+        Some(Box::new(Self { set, handle, was, cork, service, _charged: charged }))
     }
 
     /// For datagrams. `None` where the heap has no room.
@@ -367,7 +437,8 @@ impl Speech {
         let socket = udp::Socket::new(buffer()?, buffer()?);
         let mut set = SocketSet::new(Vec::new());
         let handle = set.add(socket);
-        Some(Box::new(Self { set, handle, was: tcp::State::Closed, _charged: charged }))
+        let (was, cork, service) = (tcp::State::Closed, None, 0);
+        Some(Box::new(Self { set, handle, was, cork, service, _charged: charged }))
     }
 
     pub fn tcp(&mut self) -> &mut tcp::Socket<'static> {
@@ -378,16 +449,33 @@ impl Speech {
         self.set.get_mut(self.handle)
     }
 
-    pub fn set_options(&mut self, no_delay: bool, keep_alive: bool) {
-        use smoltcp::time::Duration;
-        const ALIVE: Duration = Duration::from_secs(75);
-        const DEAD: Duration = Duration::from_secs(120);
+    /// What is set is so from now on.
+    pub fn apply(&mut self, options: &Options, stream: bool) {
+        self.service = options.service;
+        let hops = Some(options.hops.max(1));
+        if !stream {
+            return self.udp().set_hop_limit(hops);
+        }
         let tcp = self.tcp();
-        tcp.set_nagle_enabled(!no_delay);
-        tcp.set_keep_alive(keep_alive.then_some(ALIVE));
-        tcp.set_timeout(Some(DEAD));
+        tcp.set_hop_limit(hops);
+        tcp.set_nagle_enabled(!options.no_delay);
+        tcp.set_ack_delay((!options.quick).then_some(ACKNOWLEDGES));
+        // How long it may be silent is looked at by TCPR (`patience`).
+        let silence = smoltcp::time::Duration::from_micros(options.silence().get());
+        tcp.set_keep_alive(options.keep_alive.then_some(silence));
+    }
+
+    /// What is held back goes. Whether that is anything.
+    pub fn uncork(&mut self) -> bool {
+        let Some(mut cork) = self.cork.take() else { return false };
+        let any = cork.holds();
+        cork.flush(self.tcp());
+        any
     }
 }
+
+/// How long an acknowledgement waits for something to go with.
+const ACKNOWLEDGES: smoltcp::time::Duration = smoltcp::time::Duration::from_millis(10);
 
 fn zeros(bytes: usize) -> core::option::Option<Vec<u8>> {
     let mut all = Vec::new();

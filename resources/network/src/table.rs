@@ -27,6 +27,18 @@ const APART: u64 = 9_973;
 /// Who is bound where, and whether with others.
 type Bound = BTreeMap<u16, Vec<(Ipv4Addr, bool, Arc<Socket>)>>;
 
+/// How a socket is to be bound.
+pub struct Asks {
+    /// Where ports are tried from, where none is said.
+    pub from: u64,
+    /// Whether others may have the same, who wish so too.
+    pub shares: bool,
+    /// The machine's addresses.
+    pub own: [Ipv4Addr; 2],
+    /// The time.
+    pub now: Cycles,
+}
+
 /// The tables.
 #[derive(Default)]
 pub struct Table {
@@ -47,10 +59,18 @@ fn nth_port(from: u64, more: u16) -> u16 {
     FIRST_PORT.saturating_add(place.unwrap_or(0) as u16)
 }
 
+/// Who is there for this address: of streams, only who listens.
 fn matching(bound: &Bound, to: SocketAddrV4) -> Option<&Arc<Socket>> {
-    let all = bound.get(&to.port())?;
-    let own = all.iter().find(|(address, ..)| address == to.ip());
-    own.or_else(|| all.iter().find(|(address, ..)| address.is_unspecified())).map(|(.., is)| is)
+    let all = || bound.get(&to.port()).map_or(&[][..], Vec::as_slice).iter();
+    let hears = |is: &Socket| !is.is_stream() || is.is_listening();
+    let own = all().find(|(address, _, is)| address == to.ip() && hears(is));
+    let any = || all().find(|(address, _, is)| address.is_unspecified() && hears(is));
+    own.or_else(any).map(|(.., is)| is)
+}
+
+/// A flow of this end's that is before all others of it.
+fn first_of(local: SocketAddrV4) -> Flow {
+    Flow { local, remote: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0) }
 }
 
 impl Table {
@@ -97,6 +117,26 @@ impl Table {
         matching(&self.datagrams.lock(), flow.local).cloned()
     }
 
+    /// Who is connected so, for datagrams.
+    pub fn connected(&self, flow: &Flow) -> Option<Arc<Socket>> {
+        self.flows.lock().get(flow).filter(|socket| !socket.is_stream()).cloned()
+    }
+
+    /// Whether connections of this port are there, or are remembered.
+    fn has_connections(&self, address: SocketAddrV4, of: &Asks) -> bool {
+        /// Those of datagrams that are passed over.
+        const OTHERS: usize = 16;
+        let (flows, ended) = (self.flows.lock(), self.ended.lock());
+        let is_one = |ip: &Ipv4Addr| {
+            let local = SocketAddrV4::new(*ip, address.port());
+            let mut there = flows.range(first_of(local)..).take(OTHERS);
+            there.any(|(flow, is)| flow.local == local && is.is_stream())
+                || ended.has_of(&first_of(local), of.now)
+        };
+        let all = address.ip().is_unspecified();
+        of.own.iter().filter(|ip| all || *ip == address.ip()).any(is_one)
+    }
+
     /// A flow is this socket's. False where it is another's.
     pub fn connect(&self, flow: Flow, socket: &Arc<Socket>) -> bool {
         let mut flows = self.flows.lock();
@@ -122,21 +162,24 @@ impl Table {
         self.reserved.call_once(|| ports);
     }
 
-    /// Binds a socket to an address; one without a port gets one, from this place on. `None`
-    /// where it is in use.
+    /// Binds a socket to an address; one without a port gets one. `None` where it is in use.
     pub fn bind(
         &self,
         socket: &Arc<Socket>,
         address: SocketAddrV4,
-        from: u64,
-        shares: bool,
+        asks: &Asks,
     ) -> Option<SocketAddrV4> {
+        // What connections of it are left is for who says that it is to be used again.
+        let reuses = !socket.is_stream() || socket.options().reuse;
+        if address.port() != 0 && !reuses && self.has_connections(address, asks) {
+            return None;
+        }
         let mut bound = self.bound(socket.is_stream()).lock();
-        let (stream, own) = (socket.is_stream(), socket.activity());
+        let (stream, activity) = (socket.is_stream(), socket.activity());
         let reserved = self.reserved.get().map_or(&[][..], Vec::as_slice);
         let is_others = |port: u16| {
             let mut all = reserved.iter().filter(|(of, is, _)| (*of, *is) == (stream, port));
-            all.clone().next().is_some() && all.all(|(.., activity)| *activity != own)
+            all.clone().next().is_some() && all.all(|(.., of)| *of != activity)
         };
         let collides = |all: &Bound, port: u16| {
             let others = all.get(&port).map_or(&[][..], Vec::as_slice);
@@ -145,18 +188,18 @@ impl Table {
                     let same = other == address.ip()
                         || other.is_unspecified()
                         || address.ip().is_unspecified();
-                    same && !(shares && *shared && is.activity() == socket.activity())
+                    same && !(asks.shares && *shared && is.activity() == socket.activity())
                 })
         };
         let port = match address.port() {
             0 => (0..TRIED).find_map(|more| {
-                let port = nth_port(from, more);
+                let port = nth_port(asks.from, more);
                 (!collides(&bound, port)).then_some(port)
             })?,
             port if collides(&bound, port) => return None,
             port => port,
         };
-        bound.entry(port).or_default().push((*address.ip(), shares, socket.clone()));
+        bound.entry(port).or_default().push((*address.ip(), asks.shares, socket.clone()));
         Some(SocketAddrV4::new(*address.ip(), port))
     }
 

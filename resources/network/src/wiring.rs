@@ -24,7 +24,7 @@ use crate::neighbours::Neighbours;
 use crate::packet::Pool;
 use crate::requests::Mail;
 use crate::socket::{Backlog, Role, Socket, SocketId, Speech, ready};
-use crate::table::Table;
+use crate::table::{Asks, Table};
 use crate::tcp::Tcp;
 use crate::timers::Timers;
 use crate::waiting;
@@ -193,7 +193,12 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
     ///
     /// # Errors
     /// [`NetError`].
-    pub fn bind(&self, socket: &Arc<Socket>, address: SocketAddrV4) -> Result<(), NetError> {
+    pub fn bind(
+        &self,
+        socket: &Arc<Socket>,
+        address: SocketAddrV4,
+        now: Cycles,
+    ) -> Result<(), NetError> {
         let ours = address.ip().is_unspecified()
             || self.addresses.is_own(*address.ip())
             || !socket.is_stream() && self.addresses.is_broadcast(*address.ip());
@@ -201,15 +206,16 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
             return Err(NetError::NoAddress);
         }
         // Of datagrams, on Linux either will do.
-        let [.., reuse, reuse_port] = socket.options();
-        let shares = reuse_port || reuse && !socket.is_stream();
+        let options = socket.options();
+        let shares = options.reuse_port || options.reuse && !socket.is_stream();
         if socket.local().is_some() {
             return Err(NetError::Invalid);
         }
-        let random = self.hooks.random();
-        let bound = self.table.bind(socket, address, random, shares).ok_or(NetError::InUse)?;
+        let (from, own) = (self.hooks.random(), [Ipv4Addr::LOCALHOST, self.addresses.address]);
+        let bound = self.table.bind(socket, address, &Asks { from, shares, own, now });
+        let bound = bound.ok_or(NetError::InUse)?;
         let mut state = socket.state.lock();
-        state.local = Some(bound);
+        (state.local, state.bound) = (Some(bound), Some(bound));
         if !socket.is_stream() {
             self.open_datagrams(socket, &mut state)?;
         }
@@ -233,6 +239,7 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
         let charged = Charged::new(&self.bills, socket.activity(), Speech::DATAGRAM);
         let mut speech = charged.and_then(Speech::datagrams).ok_or(NetError::NoMemory)?;
         speech.udp().bind(local.port()).map_err(|_| NetError::Invalid)?;
+        speech.apply(&state.options, false);
         state.role = Role::Speaks(speech);
         Ok(())
     }
@@ -242,7 +249,8 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
         if socket.local().is_some() {
             return Ok(());
         }
-        self.bind(socket, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0))
+        // What has been does not matter where no port is said.
+        self.bind(socket, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0), Cycles::ZERO)
     }
 
     /// listen(2).
@@ -268,6 +276,7 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
         self.bind_any(socket)?;
         let (half, whole) = Default::default();
         socket.state.lock().role = Role::Listens(Backlog { most, half, whole });
+        socket.set_listening(true);
         socket.publish(0);
         Ok(())
     }
@@ -308,11 +317,15 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
             || !self.channels.is_empty() && self.addresses.next_hop(ip).is_some();
         let source = self.addresses.source_for(ip);
         if !socket.is_stream() {
+            self.may_broadcast(socket, ip)?;
             self.bind_any(socket)?;
             self.leave_flow(socket);
             let mut state = socket.state.lock();
             state.remote = Some(remote);
             let port = state.local.map_or(0, |local| local.port());
+            if state.bound.is_some_and(|bound| bound.ip().is_unspecified()) {
+                state.local = Some(SocketAddrV4::new(source, port));
+            }
             let flow = Flow { local: SocketAddrV4::new(source, port), remote };
             // Where another is connected so too, that one hears it.
             if self.table.connect(flow, socket) {
@@ -323,6 +336,11 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
         }
         let mut guard = socket.state.lock();
         let state = &mut *guard;
+        // What did not come to be may be tried again.
+        if matches!(state.role, Role::Over) && state.failed {
+            (state.role, state.failed, state.error) = (Role::Fresh, false, None);
+            (state.local, state.remote) = (state.bound, None);
+        }
         match &mut state.role {
             Role::Fresh if state.remote.is_some() => return Err(NetError::Already),
             Role::Fresh => {}
@@ -332,7 +350,6 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
                 let making = matches!(speech.tcp().state(), State::SynSent);
                 return Err(if making { NetError::Already } else { NetError::Connected });
             }
-            // What has failed may be tried again, but not here.
             Role::Over => return Err(state.error.take().unwrap_or(NetError::Connected)),
         }
         if remote.port() == 0 {
@@ -370,7 +387,8 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
             return Err(NetError::NotSupported);
         }
         self.leave_flow(socket);
-        socket.state.lock().remote = None;
+        let mut state = socket.state.lock();
+        (state.local, state.remote) = (state.bound, None);
         Ok(())
     }
 
@@ -401,7 +419,14 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
         if !reaches {
             return Err(NetError::Unreachable);
         }
+        self.may_broadcast(socket, ip)?;
         self.bind_any(socket)
+    }
+
+    /// Whether a socket may send there, if that is to all at once.
+    fn may_broadcast(&self, socket: &Socket, ip: Ipv4Addr) -> Result<(), NetError> {
+        let refused = self.addresses.is_broadcast(ip) && !socket.options().broadcast;
+        if refused { Err(NetError::NotAllowed) } else { Ok(()) }
     }
 
     /// The machine ends: nothing is waited for any more, and what was sent is taken back.
@@ -427,6 +452,6 @@ impl<M: Mail<H>, H: Host> Wiring<M, H> {
             self.table.unbind(socket, local);
         }
         self.table.remove(socket);
-        socket.publish(ready::READ | ready::WRITE | ready::HANG_UP);
+        socket.publish(ready::READ | ready::WRITE | ready::HANG_UP | ready::ARRIVED);
     }
 }

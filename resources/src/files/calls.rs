@@ -94,6 +94,7 @@ impl FileSystem {
             Files::CloseRange { first, last, flags } => {
                 self.close_range(call, (first, last), flags)
             }
+            Files::Close { fd } => self.close(call, fd, cx),
             Files::Lseek { fd, offset, whence } => self.seek(call, fd, offset, whence),
             Files::Flock { fd, operation } => {
                 self.lock_whole(call, fd, operation as u32, owner_of(cx.root()))
@@ -103,8 +104,7 @@ impl FileSystem {
                 self.allocate(call, fd, mode, (offset, length), cx)
             }
             _ => match call.call {
-                Files::Close { .. }
-                | Files::Dup { .. }
+                Files::Dup { .. }
                 | Files::Dup2 { .. }
                 | Files::Dup3 { .. }
                 | Files::Fcntl { .. }
@@ -155,7 +155,6 @@ impl FileSystem {
         let table = &mut self.files.get_mut(&call.files).ok_or(Errno::EBADF)?.table;
         let number = |fd: Fd| Done::Value(fd.get() as u64);
         match call.call {
-            Files::Close { fd: at } => table.close(root, fd(at), effects).map(done),
             Files::Dup { fd: at } => table.duplicate(root, fd(at), Fd::new(0), false).map(number),
             Files::Dup2 { from, to } => {
                 table.duplicate_to(root, fd(from), fd(to), None, effects).map(number)

@@ -22,6 +22,7 @@ impl FileSystem {
         const TIOCGWINSZ: u32 = 0x5413;
         const FIONBIO: u32 = 0x5421;
         const FIONREAD: u32 = 0x541b;
+        const TIOCOUTQ: u32 = 0x5411;
         if request == FIONBIO {
             let on = call.operands.bytes_of::<4>(0)? != [0; 4];
             let flags = if on { O_NONBLOCK } else { 0 };
@@ -32,10 +33,14 @@ impl FileSystem {
                 Object::Pipe { buffered } => buffered as u64,
                 Object::Socket { listens: true, .. } => return Err(Errno::EINVAL),
                 Object::Socket { buffered, .. } => buffered as u64,
+                Object::External(tag) => return self.network_waiting(call, tag, false),
                 _ => return Err(Errno::ENOTTY),
             };
             let waiting = u32::try_from(waiting).unwrap_or(i32::MAX as u32);
             return call.operands.give(0, &waiting.to_le_bytes()).map(done);
+        }
+        if let (TIOCOUTQ, Object::External(tag)) = (request, self.root.object(open)?) {
+            return self.network_waiting(call, tag, true);
         }
         if let Some((_, bytes)) = self.root.disk(open)? {
             return self.disk_control(call, open, request, bytes);

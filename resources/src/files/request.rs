@@ -17,7 +17,7 @@ use super::sockets::{NetAsked, Parcel};
 use super::tables::Files;
 use super::waits::Then;
 use crate::memory::AddressSpace;
-use crate::network::SocketId;
+use crate::network::{Socket, SocketId};
 use crate::process::{Operands, Pid, Process, Shape, ThreadState};
 
 /// Names the descriptors and the place of one process, or of several that share them.
@@ -62,6 +62,8 @@ pub struct FileCall {
     pub(super) polling: Option<Box<Polling>>,
     /// From where in a file TCPR was given what it is to send.
     pub(super) from_file: Option<FromFile>,
+    /// A connection that it has closed, and waits for until all has arrived.
+    pub(super) lingers: Option<Arc<Socket>>,
 }
 
 /// Where bytes of a file are that TCPR sends.
@@ -99,6 +101,7 @@ impl FileCall {
             parcel: None,
             polling: None,
             from_file: None,
+            lingers: None,
         }
     }
 }
@@ -129,13 +132,14 @@ impl FileCall {
         self.before.saturating_add(self.done as u64)
     }
 
-    /// What becomes of it after a wait. One that has opened what others see goes on itself; its
-    /// path is not wanted again.
+    /// What becomes of it after a wait. One that has opened what others see goes on itself, and
+    /// one that has closed something; its path is not wanted again.
     pub(super) fn then(&mut self) -> Then {
-        if let Some(opening) = self.opening.take() {
+        let (opening, lingers) = (self.opening.take(), self.lingers.take());
+        if opening.is_some() || lingers.is_some() {
             let operands = Operands::default();
             let whole = Self::new(self.call, operands, self.thread.clone(), self.files);
-            return Then::Here(Box::new(Self { opening: Some(opening), ..whole }));
+            return Then::Here(Box::new(Self { opening, lingers, ..whole }));
         }
         use abi::Files as F;
         match (self.call, self.done) {

@@ -219,6 +219,8 @@ impl Waits {
         {
             let answer = match over.then {
                 Then::Rest(done) => Answer::Call(Ok(done as u64)),
+                // It is closed, whatever has not arrived.
+                Then::Here(call) if call.lingers.is_some() => Answer::Call(Ok(0)),
                 _ => Answer::Again(over.deadline, true),
             };
             let _ = cx.answer(over.kept, Some(answer));

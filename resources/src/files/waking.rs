@@ -79,6 +79,8 @@ impl FileSystem {
             self.root.close(open, &mut self.effects);
         }
         match call.done {
+            // It is closed, whatever has not arrived.
+            0 if call.lingers.is_some() => Answer::Call(Ok(0)),
             0 => Answer::Interrupted(deadline),
             done => Answer::Call(Ok(done as u64)),
         }

@@ -7,11 +7,11 @@ mod memory;
 use alloc::sync::Arc;
 
 use vortex_grid::{Context, Labels};
-pub use vortex_network::Reply as NetReply;
 pub use vortex_network::{
     Addresses, Channel, Dropped, InterruptRequest, Mac, Moved, NetError, Pool, Shut, Socket,
-    SocketId, SocketOption, What, ready,
+    SocketId, What, ready,
 };
+pub use vortex_network::{Options as NetOptions, Reply as NetReply};
 
 use crate::Mail;
 pub use device::{Card, NoCard, find};

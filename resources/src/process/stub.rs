@@ -337,7 +337,7 @@ fn ioctl_length(request: u32) -> Option<u64> {
     match request {
         0x5401..=0x5404 => Some(36),
         0x5413 => Some(8),
-        0x540f | 0x5410 | 0x541b | 0x5421 => Some(4),
+        0x540f | 0x5410 | 0x5411 | 0x541b | 0x5421 => Some(4),
         // Of disks: BLKSSZGET and BLKPBSZGET; BLKGETSIZE, BLKGETSIZE64 and BLKBSZGET.
         0x1268 | 0x127b => Some(4),
         0x1260 | 0x8008_1272 | 0x8008_1270 => Some(8),

@@ -2,6 +2,7 @@
 
 use core::net::SocketAddrV4;
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
@@ -14,6 +15,7 @@ use super::Tcp;
 use super::link::Outbox;
 use super::settle::Cause;
 use crate::bill::Charged;
+use crate::cork::Cork;
 use crate::error::NetError;
 use crate::host::{Data, Host};
 use crate::packet::HEAD;
@@ -36,10 +38,14 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         let state = &mut *guard;
         let result = match &mut call.what {
             What::Connect => self.connect(&socket, state, cx),
-            What::Send(data, _) if socket.is_stream() => send(state, data),
+            What::Send(data, _) if socket.is_stream() => self.send_stream(&socket, state, data),
             What::Send(data, to) => send_datagram(state, data, *to),
             What::Receive(data, peek) if socket.is_stream() => receive(state, data, *peek),
             What::Receive(data, peek) => receive_datagram(state, data, *peek),
+            What::Shutdown(how) if matches!(state.role, Role::Listens(_)) => {
+                self.listens_no_more(&socket, state, *how, cx);
+                Ok(Moved::default())
+            }
             What::Shutdown(how) => shutdown(&socket, state, *how),
             What::Close => {
                 drop(guard);
@@ -66,7 +72,8 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         };
         let charged = Charged::new(&self.wiring.bills, socket.activity(), Speech::STREAM);
         let mut speech = charged.and_then(Speech::stream).ok_or(NetError::NoMemory)?;
-        speech.set_options(state.no_delay, state.keep_alive);
+        speech.apply(&state.options, true);
+        (state.heard, state.unanswered) = (cx.now().get(), 0);
         let seed = self.wiring.hooks.random();
         self.engine
             .connects(&mut speech, local, remote, seed, cx.now())
@@ -83,27 +90,24 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         state.left = true;
         match &mut state.role {
             Role::Fresh | Role::Over => {
+                let lingers = state.options.linger.0;
                 drop(guard);
                 self.wiring.forget(socket);
+                if lingers {
+                    self.wiring.hooks.ready(socket.id(), cx);
+                }
             }
             Role::Listens(_) => {
-                let Role::Listens(waits) = core::mem::replace(&mut state.role, Role::Over) else {
-                    return;
-                };
+                self.leave_all(socket, state, Role::Over, cx);
                 drop(guard);
                 self.wiring.forget(socket);
-                let Some(ports) = self.wiring.ports.get() else { return };
-                let leave = TcpRequest::Leave(waits.whole.clone());
-                if !waits.whole.is_empty() && cx.send(ports.tcp, Labels::NONE, leave).is_err() {
-                    // Whoever may not ask for more leaves them without a word.
-                    waits.whole.iter().for_each(|one| self.drop_unheard(one));
-                }
             }
             Role::Speaks(speech) => {
                 if socket.is_stream() {
+                    speech.uncork();
                     let tcp = speech.tcp();
-                    if tcp.recv_queue() > 0 {
-                        // As on Linux: who has not read all says so.
+                    if tcp.recv_queue() > 0 || state.options.linger == (true, 0) {
+                        // As on Linux: who has not read all says so, and who does not linger.
                         tcp.abort();
                     } else {
                         tcp.close();
@@ -114,6 +118,52 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
                 self.go_on(socket, state, Outbox::new(), Cause::Call, cx);
             }
         }
+    }
+
+    /// Who listened does no more, and becomes this: those who wait at it are left.
+    fn leave_all(
+        &mut self,
+        socket: &Socket,
+        state: &mut State,
+        becomes: Role,
+        cx: &mut Context<'_, M>,
+    ) {
+        socket.set_listening(false);
+        let Role::Listens(waits) = core::mem::replace(&mut state.role, becomes) else { return };
+        let Some(ports) = self.wiring.ports.get() else { return };
+        let leave = TcpRequest::Leave(waits.whole.clone());
+        if !waits.whole.is_empty() && cx.send(ports.tcp, Labels::NONE, leave).is_err() {
+            // Whoever may not ask for more leaves them without a word.
+            waits.whole.iter().for_each(|one| self.drop_unheard(one));
+        }
+    }
+
+    /// Who listens is shut: for reading, it does not listen any more.
+    fn listens_no_more(
+        &mut self,
+        socket: &Arc<Socket>,
+        state: &mut State,
+        how: Shut,
+        cx: &mut Context<'_, M>,
+    ) {
+        if how == Shut::Write {
+            return;
+        }
+        self.leave_all(socket, state, Role::Fresh, cx);
+        socket.publish(ready::READ | ready::WRITE | ready::HANG_UP);
+        // Whoever waits to accept is told so.
+        self.wiring.hooks.ready(socket.id(), cx);
+    }
+
+    fn send_stream(&self, socket: &Socket, state: &mut State, data: &H::Data) -> Result {
+        if state.options.cork
+            && let Role::Speaks(speech) = &mut state.role
+            && speech.cork.is_none()
+        {
+            let cork = Cork::new(&self.wiring.bills, socket.activity());
+            speech.cork = Some(Box::new(cork.ok_or(NetError::NoMemory)?));
+        }
+        send(state, data)
     }
 
     /// Connections that waited to be accepted end, each in a run of its own, in order with its
@@ -155,8 +205,8 @@ fn send<D: Data>(state: &mut State, data: &D) -> Result {
     }
     let speech = match &mut state.role {
         Role::Speaks(speech) => speech,
-        Role::Over => return Err(NetError::Pipe),
-        Role::Fresh | Role::Listens(_) => return Err(NetError::NotConnected),
+        // As on Linux, who was never connected is as one who is no more.
+        Role::Over | Role::Fresh | Role::Listens(_) => return Err(NetError::Pipe),
     };
     let tcp = speech.tcp();
     if tcp.state() == tcp::State::SynSent {
@@ -166,13 +216,19 @@ fn send<D: Data>(state: &mut State, data: &D) -> Result {
         return Err(NetError::Pipe);
     }
     let mut bytes = 0_usize;
-    // The ring's end, then its beginning.
-    for _ in 0..2 {
-        let sent = tcp.send(|room| {
-            let copied = data.read(bytes, room);
-            (copied, copied)
-        });
-        bytes = bytes.saturating_add(sent.unwrap_or(0));
+    if let Some(mut cork) = speech.cork.take() {
+        bytes = cork.take(speech.tcp(), data);
+        speech.cork = Some(cork);
+    } else {
+        let tcp = speech.tcp();
+        // The ring's end, then its beginning.
+        for _ in 0..2 {
+            let sent = tcp.send(|room| {
+                let copied = data.read(bytes, room);
+                (copied, copied)
+            });
+            bytes = bytes.saturating_add(sent.unwrap_or(0));
+        }
     }
     if bytes == 0 && data.bytes() > 0 {
         return Err(NetError::WouldBlock);
@@ -186,7 +242,10 @@ fn receive<D: Data>(state: &mut State, data: &mut D, peek: bool) -> Result {
     let speech = match &mut state.role {
         Role::Speaks(speech) => speech,
         Role::Over => {
-            failed(state)?;
+            // Whoever has heard the other end's last word is not told that it hears no more.
+            if state.error != Some(NetError::Pipe) {
+                failed(state)?;
+            }
             return Ok(Moved::default());
         }
         Role::Fresh | Role::Listens(_) => return Err(NetError::NotConnected),
@@ -206,7 +265,7 @@ fn receive<D: Data>(state: &mut State, data: &mut D, peek: bool) -> Result {
             bytes = bytes.saturating_add(received.unwrap_or(0));
         }
     }
-    if bytes > 0 || data.bytes() == 0 {
+    if bytes > 0 || data.bytes() == 0 && tcp.can_recv() {
         return Ok(done(bytes));
     }
     if matches!(tcp.state(), tcp::State::SynSent | tcp::State::SynReceived) {
@@ -278,12 +337,13 @@ fn receive_datagram<D: Data>(state: &mut State, data: &mut D, peek: bool) -> Res
 fn shutdown(socket: &Socket, state: &mut State, how: Shut) -> Result {
     let connected = match &mut state.role {
         Role::Speaks(speech) if socket.is_stream() => {
-            let tcp = speech.tcp();
-            if tcp.state() == tcp::State::SynSent {
+            let begins = speech.tcp().state() == tcp::State::SynSent;
+            if begins {
                 return Err(NetError::NotConnected);
             }
             if matches!(how, Shut::Write | Shut::Both) {
-                tcp.close();
+                speech.uncork();
+                speech.tcp().close();
             }
             true
         }

@@ -112,9 +112,9 @@ impl<B: Buffer> Engine<B> {
     ) {
         let instant = self.instant(now);
         let stuck = to.as_ref().is_some_and(|(socket, _)| socket.is_stuck());
-        let set = match to {
-            Some((_, speech)) => &mut speech.set,
-            None => &mut self.nobody,
+        let (set, service) = match to {
+            Some((_, speech)) => (&mut speech.set, speech.service),
+            None => (&mut self.nobody, 0),
         };
         let mut link = Link {
             incoming: self.incoming.get(..length),
@@ -123,6 +123,7 @@ impl<B: Buffer> Engine<B> {
             pool: &self.pool,
             answers: !stuck,
             room: 0,
+            service,
         };
         let _: PollIngressSingleResult =
             self.interface.poll_ingress_single(instant, &mut link, set);
@@ -141,6 +142,7 @@ impl<B: Buffer> Engine<B> {
             pool: &self.pool,
             answers: false,
             room: 0,
+            service: 0,
         };
         let _: PollIngressSingleResult =
             thrown_away.poll_ingress_single(instant, &mut link, &mut speech.set);
@@ -179,6 +181,7 @@ impl<B: Buffer> Engine<B> {
                 pool: &self.pool,
                 answers: false,
                 room: usize::from(socket.may_send()),
+                service: speech.service,
             };
             let before = link.out.len();
             let result = self.interface.poll_egress(instant, &mut link, &mut speech.set);
@@ -196,7 +199,7 @@ impl<B: Buffer> Engine<B> {
         let (ip, tcp) = answer;
         let Some(packet) = self.pool.take() else { return };
         let scratch = &mut self.outgoing;
-        let token = super::link::Outgoing { scratch, out, packet: Some(packet) };
+        let token = super::link::Outgoing { scratch, out, packet: Some(packet), service: 0 };
         let checksums = ChecksumCapabilities::default();
         let header = ip.buffer_len();
         smoltcp::phy::TxToken::consume(token, header.saturating_add(tcp.buffer_len()), |bytes| {

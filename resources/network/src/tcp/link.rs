@@ -5,6 +5,7 @@ use core::net::Ipv4Addr;
 
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
+use smoltcp::wire::Ipv4Packet;
 
 use crate::host::Buffer;
 use crate::packet::{BUFFER, HEAD, Packet, Pool};
@@ -50,6 +51,8 @@ pub struct Link<'a, B: Buffer> {
     /// Whether an answer may be sent, and how many more packets.
     pub answers: bool,
     pub room: usize,
+    /// What they ask of the network.
+    pub service: u8,
 }
 
 pub struct Incoming<'a>(&'a [u8]);
@@ -65,17 +68,25 @@ pub struct Outgoing<'a, B: Buffer> {
     pub out: &'a mut Outbox<B>,
     /// `None`: it is made and goes nowhere, as if it were lost on its way.
     pub packet: Option<Packet<B>>,
+    /// What it asks of the network.
+    pub service: u8,
 }
 
 impl<B: Buffer> TxToken for Outgoing<'_, B> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, work: F) -> R {
-        let Self { scratch, out, packet } = self;
+        let Self { scratch, out, packet, service } = self;
         let end = HEAD.saturating_add(length);
         let Some(place) = scratch.get_mut(HEAD..end) else {
             // Longer than the largest that there can be: nowhere to make it.
             return work(&mut alloc::vec![0; length]);
         };
         let result = work(place);
+        if service != 0 {
+            let mut made = Ipv4Packet::new_unchecked(&mut *place);
+            made.set_dscp(service >> 2);
+            made.set_ecn(service & 3);
+            made.fill_checksum();
+        }
         let to = match place.get(16..20) {
             Some(&[a, b, c, d]) => Ipv4Addr::new(a, b, c, d),
             _ => Ipv4Addr::UNSPECIFIED,
@@ -101,13 +112,15 @@ impl<B: Buffer> Device for Link<'_, B> {
     fn receive(&mut self, _: Instant) -> Option<(Incoming<'_>, Outgoing<'_, B>)> {
         let incoming = Incoming(self.incoming.take()?);
         let packet = if self.answers { self.pool.take() } else { None };
-        Some((incoming, Outgoing { scratch: self.scratch, out: self.out, packet }))
+        let (scratch, out) = (&mut *self.scratch, &mut *self.out);
+        Some((incoming, Outgoing { scratch, out, packet, service: self.service }))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Outgoing<'_, B>> {
         self.room = self.room.checked_sub(1)?;
         let packet = Some(self.pool.take()?);
-        Some(Outgoing { scratch: self.scratch, out: self.out, packet })
+        let (scratch, out) = (&mut *self.scratch, &mut *self.out);
+        Some(Outgoing { scratch, out, packet, service: self.service })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {

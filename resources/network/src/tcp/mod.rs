@@ -9,6 +9,7 @@ mod calls;
 mod engine;
 mod link;
 mod opening;
+mod patience;
 mod settle;
 
 use alloc::sync::Arc;
@@ -18,12 +19,14 @@ use vortex_units::Micros;
 
 use crate::address::Flow;
 use crate::demultiplex::{Found, LOOK, look};
+use crate::error::NetError;
 use crate::host::Host;
 use crate::packet::{Packet, VIRTIO};
 use crate::requests::{Mail, Outgoing, Reply, TcpRequest, TimerRequest};
 use crate::socket::{Role, Socket, State};
 use crate::wiring::Wiring;
 use engine::Engine;
+pub use link::MTU;
 use link::Outbox;
 use settle::Cause;
 
@@ -56,13 +59,23 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         let length = self.engine.load(packet);
         let mut state = socket.state.lock();
         let mut out = Outbox::new();
-        match &mut state.role {
-            Role::Speaks(speech) => {
-                self.engine.comes(length, Some((socket, speech)), cx.now(), &mut out);
-            }
+        let State { role, options, left, parent, news, .. } = &mut *state;
+        let Role::Speaks(speech) = role else {
             // It was, when this was found to be its.
-            _ => return,
+            return;
+        };
+        let stream = socket.is_stream();
+        let before = if stream { speech.tcp().recv_queue() } else { 0 };
+        if stream {
+            self.is_heard(speech, options);
         }
+        self.engine.comes(length, Some((socket, speech)), cx.now(), &mut out);
+        *news = !stream || speech.tcp().recv_queue() > before;
+        // Who has left does not read it: the other end is told so.
+        if stream && *left && parent.is_none() && speech.tcp().recv_queue() > 0 {
+            speech.tcp().abort();
+        }
+        (state.heard, state.unanswered) = (cx.now().get(), 0);
         for _ in 0..out.len() {
             socket.is_below(true);
         }
@@ -78,11 +91,14 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         cause: Cause,
         cx: &mut Context<'_, M>,
     ) {
+        self.before_sending(socket, state, cx.now());
         if let Role::Speaks(speech) = &mut state.role {
             self.engine.sends(socket, speech, cx.now(), &mut out, SENT);
         }
         self.send(Some(socket), &mut out, cx);
         let told = self.settle(socket, state, cause, cx);
+        let news = core::mem::take(&mut state.news);
+        let told = told || news && socket.was_seen();
         self.set_timer(socket, state, cx);
         if told {
             self.wiring.hooks.ready(socket.id(), cx);
@@ -117,15 +133,15 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         // below goes on with them, and would be looked at in vain while the link is busy.
         const LEAST: Micros = Micros::new(5_000);
         const BELOW: Micros = Micros::new(200_000);
+        let now = cx.now();
         let Role::Speaks(speech) = &mut state.role else { return };
         if !socket.is_stream() && speech.udp().send_queue() == 0 {
             return;
         }
-        let now = cx.now();
         let least = if socket.waits_for_those_below() { BELOW } else { LEAST };
         let soonest = now.saturating_add(self.wiring.frequency.cycles(least));
         let due = self.engine.due(speech, now).map(|due| due.max(soonest).get());
-        let limit = (state.deadline > 0).then_some(state.deadline);
+        let limit = self.limit(socket, state, now);
         let Some(due) = due.into_iter().chain(limit).min() else { return };
         if state.timers.iter().any(|timer| *timer > now.get() && *timer <= due) {
             return;
@@ -152,13 +168,23 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         let mut state = socket.state.lock();
         let Some(place) = state.timers.iter_mut().find(|timer| **timer == due) else { return };
         *place = 0;
-        if state.deadline > 0 && cx.now().get() >= state.deadline {
-            state.deadline = 0;
+        if self.is_over_time(socket, &state, cx.now()) {
+            (state.deadline, state.unanswered) = (0, 0);
             if let Role::Speaks(speech) = &mut state.role {
                 speech.tcp().abort();
             }
         }
         self.go_on(socket, &mut state, Outbox::new(), Cause::Time, cx);
+    }
+
+    /// Nobody is there to whom this one's datagrams go: the next call is told so.
+    fn refused(&mut self, socket: &Arc<Socket>, cx: &mut Context<'_, M>) {
+        let mut state = socket.state.lock();
+        if !socket.is_stream() && state.remote.is_some() {
+            state.error = Some(NetError::Refused);
+            state.news = true;
+            self.go_on(socket, &mut state, Outbox::new(), Cause::Packet, cx);
+        }
     }
 
     /// A packet for nobody is answered by who it was for: an echo, a refusal, nothing.
@@ -204,6 +230,10 @@ impl<M: Mail<H>, H: Host> Resource<M> for Tcp<M, H> {
                 self.opening(listens, packet, cx);
             }
             TcpRequest::Stray(packet) => self.stray(packet, cx),
+            TcpRequest::Refused(socket) => {
+                let socket = socket.clone();
+                self.refused(&socket, cx);
+            }
             TcpRequest::Go(socket) => {
                 let socket = socket.clone();
                 let mut state = socket.state.lock();

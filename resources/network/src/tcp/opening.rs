@@ -45,6 +45,10 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         if let Some((socket, false)) = self.wiring.table.tcp(&flow, false) {
             return self.packet(&socket, packet, cx);
         }
+        // It does not listen any more.
+        if !listens.is_listening() {
+            return self.stray(packet, cx);
+        }
         let Ok(eldest) = self.room(listens, cx.now()) else {
             self.wiring.drops(Dropped::Backlog);
             return;
@@ -85,8 +89,8 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         let activity = listens.activity();
         let charged = Charged::new(&wiring.bills, activity, Speech::STREAM)?;
         let mut speech = Speech::stream(charged)?;
-        let [no_delay, keep_alive, ..] = listens.options();
-        speech.set_options(no_delay, keep_alive);
+        let options = listens.options();
+        speech.apply(&options, true);
         speech.tcp().listen(flow.local.port()).ok()?;
         let length = self.engine.load(packet);
         self.engine.opens(length, &mut speech, wiring.hooks.random(), cx.now());
@@ -100,7 +104,7 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         socket.publish(0);
         let mut state = socket.state.lock();
         (state.local, state.remote) = (Some(flow.local), Some(flow.remote));
-        (state.no_delay, state.keep_alive) = (no_delay, keep_alive);
+        (state.options, state.heard) = (options, cx.now().get());
         state.role = Role::Speaks(speech);
         state.flow = Some(flow);
         state.parent = Some(listens.clone());

@@ -56,8 +56,14 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
             _ => false,
         };
         if !ended {
-            return socket.publish(ready_for(tcp, now, state.error, state.shut_read));
+            let mut is = ready_for(tcp, now, state.error, state.shut_read);
+            // Who lingers waits for this.
+            if state.left && state.options.linger.0 && now == tcp::State::FinWait2 {
+                is |= ready::ARRIVED;
+            }
+            return socket.publish(is);
         }
+        state.failed |= was == tcp::State::SynSent;
         if state.error.is_none() {
             state.error = error(was, now, cause);
         }
@@ -102,7 +108,7 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         }
         let error = if state.error.is_some() { ready::ERROR } else { 0 };
         let all = ready::READ | ready::WRITE | ready::HANG_UP | ready::READ_HANG_UP;
-        socket.publish(all | error)
+        socket.publish(all | ready::ARRIVED | error)
     }
 
     /// A connection that others began is there, or will not be.
@@ -131,7 +137,7 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         if lives {
             state.left = false;
             waits.whole.push_back(socket.clone());
-            let told = parent.publish(ready::READ);
+            let told = parent.publish(ready::READ) || parent.was_seen();
             drop(above);
             if told {
                 self.wiring.hooks.ready(parent.id(), cx);
@@ -155,7 +161,8 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         }
         let read = if udp.can_recv() { ready::READ } else { 0 };
         let write = if udp.can_send() { ready::WRITE } else { 0 };
-        socket.publish(read | write)
+        let error = if state.error.is_some() { ready::ERROR } else { 0 };
+        socket.publish(read | write | error)
     }
 
     /// Nobody will accept a connection, or have it any more.
@@ -181,7 +188,8 @@ fn ready_for(
     if matches!(now, tcp::State::SynSent | tcp::State::SynReceived) {
         return 0;
     }
-    let end = !tcp.may_recv() || shut_read;
+    use tcp::State as S;
+    let end = shut_read || matches!(now, S::CloseWait | S::LastAck | S::Closing | S::TimeWait);
     let read = if tcp.can_recv() || end { ready::READ } else { 0 };
     let half = if end { ready::READ_HANG_UP } else { 0 };
     // As on Linux a third must be free, or who writes is woken for each segment that has
@@ -203,6 +211,7 @@ fn error(was: tcp::State, now: tcp::State, cause: Cause) -> Option<NetError> {
     match (was, cause) {
         (S::Closed | S::TimeWait | S::Listen | S::LastAck | S::Closing, Cause::Packet) => None,
         (S::SynSent, Cause::Packet) => Some(NetError::Refused),
+        (S::CloseWait, Cause::Packet) => Some(NetError::Pipe),
         (_, Cause::Packet) => Some(NetError::Reset),
         (S::Closed | S::TimeWait | S::Listen, _) => None,
         (_, Cause::Time) => Some(NetError::TimedOut),

@@ -3,6 +3,7 @@
 mod datagrams;
 mod demultiplexing;
 mod floods;
+mod patience;
 mod streams;
 mod wire;
 mod world;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::vec;
 use std::vec::Vec;
 
-use vortex_units::ActivityId;
+use vortex_units::{ActivityId, Cycles};
 
 use super::wire::{Held, Weather};
 use super::world::{World, at, pattern};
@@ -166,7 +166,7 @@ fn a_machine_talks_to_itself() {
     let mut world = World::new(Weather::default(), 11);
     let wiring = world.hosts[0].wiring.clone();
     let listens = world.hosts[0].socket(true);
-    wiring.bind(&listens, "127.0.0.1:7".parse().unwrap()).unwrap();
+    wiring.bind(&listens, "127.0.0.1:7".parse().unwrap(), Cycles::ZERO).unwrap();
     wiring.listen(&listens, 1).unwrap();
     let client = world.hosts[0].socket(true);
     assert!(wiring.plan(&client, "127.0.0.1:7".parse().unwrap()).unwrap());
@@ -211,10 +211,10 @@ fn addresses_in_use_are_refused() {
     let world = World::new(Weather::default(), 15);
     let host = &world.hosts[0];
     let (a, b) = (host.socket(true), host.socket(true));
-    host.wiring.bind(&a, at(0, 80)).unwrap();
-    assert_eq!(host.wiring.bind(&b, at(0, 80)), Err(NetError::InUse));
-    assert_eq!(host.wiring.bind(&b, at(1, 80)), Err(NetError::NoAddress));
-    host.wiring.bind(&b, at(0, 0)).unwrap();
+    host.wiring.bind(&a, at(0, 80), Cycles::ZERO).unwrap();
+    assert_eq!(host.wiring.bind(&b, at(0, 80), Cycles::ZERO), Err(NetError::InUse));
+    assert_eq!(host.wiring.bind(&b, at(1, 80), Cycles::ZERO), Err(NetError::NoAddress));
+    host.wiring.bind(&b, at(0, 0), Cycles::ZERO).unwrap();
     assert_ne!(b.local().unwrap().port(), 0);
 }
 
@@ -227,7 +227,7 @@ fn a_port_that_is_reserved_is_its_activitys_alone() {
     let other = ActivityId::new(own.index() as u32 + 1, 0);
     wiring.reserve(vec![(true, 80, other), (true, 81, own), (false, 82, other)]);
     let any = |port| SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
-    let bind = |stream, port| wiring.bind(&world.hosts[0].socket(stream), any(port));
+    let bind = |stream, port| wiring.bind(&world.hosts[0].socket(stream), any(port), Cycles::ZERO);
     assert_eq!(bind(true, 80), Err(NetError::InUse));
     assert_eq!(bind(false, 82), Err(NetError::InUse));
     for (stream, port) in [(false, 80), (true, 81), (true, 82), (true, 83), (true, 0)] {

@@ -406,7 +406,7 @@ impl World {
         let listens = self.hosts[0].socket(true);
         self.hosts[0]
             .wiring
-            .bind(&listens, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port))
+            .bind(&listens, SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port), Cycles::ZERO)
             .unwrap();
         self.hosts[0].wiring.listen(&listens, 16).unwrap();
         let client = self.client(port);

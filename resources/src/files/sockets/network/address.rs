@@ -13,18 +13,15 @@ const LENGTH: usize = 16;
 /// An address, or none (`AF_UNSPEC`).
 pub(super) fn read(bytes: &[u8]) -> Result<Option<SocketAddrV4>, Errno> {
     let [low, high, ..] = *bytes else { return Err(Errno::EINVAL) };
-    match u16::from_le_bytes([low, high]) {
-        NONE => Ok(None),
-        INET => {
-            let Some(&[_, _, p, q, a, b, c, d]) = bytes.get(..8) else { return Err(Errno::EINVAL) };
-            if bytes.len() < LENGTH {
-                return Err(Errno::EINVAL);
-            }
-            let port = u16::from_be_bytes([p, q]);
-            Ok(Some(SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), port)))
-        }
-        _ => Err(Errno::EAFNOSUPPORT),
+    let family = u16::from_le_bytes([low, high]);
+    if family == NONE {
+        return Ok(None);
     }
+    let Some(&[_, _, p, q, a, b, c, d, _, _, _, _, _, _, _, _]) = bytes.get(..LENGTH) else {
+        return Err(Errno::EINVAL);
+    };
+    let address = SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([p, q]));
+    if family == INET { Ok(Some(address)) } else { Err(Errno::EAFNOSUPPORT) }
 }
 
 /// An address as bytes; one that is not known is all zeros.

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use vortex_abi::Errno;
+use vortex_abi::linux::general::{O_CLOEXEC, O_NONBLOCK};
 use vortex_files::{OpenId, Side};
 use vortex_units::{Cycles, Nanos};
 
@@ -24,9 +25,10 @@ impl FileSystem {
         call: &FileCall,
         socket: &Arc<Socket>,
         length: u32,
+        cx: &Cx<'_>,
     ) -> Result {
         let to = address::read(&read_address(call, length)?)?.ok_or(Errno::EAFNOSUPPORT)?;
-        self.wiring()?.bind(socket, to).map(done).map_err(NetError::errno)
+        self.wiring()?.bind(socket, to, cx.now()).map(done).map_err(NetError::errno)
     }
 
     pub(super) fn listen_network(&self, socket: &Arc<Socket>, backlog: i32) -> Result {
@@ -43,13 +45,22 @@ impl FileSystem {
         flags: u32,
         cx: &mut Cx<'_>,
     ) -> Result {
+        if flags & !(O_CLOEXEC | O_NONBLOCK) != 0 {
+            return Err(Errno::EINVAL);
+        }
         self.limited(call)?.table.make_room(1)?;
         // A connection that is taken and cannot be had would be lost.
         self.root.check_open(owner_of(cx.root()))?;
         match self.wiring()?.accept(socket) {
             Ok(made) => {
-                let name = address::bytes(made.remote());
+                let (id, name) = (made.id(), address::bytes(made.remote()));
                 let opened = self.open_socket(call, made, flags, cx)?;
+                // It waits as long as the one at which it waited.
+                if let Some(times) = self.network.all.get(&socket.id()).map(|open| open.times)
+                    && let Some(made) = self.network.all.get_mut(&id)
+                {
+                    made.times = times;
+                }
                 tell_address(call, &name)?;
                 Ok(opened)
             }
@@ -110,6 +121,8 @@ impl FileSystem {
                 state.connecting = false;
                 return match socket.take_error() {
                     Some(error) => Err(error.errno()),
+                    // Somebody else was told why.
+                    None if socket.has_failed() => Err(Errno::ECONNABORTED),
                     None => Ok(Done::Value(0)),
                 };
             }
@@ -130,6 +143,19 @@ impl FileSystem {
         }
     }
 
+    /// How many bytes wait to be read, or have not arrived yet.
+    pub(in super::super::super) fn network_waiting(
+        &mut self,
+        call: &FileCall,
+        tag: u64,
+        sent: bool,
+    ) -> Result {
+        let socket = &self.network_open(tag)?.socket;
+        let bytes = if sent { socket.unsent_bytes() } else { socket.waiting_bytes() };
+        let bytes = bytes.ok_or(Errno::EINVAL)? as u32;
+        call.operands.give(0, &bytes.to_le_bytes()).map(done)
+    }
+
     pub(super) fn shut_network(socket: Arc<Socket>, how: i32) -> Result {
         let how = match how {
             0 => Shut::Read,
@@ -142,8 +168,7 @@ impl FileSystem {
     }
 
     pub(super) fn name_network(call: &FileCall, socket: &Arc<Socket>, other: bool) -> Result {
-        let name =
-            if other { Some(socket.remote().ok_or(Errno::ENOTCONN)?) } else { socket.local() };
+        let name = if other { Some(socket.peer().ok_or(Errno::ENOTCONN)?) } else { socket.local() };
         tell_address(call, &address::bytes(name)).map(done)
     }
 }

@@ -9,6 +9,7 @@
 mod address;
 mod answers;
 mod calls;
+mod linger;
 mod moving;
 mod options;
 mod sendfile;
@@ -44,6 +45,8 @@ pub struct Network {
     all: BTreeMap<SocketId, Open>,
     /// Those that have none any more, and of whom TCPR is still to be told.
     closing: VecDeque<Arc<Socket>>,
+    /// Those whose programs wait until all has arrived, with the numbers of their objects.
+    lingering: BTreeMap<SocketId, u64>,
     /// A request is on its way that tells of them.
     closes: bool,
     /// Calls that wait for TCPR, by the numbers of what they wait for.
@@ -81,7 +84,7 @@ impl Network {
         const READ_TOO: u32 = 0x40;
         const WRITE_TOO: u32 = 0x100;
         let Some(open) = self.all.get(&SocketId(tag)) else { return ready::ERROR };
-        let mut is = open.socket.ready();
+        let mut is = open.socket.look() & !ready::ARRIVED;
         for (one, other) in [(ready::READ, READ_TOO), (ready::WRITE, WRITE_TOO)] {
             if is & one != 0 {
                 is |= other;
@@ -164,7 +167,7 @@ impl FileSystem {
     ) -> Result {
         let socket = self.network_open(tag)?.socket.clone();
         match call.call {
-            Files::Bind { length, .. } => self.bind_network(call, &socket, length),
+            Files::Bind { length, .. } => self.bind_network(call, &socket, length, cx),
             Files::Listen { backlog, .. } => self.listen_network(&socket, backlog),
             Files::Accept { .. } => self.accept_network(call, open, &socket, 0, cx),
             Files::Accept4 { flags, .. } => self.accept_network(call, open, &socket, flags, cx),
@@ -173,7 +176,7 @@ impl FileSystem {
             Files::Getsockname { .. } => Self::name_network(call, &socket, false),
             Files::Getpeername { .. } => Self::name_network(call, &socket, true),
             Files::Setsockopt { level, option, .. } => {
-                self.set_network(call, tag, (level as u32, option as u32))
+                self.set_network(call, tag, (level as u32, option as u32), cx)
             }
             Files::Getsockopt { level, option, .. } => {
                 self.tell_network(call, tag, (level as u32, option as u32))
@@ -192,7 +195,9 @@ impl FileSystem {
 
     /// A socket is ready for something: who waits for it looks anew.
     pub(in super::super) fn network_ready(&mut self, socket: SocketId) {
-        let Some(object) = self.network.all.get(&socket).map(|open| open.object) else { return };
+        let Some(object) = self.network.all.get(&socket).map(|open| open.object) else {
+            return self.lingered(socket);
+        };
         self.wake_for(WaitKey { object, side: Side::Readable });
         self.wake_for(WaitKey { object, side: Side::Writable });
     }

@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec;
+use core::net::{Ipv4Addr, SocketAddrV4};
 
 use vortex_abi::linux::net::{MSG_OOB, MSG_PEEK};
 use vortex_abi::{Errno, Files};
@@ -11,6 +12,7 @@ use super::super::super::request::FileCall;
 use super::super::super::resource::{Done, FileSystem};
 use super::super::send::of_many;
 use super::{NetAsked, address};
+use crate::memory::Pinned;
 use crate::network::{Held, NetCall, NetError, Socket, What};
 
 /// Pieces, and bytes, of a call that TCPR works on in one run.
@@ -60,7 +62,11 @@ impl FileSystem {
         if call.shape.name > 0 && !stream {
             let mut bytes = vec![0; call.shape.name as usize];
             call.operands.buffer(1)?.read(0, &mut bytes);
-            to = address::read(&bytes)?;
+            to = address::read(&bytes)?.map(|to| match to.ip().is_unspecified() {
+                // As on Linux, nobody is this machine.
+                true => SocketAddrV4::new(Ipv4Addr::LOCALHOST, to.port()),
+                false => to,
+            });
         }
         let length = call.operands.buffer(0).map_or(0, |buffer| buffer.len());
         if !stream && call.shape.whole > length as u64 {
@@ -84,6 +90,11 @@ impl FileSystem {
         }
         if flags & MSG_OOB != 0 {
             return Err(Errno::EINVAL);
+        }
+        // Who reads nothing waits for nothing; who receives nothing does.
+        let reads = matches!(call.call, Files::Read { .. } | Files::Readv { .. });
+        if reads && socket.is_stream() && call.operands.buffer(0).map_or(0, Pinned::len) == 0 {
+            return Ok(Done::Value(0));
         }
         let what = What::Receive(held(call, socket.is_stream())?, flags & MSG_PEEK != 0);
         Ok(Done::Network(NetAsked(NetCall { socket, what })))

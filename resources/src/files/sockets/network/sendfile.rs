@@ -88,13 +88,16 @@ impl FileSystem {
         if !socket.is_stream() {
             return Err(Errno::EINVAL);
         }
-        let left = count.min(MAX_RW_COUNT).saturating_sub(call.reached());
+        let reached = call.reached();
+        let left = count.min(MAX_RW_COUNT).saturating_sub(reached);
         let given = offset(call, Some(0))?;
         let at = match given {
             Some(at) => at,
             // What has no place in it has nothing that could be taken twice.
             None => self.root.seek(from, 0, 1).map_err(|_| Errno::EINVAL)? as i64,
         };
+        // As on Linux, all that is asked for must have a place.
+        at.checked_add_unsigned(count.saturating_sub(reached)).ok_or(Errno::EINVAL)?;
         let room = usize::try_from(left).unwrap_or(usize::MAX).min(BYTES);
         let mut gathered = Gathered { held: Held::default(), room, activity: cx.root() };
         let system = self.system.clone();
