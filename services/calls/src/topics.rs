@@ -14,6 +14,7 @@ mod faults;
 mod files;
 mod folders;
 mod futexes;
+mod inet;
 mod limits;
 mod locks;
 mod mappings;
@@ -53,6 +54,7 @@ pub fn all() -> impl Iterator<Item = &'static Test> {
         selects::TESTS,
         locks::TESTS,
         sockets::TESTS,
+        inet::TESTS,
         epolls::TESTS,
         timerfds::TESTS,
         signalfds::TESTS,

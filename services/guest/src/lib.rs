@@ -12,6 +12,7 @@ pub mod event;
 pub mod fd;
 pub mod file;
 pub mod futex;
+pub mod inet;
 pub mod mem;
 pub mod out;
 pub mod pipe;

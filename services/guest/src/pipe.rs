@@ -57,6 +57,7 @@ pub fn events(bits: i16) -> String {
         (libc::POLLERR, "err"),
         (libc::POLLHUP, "hup"),
         (libc::POLLNVAL, "nval"),
+        (libc::POLLRDHUP, "rdhup"),
     ];
     let set: Vec<_> = names.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, n)| *n).collect();
     if set.is_empty() { "none".into() } else { set.join("+") }

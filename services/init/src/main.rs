@@ -3,7 +3,7 @@
 //! console what this Linux is, runs the commands that `/init.list` names, one a line, its
 //! words apart by tabs, and switches the machine off.
 
-use vortex_guest::{Res, fd, file, out, proc, say, sys, sys::c, time};
+use vortex_guest::{Res, fd, file, inet, out, proc, say, sys, sys::c, time};
 
 /// Modules to be loaded, and disks to be waited for, a path each.
 const MODULES: &str = "/init.modules";
@@ -19,6 +19,9 @@ const FLAWS: &str = "/sys/devices/system/cpu/vulnerabilities";
 fn main() {
     mount("proc", "/proc");
     tell();
+    if let Err(error) = inet::up() {
+        say!("init: 127.0.0.1: {error}");
+    }
     disks();
     match file::get(LIST) {
         Ok(text) => String::from_utf8_lossy(&text).lines().for_each(run),

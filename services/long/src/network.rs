@@ -3,7 +3,10 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd as _;
 use std::thread;
+
+use vortex_guest::inet;
 
 use crate::{Case, is};
 
@@ -12,6 +15,7 @@ pub const CASES: &[Case] = &[
     ("backlog-left", backlog_left),
     ("ports", ports),
     ("stream-large", stream_large),
+    ("sendfile-large", sendfile_large),
     ("refused", refused),
 ];
 
@@ -95,6 +99,36 @@ fn stream_large() -> Result<(), String> {
     drop(server);
     let read = reads.join().map_err(|_| "the reader has panicked".to_string())?;
     is("read", told("read", read)?, BYTES)
+}
+
+/// A whole file in one call, to one who reads as fast as it comes, corked and not.
+fn sendfile_large() -> Result<(), String> {
+    const BYTES: usize = 4 << 20;
+    let Some((listener, address)) = listener()? else { return Ok(()) };
+    told("file", std::fs::write("/tmp/sent", vec![9; BYTES]))?;
+    let file = told("open", std::fs::File::open("/tmp/sent"))?;
+    for corked in [0_i32, 1] {
+        let reads = thread::spawn(move || -> std::io::Result<usize> {
+            let (mut stream, mut all) = (TcpStream::connect(address)?, Vec::new());
+            stream.read_to_end(&mut all)
+        });
+        let (server, _) = told("accept", listener.accept())?;
+        let option = inet::set_option(
+            server.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_CORK,
+            &corked.to_le_bytes(),
+        );
+        option.map_err(|error| format!("cork: {error}"))?;
+        let mut at = 0;
+        let sent = inet::send_file(server.as_raw_fd(), file.as_raw_fd(), &mut at, 2 * BYTES);
+        is("sent", sent.map_err(|error| format!("sendfile: {error}"))?, BYTES)?;
+        is("then at", at, BYTES as i64)?;
+        drop(server);
+        let read = reads.join().map_err(|_| "the reader has panicked".to_string())?;
+        is("read", told("read", read)?, BYTES)?;
+    }
+    told("unlink", std::fs::remove_file("/tmp/sent"))
 }
 
 fn refused() -> Result<(), String> {
