@@ -23,6 +23,7 @@ mod parts;
 mod policies;
 mod readme;
 mod runs;
+mod servers;
 mod services;
 mod stack;
 mod storage;

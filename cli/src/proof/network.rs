@@ -3,7 +3,8 @@
 //! A guest's busybox fetches a file from a server here, and compares it with its own; then it
 //! serves that file, to several of curl at a time, who compare it here; datagrams of all lengths
 //! are echoed. Our own server on asynchronous I/O serves files beside it (`own`). A port at which
-//! nobody listens refuses. At the end nothing is left on anybody's bill.
+//! nobody listens refuses. At the end nothing is left on anybody's bill. Then Debian's own servers
+//! are asked ([`servers`]).
 
 mod own;
 
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Extent, Verdict, services};
+use super::{Extent, Verdict, servers, services};
 use crate::commands::stage::{Beside, Stage};
 use crate::home;
 use crate::machine::accelerator::{Accelerator, Wish};
@@ -52,14 +53,23 @@ pub fn part(_: &Path, _: Extent) -> Verdict {
         Err(error) => return Verdict::NotRun(error.to_string()),
     };
     let cores = Cores::new(2).unwrap_or(Cores::LEAST);
-    match all(&Stage { accelerator, counted: false, cores }) {
+    let stage = Stage { accelerator, counted: false, cores };
+    match all(&stage).and_then(|note| with_servers(&stage, &note)) {
         Ok(note) => Verdict::Good(note),
         Err(why) => Verdict::Bad(why),
     }
 }
 
+/// The same with Debian's servers, where this host has them: what is left out is said.
+fn with_servers(stage: &Stage, note: &str) -> Result<String, String> {
+    match servers::absent() {
+        Some(server) => Ok(format!("{note}; left out, the host has no {server}")),
+        None => servers::run(stage).map(|seen| format!("{note}; {seen}")),
+    }
+}
+
 /// A port of this host's that nobody has.
-fn free(datagrams: bool) -> Result<u16, String> {
+pub fn free(datagrams: bool) -> Result<u16, String> {
     let any = ("127.0.0.1", 0);
     let address = if datagrams {
         UdpSocket::bind(any).and_then(|socket| socket.local_addr())
