@@ -52,10 +52,11 @@ impl<M: Mail<F>, F: PageFrame> Continuation<M, Ext2<M, F>> for Fetched {
         let Some(mount) = ext2.mounts.get_mut(&operating.mount) else {
             return Outcome::Reply(Err(Errno::ENODEV));
         };
-        for kept in mount.fetching.remove(&block).unwrap_or_default() {
-            // Kept here, by this resource.
-            let _ = cx.go_on(kept, At::<M, Ext2<M, F>>::beginning());
-        }
+        let waited = mount.fetching.remove(&block).unwrap_or_default();
+        ext2.look_again(waited, cx);
+        let Some(mount) = ext2.mounts.get_mut(&operating.mount) else {
+            return Outcome::Reply(Err(Errno::ENODEV));
+        };
         let data = match cx.reply::<Reply<F::Memory>>() {
             Ok(Some(Reply::Data(data, Ok(())))) => data,
             Ok(Some(Reply::Data(_, Err(error)))) => return Outcome::Reply(Err(error.errno())),

@@ -14,6 +14,7 @@ mod logic;
 mod mounting;
 mod mounts;
 mod real;
+mod waking;
 mod write;
 
 use alloc::collections::BTreeMap;
@@ -30,6 +31,7 @@ use crate::wiring::Wiring;
 pub use logic::{Logic, Next, Stop, Who, Write};
 pub use mounting::Mounting;
 use mounts::Mount;
+use waking::Waking;
 pub use write::Writing;
 
 type Cx<'a, M> = Context<'a, M>;
@@ -42,6 +44,8 @@ const STOPS: u32 = 4096;
 pub struct Ext2<M: Message, F: PageFrame> {
     wiring: Arc<Wiring<M, F>>,
     mounts: BTreeMap<MountId, Mount<M>>,
+    /// Those who are to look again.
+    waking: Waking<M>,
     /// The last that was given a name.
     last: u32,
 }
@@ -50,7 +54,7 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
     /// The instance of its core.
     #[must_use]
     pub fn new(wiring: Arc<Wiring<M, F>>) -> Self {
-        Self { wiring, mounts: BTreeMap::new(), last: 0 }
+        Self { wiring, mounts: BTreeMap::new(), waking: Waking::default(), last: 0 }
     }
 
     /// One transaction, as far as it comes now.
@@ -116,8 +120,8 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
 impl<M: Mail<F>, F: PageFrame> Resource<M> for Ext2<M, F> {
     type Request = Ext2Request;
     type Reply = Ext2Reply;
-    /// Blocks on their way, and the next tick.
-    const FAN_OUT: u32 = write::BATCH as u32 + 2;
+    /// Blocks on their way, the next tick, a writer, and who sees to those who look again.
+    const FAN_OUT: u32 = write::BATCH as u32 + 3;
 
     fn handle(&mut self, request: &mut Ext2Request, cx: &mut Cx<'_, M>) -> After<M, F> {
         match request {
@@ -125,6 +129,7 @@ impl<M: Mail<F>, F: PageFrame> Resource<M> for Ext2<M, F> {
             Ext2Request::Operate(operating) => self.operate(operating, cx),
             Ext2Request::WriteBack(writing) => self.write_back(writing, cx),
             Ext2Request::Tick => self.tick(cx),
+            Ext2Request::Wake => self.wake_more(cx),
         }
     }
 }

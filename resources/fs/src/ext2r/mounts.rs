@@ -71,10 +71,8 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
     /// What a transaction waited for may be so: all of them look again.
     pub(super) fn wake(&mut self, id: MountId, cx: &mut Cx<'_, M>) {
         let Some(mount) = self.mounts.get_mut(&id) else { return };
-        for kept in mount.waiting.drain(..) {
-            // Kept here, by this resource.
-            let _ = cx.go_on(kept, At::<M, Self>::beginning());
-        }
+        let waited = core::mem::take(&mut mount.waiting);
+        self.look_again(waited, cx);
     }
 
     /// A sync ends with what files have written being on the medium, on its own bill.

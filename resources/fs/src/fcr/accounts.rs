@@ -1,9 +1,8 @@
 //! What each activity has in the cache: how much is dirty, and which pages are to go first.
 
 use alloc::collections::{BTreeSet, VecDeque};
-use alloc::vec::Vec;
 
-use vortex_grid::{At, Kept};
+use vortex_grid::Kept;
 use vortex_units::{ActivityId, Cycles};
 
 use super::work::Dirtier;
@@ -22,9 +21,9 @@ pub struct Account<M> {
     /// The files that they are of.
     pub files: BTreeSet<u32>,
     /// Requests that wait until fewer are.
-    pub waiting: Vec<Kept<M>>,
+    pub waiting: VecDeque<Kept<M>>,
     /// Requests that wait until a page can be given up for theirs.
-    pub starved: Vec<Kept<M>>,
+    pub starved: VecDeque<Kept<M>>,
     /// Pages on its bill that are on their way.
     pub coming: u64,
     /// Its pieces that storage has.
@@ -37,7 +36,7 @@ pub struct Account<M> {
 
 impl<M> Default for Account<M> {
     fn default() -> Self {
-        let (waiting, starved, clock) = (Vec::new(), Vec::new(), VecDeque::new());
+        let (waiting, starved, clock) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
         let (files, held) = (BTreeSet::new(), VecDeque::new());
         Self { dirty: 0, coming: 0, below: 0, files, held, waiting, starved, clock }
     }
@@ -86,10 +85,9 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let Some(account) = self.accounts.get_mut(&who) else { return };
         account.dirty = account.dirty.saturating_sub(1);
         let fewer = account.dirty.saturating_mul(4) <= most.saturating_mul(3);
-        let waiting = if fewer { account.waiting.len() } else { 0 };
-        for kept in account.starved.drain(..).chain(account.waiting.drain(..waiting)) {
-            // Kept here, by this resource.
-            let _ = cx.go_on(kept, At::<M, Self>::beginning());
+        self.wake_starved(who, cx);
+        if fewer {
+            self.wake_dirty(who, cx);
         }
         self.account_ends(who);
     }
@@ -104,10 +102,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     pub(super) fn came(&mut self, who: ActivityId, cx: &mut Cx<'_, M>) {
         let Some(account) = self.accounts.get_mut(&who) else { return };
         account.coming = account.coming.saturating_sub(1);
-        for kept in account.starved.drain(..) {
-            // Kept here, by this resource.
-            let _ = cx.go_on(kept, At::<M, Self>::beginning());
-        }
+        self.wake_starved(who, cx);
         self.account_ends(who);
     }
 

@@ -128,7 +128,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let Some(kept) = room.then(|| cx.keep()).flatten() else {
             return self.failed(task, Errno::ENOMEM, cx);
         };
-        account.starved.push(kept);
+        account.starved.push_back(kept);
         Outcome::Kept
     }
 

@@ -4,7 +4,7 @@
 use vortex_grid::{At, Outcome};
 use vortex_units::ActivityId;
 
-use super::work::Waits;
+use super::waiting::Waits;
 use super::{Cx, FileCache, Next};
 use crate::cache::{CachedFile, Page, PageFrame, PageName, State};
 use crate::requests::{CacheReply, Mail, Stage, Task, Walk};
@@ -69,7 +69,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         if core::mem::take(&mut at.dirty) && at.tries < TRIES {
             (at.page, at.tries) = (0, at.tries.saturating_add(1));
             if self.have_written(number, cx)
-                && let Some(waits) = self.wait_at(number, Waits::Pages(0, u32::MAX), cx)
+                && let Some(waits) = self.wait_at(number, Waits::ANY, cx)
             {
                 return waits;
             }

@@ -3,8 +3,8 @@
 use vortex_abi::Errno;
 use vortex_grid::{At, Outcome};
 
-use super::work::Waits;
-use super::{Cx, FileCache, Heard, Next};
+use super::waiting::Waits;
+use super::{Cx, FileCache, Heard, Next, Piece};
 use crate::cache::{Page, PageFrame, State, pages_for};
 use crate::requests::{Answer, BLOCK_PAGES, Kind, Mail, Operation, Stage, Task};
 
@@ -284,14 +284,17 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let Some(ports) = self.wiring.ports.get() else { return };
         let who = cx.activity();
         let each = task.file.blocks_a_page();
-        let mut sends = super::SENDS;
-        for piece in work.queued.iter_mut().filter(|piece| piece.overlaps(first, end, each)) {
-            if piece.by == who || piece.lent || sends == 0 {
-                continue;
+        let near = work.queued.near(first.saturating_mul(each), end.saturating_mul(each));
+        let wanted =
+            |piece: &&Piece| piece.overlaps(first, end, each) && piece.by != who && !piece.lent;
+        let numbers: alloc::vec::Vec<u64> =
+            near.filter(wanted).take(super::SENDS).map(|piece| piece.number).collect();
+        for number in numbers {
+            let request = crate::CacheRequest::piece(task.file.clone(), number);
+            let lent = cx.send(ports.cache, vortex_grid::Labels::NONE, request).is_ok();
+            if let Some(piece) = work.queued.get_mut(number) {
+                piece.lent = lent;
             }
-            sends = sends.saturating_sub(1);
-            let request = crate::CacheRequest::piece(task.file.clone(), piece.number);
-            piece.lent = cx.send(ports.cache, vortex_grid::Labels::NONE, request).is_ok();
         }
     }
 

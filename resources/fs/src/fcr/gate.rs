@@ -2,9 +2,9 @@
 //! of it (footnote 17).
 
 use vortex_abi::Errno;
-use vortex_grid::{At, Outcome};
+use vortex_grid::Outcome;
 
-use super::work::{Wait, Waits};
+use super::waiting::Waits;
 use super::{Cx, FileCache, Next};
 use crate::cache::PageFrame;
 use crate::requests::{Mail, Task};
@@ -40,7 +40,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let Some(work) = self.works.get_mut(&number) else { return };
         work.inside = work.inside.saturating_sub(1);
         if work.inside == 0 {
-            self.wake(number, |waits| waits == Waits::Idle, cx);
+            self.wake(number, Waits::Idle, cx);
         }
     }
 
@@ -71,7 +71,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             if let Some(work) = self.works.get_mut(&number) {
                 work.closed = false;
             }
-            self.wake(number, |waits| waits == Waits::Gate, cx);
+            self.wake(number, Waits::Gate, cx);
         }
     }
 
@@ -112,29 +112,21 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         cx: &mut Cx<'_, M>,
     ) -> Option<Next<M, F>> {
         let work = self.works.entry(number).or_default();
-        let kept = work.waits.try_reserve(1).ok().and_then(|()| cx.keep());
-        let Some(kept) = kept else {
+        let Some(kept) = cx.keep() else {
             self.works_end(number, cx);
             return None;
         };
-        work.waits.push(Wait { kept, what });
+        work.waits.add(what, kept);
         Some(Outcome::Kept)
-    }
-
-    /// Those who wait for such a thing look again.
-    pub(super) fn wake(&mut self, number: u32, of: impl Fn(Waits) -> bool, cx: &mut Cx<'_, M>) {
-        let Some(work) = self.works.get_mut(&number) else { return };
-        for wait in work.waits.extract_if(.., |wait| of(wait.what)) {
-            // Kept here, by this resource.
-            let _ = cx.go_on(wait.kept, At::<M, Self>::beginning());
-        }
     }
 
     /// Forgets a file with which nothing goes on.
     pub(super) fn works_end(&mut self, number: u32, cx: &mut Cx<'_, M>) {
         if self.works.get(&number).is_some_and(super::work::Work::is_over) {
-            self.wake(number, |waits| waits == Waits::Over, cx);
-            self.works.remove(&number);
+            self.wake(number, Waits::Over, cx);
+            if self.works.get(&number).is_some_and(|work| work.waits.is_empty()) {
+                self.works.remove(&number);
+            }
         }
     }
 }

@@ -57,8 +57,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
 
     /// What waits for pages of a file looks again.
     pub(super) fn wake_all_pages(&mut self, task: &Task<F>, cx: &mut Cx<'_, M>) {
-        let any = |waits| matches!(waits, super::work::Waits::Pages(..));
-        self.wake(task.file.number(), any, cx);
+        self.wake(task.file.number(), super::waiting::Waits::ANY, cx);
     }
 }
 

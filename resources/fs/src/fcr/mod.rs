@@ -23,11 +23,13 @@ mod install;
 pub(crate) mod piece;
 mod pins;
 mod prepare;
+mod queued;
 mod send;
 mod showing;
 mod sync;
 mod tick;
 mod truncate;
+mod waiting;
 mod whole;
 mod work;
 mod write;
@@ -64,6 +66,9 @@ pub struct FileCache<M: Message, F: PageFrame> {
     kicks: VecDeque<tick::Kick>,
     /// The infrastructure's request that sees to that, while there is nothing to do.
     daemon: Option<Kept<M>>,
+    /// Those who are to look again, and whether a request is on its way that sees to that.
+    woken: waiting::Waking,
+    wakes: bool,
     /// The last piece's number.
     pieces: u64,
     frequency: Frequency,
@@ -90,6 +95,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             accounts: BTreeMap::new(),
             kicks: VecDeque::new(),
             daemon: None,
+            woken: VecDeque::new(),
+            wakes: false,
             pieces: 0,
             frequency,
         }
@@ -179,7 +186,7 @@ impl<M: Mail<F>, F: PageFrame> Resource<M> for FileCache<M, F> {
     type Request = CacheRequest<F>;
     type Reply = CacheReply;
     /// Pieces, and who is woken or asked beside.
-    const FAN_OUT: u32 = SENDS as u32 + 2;
+    const FAN_OUT: u32 = SENDS as u32 + 3;
 
     fn handle(&mut self, request: &mut CacheRequest<F>, cx: &mut Cx<'_, M>) -> Next<M, F> {
         match &mut request.0 {
@@ -192,6 +199,7 @@ impl<M: Mail<F>, F: PageFrame> Resource<M> for FileCache<M, F> {
             }
             Ask::Reclaim(name, tries) => self.reclaim(*name, tries, cx),
             Ask::Tick(at) => self.tick(at, cx),
+            Ask::Wake => self.wake_more(cx),
         }
     }
 }

@@ -3,7 +3,6 @@
 //! bill of who has caused it, or who has lent it its place.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use vortex_abi::Errno;
 use vortex_grid::policy::{FieldId, Record, RecordKind};
@@ -11,7 +10,8 @@ use vortex_grid::{At, Continuation, Labels, Outcome, Trigger};
 use vortex_storage::{MOST_BYTES, Memory, Operation, Reply, StorageError, VolumeRequest};
 use vortex_units::{ActivityId, Bytes, Cycles};
 
-use super::work::Waits;
+use super::queued::Queued;
+use super::waiting::Waits;
 use super::{Cx, FileCache, Next};
 use crate::cache::{CachedFile, Dirtied, PAGE, PageFrame, State};
 use crate::requests::{Ask, CacheRequest, Mail};
@@ -112,11 +112,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     ) -> Next<M, F> {
         let who = cx.activity();
         let queued = self.works.get_mut(&file.number()).map(|work| &mut work.queued);
-        let found = queued.and_then(|queued| {
-            let at = queued.iter().position(|piece| piece.number == number)?;
-            Some((queued, at))
-        });
-        let Some((queued, at)) = found else {
+        let found = queued.and_then(|queued| queued.take(number).map(|piece| (queued, piece)));
+        let Some((queued, mut piece)) = found else {
             // Who has lent it a place, or has taken it in, was before.
             self.goes_on(who, cx);
             return Outcome::Done;
@@ -127,13 +124,11 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             && let Some(kept) = cx.keep()
         {
             account.held.push_back(kept);
-            if let Some(piece) = queued.get_mut(at) {
-                piece.held = true;
-            }
+            piece.held = true;
+            queued.add(piece);
             return Outcome::Kept;
         }
         account.below = account.below.saturating_add(1);
-        let mut piece = queued.swap_remove(at);
         let joined = join(file, queued, &mut piece);
         (0..joined).for_each(|_| self.one_less(file.number(), cx));
         piece.since = cx.now();
@@ -241,8 +236,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
 
     /// Who waits for any of these pages looks again.
     pub(super) fn wake_pages(&mut self, number: u32, first: u32, end: u32, cx: &mut Cx<'_, M>) {
-        let here = |waits| matches!(waits, Waits::Pages(from, to) if from < end && first < to);
-        self.wake(number, here, cx);
+        self.wake(number, Waits::Pages(first, end), cx);
     }
 
     /// All of a page has come.
@@ -292,19 +286,16 @@ pub(super) fn clear_behind<F: PageFrame>(frame: Option<&F>, number: u32, size: u
     }
 }
 
-/// Pieces that wait are looked at, so many for each that is taken in.
-const LOOKS: usize = 64;
-
 /// A piece that is on its way takes in those that still wait and are adjacent to it. How many:
 /// what they were asked for by finds them gone.
-fn join<F: PageFrame>(file: &CachedFile<F>, waiting: &mut Vec<Piece>, piece: &mut Piece) -> u32 {
+fn join<F: PageFrame>(file: &CachedFile<F>, waiting: &mut Queued, piece: &mut Piece) -> u32 {
     let (size, each) = (file.block_size(), file.blocks_a_page());
     let mut joined: u32 = 0;
     loop {
         let own = *piece;
-        let takes = |other: &Piece| piece.takes_in(other, size);
-        let Some(at) = waiting.iter().take(LOOKS).position(takes) else { return joined };
-        let other = waiting.swap_remove(at);
+        let takes = |other: &&Piece| piece.takes_in(other, size);
+        let next = waiting.near(own.block, own.end()).find(takes).map(|other| other.number);
+        let Some(other) = next.and_then(|number| waiting.take(number)) else { return joined };
         joined = joined.saturating_add(1);
         // The page in which they meet has one part less to wait for.
         let meet = own.block.max(other.block);

@@ -11,7 +11,7 @@ use vortex_units::{ActivityId, Cycles};
 use super::fetch::{CLAIMS, Claim};
 use super::install::{any_kept, first_without, place_page};
 use super::pins::{pin, unpin};
-use super::work::Waits;
+use super::waiting::Waits;
 use super::{Cx, FileCache, Heard, Next};
 use crate::cache::{CachedFile, Dirtied, PAGE_BYTES, Page, PageFrame, State, page_of, pages_for};
 use crate::names::Times;
@@ -174,7 +174,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let Some(kept) = room.then(|| cx.keep()).flatten() else {
             return Some(self.failed(task, Errno::ENOMEM, cx));
         };
-        account.waiting.push(kept);
+        account.waiting.push_back(kept);
         Some(Outcome::Kept)
     }
 

@@ -4,7 +4,7 @@ use vortex_abi::Errno;
 use vortex_grid::Labels;
 use vortex_units::Bytes;
 
-use super::work::Waits;
+use super::waiting::Waits;
 use super::{Cx, FileCache, PIECES};
 use crate::cache::{PageFrame, State};
 use crate::fcr::Piece;
@@ -29,14 +29,11 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         (piece.number, piece.since) = (self.pieces, cx.now());
         let number = task.file.number();
         let work = self.works.entry(number).or_default();
-        if work.queued.try_reserve(1).is_err() {
-            return false;
-        }
         let request = CacheRequest::piece(task.file.clone(), piece.number);
         if cx.send(port, Labels::NONE, request).is_err() {
             return false;
         }
-        work.queued.push(piece);
+        work.queued.add(piece);
         self.one_more(number);
         true
     }
@@ -77,6 +74,6 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             }
             self.came(owner, cx);
         }
-        self.wake(file.number(), |waits| matches!(waits, Waits::Pages(..)), cx);
+        self.wake(file.number(), Waits::ANY, cx);
     }
 }

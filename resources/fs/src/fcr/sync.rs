@@ -3,7 +3,7 @@
 use vortex_abi::Errno;
 use vortex_grid::{At, Labels, Outcome};
 
-use super::work::Waits;
+use super::waiting::Waits;
 use super::{Cx, FileCache, Heard, Next, TRIES};
 use crate::cache::{CachedFile, Dirtied, PAGE_BYTES, PageFrame, page_of};
 use crate::names::{MountId, Times};
@@ -108,7 +108,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         if !task.file.with(|inner| inner.owes(round)) {
             return None;
         }
-        Some(self.wait(task, Waits::Pages(0, u32::MAX), cx))
+        Some(self.wait(task, Waits::ANY, cx))
     }
 
     /// Whose pages of a file are written on the bill of who runs now: its own, and those of

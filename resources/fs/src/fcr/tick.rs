@@ -4,7 +4,7 @@
 use vortex_grid::{At, Labels, Outcome, SendError};
 use vortex_units::{ActivityId, Cycles, Micros};
 
-use super::work::Waits;
+use super::waiting::Waits;
 use super::{Cx, FileCache, Next, SENDS};
 use crate::cache::{CachedFile, PageFrame};
 use crate::requests::{CacheRequest, Mail};
@@ -15,6 +15,8 @@ const TICK: Micros = Micros::new(1_000_000);
 const AGE: Micros = Micros::new(5_000_000);
 /// Files looked at in one run.
 const LOOKS: usize = 20;
+/// Of each of them the pieces that are looked at: the oldest.
+const PIECES: usize = 8;
 /// A walk over the files is over: the daemon waits.
 const WAITS: u32 = u32::MAX;
 
@@ -71,7 +73,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             }
             // So may a piece: whoever waits for its pages waits for it.
             let lost = |piece: &&mut super::Piece| !piece.held && is_old(piece.since);
-            for piece in work.queued.iter_mut().filter(lost) {
+            for piece in work.queued.iter_mut().take(PIECES).filter(lost) {
                 piece.since = now;
                 let kick = Kick { file: *number, who: piece.by, piece: Some(piece.number) };
                 self.kicks.push_back(kick);
@@ -178,7 +180,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         if let Some(dirtier) = work.dirtiers.get_mut(&who) {
             (dirtier.busy, dirtier.refused) = (false, true);
         }
-        self.wake(number, |waits| matches!(waits, Waits::Pages(..)), cx);
+        self.wake(number, Waits::ANY, cx);
     }
 }
 

@@ -10,7 +10,7 @@ use vortex_grid::{At, Outcome};
 use super::fetch::{Claim, Look};
 use super::piece::clear_behind;
 use super::showing::{Asked, Taken};
-use super::work::Waits;
+use super::waiting::Waits;
 use super::{Cx, FileCache, Heard, Next};
 use crate::cache::{PAGE_BYTES, PageFrame, page_of, pages_for};
 use crate::names::Times;

@@ -3,7 +3,7 @@
 use vortex_abi::Errno;
 use vortex_grid::{At, Continuation, Labels, Outcome};
 
-use super::work::Waits;
+use super::waiting::Waits;
 use super::{Cx, FileCache, Heard, Next};
 use crate::cache::PageFrame;
 use crate::names::MountId;
@@ -54,7 +54,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         }
         self.wiring.files.forget(&task.file);
         // Who waits for its pages finds that there is nothing to wait for.
-        self.wake(task.file.number(), |waits| matches!(waits, Waits::Pages(..)), cx);
+        self.wake(task.file.number(), Waits::ANY, cx);
         let release = Operation::Release(task.file.id().ino);
         match self.ask_for(task, release, Stage::Last, cx) {
             Ok(next) => next,

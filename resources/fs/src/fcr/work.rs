@@ -1,12 +1,11 @@
 //! What goes on with a file.
 
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 
-use vortex_grid::Kept;
 use vortex_units::{ActivityId, Cycles};
 
-use super::piece::Piece;
+use super::queued::Queued;
+use super::waiting::Waiting;
 
 /// It.
 pub struct Work<M> {
@@ -14,30 +13,11 @@ pub struct Work<M> {
     pub inside: u32,
     /// Somebody has it alone, or waits until nobody is inside.
     pub closed: bool,
-    pub waits: Vec<Wait<M>>,
+    pub waits: Waiting<M>,
     /// Pieces that nobody has taken yet.
-    pub queued: Vec<Piece>,
+    pub queued: Queued,
     /// Whose pages of it are to be written.
     pub dirtiers: BTreeMap<ActivityId, Dirtier>,
-}
-
-/// A request that waits.
-pub struct Wait<M> {
-    pub kept: Kept<M>,
-    pub what: Waits,
-}
-
-/// For what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Waits {
-    /// That it may enter, or have the file alone.
-    Gate,
-    /// That nobody is inside.
-    Idle,
-    /// That one of these pages is at another state.
-    Pages(u32, u32),
-    /// That nothing goes on with the file any more.
-    Over,
 }
 
 /// Somebody whose pages of a file are to be written.
@@ -57,7 +37,7 @@ pub struct Dirtier {
 
 impl<M> Default for Work<M> {
     fn default() -> Self {
-        let (waits, queued) = (Vec::new(), Vec::new());
+        let (waits, queued) = (Waiting::default(), Queued::default());
         Self { inside: 0, closed: false, waits, queued, dirtiers: BTreeMap::new() }
     }
 }
@@ -67,7 +47,7 @@ impl<M> Work<M> {
     pub fn is_over(&self) -> bool {
         self.inside == 0
             && !self.closed
-            && self.waits.iter().all(|wait| wait.what == Waits::Over)
+            && self.waits.is_quiet()
             && self.queued.is_empty()
             && self.dirtiers.is_empty()
     }

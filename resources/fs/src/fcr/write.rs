@@ -7,7 +7,7 @@ use vortex_grid::{At, Labels, Outcome};
 use vortex_units::{ActivityId, Bytes};
 
 use super::piece::clear_behind;
-use super::work::Waits;
+use super::waiting::Waits;
 use super::{Cx, FileCache, Heard, Next, PIECES, SENDS};
 use crate::cache::{CachedFile, Dirtied, PageFrame, State};
 use crate::fcr::Piece;
@@ -177,7 +177,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 }
                 Stage::Waiting => {
                     if self.dirtier(number, of).is_some_and(|dirtier| dirtier.writing > 0) {
-                        return self.wait(task, Waits::Pages(0, u32::MAX), cx);
+                        return self.wait(task, Waits::ANY, cx);
                     }
                     task.stage = Stage::Closing;
                 }
@@ -196,13 +196,9 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     /// The request that was on its way for somebody's pages is at its end. What has become
     /// dirty behind its back is still so: who waits for that asks anew.
     pub(super) fn end_write_back(&mut self, number: u32, of: ActivityId, cx: &mut Cx<'_, M>) {
-        self.wake(number, |waits| matches!(waits, Waits::Pages(..)), cx);
-        if let Some(account) = self.accounts.get_mut(&of) {
-            for kept in account.starved.drain(..).chain(account.waiting.drain(..)) {
-                // Kept here, by this resource.
-                let _ = cx.go_on(kept, At::<M, Self>::beginning());
-            }
-        }
+        self.wake(number, Waits::ANY, cx);
+        self.wake_starved(of, cx);
+        self.wake_dirty(of, cx);
         let Some(dirtier) = self.dirtier(number, of) else { return };
         dirtier.busy = false;
         if dirtier.pages > 0 {

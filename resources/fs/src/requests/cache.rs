@@ -12,7 +12,7 @@ use crate::fcr::Piece;
 use crate::names::MountId;
 
 /// Pages that one request is about at most: 128 KiB. Who wants more asks again.
-const MOST_PAGES: u32 = 32;
+pub(crate) const MOST_PAGES: u32 = 32;
 const MOST_BYTES: u64 = 128 * 1024;
 /// Pages that are fetched together for a mapping.
 pub const BLOCK_PAGES: u32 = 16;
@@ -42,6 +42,8 @@ pub(crate) enum Ask<F> {
     Unmount(MountId, bool, u32, u32),
     Reclaim(PageName, u8),
     Tick(u32),
+    /// More of those who wait look again.
+    Wake,
 }
 
 /// How far a walk over the pages of all files has come.
@@ -307,6 +309,10 @@ impl<F: PageFrame> CacheRequest<F> {
         Self(Ask::Tick(0))
     }
 
+    pub(crate) fn wake() -> Self {
+        Self(Ask::Wake)
+    }
+
     pub(crate) fn write_back(file: Arc<CachedFile<F>>, of: ActivityId) -> Self {
         Self::task(file, Kind::WriteBack { of })
     }
@@ -337,6 +343,7 @@ impl<F: PageFrame> CacheRequest<F> {
             Ask::Unmount(..) => "unmount",
             Ask::Reclaim(..) => "reclaim",
             Ask::Tick(_) => "tick",
+            Ask::Wake => "wake",
         }
     }
 }

@@ -20,6 +20,8 @@ pub enum Ext2Request {
     /// Time has passed. The first is sent by whoever wires, as the infrastructure's; EXT2R
     /// sends the others itself.
     Tick,
+    /// More of those whose transactions waited look again. EXT2R's own.
+    Wake,
 }
 
 /// Who asks, beside the activity that pays.
@@ -74,6 +76,7 @@ impl Ext2Request {
             Self::Operate(operating) => operating.operation.name(),
             Self::WriteBack(_) => "write back",
             Self::Tick => "tick",
+            Self::Wake => "wake",
         }
     }
 }

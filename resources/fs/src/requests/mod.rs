@@ -5,8 +5,8 @@ mod ext2;
 
 use vortex_grid::Carries;
 
-pub(crate) use cache::BLOCK_PAGES;
 pub(crate) use cache::{Ask, Kind, Stage, Task, Walk};
+pub(crate) use cache::{BLOCK_PAGES, MOST_PAGES};
 pub use cache::{CacheReply, CacheRequest};
 pub use ext2::{
     Answer, Caller, Changes, Entries, Entry, Ext2Reply, Ext2Request, New, Object, Operating,
