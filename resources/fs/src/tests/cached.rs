@@ -156,6 +156,36 @@ fn two_who_read_the_same_make_one_fetch() {
 }
 
 #[test]
+fn however_many_wait_all_look_again() {
+    let (mut world, shared) = world(4096, 4096);
+    adjacent(&shared, 5, 100, 64);
+    let all: Vec<_> = (0..8).map(|_| world.activity(50)).collect();
+    let file = world.file(5, 4096, 64 * PAGE as u64);
+    world.held = true;
+    // More than look again in a few runs: most for one page, others for some around, and one for
+    // the file.
+    let mut asked = Vec::new();
+    for number in 0..240 {
+        let (who, at) = (all[number % 8], if number < 200 { 0 } else { number % 60 * PAGE });
+        let read = Do::Read { file: file.clone(), at: at as u64, bytes: 2 * PAGE };
+        asked.push((world.ask(who, read), at));
+        world.steps(40);
+    }
+    let sync = world.ask(all[0], Do::Sync(file.clone(), false));
+    world.steps(500);
+    assert!(asked.iter().all(|(number, _)| world.result(*number).is_none()));
+    world.held = false;
+    world.settle();
+    let whole = image(4096, 4096);
+    for (number, at) in asked {
+        let wanted = whole[100 * PAGE + at..][..2 * PAGE].to_vec();
+        assert!(world.result(number) == Some(Ok(Got::Bytes(wanted))), "{number}");
+    }
+    assert_eq!(world.result(sync), Some(Ok(Got::Nothing)));
+    world.assert_nothing_left(&all);
+}
+
+#[test]
 fn who_unmounts_waits_for_what_is_on_its_way() {
     let (mut world, shared) = world(4096, 4096);
     adjacent(&shared, 5, 100, 16);
