@@ -31,7 +31,7 @@ use crate::wiring::Wiring;
 pub use logic::{Logic, Next, Stop, Who, Write};
 pub use mounting::Mounting;
 use mounts::Mount;
-use waking::Waking;
+use waking::Daemon;
 pub use write::Writing;
 
 type Cx<'a, M> = Context<'a, M>;
@@ -44,8 +44,7 @@ const STOPS: u32 = 4096;
 pub struct Ext2<M: Message, F: PageFrame> {
     wiring: Arc<Wiring<M, F>>,
     mounts: BTreeMap<MountId, Mount<M>>,
-    /// Those who are to look again.
-    waking: Waking<M>,
+    daemon: Daemon<M>,
     /// The last that was given a name.
     last: u32,
 }
@@ -54,7 +53,7 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
     /// The instance of its core.
     #[must_use]
     pub fn new(wiring: Arc<Wiring<M, F>>) -> Self {
-        Self { wiring, mounts: BTreeMap::new(), waking: Waking::default(), last: 0 }
+        Self { wiring, mounts: BTreeMap::new(), daemon: Daemon::default(), last: 0 }
     }
 
     /// One transaction, as far as it comes now.
@@ -120,8 +119,8 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
 impl<M: Mail<F>, F: PageFrame> Resource<M> for Ext2<M, F> {
     type Request = Ext2Request;
     type Reply = Ext2Reply;
-    /// Blocks on their way, the next tick, a writer, and who sees to those who look again.
-    const FAN_OUT: u32 = write::BATCH as u32 + 3;
+    /// Blocks on their way, or writers; the next tick, and the daemon.
+    const FAN_OUT: u32 = write::BATCH as u32 + 2;
 
     fn handle(&mut self, request: &mut Ext2Request, cx: &mut Cx<'_, M>) -> After<M, F> {
         match request {

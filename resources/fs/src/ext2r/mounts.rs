@@ -32,6 +32,8 @@ pub struct Mount<M> {
     /// The request that writes, while it has nothing to do; whether there is one.
     pub writer: Option<Kept<M>>,
     pub has_writer: bool,
+    /// There was something for it to do.
+    pub asks_writer: bool,
     /// Everything that is dirty is to be written, not only what somebody waits for.
     pub all: bool,
 }
@@ -49,8 +51,14 @@ impl<M> Mount<M> {
             gone: false,
             writer: None,
             has_writer: false,
+            asks_writer: false,
             all: false,
         }
+    }
+
+    /// Whether a writer is to be made.
+    pub fn wants_writer(&self) -> bool {
+        self.asks_writer && !self.has_writer && !self.gone
     }
 
     /// It is unmounted: nobody finds it any more, and what is left of it is given up, some in a

@@ -41,7 +41,7 @@ pub struct Writing {
 }
 
 impl Writing {
-    fn of(of: MountId) -> Box<Self> {
+    pub(super) fn of(of: MountId) -> Box<Self> {
         let (under_way, stuck) = (VecDeque::new(), VecDeque::new());
         Box::new(Self { of, under_way, stuck, grows: None })
     }
@@ -63,6 +63,7 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         if cx.after(TICK, port, Labels::NONE, Ext2Request::Tick).is_err() {
             self.wiring.tell(format_args!("metadata is not written by itself any more"));
         }
+        self.make_daemon(cx);
         let ids: Vec<MountId> = self.mounts.keys().copied().collect();
         for id in ids {
             if let Some(mount) = self.mounts.get_mut(&id) {
@@ -79,14 +80,9 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         if let Some(kept) = mount.writer.take() {
             // Kept here, by this resource.
             let _ = cx.go_on(kept, At::<M, Self>::beginning());
-        } else if !mount.has_writer
-            && !mount.gone
-            && let Some(ports) = self.wiring.ports.get()
-        {
-            let writer = Ext2Request::WriteBack(Writing::of(id));
-            let own = ActivityId::INFRASTRUCTURE;
-            // Where there is no room, the next tick tries again.
-            mount.has_writer = cx.send_for(own, ports.ext2, Labels::NONE, writer).is_ok();
+        } else if !mount.has_writer {
+            mount.asks_writer = true;
+            self.want_writer(cx);
         }
     }
 

@@ -66,9 +66,7 @@ pub struct FileCache<M: Message, F: PageFrame> {
     kicks: VecDeque<tick::Kick>,
     /// The infrastructure's request that sees to that, while there is nothing to do.
     daemon: Option<Kept<M>>,
-    /// Those who are to look again, and whether a request is on its way that sees to that.
-    woken: waiting::Waking,
-    wakes: bool,
+    waker: waiting::Waker<M>,
     /// The last piece's number.
     pieces: u64,
     frequency: Frequency,
@@ -95,8 +93,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             accounts: BTreeMap::new(),
             kicks: VecDeque::new(),
             daemon: None,
-            woken: VecDeque::new(),
-            wakes: false,
+            waker: waiting::Waker::default(),
             pieces: 0,
             frequency,
         }
@@ -186,7 +183,7 @@ impl<M: Mail<F>, F: PageFrame> Resource<M> for FileCache<M, F> {
     type Request = CacheRequest<F>;
     type Reply = CacheReply;
     /// Pieces, and who is woken or asked beside.
-    const FAN_OUT: u32 = SENDS as u32 + 3;
+    const FAN_OUT: u32 = SENDS as u32 + 2;
 
     fn handle(&mut self, request: &mut CacheRequest<F>, cx: &mut Cx<'_, M>) -> Next<M, F> {
         match &mut request.0 {

@@ -37,6 +37,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     /// A tick, or the daemon that a tick has become: it looks for pages that have been dirty
     /// for long, and asks for what has been asked of it.
     pub(super) fn tick(&mut self, at: &mut u32, cx: &mut Cx<'_, M>) -> Next<M, F> {
+        self.make_waker(cx);
         if *at != WAITS {
             return self.look_for_old(at, cx);
         }

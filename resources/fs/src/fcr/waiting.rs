@@ -156,23 +156,19 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         self.look_again(Woken::Dirty(who, count), cx);
     }
 
-    /// Some at once, and the others in runs of the infrastructure's request, on the bill of who
-    /// runs: nobody waits for what somebody in debt would do.
+    /// Some at once, and the others in runs of a request of the infrastructure's, on the bill of
+    /// who runs now: nobody waits for what somebody in debt would do.
     fn look_again(&mut self, mut woken: Woken, cx: &mut Cx<'_, M>) {
-        let by = cx.activity();
         while self.some_look(&mut woken, cx) {
-            let more = self.woken.try_reserve(1).is_ok();
-            let asks = !self.wakes && more;
-            if asks && let Some(ports) = self.wiring.ports.get() {
-                let own = ActivityId::INFRASTRUCTURE;
-                let wake = CacheRequest::wake();
-                self.wakes = cx.send_for(own, ports.cache, Labels::NONE, wake).is_ok();
-            }
-            if self.wakes && more {
-                self.woken.push_back((by, woken));
+            if self.waker.is_there() && self.waker.lists.try_reserve(1).is_ok() {
+                self.waker.lists.push_back((cx.activity(), woken));
+                if let Some(kept) = self.waker.kept.take() {
+                    // Kept here, by this resource.
+                    let _ = cx.go_on(kept, At::<M, Self>::beginning());
+                }
                 return;
             }
-            // There is no room to do it later.
+            // There is nobody, or no room, to do it later.
         }
     }
 
@@ -216,21 +212,53 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         true
     }
 
-    /// The rest of those who are to look again, some in a run.
+    /// The rest of those who are to look again, some in a run; then it is kept until there are
+    /// more.
     pub(super) fn wake_more(&mut self, cx: &mut Cx<'_, M>) -> Next<M, F> {
-        let Some((by, mut woken)) = self.woken.pop_front() else {
-            self.wakes = false;
-            return Outcome::Done;
+        let Some((by, mut woken)) = self.waker.lists.pop_front() else {
+            self.waker.kept = cx.keep();
+            self.waker.runs = false;
+            return if self.waker.is_there() { Outcome::Kept } else { Outcome::Done };
         };
+        self.waker.runs = true;
         cx.bill_run(by);
         if self.some_look(&mut woken, cx) {
-            self.woken.push_back((by, woken));
+            self.waker.lists.push_back((by, woken));
         } else if let Woken::File(number, _) = woken {
             self.works_end(number, cx);
         }
         Outcome::Continue(At::beginning())
     }
+
+    /// The infrastructure's request that sees to those who look again is made, where there is
+    /// none: in a run of the infrastructure's.
+    pub(super) fn make_waker(&mut self, cx: &mut Cx<'_, M>) {
+        if !self.waker.is_there()
+            && let Some(ports) = self.wiring.ports.get()
+        {
+            let sent = cx.send(ports.cache, Labels::NONE, CacheRequest::wake());
+            self.waker.runs = sent.is_ok();
+        }
+    }
 }
 
-/// A queue of those who are to look again.
-pub(super) type Waking = VecDeque<(ActivityId, Woken)>;
+/// The infrastructure's request that has those look again whom nobody else has, and who they are.
+pub(super) struct Waker<M> {
+    lists: VecDeque<(ActivityId, Woken)>,
+    /// It, while there is nobody.
+    kept: Option<Kept<M>>,
+    /// It is on its way, or at it.
+    runs: bool,
+}
+
+impl<M> Default for Waker<M> {
+    fn default() -> Self {
+        Self { lists: VecDeque::new(), kept: None, runs: false }
+    }
+}
+
+impl<M> Waker<M> {
+    fn is_there(&self) -> bool {
+        self.runs || self.kept.is_some()
+    }
+}
