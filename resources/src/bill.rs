@@ -56,6 +56,15 @@ const fn activity_of(owner: Owner) -> ActivityId {
     ActivityId::new(owner.get() as u32, (owner.get() >> 32) as u32)
 }
 
+/// The most that an activity can have of the kernel's memory, as far as that is set.
+pub(crate) fn limit_of(activity: ActivityId) -> Bytes {
+    let memory = vortex_machine::multiplexor();
+    let standing = memory.and_then(|memory| memory.standing(activity).ok());
+    let budget = standing.map(|standing| standing.budget).unwrap_or_default();
+    let no = Bytes::new(u64::MAX);
+    budget.hard.map_or(no, |hard| hard.bytes()).min(budget.objects.unwrap_or(no))
+}
+
 /// The bills of what the file system keeps.
 #[derive(Debug)]
 pub struct FileBill;
@@ -76,5 +85,9 @@ impl Bill for FileBill {
 
     fn credit(&self, owner: Owner, kept: Kept, bytes: u64) {
         vortex_machine::refund_object(activity_of(owner), Self::kind(kept), Bytes::new(bytes));
+    }
+
+    fn limit(&self, owner: Owner) -> u64 {
+        limit_of(activity_of(owner)).get()
     }
 }

@@ -52,6 +52,12 @@ pub trait Accounts {
 
     /// So many bytes less; they were charged to the same payer.
     fn credit(&mut self, payer: Payer, bytes: usize);
+
+    /// Whether so many bytes more are as much as one may have while there is nothing else to be
+    /// given up; where they are not, clean blocks of its own go first.
+    fn has_room(&self, _payer: Payer, _bytes: usize) -> bool {
+        true
+    }
 }
 
 /// Nobody counts.

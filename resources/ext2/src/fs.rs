@@ -18,6 +18,8 @@ use vortex_abi::Errno;
 /// Blocks that are clean or free, at least, before another is asked for: what one operation
 /// reads does not push out what it has read before.
 const SPARE: usize = 32;
+/// Blocks of somebody's own given up for one that it has fetched, where it has all that it may.
+const OWN: usize = 2;
 /// Blocks, and what else is known, given up in one run.
 const DISSOLVED: usize = 32;
 
@@ -200,6 +202,14 @@ impl<A: Accounts> Ext2<A> {
         bytes: &[u8],
     ) -> core::result::Result<(), Errno> {
         let copy = copy_of(bytes)?;
+        // More than one, for those before that have found none.
+        for _ in 0..OWN {
+            if self.accounts.has_room(payer, copy.len()) {
+                break;
+            }
+            let Some(own) = self.cache.oldest_of(payer) else { break };
+            self.forget(own);
+        }
         self.accounts.charge(payer, copy.len())?;
         let mut buffer = Buffer::new(block, Role::Unknown, copy, payer);
         (buffer.version, buffer.issued, buffer.stable) = (self.clock, self.clock, self.clock);

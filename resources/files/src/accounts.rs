@@ -45,6 +45,11 @@ pub trait Bill: Send + Sync {
 
     /// So many less.
     fn credit(&self, owner: Owner, kept: Kept, bytes: u64);
+
+    /// The most that an owner can have in all, as far as that is set.
+    fn limit(&self, _owner: Owner) -> u64 {
+        u64::MAX
+    }
 }
 
 /// Bytes on a bill, until this is dropped.
@@ -149,11 +154,13 @@ pub(crate) struct Accounts {
     used: u64,
     owners: BTreeMap<Owner, Account>,
     bill: Option<&'static dyn Bill>,
+    /// A charge was refused since it was asked last.
+    refused: bool,
 }
 
 impl Accounts {
     pub fn new(limit: Bytes) -> Self {
-        Self { limit: limit.get(), used: 0, owners: BTreeMap::new(), bill: None }
+        Self { limit: limit.get(), used: 0, owners: BTreeMap::new(), bill: None, refused: false }
     }
 
     /// What is charged from now on is on these bills too.
@@ -168,11 +175,15 @@ impl Accounts {
 
     /// So many bytes more, on the owner's bill too.
     pub fn charge(&mut self, owner: Owner, kept: Kept, bytes: u64) -> Result<(), Errno> {
-        self.count(owner, bytes)?;
+        if let Err(error) = self.count(owner, bytes) {
+            self.refused = true;
+            return Err(error);
+        }
         if self.bill.is_none_or(|bill| bill.charge(owner, kept, bytes)) {
             return Ok(());
         }
         self.discount(owner, bytes);
+        self.refused = true;
         Err(if kept == Kept::Tree { Errno::ENOSPC } else { Errno::ENOMEM })
     }
 
@@ -209,6 +220,18 @@ impl Accounts {
                 self.owners.remove(&owner);
             }
         }
+    }
+
+    /// Whether a charge was refused since this was asked last.
+    pub fn take_refused(&mut self) -> bool {
+        core::mem::take(&mut self.refused)
+    }
+
+    /// The most that an owner can have in all.
+    pub fn limit_of(&self, owner: Owner) -> u64 {
+        let budget = self.owners.get(&owner).and_then(|account| account.budget);
+        let bill = self.bill.map_or(u64::MAX, |bill| bill.limit(owner));
+        bill.min(budget.unwrap_or(u64::MAX))
     }
 
     pub fn set_budget(&mut self, owner: Owner, budget: Option<Bytes>) {

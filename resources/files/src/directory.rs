@@ -62,13 +62,13 @@ impl Directory {
         self.names.get(name)
     }
 
-    /// Puts an entry; the one that had its name, if there was one.
+    /// Puts an entry: its place, and the one that had its name, if there was one.
     pub fn insert(
         &mut self,
         name: Name,
         inode: InodeId,
         owner: Owner,
-    ) -> Result<Option<Entry>, Errno> {
+    ) -> Result<(u64, Option<Entry>), Errno> {
         let place = self.next;
         self.next = place.checked_add(1).ok_or(Errno::ENOSPC)?;
         self.order.insert(place, (name.clone(), inode));
@@ -76,7 +76,12 @@ impl Directory {
         if let Some(old) = &old {
             self.order.remove(&old.place);
         }
-        Ok(old)
+        Ok((place, old))
+    }
+
+    /// The entry at this place, if it is still there.
+    pub fn at(&self, place: u64) -> Option<(&Name, InodeId)> {
+        self.order.get(&place).map(|(name, inode)| (name, *inode))
     }
 
     pub fn remove(&mut self, name: &[u8]) -> Option<Entry> {

@@ -425,6 +425,9 @@ impl Root {
             left = left.saturating_sub(1);
             let inode = self.inodes.get(id)?;
             if inode.lives() {
+                if inode.holds == 0 && inode.disk.is_some() {
+                    self.can_be_forgotten(id);
+                }
                 break;
             }
             let inode = self.inodes.remove(id)?;

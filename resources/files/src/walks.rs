@@ -37,6 +37,8 @@ pub struct Walks {
     wait: Option<WaitKey>,
     /// What the call has made, and is to open.
     opens: Option<InodeId>,
+    /// It has made that: it is not made again from its beginning.
+    pub(crate) has_made: bool,
     /// The file that the call has emptied, and does not empty again when it is made again.
     pub(crate) emptied: Option<InodeId>,
     /// What the call waits for of programs that have ended.
@@ -70,6 +72,7 @@ impl Walks {
     /// The call is made again, and opens what was made for it.
     pub fn open(&mut self, made: InodeId) {
         self.opens = Some(made);
+        self.has_made = true;
     }
 
     pub(crate) fn take_opens(&mut self) -> Option<InodeId> {

@@ -53,6 +53,10 @@ impl Bills for CacheFrames {
     fn credit(&self, activity: ActivityId, bytes: Bytes) {
         vortex_machine::refund_object(activity, ObjectKind::File, bytes);
     }
+
+    fn limit(&self, activity: ActivityId) -> Bytes {
+        crate::bill::limit_of(activity)
+    }
 }
 
 impl FramesOf<CacheFrame> for CacheFrames {

@@ -16,6 +16,7 @@ use super::below::Below;
 use super::calls::Cx;
 use super::request::FileRequest;
 use super::resource::{FileSystem, Next};
+use crate::bill::owner_of;
 use crate::cache::CacheFrame;
 use crate::memory::{Patience, with_room};
 use crate::process::Pid;
@@ -79,6 +80,19 @@ impl FileSystem {
         }
         // Those that are no calls look again, until the change has ended.
         walks.take_wait().map(|_| Outcome::Continue(At::beginning()))
+    }
+
+    /// Whether a request is made again at once, whatever it has answered: it goes on so, or there
+    /// is more room now for what it was refused.
+    pub(super) fn is_made_again(
+        &mut self,
+        walks: &Walks,
+        failed: Option<&Errno>,
+        cx: &Cx<'_>,
+    ) -> bool {
+        let owner = owner_of(cx.root());
+        walks.is_suspended()
+            || failed.is_some_and(|&error| self.root.has_made_room(walks, owner, error))
     }
 
     /// Keeps a request while another asks.

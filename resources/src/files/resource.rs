@@ -198,7 +198,7 @@ impl Resource<Mail> for FileSystem {
                     return next;
                 }
                 match image.transpose() {
-                    Some(Err(_)) if walks.get_mut().is_suspended() => {
+                    Some(Err(error)) if self.is_made_again(walks.get_mut(), Some(&error), cx) => {
                         Outcome::Continue(At::beginning())
                     }
                     Some(image) => Outcome::Reply(Answer::Image(image.map(Box::new))),
@@ -421,7 +421,7 @@ impl FileSystem {
         if let Some(next) = self.stopped(call.walks.get_mut(), For::Call(call.thread.tid), cx) {
             return next;
         }
-        if call.walks.get_mut().is_suspended() {
+        if self.is_made_again(call.walks.get_mut(), done.as_ref().err(), cx) {
             return Outcome::Continue(At::beginning());
         }
         self.end_call(call, done, cx)

@@ -7,10 +7,15 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::buffer::Buffer;
+use crate::caller::Payer;
 use crate::numbers::Block;
 use vortex_abi::Errno;
 
 const NONE: u32 = u32::MAX;
+/// Clean blocks that are looked at for one of somebody's; and those, the newest, that are not: an
+/// operation that needs some of them at once finds them.
+const LOOKS: usize = 32;
+const STAY: usize = 64;
 
 /// All blocks of metadata in memory.
 pub(crate) struct Cache {
@@ -122,6 +127,21 @@ impl Cache {
     /// The clean block that was used longest ago.
     pub fn oldest(&self) -> Option<Block> {
         Some(self.at(self.oldest)?.block)
+    }
+
+    /// Of the clean blocks that were used longest ago the first that this one pays for. Others'
+    /// before it are as if they were used now: they are not looked at again and again.
+    pub fn oldest_of(&mut self, payer: Payer) -> Option<Block> {
+        for _ in 0..LOOKS.min(self.clean.saturating_sub(STAY)) {
+            let place = self.oldest;
+            let buffer = self.at(place)?;
+            if buffer.payer == payer {
+                return Some(buffer.block);
+            }
+            self.unlist(place);
+            self.list(place);
+        }
+        None
     }
 
     /// Puts a block into the line of clean ones, or takes it out, as it is now.

@@ -3,8 +3,8 @@
 use alloc::boxed::Box;
 use linux_raw_sys::general as abi;
 
-use super::State;
 use super::ask::{Ask, Create, Known, OnDisk, Rename, Then, Told, Unlink};
+use super::{Named, State};
 use crate::accounts::Kept;
 use crate::directory::{Directory, Name};
 use crate::inode::{Body, InodeId};
@@ -64,7 +64,11 @@ impl Root {
                 Ok(Then::Done)
             }
             (_, Err(error)) => Err(error),
-            (Ask::Look { at, name, of }, Ok(told)) => self.looked(at, &name, of, told),
+            (Ask::Look { at, name, of }, Ok(told)) => match self.looked(at, &name, of, told) {
+                // It is asked again.
+                Err(Errno::ENOMEM) if self.forget_for(of.2) => Ok(Then::Again),
+                looked => looked,
+            },
             (Ask::Refresh { of, .. }, Ok(Told::Object(known))) => {
                 self.refreshed(of, &known);
                 Ok(Then::Again)
@@ -231,7 +235,20 @@ impl Root {
         owner: Owner,
     ) -> Result<(), Errno> {
         let price = ENTRY_COST.saturating_add(name.len() as u64);
-        let inserted = match self.charge(owner, Kept::Tree, price) {
+        // Neither goes with the names that make room for this one.
+        self.hold(&Node::Inode(dir));
+        self.hold(&Node::Inode(id));
+        self.forget_some(owner);
+        let charged = match self.charge(owner, Kept::Tree, price) {
+            Err(_) if self.forget_for(owner) => self.charge(owner, Kept::Tree, price),
+            charged => charged,
+        };
+        for held in [dir, id] {
+            if let Some(inode) = self.inodes.get_mut(held) {
+                inode.holds = inode.holds.saturating_sub(1);
+            }
+        }
+        let inserted = match charged {
             Ok(()) => {
                 // With what is left of a name that those below did not know of.
                 let inserted =
@@ -244,20 +261,22 @@ impl Root {
             Err(_) => Err(Errno::ENOMEM),
         };
         match inserted {
-            Ok(old) => {
+            Ok((place, old)) => {
                 if let Some(state) = self.inodes.get_mut(id).and_then(|i| i.disk.as_mut()) {
                     state.names = state.names.saturating_add(1);
                 }
                 if let Some(old) = old {
                     self.accounts.credit(old.owner, Kept::Tree, price);
+                    self.copies.unnamed(old.owner);
                     self.name_forgotten(old.inode);
                 }
-                self.copies.named(dir, name.clone());
-                self.forget_some();
+                self.copies.named(Named { dir, place, owner });
+                self.can_be_forgotten(id);
                 Ok(())
             }
             Err(error) => {
                 self.settle(id);
+                self.can_be_forgotten(dir);
                 Err(error)
             }
         }
@@ -265,9 +284,15 @@ impl Root {
 
     /// A name is in the tree no more; the object it named, if it was this one.
     pub(super) fn link_out(&mut self, dir: InodeId, name: &[u8]) -> Option<InodeId> {
-        let entry = self.directory_mut(dir).ok()?.remove(name)?;
+        let directory = self.directory_mut(dir).ok()?;
+        let entry = directory.remove(name)?;
+        let is_empty = directory.is_empty();
         let freed = ENTRY_COST.saturating_add(name.len() as u64);
         self.accounts.credit(entry.owner, Kept::Tree, freed);
+        self.copies.unnamed(entry.owner);
+        if is_empty {
+            self.can_be_forgotten(dir);
+        }
         Some(entry.inode)
     }
 
@@ -317,7 +342,13 @@ impl Root {
         if is_directory {
             above.links = above.links.saturating_add(1);
         }
-        let id = self.copy_of(at, known, (create.dir, &create.name), create.owner)?;
+        let above = (create.dir, &create.name);
+        let id = match self.copy_of(at, known, above, create.owner) {
+            Err(Errno::ENOMEM) if self.forget_for(create.owner) => {
+                self.copy_of(at, known, above, create.owner)?
+            }
+            made => made?,
+        };
         self.link_in(create.dir, &create.name, id, create.owner)?;
         Ok(id)
     }

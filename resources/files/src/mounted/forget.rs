@@ -1,29 +1,98 @@
 //! Copies of what is on disks: found by their numbers, and forgotten when there are many.
+//!
+//! # Invariants
+//! - Each name of a disk that is in the tree stands once in a line, that of who pays for it, or
+//!   aside, at the object that it names: as long as that is held, or names in it are known.
+//! - So who needs room finds names that can go, however many cannot.
+//! - The last that came stay: who asked for them is about to use them.
 
 use alloc::collections::BTreeMap;
+use core::ops::Bound;
 
 use super::ask::{Ask, Change, OnDisk};
 use super::line::Line;
 use super::mount::FsId;
-use crate::directory::Name;
 use crate::inode::{Body, Inode, InodeId};
-use crate::root::Root;
+use crate::root::{ENTRY_COST, NODE_COST, Root};
+use crate::walks::Walks;
+use crate::{Errno, Owner};
 
-/// Names that are remembered.
+/// Names that are remembered, for all together.
 const MOST: usize = 8_192;
+/// For one at least, and of what it can have in all one of so many bytes; what a name with its
+/// object is counted as for that.
+const LEAST: u64 = 64;
+const ONE_OF: u64 = 8;
+const PRICE: u64 = NODE_COST + ENTRY_COST + 128;
 /// Those that are looked at for one more.
 const LOOKS: usize = 3;
+/// Those that stay in any case.
+const STAY: usize = 4;
+/// Those that go at once where a charge was refused; those that are looked at for that, and as
+/// many of them, the first, stay if they were used lately.
+const GO: usize = 4;
+const PRESSED: usize = 24;
+const SPARED: usize = 8;
 /// Those that are forgotten in one run at an unmount.
 const SLICE: usize = 4;
+/// Other names of an object that may be forgotten at once when it may.
+const BACK: usize = 8;
+
+/// A name of a directory, by its place there.
+#[derive(Clone, Copy)]
+pub(crate) struct Named {
+    pub dir: InodeId,
+    pub place: u64,
+    /// Who pays for it.
+    pub owner: Owner,
+}
+
+/// The names that one pays for.
+#[derive(Default)]
+struct Lot {
+    /// Those that may go, in the order in which they were looked up. Some are gone.
+    line: Line<Named>,
+    /// Those that are in the tree.
+    known: usize,
+}
+
+impl Lot {
+    fn len(&self) -> usize {
+        self.line.len().max(self.known)
+    }
+}
+
+/// How far it has come that all are forgotten.
+#[derive(Default)]
+struct Round {
+    /// Whose are looked at.
+    of: Option<Owner>,
+    /// How many of those stayed, one after the other.
+    stayed: usize,
+    /// Some have gone since the first's.
+    went: bool,
+}
 
 /// It.
 #[derive(Default)]
 pub(crate) struct Copies {
     by_number: BTreeMap<OnDisk, InodeId>,
-    /// Names in the order in which they were looked up.
-    order: Line<(InodeId, Name)>,
-    /// How many of them stayed, one after the other, as all were to be forgotten.
-    stayed: usize,
+    lots: BTreeMap<Owner, Lot>,
+    /// Of all together.
+    known: usize,
+    waiting: usize,
+    round: Round,
+}
+
+/// What became of a name that was looked at.
+#[derive(PartialEq, Eq)]
+enum Fate {
+    /// It is forgotten.
+    Gone,
+    /// It was no more, or is aside.
+    Out,
+    /// It is in the line again.
+    Stays,
 }
 
 impl Copies {
@@ -39,8 +108,77 @@ impl Copies {
         self.by_number.remove(&at);
     }
 
-    pub fn named(&mut self, dir: InodeId, name: Name) {
-        self.order.push_back((dir, name));
+    /// A name is in the tree.
+    pub fn named(&mut self, named: Named) {
+        let lot = self.lots.entry(named.owner).or_default();
+        lot.known = lot.known.saturating_add(1);
+        self.known = self.known.saturating_add(1);
+        self.stand(named);
+    }
+
+    /// One that this owner has paid for is there no more.
+    pub fn unnamed(&mut self, owner: Owner) {
+        if let Some(lot) = self.lots.get_mut(&owner) {
+            lot.known = lot.known.saturating_sub(1);
+            self.known = self.known.saturating_sub(1);
+            if lot.len() == 0 {
+                self.lots.remove(&owner);
+            }
+        }
+    }
+
+    fn stand(&mut self, named: Named) {
+        self.lots.entry(named.owner).or_default().line.push_back(named);
+        self.waiting = self.waiting.saturating_add(1);
+    }
+
+    /// The first in a line, which is in it no more.
+    fn first(&mut self, owner: Owner) -> Option<Named> {
+        let lot = self.lots.get_mut(&owner)?;
+        let first = lot.line.pop_front()?;
+        if lot.len() == 0 {
+            self.lots.remove(&owner);
+        }
+        self.waiting = self.waiting.saturating_sub(1);
+        Some(first)
+    }
+
+    /// How many in a line may go.
+    fn left(&self, owner: Owner) -> usize {
+        self.lots.get(&owner).map_or(0, |lot| lot.line.len().saturating_sub(STAY))
+    }
+
+    /// Who has too many, so that this one may have one more: itself, if it has as many as it may,
+    /// or its part of all; else who has most.
+    fn too_many(&self, owner: Owner, most: usize) -> Option<Owner> {
+        let own = self.lots.get(&owner).map_or(0, Lot::len);
+        if own >= most {
+            return Some(owner);
+        }
+        let all = self.known.max(self.waiting);
+        if all < MOST {
+            return None;
+        }
+        if own.saturating_mul(self.lots.len()) >= all {
+            return Some(owner);
+        }
+        self.lots.iter().max_by_key(|(_, lot)| lot.line.len()).map(|(owner, _)| *owner)
+    }
+
+    /// Whose names are looked at next, as all are to be forgotten; `None` behind the last.
+    fn turn(&mut self) -> Option<Owner> {
+        let round = &mut self.round;
+        let mut from = round.of.map_or(Bound::Unbounded, Bound::Included);
+        loop {
+            let (&owner, lot) = self.lots.range((from, Bound::Unbounded)).next()?;
+            if round.of != Some(owner) {
+                (round.of, round.stayed) = (Some(owner), 0);
+            }
+            if lot.line.len() > round.stayed {
+                return Some(owner);
+            }
+            from = Bound::Excluded(owner);
+        }
     }
 
     /// Whether there are copies of a file system's objects beside its topmost directory.
@@ -51,55 +189,116 @@ impl Copies {
 }
 
 impl Root {
-    /// Where too many names are known, forgets one or two that were not used lately.
-    pub(super) fn forget_some(&mut self) {
-        for _ in 0..LOOKS {
-            if self.copies.order.len() <= MOST {
+    /// A name is to be known for this owner: where too many are, some are forgotten, if it
+    /// may be those that were not used lately.
+    pub(super) fn forget_some(&mut self, owner: Owner) {
+        let most = (self.accounts.limit_of(owner) / ONE_OF / PRICE).clamp(LEAST, MOST as u64);
+        for look in 1..=LOOKS {
+            let Some(of) = self.copies.too_many(owner, most as usize) else { break };
+            if self.copies.left(of) == 0 {
                 break;
             }
-            let Some((dir, name)) = self.copies.order.pop_front() else { break };
-            if !self.forget(dir, &name, false) {
-                self.copies.order.push_back((dir, name));
-            }
+            let Some(named) = self.copies.first(of) else { break };
+            // Of some that all were used, one goes, or there would be more and more.
+            self.forget(named, look == LOOKS);
         }
+    }
+
+    /// A charge of this owner's was refused: some names go that it pays for and nobody has. Whether
+    /// it is worth another try.
+    pub(super) fn forget_for(&mut self, owner: Owner) -> bool {
+        let (mut gone, mut out) = (0, false);
+        for look in 0..PRESSED {
+            if gone >= GO || self.copies.left(owner) == 0 {
+                break;
+            }
+            let Some(named) = self.copies.first(owner) else { break };
+            let fate = self.forget(named, look >= SPARED);
+            gone = gone.saturating_add(usize::from(fate == Fate::Gone));
+            out |= fate != Fate::Stays;
+        }
+        out
+    }
+
+    /// A call has failed: whether it is to be made again, since there is more room now. One that
+    /// fails for want of room has changed nothing, or nothing that it does not do again the same.
+    pub fn has_made_room(&mut self, walks: &Walks, owner: Owner, error: Errno) -> bool {
+        let refused = self.accounts.take_refused();
+        let for_room = matches!(
+            error,
+            Errno::ENOMEM
+                | Errno::ENOSPC
+                | Errno::EDQUOT
+                | Errno::ENFILE
+                | Errno::ENOBUFS
+                | Errno::ENOLCK
+        );
+        refused && for_room && !walks.has_made && self.forget_for(owner)
     }
 
     /// Forgets all of a file system that nobody holds, a slice of it. True if that were all.
     pub(super) fn forget_all(&mut self, fs: FsId) -> bool {
         for _ in 0..SLICE {
-            // Once around and nothing went any more.
-            if self.copies.stayed >= self.copies.order.len() {
-                self.copies.stayed = 0;
+            let Some(owner) = self.copies.turn() else {
+                // Once around, and nothing went any more.
+                let round = core::mem::take(&mut self.copies.round);
+                if round.went {
+                    continue;
+                }
                 return true;
-            }
-            let Some((dir, name)) = self.copies.order.pop_front() else { return true };
-            let of = self.inodes.get(dir).and_then(|inode| inode.disk.as_ref());
-            let others = of.is_some_and(|state| state.at.fs != fs);
-            if !others && self.forget(dir, &name, true) {
-                self.copies.stayed = 0;
+            };
+            let Some(named) = self.copies.first(owner) else { continue };
+            let of = self.inodes.get(named.dir).and_then(|inode| inode.disk.as_ref());
+            let fate = if of.is_some_and(|state| state.at.fs != fs) {
+                self.copies.stand(named);
+                Fate::Stays
             } else {
-                self.copies.order.push_back((dir, name));
-                self.copies.stayed = self.copies.stayed.saturating_add(1);
+                self.forget(named, true)
+            };
+            let round = &mut self.copies.round;
+            match fate {
+                Fate::Gone => (round.stayed, round.went) = (0, true),
+                Fate::Out => {}
+                Fate::Stays => round.stayed = round.stayed.saturating_add(1),
             }
         }
         false
     }
 
     /// Forgets a name, unless its object is held or, where that counts, was used since it was
-    /// looked at last. False if it stays.
-    fn forget(&mut self, dir: InodeId, name: &Name, used_too: bool) -> bool {
-        let Ok(directory) = self.directory_mut(dir) else { return true };
-        let Some(entry) = directory.get(name).copied() else { return true };
-        let Some(inode) = self.inodes.get(entry.inode) else { return true };
-        let Some(state) = &inode.disk else { return true };
-        // What is in a directory goes first.
-        let full = inode.directory().is_some_and(|directory| !directory.is_empty());
-        if full || inode.holds > 0 || state.busy || (!used_too && state.used.replace(false)) {
-            return false;
+    /// looked at last.
+    fn forget(&mut self, named: Named, used_too: bool) -> Fate {
+        let directory = self.inodes.get(named.dir).and_then(Inode::directory);
+        let Some((name, id)) = directory.and_then(|directory| directory.at(named.place)) else {
+            return Fate::Out;
+        };
+        let name = name.clone();
+        let Some(inode) = self.inodes.get_mut(id) else { return Fate::Out };
+        let held = is_needed(inode);
+        let Some(state) = &mut inode.disk else { return Fate::Out };
+        if held {
+            state.aside.push(named);
+            return Fate::Out;
         }
-        self.link_out(dir, name);
-        self.name_forgotten(entry.inode);
-        true
+        if !used_too && state.used.replace(false) {
+            self.copies.stand(named);
+            return Fate::Stays;
+        }
+        self.link_out(named.dir, &name);
+        self.name_forgotten(id);
+        Fate::Gone
+    }
+
+    /// Who held an object does no more, or no name in it is known any more: where nobody else
+    /// does, its names stand in line again.
+    pub(crate) fn can_be_forgotten(&mut self, id: InodeId) {
+        let Some(inode) = self.inodes.get_mut(id).filter(|inode| !is_needed(inode)) else { return };
+        let Some(state) = &mut inode.disk else { return };
+        for _ in 0..BACK {
+            // The others come when these go.
+            let Some(named) = state.aside.pop() else { break };
+            self.copies.stand(named);
+        }
     }
 
     /// A copy goes: what it knows better than the disk is told, and that it is gone.
@@ -136,4 +335,10 @@ impl Root {
     pub fn has_later(&self) -> bool {
         !self.later.is_empty()
     }
+}
+
+/// Whether somebody holds an object of a disk, as also who changes it does, or names in it are
+/// known: those go first.
+fn is_needed(inode: &Inode) -> bool {
+    inode.holds > 0 || inode.directory().is_some_and(|directory| !directory.is_empty())
 }

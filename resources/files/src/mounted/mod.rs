@@ -33,12 +33,13 @@ pub use cached::Cached;
 pub use mapped::{MapWatch, MappedFile};
 pub use mount::FsId;
 
-pub(crate) use forget::Copies;
+pub(crate) use forget::{Copies, Named};
 pub(crate) use lookup::Names;
 pub(crate) use mapped::{Ending, MappedFiles};
 pub(crate) use mount::Mounts;
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::cell::Cell;
 
 use crate::Root;
@@ -63,6 +64,9 @@ pub(crate) struct State {
     pub read: bool,
     /// It was looked at since the last that would have forgotten it.
     pub used: Cell<bool>,
+    /// Names of it that are not to be forgotten as long as somebody holds it, or names in it are
+    /// known.
+    pub aside: Vec<Named>,
 }
 
 impl State {
@@ -76,7 +80,9 @@ impl State {
             writes: 0,
             size: known.size,
             read: false,
-            used: Cell::new(false),
+            // Who has asked for it comes back to use it.
+            used: Cell::new(true),
+            aside: Vec::new(),
         })
     }
 }

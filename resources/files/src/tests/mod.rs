@@ -63,6 +63,8 @@ pub(crate) struct World {
     pub largest: u64,
     /// What is mounted at the top, if anything is.
     pub disk: Option<Disk>,
+    /// Who calls.
+    pub owner: Owner,
 }
 
 impl World {
@@ -86,6 +88,7 @@ impl World {
             now,
             largest: u64::MAX,
             disk: None,
+            owner: OWNER,
         }
     }
 
@@ -123,7 +126,7 @@ impl World {
                 table: &self.table,
                 place: &self.place,
                 proc,
-                owner: OWNER,
+                owner: self.owner,
                 pid: 1,
                 largest: self.largest,
                 now: self.now,
@@ -140,7 +143,10 @@ impl World {
                     Then::Opens(made) => walks.borrow_mut().open(made),
                 },
                 None if walks.borrow().is_suspended() => {}
-                None => return result,
+                None => match &result {
+                    Err(error) if self.root.has_made_room(&walks.borrow(), self.owner, *error) => {}
+                    _ => return result,
+                },
             }
         }
     }
@@ -156,7 +162,7 @@ impl World {
             table: &self.table,
             place: &self.place,
             proc,
-            owner: OWNER,
+            owner: self.owner,
             pid: 1,
             largest: self.largest,
             now: self.now,

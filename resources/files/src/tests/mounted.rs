@@ -114,6 +114,89 @@ fn more_names_than_are_remembered() {
     assert_eq!(world.open_at(At::new(Fd::CWD, b"5/x"), 0, 0), Err(Errno::ENOTDIR));
 }
 
+/// What is known makes room for what is to be known, and for all else that its owner needs.
+#[test]
+fn more_names_than_there_is_room_for() {
+    let mut world = World::on_disk();
+    world.mkdir("/dir").unwrap();
+    world.file("/dir/open", b"still here");
+    let open = world.open("/dir/open", abi::O_RDONLY).unwrap();
+    let many: Vec<_> = (0..30)
+        .map(|number| {
+            let path = alloc::format!("/held{number}");
+            world.open(&path, abi::O_CREAT | abi::O_WRONLY).unwrap()
+        })
+        .collect();
+    // For some forty names, with those that are open.
+    let limit = world.root.held(super::OWNER).get() + 8_192;
+    world.root.set_budget(super::OWNER, Some(vortex_units::Bytes::new(limit)));
+    for number in 0..500 {
+        let path = alloc::format!("/dir/{number}");
+        let fd = world.open(&path, abi::O_CREAT | abi::O_WRONLY).unwrap();
+        world.close(fd).unwrap();
+        world.mkdir(&alloc::format!("/sub{number}")).unwrap();
+        assert!(world.root.held(super::OWNER).get() <= limit);
+    }
+    assert_eq!(world.disk.as_ref().unwrap().count(), 1_032);
+    for number in 0..500 {
+        assert_eq!(world.stat(&alloc::format!("/dir/{number}")).unwrap().size, 0);
+        assert_eq!(world.stat(&alloc::format!("/sub{number}")).unwrap().links, 2);
+        world.link(&alloc::format!("/dir/{number}"), &alloc::format!("/link{number}")).unwrap();
+        let (from, to) = (alloc::format!("/sub{number}"), alloc::format!("/dir/sub{number}"));
+        world.rename(&from, &to, 0).unwrap();
+    }
+    // What is open was known all the time: that nobody has it any more makes room for more.
+    world.disk.as_mut().unwrap().asked.clear();
+    assert_eq!(world.stat("/dir/open").unwrap().size, 10);
+    assert_eq!(
+        world.disk.as_ref().unwrap().asked.iter().filter(|ask| **ask == "look up").count(),
+        0
+    );
+    assert_eq!(world.read(open, 100).unwrap(), b"still here");
+    let pipes: Vec<_> = (0..16).map(|_| world.open("/dir/open", abi::O_RDONLY).unwrap()).collect();
+    for fd in many.into_iter().chain(pipes).chain([open]) {
+        world.close(fd).unwrap();
+    }
+    for number in 0..500 {
+        world.unlink(&alloc::format!("/dir/{number}")).unwrap();
+        world.unlink(&alloc::format!("/link{number}")).unwrap();
+        world.rmdir(&alloc::format!("/dir/sub{number}")).unwrap();
+    }
+    assert_eq!(world.disk.as_ref().unwrap().count(), 32);
+    world.root.set_budget(super::OWNER, None);
+}
+
+/// Who may have little knows little, and who looks up much pushes out its own names.
+#[test]
+fn each_has_its_part_of_what_is_known() {
+    let mut world = World::on_disk();
+    world.root.set_budget(super::OWNER, Some(vortex_units::Bytes::new(1 << 20)));
+    for number in 0..1_000 {
+        world.mkdir(&alloc::format!("/{number}")).unwrap();
+    }
+    // An eighth of a mebibyte, as names are counted.
+    assert!(world.root.objects() < 200, "{}", world.root.objects());
+    assert!(world.root.held(super::OWNER).get() < 1 << 17);
+    world.root.set_budget(super::OWNER, None);
+    let other = crate::Owner::new(77);
+    world.owner = other;
+    for number in 0..10_000 {
+        world.mkdir(&alloc::format!("/other{number}")).unwrap();
+    }
+    world.disk.as_mut().unwrap().asked.clear();
+    let known = world.root.held(super::OWNER);
+    world.owner = super::OWNER;
+    world.stat("/999").unwrap();
+    assert!(!world.disk.as_ref().unwrap().asked.contains(&"look up"), "it is known as before");
+    // Until it looks up as much itself.
+    for number in 0..10_000 {
+        world.stat(&alloc::format!("/other{number}")).unwrap();
+    }
+    let (one, two) = (world.root.held(super::OWNER).get(), world.root.held(other).get());
+    assert!(one > known.get() && one.abs_diff(two) < one / 8, "{one} {two}");
+    assert!(world.root.objects() < 8_300, "{}", world.root.objects());
+}
+
 #[test]
 fn what_nobody_has_does_not_hinder_an_unmount() {
     let mut world = World::new();

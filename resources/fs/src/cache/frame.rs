@@ -38,6 +38,11 @@ pub trait Bills: Send + Sync {
 
     /// So many less.
     fn credit(&self, activity: ActivityId, bytes: Bytes);
+
+    /// The most that an activity can have in all, as far as that is set.
+    fn limit(&self, _activity: ActivityId) -> Bytes {
+        Bytes::new(u64::MAX)
+    }
 }
 
 /// Where pages' memory comes from: the memory multiplexor, by way of the kernel.

@@ -16,6 +16,10 @@ use crate::requests::{
     Answer, Changes, Entries, Entry, New, Object, Operation, Replace, Run, Usage,
 };
 
+/// Of what an activity can have, the part that blocks may be which it has had fetched: one of so
+/// many bytes, but so many bytes at least.
+const ONE_OF: u64 = 8;
+const LEAST: u64 = 64 << 10;
 /// Entries of a directory in one answer.
 const ENTRIES: usize = 64;
 
@@ -44,6 +48,12 @@ impl ext2::Accounts for Accounts {
             self.held.remove(&payer);
         }
         self.bills.credit(activity(payer), Bytes::new(bytes));
+    }
+
+    fn has_room(&self, payer: Payer, bytes: usize) -> bool {
+        let held = self.held.get(&payer).copied().unwrap_or(0);
+        let most = (self.bills.limit(activity(payer)).get() / ONE_OF).max(LEAST);
+        held.saturating_add(bytes as u64) <= most
     }
 }
 

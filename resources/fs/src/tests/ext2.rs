@@ -401,6 +401,42 @@ fn what_is_no_file_system_is_not_served() {
     world.assert_nothing_left(&[who]);
 }
 
+/// Who may have little keeps few blocks of metadata that can be read again; whoever else has some
+/// keeps them.
+#[test]
+fn metadata_that_can_be_read_again_is_no_more_than_its_part() {
+    let image = Image::new();
+    let mut served = Served::new(image.make(16_384, 1024), 1);
+    let (a, b) = (served.who[0], served.who[1]);
+    let look = |served: &mut Served, who, ino: u32| {
+        assert!(matches!(served.operate(who, Operation::Inode(ino)), Ok(Answer::Object(_))));
+    };
+    let files: Vec<File> = (0..2_000).map(|at| served.create(a, &format!("file{at}"))).collect();
+    let image = served.unmount();
+    let mut served = Served::new(image, 1);
+    for file in &files {
+        look(&mut served, a, file.id().ino);
+    }
+    let all = served.world.pool.metadata(a);
+    assert!(all > 300 * 1024, "{all}");
+    let image = served.unmount();
+    let mut served = Served::new(image, 1);
+    // An eighth of two mebibytes.
+    served.world.pool.limit(b, 512);
+    for file in &files[..200] {
+        look(&mut served, a, file.id().ino);
+    }
+    let before = served.world.pool.metadata(a);
+    for file in &files {
+        look(&mut served, b, file.id().ino);
+        // A little more for a while, since others' blocks stand before its own.
+        assert!(served.world.pool.metadata(b) <= 264 * 1024);
+    }
+    assert_eq!(served.world.pool.metadata(b), 256 * 1024);
+    assert_eq!(served.world.pool.metadata(a), before);
+    served.unmount();
+}
+
 /// Blocks of metadata are on the bill of who has had them made, or changed them last; adjacent
 /// ones of one activity go to the disk together.
 #[test]

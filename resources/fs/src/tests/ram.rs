@@ -179,6 +179,11 @@ impl Bills for Pool {
     fn credit(&self, who: ActivityId, bytes: Bytes) {
         *self.0.lock().unwrap().metadata.get_mut(&who).unwrap() -= bytes.get();
     }
+
+    fn limit(&self, who: ActivityId) -> Bytes {
+        let most = self.0.lock().unwrap().most.get(&who).copied();
+        Bytes::new(most.map_or(u64::MAX, |pages| pages * PAGE as u64))
+    }
 }
 
 impl Frames<Frame> for Pool {
