@@ -10,6 +10,7 @@ mod calls;
 mod fill;
 mod map;
 mod model;
+mod names;
 mod power;
 mod probe;
 mod shared;
@@ -30,6 +31,7 @@ usage: files mount DISK PLACE | umount PLACE
        files probe PLACE
        files map PLACE
        files power PLACE --count N
+       files names DISK PLACE --count N
        files lay DISK PLACE --count N --bytes N --threads N
        files stream DISK PLACE --first N --count N --threads N --bytes N --seconds N";
 
@@ -55,13 +57,13 @@ fn main() {
     };
     let words = [args.word(), args.word(), args.word()].map(Option::unwrap_or_default);
     let [what, place, more] = &words;
-    let two = matches!(what.as_str(), "mount" | "lay" | "stream");
+    let two = matches!(what.as_str(), "mount" | "names" | "lay" | "stream");
     if place.is_empty() || more.is_empty() == two {
         args.wrong("what is it to do, and where?");
     }
     match what.as_str() {
         "mount" | "umount" | "work" | "tree" | "fill" | "filled" | "read" | "probe" | "map"
-        | "power" | "lay" | "stream" => args.end(),
+        | "power" | "names" | "lay" | "stream" => args.end(),
         other => args.wrong(&format!("'{other}' is not known")),
     }
     match what.as_str() {
@@ -74,6 +76,7 @@ fn main() {
         "read" => probe::read(place),
         "probe" => probe::all(place),
         "map" => map::all(place),
+        "names" => names::all(place, more, count),
         "lay" => streams::lay(place, more, count, bytes, threads),
         "stream" => streams::stream(place, more, wanted),
         _ => power::run(place, count),

@@ -1,18 +1,21 @@
 //! The part `objects` of the proof: one activity fills the kernel's memory with each kind of what
 //! the kernel keeps, and is refused at its own limit, beside one that uses what it is promised, and
 //! one whose pages make room for what it asks of the kernel (`experiments/budgets/kernel.xml`,
-//! decisions 0086, 0145).
+//! decisions 0086, 0145). In a second machine more files are made on a disk, and looked up, than
+//! there is room to know: what is known makes room.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::stage::{Stage, fill};
+use super::stage::{Beside, Stage, fill};
 use crate::failure::Failure;
 use crate::machine::accelerator::{Accelerator, Wish};
+use crate::machine::disk::{Disk, Disks};
 use crate::machine::size::Cores;
 use crate::proof::{Extent, Verdict};
+use crate::volume::{self, Wanted};
 
 const TEMPLATE: &str = "experiments/budgets/kernel.xml";
 const LIMIT: Duration = Duration::from_secs(400);
@@ -45,6 +48,28 @@ const HARD: u64 = 512;
 /// By how much what is on no bill may grow while it does.
 const REST: u64 = 2 << 20;
 
+/// Who has eight mebibytes, and a disk, which has room for it.
+const NAMES: u64 = 12_000;
+const DISK: u64 = 32 << 20;
+const NAMES_CONFIGURATION: &str = "\
+<schedulerconfig>
+  <machine memory=\"128 MiB\" timeslice=\"5 ms\"/>
+  <cpumultiplexor tag=\"cpumux0\" core=\"0\" algorithm=\"propshare.wfq\"/>
+  <cpumultiplexor tag=\"cpumux1\" core=\"1\" algorithm=\"propshare.wfq\"/>
+  <resourcescheduler resource=\"resource.thread\" algorithm=\"propshare.round-robin\">
+    <loadsharing> fewest-bound </loadsharing>
+    <cpumultiplexor tag=\"cpumux0\"/>
+    <cpumultiplexor tag=\"cpumux1\"/>
+  </resourcescheduler>
+  <activity name=\"finder\" share=\"20\"> <memory hard=\"8 MiB\"/> </activity>
+  <service activity=\"finder\">
+    <program> /bin/files </program> <argument> names </argument>
+    <argument> /dev/sda </argument> <argument> /mnt </argument>
+    <argument> --count </argument> <argument> 12000 </argument>
+  </service>
+</schedulerconfig>
+";
+
 /// As a part of the proof.
 pub fn filling(root: &Path, _: Extent) -> Verdict {
     let accelerator = match Accelerator::choose(Wish::Tcg, false) {
@@ -57,13 +82,40 @@ pub fn filling(root: &Path, _: Extent) -> Verdict {
         Ok(console) => console,
         Err(failure) => return Verdict::Bad(failure.to_string()),
     };
-    match judge(&console) {
-        Ok(rest) => Verdict::Good(format!(
-            "each kind is refused at the limit of who fills it; on no bill at most {} KiB more",
-            rest / 1024
+    let rest = match judge(&console) {
+        Ok(rest) => rest / 1024,
+        Err(wrong) => return Verdict::Bad(format!("{}\n{console}", wrong.join("\n"))),
+    };
+    match names(stage) {
+        Ok(console) if knows(&console) => Verdict::Good(format!(
+            "each kind is refused at the limit of who fills it; on no bill at most {rest} KiB \
+             more; {NAMES} files on a disk are known in turn"
         )),
-        Err(wrong) => Verdict::Bad(format!("{}\n{console}", wrong.join("\n"))),
+        Ok(console) => Verdict::Bad(format!("not all files on a disk are known:\n{console}")),
+        Err(failure) => Verdict::Bad(failure.to_string()),
     }
+}
+
+/// Makes more files on a disk than there is room to know.
+fn names(stage: Stage) -> Result<String, Failure> {
+    let folder = tempfile::tempdir();
+    let folder = folder.map_err(|error| Failure::Unwritable(std::env::temp_dir(), error))?;
+    let (empty, image) = (folder.path().join("empty"), folder.path().join("disk.img"));
+    fs::create_dir(&empty).map_err(|error| Failure::Unwritable(empty.clone(), error))?;
+    let (label, inodes) = (String::new(), Some(NAMES + 100));
+    let wanted = Wanted { size: Some(DISK), block: 4096, inodes, label, force: false };
+    volume::make(&volume::folder(&empty)?, &image, &wanted)?;
+    let disks = Disks { disks: vec![Disk::new(&image)], depth: None };
+    let beside = Beside { disks: Some(&disks), ..Beside::default() };
+    stage.run_with(NAMES_CONFIGURATION, &["files"], LIMIT, beside)
+}
+
+/// Whether all were, and everything is back.
+fn knows(console: &str) -> bool {
+    let all = format!("files: names: {NAMES} made, looked up and taken away, none refused");
+    [&all, "memory: ledger whole", "objects: none left"]
+        .iter()
+        .all(|said| console.lines().any(|line| line.trim() == *said))
 }
 
 fn console(root: &Path, stage: Stage) -> Result<String, Failure> {
@@ -128,6 +180,10 @@ mod tests {
             good += &format!("fill: {kind}: refused: {error}; as many each time\r\n");
         }
         assert_eq!(judge(&good), Ok(900));
+        let known = "files: names: 12000 made, looked up and taken away, none refused\r\n\
+                     memory: ledger whole\r\nobjects: none left\r\n";
+        assert!(knows(known) && !knows(&known.replace("12000", "8083")));
+        assert!(!knows(&known.replace("none left", "SOME LEFT")));
         for (from, to) in [
             ("steady: good", "steady: BAD"),
             ("greedy: 512", "greedy: 513"),
