@@ -93,6 +93,14 @@ fn serve(listener: &TcpListener, file: &[u8], ends: &AtomicBool) {
     }
 }
 
+/// How the configurations of this part's machines begin: two cores, fair.
+pub(super) const HEAD: &str = "<schedulerconfig>\n<machine memory=\"256 MiB\"/>\n\
+    <cpumultiplexor tag=\"cpumux0\" core=\"0\" algorithm=\"propshare.wfq\"/>\n\
+    <cpumultiplexor tag=\"cpumux1\" core=\"1\" algorithm=\"propshare.wfq\"/>\n\
+    <resourcescheduler resource=\"resource.thread\" algorithm=\"propshare.round-robin\"> \
+    <cpumultiplexor tag=\"cpumux0\"/> <cpumultiplexor tag=\"cpumux1\"/> \
+    </resourcescheduler>\n";
+
 fn configuration(server: u16) -> String {
     let script = format!(
         "busybox wget -q -O /got http://10.0.2.2:{server}/file; \
@@ -101,21 +109,11 @@ fn configuration(server: u16) -> String {
          kill $P $W; wait; echo server: ended",
         own::command()
     );
-    let mut text = String::from("<schedulerconfig>\n<machine memory=\"256 MiB\"/>\n");
-    for core in 0..2 {
-        text += &format!(
-            "<cpumultiplexor tag=\"cpumux{core}\" core=\"{core}\" algorithm=\"propshare.wfq\"/>\n"
-        );
-    }
-    text += "<resourcescheduler resource=\"resource.thread\" algorithm=\"propshare.round-robin\"> \
-             <cpumultiplexor tag=\"cpumux0\"/> <cpumultiplexor tag=\"cpumux1\"/> \
-             </resourcescheduler>\n<activity name=\"web\" share=\"100\"/>\n";
-    text += &format!(
-        "<service activity=\"web\"> <program> {FILE} </program> <argument> sh </argument> \
+    format!(
+        "{HEAD}<activity name=\"web\" share=\"100\"/>\n<service activity=\"web\"> <program> {FILE} </program> <argument> sh </argument> \
          <argument> -c </argument> <argument> {script} </argument> </service>\n\
          </schedulerconfig>\n"
-    );
-    text
+    )
 }
 
 fn all(stage: &Stage) -> Result<String, String> {

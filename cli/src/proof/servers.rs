@@ -47,15 +47,8 @@ pub fn absent() -> Option<&'static str> {
 }
 
 fn configuration() -> String {
-    let mut text = String::from("<schedulerconfig>\n<machine memory=\"256 MiB\"/>\n");
-    for core in 0..2 {
-        text += &format!(
-            "<cpumultiplexor tag=\"cpumux{core}\" core=\"{core}\" algorithm=\"propshare.wfq\"/>\n"
-        );
-    }
-    text += "<resourcescheduler resource=\"resource.thread\" algorithm=\"propshare.round-robin\"> \
-             <cpumultiplexor tag=\"cpumux0\"/> <cpumultiplexor tag=\"cpumux1\"/> \
-             </resourcescheduler>\n<activity name=\"redis\" share=\"50\"/>\n\
+    let mut text = String::from(super::network::HEAD);
+    text += "<activity name=\"redis\" share=\"50\"/>\n\
              <activity name=\"memcached\" share=\"50\"/>\n";
     let redis = format!(
         "exec {REDIS} --port {REDIS_PORT} --bind 0.0.0.0 --protected-mode no --save '' \
