@@ -2,7 +2,7 @@
 
 use crate::sig;
 use crate::sys::c;
-use crate::{Res, errno, out, sys};
+use crate::{Res, errno, out, sys, time};
 
 /// Ends the process, all its threads included.
 pub fn exit(code: i32) -> ! {
@@ -18,6 +18,14 @@ pub fn child(work: impl FnOnce() -> i32) -> i32 {
         Ok(pid) => pid,
         Err(error) => out::fail(&format!("no child: {error}")),
     }
+}
+
+/// The same a little later, when its parent has begun to wait.
+pub fn later(work: impl FnOnce() -> i32) -> i32 {
+    child(|| {
+        time::pause(time::SOON);
+        work()
+    })
 }
 
 /// As [`child`], where it may fail.

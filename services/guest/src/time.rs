@@ -53,6 +53,9 @@ pub fn clock_nanosleep(clock: i32, flags: i32, time: libc::timespec) -> Res {
     unsafe { sys!(libc::SYS_clock_nanosleep, clock, flags, &raw const time, 0) }
 }
 
+/// Long enough that another has begun to wait, where nothing says that it has.
+pub const SOON: Duration = Duration::from_millis(30);
+
 /// Sleeps for a moment, whatever interrupts it.
 pub fn pause(time: Duration) {
     let _ = nanosleep(time);

@@ -304,20 +304,18 @@ fn hang_ups() {
     }
 }
 
-const SOON: Duration = Duration::from_millis(30);
-
 fn waits() {
     let (own, pipe) = (new(), plain());
     worked("watch", watch(own, pipe.out, EPOLLIN));
     let child = proc::child(|| {
-        time::pause(SOON);
+        time::pause(time::SOON);
         i32::from(fd::write(pipe.into, b"x").is_err())
     });
     seen("for ever", told(wait(own, 8, -1), &[pipe.out]));
     say!("{}", proc::wait(child));
     worked("read", fd::read_text(pipe.out, 8));
     let child = proc::child(|| {
-        time::pause(SOON);
+        time::pause(time::SOON);
         i32::from(fd::write(pipe.into, b"x").is_err())
     });
     seen("a long time", told(wait(own, 8, 60_000), &[pipe.out]));
@@ -326,7 +324,7 @@ fn waits() {
     // What is watched while somebody waits.
     let other = plain();
     let child = proc::child(|| {
-        time::pause(SOON);
+        time::pause(time::SOON);
         let _ = fd::write(other.into, b"x");
         i32::from(watch(own, other.out, EPOLLIN).is_err())
     });
@@ -355,7 +353,7 @@ fn signals() {
     for flags in [0, libc::SA_RESTART] {
         worked("handle", sig::handle(SIGUSR1, sig::NOTE, flags, &[]));
         let child = proc::child(|| {
-            time::pause(SOON);
+            time::pause(time::SOON);
             i32::from(sig::kill(parent, SIGUSR1).is_err())
         });
         seen("wait", wait(own, 1, -1).map(|events| events.len()));
@@ -386,7 +384,7 @@ fn several() {
     let children: Vec<_> = (0..3)
         .map(|_| proc::child(|| i32::from(wait(own, 8, -1).map(|events| events.len()) != Ok(1))))
         .collect();
-    time::pause(SOON);
+    time::pause(time::SOON);
     worked("write", fd::write(pipe.into, b"x"));
     children.into_iter().for_each(|child| say!("{}", proc::wait(child)));
 }

@@ -1,7 +1,5 @@
 //! Signals that are read.
 
-use std::time::Duration;
-
 use libc::{EPOLLET, EPOLLIN, SIGCHLD, SIGRTMIN, SIGUSR1, SIGUSR2};
 use vortex_guest::event::{set, signals, wait, watch};
 use vortex_guest::out::{seen, worked};
@@ -21,8 +19,6 @@ crate::tests!("signalfd":
 );
 
 const SIZE: usize = 128;
-const SOON: Duration = Duration::from_millis(30);
-
 /// A descriptor of these signals, which are blocked.
 fn one(wanted: &[i32], flags: i32) -> i32 {
     sig::block(wanted);
@@ -83,13 +79,13 @@ fn waits() {
     let own = one(&[SIGUSR1], 0);
     let parent = proc::pid();
     let child = proc::child(|| {
-        time::pause(SOON);
+        time::pause(time::SOON);
         i32::from(sig::kill(parent, SIGUSR1).is_err())
     });
     seen("read", some(own, 1));
     say!("{}", proc::wait(child));
     let child = proc::child(|| {
-        time::pause(SOON);
+        time::pause(time::SOON);
         i32::from(sig::kill(parent, SIGUSR1).is_err())
     });
     let mut entries = [entry(own, libc::POLLIN)];
@@ -110,7 +106,7 @@ fn watched() {
     seen("read", some(own, 4));
     let parent = proc::pid();
     let child = proc::child(|| {
-        time::pause(SOON);
+        time::pause(time::SOON);
         i32::from(sig::kill(parent, SIGUSR1).is_err())
     });
     seen("wait", wait(sets, 4, -1).map(|events| events.len()));

@@ -10,30 +10,21 @@ use vortex_guest::{fd, inet, proc, say, sig, time};
 
 use super::{bound, listener, one, two, until};
 
-const SOON: Duration = Duration::from_millis(30);
-
-/// Something is done a little later, by a child.
-fn later(work: impl FnOnce() -> i32) -> i32 {
-    proc::child(|| {
-        time::pause(SOON);
-        work()
-    })
-}
-
 pub fn waits() {
     let (client, server) = two();
-    let child = later(|| i32::from(send(client, b"after a while", 0, None).is_err()));
+    let child = proc::later(|| i32::from(send(client, b"after a while", 0, None).is_err()));
     seen("receive", receive(server, 64, 0));
     say!("{}", proc::wait(child));
-    let child = later(|| i32::from(shutdown(client, libc::SHUT_RDWR).is_err()));
+    let child = proc::later(|| i32::from(shutdown(client, libc::SHUT_RDWR).is_err()));
     seen("the end", receive(server, 64, 0));
     say!("{}", proc::wait(child));
     let (listens, port) = listener();
-    let child = later(|| i32::from(connect(one(SOCK_STREAM), &inet::here(port)).is_err()));
+    let child = proc::later(|| i32::from(connect(one(SOCK_STREAM), &inet::here(port)).is_err()));
     worked("accept", inet::accept(listens, 0));
     say!("{}", proc::wait(child));
     let (datagrams, port) = bound();
-    let child = later(|| i32::from(send(bound().0, b"late", 0, Some(&inet::here(port))) != Ok(4)));
+    let child =
+        proc::later(|| i32::from(send(bound().0, b"late", 0, Some(&inet::here(port))) != Ok(4)));
     let message = inet::receive(datagrams, &[64], 0);
     seen("receive", message.map(|message| message.parts.concat()));
     say!("{}", proc::wait(child));
@@ -41,19 +32,19 @@ pub fn waits() {
 
 pub fn all() {
     let (client, server) = two();
-    let child = later(|| {
+    let child = proc::later(|| {
         for part in [&b"one"[..], b"two", b"three"] {
             if send(client, part, 0, None).is_err() {
                 return 1;
             }
-            time::pause(SOON);
+            time::pause(time::SOON);
         }
         0
     });
     seen("all", receive(server, 11, MSG_WAITALL));
     say!("{}", proc::wait(child));
     worked("send", send(client, b"half", 0, None));
-    let child = later(|| i32::from(shutdown(client, libc::SHUT_WR).is_err()));
+    let child = proc::later(|| i32::from(shutdown(client, libc::SHUT_WR).is_err()));
     seen("up to the end", receive(server, 11, MSG_WAITALL));
     say!("{}", proc::wait(child));
 }
@@ -99,18 +90,18 @@ pub fn interrupted() {
     let (listens, _) = listener();
     let own = proc::pid();
     worked("handle", sig::handle(SIGUSR1, sig::NOTE, 0, &[]));
-    let child = later(|| i32::from(sig::kill(own, SIGUSR1).is_err()));
+    let child = proc::later(|| i32::from(sig::kill(own, SIGUSR1).is_err()));
     seen("receive", receive(server, 1, 0));
     say!("{}", proc::wait(child));
-    let child = later(|| i32::from(sig::kill(own, SIGUSR1).is_err()));
+    let child = proc::later(|| i32::from(sig::kill(own, SIGUSR1).is_err()));
     seen("accept", inet::accept(listens, 0).map(|_| "made"));
     say!("{}", proc::wait(child));
     // Repeated, and then something comes.
     let (client, server) = two();
     worked("handle", sig::handle(SIGUSR1, sig::NOTE, libc::SA_RESTART, &[]));
-    let child = later(|| {
+    let child = proc::later(|| {
         let _ = sig::kill(own, SIGUSR1);
-        time::pause(SOON);
+        time::pause(time::SOON);
         i32::from(send(client, b"at last", 0, None).is_err())
     });
     seen("receive", receive(server, 64, 0));

@@ -1,7 +1,5 @@
 //! Calls that wait at sockets.
 
-use std::time::Duration;
-
 use libc::{MSG_DONTWAIT, MSG_WAITALL, SIGUSR1, SOCK_DGRAM, SOCK_STREAM};
 use vortex_guest::out::{seen, worked};
 use vortex_guest::socket::{
@@ -12,23 +10,13 @@ use vortex_guest::{fd, proc, say, sig, time};
 
 use super::{one, two};
 
-const SOON: Duration = Duration::from_millis(30);
-
-/// Something is done a little later, by a child.
-fn later(work: impl FnOnce() -> i32) -> i32 {
-    proc::child(|| {
-        time::pause(SOON);
-        work()
-    })
-}
-
 pub fn waits() {
     for kind in [SOCK_STREAM, SOCK_DGRAM, libc::SOCK_SEQPACKET] {
         let (left, right) = two(kind);
-        let child = later(|| i32::from(send(right, b"after a while", 0, None).is_err()));
+        let child = proc::later(|| i32::from(send(right, b"after a while", 0, None).is_err()));
         seen("receive", receive(left, 64, 0));
         say!("{}", proc::wait(child));
-        let child = later(|| i32::from(shutdown(right, libc::SHUT_RDWR).is_err()));
+        let child = proc::later(|| i32::from(shutdown(right, libc::SHUT_RDWR).is_err()));
         if kind != SOCK_DGRAM {
             seen("the end", receive(left, 64, 0));
         }
@@ -39,7 +27,7 @@ pub fn waits() {
 pub fn room() {
     let (left, right) = two(SOCK_STREAM);
     let bytes = vec![b'r'; 1 << 20];
-    let child = later(|| {
+    let child = proc::later(|| {
         let (mut sum, mut room) = (0, vec![0; 1 << 16]);
         while sum < 1 << 20 {
             match fd::read(right, &mut room) {
@@ -57,7 +45,7 @@ pub fn room() {
     worked("bind", bind(right, &address(&path)));
     worked("connect", connect(left, &address(&path)));
     while send(left, b"x", MSG_DONTWAIT, None).is_ok() {}
-    let child = later(|| i32::from(receive(right, 1, 0).is_err()));
+    let child = proc::later(|| i32::from(receive(right, 1, 0).is_err()));
     seen("wait for the reader", send(left, b"y", 0, None));
     say!("{}", proc::wait(child));
 }
@@ -72,7 +60,7 @@ pub fn backlog() {
         worked("connect", connect(one(SOCK_STREAM), &address(&path)));
     }
     seen("not now", connect(one(SOCK_STREAM | libc::SOCK_NONBLOCK), &address(&path)));
-    let child = later(|| {
+    let child = proc::later(|| {
         for _ in 0..3 {
             let _ = accept(listener, 0);
         }
@@ -80,7 +68,7 @@ pub fn backlog() {
     });
     seen("later", connect(one(SOCK_STREAM), &address(&path)));
     say!("{}", proc::wait(child));
-    let child = later(|| i32::from(connect(one(SOCK_STREAM), &address(&path)).is_err()));
+    let child = proc::later(|| i32::from(connect(one(SOCK_STREAM), &address(&path)).is_err()));
     worked("accept", accept(listener, 0));
     say!("{}", proc::wait(child));
 }
@@ -88,20 +76,20 @@ pub fn backlog() {
 pub fn all() {
     let (left, right) = two(SOCK_STREAM);
     worked("send", send(right, b"abc", 0, None));
-    let child = later(|| {
+    let child = proc::later(|| {
         let _ = send(right, b"def", 0, None);
-        time::pause(SOON);
+        time::pause(time::SOON);
         i32::from(send(right, b"ghijk", 0, None).is_err())
     });
     seen("all", receive(left, 9, MSG_WAITALL));
     say!("{}", proc::wait(child));
-    let child = later(|| i32::from(shutdown(right, libc::SHUT_WR).is_err()));
+    let child = proc::later(|| i32::from(shutdown(right, libc::SHUT_WR).is_err()));
     seen("what there is", receive(left, 9, MSG_WAITALL));
     say!("{}", proc::wait(child));
     let (left, right) = two(SOCK_STREAM);
     worked("low", set_option(left, libc::SO_RCVLOWAT, &4_i32.to_le_bytes()));
     worked("send", send(right, b"ab", 0, None));
-    let child = later(|| i32::from(send(right, b"cd", 0, None).is_err()));
+    let child = proc::later(|| i32::from(send(right, b"cd", 0, None).is_err()));
     seen("enough", receive(left, 64, 0));
     say!("{}", proc::wait(child));
 }
@@ -133,16 +121,16 @@ pub fn interrupted() {
             let long = [60_i64.to_le_bytes(), 0_i64.to_le_bytes()].concat();
             worked("a time", set_option(left, libc::SO_RCVTIMEO, &long));
         }
-        let child = later(|| i32::from(sig::kill(own, SIGUSR1).is_err()));
+        let child = proc::later(|| i32::from(sig::kill(own, SIGUSR1).is_err()));
         seen("receive", receive(left, 1, 0));
         say!("{}", proc::wait(child));
     }
     // Repeated, and then something comes.
     let (left, right) = two(SOCK_STREAM);
     worked("handle", sig::handle(SIGUSR1, sig::NOTE, libc::SA_RESTART, &[]));
-    let child = later(|| {
+    let child = proc::later(|| {
         let _ = sig::kill(own, SIGUSR1);
-        time::pause(SOON);
+        time::pause(time::SOON);
         i32::from(send(right, b"at last", 0, None).is_err())
     });
     seen("receive", receive(left, 64, 0));
