@@ -15,11 +15,10 @@ use ::core::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use hashbrown::HashMap;
 use spin::Mutex;
 use vortex_units::{ActivityId, CoreId, Cycles, InstanceId};
 
-type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
+use crate::shards::{Key, Map};
 
 const SHARDS: usize = 64;
 /// Shards that are swept at a time: a run of a handler is not to wait for all labels (law 5).
@@ -40,6 +39,14 @@ impl Label {
     /// activity's own is this one: those without a label have another (`place_unlabelled`).
     pub const fn of_all(instance: InstanceId) -> Self {
         Self { instance, activity: ActivityId::INFRASTRUCTURE, affinity: u64::MAX - 1 }
+    }
+}
+
+impl Key for Label {
+    #[inline]
+    fn bits(&self) -> u64 {
+        let instance = (self.instance.index() as u64) << 32;
+        self.affinity ^ instance ^ ((self.activity.index() as u64) << 48)
     }
 }
 

@@ -22,6 +22,14 @@ pub struct Dependency {
     is_flow: bool,
 }
 
+impl Dependency {
+    /// A number that few others have.
+    #[inline]
+    pub(crate) const fn bits(self) -> u64 {
+        self.number
+    }
+}
+
 /// Which of the two labels there are: flat, because every queued request holds one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Present {

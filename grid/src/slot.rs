@@ -12,18 +12,19 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use hashbrown::HashMap;
 use vortex_queues::Fifo;
 use vortex_units::{ActivityId, Bytes, Cycles, InstanceId, Requests};
 
+use crate::held::{HeldLabel, HeldLabels};
 use crate::instance::Instance;
-use crate::labels::{Dependency, Labels};
+use crate::labels::Labels;
 use crate::message::Message;
 use crate::policy::{
     ClientId, QueueRef, Queues, Record, RecordKind, Reordering, RequestView, SchedulerCore,
 };
 use crate::request::{Envelope, Sealed};
 use crate::resource::ErasedResource;
+use crate::shards::Map;
 
 /// What a share-holder has used and how long it waited, since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,16 +97,6 @@ pub(crate) struct Holder<M> {
     pub owed: Record,
     pub owes: bool,
 }
-
-/// A dependency label whose next request must wait.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct HeldLabel {
-    pub activity: ActivityId,
-    pub sender: InstanceId,
-    pub dependency: Dependency,
-}
-
-type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
 pub(crate) struct Slot<M: Message> {
     pub instance: Arc<Instance<M>>,
@@ -182,7 +173,7 @@ pub(crate) struct Clients<M> {
     by_activity: Vec<u32>,
     free: Vec<u32>,
     /// Labels with a request pending, or rejected with their own scope.
-    pub held: Map<HeldLabel, u32>,
+    pub held: HeldLabels,
     /// Affinity labels that are being rebound: only what has begun may run.
     pub sealed: Map<(ActivityId, u64), ()>,
     /// Requests that were merged into others: their nodes are to be given back.
@@ -197,7 +188,7 @@ impl<M: Message> Clients<M> {
             holders: Vec::new(),
             by_activity: Vec::new(),
             free: Vec::new(),
-            held: Map::default(),
+            held: HeldLabels::default(),
             sealed: Map::default(),
             spent: Fifo::new(),
         }
@@ -283,7 +274,7 @@ impl<M: Message> Clients<M> {
         }
         match envelope.labels.dependency_label() {
             None => true,
-            Some(dependency) => !self.held.contains_key(&HeldLabel {
+            Some(dependency) => !self.held.contains(&HeldLabel {
                 activity: envelope.activity,
                 sender: envelope.from,
                 dependency,
@@ -364,17 +355,12 @@ impl<M: Message> Clients<M> {
 
     pub fn hold(&mut self, envelope: &Envelope<M>) {
         if let Some(label) = held_label(envelope) {
-            *self.held.entry(label).or_insert(0) += 1;
+            self.held.hold(label);
         }
     }
 
     pub fn unhold(&mut self, label: HeldLabel) {
-        if let Some(count) = self.held.get_mut(&label) {
-            *count -= 1;
-            if *count == 0 {
-                self.held.remove(&label);
-            }
-        }
+        self.held.unhold(&label);
     }
 
     fn queue_of(&self, queue: QueueRef) -> Option<&Queue<M>> {

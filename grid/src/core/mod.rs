@@ -19,7 +19,6 @@ mod rebind;
 mod removal;
 mod report;
 mod serve;
-mod shards;
 mod turn;
 mod utilization;
 
@@ -29,7 +28,6 @@ use alloc::collections::BinaryHeap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use hashbrown::HashMap;
 use vortex_queues::Fifo;
 use vortex_units::{ActivityId, CoreId, Cycles, InstanceId, Micros};
 
@@ -37,6 +35,7 @@ use crate::activity::{Denied, Refused};
 use crate::binding::{Bound, Label};
 use crate::blame::{Ring, Sampling};
 use crate::context::{Desk, Notes};
+use crate::held::HeldLabel;
 use crate::kept::Keeping;
 use crate::labels::Labels;
 use crate::ledger::Ledger;
@@ -48,8 +47,8 @@ use crate::pool::Pool;
 use crate::post::{CoreState, Post};
 use crate::request::{Aside, Envelope, Kind, Sealed};
 use crate::resource::Resource;
+use crate::shards::{Map, Shards};
 use crate::shared::Grid;
-use crate::slot::HeldLabel;
 use crate::slots::Slots;
 use crate::trace::{Recorder, Recording};
 use crate::triggers::Triggers;
@@ -142,8 +141,6 @@ impl<M> Ord for Timer<M> {
     }
 }
 
-type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
-
 /// A run of infrastructure that may yet be billed back.
 #[derive(Clone, Copy)]
 struct OpenRun {
@@ -174,13 +171,13 @@ pub struct Core<M: Message, P: Machine> {
     timers: BinaryHeap<Timer<M>>,
     timer_number: u64,
     /// Copies of bindings, good until they expire.
-    cache: shards::Shards<Bound>,
+    cache: Shards<Label, Bound>,
     /// Labels moving away from this core.
     moves: Vec<rebind::Move<M>>,
     /// Requests of labels that are still moving to this core.
     held: Map<Label, Fifo<Envelope<M>>>,
     /// Requests begun and not finished, by label.
-    begun: shards::Shards<u32>,
+    begun: Shards<Label, u32>,
     /// Arrivals whose time has not come (simulation only), by time.
     early: Fifo<Envelope<M>>,
     starved: Vec<(usize, ClientId)>,
@@ -253,10 +250,10 @@ impl<M: Message, P: Machine> Core<M, P> {
             past: Past::default(),
             timers: BinaryHeap::new(),
             timer_number: 0,
-            cache: shards::Shards::default(),
+            cache: Shards::default(),
             moves: Vec::new(),
             held: Map::default(),
-            begun: shards::Shards::default(),
+            begun: Shards::default(),
             early: Fifo::new(),
             starved: Vec::new(),
             open_runs: Map::default(),
