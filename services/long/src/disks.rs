@@ -6,15 +6,17 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use vortex_aio::{Operation, is_vortex};
 use vortex_guest::mem::{BOTH, PAGE, Region};
 use vortex_guest::sys::c;
-use vortex_guest::{fd, file, say, sys};
+use vortex_guest::{fd, file, proc, say, sys};
 
 use crate::{Case, is, must};
 
 pub const CASES: &[Case] = &[
     ("disk-mount", mount_only),
     ("disk-write", write),
+    ("disk-reads", reads),
     ("disk-cut", cut),
     ("disk-sparse", sparse),
     ("disk-map", map),
@@ -119,6 +121,52 @@ fn write() -> Result<(), String> {
     let mut bytes = vec![0; 1 << 20];
     let read = must("read", fd::pread(fd, &mut bytes, 0))?;
     is("what is read", bytes[..read].iter().all(|byte| *byte == 7), true)?;
+    must("close", fd::close(fd)).map(|_| ())
+}
+
+/// Several processes have as many reads of one file on their way as they may.
+fn reads() -> Result<(), String> {
+    const PROCESSES: usize = 8;
+    const EACH: usize = 1_000;
+    if !is_vortex() {
+        return Ok(());
+    }
+    let fd = must("open", file::open(&path("large"), libc::O_RDONLY))?;
+    let evict = || {
+        // SAFETY: no memory is named.
+        let gone = unsafe { sys!(libc::SYS_fadvise64, fd, 0, 0, libc::POSIX_FADV_DONTNEED) };
+        must("evict", gone).map(|_| ())
+    };
+    evict()?;
+    let one = |process| {
+        let place = |n: usize| (n * PROCESSES + process) * 2 * PAGE % LARGE;
+        let mut all: Vec<_> =
+            (0..EACH).map(|n| Operation::reads(fd, PAGE, place(n) as i64)).collect();
+        for read in &mut all {
+            must("begin", read.begin())?;
+        }
+        for read in &mut all {
+            must("wait", read.wait(None))?;
+            is("read", must("take", read.take())?, PAGE)?;
+            is("what is read", read.bytes().iter().all(|byte| *byte == 7), true)?;
+        }
+        Ok::<_, String>(())
+    };
+    let children: Vec<_> = (0..PROCESSES)
+        .map(|process| {
+            let code = || match one(process) {
+                Ok(()) => 0,
+                Err(why) => {
+                    say!("a reader: {why}");
+                    1
+                }
+            };
+            must("fork", proc::fork(code))
+        })
+        .collect::<Result<_, _>>()?;
+    for child in children {
+        is("a reader", proc::wait(child), "exit 0".into())?;
+    }
     must("close", fd::close(fd)).map(|_| ())
 }
 
