@@ -98,11 +98,12 @@ impl<F> Table<F> {
         Some(taken)
     }
 
-    /// Looks at pages from `at` on, which follows, some of them: those go of which `goes` says so.
-    /// Whether there are more.
+    /// Looks at pages from `at` on, which follows, to before `end`, some of them: those go of
+    /// which `goes` says so. Whether there are more.
     pub fn sweep(
         &mut self,
         at: &mut u32,
+        end: u32,
         looks: u32,
         mut goes: impl FnMut(&mut Page<F>) -> bool,
     ) -> bool {
@@ -112,9 +113,15 @@ impl<F> Table<F> {
                 return false;
             };
             let (number, start) = (*number, number.saturating_mul(CHUNK));
+            if start >= end {
+                return false;
+            }
             let skip = at.saturating_sub(start) as usize;
-            let mut next = start.checked_add(CHUNK);
+            let mut next = start.checked_add(CHUNK).filter(|&next| next < end);
             for (page, place) in (start..).zip(&mut chunk.pages).skip(skip) {
+                if page >= end {
+                    break;
+                }
                 if left == 0 {
                     next = Some(page);
                     break;

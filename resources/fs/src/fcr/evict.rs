@@ -24,17 +24,24 @@ enum Leaves {
 }
 
 impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
-    /// Writes what is dirty of a file, and drops what no program is shown.
-    pub(super) fn evict(&mut self, task: &mut Task<F>, cx: &mut Cx<'_, M>) -> Next<M, F> {
+    /// Writes what is dirty of a file and on the bill of who asks, and drops of these pages what
+    /// is on it and no program is shown: what others use is theirs to keep.
+    pub(super) fn evict(
+        &mut self,
+        task: &mut Task<F>,
+        (first, end): (u32, u32),
+        cx: &mut Cx<'_, M>,
+    ) -> Next<M, F> {
         if task.stage != Stage::Last {
             if let Some(next) = self.write_round(task, cx) {
                 return next;
             }
             task.stage = Stage::Last;
-            task.job().at = 0;
+            task.job().at = first;
         }
-        let mut at = task.job().at;
-        let more = drop_clean(&task.file, &mut at, &mut false, |page| !page.is_shown());
+        let (mut at, who) = (task.job().at, cx.activity());
+        let is_meant = |page: &Page<F>| page.owner == who && !page.is_shown();
+        let more = drop_clean(&task.file, (&mut at, end), &mut false, is_meant);
         task.job().at = at;
         if more {
             return Outcome::Continue(At::beginning());
@@ -61,7 +68,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         if number != at.file {
             *at = Walk { file: number, ..Walk::default() };
         }
-        if drop_clean(&file, &mut at.page, &mut at.dirty, |page| {
+        if drop_clean(&file, (&mut at.page, u32::MAX), &mut at.dirty, |page| {
             page.owner == who && !page.is_shown()
         }) {
             return Outcome::Continue(At::beginning());
@@ -115,16 +122,16 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     }
 }
 
-/// Drops pages that are meant and that nobody uses, from one on, some in a run; notes whether
-/// any of them must be written before. Whether there are more to look at.
+/// Drops pages that are meant and that nobody uses, from one on to before another, some in a
+/// run; notes whether any of them must be written before. Whether there are more to look at.
 pub(super) fn drop_clean<F: PageFrame>(
     file: &CachedFile<F>,
-    at: &mut u32,
+    (at, end): (&mut u32, u32),
     dirty: &mut bool,
     is_meant: impl Fn(&Page<F>) -> bool,
 ) -> bool {
     file.with(|inner| {
-        inner.pages.sweep(at, LOOKS, |page| {
+        inner.pages.sweep(at, end, LOOKS, |page| {
             if !is_meant(page) {
                 return false;
             }

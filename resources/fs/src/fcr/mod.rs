@@ -109,7 +109,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             Kind::Truncate { size } => self.truncate(task, size, heard, cx),
             Kind::Sync { data_only, lasts } => self.sync(task, (data_only, lasts), heard, cx),
             Kind::WriteBack { of } => self.write_back(task, of, heard, cx),
-            Kind::Evict => self.evict(task, cx),
+            Kind::Evict { first, end } => self.evict(task, (first, end), cx),
             Kind::Release => self.release(task, heard, cx),
         }
     }

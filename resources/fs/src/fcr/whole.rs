@@ -86,7 +86,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             if file.number() != *number {
                 (*number, *page) = (file.number(), 0);
             }
-            if !super::evict::drop_clean(&file, page, &mut false, |_| true) {
+            if !super::evict::drop_clean(&file, (page, u32::MAX), &mut false, |_| true) {
                 // What was read ahead, or for who has ended meanwhile, is on its way still.
                 if self.works.contains_key(number) {
                     *page = 0;

@@ -104,7 +104,11 @@ pub(crate) enum Kind {
     WriteBack {
         of: ActivityId,
     },
-    Evict,
+    /// Of these pages.
+    Evict {
+        first: u32,
+        end: u32,
+    },
     Release,
 }
 
@@ -266,11 +270,12 @@ impl<F: PageFrame> CacheRequest<F> {
         Self(Ask::SyncAll(of, 0))
     }
 
-    /// Nothing of the file is to be kept in memory (footnote 13): what is dirty is written.
+    /// Nothing of these pages, from the first to before the end, is to be kept in memory
+    /// (footnote 13) of what is on the bill of who asks: what is dirty of the file is written.
     /// Answered by `Done`.
     #[must_use]
-    pub fn evict(file: Arc<CachedFile<F>>) -> Self {
-        Self::task(file, Kind::Evict)
+    pub fn evict(file: Arc<CachedFile<F>>, first: u32, end: u32) -> Self {
+        Self::task(file, Kind::Evict { first, end })
     }
 
     /// No page is to be kept that is on this activity's bill (footnote 13): what is dirty is
@@ -334,7 +339,7 @@ impl<F: PageFrame> CacheRequest<F> {
                 Kind::Truncate { .. } => "truncate",
                 Kind::Sync { .. } => "sync",
                 Kind::WriteBack { .. } => "write back",
-                Kind::Evict => "evict",
+                Kind::Evict { .. } => "evict",
                 Kind::Release => "release",
             },
             Ask::Piece(..) => "piece",

@@ -256,3 +256,25 @@ fn what_waits_and_is_adjacent_is_one_request() {
         world.assert_nothing_left(&[a]);
     }
 }
+
+/// Of some pages what the caller has leaves, and nothing else does.
+#[test]
+fn who_evicts_evicts_its_own() {
+    let (mut world, shared) = world(4096, 200);
+    adjacent(&shared, 7, 40, 32);
+    let file = world.file(7, 4096, 32 * PAGE as u64);
+    let (one, other) = (world.activity(50), world.activity(50));
+    // Each reads a half, at random: nothing is read ahead.
+    for page in [3_u64, 1, 6, 4, 0, 7, 2, 5] {
+        world.read(one, &file, page * PAGE as u64, PAGE).unwrap();
+        world.read(other, &file, (page + 16) * PAGE as u64, PAGE).unwrap();
+    }
+    let (of_one, of_other) = (world.pool.used(one), world.pool.used(other));
+    assert!(of_one >= 8 && of_other >= 8);
+    assert_eq!(world.run(other, Do::EvictPages(file.clone(), 0, 16)), Ok(Got::Nothing));
+    assert_eq!((world.pool.used(one), world.pool.used(other)), (of_one, of_other));
+    assert_eq!(world.run(one, Do::EvictPages(file.clone(), 2, 5)), Ok(Got::Nothing));
+    assert_eq!((world.pool.used(one), world.pool.used(other)), (of_one - 3, of_other));
+    assert_eq!(world.run(one, Do::Evict(file)), Ok(Got::Nothing));
+    assert_eq!((world.pool.used(one), world.pool.used(other)), (0, of_other));
+}

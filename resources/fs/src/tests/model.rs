@@ -150,10 +150,21 @@ impl Model {
         assert_eq!(fake.free.len() + used.len(), self.blocks as usize - 16);
         drop(fake);
         self.world.maps.lock().unwrap().clear();
-        // What is clean goes, and what is read again is the same.
+        // What is clean goes of who says so, and nothing of the others'.
+        for (at, who) in self.who.iter().enumerate() {
+            let used = |world: &World| {
+                self.who[at + 1..].iter().map(|who| world.pool.used(*who)).collect::<Vec<_>>()
+            };
+            let before = used(&self.world);
+            for (_, file, _) in &self.files {
+                assert_eq!(self.world.run(*who, Do::Evict(file.clone())), Ok(Got::Nothing));
+            }
+            assert_eq!(self.world.pool.used(*who), 0, "what is left to who has evicted");
+            assert_eq!(used(&self.world), before, "what others have");
+        }
+        // What is read again is the same.
         for index in 0..self.files.len() {
             let (_, file, model) = self.files[index].clone();
-            assert_eq!(self.world.run(who, Do::Evict(file.clone())), Ok(Got::Nothing));
             assert_eq!(file.pages(), 0, "{}", file.describe());
             let read = self.world.read(who, &file, 0, model.len() + 1).unwrap();
             let differs = read.iter().zip(&model).position(|(a, b)| a != b);

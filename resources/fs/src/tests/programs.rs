@@ -47,6 +47,7 @@ pub enum Do {
     SyncAll(Option<MountId>),
     Unmount(MountId),
     Evict(File),
+    EvictPages(File, u32, u32),
     EvictActivity(ActivityId),
     Release(File),
     Reclaim(PageName),
@@ -112,7 +113,10 @@ impl Programs {
             Do::Sync(file, data) => self.ask(ask, CacheRequest::sync(file, data), cx),
             Do::SyncAll(of) => self.ask(ask, CacheRequest::sync_all(of), cx),
             Do::Unmount(mount) => self.ask(ask, CacheRequest::unmount(mount), cx),
-            Do::Evict(file) => self.ask(ask, CacheRequest::evict(file), cx),
+            Do::EvictPages(file, first, end) => {
+                self.ask(ask, CacheRequest::evict(file, first, end), cx)
+            }
+            Do::Evict(file) => self.ask(ask, CacheRequest::evict(file, 0, u32::MAX), cx),
             Do::EvictActivity(who) => self.ask(ask, CacheRequest::evict_activity(who), cx),
             Do::Release(file) => self.ask(ask, CacheRequest::release(file), cx),
             Do::Reclaim(name) => self.ask(ask, CacheRequest::reclaim(name), cx),
