@@ -93,8 +93,8 @@ pub use load::LoadError;
 pub use lock::LockOwner;
 pub use locking::{FLOCK, Locked};
 pub use mounted::{
-    Ask, Cached, Change, Create, FsId, Known, Link, Listed, MapWatch, MappedFile, OnDisk, Rename,
-    Then, Told, Unlink,
+    Ask, Cached, Change, Create, Follows, FsId, Known, Link, Listed, MapWatch, MappedFile, OnDisk,
+    Rename, Then, Told, Unlink,
 };
 pub use moving::{Collect, Sink, Source, WINDOW};
 pub use node::{At, Fd, Node};

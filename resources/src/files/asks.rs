@@ -267,6 +267,12 @@ impl Continuation<Mail, FileSystem> for GoesOn {
     fn resume(files: &mut FileSystem, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
         let FileRequest::Call(call) = request else { return Outcome::Done };
         let then = files.answers.remove(&call.thread.tid).unwrap_or(Err(Errno::EIO));
+        let following = call.following.take();
+        if let Some(following) = following {
+            let next = files.followed(call, following, then, cx);
+            files.after(cx);
+            return next;
+        }
         let next = match then {
             Ok(Then::Done) => Outcome::Reply(Answer::Call(Ok(0))),
             Err(_) if call.done > 0 => Outcome::Reply(Answer::Call(Ok(call.done as u64))),

@@ -100,7 +100,13 @@ impl FileSystem {
             Ask::SyncAll { fs } => {
                 self.ask_cache(CacheRequest::sync_all(fs.map(|fs| MountId(fs.0))), cx)
             }
-            Ask::Evict { file } => self.ask_cache(CacheRequest::evict(contents(file)?), cx),
+            Ask::EvictAll => self.ask_cache(CacheRequest::evict_activity(cx.activity()), cx),
+            // Whatever page any of it is in.
+            Ask::Evict { file, from, to, .. } => {
+                let last = to.div_ceil(PAGE_BYTES).min(u64::from(u32::MAX));
+                let (first, end) = (page(from / PAGE_BYTES)?, page(last)?);
+                self.ask_cache(CacheRequest::evict(contents(file)?, first, end), cx)
+            }
             Ask::Release { file: Some(file), .. } => {
                 self.ask_cache(CacheRequest::release(contents(file)?), cx)
             }
@@ -255,7 +261,8 @@ fn is_of_cache(ask: &Ask) -> bool {
         | Ask::Resize { .. }
         | Ask::Unmount { .. }
         | Ask::SyncAll { .. }
-        | Ask::Evict { .. } => true,
+        | Ask::Evict { .. }
+        | Ask::EvictAll => true,
         Ask::Sync { file, .. } | Ask::Release { file, .. } => file.is_some(),
         _ => false,
     }

@@ -30,8 +30,9 @@ pub(super) fn done(_: ()) -> Done {
     Done::Value(0)
 }
 
-/// Where preadv2(2) and pwritev2(2) go, if not where the file is. What is written is on its
-/// device at once, and nothing is polled for; to append, or not to wait, is not offered.
+/// Where preadv2(2) and pwritev2(2) go, if not where the file is. Nothing is polled for; to
+/// append, or not to wait, is not offered. What is to be on its medium is seen to where it has
+/// been written (`following.rs`).
 fn place(offset: i64, flags: u32) -> core::result::Result<Option<i64>, Errno> {
     let harmless = RWF_HIPRI | RWF_DSYNC | RWF_SYNC;
     match offset {

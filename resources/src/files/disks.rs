@@ -14,6 +14,7 @@ use vortex_machine::PAGE;
 use vortex_storage::{MOST_BYTES, MOST_PIECES, Memory};
 use vortex_units::{ActivityId, Bytes};
 
+use super::following::{self, Following};
 use super::request::{FileCall, FileRequest};
 use super::resource::{Done, FileSystem, Next};
 use crate::bill::owner_of;
@@ -40,6 +41,8 @@ pub(super) struct Transfer {
     operand: usize,
     /// They are read by way of this, so much behind its beginning.
     by_way: Option<(DiskMemory, usize)>,
+    /// What was written is to be on this one's medium.
+    lasts: Option<Dev>,
 }
 
 /// What has become of what a call waits for.
@@ -176,7 +179,8 @@ impl FileSystem {
                 (page, span)
             }
         };
-        call.transfer = Some(wish.transfer(bytes, None));
+        let lasts = self.disk_lasts(call, wish.open).then_some(wish.dev);
+        call.transfer = Some(Transfer { lasts, ..wish.transfer(bytes, None) });
         Ok(Done::Disk(Asked { volume, operation: Operation::Write, block, data }))
     }
 
@@ -185,6 +189,23 @@ impl FileSystem {
         let volume = self.volume(dev)?;
         let (operation, data) = (Operation::Flush, DiskMemory::none());
         Ok(Done::Disk(Asked { volume, operation, block: 0, data }))
+    }
+
+    /// What a call has written is to be on the medium before it answers.
+    fn flush_behind(&mut self, call: &mut FileCall, dev: Dev, cx: &mut Cx<'_>) -> Next {
+        let bytes = call.done as u64;
+        let rest = call.has_rest(call.done);
+        let moved = if rest { following::Moved::Some(bytes) } else { following::Moved::All(bytes) };
+        call.following = Some(Following::of(moved));
+        let asked = match self.flush_disk(dev) {
+            Ok(Done::Disk(asked)) => asked,
+            Ok(_) => return Outcome::Reply(Answer::Failed(Errno::EIO)),
+            Err(error) => return Outcome::Reply(Answer::Failed(error)),
+        };
+        match self.keep_for_disk(call, asked, cx) {
+            Outcome::Reply(Answer::Call(Err(error))) => Outcome::Reply(Answer::Failed(error)),
+            next => next,
+        }
     }
 
     /// ioctl(2) on a disk.
@@ -268,7 +289,7 @@ impl FileSystem {
     /// A part of a call is done. Whether all of it is, and what it returns then.
     fn moved(&mut self, call: &mut FileCall, cx: &mut Cx<'_>) -> core::result::Result<bool, Errno> {
         // A flush moves nothing.
-        let Some(Transfer { open, at, bytes, operand, by_way }) = call.transfer.take() else {
+        let Some(Transfer { open, at, bytes, operand, by_way, .. }) = call.transfer.take() else {
             return Ok(true);
         };
         let buffer = call.operands.buffer(operand)?;
@@ -291,7 +312,7 @@ impl FileSystem {
 impl Wish {
     fn transfer(&self, bytes: usize, by_way: Option<(DiskMemory, usize)>) -> Transfer {
         let open = self.moves.then_some(self.open);
-        Transfer { open, at: self.at, bytes, operand: self.operand, by_way }
+        Transfer { open, at: self.at, bytes, operand: self.operand, by_way, lasts: None }
     }
 }
 
@@ -329,7 +350,18 @@ impl Continuation<Mail, FileSystem> for Moved {
             Some(DiskWait::Answered(result)) => result,
             _ => Err(Errno::EIO),
         };
-        match result.and_then(|()| files.moved(call, cx)) {
+        if let Some(following) = call.following.take() {
+            return match result {
+                Ok(()) => following.ended(),
+                Err(error) => Outcome::Reply(Answer::Failed(error)),
+            };
+        }
+        let lasts = call.transfer.as_ref().and_then(|transfer| transfer.lasts);
+        let moved = result.and_then(|()| files.moved(call, cx));
+        if let Some(disk) = lasts.filter(|_| moved != Ok(false) && call.done > 0) {
+            return files.flush_behind(call, disk, cx);
+        }
+        match moved {
             Ok(false) => Outcome::Continue(At::beginning()),
             Ok(true) if call.has_rest(call.done) => Outcome::Reply(Answer::GoOn(call.done as u64)),
             Ok(true) => Outcome::Reply(Answer::Call(Ok(call.done as u64))),

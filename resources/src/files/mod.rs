@@ -12,6 +12,7 @@ mod disks;
 mod ends;
 mod events;
 mod extended;
+mod following;
 mod giving;
 mod image;
 mod image_pages;

@@ -93,6 +93,8 @@ impl FileSystem {
                     None => Done::Value(0),
                 })
             }
+            Files::Evict if !self.root.has_mounts() => Ok(Done::Value(0)),
+            Files::Evict => Ok(Done::Ask(Ask::EvictAll)),
             Files::Mount { .. } | Files::Umount2 { .. } => self.mounting(call, cx),
             Files::Fadvise64 { fd, offset, length, advice } => {
                 const NOT_NEEDED: i32 = 4;
@@ -101,9 +103,13 @@ impl FileSystem {
                 match self.root.object(open)? {
                     Object::Pipe { .. } => Err(Errno::ESPIPE),
                     _ if length < 0 || !(0..=LAST).contains(&advice) => Err(Errno::EINVAL),
-                    // Of a part it is advice that is not taken.
-                    _ if advice == NOT_NEEDED && (offset, length) == (0, 0) => {
-                        Ok(self.root.evict_of(open)?.map_or(Done::Value(0), Done::Ask))
+                    _ if advice == NOT_NEEDED => {
+                        let asked = self.root.evict_of(
+                            open,
+                            offset.max(0).unsigned_abs(),
+                            length.unsigned_abs(),
+                        )?;
+                        Ok(asked.map_or(Done::Value(0), Done::Ask))
                     }
                     _ => Ok(Done::Value(0)),
                 }

@@ -89,17 +89,21 @@ impl FileSystem {
             count.min(MAX_RW_COUNT).saturating_sub(call.reached()),
             cx,
         ) {
-            Ok(Done::Value(0)) => Ok(Done::Value(call.done as u64)),
+            Ok(Done::Value(0)) => self.copied(call, to.0),
             Ok(Done::Value(moved)) => {
                 call.done = call.done.saturating_add(moved as usize);
                 let all = call.reached() >= count.min(MAX_RW_COUNT);
-                Ok(if all { Done::Value(call.done as u64) } else { Done::More })
+                if all { self.copied(call, to.0) } else { Ok(Done::More) }
             }
-            Err(_) if call.done > 0 && !call.walks.get_mut().stops() => {
-                Ok(Done::Value(call.done as u64))
-            }
+            Err(_) if call.done > 0 && !call.walks.get_mut().stops() => self.copied(call, to.0),
             result => result,
         }
+    }
+
+    /// What there is to be copied is.
+    fn copied(&self, call: &mut FileCall, to: OpenId) -> Result {
+        let done = Done::Value(call.done as u64);
+        self.follow(call, to, None, done, true)
     }
 
     fn copy_piece(

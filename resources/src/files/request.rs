@@ -12,6 +12,7 @@ use vortex_units::{ActivityId, Bytes, Cycles};
 
 use super::aio::AioOpen;
 use super::disks::{Asked, Transfer};
+use super::following::Following;
 use super::poll::Polling;
 use super::sockets::{NetAsked, Parcel};
 use super::tables::Files;
@@ -64,6 +65,8 @@ pub struct FileCall {
     pub(super) from_file: Option<FromFile>,
     /// A connection that it has closed, and waits for until all has arrived.
     pub(super) lingers: Option<Arc<Socket>>,
+    /// It has moved its bytes, and waits for what follows.
+    pub(super) following: Option<Box<Following>>,
 }
 
 /// Where bytes of a file are that TCPR sends.
@@ -102,6 +105,7 @@ impl FileCall {
             polling: None,
             from_file: None,
             lingers: None,
+            following: None,
         }
     }
 }

@@ -441,6 +441,7 @@ impl FileSystem {
             Ok(Done::More) => Outcome::Continue(At::beginning()),
             Ok(Done::Network(asked)) => self.keep_for_network(call, asked, cx),
             Ok(Done::Disk(asked)) => self.keep_for_disk(call, asked, cx),
+            Ok(Done::Ask(ask)) if call.following.is_some() => self.ask_to_follow(call, ask, cx),
             Ok(Done::Ask(ask)) => self.keep_for_answer(For::Call(call.thread.tid), ask, cx),
             Ok(Done::Wait(keys, deadline)) => self.wait(call, Some(keys), deadline, cx),
             Ok(Done::Watched(deadline)) => self.wait(call, None, deadline, cx),

@@ -112,6 +112,10 @@ impl FileSystem {
             return self.without_buffer(call, open, false);
         };
         let (before, length) = (call.done, buffer.len());
+        if before == 0 {
+            self.check_direct(call, (open, operand), offset, false)?;
+        }
+        let given = offset;
         let mut sink = Cursor { buffer, at: before, whole: false };
         let some = sink.room();
         let reached = call.before.saturating_add(before as u64);
@@ -137,10 +141,9 @@ impl FileSystem {
                     call.done = all;
                     return Ok(Done::More);
                 }
-                if file && call.has_rest(all) {
-                    return Ok(Done::Rest(all as u64));
-                }
-                Ok(Done::Value(all as u64))
+                let rest = file && call.has_rest(all);
+                let done = if rest { Done::Rest(all as u64) } else { Done::Value(all as u64) };
+                if file { self.follow(call, open, given, done, false) } else { Ok(done) }
             }
             Moved::WouldBlock(_) if call.expired => Err(Errno::EAGAIN),
             Moved::WouldBlock(key) => {
@@ -194,7 +197,14 @@ impl FileSystem {
         cx: &mut Cx<'_>,
     ) -> Result<Done, Errno> {
         match self.write_piece(call, fd, operand, offset, cx) {
-            Err(_) if call.done > 0 => Ok(Done::Value(call.done as u64)),
+            Err(_) if call.done > 0 => {
+                let done = Done::Value(call.done as u64);
+                if call.walks.get_mut().stops() {
+                    return Ok(done);
+                }
+                let open = self.open_of(call, fd)?;
+                self.follow(call, open, offset, done, true)
+            }
             result => result,
         }
     }
@@ -212,7 +222,11 @@ impl FileSystem {
             return self.without_buffer(call, open, true);
         };
         let length = buffer.len();
+        if call.done == 0 {
+            self.check_direct(call, (open, operand), offset, true)?;
+        }
         let mut source = Cursor { buffer, at: call.done, whole: false };
+        let given = offset;
         let offset = offset.map(|offset| offset.saturating_add_unsigned(call.reached()));
         let moved = self.with(call, cx, |root, caller, effects| {
             root.write(caller, open, offset, &mut source, effects)
@@ -245,10 +259,11 @@ impl FileSystem {
         };
         cx.moved(Bytes::new(written as u64));
         call.done += written;
-        Ok(match written > 0 && call.done < length {
-            true => Done::More,
+        let done = match written > 0 && call.done < length {
+            true => return Ok(Done::More),
             false if written > 0 && call.has_rest(call.done) => Done::Rest(call.done as u64),
             false => Done::Value(call.done as u64),
-        })
+        };
+        self.follow(call, open, given, done, true)
     }
 }

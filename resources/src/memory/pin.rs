@@ -150,6 +150,14 @@ impl Pinned {
         Ok(())
     }
 
+    /// Whether all that it consists of begins at and is as long as a multiple of so many bytes, a
+    /// power of two.
+    #[must_use]
+    pub fn is_aligned(&self, to: u16) -> bool {
+        let odd = |number| number & to.saturating_sub(1) != 0;
+        !self.pieces.iter().any(|piece| odd(piece.offset) || odd(piece.length))
+    }
+
     /// From a place on, what of so many bytes lies in so many pieces, as a device takes it: whole
     /// blocks. With how many bytes that is. `None` where it is none, or the heap has no room.
     #[must_use]

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use libc::{MAP_PRIVATE, MAP_SHARED, MS_ASYNC, MS_SYNC, O_CREAT, O_RDONLY, O_RDWR, O_TRUNC};
+use vortex_aio::is_vortex;
 use vortex_guest::mem::{BOTH, PAGE, READ, Region};
 use vortex_guest::random::Random;
 use vortex_guest::{Res, fd, file, proc, say, sys, time};
@@ -52,17 +53,23 @@ pub fn all(place: &str) {
     random(&path("random"));
     large(&path("large"));
     wanted(&path("wanted"));
+    unwanted(&path("unwanted"));
     run(&path("program"));
 }
 
-/// How many pages of a mapping are in memory.
-fn there(region: &Region) -> usize {
+/// Which pages of a mapping are in memory.
+fn resident(region: &Region) -> Vec<bool> {
     let mut pages = vec![0_u8; region.length() / PAGE];
     // SAFETY: the kernel writes a byte for each page of the region.
     let told =
         unsafe { sys!(libc::SYS_mincore, region.start(), region.length(), pages.as_mut_ptr()) };
     must("mincore", told);
-    pages.iter().filter(|page| **page & 1 == 1).count()
+    pages.iter().map(|page| page & 1 == 1).collect()
+}
+
+/// How many are.
+fn there(region: &Region) -> usize {
+    resident(region).iter().filter(|there| **there).count()
 }
 
 /// Pages come before they are touched, where that is asked for.
@@ -92,6 +99,53 @@ fn wanted(path: &str) {
     is("it is the file's", (0..PAGES).all(|page| region.get(page * PAGE) == page as u8));
     must("unmap", region.unmap(0, PAGES * PAGE));
     must("close", fd::close(fd));
+}
+
+/// Pages leave that are not wanted in memory: those of them that are meant.
+fn unwanted(path: &str) {
+    const PAGES: usize = 20;
+    let fd = open(path);
+    let content: Vec<u8> = (0..PAGES * PAGE).map(|at| (at / PAGE) as u8).collect();
+    must("write", put_at(fd, &content, 0));
+    must("sync", fd::sync(fd));
+    let region = map(fd, PAGES, READ, MAP_SHARED, 0);
+    let advise = |from: usize, length: usize| {
+        let advice = libc::POSIX_FADV_DONTNEED;
+        // SAFETY: it is given no memory.
+        must("advice", unsafe { sys!(libc::SYS_fadvise64, fd, from, length, advice) });
+    };
+    let left = |from: usize, to: usize| {
+        let kept = resident(&region);
+        (0..PAGES).all(|page| kept[page] != (from..to).contains(&page))
+    };
+    is("all that was written is in memory", left(0, 0));
+    advise(3 * PAGE + 1, 7 * PAGE + 4);
+    is("whole pages of a part have left", left(4, 10));
+    advise(18 * PAGE + 1, 0);
+    is("the last page leaves with its end", !resident(&region)[19] && resident(&region)[18]);
+    advise(0, 0);
+    is("all have left", left(0, PAGES));
+    let direct = must("open", file::open(path, libc::O_RDWR | libc::O_DIRECT));
+    let memory = Region::anonymous(4 * PAGE, BOTH);
+    must("read past the cache", memory.read(direct, 0, 4 * PAGE));
+    is("what is read is there", (0..4).all(|page| memory.all(page * PAGE, PAGE, page as u8)));
+    memory.fill(b'd');
+    must("write past the cache", memory.write(direct, 0, 2 * PAGE));
+    is("none of it is in memory", !resident(&region)[..6].contains(&true));
+    let read = must("get", get_at(fd, 3 * PAGE, 3 * PAGE));
+    is("what was written is there", read[PAGE..].iter().all(|byte| *byte == b'd'));
+    is("and what was before it", read[..PAGE].iter().all(|byte| *byte == 3));
+    if is_vortex() {
+        const EVICT: i64 = 22032;
+        // SAFETY: it is given no memory.
+        must("evict", unsafe { sys!(EVICT) });
+        is("nothing of its activity's is in memory", left(0, PAGES));
+    }
+    must("unmap", memory.unmap(0, 4 * PAGE));
+    must("unmap", region.unmap(0, PAGES * PAGE));
+    must("close", fd::close(direct));
+    must("close", fd::close(fd));
+    say!("files: map unwanted is good");
 }
 
 /// Two mappings, a descriptor, and the disk are one.

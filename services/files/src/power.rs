@@ -4,6 +4,7 @@
 //!
 //! Beside each step something is written that nobody waits for.
 
+use vortex_guest::mem::{BOTH, PAGE, Region};
 use vortex_guest::{Res, fd, file, say};
 
 use crate::bytes::bytes;
@@ -38,7 +39,26 @@ fn write(path: &str, flags: i32, bytes: &[u8], at: Option<usize>) -> Res<()> {
         Some(at) => put_at(to, bytes, at)?,
         None => put(to, bytes)?,
     };
-    fd::sync(to)?;
+    // With these it lasts when it is written.
+    if flags & libc::O_DSYNC == 0 {
+        fd::sync(to)?;
+    }
+    fd::close(to).map(drop)
+}
+
+/// How what is written in this round is to last.
+fn lasting(round: u64) -> i32 {
+    [0, libc::O_DSYNC, libc::O_SYNC][round as usize % 3]
+}
+
+/// The same past the cache: whole sectors, out of memory that begins as they do.
+fn write_direct(path: &str, bytes: &[u8], at: usize) -> Res<()> {
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_DIRECT | libc::O_DSYNC;
+    let (to, memory) = (file::open(path, flags)?, Region::anonymous(PAGE, BOTH));
+    memory.put_all(0, bytes);
+    fd::seek(to, at as i64, libc::SEEK_SET)?;
+    memory.write(to, 0, bytes.len())?;
+    memory.unmap(0, PAGE)?;
     fd::close(to).map(drop)
 }
 
@@ -75,12 +95,17 @@ fn one(place: &str, step: u64) -> Res<()> {
             sync(place).map(drop)
         }
         1 => {
-            write(&format!("{place}/log"), libc::O_APPEND, &record(step, RECORD), None)?;
+            let flags = libc::O_APPEND | lasting(round);
+            write(&format!("{place}/log"), flags, &record(step, RECORD), None)?;
             if round == 0 { sync(place).map(drop) } else { Ok(()) }
         }
         2 => {
             let at = (round % PLACES) as usize * 512;
-            write(&format!("{place}/places"), 0, &record(step, 512), Some(at))?;
+            let (path, record) = (format!("{place}/places"), record(step, 512));
+            match round % 4 {
+                3 => write_direct(&path, &record, at)?,
+                round => write(&path, lasting(round), &record, Some(at))?,
+            }
             if round == 0 { sync(place).map(drop) } else { Ok(()) }
         }
         3 => {
@@ -90,7 +115,7 @@ fn one(place: &str, step: u64) -> Res<()> {
                 Err(error) if error.0 == libc::EEXIST => {}
                 Err(error) => return Err(error),
             }
-            write(&format!("{folder}/new-{step}"), 0, &content(step), None)?;
+            write(&format!("{folder}/new-{step}"), lasting(round), &content(step), None)?;
             sync(&folder).map(drop)
         }
         _ if step > LATER => {

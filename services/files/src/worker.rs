@@ -1,5 +1,7 @@
 //! One process: what it does by chance, and what must come of it.
 
+use vortex_aio::is_vortex;
+use vortex_guest::mem::{BOTH, Region};
 use vortex_guest::random::Random;
 use vortex_guest::{Res, fd, file};
 
@@ -8,6 +10,8 @@ use crate::calls::{get_at, names, put, put_at, set_time, sync};
 use crate::fail;
 use crate::model::{Answer, Model, SHARED, What, join, split};
 
+/// What is moved past the cache is whole ones.
+const SECTOR: usize = 512;
 /// How deep folders are at most.
 const DEEP: usize = 3;
 /// Bytes of a file at most, but for one that is for a moment much longer.
@@ -112,6 +116,7 @@ impl Worker {
             15 => self.describe(),
             16 => self.sync(),
             17 => self.list(),
+            18 if self.random.below(2) == 0 => self.direct(),
             18 => self.held(),
             _ => self.far(),
         }
@@ -159,7 +164,8 @@ impl Worker {
         let Some(path) = self.file() else { return };
         let content = self.fresh(40_000);
         let at = self.random.below(MOST - content.len());
-        let file = self.opened(&path, libc::O_WRONLY);
+        let lasting = [0, 0, libc::O_DSYNC, libc::O_SYNC][self.random.below(4)];
+        let file = self.opened(&path, libc::O_WRONLY | lasting);
         self.is("write", put_at(file, &content, at), Ok(()));
         self.closed(file);
         if let Some(old) = self.model.content(&path) {
@@ -338,6 +344,50 @@ impl Worker {
         if get_at(file, length, content.len()).map_err(|error| error.0) != Ok(content) {
             self.wrong(&format!("{path} without a name has other content"));
         }
+        self.closed(file);
+    }
+
+    /// A file that is moved past the cache: by sectors alone, and as others see it.
+    fn direct(&mut self) {
+        let Some(path) = self.file() else { return };
+        let file = self.opened(&path, libc::O_RDWR | libc::O_DIRECT);
+        let sectors = self.random.below(40) + 2;
+        let length = sectors * SECTOR;
+        let at = self.random.below(MOST / 4 / SECTOR) * SECTOR;
+        let memory = Region::anonymous(64 * SECTOR, BOTH);
+        let write = |file, from, length, at: usize| {
+            fd::seek(file, at as i64, libc::SEEK_SET).and_then(|_| memory.write(file, from, length))
+        };
+        // Of no use, or, as of Linux's here, written all the same: what follows is over it.
+        let parts = [
+            ("a part of a sector", write(file, 0, length - 1, at)),
+            ("within a sector", write(file, 0, length - SECTOR, at + 1)),
+            ("odd memory", write(file, 1, length, at)),
+        ];
+        for (what, part) in parts {
+            if part.is_ok() && is_vortex() {
+                self.wrong(&format!("{path}: {what} is written past the cache"));
+            }
+        }
+        let content = bytes(self.random.number(), 0, length);
+        memory.put_all(0, &content);
+        let written = write(file, 0, length, at).map_err(|error| error.0);
+        if written != Ok(length) {
+            self.wrong(&format!("{path}: written past the cache: {written:?}"));
+        }
+        let Some(old) = self.model.content(&path) else { return };
+        old.resize(old.len().max(at + length), 0);
+        old[at..at + length].copy_from_slice(&content);
+        // The last sector of a file is read in part.
+        let from = self.random.below(old.len() / SECTOR + 1) * SECTOR;
+        let must = old[from..old.len().min(from + length)].to_vec();
+        let read = fd::seek(file, from as i64, libc::SEEK_SET)
+            .and_then(|_| memory.read(file, 0, length))
+            .map_err(|error| error.0);
+        if read != Ok(must.len()) || (0..must.len()).any(|at| memory.get(at) != must[at]) {
+            self.wrong(&format!("{path}: read past the cache: {read:?} from {from} on"));
+        }
+        self.is("unmap", memory.unmap(0, 64 * SECTOR), Ok(()));
         self.closed(file);
     }
 

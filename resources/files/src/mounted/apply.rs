@@ -139,8 +139,18 @@ impl Root {
                 }
                 Ok(Then::Done)
             }
+            (Ask::Evict { file, of: Some(of), .. }, Ok(Told::Done)) => {
+                if let Ok(description) = self.description_mut(of) {
+                    file.check(&mut description.failures)?;
+                }
+                Ok(Then::Done)
+            }
             (
-                Ask::SyncAll { .. } | Ask::Release { .. } | Ask::Ahead { .. } | Ask::Evict { .. },
+                Ask::SyncAll { .. }
+                | Ask::Release { .. }
+                | Ask::Ahead { .. }
+                | Ask::Evict { .. }
+                | Ask::EvictAll,
                 Ok(Told::Done),
             ) => Ok(Then::Done),
             // Those below answered what was not asked.

@@ -153,12 +153,21 @@ pub enum Ask {
         /// To which; all without.
         fs: Option<FsId>,
     },
-    /// What of a file is in memory is not wanted there any more: what was written goes to the
-    /// medium first. [`Told::Done`].
+    /// What of a file is in memory, on the bill of who asks, is not wanted there any more: what
+    /// was written goes to its device first. [`Told::Done`].
     Evict {
         /// Its contents.
         file: Arc<dyn Cached>,
+        /// From which byte on.
+        from: u64,
+        /// To before which.
+        to: u64,
+        /// Who is told where a write failed.
+        #[doc(hidden)]
+        of: Option<OpenId>,
     },
+    /// The same of all that who asks has of files. [`Told::Done`].
+    EvictAll,
     /// Nobody has an object any more that has no name: it is gone. [`Told::Done`].
     Release {
         /// Which.
@@ -388,7 +397,7 @@ impl Ask {
             Self::Set { .. } => "set",
             Self::Resize { .. } => "resize",
             Self::Sync { .. } | Self::SyncAll { .. } => "sync",
-            Self::Evict { .. } => "evict",
+            Self::Evict { .. } | Self::EvictAll => "evict",
             Self::Release { .. } => "release",
             Self::Mount { .. } => "mount",
             Self::Unmount { .. } => "unmount",

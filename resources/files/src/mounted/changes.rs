@@ -227,18 +227,6 @@ impl Root {
         Ok(Some(Ask::Sync { at, file, data_only, of: open }))
     }
 
-    /// The question that has an open file leave memory; `None` if it is on no disk.
-    ///
-    /// # Errors
-    /// `EBADF` where there is no such open file.
-    pub fn evict_of(&self, open: crate::OpenId) -> Result<Option<Ask>, Errno> {
-        let Node::Inode(id) = self.description(open)?.node else { return Ok(None) };
-        Ok(match (&self.inode(id)?.body, self.on_disk(id)?) {
-            (Body::Cached(file), Some(_)) => Some(Ask::Evict { file: file.clone() }),
-            _ => None,
-        })
-    }
-
     /// The file system of an open file, if it is on a disk.
     ///
     /// # Errors

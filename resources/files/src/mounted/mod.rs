@@ -19,6 +19,7 @@ mod apply;
 mod ask;
 mod cached;
 mod changes;
+mod follows;
 mod forget;
 mod line;
 mod listing;
@@ -30,6 +31,7 @@ mod transfer;
 
 pub use ask::{Ask, Change, Create, Known, Link, Listed, OnDisk, Rename, Then, Told, Unlink};
 pub use cached::Cached;
+pub use follows::Follows;
 pub use mapped::{MapWatch, MappedFile};
 pub use mount::FsId;
 
