@@ -22,6 +22,7 @@ mod table;
 mod trace;
 mod volume;
 mod watch;
+mod wire;
 
 use std::process::ExitCode;
 

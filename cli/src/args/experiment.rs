@@ -33,6 +33,33 @@ pub enum Which {
     /// Are a network card's bytes divided as web servers are entitled to them? (§4.4, Figures 12
     /// to 14)
     Web(WebServers),
+    /// Does who floods a machine, or one of its sites, take anything from another?
+    Floods(Floods),
+}
+
+/// Arguments of `experiment floods`.
+#[derive(Debug, Arguments)]
+#[command(after_help = "\
+Two sites of Debian's lighttpd. One is asked for its page, while at the other connections are begun
+without end, or held and not used, or small packets come for nobody; then the same on Debian's
+kernel. Ends with 0 where everything is within its bounds, else with 1. experiments/floods/README.md
+says what it must show.")]
+pub struct Floods {
+    /// Seconds of each part.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=120))]
+    pub seconds: u32,
+    /// How many cores; one if not said.
+    #[arg(long, value_name = "N")]
+    pub cores: Option<Cores>,
+    /// What executes the machine's instructions.
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
+    pub accel: Wish,
+    /// Without Debian's kernel beside.
+    #[arg(long)]
+    pub no_linux: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Who serves the pages of `experiment web`.

@@ -9,6 +9,7 @@ pub mod cpu;
 mod disk;
 mod file_read;
 pub mod filling;
+mod floods;
 pub mod memory;
 pub mod pressure;
 pub mod samples;
@@ -31,5 +32,6 @@ pub fn run(arguments: &Experiment) -> Result<ExitCode, Failure> {
         Which::Memory(arguments) => memory::run(arguments),
         Which::Disk(arguments) => disk::run(arguments),
         Which::Web(arguments) => web::run(arguments),
+        Which::Floods(arguments) => floods::run(arguments),
     }
 }

@@ -44,11 +44,11 @@ impl Linux {
         package::get(&crate::home::target(root).join("linux"))
     }
 
-    /// The modules by which it has disks and ext2, in the order in which they are loaded.
+    /// The modules by which it has disks, ext2 and a card, in the order in which they are loaded.
     ///
     /// # Errors
     /// Why they cannot be had: [`PackageError`].
-    pub fn disks(root: &Path) -> Result<Vec<PathBuf>, PackageError> {
+    pub fn modules(root: &Path) -> Result<Vec<PathBuf>, PackageError> {
         modules::get(&crate::home::target(root).join("linux"))
     }
 

@@ -1,4 +1,5 @@
-//! Modules of Debian's kernel, by which it has disks and ext2: none of that is built in.
+//! Modules of Debian's kernel, by which it has disks, ext2 and a network card: none of that is
+//! built in.
 //!
 //! They are taken out of the kernel's package, with those that they need by their own word
 //! (`depends=` in `.modinfo`), and kept beside the kernel.
@@ -14,13 +15,23 @@ use super::package;
 use crate::machine::debian::{self, PackageError, failed};
 
 /// What is wanted: the controller, its disks, and ext2, which this kernel has in ext4's module;
-/// that asks for a checksum's module by a name that no module has.
-const WANTED: [&str; 5] = ["virtio_pci", "virtio_scsi", "sd_mod", "crc32c_generic", "ext4"];
+/// that asks for a checksum's module by a name that no module has. And the card.
+const WANTED: [&str; 6] =
+    ["virtio_pci", "virtio_scsi", "sd_mod", "crc32c_generic", "ext4", "virtio_net"];
 /// Where such modules are in the package.
-const PLACES: [&str; 7] =
-    ["drivers/virtio", "drivers/scsi", "block", "fs", "lib", "crypto", "arch"];
+const PLACES: [&str; 9] = [
+    "drivers/virtio",
+    "drivers/scsi",
+    "drivers/net",
+    "net/core",
+    "block",
+    "fs",
+    "lib",
+    "crypto",
+    "arch",
+];
 /// How the folders of modules that are kept here begin; package and version follow.
-const KEPT: &str = "modules-of-";
+const KEPT: &str = "modules-with-card-of-";
 /// The list of a folder: the files in the order in which they are loaded.
 const LIST: &str = "list";
 

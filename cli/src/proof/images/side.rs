@@ -77,7 +77,7 @@ impl Side {
     /// # Errors
     /// Why its kernel or its modules cannot be had.
     pub fn linux(root: &Path, programs: &Path) -> Result<Self, PackageError> {
-        let (linux, modules) = (Linux::get(root)?, Linux::disks(root)?);
+        let (linux, modules) = (Linux::get(root)?, Linux::modules(root)?);
         Ok(Self { system: System::Linux(linux), modules, programs: programs.into() })
     }
 

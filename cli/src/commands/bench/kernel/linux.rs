@@ -55,7 +55,7 @@ pub fn measure(
     let linux = linux::Linux::get(root).map_err(|error| error.to_string())?;
     let disks = disk.map(|disk| disk.fresh(None)).transpose().map_err(|why| why.to_string())?;
     let modules = match &disks {
-        Some(_) => linux::Linux::disks(root).map_err(|error| error.to_string())?,
+        Some(_) => linux::Linux::modules(root).map_err(|error| error.to_string())?,
         None => Vec::new(),
     };
     let own = Own { linux: &linux, modules, programs };
@@ -78,7 +78,7 @@ pub fn nanoseconds(
     disks: Disks,
 ) -> Result<u64, String> {
     let linux = linux::Linux::get(root).map_err(|error| error.to_string())?;
-    let modules = linux::Linux::disks(root).map_err(|error| error.to_string())?;
+    let modules = linux::Linux::modules(root).map_err(|error| error.to_string())?;
     let own = Own { linux: &linux, modules, programs };
     let said = own.machine(&[(name, 1)], false, disks).map_err(|failure| failure.to_string())?;
     cycles(&said, name).ok_or(said)
