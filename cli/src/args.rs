@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use clap::{Args as Arguments, Parser, Subcommand};
 
 pub use experiment::{
-    All, Attacks, Cpu, DiskStreams, Experiment, FileRead, Floods, MemoryAttacks, ShareForm,
-    WebServer, WebServers, Which,
+    All, Attacks, Connections, Cpu, DiskStreams, Experiment, FileRead, Floods, MemoryAttacks,
+    ShareForm, WebServer, WebServers, Which,
 };
 pub use hosted::{Exec, Logs, Set, Stop, Top, Trace};
 pub use image::Image;

@@ -35,6 +35,29 @@ pub enum Which {
     Web(WebServers),
     /// Does who floods a machine, or one of its sites, take anything from another?
     Floods(Floods),
+    /// What does it take to hold very many connections, and on whose bill is that?
+    Connections(Connections),
+}
+
+/// Arguments of `experiment connections`.
+#[derive(Debug, Arguments)]
+#[command(after_help = "\
+So many connections are made to Debian's memcached, and held; nothing is said on them. Ends with 0
+where everything is within its bounds, else with 1. experiments/connections/README.md says what it
+must show.")]
+pub struct Connections {
+    /// How many.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub connections: u32,
+    /// How many cores; one if not said.
+    #[arg(long, value_name = "N")]
+    pub cores: Option<Cores>,
+    /// What executes the machine's instructions.
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
+    pub accel: Wish,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `experiment floods`.

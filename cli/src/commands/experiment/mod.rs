@@ -5,6 +5,7 @@ mod all;
 pub mod attacks;
 pub mod budgets;
 mod checks;
+mod connections;
 pub mod cpu;
 mod disk;
 mod file_read;
@@ -33,5 +34,6 @@ pub fn run(arguments: &Experiment) -> Result<ExitCode, Failure> {
         Which::Disk(arguments) => disk::run(arguments),
         Which::Web(arguments) => web::run(arguments),
         Which::Floods(arguments) => floods::run(arguments),
+        Which::Connections(arguments) => connections::run(arguments),
     }
 }
