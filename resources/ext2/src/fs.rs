@@ -9,7 +9,7 @@ use crate::directory::Indexes;
 use crate::disk::{Layout, ReadOnly, Refusal};
 use crate::file::Reaps;
 use crate::numbers::{Block, Ino};
-use crate::order::{Ghosts, Slots, Writer};
+use crate::order::{Ghosts, PRICE, Slots, Writer};
 use crate::space::{Groups, Quarantine};
 use crate::stop::{DAMAGED, Result, Stop};
 use crate::tx::Tx;
@@ -18,7 +18,7 @@ use vortex_abi::Errno;
 /// Blocks that are clean or free, at least, before another is asked for: what one operation
 /// reads does not push out what it has read before.
 const SPARE: usize = 32;
-/// Blocks of somebody's own given up for one that it has fetched, where it has all that it may.
+/// Blocks of somebody's own given up for one that it gets, where it has all that it may.
 const OWN: usize = 2;
 /// Blocks, and what else is known, given up in one run.
 const DISSOLVED: usize = 32;
@@ -202,19 +202,24 @@ impl<A: Accounts> Ext2<A> {
         bytes: &[u8],
     ) -> core::result::Result<(), Errno> {
         let copy = copy_of(bytes)?;
-        // More than one, for those before that have found none.
-        for _ in 0..OWN {
-            if self.accounts.has_room(payer, copy.len()) {
-                break;
-            }
-            let Some(own) = self.cache.oldest_of(payer) else { break };
-            self.forget(own);
-        }
+        self.give_up_own(payer);
         self.accounts.charge(payer, copy.len())?;
         let mut buffer = Buffer::new(block, Role::Unknown, copy, payer);
         (buffer.version, buffer.issued, buffer.stable) = (self.clock, self.clock, self.clock);
         self.cache.insert(buffer);
         Ok(())
+    }
+
+    /// Before somebody gets one more: where it has all that it may, clean ones of its own go. More
+    /// than one, for those before that have found none.
+    pub(crate) fn give_up_own(&mut self, payer: Payer) {
+        for _ in 0..OWN {
+            if self.accounts.has_room(payer, self.layout.size()) {
+                break;
+            }
+            let Some(own) = self.cache.oldest_of(payer) else { break };
+            self.forget(own);
+        }
     }
 
     /// Gives up clean blocks until there is room for so many; `Flush` if there are too few.
@@ -227,6 +232,20 @@ impl<A: Accounts> Ext2<A> {
             self.forget(oldest);
         }
         Ok(())
+    }
+
+    /// Bytes that this one pays for and that have to stay until they are written.
+    pub fn unwritten(&self, payer: Payer) -> u64 {
+        let blocks = u64::from(self.cache.unwritten(payer));
+        let inode = u64::from(self.layout.inode_size).saturating_add(PRICE as u64);
+        let inodes = u64::from(self.slots.of(payer)).saturating_mul(inode);
+        blocks.saturating_mul(u64::from(self.layout.block_size)).saturating_add(inodes)
+    }
+
+    /// Somebody waits until less is unwritten: [`Ext2::next_write`] gives all that there is, and
+    /// what is written is to stay.
+    pub fn press(&mut self) {
+        self.writer.want_flush();
     }
 
     /// Drops a block from memory.
@@ -255,8 +274,11 @@ impl<A: Accounts> Ext2<A> {
             let slots = &mut self.slots;
             let held = self.quarantine.dissolve();
             let named = slots.entries.pop_first().is_some() || slots.removals.pop_first().is_some();
-            if !held && !named && slots.map.pop_first().is_none() {
-                return self.indexes.dissolve();
+            let slot = slots.map.first_key_value().map(|(ino, _)| *ino);
+            match slot {
+                Some(ino) => self.forget_slot(ino),
+                None if !held && !named => return self.indexes.dissolve(),
+                None => {}
             }
         }
         true

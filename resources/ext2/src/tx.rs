@@ -13,7 +13,7 @@ use crate::directory::Note;
 use crate::disk::Inode;
 use crate::file::Reap;
 use crate::numbers::{Block, Ino};
-use crate::order::{Ghost, Need, Old, Slot, Target, add, merge};
+use crate::order::{Ghost, Need, Old, PRICE, Target, add, merge};
 use crate::space::Delta;
 use crate::stop::{DAMAGED, Result, Stop};
 use vortex_abi::Errno;
@@ -314,7 +314,9 @@ impl<A: Accounts> Ext2<A> {
         let payer = tx.caller.payer;
         let made = fresh.saturating_mul(self.layout.size());
         let kept = tx.places.iter().map(|place| place.old.len()).fold(0, usize::saturating_add);
-        self.accounts.charge(payer, made.saturating_add(kept))?;
+        let new = |place: &&Place| !self.slots.map.contains_key(&place.ino);
+        let slots = tx.places.iter().filter(new).count().saturating_mul(PRICE);
+        self.accounts.charge(payer, made.saturating_add(kept).saturating_add(slots))?;
         // Nothing fails from here on.
         self.clock = tx.version;
         self.put_places(&mut tx);
@@ -367,16 +369,14 @@ impl<A: Accounts> Ext2<A> {
         for place in core::mem::take(&mut tx.places) {
             let Ok((block, _)) = self.place_of(place.ino) else { continue };
             let held = self.is_held(place.ino);
-            let slot = self.slots.map.entry(place.ino).or_insert_with(|| Slot {
-                issued: tx.version.saturating_sub(1),
-                stable: tx.version.saturating_sub(1),
-                ..Slot::default()
-            });
+            if let Some(parent) = place.newborn {
+                self.slots.born.insert((parent, place.ino));
+            }
+            let slot = self.slots.changed(place.ino, tx.version, payer);
             let before = if slot.version == 0 { slot.stable } else { slot.version };
             slot.version = tx.version;
             if let Some(parent) = place.newborn {
                 (slot.unused, slot.newborn, slot.parent) = (true, true, parent);
-                self.slots.born.insert((parent, place.ino));
             }
             let size = place.old.len();
             // What is unused on the disk stays so until all of it may be there: entries that
@@ -402,23 +402,10 @@ impl<A: Accounts> Ext2<A> {
         }
     }
 
-    /// Whether an inode is written as it was, for what it needs is not there. What is there it
-    /// does not need any more: so its needs are not more than where its entries are.
-    fn is_held(&mut self, ino: Ino) -> bool {
-        let slot = self.slots.map.get_mut(&ino).filter(|slot| slot.old.is_some());
-        let Some(slot) = slot else { return false };
-        let mut needs = core::mem::take(&mut slot.needs);
-        needs.retain(|need| !self.satisfied(*need));
-        let is_held = !needs.is_empty();
-        if let Some(slot) = self.slots.map.get_mut(&ino) {
-            slot.needs = needs;
-        }
-        is_held
-    }
-
     fn put_change(&mut self, change: Change, version: u64, payer: Payer) {
         let Change { block, role, bytes, needs, fresh, anchor } = change;
         if fresh {
+            self.give_up_own(payer);
             self.forget(block);
             self.is_made(block);
             let mut buffer = Buffer::new(block, role, bytes, payer);

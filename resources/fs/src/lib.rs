@@ -46,7 +46,7 @@ mod wiring;
 pub use cache::{
     Bills, CachedFile, Fetched, Files, Frames, PAGE, PageFrame, PageName, Reading, Tray,
 };
-pub use ext2r::{Ext2, Logic, Mounting, Next, Stop, Who, Write, Writing};
+pub use ext2r::{Ext2, Logic, Mounting, Next, Owes, Owing, Stop, Who, Write, Writing};
 pub use fcr::{FETCH, FETCH_BYTES, FETCH_TIME, FileCache};
 pub use names::{FileId, MountId, Time, Times};
 pub use requests::{

@@ -22,7 +22,7 @@ use vortex_storage::{VolumeId, Volumes};
 use vortex_units::Cycles;
 
 use crate::cache::{Files, Frames, PageFrame};
-use crate::ext2r::Ext2;
+use crate::ext2r::{Ext2, Owing};
 use crate::fcr::FileCache;
 use crate::names::{MountId, Time};
 use crate::shown::Showing;
@@ -57,6 +57,8 @@ pub struct Wiring<M: Message, F: PageFrame> {
     /// Files with pages.
     pub files: Files<F>,
     pub(crate) frames: Arc<dyn Frames<F>>,
+    /// Who has changed too much that is not written yet.
+    pub owing: Owing,
     mounts: Mutex<BTreeMap<MountId, Mounted>>,
     clock: fn(Cycles) -> Time,
     pub(crate) storage: Arc<vortex_storage::Wiring<M, F::Memory>>,
@@ -76,7 +78,8 @@ impl<M: Message, F: PageFrame> Wiring<M, F> {
     ) -> Arc<Self> {
         let (ports, files, mounts) = (Once::new(), Files::default(), Mutex::default());
         let (showing, frames) = (Once::new(), Arc::from(frames));
-        Arc::new(Self { ports, showing, files, frames, mounts, clock, storage, says })
+        let owing = Owing::default();
+        Arc::new(Self { ports, showing, files, frames, owing, mounts, clock, storage, says })
     }
 
     /// What time it is.

@@ -7,7 +7,7 @@
 use alloc::boxed::Box;
 
 use vortex_abi::Errno;
-use vortex_files::{Ask, OpenId, Then, Told, Walks};
+use vortex_files::{Ask, FsId, OpenId, Then, Told, Walks};
 use vortex_fs::Served;
 use vortex_grid::{At, Continuation, Kept, Labels, Outcome};
 use vortex_machine::{Frame, Use};
@@ -51,6 +51,10 @@ impl Asking {
         Box::new(Self { ask, waits, stage, waited, spare })
     }
 }
+
+/// A change that is done, and whose call waits until less of its activity's is unwritten: who
+/// waits, and what becomes of that then.
+pub(super) type Eased = ((Kept<Mail>, For), Result<Then, Errno>);
 
 /// How far a question has come that is several for those below.
 #[derive(Clone, Copy)]
@@ -172,6 +176,7 @@ impl FileSystem {
         let Asking { ask, waits, .. } = *asking;
         let (name, failed) = (ask.name(), told.as_ref().err().copied());
         let mounts = matches!(ask, Ask::Mount { .. } | Ask::Unmount { .. });
+        let changed = changed(&ask);
         let then = self.root.told(ask, told, &mut self.effects);
         if let (None, Some(error)) = (&waits, failed) {
             self.system.tell(&alloc::format!("{name}: {error:?}"));
@@ -179,29 +184,66 @@ impl FileSystem {
         if mounts {
             *self.system.mounts.lock() = self.mount_lines();
         }
+        let Some(waits) = waits else { return Outcome::Done };
+        // What it has changed is free for others by now.
+        if let Some(trigger) = changed.and_then(|fs| self.ask_to_ease(fs, cx)) {
+            self.easing.insert(number, (waits, then));
+            return Outcome::Pending(trigger, At::routine::<HasEased>());
+        }
+        self.goes_on(waits, then, cx);
+        Outcome::Done
+    }
+
+    /// Who waited for an answer goes on.
+    fn goes_on(&mut self, waits: (Kept<Mail>, For), then: Result<Then, Errno>, cx: &mut Cx<'_>) {
         match (waits, then) {
-            (None, _) => {}
-            (Some((kept, For::Call(tid))), then) => {
+            ((kept, For::Call(tid)), then) => {
                 self.answers.insert(tid, then);
                 if cx.go_on(kept, At::routine::<GoesOn>()).is_err() {
                     self.answers.remove(&tid);
                 }
             }
-            (Some((kept, For::Root)), then) => {
+            ((kept, For::Root), then) => {
                 self.no_root = then.err();
                 drop(cx.go_on(kept, At::<Mail, FileSystem>::beginning()));
             }
-            (Some((kept, of)), Ok(Then::Again)) => {
+            ((kept, of), Ok(Then::Again)) => {
                 if cx.go_on(kept, At::<Mail, FileSystem>::beginning()).is_err() {
                     self.ends_for(of);
                 }
             }
-            (Some((kept, of)), then) => {
+            ((kept, of), then) => {
                 self.ends_for(of);
                 let error = then.err().unwrap_or(Errno::EIO);
                 drop(cx.answer(kept, Some(of.failed(error))));
             }
         }
+    }
+}
+
+/// The file system of which a question changes something on the disk.
+fn changed(ask: &Ask) -> Option<FsId> {
+    let at = match ask {
+        Ask::Create(create) => create.at,
+        Ask::Link(link) => link.at,
+        Ask::Unlink(unlink) => unlink.at,
+        Ask::Rename(rename) => rename.from,
+        Ask::Set { at, .. } => *at,
+        _ => return None,
+    };
+    Some(at.fs)
+}
+
+/// Less is unwritten, or it is not waited for any more.
+struct HasEased;
+
+impl Continuation<Mail, FileSystem> for HasEased {
+    fn resume(files: &mut FileSystem, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
+        let FileRequest::Ask(number, _) = request else { return Outcome::Done };
+        if let Some((waits, then)) = files.easing.remove(number) {
+            files.goes_on(waits, then, cx);
+        }
+        files.after(cx);
         Outcome::Done
     }
 }

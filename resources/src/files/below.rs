@@ -138,6 +138,14 @@ impl FileSystem {
         }
     }
 
+    /// Asks to be told when less is unwritten of what this activity has changed, if that is too
+    /// much.
+    pub(super) fn ask_to_ease(&self, fs: FsId, cx: &mut Cx<'_>) -> Option<Trigger> {
+        let below = self.system.file_systems.get()?;
+        let owes = below.owing.owes(MountId(fs.0), cx.activity());
+        owes.then(|| self.ask_ext2(fs, Caller::default(), Operation::Ease, cx).ok()).flatten()
+    }
+
     /// What those below have answered.
     pub(super) fn answered_below(
         &self,

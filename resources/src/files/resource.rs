@@ -12,7 +12,7 @@ use vortex_files::{Caller, Effects, NoProc, ProcSource, Root, Time, WaitKey, Wal
 use vortex_grid::{At, Context, Labels, Outcome, Port, Resource};
 use vortex_units::Cycles;
 
-use super::asks::{Asking, For};
+use super::asks::{Asking, Eased, For};
 use super::disks::{Asked, DiskWait};
 use super::images::Images;
 use super::locks::LockWaits;
@@ -64,6 +64,8 @@ pub struct FileSystem {
     /// What a disk's file system is asked, by numbers.
     pub(super) asks: BTreeMap<u64, Box<Asking>>,
     pub(super) ask_number: u64,
+    /// Those that are done, and whose calls wait until less is unwritten.
+    pub(super) easing: BTreeMap<u64, Eased>,
     /// What became of it, by thread.
     pub(super) answers: BTreeMap<Pid, core::result::Result<vortex_files::Then, Errno>>,
     /// The calls that wait for a disk, by the numbers of what they wait for.
@@ -315,6 +317,7 @@ impl FileSystem {
             ends: false,
             asks: BTreeMap::new(),
             ask_number: 0,
+            easing: BTreeMap::new(),
             answers: BTreeMap::new(),
         }
     }

@@ -26,14 +26,6 @@ pub fn unmounted(place: &str) {
     }
 }
 
-/// Has all that was written brought to the disks.
-pub fn sync_all() {
-    // SAFETY: it has no arguments.
-    if let Err(error) = unsafe { sys!(libc::SYS_sync) } {
-        fail(&format!("sync: {error}"));
-    }
-}
-
 /// Writes all of it, from this place of the file on.
 pub fn put_at(file: i32, bytes: &[u8], from: usize) -> Res {
     let mut done = 0;

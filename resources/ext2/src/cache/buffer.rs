@@ -75,6 +75,8 @@ pub(crate) struct Buffer {
     pub(super) before: u32,
     pub(super) after: u32,
     pub(super) listed: bool,
+    /// On whose count of what is not written yet it is.
+    pub(super) counted: Option<Payer>,
 }
 
 impl Buffer {
@@ -97,6 +99,7 @@ impl Buffer {
             before: u32::MAX,
             after: u32::MAX,
             listed: false,
+            counted: None,
         }
     }
 
@@ -107,6 +110,14 @@ impl Buffer {
             && !self.pending
             && self.gone.is_none()
             && self.anchor.is_none()
+    }
+
+    /// On whose count it belongs, as it is now: it has to stay until it is written.
+    pub const fn counts(&self) -> Option<Payer> {
+        match self.bytes {
+            Some(_) if !self.is_clean() && !self.role.stays() => Some(self.payer),
+            _ => None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The blocks by number, and the line of clean ones.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::hash::BuildHasher;
 
@@ -27,6 +28,8 @@ pub(crate) struct Cache {
     newest: u32,
     /// How many are clean.
     clean: usize,
+    /// How many of each one's have to stay until they are written.
+    unwritten: BTreeMap<Payer, u32>,
 }
 
 impl Cache {
@@ -42,7 +45,8 @@ impl Cache {
         places.resize_with(length, || None);
         vacant.extend((0..capacity).rev());
         let hasher = FixedState::default();
-        Ok(Self { places, vacant, index, hasher, oldest: NONE, newest: NONE, clean: 0 })
+        let (oldest, newest, unwritten) = (NONE, NONE, BTreeMap::new());
+        Ok(Self { places, vacant, index, hasher, oldest, newest, clean: 0, unwritten })
     }
 
     fn find(&self, block: Block) -> Option<u32> {
@@ -110,7 +114,9 @@ impl Cache {
             self.unlist(place);
         }
         self.vacant.push(place);
-        self.places.get_mut(place as usize)?.take()
+        let buffer = self.places.get_mut(place as usize)?.take()?;
+        self.count(buffer.counted, None);
+        Some(buffer)
     }
 
     /// The last block in memory, wherever that is.
@@ -144,9 +150,37 @@ impl Cache {
         None
     }
 
-    /// Puts a block into the line of clean ones, or takes it out, as it is now.
+    /// How many blocks of this one's have to stay until they are written.
+    pub fn unwritten(&self, payer: Payer) -> u32 {
+        self.unwritten.get(&payer).copied().unwrap_or(0)
+    }
+
+    /// A block is not on this one's count any more, but on that one's.
+    fn count(&mut self, before: Option<Payer>, now: Option<Payer>) {
+        if let Some(payer) = now {
+            let count = self.unwritten.entry(payer).or_default();
+            *count = count.saturating_add(1);
+        }
+        if let Some(payer) = before
+            && let Some(count) = self.unwritten.get_mut(&payer)
+        {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.unwritten.remove(&payer);
+            }
+        }
+    }
+
+    /// Puts a block into the line of clean ones, or takes it out, as it is now; and on the count
+    /// of whoever pays for it, while it is not written.
     pub fn settle(&mut self, block: Block) {
         let Some(place) = self.find(block) else { return };
+        let Some(buffer) = self.at_mut(place) else { return };
+        let now = buffer.counts();
+        if buffer.counted != now {
+            let before = core::mem::replace(&mut buffer.counted, now);
+            self.count(before, now);
+        }
         let Some(buffer) = self.at(place) else { return };
         let belongs = buffer.is_clean() && !buffer.role.stays();
         match (belongs, buffer.listed) {

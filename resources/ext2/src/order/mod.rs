@@ -28,6 +28,6 @@ mod writer;
 
 pub(crate) use ghosts::{Ghost, Ghosts};
 pub(crate) use needs::{Need, Target, add, merge};
-pub(crate) use slots::{Old, Slot, Slots};
+pub(crate) use slots::{Old, PRICE, Slots};
 pub(crate) use writer::Writer;
 pub use writer::{Next, Write};

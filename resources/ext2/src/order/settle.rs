@@ -1,11 +1,12 @@
 //! What a flush has made to last is taken note of, and what waited for it goes on: some in a run.
 
 use super::needs::Target;
+use super::slots::PRICE;
 use super::writer::Issued;
 use crate::Ext2;
 use crate::cache::Role;
 use crate::caller::Accounts;
-use crate::numbers::Block;
+use crate::numbers::{Block, Ino};
 
 /// What is done in one run, and what a write that has ended takes of that; an inode in it, a
 /// block that waited, and what was freed and is looked at, take one.
@@ -55,6 +56,29 @@ impl<A: Accounts> Ext2<A> {
         left < MOST
     }
 
+    /// What is kept of an inode goes: it is on the disk, or nothing is any more.
+    pub(crate) fn forget_slot(&mut self, ino: Ino) {
+        let Some(slot) = self.slots.forget(ino) else { return };
+        self.accounts.credit(slot.payer, PRICE);
+        if let Some(old) = slot.old {
+            self.accounts.credit(old.payer, old.bytes.len());
+        }
+    }
+
+    /// Whether an inode is written as it was, for what it needs is not there. What is there it
+    /// does not need any more: so its needs are not more than where its entries are.
+    pub(crate) fn is_held(&mut self, ino: Ino) -> bool {
+        let slot = self.slots.map.get_mut(&ino).filter(|slot| slot.old.is_some());
+        let Some(slot) = slot else { return false };
+        let mut needs = core::mem::take(&mut slot.needs);
+        needs.retain(|need| !self.satisfied(*need));
+        let is_held = !needs.is_empty();
+        if let Some(slot) = self.slots.map.get_mut(&ino) {
+            slot.needs = needs;
+        }
+        is_held
+    }
+
     /// Of one write. What was let go of beside it.
     fn settle_one(&mut self, done: &Issued) -> usize {
         for (ino, version) in &done.slots {
@@ -65,7 +89,7 @@ impl<A: Accounts> Ext2<A> {
                 self.slots.born.remove(&(slot.parent, *ino));
             }
             if slot.stable == slot.version {
-                self.slots.map.remove(ino);
+                self.forget_slot(*ino);
             }
             self.unpark(Target::Slot(*ino));
         }

@@ -17,6 +17,10 @@ pub(crate) struct Old {
     pub version: u64,
 }
 
+/// What is kept of an inode that has changed is counted as so many bytes: the place below, what
+/// it needs, where its entry is, and in which directory it was made.
+pub(crate) const PRICE: usize = 320;
+
 /// An inode's place in the inode table that has changed.
 #[derive(Default)]
 pub(crate) struct Slot {
@@ -36,6 +40,8 @@ pub(crate) struct Slot {
     pub newborn: bool,
     /// In which directory it was made.
     pub parent: Ino,
+    /// Who pays for this: whoever changed it first since it was on the disk.
+    pub payer: Payer,
 }
 
 /// All of them.
@@ -50,9 +56,39 @@ pub(crate) struct Slots {
     pub removals: BTreeMap<Ino, Vec<Need>>,
     /// Those of both, in the order in which they came.
     pub recent: VecDeque<Ino>,
+    /// How many each pays for.
+    counts: BTreeMap<Payer, u32>,
 }
 
 impl Slots {
+    /// The place of an inode that this operation changes, on the bill of `payer` if it is new.
+    pub fn changed(&mut self, ino: Ino, version: u64, payer: Payer) -> &mut Slot {
+        let counts = &mut self.counts;
+        self.map.entry(ino).or_insert_with(|| {
+            let count = counts.entry(payer).or_default();
+            *count = count.saturating_add(1);
+            let before = version.saturating_sub(1);
+            Slot { issued: before, stable: before, payer, ..Slot::default() }
+        })
+    }
+
+    /// Forgets one, which is on the disk as it is here.
+    pub fn forget(&mut self, ino: Ino) -> Option<Slot> {
+        let slot = self.map.remove(&ino)?;
+        if let Some(count) = self.counts.get_mut(&slot.payer) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.counts.remove(&slot.payer);
+            }
+        }
+        Some(slot)
+    }
+
+    /// How many this one pays for.
+    pub fn of(&self, payer: Payer) -> u32 {
+        self.counts.get(&payer).copied().unwrap_or(0)
+    }
+
     /// The changed inodes among these.
     pub fn among(&self, first: Ino, count: u32) -> impl Iterator<Item = (Ino, &Slot)> {
         self.map.range(first..first.after(count)).map(|(ino, slot)| (*ino, slot))

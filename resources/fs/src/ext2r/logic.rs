@@ -58,6 +58,17 @@ pub enum Next {
     Nothing,
 }
 
+/// How much that somebody has changed is not written yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owes {
+    /// It can wait.
+    Little,
+    /// It is to be written.
+    Much,
+    /// No more is to be changed before some of it is.
+    TooMuch,
+}
+
 /// A file system that is mounted.
 pub trait Logic: Send {
     /// A transaction for `who`: to its end, or as far as it comes.
@@ -84,6 +95,15 @@ pub trait Logic: Send {
 
     /// What was written before a flush began is on the medium, or may not be.
     fn flushed(&mut self, result: Result<(), Errno>);
+
+    /// How much of what is on the bill of `who` is to be written, and has to stay until then.
+    fn owes(&self, who: ActivityId) -> Owes {
+        let _ = who;
+        Owes::Little
+    }
+
+    /// Somebody waits until less is to be written: what is written is to stay, too.
+    fn press(&mut self) {}
 
     /// It was unmounted: gives up what it has in memory, a slice at a time. Whether there is more.
     fn dissolve(&mut self) -> bool {

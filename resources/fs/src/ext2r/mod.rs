@@ -13,6 +13,7 @@ mod fetch;
 mod logic;
 mod mounting;
 mod mounts;
+mod owing;
 mod real;
 mod waking;
 mod write;
@@ -28,9 +29,10 @@ use crate::names::MountId;
 use crate::requests::{Answer, Caller, Ext2Reply, Ext2Request, Mail, Operating, Operation};
 use crate::wiring::Wiring;
 
-pub use logic::{Logic, Next, Stop, Who, Write};
+pub use logic::{Logic, Next, Owes, Stop, Who, Write};
 pub use mounting::Mounting;
 use mounts::Mount;
+pub use owing::Owing;
 use waking::Daemon;
 pub use write::Writing;
 
@@ -63,6 +65,9 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         if id == MountId::ALL {
             return self.operate_all(operating, cx);
         }
+        if matches!(**operation, Operation::Ease) {
+            return self.ease(operating, cx);
+        }
         let unmounts = matches!(**operation, Operation::Unmount);
         let Some(mount) = self.mounts.get_mut(&id).filter(|mount| unmounts || !mount.gone) else {
             return Outcome::Reply(Err(Errno::ENODEV));
@@ -74,6 +79,7 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
                 Operation::Unmount if mount.dissolve() => Outcome::Continue(At::beginning()),
                 Operation::Unmount => {
                     self.wake_writer(id, cx);
+                    self.let_go_on(id, true, cx);
                     self.mounts.remove(&id);
                     self.wiring.unmount(id);
                     Outcome::Reply(Ok(answer))
@@ -82,7 +88,12 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
                     // What files have written to the disk has to stay there too.
                     self.flush(id, cx)
                 }
-                _ => Outcome::Reply(Ok(answer)),
+                _ => {
+                    if owing::changes(operation) {
+                        self.has_changed(id, cx);
+                    }
+                    Outcome::Reply(Ok(answer))
+                }
             },
             Err(Stop::Error(error)) => Outcome::Reply(Err(error)),
             Err(Stop::Again) => Outcome::Continue(At::beginning()),

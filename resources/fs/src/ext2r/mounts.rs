@@ -8,6 +8,7 @@ use vortex_abi::Errno;
 use vortex_grid::{At, Continuation, Kept, Labels, Outcome};
 use vortex_storage::{Memory, Operation as Does, Reply, VolumeRequest};
 
+use super::owing::Waiters;
 use super::{After, Cx, Ext2, Logic};
 use crate::cache::PageFrame;
 use crate::names::MountId;
@@ -21,6 +22,8 @@ pub struct Mount<M> {
     pub fetching: BTreeMap<u32, Vec<Kept<M>>>,
     /// Who waits until something is written.
     pub waiting: Vec<Kept<M>>,
+    /// Who waits until it owes less.
+    pub easing: Waiters<M>,
     /// Flushes that have begun, and the last of them that has ended well.
     pub flushes: u64,
     pub flushed: u64,
@@ -40,11 +43,12 @@ pub struct Mount<M> {
 
 impl<M> Mount<M> {
     pub fn new(logic: Box<dyn Logic>) -> Self {
-        let (fetching, waiting) = (BTreeMap::new(), Vec::new());
+        let (fetching, waiting, easing) = (BTreeMap::new(), Vec::new(), Waiters::new());
         Self {
             logic,
             fetching,
             waiting,
+            easing,
             flushes: 0,
             flushed: 0,
             settles: false,

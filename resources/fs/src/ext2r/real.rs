@@ -9,7 +9,7 @@ use vortex_abi::Errno;
 use vortex_ext2::{self as ext2, FileBlock, Ino, Payer};
 use vortex_units::{ActivityId, Bytes};
 
-use super::logic::{Logic, Next, Stop, Who, Write};
+use super::logic::{Logic, Next, Owes, Stop, Who, Write};
 use crate::cache::Bills;
 use crate::names::Time;
 use crate::requests::{
@@ -20,6 +20,9 @@ use crate::requests::{
 /// many bytes, but so many bytes at least.
 const ONE_OF: u64 = 8;
 const LEAST: u64 = 64 << 10;
+/// As much may be there that is not written; but no more than one of so many of all blocks that
+/// there is room for, so that one does not have them all.
+const ONE_OF_ALL: u64 = 4;
 /// Entries of a directory in one answer.
 const ENTRIES: usize = 64;
 
@@ -52,8 +55,14 @@ impl ext2::Accounts for Accounts {
 
     fn has_room(&self, payer: Payer, bytes: usize) -> bool {
         let held = self.held.get(&payer).copied().unwrap_or(0);
-        let most = (self.bills.limit(activity(payer)).get() / ONE_OF).max(LEAST);
-        held.saturating_add(bytes as u64) <= most
+        held.saturating_add(bytes as u64) <= self.most(payer)
+    }
+}
+
+impl Accounts {
+    /// The most bytes that blocks may be which somebody has had fetched, or changed.
+    fn most(&self, payer: Payer) -> u64 {
+        (self.bills.limit(activity(payer)).get() / ONE_OF).max(LEAST)
     }
 }
 
@@ -297,6 +306,8 @@ impl Logic for Real {
             Operation::Release(ino) => done(self.0.release(&by, number(ino))),
             Operation::Sync(ino) => done(self.0.sync(number(ino))),
             Operation::SyncAll => done(self.0.sync_all(&by)),
+            // EXT2R's own.
+            Operation::Ease => Ok(Answer::Done),
         }
     }
 
@@ -327,6 +338,25 @@ impl Logic for Real {
 
     fn flushed(&mut self, result: Result<(), Errno>) {
         self.0.flushed(result);
+    }
+
+    fn owes(&self, who: ActivityId) -> Owes {
+        let owes = self.0.unwritten(payer(who));
+        if owes <= LEAST / 2 || who == ActivityId::INFRASTRUCTURE || self.0.is_broken() {
+            return Owes::Little;
+        }
+        let room = u64::from(ext2::Options::default().cached);
+        let all = room.saturating_mul(u64::from(self.0.block_size())) / ONE_OF_ALL;
+        let most = self.0.accounts().most(payer(who)).min(all.max(LEAST));
+        match owes {
+            owes if owes > most => Owes::TooMuch,
+            owes if owes > most / 2 => Owes::Much,
+            _ => Owes::Little,
+        }
+    }
+
+    fn press(&mut self) {
+        self.0.press();
     }
 
     fn dissolve(&mut self) -> bool {

@@ -108,7 +108,7 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         let id = writing.of;
         let Some(mount) = self.mounts.get_mut(&id) else { return Outcome::Done };
         if writing.stuck.is_empty() {
-            let waits = !mount.waiting.is_empty();
+            let waits = !mount.waiting.is_empty() || !mount.easing.is_empty();
             if waits && !mount.all {
                 // What is urgent is not enough.
                 mount.all = true;
@@ -118,6 +118,7 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
             if waits {
                 // Nothing is left that they could wait for.
                 self.wake(id, cx);
+                self.let_go_on(id, true, cx);
             }
         }
         let Some(mount) = self.mounts.get_mut(&id) else { return Outcome::Done };
@@ -186,6 +187,7 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         }
         if !matches!(next, Next::Again) && core::mem::take(&mut mount.settles) {
             self.wake(id, cx);
+            self.let_go_on(id, false, cx);
         }
         Some(next)
     }
@@ -271,6 +273,7 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         if let Err(error) = result {
             self.wiring.tell(format_args!("metadata could not be written: {error:?}"));
             self.wake(id, cx);
+            self.let_go_on(id, true, cx);
         }
     }
 }

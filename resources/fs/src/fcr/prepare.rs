@@ -67,6 +67,11 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     ) -> Next<M, F> {
         match task.stage {
             Stage::Begin => self.begin_prepare(task, cx),
+            // Whatever it has heard: what fails, fails when it is done.
+            Stage::Easing => {
+                task.stage = Stage::Begin;
+                self.begin_prepare(task, cx)
+            }
             Stage::Asked => self.hear_prepare(task, heard, cx),
             Stage::Sending => self.send_pieces(task, cx),
             _ => self.look_prepared(task, cx),
@@ -79,6 +84,9 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             return self.finish(task, CacheReply::Prepared(Ok(to)), cx);
         }
         if let Some(waits) = self.wait_for_less(task, cx) {
+            return waits;
+        }
+        if let Some(waits) = self.ease(task, cx) {
             return waits;
         }
         if !self.enter(task) {
@@ -176,6 +184,17 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         };
         account.waiting.push_back(kept);
         Some(Outcome::Kept)
+    }
+
+    /// The same where too much of what EXT2R has changed for it is not written: before it is
+    /// inside, so that nobody waits with it.
+    fn ease(&mut self, task: &mut Task<F>, cx: &mut Cx<'_, M>) -> Option<Next<M, F>> {
+        let owes = self.wiring.owing.owes(task.file.id().mount, cx.activity());
+        if !owes || core::mem::replace(&mut task.job().eased, true) {
+            return None;
+        }
+        self.leave(task, cx);
+        self.ask_for(task, Operation::Ease, Stage::Easing, cx).ok()
     }
 
     /// Whether these blocks have places already, as far as their pages know.

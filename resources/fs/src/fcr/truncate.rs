@@ -26,7 +26,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         cx: &mut Cx<'_, M>,
     ) -> Next<M, F> {
         match task.stage {
-            Stage::Begin => self.fetch_end(task, size, cx),
+            Stage::Begin | Stage::Easing => self.fetch_end(task, size, cx),
             Stage::Asked => match heard {
                 Some(Ok(Answer::Runs(runs))) => {
                     self.install(task, &runs, None, cx);

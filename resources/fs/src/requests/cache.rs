@@ -116,6 +116,8 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     Begin,
+    /// It waits until less of what was changed for it is unwritten.
+    Easing,
     Asked,
     Sending,
     Waiting,
@@ -143,6 +145,8 @@ pub(crate) struct Job {
     pub taken: u32,
     /// How often it has waited for fewer dirty pages.
     pub waited: u8,
+    /// It has waited for less metadata that is not written.
+    pub eased: bool,
     /// The size that EXT2R is being told.
     pub told: Option<u64>,
 }

@@ -46,6 +46,8 @@ pub struct Operating {
     pub(crate) wants: u32,
     /// How often it has waited for writes.
     pub(crate) stops: u32,
+    /// How often it has waited for owing less.
+    pub(crate) eased: u8,
     /// Of one for all file systems: which is next.
     pub(crate) next: MountId,
     /// And whether one before has failed.
@@ -56,9 +58,17 @@ impl Ext2Request {
     /// An operation on a file system.
     #[must_use]
     pub fn operate(mount: MountId, caller: Caller, operation: Operation) -> Self {
-        let operation = Box::new(operation);
-        let (since, wants, stops, next, failed) = (None, 0, 0, MountId(0), None);
-        Self::Operate(Operating { mount, caller, operation, since, wants, stops, next, failed })
+        Self::Operate(Operating {
+            mount,
+            caller,
+            operation: Box::new(operation),
+            since: None,
+            wants: 0,
+            stops: 0,
+            eased: 0,
+            next: MountId(0),
+            failed: None,
+        })
     }
 
     /// A volume's file system is to be served, perhaps to readers alone. Answered by
@@ -184,6 +194,9 @@ pub enum Operation {
     Sync(u32),
     /// Everything is. With files by way of FCR ([`crate::CacheRequest::sync_all`]).
     SyncAll,
+    /// Whoever asks has changed too much that is not written yet ([`crate::Owing`]):
+    /// [`Answer::Done`] when it is less. Nothing fails for that.
+    Ease,
 }
 
 /// What is created.
@@ -366,6 +379,7 @@ impl Operation {
             Self::Release(_) => "release",
             Self::Sync(_) => "sync",
             Self::SyncAll => "sync all",
+            Self::Ease => "ease",
         }
     }
 }

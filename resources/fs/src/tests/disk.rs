@@ -15,6 +15,10 @@ const HEAD: usize = 51;
 const ANSWER: usize = 108;
 pub const SECTOR: usize = 512;
 
+fn is_read(request: &Ram) -> bool {
+    matches!(request.to_vec()[19], 0x28 | 0x88)
+}
+
 /// What was done to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -32,6 +36,8 @@ pub struct Disk<T> {
     pub trace: Vec<(bool, u64, usize)>,
     pub flushes: usize,
     pub works: Vec<(Ram, Ram, T)>,
+    /// It reads, but does nothing else.
+    pub stalls: bool,
     done: VecDeque<(T, Bytes)>,
     quiet: bool,
     pub size: usize,
@@ -47,6 +53,7 @@ impl<T> Disk<T> {
             trace: Vec::new(),
             flushes: 0,
             works: Vec::new(),
+            stalls: false,
             done: VecDeque::new(),
             quiet: false,
             size,
@@ -63,12 +70,21 @@ impl<T> Disk<T> {
         }
     }
 
+    /// Whether it has nothing to do.
+    pub fn is_idle(&self) -> bool {
+        !self.works.iter().any(|(reads, ..)| !self.stalls || is_read(reads))
+    }
+
     /// Does one of the things that it was given.
     pub fn work(&mut self, which: usize) {
-        if self.works.is_empty() {
+        if self.is_idle() {
             return;
         }
-        let (reads, writes, ticket) = self.works.remove(which % self.works.len());
+        let mut at = which % self.works.len();
+        while self.stalls && !is_read(&self.works[at].0) {
+            at = (at + 1) % self.works.len();
+        }
+        let (reads, writes, ticket) = self.works.remove(at);
         let reads = reads.to_vec();
         let room = writes.bytes().get() as usize - ANSWER;
         let (answer, mut data) = self.answer(&reads[..HEAD], &reads[HEAD..]);

@@ -25,10 +25,10 @@ fn tool(name: &str, arguments: &[&str]) -> Output {
     run.unwrap_or_else(|error| panic!("{name}, of Debian's e2fsprogs, is wanted: {error}"))
 }
 
-struct Image(tempfile::TempDir);
+pub(super) struct Image(tempfile::TempDir);
 
 impl Image {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
@@ -37,7 +37,7 @@ impl Image {
     }
 
     /// A file system of so many KiB.
-    fn make(&self, kib: usize, block: u32) -> Vec<u8> {
+    pub fn make(&self, kib: usize, block: u32) -> Vec<u8> {
         std::fs::write(self.path(), vec![0; kib * 1024]).unwrap();
         let arguments =
             ["-q", "-t", "ext2", "-b", &block.to_string(), "-m", "0", "-F", &self.path()];
@@ -46,12 +46,12 @@ impl Image {
         std::fs::read(self.path()).unwrap()
     }
 
-    fn put(&self, image: &[u8]) {
+    pub fn put(&self, image: &[u8]) {
         std::fs::write(self.path(), image).unwrap();
     }
 
     /// e2fsck finds nothing wrong.
-    fn assert_clean(&self, what: &str) {
+    pub fn assert_clean(&self, what: &str) {
         let checked = tool("e2fsck", &["-fn", &self.path()]);
         assert!(checked.status.success(), "{what}: {}", String::from_utf8_lossy(&checked.stdout));
     }
@@ -68,15 +68,15 @@ impl Image {
     }
 }
 
-struct Served {
-    world: World,
-    mount: MountId,
+pub(super) struct Served {
+    pub world: World,
+    pub mount: MountId,
     block: u32,
-    who: Vec<ActivityId>,
+    pub who: Vec<ActivityId>,
 }
 
 impl Served {
-    fn new(image: Vec<u8>, seed: u64) -> Self {
+    pub fn new(image: Vec<u8>, seed: u64) -> Self {
         let mut world = World::new(image, 16, Box::new(|| None));
         world.seed(seed);
         let who = [50, 33, 17].map(|share| world.activity(share)).to_vec();
@@ -84,7 +84,7 @@ impl Served {
         Self { world, mount, block, who }
     }
 
-    fn operate(
+    pub fn operate(
         &mut self,
         who: ActivityId,
         operation: Operation,
@@ -95,7 +95,7 @@ impl Served {
         }
     }
 
-    fn create(&mut self, who: ActivityId, name: &str) -> File {
+    pub fn create(&mut self, who: ActivityId, name: &str) -> File {
         let name = name.as_bytes().into();
         let create = Operation::Create { folder: 2, name, new: New::File, permissions: 0o644 };
         let Ok(Answer::Object(object)) = self.operate(who, create) else { panic!("not created") };
@@ -104,7 +104,7 @@ impl Served {
         self.world.wiring.files.open(id, self.block, 0)
     }
 
-    fn unmount(&mut self) -> Vec<u8> {
+    pub fn unmount(&mut self) -> Vec<u8> {
         let who = self.who[0];
         assert_eq!(self.world.run(who, Do::Unmount(self.mount)), Ok(Got::Nothing));
         assert!(

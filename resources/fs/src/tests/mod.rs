@@ -6,6 +6,7 @@ mod errors;
 mod ext2;
 mod fake;
 mod model;
+mod owing;
 mod programs;
 mod ram;
 mod shares;

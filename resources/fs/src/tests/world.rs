@@ -342,7 +342,7 @@ impl World {
         for _ in 0..4_000_000 {
             self.work();
             quiet = if self.step() { 0 } else { quiet + 1 };
-            let idle = self.held || self.disk.lock().unwrap().works.is_empty();
+            let idle = self.held || self.disk.lock().unwrap().is_idle();
             // A core that has no room for requests looks again after a millisecond.
             if quiet > 150 && idle {
                 return;
