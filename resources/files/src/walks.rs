@@ -11,6 +11,9 @@ use crate::walk::{Found, Progress};
 /// Components that are looked at in one run.
 const STEPS: u32 = 40;
 
+/// Files that are evicted for a call.
+const EVICTED: u8 = 32;
+
 /// A walk of a call.
 enum Known {
     /// It needs no more than one run.
@@ -39,6 +42,8 @@ pub struct Walks {
     opens: Option<InodeId>,
     /// It has made that: it is not made again from its beginning.
     pub(crate) has_made: bool,
+    /// How many files were evicted to make room for it.
+    evicted: u8,
     /// The file that the call has emptied, and does not empty again when it is made again.
     pub(crate) emptied: Option<InodeId>,
     /// What the call waits for of programs that have ended.
@@ -73,6 +78,13 @@ impl Walks {
     pub fn open(&mut self, made: InodeId) {
         self.opens = Some(made);
         self.has_made = true;
+    }
+
+    /// Whether one more file may be evicted to make room for it: those that stay do not hold it up
+    /// for ever.
+    pub fn may_evict(&mut self) -> bool {
+        self.evicted = self.evicted.saturating_add(1);
+        self.evicted <= EVICTED
     }
 
     pub(crate) fn take_opens(&mut self) -> Option<InodeId> {

@@ -76,8 +76,9 @@ impl<M: Message, F: PageFrame> Wiring<M, F> {
         clock: fn(Cycles) -> Time,
         says: fn(&str),
     ) -> Arc<Self> {
-        let (ports, files, mounts) = (Once::new(), Files::default(), Mutex::default());
-        let (showing, frames) = (Once::new(), Arc::from(frames));
+        let (ports, showing, mounts) = (Once::new(), Once::new(), Mutex::default());
+        let frames: Arc<dyn Frames<F>> = Arc::from(frames);
+        let files = Files::new(frames.clone());
         let owing = Owing::default();
         Arc::new(Self { ports, showing, files, frames, owing, mounts, clock, storage, says })
     }

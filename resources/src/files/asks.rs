@@ -40,6 +40,8 @@ pub(super) struct Asking {
     pub ask: Ask,
     waits: Option<(Kept<Mail>, For)>,
     stage: Stage,
+    /// It makes room for who waits, whatever it comes to.
+    for_room: bool,
     /// How often it has waited for memory for pages, and what it got.
     waited: Patience,
     spare: Option<CacheFrame>,
@@ -47,8 +49,8 @@ pub(super) struct Asking {
 
 impl Asking {
     fn new(ask: Ask, waits: Option<(Kept<Mail>, For)>) -> Box<Self> {
-        let (stage, waited, spare) = (Stage::First, Patience::default(), None);
-        Box::new(Self { ask, waits, stage, waited, spare })
+        let (waited, spare) = (Patience::default(), None);
+        Box::new(Self { ask, waits, stage: Stage::First, for_room: false, waited, spare })
     }
 }
 
@@ -86,26 +88,43 @@ impl FileSystem {
         walks.take_wait().map(|_| Outcome::Continue(At::beginning()))
     }
 
-    /// Whether a request is made again at once, whatever it has answered: it goes on so, or there
-    /// is more room now for what it was refused.
-    pub(super) fn is_made_again(
+    /// If a request is made again, whatever it has answered: what becomes of it. It goes on so, or
+    /// there is more room now for what it was refused, or will be.
+    pub(super) fn made_again(
         &mut self,
-        walks: &Walks,
+        walks: &mut Walks,
         failed: Option<&Errno>,
-        cx: &Cx<'_>,
-    ) -> bool {
-        let owner = owner_of(cx.root());
-        walks.is_suspended()
-            || failed.is_some_and(|&error| self.root.has_made_room(walks, owner, error))
+        of: For,
+        cx: &mut Cx<'_>,
+    ) -> Option<Next> {
+        if walks.is_suspended() {
+            return Some(Outcome::Continue(At::beginning()));
+        }
+        if !failed.is_some_and(|&error| self.root.wants_room(walks, error)) {
+            return None;
+        }
+        let who = cx.root();
+        let (names, files) = (self.root.forget_for(owner_of(who)), self.give_up_files(who));
+        if names || files {
+            return Some(Outcome::Continue(At::beginning()));
+        }
+        let ask = walks.may_evict().then(|| self.idle_file(who)).flatten()?;
+        Some(self.keep(of, ask, true, cx))
     }
 
     /// Keeps a request while another asks.
     pub(super) fn keep_for_answer(&mut self, of: For, ask: Ask, cx: &mut Cx<'_>) -> Next {
+        self.keep(of, ask, false, cx)
+    }
+
+    fn keep(&mut self, of: For, ask: Ask, for_room: bool, cx: &mut Cx<'_>) -> Next {
         let Some(kept) = cx.keep() else {
             self.is_not_asked(ask);
             return self.not_answered(of);
         };
-        match self.send_ask(Asking::new(ask, Some((kept, of))), cx) {
+        let mut asking = Asking::new(ask, Some((kept, of)));
+        asking.for_room = for_room;
+        match self.send_ask(asking, cx) {
             Ok(()) => Outcome::Kept,
             Err(asking) => {
                 self.is_not_asked(asking.ask);
@@ -173,11 +192,12 @@ impl FileSystem {
     /// The answer is there.
     fn is_told(&mut self, number: u64, told: Result<Told, Errno>, cx: &mut Cx<'_>) -> Next {
         let Some(asking) = self.asks.remove(&number) else { return Outcome::Done };
-        let Asking { ask, waits, .. } = *asking;
+        let Asking { ask, waits, for_room, .. } = *asking;
         let (name, failed) = (ask.name(), told.as_ref().err().copied());
         let mounts = matches!(ask, Ask::Mount { .. } | Ask::Unmount { .. });
         let changed = changed(&ask);
         let then = self.root.told(ask, told, &mut self.effects);
+        let then = if for_room { Ok(Then::Again) } else { then };
         if let (None, Some(error)) = (&waits, failed) {
             self.system.tell(&alloc::format!("{name}: {error:?}"));
         }

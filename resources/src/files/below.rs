@@ -15,6 +15,7 @@ use vortex_fs::{
 };
 use vortex_grid::{Labels, Trigger};
 use vortex_machine::PAGE;
+use vortex_units::ActivityId;
 
 use super::asks::Stage;
 use super::calls::Cx;
@@ -146,6 +147,17 @@ impl FileSystem {
         owes.then(|| self.ask_ext2(fs, Caller::default(), Operation::Ease, cx).ok()).flatten()
     }
 
+    /// Room is wanted of an activity: some files go of which nothing is cached. Whether any has.
+    pub(super) fn give_up_files(&self, who: ActivityId) -> bool {
+        self.system.file_systems.get().is_some_and(|below| below.files.give_up(who))
+    }
+
+    /// What is to be asked so that another can go, if there is one that nobody has.
+    pub(super) fn idle_file(&self, who: ActivityId) -> Option<Ask> {
+        let file = self.system.file_systems.get()?.files.idle(who)?;
+        Some(Ask::Evict { file: Contents::new(file, self.system.clock) })
+    }
+
     /// What those below have answered.
     pub(super) fn answered_below(
         &self,
@@ -185,7 +197,7 @@ impl FileSystem {
             (Ask::Mount { .. }, Answer::Object(top)) => {
                 let Stage::Served(served) = stage else { return Err(Errno::EIO) };
                 let fs = FsId(served.mount.0);
-                let top = self.known(fs, *top)?;
+                let top = self.known(fs, *top, cx.root())?;
                 let read_only = served.read_only.is_some();
                 Ok(Below::Told(Told::Mounted { fs, top, read_only }))
             }
@@ -202,7 +214,7 @@ impl FileSystem {
                     Ask::Create(create) => create.at,
                     _ => return Err(Errno::EIO),
                 };
-                Ok(Below::Told(Told::Object(self.known(at.fs, *object)?)))
+                Ok(Below::Told(Told::Object(self.known(at.fs, *object, cx.root())?)))
             }
             _ => Err(Errno::EIO),
         }
@@ -228,8 +240,8 @@ impl FileSystem {
         Ok(Below::Told(Told::Entries(entries)))
     }
 
-    /// An object, with its pages where it is a file.
-    fn known(&self, fs: FsId, object: Object) -> Result<Box<Known>, Errno> {
+    /// An object, with its pages where it is a file, for who has asked for it.
+    fn known(&self, fs: FsId, object: Object, who: ActivityId) -> Result<Box<Known>, Errno> {
         const FILE: u32 = 0o100_000;
         let mode = u32::from(object.mode);
         let contents = if mode & KIND == FILE {
@@ -237,7 +249,7 @@ impl FileSystem {
             let mount = MountId(fs.0);
             let block = below.mounted(mount).ok_or(Errno::EIO)?.block;
             let id = FileId { mount, ino: object.ino };
-            let file = below.files.open(id, block, object.size);
+            let file = below.files.open(id, block, object.size, who);
             Some(Contents::new(file, self.system.clock) as Arc<dyn Cached>)
         } else {
             None

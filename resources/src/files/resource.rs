@@ -199,10 +199,13 @@ impl Resource<Mail> for FileSystem {
                 if let Some(next) = self.stopped(walks.get_mut(), For::Image(*open), cx) {
                     return next;
                 }
-                match image.transpose() {
-                    Some(Err(error)) if self.is_made_again(walks.get_mut(), Some(&error), cx) => {
-                        Outcome::Continue(At::beginning())
-                    }
+                let image = image.transpose();
+                let failed = image.as_ref().and_then(|image| image.as_ref().err());
+                let of = For::Image(*open);
+                if let Some(next) = self.made_again(walks.get_mut(), failed, of, cx) {
+                    return next;
+                }
+                match image {
                     Some(image) => Outcome::Reply(Answer::Image(image.map(Box::new))),
                     None => Outcome::Continue(At::beginning()),
                 }
@@ -424,8 +427,9 @@ impl FileSystem {
         if let Some(next) = self.stopped(call.walks.get_mut(), For::Call(call.thread.tid), cx) {
             return next;
         }
-        if self.is_made_again(call.walks.get_mut(), done.as_ref().err(), cx) {
-            return Outcome::Continue(At::beginning());
+        let of = For::Call(call.thread.tid);
+        if let Some(next) = self.made_again(call.walks.get_mut(), done.as_ref().err(), of, cx) {
+            return next;
         }
         self.end_call(call, done, cx)
     }

@@ -2,7 +2,7 @@
 
 use vortex_guest::{Res, fd, file, say};
 
-use crate::calls::{mounted, unmounted};
+use crate::calls::{mounted, put_at, unmounted};
 use crate::fail;
 
 /// Makes so many files and folders on a disk, looks all of them up, and takes them away; one file
@@ -25,7 +25,12 @@ pub fn all(disk: &str, place: &str, count: u64) {
     let name = |number: u64| format!("{place}/a-name-that-is-not-short-{number}");
     each("made", &|number| match number % 64 {
         0 => file::mkdir(&name(number), 0o755).map(|_| ()),
-        _ => made(&name(number)).and_then(|open| fd::close(open).map(|_| ())),
+        _ => {
+            let open = made(&name(number))?;
+            // Of some there are pages, too.
+            let written = if number % 4 == 1 { put_at(open, b"short", 0) } else { Ok(0) };
+            fd::close(open).and(written).map(|_| ())
+        }
     });
     for round in 0..2 {
         each("looked up", &|number| file::stat(&name(number)).map(|_| ()));

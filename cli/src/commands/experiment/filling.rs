@@ -110,12 +110,24 @@ fn names(stage: Stage) -> Result<String, Failure> {
     stage.run_with(NAMES_CONFIGURATION, &["files"], LIMIT, beside)
 }
 
-/// Whether all were, and everything is back.
+/// Whether all were, everything is back, and what is kept of them was on a bill.
 fn knows(console: &str) -> bool {
     let all = format!("files: names: {NAMES} made, looked up and taken away, none refused");
-    [&all, "memory: ledger whole", "objects: none left"]
-        .iter()
-        .all(|said| console.lines().any(|line| line.trim() == *said))
+    let said = [&all, "memory: ledger whole", "objects: none left"];
+    said.iter().all(|said| console.lines().any(|line| line.trim() == *said))
+        && rest_of(console).is_some_and(|(began, most)| most <= began + REST)
+}
+
+/// The number behind these words.
+fn number_after(console: &str, start: &str) -> Option<u64> {
+    let number = |text: &str| text.split([' ', ',']).next()?.parse::<u64>().ok();
+    console.lines().map(str::trim).find_map(|line| number(line.split_once(start)?.1))
+}
+
+/// What was on no bill when programs began, and at most.
+fn rest_of(console: &str) -> Option<(u64, u64)> {
+    let began = number_after(console, "heap on no activity's bill: ");
+    began.zip(number_after(console, "when programs began, at most "))
 }
 
 fn console(root: &Path, stage: Stage) -> Result<String, Failure> {
@@ -135,8 +147,7 @@ fn judge(console: &str) -> Result<u64, Vec<String>> {
             wrong.push(format!("nobody says '{right}'"));
         }
     }
-    let number = |text: &str| text.split([' ', ',']).next()?.parse::<u64>().ok();
-    let after = |start: &str| lines().find_map(|line| number(line.split_once(start)?.1));
+    let after = |start: &str| number_after(console, start);
     match after("memory of greedy: ") {
         Some(most) if most <= HARD => {}
         most => wrong.push(format!("greedy had {most:?} frames, of {HARD}")),
@@ -147,8 +158,7 @@ fn judge(console: &str) -> Result<u64, Vec<String>> {
             wrong.push(format!("the kernel memory of {name} is not said to be all back"));
         }
     }
-    let rest = after("heap on no activity's bill: ").zip(after("when programs began, at most "));
-    match rest {
+    match rest_of(console) {
         Some((began, most)) if most <= began + REST && wrong.is_empty() => Ok(most - began),
         rest => {
             wrong.push(format!("on no bill, when programs began and at most: {rest:?}"));
@@ -181,9 +191,12 @@ mod tests {
         }
         assert_eq!(judge(&good), Ok(900));
         let known = "files: names: 12000 made, looked up and taken away, none refused\r\n\
-                     memory: ledger whole\r\nobjects: none left\r\n";
+                     memory: ledger whole\r\nobjects: none left\r\n\
+                     heap on no activity's bill: 1000 bytes when programs began, at most 1900, \
+                     now 7\r\n";
         assert!(knows(known) && !knows(&known.replace("12000", "8083")));
         assert!(!knows(&known.replace("none left", "SOME LEFT")));
+        assert!(!knows(&known.replace("1900", "2099153")));
         for (from, to) in [
             ("steady: good", "steady: BAD"),
             ("greedy: 512", "greedy: 513"),

@@ -206,7 +206,7 @@ impl Root {
 
     /// A charge of this owner's was refused: some names go that it pays for and nobody has. Whether
     /// it is worth another try.
-    pub(super) fn forget_for(&mut self, owner: Owner) -> bool {
+    pub fn forget_for(&mut self, owner: Owner) -> bool {
         let (mut gone, mut out) = (0, false);
         for look in 0..PRESSED {
             if gone >= GO || self.copies.left(owner) == 0 {
@@ -220,9 +220,9 @@ impl Root {
         out
     }
 
-    /// A call has failed: whether it is to be made again, since there is more room now. One that
+    /// A call has failed: whether it is to be made again, if there is more room then. One that
     /// fails for want of room has changed nothing, or nothing that it does not do again the same.
-    pub fn has_made_room(&mut self, walks: &Walks, owner: Owner, error: Errno) -> bool {
+    pub fn wants_room(&mut self, walks: &Walks, error: Errno) -> bool {
         let refused = self.accounts.take_refused();
         let for_room = matches!(
             error,
@@ -233,7 +233,7 @@ impl Root {
                 | Errno::ENOBUFS
                 | Errno::ENOLCK
         );
-        refused && for_room && !walks.has_made && self.forget_for(owner)
+        refused && for_room && !walks.has_made
     }
 
     /// Forgets all of a file system that nobody holds, a slice of it. True if that were all.

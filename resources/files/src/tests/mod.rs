@@ -144,7 +144,9 @@ impl World {
                 },
                 None if walks.borrow().is_suspended() => {}
                 None => match &result {
-                    Err(error) if self.root.has_made_room(&walks.borrow(), self.owner, *error) => {}
+                    Err(error)
+                        if self.root.wants_room(&walks.borrow(), *error)
+                            && self.root.forget_for(self.owner) => {}
                     _ => return result,
                 },
             }

@@ -38,6 +38,11 @@ pub struct Table<F> {
 }
 
 impl<F> Table<F> {
+    /// What a table with a page takes of the heap: a node of the map of chunks, which has room for
+    /// eleven, and the page's place.
+    pub const FIRST: usize =
+        size_of::<Option<Page<F>>>() + 11 * (size_of::<Chunk<F>>() + size_of::<u32>()) + 16;
+
     pub const fn new() -> Self {
         Self { chunks: BTreeMap::new(), present: 0 }
     }

@@ -108,7 +108,10 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             if dirty && page.users == 0 && !page.is_shown() { Leaves::Dirty } else { Leaves::Used }
         });
         match leaves {
-            Leaves::Gone => answer(true),
+            Leaves::Gone => {
+                self.forget_bare(&file);
+                answer(true)
+            }
             Leaves::Dirty if *tries < TRIES => {
                 *tries = tries.saturating_add(1);
                 if !self.have_written(name.file, cx) {

@@ -64,6 +64,8 @@ pub struct FileCache<M: Message, F: PageFrame> {
     accounts: BTreeMap<ActivityId, Account<M>>,
     /// What is to be done on other activities' bills.
     kicks: VecDeque<tick::Kick>,
+    /// From which file on those are looked for that can be forgotten.
+    forgets: u32,
     /// The infrastructure's request that sees to that, while there is nothing to do.
     daemon: Option<Kept<M>>,
     waker: waiting::Waker<M>,
@@ -92,6 +94,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             works: BTreeMap::new(),
             accounts: BTreeMap::new(),
             kicks: VecDeque::new(),
+            forgets: 0,
             daemon: None,
             waker: waiting::Waker::default(),
             pieces: 0,

@@ -1,6 +1,8 @@
 //! Time, and the infrastructure's request that has dirty pages written on the bills of those
 //! who made them so.
 
+use alloc::sync::Arc;
+
 use vortex_grid::{At, Labels, Outcome, SendError};
 use vortex_units::{ActivityId, Cycles, Micros};
 
@@ -80,7 +82,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 self.kicks.push_back(kick);
             }
         }
-        self.forget_unused(*at);
+        self.forget_unused();
         match last.and_then(|last| last.checked_add(1)) {
             Some(next) => *at = next,
             None => {
@@ -95,15 +97,22 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         Outcome::Continue(At::beginning())
     }
 
-    /// Forgets a file that nobody has, and of which nothing is kept.
-    fn forget_unused(&mut self, from: u32) {
-        let mut at = from;
+    /// Forgets files that nobody has, and of which nothing is kept: some in a run, around.
+    fn forget_unused(&mut self) {
         for _ in 0..LOOKS {
-            let Some(file) = self.wiring.files.next(at, None) else { return };
-            at = file.number().saturating_add(1);
-            if !self.works.contains_key(&file.number()) {
-                self.wiring.files.forget_if(&file, is_bare);
-            }
+            let Some(file) = self.wiring.files.next(self.forgets, None) else {
+                self.forgets = 0;
+                return;
+            };
+            self.forgets = file.number().saturating_add(1);
+            self.forget_bare(&file);
+        }
+    }
+
+    /// The same for one, of which a page has gone.
+    pub(super) fn forget_bare(&self, file: &Arc<CachedFile<F>>) {
+        if !self.works.contains_key(&file.number()) {
+            self.wiring.files.forget_bare(file);
         }
     }
 
@@ -183,10 +192,4 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         }
         self.wake(number, Waits::ANY, cx);
     }
-}
-
-/// Whether nothing is known of a file that EXT2R does not know.
-fn is_bare<F: PageFrame>(file: &CachedFile<F>) -> bool {
-    let size = file.size();
-    file.with(|inner| inner.pages.len() == 0 && inner.told == size && inner.touched.is_none())
 }

@@ -5,6 +5,7 @@ mod disk;
 mod errors;
 mod ext2;
 mod fake;
+mod kept;
 mod model;
 mod owing;
 mod programs;

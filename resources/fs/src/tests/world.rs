@@ -238,7 +238,8 @@ impl World {
     }
 
     pub fn file(&self, ino: u32, block: u32, size: u64) -> File {
-        self.wiring.files.open(FileId { mount: MOUNT, ino }, block, size)
+        let who = ActivityId::INFRASTRUCTURE;
+        self.wiring.files.open(FileId { mount: MOUNT, ino }, block, size, who)
     }
 
     /// A program asks for something. Its number.
