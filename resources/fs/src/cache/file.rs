@@ -32,8 +32,8 @@ pub struct CachedFile<F> {
     number: u32,
     pub(super) block: u32,
     /// Who pays for what is kept of it.
-    payer: ActivityId,
-    bills: Arc<dyn Bills>,
+    pub(super) payer: ActivityId,
+    pub(super) bills: Arc<dyn Bills>,
     pub(super) size: AtomicU64,
     pub(super) inner: Mutex<Inner<F>>,
 }
@@ -116,18 +116,6 @@ impl<F: PageFrame> CachedFile<F> {
         };
         let (size, inner) = (AtomicU64::new(size), Mutex::new(inner));
         Self { id, number, block, payer, bills, size, inner }
-    }
-
-    /// Who pays for what is kept of it: whoever opened it first.
-    pub(crate) fn payer(&self) -> ActivityId {
-        self.payer
-    }
-
-    /// Whether nothing is known of it that EXT2R does not know.
-    pub(crate) fn is_bare(&self) -> bool {
-        let size = self.size();
-        let inner = self.inner.lock();
-        inner.pages.len() == 0 && inner.told == size && inner.touched.is_none()
     }
 
     /// Which file.
@@ -358,20 +346,6 @@ impl<F: PageFrame> CachedFile<F> {
         PageName { file: self.number, page }
     }
 
-    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Inner<F>) -> T) -> T {
-        let mut inner = self.inner.lock();
-        let had = inner.pages.len() > 0;
-        let done = work(&mut inner);
-        let has = inner.pages.len() > 0;
-        drop(inner);
-        match (had, has) {
-            (false, true) => self.bills.charge(self.payer, Bytes::new(Self::FIRST)),
-            (true, false) => self.bills.credit(self.payer, Bytes::new(Self::FIRST)),
-            _ => {}
-        }
-        done
-    }
-
     /// Sets the size beneath the lock.
     pub(crate) fn set_size(&self, _: &mut Inner<F>, size: u64) {
         self.size.store(size, Ordering::Release);
@@ -395,21 +369,6 @@ impl<F: PageFrame> CachedFile<F> {
     /// How many blocks a page has.
     pub(crate) fn blocks_a_page(&self) -> u32 {
         (PAGE_BYTES as u32).checked_div(self.block).unwrap_or(1).max(1)
-    }
-}
-
-impl<F> CachedFile<F> {
-    /// What is kept of a file is counted as so many bytes, with its places in the tables of files;
-    /// and as so many more where it has pages, for the first of them.
-    pub(crate) const PRICE: u64 = size_of::<Self>() as u64 + 112;
-    const FIRST: u64 = Table::<F>::FIRST as u64;
-}
-
-impl<F> Drop for CachedFile<F> {
-    fn drop(&mut self) {
-        let has = self.inner.get_mut().pages.len() > 0;
-        let price = Self::PRICE.saturating_add(if has { Self::FIRST } else { 0 });
-        self.bills.credit(self.payer, Bytes::new(price));
     }
 }
 

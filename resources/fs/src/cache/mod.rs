@@ -3,6 +3,7 @@
 mod file;
 mod files;
 mod frame;
+mod kept;
 mod page;
 mod streams;
 mod table;
@@ -15,4 +16,5 @@ pub use files::Files;
 pub use frame::{Bills, Frames, PAGE, PAGE_BYTES, PageFrame, PageName};
 pub use page::Fetched;
 pub(crate) use page::{BLOCKS, Dirtied, Page, State};
+pub(crate) use streams::Reader;
 pub use tray::Tray;

@@ -1,11 +1,11 @@
 //! Pages that are to be there: those asked for, and those that will be (read-ahead).
 
 use vortex_abi::Errno;
-use vortex_grid::{At, Outcome};
+use vortex_grid::{At, Message, Outcome};
 
 use super::waiting::Waits;
 use super::{Cx, FileCache, Heard, Next, Piece};
-use crate::cache::{Page, PageFrame, State, pages_for};
+use crate::cache::{Page, PageFrame, Reader, State, pages_for};
 use crate::requests::{Answer, BLOCK_PAGES, Kind, Mail, Operation, Stage, Task};
 
 /// Pages that one run claims at most.
@@ -81,7 +81,10 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         }
         let (ahead, mark) = match followed {
             Some(followed) => followed,
-            None if task.tries == 0 => task.file.with(|inner| inner.streams.follow(first, end)),
+            None if task.tries == 0 => {
+                let reader = reader(cx);
+                task.file.with(|inner| inner.streams.follow(reader, (first, end), last))
+            }
             // Who begins anew is followed already.
             None => (end, None),
         };
@@ -148,8 +151,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     /// by requests of their own, so that nobody waits for them.
     fn follow_faults(&mut self, task: &Task<F>, first: u32, end: u32, cx: &mut Cx<'_, M>) {
         let Some(ports) = self.wiring.ports.get() else { return };
-        let (ahead, _) = task.file.with(|inner| inner.streams.follow(first, end));
-        let last = pages_for(task.file.size());
+        let (reader, last) = (reader(cx), pages_for(task.file.size()));
+        let (ahead, _) = task.file.with(|inner| inner.streams.follow(reader, (first, end), last));
         let mut next = end;
         // Only whole blocks: what is less comes with the page that is touched.
         while next < last && next.saturating_add(AROUND) <= ahead {
@@ -311,4 +314,9 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             _ => self.look_fetched(task, cx),
         }
     }
+}
+
+/// Who reads: the activity as a whole, however it is divided.
+pub(super) fn reader<M: Message>(cx: &Cx<'_, M>) -> Reader {
+    Reader { who: cx.root(), now: cx.now() }
 }

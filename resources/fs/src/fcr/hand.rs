@@ -3,6 +3,7 @@
 use vortex_abi::Errno;
 use vortex_grid::{Labels, Outcome};
 
+use super::fetch::reader;
 use super::{Cx, FileCache, Next};
 use crate::cache::{Page, PageFrame, State, pages_for};
 use crate::requests::{CacheReply, CacheRequest, Mail, Task};
@@ -26,12 +27,13 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let last = pages_for(task.file.size());
         let (first, end) = task.kind.pages();
         let end = end.min(last);
+        let reader = reader(cx);
         let followed = task.file.with(|inner| {
             let pages = &mut inner.pages;
             if inner.gone || !pages.are_all(first, end, Page::is_valid) {
                 return Err(None);
             }
-            let (ahead, mark) = inner.streams.follow(first, end);
+            let (ahead, mark) = inner.streams.follow(reader, (first, end), last);
             // On its way counts.
             let comes = |page: &Page<F>| page.is_valid() || page.state == State::Fetching;
             if !pages.are_all(end, ahead.min(last), comes) {

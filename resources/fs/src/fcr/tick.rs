@@ -15,6 +15,8 @@ use crate::requests::{CacheRequest, Mail};
 const TICK: Micros = Micros::new(1_000_000);
 /// How long a page may be dirty before it is written.
 const AGE: Micros = Micros::new(5_000_000);
+/// For how long who has read a file is taken to be about to go on.
+const IDLE: Micros = Micros::new(60_000_000);
 /// Files looked at in one run.
 const LOOKS: usize = 20;
 /// Of each of them the pieces that are looked at: the oldest.
@@ -82,7 +84,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 self.kicks.push_back(kick);
             }
         }
-        self.forget_unused();
+        self.forget_unused(now);
         match last.and_then(|last| last.checked_add(1)) {
             Some(next) => *at = next,
             None => {
@@ -98,13 +100,15 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     }
 
     /// Forgets files that nobody has, and of which nothing is kept: some in a run, around.
-    fn forget_unused(&mut self) {
+    fn forget_unused(&mut self, now: Cycles) {
+        let idle = now.saturating_sub(self.frequency.cycles(IDLE));
         for _ in 0..LOOKS {
             let Some(file) = self.wiring.files.next(self.forgets, None) else {
                 self.forgets = 0;
                 return;
             };
             self.forgets = file.number().saturating_add(1);
+            file.with(|inner| inner.streams.forget(idle));
             self.forget_bare(&file);
         }
     }

@@ -75,8 +75,8 @@ pub(super) struct Served {
     pub mount: MountId,
     block: u32,
     pub who: Vec<ActivityId>,
-    /// Files that were made, and by whom.
-    made: Vec<(ActivityId, Weak<crate::CachedFile<Frame>>)>,
+    /// Files that were made.
+    made: Vec<Weak<crate::CachedFile<Frame>>>,
 }
 
 impl Served {
@@ -106,7 +106,7 @@ impl Served {
         assert_eq!((object.size, object.links), (0, 1));
         let id = FileId { mount: self.mount, ino: object.ino };
         let file = self.world.wiring.files.open(id, self.block, 0, who);
-        self.made.push((who, Arc::downgrade(&file)));
+        self.made.push(Arc::downgrade(&file));
         file
     }
 
@@ -119,9 +119,8 @@ impl Served {
         self.world.assert_nothing_left(&self.who);
         for who in self.who.iter().copied().chain([ActivityId::INFRASTRUCTURE]) {
             // But for files that the test itself has still.
-            let had = self.made.iter().filter(|(by, file)| *by == who && file.strong_count() > 0);
-            let price = crate::CachedFile::<Frame>::PRICE;
-            let left = had.count() as u64 * price;
+            let had = self.made.iter().filter_map(Weak::upgrade);
+            let left = had.map(|file| file.on_bill(who)).sum::<u64>();
             assert_eq!(self.world.pool.metadata(who), left, "metadata of {who}");
         }
         self.world.disk.lock().unwrap().image.clone()
