@@ -22,6 +22,9 @@ impl FileSystem {
         if flags & !(NONBLOCK | both) != 0 || flags & both == both {
             return Err(Errno::EINVAL);
         }
+        if call.is_cut_short() {
+            return Ok(Done::Value(call.done as u64));
+        }
         let buffer = call.operands.buffer(0)?;
         let end = buffer.len().min(call.done.saturating_add(RANDOM_PIECE));
         let mut piece = [0; 64];
@@ -30,7 +33,11 @@ impl FileSystem {
             self.system.random.lock().fill(part);
             call.done += buffer.write(call.done, part);
         }
-        Ok(if end < buffer.len() { Done::More } else { Done::Value(end as u64) })
+        Ok(match () {
+            () if end < buffer.len() => Done::More,
+            () if call.has_rest(end) => Done::Rest(end as u64),
+            () => Done::Value(end as u64),
+        })
     }
 
     /// lseek(2); a hole behind very many pages is looked for in further runs.

@@ -4,9 +4,11 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+use core::sync::atomic::Ordering;
 
 use vortex_abi as abi;
 use vortex_files::{Arm, Climb, Dev, OpenId, Table, WINDOW, Walks};
+use vortex_machine::PAGE;
 use vortex_memory::Order;
 use vortex_units::{ActivityId, Bytes, Cycles};
 
@@ -126,9 +128,20 @@ impl FileCall {
             F::Readv { .. } | F::Preadv { .. } | F::Preadv2 { .. } => (WINDOW, MAX_RW_COUNT),
             F::Write { count, .. } | F::Pwrite64 { count, .. } => (WRITTEN, count),
             F::Writev { .. } | F::Pwritev { .. } | F::Pwritev2 { .. } => (WRITTEN, MAX_RW_COUNT),
+            F::Getrandom { count, .. } => (WINDOW, count),
             _ => return false,
         };
         done >= pinned && self.before.saturating_add(done as u64) < all.min(MAX_RW_COUNT)
+    }
+
+    /// Whether it ends here with what it has by now, for its thread is interrupted: of what never
+    /// ends on its own, after a page or more as on Linux.
+    pub(super) fn is_cut_short(&self) -> bool {
+        let reached = self.reached();
+        let thread = &self.thread;
+        reached > 0
+            && reached.is_multiple_of(PAGE as u64)
+            && (thread.interrupted.load(Ordering::Acquire) || thread.process.is_ending())
     }
 
     /// How far its own buffers, or what it copies, have come.

@@ -111,6 +111,9 @@ impl FileSystem {
         let Ok(buffer) = call.operands.buffer(operand) else {
             return self.without_buffer(call, open, false);
         };
+        if call.is_cut_short() && is_endless(&self.root.object(open)?) {
+            return Ok(Done::Value(call.done as u64));
+        }
         let (before, length) = (call.done, buffer.len());
         if before == 0 {
             self.check_direct(call, (open, operand), offset, false)?;
@@ -129,19 +132,19 @@ impl FileSystem {
             Moved::Done(bytes) => {
                 cx.moved(Bytes::new(bytes as u64));
                 let all = before + bytes;
-                // Random bytes come in pieces, until all are there.
+                // What never ends comes in pieces, until all is there.
                 let object = self.root.object(open)?;
-                let random = matches!(object, Object::Device(Dev::RANDOM | Dev::URANDOM));
-                // So do a file's, a window or very many places at a time, until it ends.
+                // So does a file, a window or very many places at a time, until it ends.
                 let behind = offset.map(|offset| offset.saturating_add_unsigned(bytes as u64));
                 let whole = bytes == some.min(WINDOW);
                 let goes_on = || bytes > 0 && self.root.goes_on(open, behind);
                 let file = Object::File == object && (whole || goes_on());
-                if (random || file) && bytes > 0 && all < length {
+                let has_more = file || (bytes > 0 && is_endless(&object));
+                if has_more && bytes > 0 && all < length {
                     call.done = all;
                     return Ok(Done::More);
                 }
-                let rest = file && call.has_rest(all);
+                let rest = has_more && call.has_rest(all);
                 let done = if rest { Done::Rest(all as u64) } else { Done::Value(all as u64) };
                 if file { self.follow(call, open, given, done, false) } else { Ok(done) }
             }
@@ -266,4 +269,9 @@ impl FileSystem {
         };
         self.follow(call, open, given, done, true)
     }
+}
+
+/// Whether as much can be read of it as is asked for.
+fn is_endless(object: &Object) -> bool {
+    matches!(object, Object::Device(Dev::RANDOM | Dev::URANDOM | Dev::ZERO | Dev::FULL))
 }

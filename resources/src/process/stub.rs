@@ -288,6 +288,9 @@ fn rest(thread: &Thread, call: &abi::Files) -> Result<Operands, Unready> {
             let iov = Iov { most: u32::MAX, ..iov };
             Operands::rest_of(space, iov, Access::Write, done, REST)
         }
+        abi::Files::Getrandom { buffer: abi::Out(span), count, .. } => {
+            Operands::buffer_at(space, left(span, count), Access::Write)
+        }
         _ => Operands::prepare(space, call.operands()),
     }
 }

@@ -12,6 +12,9 @@ crate::tests!("devices":
     "kinds" => kinds,
 );
 
+/// More than is moved at once.
+pub const MUCH: usize = 500_032;
+
 fn open(path: &str) -> i32 {
     let fd = file::open(path, O_RDWR);
     seen("open", fd);
@@ -34,6 +37,9 @@ fn zero() {
     say!("zero {}", bytes.iter().all(|byte| *byte == 0));
     seen("write", fd::write(fd, b"12345"));
     seen("read to nowhere", fd::read_to_nowhere(fd, 8));
+    let mut much = vec![1; MUCH];
+    seen("read much", fd::read(fd, &mut much));
+    say!("zero {}", much.iter().all(|byte| *byte == 0));
 }
 
 fn full() {
@@ -50,7 +56,15 @@ fn random() {
     seen("read", fd::read(fd, &mut one));
     seen("read", fd::read(fd, &mut two));
     say!("different {}", one != two);
+    let mut much = vec![0; MUCH];
+    seen("read much", fd::read(fd, &mut much));
+    say!("everywhere {}", has_changed(&much));
     worked("close", fd::close(fd));
+}
+
+/// Whether something else than zeros is in each part.
+pub fn has_changed(bytes: &[u8]) -> bool {
+    bytes.chunks(64).all(|part| part.iter().any(|byte| *byte != 0))
 }
 
 fn kinds() {

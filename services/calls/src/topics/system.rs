@@ -3,6 +3,8 @@
 use vortex_guest::out::{seen, text, worked};
 use vortex_guest::{Res, proc, say, sys};
 
+use super::devices::{MUCH, has_changed};
+
 crate::tests!("system":
     "name" => name,
     "unknown-calls" => unknown,
@@ -48,6 +50,9 @@ fn random() {
     seen("bytes", get_random(&mut two, 0));
     say!("different {}", one != two);
     seen("none", get_random(&mut [], 0));
+    let mut much = vec![0; MUCH];
+    seen("much", get_random(&mut much, 0));
+    say!("everywhere {}", has_changed(&much));
     seen("wrong flags", get_random(&mut one, 64));
     // SAFETY: there is no memory at that address.
     seen("nowhere", unsafe { sys!(libc::SYS_getrandom, sys::NOWHERE, 8, 0) });
