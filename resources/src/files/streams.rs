@@ -146,7 +146,10 @@ impl FileSystem {
                 }
                 let rest = has_more && call.has_rest(all);
                 let done = if rest { Done::Rest(all as u64) } else { Done::Value(all as u64) };
-                if file { self.follow(call, open, given, done, false) } else { Ok(done) }
+                match object {
+                    Object::File => self.follow(call, open, given, done, false),
+                    _ => Ok(done),
+                }
             }
             Moved::WouldBlock(_) if call.expired => Err(Errno::EAGAIN),
             Moved::WouldBlock(key) => {
