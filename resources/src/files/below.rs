@@ -155,7 +155,8 @@ impl FileSystem {
     /// What is to be asked so that another can go, if there is one that nobody has.
     pub(super) fn idle_file(&self, who: ActivityId) -> Option<Ask> {
         let file = self.system.file_systems.get()?.files.idle(who)?;
-        Some(Ask::Evict { file: Contents::new(file, self.system.clock) })
+        let file = Contents::new(file, self.system.clock);
+        Some(Ask::Evict { file, from: 0, to: u64::MAX, of: None })
     }
 
     /// What those below have answered.
