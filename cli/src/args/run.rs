@@ -58,7 +58,8 @@ pub struct Run {
     /// A raw disk image of the host's: /dev/sda in the machine, the next /dev/sdb.
     #[arg(long, value_name = "FILE")]
     pub disk: Vec<PathBuf>,
-    /// A network card, on a network of QEMU's own: the machine is 10.0.2.15, this host 10.0.2.2.
+    /// A network card, on a network of QEMU's own: the machine is 10.0.2.15, this host 10.0.2.2, or
+    /// what <machine address="…" gateway="…"> says.
     #[arg(long)]
     pub net: bool,
     /// A port of this host's (127.0.0.1) that is one of the machine's; with --net.

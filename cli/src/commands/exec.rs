@@ -20,7 +20,6 @@ use super::set::refused;
 use crate::args::Exec;
 use crate::failure::Failure;
 use crate::home;
-use crate::machine::network::HOST;
 use crate::running::{self, Secret};
 use crate::watch::Monitor;
 
@@ -49,7 +48,7 @@ pub fn run(arguments: &Exec) -> Result<ExitCode, Failure> {
     let here = listener.local_addr().map_err(Failure::NoPort)?.port();
     let fields = [
         ("activity", arguments.activity.as_bytes()),
-        ("host", &*format!("{HOST}:{here}").into_bytes()),
+        ("host", &*format!("{}:{here}", found.about.host).into_bytes()),
         ("token", token.text().as_bytes()),
     ];
     Monitor::at(port).order("/exec", &secret, &fields).map_err(refused)?;

@@ -4,13 +4,23 @@
 //! machine serves is reached at the host's ports that are published.
 
 use std::ffi::OsString;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
+
+use vortex_config::Network;
 
 /// What the kernel is told: its address, and who knows the way to others.
 const WORDS: [&str; 2] = ["ip=10.0.2.15/24", "gateway=10.0.2.2"];
 
-/// The host, as the machine reaches it.
-pub const HOST: &str = "10.0.2.2";
+/// The host, as the machine reaches it where its configuration does not say where it is.
+const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
+
+/// The host, as a machine reaches it.
+pub fn host(place: Option<&Network>) -> Ipv4Addr {
+    let Some(place) = place else { return HOST };
+    // QEMU's own choice is the second address.
+    place.gateway.unwrap_or_else(|| Ipv4Addr::from_bits(place.first().to_bits() | 2))
+}
 
 /// A port of the host's that is one of the machine's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,24 +61,50 @@ pub struct Pace {
 
 /// QEMU's arguments for a card with these ports published.
 pub fn arguments(published: &[Published]) -> Vec<OsString> {
-    card(published, "")
+    card(published, None, "")
+}
+
+/// The same for one whose machine has its place from its configuration, if it has.
+pub fn arguments_at(published: &[Published], place: Option<&Network>) -> Vec<OsString> {
+    card(published, place, "")
 }
 
 /// The same for a card with a pace.
 pub fn paced(published: &[Published], pace: Pace) -> Vec<OsString> {
     let Pace { every, packets } = pace;
-    card(published, &format!(",tx=timer,x-txtimer={every},x-txburst={packets}"))
+    card(published, None, &format!(",tx=timer,x-txtimer={every},x-txburst={packets}"))
 }
 
-fn card(published: &[Published], more: &str) -> Vec<OsString> {
+fn card(published: &[Published], place: Option<&Network>, more: &str) -> Vec<OsString> {
     let mut network = String::from("user,id=net");
+    let mut machine = String::new();
+    if let Some(place) = place {
+        network += &format!(",net={}/{}", place.first(), place.bits);
+        if let Some(gateway) = place.gateway {
+            network += &format!(",host={gateway}");
+        }
+        if let Some(names) = names(place) {
+            network += &format!(",dns={names}");
+        }
+        machine = place.address.to_string();
+    }
     for Published { datagrams, host, guest } in published {
         let kind = if *datagrams { "udp" } else { "tcp" };
-        network += &format!(",hostfwd={kind}:127.0.0.1:{host}-:{guest}");
+        network += &format!(",hostfwd={kind}:127.0.0.1:{host}-{machine}:{guest}");
     }
     // No code to boot from the network.
     let card = format!("virtio-net-pci,netdev=net,romfile={more}");
     ["-netdev".into(), network, "-device".into(), card].map(OsString::from).into()
+}
+
+/// Who knows names in such a network: the first address that nobody has. `None` in one that is too
+/// small, where QEMU decides.
+fn names(place: &Network) -> Option<Ipv4Addr> {
+    let first = place.first().to_bits();
+    let others = (2..8).map(|at| Ipv4Addr::from_bits(first | at));
+    let free = |other: &Ipv4Addr| place.is_near(*other) && Some(*other) != place.gateway;
+    // The second is the host, where no gateway is given.
+    others.skip(usize::from(place.gateway.is_none())).find(free)
 }
 
 /// The words of the kernel's command line.
@@ -90,6 +126,17 @@ mod tests {
         for wrong in ["80", "0:80", "80:65536", "a:80", "80:80/sctp"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+        let place = |address: &str, gateway: &str| Network {
+            address: address.parse().unwrap(),
+            bits: 24,
+            gateway: gateway.parse().ok(),
+        };
+        let at = arguments_at(&[web], Some(&place("192.168.7.15", "192.168.7.2")));
+        let wanted = "user,id=net,net=192.168.7.0/24,host=192.168.7.2,dns=192.168.7.3,\
+                      hostfwd=tcp:127.0.0.1:8080-192.168.7.15:80";
+        assert_eq!(at[1], wanted);
+        let at = arguments_at(&[], Some(&place("192.168.7.3", "none")));
+        assert_eq!(at[1], "user,id=net,net=192.168.7.0/24,dns=192.168.7.4");
         let line: Vec<_> = arguments(&[web]).into_iter().map(|word| word.into_string()).collect();
         assert_eq!(line[1], Ok("user,id=net,hostfwd=tcp:127.0.0.1:8080-:80".into()));
     }

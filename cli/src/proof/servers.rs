@@ -6,12 +6,14 @@
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write as _};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use vortex_config::Network;
 
 use super::network::free;
 use crate::commands::stage::{Beside, Stage};
@@ -31,6 +33,10 @@ const TOGETHER: usize = 50;
 /// What redis-benchmark does: requests of each kind, by so many connections.
 const REQUESTS: &str = "2000";
 const CONNECTIONS: &str = "8";
+/// Where the machine is.
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 168, 76, 1);
+const PLACE: Network =
+    Network { address: Ipv4Addr::new(192, 168, 76, 9), bits: 24, gateway: Some(GATEWAY) };
 /// In which the machine has ended, and in which its servers answer.
 const LIMIT: Duration = Duration::from_secs(240);
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -47,7 +53,9 @@ pub fn absent() -> Option<&'static str> {
 }
 
 fn configuration() -> String {
-    let mut text = String::from(super::network::HEAD);
+    // Where its card is the machine is told here, and by nobody else.
+    let place = format!("address=\"{}/{}\" gateway=\"{}\"", PLACE.address, PLACE.bits, GATEWAY);
+    let mut text = super::network::HEAD.replacen("<machine ", &format!("<machine {place} "), 1);
     text += "<activity name=\"redis\" share=\"50\"/>\n\
              <activity name=\"memcached\" share=\"50\"/>\n";
     let redis = format!(
@@ -71,23 +79,15 @@ pub fn run(stage: &Stage) -> Answer<String> {
         Published { datagrams: false, host: free(false)?, guest: REDIS_PORT },
         Published { datagrams: false, host: free(false)?, guest: MEMCACHED_PORT },
     ];
-    let devices: Vec<_> = network::arguments(&published)
+    let devices: Vec<_> = network::arguments_at(&published, Some(&PLACE))
         .into_iter()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
     let devices: Vec<_> = devices.iter().map(String::as_str).collect();
-    let kernel: Vec<_> = network::words().collect();
-    let kernel: Vec<_> = kernel.iter().map(String::as_str).collect();
     let host = [BUSYBOX, REDIS, MEMCACHED];
     // memcached looks for whom it is to be.
     let files: [(&str, &[u8]); 1] = [("/etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")];
-    let beside = Beside {
-        host: &host,
-        devices: &devices,
-        words: &kernel,
-        files: &files,
-        ..Beside::default()
-    };
+    let beside = Beside { host: &host, devices: &devices, files: &files, ..Beside::default() };
     let [redis, memcached] = published.map(|published| published.host);
     let over = AtomicBool::new(false);
     let (console, seen) = thread::scope(|scope| {

@@ -14,6 +14,7 @@ mod secret;
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -44,6 +45,8 @@ pub struct About {
     pub doors: Vec<Door>,
     /// The dashboard's port.
     pub dashboard: Option<u16>,
+    /// Where the machine reaches this host.
+    pub host: Ipv4Addr,
 }
 
 /// A machine that this command hosts.
@@ -205,7 +208,14 @@ mod tests {
     use super::*;
 
     fn about(process: u32, begun: u64) -> About {
-        About { process, begun, configuration: "a.xml".into(), doors: vec![], dashboard: None }
+        About {
+            process,
+            begun,
+            configuration: "a.xml".into(),
+            doors: vec![],
+            dashboard: None,
+            host: Ipv4Addr::LOCALHOST,
+        }
     }
 
     #[test]

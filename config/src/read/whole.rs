@@ -4,12 +4,13 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::Ipv4Addr;
 
 use roxmltree::Node;
 use vortex_units::CoreId;
 
-use super::element::{Field, Reader};
-use crate::{Config, Machine, Place, SchedulerIndex};
+use super::element::{Field, Fields, Reader};
+use crate::{Config, Machine, Network, Place, SchedulerIndex};
 
 /// The names that may be referred to, and where they were given.
 #[derive(Default)]
@@ -116,8 +117,46 @@ fn reclamation(reader: &mut Reader<'_>, node: Node<'_, '_>) -> String {
     name
 }
 
+/// Where the machine's card is.
+fn network(reader: &mut Reader<'_>, fields: &Fields<'_, '_>) -> Option<Network> {
+    const ADDRESS: &str = "an address with the bits of its network, as 10.0.2.15/24";
+    let near = "an address of another in the machine's network, as 10.0.2.2";
+    let gateway = fields.get("gateway");
+    let Some(field) = fields.get("address") else {
+        if let Some(field) = gateway {
+            let what = "a gateway without an address of the machine's";
+            reader.flaw(field.place, String::from(what), "address=\"10.0.2.15/24\" beside it");
+        }
+        return None;
+    };
+    let Some((address, bits)) = address(&field.text) else {
+        reader.bad(field, ADDRESS);
+        return None;
+    };
+    let mut network = Network { address, bits, gateway: None };
+    if let Some(field) = gateway {
+        network.gateway = field.text.parse().ok().filter(|gateway| network.is_near(*gateway));
+        if network.gateway.is_none() {
+            reader.bad(field, near);
+        }
+    }
+    Some(network)
+}
+
+/// An address that one machine can have, and how many bits of it are the network's.
+fn address(text: &str) -> Option<(Ipv4Addr, u8)> {
+    let (address, bits) = text.split_once('/')?;
+    let (address, bits): (Ipv4Addr, u8) = (address.parse().ok()?, bits.parse().ok()?);
+    let one = !(address.is_unspecified()
+        || address.is_loopback()
+        || address.is_multicast()
+        || address.is_broadcast());
+    (one && (1..=32).contains(&bits)).then_some((address, bits))
+}
+
 fn machine(reader: &mut Reader<'_>, node: Node<'_, '_>) -> Machine {
-    const VALUES: &[&str] = &["frequency", "memory", "reserve", "swap", "timeslice", "overhead"];
+    const VALUES: &[&str] =
+        &["frequency", "memory", "reserve", "swap", "timeslice", "overhead", "address", "gateway"];
     let fields = reader.open(node, VALUES, &[]);
     let mut machine = Machine::default();
     if let Some(value) = fields.get("frequency").and_then(|f| reader.frequency(f)) {
@@ -143,6 +182,7 @@ fn machine(reader: &mut Reader<'_>, node: Node<'_, '_>) -> Machine {
     if let Some(value) = fields.get("overhead").and_then(|f| reader.cycles(f, machine.frequency)) {
         machine.overhead = value;
     }
+    machine.network = network(reader, &fields);
     let simulated = ["frequency", "overhead"].into_iter().filter_map(|name| fields.get(name));
     machine.simulated = simulated.map(|field| field.place).min();
     let Machine { memory, reserve, swap, .. } = machine;

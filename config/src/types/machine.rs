@@ -1,5 +1,7 @@
 //! The machine.
 
+use core::net::Ipv4Addr;
+
 use vortex_units::{Cycles, Frames, Micros};
 
 use crate::Place;
@@ -25,9 +27,40 @@ pub struct Machine {
     /// `<overhead>`: what sending, choosing and accounting cost together for one request
     /// in simulation. 300 cycles if not written.
     pub overhead: Cycles,
+    /// `<address>` and `<gateway>`: where its network card is. Without, the boot loader says so.
+    pub network: Option<Network>,
     /// Where the first of `frequency` and `overhead` is written, which mean something in
     /// simulation alone: the kernel measures both.
     pub simulated: Option<Place>,
+}
+
+/// Where a machine is in a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its own address.
+    pub address: Ipv4Addr,
+    /// How many bits of it are the network's.
+    pub bits: u8,
+    /// Who knows the way to other networks; without, there are none.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+impl Network {
+    /// The network's own address: that of its first bits alone.
+    #[must_use]
+    pub fn first(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.address.to_bits() & self.mask())
+    }
+
+    /// Whether another address is in it, and is not the machine's own.
+    #[must_use]
+    pub fn is_near(&self, other: Ipv4Addr) -> bool {
+        other != self.address && (other.to_bits() ^ self.address.to_bits()) & self.mask() == 0
+    }
+
+    fn mask(&self) -> u32 {
+        u32::MAX.checked_shl(32_u32.saturating_sub(self.bits.into())).unwrap_or(0)
+    }
 }
 
 impl Default for Machine {
@@ -39,6 +72,7 @@ impl Default for Machine {
             swap: Frames::ZERO,
             timeslice: Micros::new(5_000),
             overhead: Cycles::new(300),
+            network: None,
             simulated: None,
         }
     }

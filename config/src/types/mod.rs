@@ -9,7 +9,7 @@ mod simulation;
 
 pub use activity::{Activity, Control, Entitlement, Limits, MemoryBudget, Performance};
 pub use group::{Group, GroupIndex};
-pub use machine::Machine;
+pub use machine::{Machine, Network};
 pub use scheduler::{
     Algorithm, Draw, LoadSharing, Metric, Multiplexor, Parameter, ResourceScheduler, ShareForm,
     Source, StackedScheduler,

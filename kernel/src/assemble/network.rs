@@ -125,8 +125,14 @@ fn outside(
         }
     };
     let Some(address) = boot.command_line.get("ip") else {
-        says("the network card has no address: ip=ADDRESS/BITS gives it one");
-        return none(config, boot);
+        let Some(at) = config.machine.network else {
+            says(
+                "the network card has no address: <machine address=\"ADDRESS/BITS\"> gives it one",
+            );
+            return none(config, boot);
+        };
+        let addresses = Addresses::new(found.mac, at.address, at.bits, at.gateway);
+        return Ok(Some(Outside { card: found.card, channel: found.channel, addresses }));
     };
     let gateway = boot.command_line.get("gateway");
     let Some(addresses) = Addresses::parse(found.mac, address, gateway) else {
@@ -166,6 +172,10 @@ fn is_written(config: &Config, name: &str) -> bool {
 fn none(config: &Config, boot: &Boot) -> Result<Option<Outside>, Failure> {
     if let Some(address) = boot.command_line.get("ip") {
         return Err(Failure::Value(format!("ip={address}: the machine has no network card")));
+    }
+    if let Some(at) = config.machine.network {
+        let what = format!("address {}: the machine has no network card", at.address);
+        return Err(Failure::NotOffered(what));
     }
     match vortex_assembly::OF_CARDS.iter().find(|name| is_written(config, name)) {
         Some(name) => Err(Failure::NotOffered(format!("{name}: the machine has no network card"))),

@@ -19,6 +19,17 @@ pub struct Addresses {
 }
 
 impl Addresses {
+    /// Those of a card with this address on the link, at this place in a network.
+    #[must_use]
+    pub const fn new(
+        mac: [u8; 6],
+        address: Ipv4Addr,
+        prefix: u8,
+        gateway: Option<Ipv4Addr>,
+    ) -> Self {
+        Self { mac: smoltcp::wire::EthernetAddress(mac), address, prefix, gateway }
+    }
+
     /// The same, as words say it: `10.0.2.15/24` and a gateway. `None` where it makes no sense.
     #[must_use]
     pub fn parse(mac: [u8; 6], address: &str, gateway: Option<&str>) -> Option<Self> {

@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use vortex_config::{Config, limits};
+use vortex_config::{Config, Network, limits};
 
 use crate::args::Run;
 use crate::config_file;
@@ -50,6 +50,7 @@ pub fn run(arguments: &Run) -> Result<ExitCode, Failure> {
     };
     let taken = if sites { Taken::Another } else { Taken::Fails };
     let doors = ports::doors(&config, taken, &arguments.publish)?;
+    let place = config.machine.network.as_ref();
     let cores = cores(arguments.cores, &config)?;
     let memory = arguments.memory.unwrap_or_else(|| memory(&config));
     let mut served = Served::beside(file.as_deref());
@@ -64,9 +65,9 @@ pub fn run(arguments: &Run) -> Result<ExitCode, Failure> {
         memory,
         kernel: arguments.kernel.clone().unwrap_or_else(|| kernel::expected(&root)),
         image: Some(PathBuf::from("ROOT.cpio")),
-        words: words(arguments, &doors),
+        words: words(arguments, &doors, place),
         disks: disks(arguments)?,
-        devices: devices(arguments, &doors),
+        devices: devices(arguments, &doors, place),
     };
     machine.suits(Version::installed()?)?;
     if arguments.dry_run {
@@ -181,10 +182,12 @@ fn disks(arguments: &Run) -> Result<Disks, Failure> {
     Ok(Disks { disks, depth: None })
 }
 
-fn words(arguments: &Run, doors: &[Door]) -> Vec<String> {
+fn words(arguments: &Run, doors: &[Door], place: Option<&Network>) -> Vec<String> {
     // So that how it ended is known here.
     let first = [format!("config={CONFIG}"), "exit=debug".into()];
-    let network = has_network(arguments, doors).then(network::words).into_iter().flatten();
+    // What the configuration says is not said again.
+    let wanted = has_network(arguments, doors) && place.is_none();
+    let network = wanted.then(network::words).into_iter().flatten();
     let further = split(&arguments.append).map(String::from);
     first.into_iter().chain(network).chain(further).collect()
 }
@@ -195,9 +198,10 @@ fn has_network(arguments: &Run, doors: &[Door]) -> bool {
 }
 
 /// QEMU's further arguments: the network card, and what is said.
-fn devices(arguments: &Run, doors: &[Door]) -> Vec<OsString> {
+fn devices(arguments: &Run, doors: &[Door], place: Option<&Network>) -> Vec<OsString> {
     let published = ports::published(doors, &arguments.publish);
-    let card = has_network(arguments, doors).then(|| network::arguments(&published));
+    let wanted = has_network(arguments, doors) || place.is_some();
+    let card = wanted.then(|| network::arguments_at(&published, place));
     let further = split(&arguments.qemu).map(OsString::from);
     card.into_iter().flatten().chain(further).collect()
 }

@@ -13,7 +13,7 @@ use crate::dashboard::{self, Dashboard};
 use crate::failure::Failure;
 use crate::human;
 use crate::machine::console::{Backtrace, Symbols};
-use crate::machine::network::Published;
+use crate::machine::network::{self, Published};
 use crate::machine::qemu::Machine;
 use crate::running::{self, About, Hosted, Secret};
 use crate::screen::Screen;
@@ -60,6 +60,7 @@ impl Plan<'_> {
             configuration: self.file.canonicalize().unwrap_or_else(|_| self.file.into()),
             doors: doors.clone(),
             dashboard: port,
+            host: network::host(self.config.machine.network.as_ref()),
         };
         let hosted = Hosted::begin(&running::folder(self.root), &about, self.secret)?;
         let log = hosted.console()?;
