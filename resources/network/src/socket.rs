@@ -240,6 +240,13 @@ impl Socket {
         self.ready()
     }
 
+    /// Whether who reads from it would wait: nothing has come, and nothing else is to be told.
+    #[must_use]
+    pub fn has_nothing(&self) -> bool {
+        const TOLD: u32 = ready::READ | ready::READ_HANG_UP | ready::HANG_UP | ready::ERROR;
+        self.ready() & TOLD == 0 && !self.is_listening()
+    }
+
     /// Whether anybody has looked since that was last asked.
     pub(crate) fn was_seen(&self) -> bool {
         self.seen.load(Ordering::Relaxed) && self.seen.swap(false, Ordering::Relaxed)

@@ -16,7 +16,7 @@ use super::aio::AioOpen;
 use super::disks::{Asked, Transfer};
 use super::following::Following;
 use super::poll::Polling;
-use super::sockets::{NetAsked, Parcel};
+use super::sockets::Parcel;
 use super::tables::Files;
 use super::waits::Then;
 use crate::memory::AddressSpace;
@@ -247,8 +247,6 @@ pub enum FileRequest {
     Signalled(Pid),
     /// A socket of the network is ready for something.
     Ready(SocketId),
-    /// A call waits for the network: what that is asked for, and the number of the wait.
-    Network(Option<NetAsked>, u64),
     /// There are still sockets that have no descriptor any more.
     CloseSockets,
     /// Something was typed at the console.
@@ -288,7 +286,6 @@ impl FileRequest {
             Self::Timer(_) => "timer",
             Self::Signalled(_) => "signalled",
             Self::Ready(_) => "ready",
-            Self::Network(..) => "ask the network",
             Self::CloseSockets => "close sockets",
             Self::Input => "input",
             Self::Reap => "reap",

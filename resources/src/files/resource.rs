@@ -237,10 +237,6 @@ impl Resource<Mail> for FileSystem {
                 self.timer_fired(*arm, cx);
                 Outcome::Done
             }
-            FileRequest::Network(asked, number) => {
-                let number = *number;
-                self.ask_network(asked, number, cx)
-            }
             FileRequest::CloseSockets => {
                 self.close_sockets(true, cx);
                 Outcome::Done
@@ -446,7 +442,7 @@ impl FileSystem {
             Err(error) => Outcome::Reply(Answer::Call(Err(Self::failed(call, error)))),
             Ok(Done::Rest(done)) => Outcome::Reply(Answer::GoOn(done)),
             Ok(Done::More) => Outcome::Continue(At::beginning()),
-            Ok(Done::Network(asked)) => self.keep_for_network(call, asked, cx),
+            Ok(Done::Network(asked)) => self.ask_network(asked, cx),
             Ok(Done::Disk(asked)) => self.keep_for_disk(call, asked, cx),
             Ok(Done::Ask(ask)) if call.following.is_some() => self.ask_to_follow(call, ask, cx),
             Ok(Done::Ask(ask)) => self.keep_for_answer(For::Call(call.thread.tid), ask, cx),

@@ -356,8 +356,8 @@ impl Threads {
                 cx.request(ports.memory, labels, request)
             }
             Prepared::Files(call) => {
-                let labels = Labels::flow(thread.process().pid.0 as u64);
-                cx.request(ports.files, labels, FileRequest::Call(call))
+                // A thread's calls are in order since it waits for each; nobody else's wait for it.
+                cx.request(ports.files, Labels::NONE, FileRequest::Call(call))
             }
             Prepared::Process(call) => {
                 cx.request(ports.process, Labels::NONE, ProcessRequest::Call(call))

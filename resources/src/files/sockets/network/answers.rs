@@ -3,7 +3,7 @@
 use vortex_abi::linux::net::{MSG_DONTWAIT, MSG_NOSIGNAL, MSG_TRUNC, MSG_WAITALL};
 use vortex_abi::{Errno, Files};
 use vortex_files::{Object, Side};
-use vortex_grid::{At, Continuation, Labels, Outcome};
+use vortex_grid::{At, Continuation, Outcome};
 use vortex_units::Bytes;
 
 use super::super::super::calls::{Cx, Result};
@@ -11,7 +11,7 @@ use super::super::super::request::{FileCall, FileRequest};
 use super::super::super::resource::{Done, FileSystem, Next};
 use super::super::send::{of_many, one_done};
 use super::super::tell_address;
-use super::{NetAsked, NetWait, address};
+use super::{NetAsked, address};
 use crate::network::{Moved, NetError, NetReply, Socket, ask, ready};
 use crate::process::signals::Signal;
 use crate::{Answer, Mail};
@@ -54,56 +54,14 @@ fn flags_of(call: &Files) -> u32 {
 }
 
 impl FileSystem {
-    /// Keeps a call while another request asks TCPR.
-    pub(in super::super::super) fn keep_for_network(
-        &mut self,
-        call: &mut FileCall,
-        asked: NetAsked,
-        cx: &mut Cx<'_>,
-    ) -> Next {
-        let failed = || Outcome::Reply(Answer::Call(Err(Errno::ENOMEM)));
-        let (Some(own), Some(kept)) = (self.own(), cx.keep()) else { return failed() };
-        self.network.number += 1;
-        let number = self.network.number;
-        if cx.send(own, Labels::NONE, FileRequest::Network(Some(asked), number)).is_err() {
-            return failed();
-        }
-        call.waits_for = number;
-        self.network.waits.insert(number, NetWait::Asked(kept));
-        Outcome::Kept
-    }
-
-    /// Asks TCPR, and waits.
-    pub(in super::super::super) fn ask_network(
-        &mut self,
-        asked: &mut Option<NetAsked>,
-        number: u64,
-        cx: &mut Cx<'_>,
-    ) -> Next {
+    /// Asks TCPR for a call, which waits for the answer: nobody else does, for a thread's calls
+    /// have no order with others'.
+    pub(in super::super::super) fn ask_network(&self, asked: NetAsked, cx: &mut Cx<'_>) -> Next {
+        let NetAsked(asked) = asked;
         let network = self.system.network.get();
-        let trigger = asked
-            .take()
-            .zip(network)
-            .and_then(|(NetAsked(call), network)| ask(&network.wiring, call, cx).ok());
-        match trigger {
-            Some(trigger) => Outcome::Pending(trigger, At::routine::<Answered>()),
-            None => {
-                self.network_has_answered(number, Err(NetError::NoMemory), cx);
-                Outcome::Done
-            }
-        }
-    }
-
-    fn network_has_answered(
-        &mut self,
-        number: u64,
-        result: core::result::Result<Moved, NetError>,
-        cx: &mut Cx<'_>,
-    ) {
-        if let Some(NetWait::Asked(kept)) = self.network.waits.remove(&number)
-            && cx.go_on(kept, At::routine::<GoesOn>()).is_ok()
-        {
-            self.network.waits.insert(number, NetWait::Answered(result));
+        match network.map(|network| ask(&network.wiring, asked, cx)) {
+            Some(Ok(trigger)) => Outcome::Pending(trigger, At::routine::<Answered>()),
+            _ => Outcome::Reply(Answer::Call(Err(Errno::ENOMEM))),
         }
     }
 
@@ -135,7 +93,10 @@ impl FileSystem {
                 // It is looked at as one that was begun.
                 Ok(Done::More)
             }
-            Err(NetError::WouldBlock) => self.blocks_network(call, fd, sends, cx),
+            Err(NetError::WouldBlock) => {
+                let socket = self.socket_of(call, fd)?;
+                self.blocks_network(call, &socket, sends, cx)
+            }
             // What is done counts.
             Err(_) if call.done > 0 => one_done(call, call.done),
             Err(error) => {
@@ -176,15 +137,15 @@ impl FileSystem {
     }
 
     /// Nothing could be moved: it waits, or is told so.
-    fn blocks_network(
+    pub(super) fn blocks_network(
         &mut self,
         call: &FileCall,
-        fd: vortex_abi::Fd,
+        socket: &Socket,
         sends: bool,
         cx: &Cx<'_>,
     ) -> Result {
+        let (fd, _) = about(&call.call).ok_or(Errno::EINVAL)?;
         let open = self.open_of(call, fd)?;
-        let socket = self.socket_of(call, fd)?;
         let nonblocking = call.expired
             || flags_of(&call.call) & MSG_DONTWAIT != 0
             || self.root.is_nonblocking(open)?
@@ -206,8 +167,8 @@ impl FileSystem {
         if socket.ready() & (bit | ready::HANG_UP | ready::ERROR) != 0 {
             return Ok(Done::More);
         }
-        let deadline = self.network_deadline(call, &socket, side, cx);
-        Ok(Done::Wait([self.network.key(&socket, side)?].into(), deadline))
+        let deadline = self.network_deadline(call, socket, side, cx);
+        Ok(Done::Wait([self.network.key(socket, side)?].into(), deadline))
     }
 }
 
@@ -253,29 +214,14 @@ fn tell(call: &FileCall, moved: Moved) -> core::result::Result<(), Errno> {
     }
 }
 
-/// TCPR has answered.
+/// TCPR has answered: the call goes on.
 struct Answered;
 
 impl Continuation<Mail, FileSystem> for Answered {
     fn resume(files: &mut FileSystem, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
-        let FileRequest::Network(_, number) = request else { return Outcome::Done };
+        let FileRequest::Call(call) = request else { return Outcome::Done };
         let result = match cx.reply::<NetReply>() {
             Ok(Some(NetReply(result))) => result,
-            _ => Err(NetError::NoMemory),
-        };
-        files.network_has_answered(*number, result, cx);
-        Outcome::Done
-    }
-}
-
-/// A call goes on after TCPR has answered.
-struct GoesOn;
-
-impl Continuation<Mail, FileSystem> for GoesOn {
-    fn resume(files: &mut FileSystem, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
-        let FileRequest::Call(call) = request else { return Outcome::Done };
-        let result = match files.network.waits.remove(&call.waits_for) {
-            Some(NetWait::Answered(result)) => result,
             _ => Err(NetError::NoMemory),
         };
         let done = files.moved_network(call, result, cx);

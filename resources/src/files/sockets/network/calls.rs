@@ -89,7 +89,7 @@ impl FileSystem {
     pub(super) fn network_deadline(
         &self,
         call: &FileCall,
-        socket: &Arc<Socket>,
+        socket: &Socket,
         side: Side,
         cx: &Cx<'_>,
     ) -> Option<Cycles> {

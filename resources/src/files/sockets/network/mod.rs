@@ -2,8 +2,8 @@
 //! else (`vortex-network`).
 //!
 //! What is a matter of tables is done at once. What moves data, begins a connection or ends one
-//! is asked of TCPR, on the flow's core; the call is kept meanwhile and goes on with the answer
-//! (decision 0112). Where that would wait, it waits here until TCPR says that the socket is
+//! is asked of TCPR, on the flow's core; the call is pending meanwhile and goes on with the answer
+//! (decision 0150). Where that would wait, it waits here until TCPR says that the socket is
 //! ready: that is published before it is said, and looked at once more when the wait begins.
 
 mod address;
@@ -20,14 +20,13 @@ use alloc::sync::Arc;
 use vortex_abi::linux::general::{O_CLOEXEC, O_NONBLOCK, S_IFSOCK};
 use vortex_abi::{Errno, Files};
 use vortex_files::{OpenId, Side, WaitKey};
-use vortex_grid::{Kept, Labels};
+use vortex_grid::Labels;
 
 use super::super::calls::{Cx, Result};
 use super::super::request::{FileCall, FileRequest};
 use super::super::resource::{Done, FileSystem};
-use crate::Mail;
 use crate::bill::owner_of;
-use crate::network::{Moved, NetCall, NetError, Socket, SocketId, TcpRequest, What, ready};
+use crate::network::{NetCall, NetError, Socket, SocketId, TcpRequest, What, ready};
 
 /// `AF_INET`, and the kinds.
 const INET: i32 = 2;
@@ -49,9 +48,6 @@ pub struct Network {
     lingering: BTreeMap<SocketId, u64>,
     /// A request is on its way that tells of them.
     closes: bool,
-    /// Calls that wait for TCPR, by the numbers of what they wait for.
-    waits: BTreeMap<u64, NetWait>,
-    number: u64,
 }
 
 /// A socket that has a descriptor.
@@ -63,14 +59,6 @@ struct Open {
     connecting: bool,
     /// How long a call waits at most, in microseconds: to read, and to write.
     times: [Option<u64>; 2],
-}
-
-/// What has become of what a call waits for.
-enum NetWait {
-    /// TCPR is asked.
-    Asked(Kept<Mail>),
-    /// It has answered, and the call is on its way.
-    Answered(core::result::Result<Moved, NetError>),
 }
 
 /// What TCPR is asked for a call.
@@ -185,10 +173,10 @@ impl FileSystem {
             Files::Sendto { flags, .. }
             | Files::Sendmsg { flags, .. }
             | Files::Sendmmsg { flags, .. } => self.send_network(call, &socket, flags),
-            Files::Read { .. } | Files::Readv { .. } => self.receive_network(call, socket, 0),
+            Files::Read { .. } | Files::Readv { .. } => self.receive_network(call, socket, 0, cx),
             Files::Recvfrom { flags, .. }
             | Files::Recvmsg { flags, .. }
-            | Files::Recvmmsg { flags, .. } => self.receive_network(call, socket, flags),
+            | Files::Recvmmsg { flags, .. } => self.receive_network(call, socket, flags, cx),
             _ => Err(Errno::ESPIPE),
         }
     }

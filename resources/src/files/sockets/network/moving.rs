@@ -7,7 +7,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use vortex_abi::linux::net::{MSG_OOB, MSG_PEEK};
 use vortex_abi::{Errno, Files};
 
-use super::super::super::calls::Result;
+use super::super::super::calls::{Cx, Result};
 use super::super::super::request::FileCall;
 use super::super::super::resource::{Done, FileSystem};
 use super::super::send::of_many;
@@ -84,6 +84,7 @@ impl FileSystem {
         call: &FileCall,
         socket: Arc<Socket>,
         flags: u32,
+        cx: &Cx<'_>,
     ) -> Result {
         if of_many(call) == Some(0) {
             return Ok(Done::Value(0));
@@ -95,6 +96,10 @@ impl FileSystem {
         let reads = matches!(call.call, Files::Read { .. } | Files::Readv { .. });
         if reads && socket.is_stream() && call.operands.buffer(0).map_or(0, Pinned::len) == 0 {
             return Ok(Done::Value(0));
+        }
+        // What has nothing is not asked: it says that it has before anybody is told.
+        if socket.has_nothing() {
+            return self.blocks_network(call, &socket, false, cx);
         }
         let what = What::Receive(held(call, socket.is_stream())?, flags & MSG_PEEK != 0);
         Ok(Done::Network(NetAsked(NetCall { socket, what })))
