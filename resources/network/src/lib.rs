@@ -55,6 +55,7 @@ mod options;
 mod packet;
 mod requests;
 mod socket;
+mod speech;
 mod table;
 mod tcp;
 mod timers;
@@ -73,7 +74,7 @@ pub use host::{Buffer, Data, Hooks, Host};
 pub use ndrr::Demultiplexer;
 pub use ndwr::LinkWriter;
 pub use options::Options;
-pub use packet::{BUFFER, HEAD, LINK, Packet, Pool, VIRTIO};
+pub use packet::{BUFFER, HEAD, LINK, Packet, Pool, TOGETHER, VIRTIO};
 pub use requests::{
     Arrived, Call, InterruptRequest, Mail, Moved, Outgoing, Reply, TcpRequest, TimerRequest,
     Transmit, What,

@@ -62,7 +62,8 @@ impl<M: Mail<H>, H: Host> Demultiplexer<M, H> {
         let Some(packet) = arrived.packet.take() else { return };
         let Some(ports) = self.wiring.ports.get() else { return };
         // What waits is bounded, or one connection has all buffers.
-        if !socket.queues() {
+        let count = packet.count();
+        if !socket.queues(count) {
             self.wiring.drops(Dropped::Queue);
             return;
         }
@@ -79,7 +80,7 @@ impl<M: Mail<H>, H: Host> Demultiplexer<M, H> {
             false => cx.send_for(activity, ports.tcp, labels, request),
         };
         if let Err(error) = sent {
-            waits.is_out();
+            waits.is_out(count);
             self.wiring.drops(Dropped::by(error));
         }
     }
@@ -165,7 +166,9 @@ impl<M: Mail<H>, H: Host> Resource<M> for Demultiplexer<M, H> {
         let mut head = [0; LOOK];
         let read = packet.read(VIRTIO, &mut head);
         let whole = packet.length().saturating_sub(VIRTIO);
-        cx.moved(Bytes::new(whole.max(LINK) as u64));
+        let bytes = |packet: &Packet<_>| packet.length().saturating_sub(VIRTIO).max(LINK) as u64;
+        cx.moved(Bytes::new(packet.all().map(bytes).sum()));
+        // Those that go with it are of the same connection.
         let head = head.get(..read).unwrap_or_default();
         match look(head, whole, &self.wiring.addresses, arrived.looped) {
             Found::Tcp { flow, opens } => match self.wiring.table.tcp(&flow, opens) {

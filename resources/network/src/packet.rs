@@ -2,6 +2,9 @@
 //!
 //! A buffer begins with the device's own header and the link's; what goes by IP is behind them.
 //! Whoever has a [`Packet`] has its buffer; dropped, that goes back to where it came from.
+//!
+//! What a connection sends in one run goes on together: a packet may have others behind it, which
+//! go the same way, and are one request with it at each resource.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -51,7 +54,8 @@ impl<B: Buffer> Pool<B> {
             shelf.made = shelf.made.saturating_add(shelf.free.len());
         }
         let buffer = shelf.free.pop()?;
-        Some(Packet { buffer: Some(buffer), pool: self.clone(), length: 0 })
+        let behind = Vec::new();
+        Some(Packet { buffer: Some(buffer), pool: self.clone(), length: 0, bare: false, behind })
     }
 
     /// How many are in use.
@@ -68,9 +72,76 @@ pub struct Packet<B: Buffer> {
     buffer: Option<B>,
     pool: Arc<Pool<B>>,
     length: u16,
+    /// Nobody has summed it up, for it never leaves the machine.
+    bare: bool,
+    /// Those that go with it.
+    behind: Vec<Packet<B>>,
 }
 
+/// Packets that go together at most.
+pub const TOGETHER: usize = 4;
+
 impl<B: Buffer> Packet<B> {
+    /// Whether another may go with it, which room is then made for.
+    pub(crate) fn has_room_behind(&mut self) -> bool {
+        let room = TOGETHER.saturating_sub(1);
+        self.behind.len() < room && self.behind.try_reserve_exact(room).is_ok()
+    }
+
+    /// Another goes with it, behind all that do, if there is room.
+    pub(crate) fn add(&mut self, packet: Self) {
+        if self.has_room_behind() {
+            self.behind.push(packet);
+        }
+    }
+
+    /// Those that go with it go without it.
+    pub(crate) fn rest(&mut self) -> Option<Self> {
+        let mut behind = core::mem::take(&mut self.behind);
+        if behind.is_empty() {
+            return None;
+        }
+        let mut first = behind.remove(0);
+        first.behind = behind;
+        Some(first)
+    }
+
+    /// These go with it again.
+    pub(crate) fn take_behind(&mut self, rest: Option<Self>) {
+        let Some(mut first) = rest else { return };
+        let mut behind = core::mem::take(&mut first.behind);
+        // They were there a moment ago, in this room.
+        behind.insert(0, first);
+        self.behind = behind;
+    }
+
+    /// It, and those that go with it.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Self> {
+        core::iter::once(self).chain(&self.behind)
+    }
+
+    /// The same, to be changed. The first is without the others.
+    pub(crate) fn each(&mut self, mut work: impl FnMut(&mut Self)) {
+        let mut behind = core::mem::take(&mut self.behind);
+        work(self);
+        behind.iter_mut().for_each(work);
+        self.behind = behind;
+    }
+
+    /// How many they are.
+    pub(crate) fn count(&self) -> u32 {
+        self.behind.len().saturating_add(1) as u32
+    }
+
+    /// Whether its checksum was left out.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.bare
+    }
+
+    pub(crate) fn leave_bare(&mut self) {
+        self.bare = true;
+    }
+
     /// Its buffer.
     #[must_use]
     pub fn buffer(&self) -> Option<&B> {
@@ -108,5 +179,50 @@ impl<B: Buffer> Drop for Packet<B> {
             // There is room: it came out of there.
             self.pool.free.lock().free.push(buffer);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::wire::Bytes;
+
+    #[test]
+    fn what_goes_together_keeps_its_order_and_its_buffers() {
+        let pool = Pool::<Bytes>::new(16);
+        let packet = |byte: u8| {
+            let mut packet = pool.take().unwrap();
+            packet.write(0, &[byte]);
+            packet
+        };
+        let byte = |packet: &Packet<Bytes>| {
+            let mut byte = [0];
+            packet.read(0, &mut byte);
+            byte[0]
+        };
+        let bytes = |packet: &Packet<Bytes>| packet.all().map(byte).collect::<Vec<_>>();
+        let mut first = packet(0);
+        for more in 1..TOGETHER as u8 {
+            assert!(first.has_room_behind());
+            first.add(packet(more));
+        }
+        assert!(!first.has_room_behind());
+        assert_eq!((first.count(), bytes(&first)), (4, [0, 1, 2, 3].into()));
+        first.each(|packet| {
+            let old = byte(packet);
+            packet.write(0, &[old + 10]);
+        });
+        assert_eq!(bytes(&first), [10, 11, 12, 13]);
+        // One goes, the next has no room and comes back.
+        let mut rest = first.rest().unwrap();
+        assert_eq!((bytes(&first), bytes(&rest)), ([10].into(), [11, 12, 13].into()));
+        drop(first);
+        let behind = rest.rest();
+        rest.take_behind(behind);
+        assert_eq!(bytes(&rest), [11, 12, 13]);
+        assert_eq!(pool.in_use(), 3);
+        drop(rest);
+        assert_eq!(pool.in_use(), 0);
+        assert!(packet(0).rest().is_none());
     }
 }

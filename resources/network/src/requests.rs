@@ -32,7 +32,8 @@ pub struct Arrived<H: Host> {
 
 /// To TCPR.
 pub enum TcpRequest<H: Host> {
-    /// A packet of a connection, or for a socket for datagrams.
+    /// A packet of a connection, and those that have come with it, or one for a socket for
+    /// datagrams.
     Packet(Arc<Socket>, Packet<H::Buffer>),
     /// Somebody wants to be connected with who listens there.
     Syn(Arc<Socket>, Packet<H::Buffer>),
@@ -97,7 +98,7 @@ pub struct TimerRequest {
     pub due: u64,
 }
 
-/// To NDWR: a packet of the network's.
+/// To NDWR: a packet of the network's, and those that go with it.
 pub struct Outgoing<H: Host> {
     /// It, with room for the link's header.
     pub packet: Option<Packet<H::Buffer>>,
@@ -109,7 +110,7 @@ pub struct Outgoing<H: Host> {
     pub tries: u8,
 }
 
-/// To DWR: a packet of the link's.
+/// To DWR: a packet of the link's, and those that go with it.
 pub struct Transmit<H: Host> {
     /// It.
     pub packet: Option<Packet<H::Buffer>>,

@@ -3,20 +3,19 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::{Arc, Weak};
-use alloc::vec::Vec;
 use core::net::SocketAddrV4;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use smoltcp::iface::{SocketHandle, SocketSet};
-use smoltcp::socket::{tcp, udp};
+use smoltcp::socket::tcp;
 use spin::Mutex;
 use vortex_units::{ActivityId, Cycles};
 
 use crate::address::Flow;
 use crate::bill::Charged;
-use crate::cork::Cork;
 use crate::error::NetError;
 use crate::options::Options;
+use crate::packet::TOGETHER;
+pub(crate) use crate::speech::Speech;
 use crate::waiting::Waiting;
 
 /// Names a socket.
@@ -57,6 +56,10 @@ const QUEUED: u32 = 128;
 const OWED: u32 = 8;
 /// Segments of one that wait below it, until the ring has them.
 const BELOW: u32 = 2;
+/// The same of one whose other end is in this machine: nothing is lost there.
+const BELOW_HERE: u32 = TOGETHER as u32;
+/// So many that not even an answer has room.
+const STUCK: u32 = 8;
 
 /// A socket.
 pub struct Socket {
@@ -100,20 +103,6 @@ pub(crate) struct Backlog {
     pub half: VecDeque<(Weak<Socket>, Cycles)>,
     /// Those that are, the first first.
     pub whole: VecDeque<Arc<Socket>>,
-}
-
-/// A socket of smoltcp's, alone in its set.
-pub(crate) struct Speech {
-    pub set: SocketSet<'static>,
-    pub handle: SocketHandle,
-    /// How far it was when it was last looked at.
-    pub was: tcp::State,
-    /// What is held back.
-    pub cork: core::option::Option<Box<Cork>>,
-    /// What its packets ask of the network.
-    pub service: u8,
-    /// Its buffers.
-    pub _charged: Charged,
 }
 
 /// What is behind the lock.
@@ -266,14 +255,14 @@ impl Socket {
         ready & !self.ready.swap(ready, Ordering::AcqRel) != 0
     }
 
-    /// A packet more waits for it, if there may be one more.
-    pub(crate) fn queues(&self) -> bool {
-        if !self.waiting.comes() {
+    /// So many packets more wait for it, if there may be more.
+    pub(crate) fn queues(&self, count: u32) -> bool {
+        if !self.waiting.comes(count) {
             return false;
         }
-        let room = self.queued.fetch_add(1, Ordering::Relaxed) < QUEUED;
+        let room = self.queued.fetch_add(count, Ordering::Relaxed) < QUEUED;
         if !room {
-            self.is_out();
+            self.is_out(count);
         }
         room
     }
@@ -283,20 +272,21 @@ impl Socket {
         self.queued.load(Ordering::Relaxed) <= OWED && self.waiting.are_few()
     }
 
-    /// One waits no more.
-    pub(crate) fn is_out(&self) {
-        self.queued.fetch_sub(1, Ordering::Relaxed);
-        self.waiting.go(1);
+    /// So many wait no more.
+    pub(crate) fn is_out(&self, count: u32) {
+        self.queued.fetch_sub(count, Ordering::Relaxed);
+        self.waiting.go(count);
     }
 
     /// Whether a segment more may be sent. If not, whoever takes one away says when.
-    pub(crate) fn may_send(&self) -> bool {
-        if self.below.load(Ordering::SeqCst) < BELOW {
+    pub(crate) fn may_send(&self, stays: bool) -> bool {
+        let most = if stays { BELOW_HERE } else { BELOW };
+        if self.below.load(Ordering::SeqCst) < most {
             return true;
         }
         self.wants.store(true, Ordering::SeqCst);
         // One may have gone in between.
-        self.below.load(Ordering::SeqCst) < BELOW
+        self.below.load(Ordering::SeqCst) < most
     }
 
     /// Whether it goes on when a segment has gone.
@@ -306,17 +296,18 @@ impl Socket {
 
     /// Whether so much waits below that not even an answer has room.
     pub(crate) fn is_stuck(&self) -> bool {
-        self.below.load(Ordering::Relaxed) >= 4 * BELOW
+        self.below.load(Ordering::Relaxed) >= STUCK
     }
 
-    /// A segment more is below it, or one less: then, whether it waits for that.
-    pub(crate) fn is_below(&self, more: bool) -> bool {
-        if more {
-            self.below.fetch_add(1, Ordering::SeqCst);
-            return false;
-        }
-        let left = self.below.fetch_sub(1, Ordering::SeqCst);
-        left <= BELOW && self.wants.swap(false, Ordering::SeqCst)
+    /// So many segments more are below it.
+    pub(crate) fn are_below(&self, count: u32) {
+        self.below.fetch_add(count, Ordering::SeqCst);
+    }
+
+    /// So many are not any more. Whether it waits for that.
+    pub(crate) fn have_gone(&self, count: u32) -> bool {
+        let left = self.below.fetch_sub(count, Ordering::SeqCst).saturating_sub(count);
+        left < BELOW && self.wants.swap(false, Ordering::SeqCst)
     }
 
     /// Its own address, as far as it has one.
@@ -407,86 +398,4 @@ impl Socket {
     pub fn options(&self) -> Options {
         self.state.lock().options
     }
-}
-
-/// Bytes that a connection receives before they are read.
-const RECEIVE: usize = 6_656;
-/// And sends before they are acknowledged.
-const SEND: usize = 8 * 1024;
-/// Bytes of datagrams that wait, in each direction, and how many.
-const DATAGRAMS: usize = 16 * 1024;
-const EACH_WAY: usize = 32;
-/// What smoltcp's socket takes beside.
-const BESIDE: usize = 1024;
-
-impl Speech {
-    /// What a connection's takes on its activity's bill.
-    pub const STREAM: u64 = (RECEIVE + SEND + BESIDE) as u64;
-    /// The same of one for datagrams.
-    pub const DATAGRAM: u64 = (2 * DATAGRAMS + BESIDE) as u64;
-
-    /// For a connection. `None` where the heap has no room.
-    pub fn stream(charged: Charged) -> core::option::Option<Box<Self>> {
-        let receive = tcp::SocketBuffer::new(zeros(RECEIVE)?);
-        let socket = tcp::Socket::new(receive, tcp::SocketBuffer::new(zeros(SEND)?));
-        let mut set = SocketSet::new(Vec::new());
-        let handle = set.add(socket);
-        let (was, cork, service) = (tcp::State::Closed, None, 0);
-        Some(Box::new(Self { set, handle, was, cork, service, _charged: charged }))
-    }
-
-    /// For datagrams. `None` where the heap has no room.
-    pub fn datagrams(charged: Charged) -> core::option::Option<Box<Self>> {
-        let buffer = || {
-            let metadata = alloc::vec![udp::PacketMetadata::EMPTY; EACH_WAY];
-            Some(udp::PacketBuffer::new(metadata, zeros(DATAGRAMS)?))
-        };
-        let socket = udp::Socket::new(buffer()?, buffer()?);
-        let mut set = SocketSet::new(Vec::new());
-        let handle = set.add(socket);
-        let (was, cork, service) = (tcp::State::Closed, None, 0);
-        Some(Box::new(Self { set, handle, was, cork, service, _charged: charged }))
-    }
-
-    pub fn tcp(&mut self) -> &mut tcp::Socket<'static> {
-        self.set.get_mut(self.handle)
-    }
-
-    pub fn udp(&mut self) -> &mut udp::Socket<'static> {
-        self.set.get_mut(self.handle)
-    }
-
-    /// What is set is so from now on.
-    pub fn apply(&mut self, options: &Options, stream: bool) {
-        self.service = options.service;
-        let hops = Some(options.hops.max(1));
-        if !stream {
-            return self.udp().set_hop_limit(hops);
-        }
-        let tcp = self.tcp();
-        tcp.set_hop_limit(hops);
-        tcp.set_nagle_enabled(!options.no_delay);
-        tcp.set_ack_delay((!options.quick).then_some(ACKNOWLEDGES));
-        // How long it may be silent is looked at by TCPR (`patience`).
-        let silence = smoltcp::time::Duration::from_micros(options.silence().get());
-        tcp.set_keep_alive(options.keep_alive.then_some(silence));
-    }
-
-    /// What is held back goes. Whether that is anything.
-    pub fn uncork(&mut self) -> bool {
-        let Some(mut cork) = self.cork.take() else { return false };
-        let any = cork.holds();
-        cork.flush(self.tcp());
-        any
-    }
-}
-
-/// How long an acknowledgement waits for something to go with.
-const ACKNOWLEDGES: smoltcp::time::Duration = smoltcp::time::Duration::from_millis(10);
-
-fn zeros(bytes: usize) -> core::option::Option<Vec<u8>> {
-    let mut all = Vec::new();
-    all.try_reserve_exact(bytes).ok()?;
-    all.resize(bytes, 0);
-    Some(all)
 }

@@ -24,11 +24,11 @@ const GONE: usize = 64;
 pub(crate) struct Waiting(AtomicU32);
 
 impl Waiting {
-    /// One more. False, and nothing is counted, if there are enough.
-    pub fn comes(&self) -> bool {
-        let room = self.0.fetch_add(1, Ordering::Relaxed) < MOST;
+    /// So many more. False, and nothing is counted, if there are enough.
+    pub fn comes(&self, count: u32) -> bool {
+        let room = self.0.fetch_add(count, Ordering::Relaxed) < MOST;
         if !room {
-            self.go(1);
+            self.go(count);
         }
         room
     }

@@ -56,7 +56,7 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         if let Ok(moved) = &result {
             cx.moved(Bytes::new(moved.bytes as u64));
         }
-        self.go_on(&socket, state, Outbox::new(), Cause::Call, cx);
+        self.go_on(&socket, state, &mut Outbox::new(), Cause::Call, cx);
         result
     }
 
@@ -115,7 +115,7 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
                     let patience = self.wiring.frequency.cycles(PATIENCE);
                     state.deadline = cx.now().saturating_add(patience).get();
                 }
-                self.go_on(socket, state, Outbox::new(), Cause::Call, cx);
+                self.go_on(socket, state, &mut Outbox::new(), Cause::Call, cx);
             }
         }
     }
@@ -173,7 +173,7 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         waited: &mut VecDeque<Arc<Socket>>,
         cx: &mut Context<'_, M>,
     ) -> bool {
-        const FEW: usize = super::link::MOST;
+        const FEW: usize = crate::packet::TOGETHER;
         let Some(ports) = self.wiring.ports.get() else { return false };
         for _ in 0..FEW {
             let Some(socket) = waited.pop_front() else { return false };

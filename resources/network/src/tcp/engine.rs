@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use core::net::SocketAddrV4;
 
 use smoltcp::iface::{Config, Interface, PollIngressSingleResult, PollResult, SocketSet};
-use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::socket::tcp::ConnectError;
 use smoltcp::time::Instant;
 use smoltcp::wire::{
@@ -20,12 +19,19 @@ use vortex_units::Cycles;
 use super::link::{Link, Outbox, SCRATCH};
 use crate::address::Addresses;
 use crate::host::Buffer;
-use crate::packet::{HEAD, Packet, Pool};
+use crate::packet::{HEAD, Packet, Pool, TOGETHER};
 use crate::socket::{Socket, Speech};
+
+/// Segments that a run sends beside answers.
+const SENT: usize = 2;
+/// The same within this machine, where nothing is lost and they go together.
+const HERE: usize = TOGETHER;
 
 /// It.
 pub struct Engine<B: Buffer> {
     interface: Box<Interface>,
+    /// The same for what never leaves the machine, and is not summed up.
+    bare: Box<Interface>,
     incoming: Vec<u8>,
     outgoing: Vec<u8>,
     /// No sockets: for what is for nobody.
@@ -35,9 +41,10 @@ pub struct Engine<B: Buffer> {
     frequency: Frequency,
 }
 
-/// An interface with these addresses, whose numbers come from this seed.
-fn interface(addresses: &Addresses, seed: u64, now: Instant) -> Box<Interface> {
-    struct Nothing;
+/// An interface with these addresses, whose numbers come from this seed, for packets that are
+/// summed up or are not.
+fn interface(addresses: &Addresses, seed: u64, now: Instant, bare: bool) -> Box<Interface> {
+    struct Nothing(bool);
     impl smoltcp::phy::Device for Nothing {
         type RxToken<'t> = super::link::Incoming<'t>;
         type TxToken<'t> = NoToken;
@@ -48,7 +55,7 @@ fn interface(addresses: &Addresses, seed: u64, now: Instant) -> Box<Interface> {
             None
         }
         fn capabilities(&self) -> smoltcp::phy::DeviceCapabilities {
-            super::link::capabilities()
+            super::link::capabilities(self.0)
         }
     }
     struct NoToken;
@@ -59,7 +66,7 @@ fn interface(addresses: &Addresses, seed: u64, now: Instant) -> Box<Interface> {
     }
     let mut config = Config::new(HardwareAddress::Ip);
     config.random_seed = seed;
-    let mut made = Box::new(Interface::new(config, &mut Nothing, now));
+    let mut made = Box::new(Interface::new(config, &mut Nothing(bare), now));
     made.update_ip_addrs(|all| {
         let own = IpAddress::Ipv4(addresses.address);
         let looped = IpAddress::v4(127, 0, 0, 1);
@@ -76,7 +83,8 @@ fn interface(addresses: &Addresses, seed: u64, now: Instant) -> Box<Interface> {
 impl<B: Buffer> Engine<B> {
     pub fn new(pool: Arc<Pool<B>>, addresses: Addresses, seed: u64, frequency: Frequency) -> Self {
         Self {
-            interface: interface(&addresses, seed, Instant::ZERO),
+            interface: interface(&addresses, seed, Instant::ZERO, false),
+            bare: interface(&addresses, seed, Instant::ZERO, true),
             incoming: vec![0; SCRATCH],
             outgoing: vec![0; SCRATCH],
             nobody: SocketSet::new(Vec::new()),
@@ -93,7 +101,7 @@ impl<B: Buffer> Engine<B> {
     }
 
     /// Copies a packet in, as far as it is the network's.
-    pub fn load(&mut self, packet: &Packet<B>) -> usize {
+    fn load(&mut self, packet: &Packet<B>) -> usize {
         let whole = packet.read(HEAD, &mut self.incoming);
         // What is padded on the link is not the packet's.
         match self.incoming.get(2..4) {
@@ -102,15 +110,15 @@ impl<B: Buffer> Engine<B> {
         }
     }
 
-    /// A packet of so many bytes, which was loaded, comes to a socket.
+    /// A packet comes to a socket.
     pub fn comes(
         &mut self,
-        length: usize,
+        packet: &Packet<B>,
         to: Option<(&Socket, &mut Speech)>,
         now: Cycles,
         out: &mut Outbox<B>,
     ) {
-        let instant = self.instant(now);
+        let (instant, length) = (self.instant(now), self.load(packet));
         let stuck = to.as_ref().is_some_and(|(socket, _)| socket.is_stuck());
         let (set, service) = match to {
             Some((_, speech)) => (&mut speech.set, speech.service),
@@ -124,16 +132,17 @@ impl<B: Buffer> Engine<B> {
             answers: !stuck,
             room: 0,
             service,
+            bare: packet.is_bare(),
         };
-        let _: PollIngressSingleResult =
-            self.interface.poll_ingress_single(instant, &mut link, set);
+        let interface = if packet.is_bare() { &mut self.bare } else { &mut self.interface };
+        let _: PollIngressSingleResult = interface.poll_ingress_single(instant, &mut link, set);
     }
 
     /// The first packet of a connection comes: its first number is one that nobody can guess
     /// (RFC 6528), for smoltcp's own would be.
-    pub fn opens(&mut self, length: usize, speech: &mut Speech, seed: u64, now: Cycles) {
-        let instant = self.instant(now);
-        let mut thrown_away = interface(&self.addresses, seed, instant);
+    pub fn opens(&mut self, packet: &Packet<B>, speech: &mut Speech, seed: u64, now: Cycles) {
+        let (instant, length) = (self.instant(now), self.load(packet));
+        let mut thrown_away = interface(&self.addresses, seed, instant, packet.is_bare());
         let mut out = Outbox::new();
         let mut link = Link {
             incoming: self.incoming.get(..length),
@@ -143,6 +152,7 @@ impl<B: Buffer> Engine<B> {
             answers: false,
             room: 0,
             service: 0,
+            bare: packet.is_bare(),
         };
         let _: PollIngressSingleResult =
             thrown_away.poll_ingress_single(instant, &mut link, &mut speech.set);
@@ -157,50 +167,57 @@ impl<B: Buffer> Engine<B> {
         seed: u64,
         now: Cycles,
     ) -> Result<(), ConnectError> {
-        let mut thrown_away = interface(&self.addresses, seed, self.instant(now));
+        let mut thrown_away = interface(&self.addresses, seed, self.instant(now), false);
         let remote = (IpAddress::Ipv4(*remote.ip()), remote.port());
         let local = (IpAddress::Ipv4(*local.ip()), local.port());
         speech.tcp().connect(thrown_away.context(), remote, local)
     }
 
-    /// A socket sends what it has to, as far as it may; at most as many as there is room for.
+    /// Whether the other end of a connection is in this machine.
+    pub fn stays(&self, socket: &Socket, speech: &mut Speech) -> bool {
+        socket.is_stream() && speech.stays(&self.addresses)
+    }
+
+    /// A socket sends what it has to, as far as it may.
     pub fn sends(
         &mut self,
         socket: &Socket,
         speech: &mut Speech,
         now: Cycles,
         out: &mut Outbox<B>,
-        most: usize,
     ) {
         let instant = self.instant(now);
-        for _ in 0..most {
+        let bare = self.stays(socket, speech);
+        let interface = if bare { &mut self.bare } else { &mut self.interface };
+        for _ in 0..if bare { HERE } else { SENT } {
             let mut link = Link {
                 incoming: None,
                 scratch: &mut self.outgoing,
                 out,
                 pool: &self.pool,
                 answers: false,
-                room: usize::from(socket.may_send()),
+                room: usize::from(socket.may_send(bare)),
                 service: speech.service,
+                bare,
             };
             let before = link.out.len();
-            let result = self.interface.poll_egress(instant, &mut link, &mut speech.set);
+            let result = interface.poll_egress(instant, &mut link, &mut speech.set);
             if result == PollResult::None || link.out.len() == before {
                 return;
             }
-            socket.is_below(true);
+            socket.are_below(1);
         }
     }
 
     /// A late packet of a connection that has ended: one that ends it once more is told that it
     /// was heard, as its sender did not hear that; nothing else is answered (TIME-WAIT).
-    pub fn acknowledges(&mut self, length: usize, out: &mut Outbox<B>) {
-        let Some(answer) = self.late_answer(length) else { return };
-        let (ip, tcp) = answer;
+    pub fn acknowledges(&mut self, packet: &Packet<B>, out: &mut Outbox<B>) {
+        let (length, bare) = (self.load(packet), packet.is_bare());
+        let Some((ip, tcp)) = self.late_answer(length, bare) else { return };
         let Some(packet) = self.pool.take() else { return };
         let scratch = &mut self.outgoing;
-        let token = super::link::Outgoing { scratch, out, packet: Some(packet), service: 0 };
-        let checksums = ChecksumCapabilities::default();
+        let token = super::link::Outgoing { scratch, out, packet: Some(packet), service: 0, bare };
+        let checksums = super::link::checksums(bare);
         let header = ip.buffer_len();
         smoltcp::phy::TxToken::consume(token, header.saturating_add(tcp.buffer_len()), |bytes| {
             let mut packet = Ipv4Packet::new_unchecked(bytes);
@@ -211,8 +228,8 @@ impl<B: Buffer> Engine<B> {
         });
     }
 
-    fn late_answer(&self, length: usize) -> Option<(Ipv4Repr, TcpRepr<'static>)> {
-        let checksums = ChecksumCapabilities::default();
+    fn late_answer(&self, length: usize, bare: bool) -> Option<(Ipv4Repr, TcpRepr<'static>)> {
+        let checksums = super::link::checksums(bare);
         let packet = Ipv4Packet::new_checked(self.incoming.get(..length)?).ok()?;
         let ip = Ipv4Repr::parse(&packet, &checksums).ok()?;
         let inside = TcpPacket::new_checked(packet.payload()).ok()?;

@@ -3,40 +3,46 @@
 use alloc::sync::Arc;
 use core::net::Ipv4Addr;
 
-use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::phy::{
+    Checksum, ChecksumCapabilities, Device, DeviceCapabilities, Medium, RxToken, TxToken,
+};
 use smoltcp::time::Instant;
 use smoltcp::wire::Ipv4Packet;
 
 use crate::host::Buffer;
-use crate::packet::{BUFFER, HEAD, Packet, Pool};
+use crate::packet::{BUFFER, HEAD, Packet, Pool, TOGETHER};
 
 /// Bytes of a packet of the network's at most.
 pub const MTU: usize = 1500;
-/// Packets that one run sends at most.
-pub const MOST: usize = 4;
+/// Packets that one run sends at most: an answer to each that has come, and as many more.
+pub const MOST: usize = 2 * TOGETHER;
 
 /// What a run sends.
 pub struct Outbox<B: Buffer> {
     packets: [Option<(Packet<B>, Ipv4Addr)>; MOST],
+    count: usize,
 }
 
 impl<B: Buffer> Outbox<B> {
     pub fn new() -> Self {
-        Self { packets: [const { None }; MOST] }
+        Self { packets: [const { None }; MOST], count: 0 }
     }
 
     fn add(&mut self, packet: Packet<B>, to: Ipv4Addr) {
-        if let Some(place) = self.packets.iter_mut().find(|place| place.is_none()) {
+        if let Some(place) = self.packets.get_mut(self.count) {
             *place = Some((packet, to));
+            self.count = self.count.saturating_add(1);
         }
     }
 
     pub fn len(&self) -> usize {
-        self.packets.iter().flatten().count()
+        self.count
     }
 
+    /// Takes all out.
     pub fn take(&mut self) -> impl Iterator<Item = (Packet<B>, Ipv4Addr)> + '_ {
-        self.packets.iter_mut().filter_map(Option::take)
+        let count = core::mem::take(&mut self.count);
+        self.packets.iter_mut().take(count).filter_map(Option::take)
     }
 }
 
@@ -53,6 +59,8 @@ pub struct Link<'a, B: Buffer> {
     pub room: usize,
     /// What they ask of the network.
     pub service: u8,
+    /// They are not summed up.
+    pub bare: bool,
 }
 
 pub struct Incoming<'a>(&'a [u8]);
@@ -70,11 +78,13 @@ pub struct Outgoing<'a, B: Buffer> {
     pub packet: Option<Packet<B>>,
     /// What it asks of the network.
     pub service: u8,
+    /// It is not summed up.
+    pub bare: bool,
 }
 
 impl<B: Buffer> TxToken for Outgoing<'_, B> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, work: F) -> R {
-        let Self { scratch, out, packet, service } = self;
+        let Self { scratch, out, packet, service, bare } = self;
         let end = HEAD.saturating_add(length);
         let Some(place) = scratch.get_mut(HEAD..end) else {
             // Longer than the largest that there can be: nowhere to make it.
@@ -92,6 +102,9 @@ impl<B: Buffer> TxToken for Outgoing<'_, B> {
             _ => Ipv4Addr::UNSPECIFIED,
         };
         if let Some(mut packet) = packet {
+            if bare {
+                packet.leave_bare();
+            }
             packet.write(0, scratch.get(..end).unwrap_or_default());
             out.add(packet, to);
         }
@@ -113,26 +126,37 @@ impl<B: Buffer> Device for Link<'_, B> {
         let incoming = Incoming(self.incoming.take()?);
         let packet = if self.answers { self.pool.take() } else { None };
         let (scratch, out) = (&mut *self.scratch, &mut *self.out);
-        Some((incoming, Outgoing { scratch, out, packet, service: self.service }))
+        let (service, bare) = (self.service, self.bare);
+        Some((incoming, Outgoing { scratch, out, packet, service, bare }))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<Outgoing<'_, B>> {
         self.room = self.room.checked_sub(1)?;
         let packet = Some(self.pool.take()?);
         let (scratch, out) = (&mut *self.scratch, &mut *self.out);
-        Some(Outgoing { scratch, out, packet, service: self.service })
+        Some(Outgoing { scratch, out, packet, service: self.service, bare: self.bare })
     }
 
     fn capabilities(&self) -> DeviceCapabilities {
-        capabilities()
+        capabilities(self.bare)
     }
 }
 
-/// What all of them can.
-pub fn capabilities() -> DeviceCapabilities {
+/// What all of them can, of packets that are summed up or are not.
+pub fn capabilities(bare: bool) -> DeviceCapabilities {
     let mut all = DeviceCapabilities::default();
-    all.medium = Medium::Ip;
+    (all.medium, all.checksum) = (Medium::Ip, checksums(bare));
     all.max_transmission_unit = MTU;
+    all
+}
+
+/// What is summed up and looked at: of what never leaves the machine the headers of IP alone,
+/// which NDRR looks at.
+pub fn checksums(bare: bool) -> ChecksumCapabilities {
+    let mut all = ChecksumCapabilities::default();
+    if bare {
+        (all.tcp, all.udp) = (Checksum::None, Checksum::None);
+    }
     all
 }
 

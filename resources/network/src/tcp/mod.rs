@@ -2,8 +2,9 @@
 //! what programs ask for, and what its timers do. Datagrams go the same way.
 //!
 //! A run works on one socket: what came in, then what may be sent (two segments at most wait
-//! below, until the ring has them), then what has become of the socket: who waits for it is
-//! told, and its next timer set. All of smoltcp's state of a socket is in the socket.
+//! below, until the ring has them, and go there together; four within the machine), then what has
+//! become of the socket: who waits for it is told, and its next timer set. All of smoltcp's state
+//! of a socket is in the socket.
 
 mod calls;
 mod engine;
@@ -21,7 +22,7 @@ use crate::address::Flow;
 use crate::demultiplex::{Found, LOOK, look};
 use crate::error::NetError;
 use crate::host::Host;
-use crate::packet::{Packet, VIRTIO};
+use crate::packet::{Packet, TOGETHER, VIRTIO};
 use crate::requests::{Mail, Outgoing, Reply, TcpRequest, TimerRequest};
 use crate::socket::{Role, Socket, State};
 use crate::wiring::Wiring;
@@ -36,9 +37,6 @@ pub struct Tcp<M, H: Host> {
     engine: Engine<H::Buffer>,
 }
 
-/// Segments that a run sends beside an answer.
-const SENT: usize = 2;
-
 impl<M: Mail<H>, H: Host> Tcp<M, H> {
     /// The instance of a core.
     #[must_use]
@@ -49,14 +47,13 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         Self { wiring, engine }
     }
 
-    /// A packet has come for a socket.
+    /// A packet has come for a socket, with those behind it.
     fn packet(
         &mut self,
         socket: &Arc<Socket>,
         packet: &Packet<H::Buffer>,
         cx: &mut Context<'_, M>,
     ) {
-        let length = self.engine.load(packet);
         let mut state = socket.state.lock();
         let mut out = Outbox::new();
         let State { role, options, left, parent, news, .. } = &mut *state;
@@ -69,17 +66,17 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         if stream {
             self.is_heard(speech, options);
         }
-        self.engine.comes(length, Some((socket, speech)), cx.now(), &mut out);
+        for packet in packet.all() {
+            self.engine.comes(packet, Some((socket, speech)), cx.now(), &mut out);
+        }
         *news = !stream || speech.tcp().recv_queue() > before;
         // Who has left does not read it: the other end is told so.
         if stream && *left && parent.is_none() && speech.tcp().recv_queue() > 0 {
             speech.tcp().abort();
         }
         (state.heard, state.unanswered) = (cx.now().get(), 0);
-        for _ in 0..out.len() {
-            socket.is_below(true);
-        }
-        self.go_on(socket, &mut state, out, Cause::Packet, cx);
+        socket.are_below(out.len() as u32);
+        self.go_on(socket, &mut state, &mut out, Cause::Packet, cx);
     }
 
     /// What a socket has to send it does, as far as it may; and what has become of it is seen to.
@@ -87,15 +84,23 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         &mut self,
         socket: &Arc<Socket>,
         state: &mut State,
-        mut out: Outbox<H::Buffer>,
+        out: &mut Outbox<H::Buffer>,
         cause: Cause,
         cx: &mut Context<'_, M>,
     ) {
         self.before_sending(socket, state, cx.now());
         if let Role::Speaks(speech) = &mut state.role {
-            self.engine.sends(socket, speech, cx.now(), &mut out, SENT);
+            // Who is to be told that there is something to read acknowledges it by reading, and
+            // says at once how much room there is then; if not soon, the timer does.
+            let told = speech.is_to_be_read || socket.has_nothing();
+            let more = cause == Cause::Packet && state.news && told;
+            speech.is_to_be_read =
+                more && self.engine.stays(socket, speech) && speech.has_nothing_to_send();
+            if !speech.is_to_be_read {
+                self.engine.sends(socket, speech, cx.now(), out);
+            }
         }
-        self.send(Some(socket), &mut out, cx);
+        self.send(Some(socket), out, cx);
         let told = self.settle(socket, state, cause, cx);
         let news = core::mem::take(&mut state.news);
         let told = told || news && socket.was_seen();
@@ -112,16 +117,25 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         out: &mut Outbox<H::Buffer>,
         cx: &mut Context<'_, M>,
     ) {
+        if out.len() == 0 {
+            return;
+        }
         let Some(ports) = self.wiring.ports.get() else { return };
         let labels = socket.map_or(Labels::NONE, |socket| Labels::flow(socket.label()));
-        for (packet, to) in out.take() {
-            let packet = Some(packet);
-            let request = Outgoing { packet, to, socket: socket.cloned(), tries: 0 };
+        // What a connection sends goes to one place.
+        let together = socket.is_some_and(|socket| socket.is_stream());
+        let mut all = out.take().peekable();
+        while let Some((mut packet, to)) = all.next() {
+            while let Some((next, _)) = all.next_if(|_| together && packet.has_room_behind()) {
+                packet.add(next);
+            }
+            let count = packet.count();
+            let request = Outgoing { packet: Some(packet), to, socket: socket.cloned(), tries: 0 };
             if cx.send(ports.link, labels, request).is_err()
                 && let Some(socket) = socket
             {
                 // As if lost on its way: it will be sent again.
-                socket.is_below(false);
+                socket.have_gone(count);
             }
         }
     }
@@ -138,9 +152,14 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         if !socket.is_stream() && speech.udp().send_queue() == 0 {
             return;
         }
+        let due = self.engine.due(speech, now);
+        if due.is_some_and(|due| due <= now) && self.engine.stays(socket, speech) {
+            // It would send more.
+            let _ = socket.may_send(true);
+        }
         let least = if socket.waits_for_those_below() { BELOW } else { LEAST };
         let soonest = now.saturating_add(self.wiring.frequency.cycles(least));
-        let due = self.engine.due(speech, now).map(|due| due.max(soonest).get());
+        let due = due.map(|due| due.max(soonest).get());
         let limit = self.limit(socket, state, now);
         let Some(due) = due.into_iter().chain(limit).min() else { return };
         if state.timers.iter().any(|timer| *timer > now.get() && *timer <= due) {
@@ -174,7 +193,7 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
                 speech.tcp().abort();
             }
         }
-        self.go_on(socket, &mut state, Outbox::new(), Cause::Time, cx);
+        self.go_on(socket, &mut state, &mut Outbox::new(), Cause::Time, cx);
     }
 
     /// Nobody is there to whom this one's datagrams go: the next call is told so.
@@ -183,7 +202,7 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         if !socket.is_stream() && state.remote.is_some() {
             state.error = Some(NetError::Refused);
             state.news = true;
-            self.go_on(socket, &mut state, Outbox::new(), Cause::Packet, cx);
+            self.go_on(socket, &mut state, &mut Outbox::new(), Cause::Packet, cx);
         }
     }
 
@@ -197,12 +216,11 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
             Found::Tcp { flow, .. } => self.has_ended(&flow, cx),
             _ => false,
         };
-        let length = self.engine.load(packet);
         let mut out = Outbox::new();
         if ended {
-            self.engine.acknowledges(length, &mut out);
+            self.engine.acknowledges(packet, &mut out);
         } else {
-            self.engine.comes(length, None, cx.now(), &mut out);
+            self.engine.comes(packet, None, cx.now(), &mut out);
         }
         self.send(None, &mut out, cx);
     }
@@ -215,18 +233,18 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
 impl<M: Mail<H>, H: Host> Resource<M> for Tcp<M, H> {
     type Request = TcpRequest<H>;
     type Reply = Reply;
-    /// An answer and what else is sent; a timer; word to who waits, for this socket and for the
+    /// What is sent, of a connection together; a timer; word to who waits, for this socket and for the
     /// one that it was accepted at.
-    const FAN_OUT: u32 = link::MOST as u32 + 3;
+    const FAN_OUT: u32 = TOGETHER as u32 + 3;
 
     fn handle(&mut self, request: &mut TcpRequest<H>, cx: &mut Context<'_, M>) -> Outcome<M, Self> {
         match request {
             TcpRequest::Packet(socket, packet) => {
-                socket.is_out();
+                socket.is_out(packet.count());
                 self.packet(socket, packet, cx);
             }
             TcpRequest::Syn(listens, packet) => {
-                listens.is_out();
+                listens.is_out(packet.count());
                 self.opening(listens, packet, cx);
             }
             TcpRequest::Stray(packet) => self.stray(packet, cx),
@@ -237,7 +255,7 @@ impl<M: Mail<H>, H: Host> Resource<M> for Tcp<M, H> {
             TcpRequest::Go(socket) => {
                 let socket = socket.clone();
                 let mut state = socket.state.lock();
-                self.go_on(&socket, &mut state, Outbox::new(), Cause::Call, cx);
+                self.go_on(&socket, &mut state, &mut Outbox::new(), Cause::Call, cx);
             }
             TcpRequest::Time(socket, due) => {
                 let (socket, due) = (socket.clone(), *due);

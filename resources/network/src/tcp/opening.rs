@@ -92,8 +92,7 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         let options = listens.options();
         speech.apply(&options, true);
         speech.tcp().listen(flow.local.port()).ok()?;
-        let length = self.engine.load(packet);
-        self.engine.opens(length, &mut speech, wiring.hooks.random(), cx.now());
+        self.engine.opens(packet, &mut speech, wiring.hooks.random(), cx.now());
         // What was not a whole packet.
         if speech.tcp().state() != tcp::State::SynReceived {
             return None;
@@ -120,7 +119,7 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         if let Role::Listens(waits) = &mut listens.state.lock().role {
             waits.half.push_back((Arc::downgrade(&socket), cx.now()));
         }
-        self.go_on(&socket, &mut state, Outbox::new(), Cause::Packet, cx);
+        self.go_on(&socket, &mut state, &mut Outbox::new(), Cause::Packet, cx);
         Some(())
     }
 }

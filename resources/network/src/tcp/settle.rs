@@ -174,7 +174,7 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
             Role::Speaks(speech) if socket.is_stream() => speech.tcp().abort(),
             _ => {}
         }
-        self.go_on(socket, &mut state, Outbox::new(), Cause::Call, cx);
+        self.go_on(socket, &mut state, &mut Outbox::new(), Cause::Call, cx);
     }
 }
 

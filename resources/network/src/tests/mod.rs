@@ -5,5 +5,5 @@ mod demultiplexing;
 mod floods;
 mod patience;
 mod streams;
-mod wire;
+pub(crate) mod wire;
 mod world;

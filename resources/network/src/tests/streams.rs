@@ -187,6 +187,47 @@ fn a_machine_talks_to_itself() {
 }
 
 #[test]
+fn every_byte_arrives_within_a_machine() {
+    let mut world = World::new(Weather::default(), 17);
+    let wiring = world.hosts[0].wiring.clone();
+    let before = wiring.in_flight();
+    let listens = world.hosts[0].socket(true);
+    wiring.bind(&listens, "127.0.0.1:7".parse().unwrap(), Cycles::ZERO).unwrap();
+    wiring.listen(&listens, 1).unwrap();
+    let client = world.hosts[0].socket(true);
+    assert!(wiring.plan(&client, "127.0.0.1:7".parse().unwrap()).unwrap());
+    assert_eq!(world.call(0, &client, What::Connect), Err(NetError::InProgress));
+    world.pass(10_000);
+    let server = wiring.accept(&listens).unwrap();
+    client.set(|options| options.no_delay = true);
+    let bytes = pattern(100_000, 17);
+    let (mut sent, mut received) = (0, Vec::new());
+    while received.len() < bytes.len() {
+        let piece = Held::of(&bytes[sent..bytes.len().min(sent + 4_096)]);
+        if let Ok(done) = world.call(0, &client, What::Send(piece, None)) {
+            sent += done.bytes;
+        }
+        // Who does not read is no reason for what has come not to be acknowledged.
+        if sent == 4_096 {
+            world.pass(6_000);
+            assert_eq!(client.unsent_bytes(), Some(0));
+        }
+        let into = Held::of(&vec![0; 3_000]);
+        match world.call(0, &server, What::Receive(into.clone(), false)) {
+            Ok(done) => received.extend_from_slice(&into.0.lock().unwrap()[..done.bytes]),
+            Err(_) => world.pass(1_000),
+        }
+    }
+    assert!(received == bytes, "not what was sent");
+    assert!(world.frames.is_empty(), "something went over the wire");
+    for socket in [client, server, listens] {
+        world.call(0, &socket, What::Close).unwrap();
+    }
+    world.is_clean();
+    assert_eq!(wiring.in_flight(), before, "buffers");
+}
+
+#[test]
 fn first_numbers_are_not_foreseen() {
     let mut world = World::new(Weather::default(), 13);
     let mut numbers = Vec::new();
