@@ -1,6 +1,6 @@
 //! NDWR: the link's header, with the link address of who is next on the way.
 //!
-//! What is for this machine itself goes to NDRR at once. Where an address has to be asked for
+//! What is for this machine itself does not come here. Where an address has to be asked for
 //! first, the packet is made again after a while, on its own bill, and given up after some
 //! times: then the other end is as good as not there.
 
@@ -15,7 +15,7 @@ use crate::host::Host;
 use crate::ndrr::{EVERYBODY, arp};
 use crate::neighbours::Hop;
 use crate::packet::{LINK, Packet, VIRTIO};
-use crate::requests::{Arrived, Mail, Outgoing, Reply, Transmit};
+use crate::requests::{Mail, Outgoing, Reply, Transmit};
 use crate::socket::{Socket, ready};
 use crate::wiring::Wiring;
 
@@ -39,15 +39,6 @@ impl<M: Mail<H>, H: Host> LinkWriter<M, H> {
     /// So many go no further: their socket may send the next.
     fn ends(&self, request: &mut Outgoing<H>, count: u32, cx: &mut Context<'_, M>) {
         Driver::<M, H>::sent(&self.wiring, request.socket.take(), count, cx);
-    }
-
-    /// The packet is for this machine.
-    fn back(&self, request: &mut Outgoing<H>, count: u32, cx: &mut Context<'_, M>) {
-        if let Some(ports) = self.wiring.ports.get() {
-            let arrived = Arrived { packet: request.packet.take(), part: None, looped: true };
-            let _ = cx.send(ports.demultiplexer, cx.labels(), arrived);
-        }
-        self.ends(request, count, cx);
     }
 
     /// Who has the address is not known yet.
@@ -100,10 +91,6 @@ impl<M: Mail<H>, H: Host> Resource<M> for LinkWriter<M, H> {
         if request.tries == 0 {
             let bytes = |packet: &Packet<_>| packet.length().saturating_sub(VIRTIO) as u64;
             cx.moved(Bytes::new(packet.all().map(bytes).sum()));
-        }
-        if wiring.addresses.is_own(request.to) {
-            self.back(request, count, cx);
-            return Outcome::Done;
         }
         let Some(driver) = wiring.ports.get().and_then(|ports| ports.driver) else {
             self.ends(request, count, cx);

@@ -14,7 +14,6 @@ use crate::address::Flow;
 use crate::bill::Charged;
 use crate::error::NetError;
 use crate::options::Options;
-use crate::packet::TOGETHER;
 pub(crate) use crate::speech::Speech;
 use crate::waiting::Waiting;
 
@@ -56,8 +55,6 @@ const QUEUED: u32 = 128;
 const OWED: u32 = 8;
 /// Segments of one that wait below it, until the ring has them.
 const BELOW: u32 = 2;
-/// The same of one whose other end is in this machine: nothing is lost there.
-const BELOW_HERE: u32 = TOGETHER as u32;
 /// So many that not even an answer has room.
 const STUCK: u32 = 8;
 
@@ -279,14 +276,13 @@ impl Socket {
     }
 
     /// Whether a segment more may be sent. If not, whoever takes one away says when.
-    pub(crate) fn may_send(&self, stays: bool) -> bool {
-        let most = if stays { BELOW_HERE } else { BELOW };
-        if self.below.load(Ordering::SeqCst) < most {
+    pub(crate) fn may_send(&self) -> bool {
+        if self.below.load(Ordering::SeqCst) < BELOW {
             return true;
         }
         self.wants.store(true, Ordering::SeqCst);
         // One may have gone in between.
-        self.below.load(Ordering::SeqCst) < most
+        self.below.load(Ordering::SeqCst) < BELOW
     }
 
     /// Whether it goes on when a segment has gone.

@@ -178,14 +178,15 @@ impl<B: Buffer> Engine<B> {
         socket.is_stream() && speech.stays(&self.addresses)
     }
 
-    /// A socket sends what it has to, as far as it may.
+    /// A socket sends what it has to, as far as it may. Whether there may be more of what does not
+    /// leave the machine.
     pub fn sends(
         &mut self,
         socket: &Socket,
         speech: &mut Speech,
         now: Cycles,
         out: &mut Outbox<B>,
-    ) {
+    ) -> bool {
         let instant = self.instant(now);
         let bare = self.stays(socket, speech);
         let interface = if bare { &mut self.bare } else { &mut self.interface };
@@ -196,17 +197,19 @@ impl<B: Buffer> Engine<B> {
                 out,
                 pool: &self.pool,
                 answers: false,
-                room: usize::from(socket.may_send(bare)),
+                // What stays does not wait for the ring.
+                room: usize::from(bare || socket.may_send()),
                 service: speech.service,
                 bare,
             };
             let before = link.out.len();
             let result = interface.poll_egress(instant, &mut link, &mut speech.set);
             if result == PollResult::None || link.out.len() == before {
-                return;
+                return false;
             }
             socket.are_below(1);
         }
+        bare
     }
 
     /// A late packet of a connection that has ended: one that ends it once more is told that it

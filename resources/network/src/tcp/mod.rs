@@ -23,7 +23,7 @@ use crate::demultiplex::{Found, LOOK, look};
 use crate::error::NetError;
 use crate::host::Host;
 use crate::packet::{Packet, TOGETHER, VIRTIO};
-use crate::requests::{Mail, Outgoing, Reply, TcpRequest, TimerRequest};
+use crate::requests::{Arrived, Mail, Outgoing, Reply, TcpRequest, TimerRequest};
 use crate::socket::{Role, Socket, State};
 use crate::wiring::Wiring;
 use engine::Engine;
@@ -89,6 +89,7 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         cx: &mut Context<'_, M>,
     ) {
         self.before_sending(socket, state, cx.now());
+        let mut goes_on = false;
         if let Role::Speaks(speech) = &mut state.role {
             // Who is to be told that there is something to read acknowledges it by reading, and
             // says at once how much room there is then; if not soon, the timer does.
@@ -97,20 +98,20 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
             speech.is_to_be_read =
                 more && self.engine.stays(socket, speech) && speech.has_nothing_to_send();
             if !speech.is_to_be_read {
-                self.engine.sends(socket, speech, cx.now(), out);
+                goes_on = self.engine.sends(socket, speech, cx.now(), out);
             }
         }
         self.send(Some(socket), out, cx);
         let told = self.settle(socket, state, cause, cx);
         let news = core::mem::take(&mut state.news);
         let told = told || news && socket.was_seen();
-        self.set_timer(socket, state, cx);
+        self.set_timer(socket, state, goes_on, cx);
         if told {
             self.wiring.hooks.ready(socket.id(), cx);
         }
     }
 
-    /// What was made goes down.
+    /// What was made goes down; what is for this machine to where all that comes in goes.
     fn send(
         &self,
         socket: Option<&Arc<Socket>>,
@@ -130,19 +131,32 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
                 packet.add(next);
             }
             let count = packet.count();
-            let request = Outgoing { packet: Some(packet), to, socket: socket.cloned(), tries: 0 };
-            if cx.send(ports.link, labels, request).is_err()
+            let (packet, own) = (Some(packet), self.wiring.addresses.is_own(to));
+            let sent = if own {
+                let arrived = Arrived { packet, part: None, looped: true };
+                cx.send(ports.demultiplexer, labels, arrived)
+            } else {
+                let request = Outgoing { packet, to, socket: socket.cloned(), tries: 0 };
+                cx.send(ports.link, labels, request)
+            };
+            if (own || sent.is_err())
                 && let Some(socket) = socket
             {
-                // As if lost on its way: it will be sent again.
+                // What could not be sent is as if lost on its way: it will be sent again.
                 socket.have_gone(count);
             }
         }
     }
 
     /// Sees that a socket is looked at when it has to be. A timer cannot be taken back: one that
-    /// comes before its time sets the next.
-    fn set_timer(&mut self, socket: &Arc<Socket>, state: &mut State, cx: &mut Context<'_, M>) {
+    /// comes before its time sets the next. What has more to send at once goes on in another run.
+    fn set_timer(
+        &mut self,
+        socket: &Arc<Socket>,
+        state: &mut State,
+        goes_on: bool,
+        cx: &mut Context<'_, M>,
+    ) {
         // What waits for a buffer is looked at after so long in any case; what waits for those
         // below goes on with them, and would be looked at in vain while the link is busy.
         const LEAST: Micros = Micros::new(5_000);
@@ -153,9 +167,13 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
             return;
         }
         let due = self.engine.due(speech, now);
-        if due.is_some_and(|due| due <= now) && self.engine.stays(socket, speech) {
-            // It would send more.
-            let _ = socket.may_send(true);
+        let labels = Labels::flow(socket.label());
+        let Some(ports) = self.wiring.ports.get() else { return };
+        if goes_on
+            && due.is_some_and(|due| due <= now)
+            && cx.send(ports.tcp, labels, TcpRequest::Go(socket.clone())).is_ok()
+        {
+            return;
         }
         let least = if socket.waits_for_those_below() { BELOW } else { LEAST };
         let soonest = now.saturating_add(self.wiring.frequency.cycles(least));
@@ -165,11 +183,9 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         if state.timers.iter().any(|timer| *timer > now.get() && *timer <= due) {
             return;
         }
-        let Some(ports) = self.wiring.ports.get() else { return };
         let span = due.saturating_sub(now.get());
         let span = span.checked_div(self.wiring.frequency.as_megahertz()).unwrap_or(0);
         let request = TimerRequest { socket: socket.id(), due };
-        let labels = Labels::flow(socket.label());
         if cx.after(Micros::new(span.saturating_add(1)), ports.timers, labels, request).is_ok() {
             // The later of those that are known is forgotten: it will be of no interest.
             if let Some(place) = state.timers.iter_mut().max_by_key(|timer| match **timer {
