@@ -152,6 +152,14 @@ impl<M: Message> Directory<M> {
         all.filter(|instance| instance.is_part_of(activity)).cloned().collect()
     }
 
+    /// Those that live as long as the grid: what each is called, its kind, and its cores.
+    pub fn lasting(&self) -> Vec<(String, Class, Vec<CoreId>)> {
+        let places = self.places.lock();
+        let all = places.all.iter().filter_map(|place| place.instance.as_ref());
+        let lasting = all.filter(|instance| !instance.mortal);
+        lasting.map(|one| (one.name.clone(), one.class, one.cores.clone())).collect()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.places.lock().all.iter().filter(|place| place.instance.is_some()).count()

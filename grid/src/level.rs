@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use vortex_units::{ActivityId, Cycles};
 
+use crate::carried::Carried;
 use crate::policy::{ClientId, ClientParams, NoQueues, Readiness, Record, SchedulerCore};
 
 /// What a client of a level is.
@@ -42,6 +43,8 @@ pub(crate) enum Child {
 /// One scheduler above the resources.
 pub(crate) struct Level {
     pub scheduler: Box<dyn SchedulerCore>,
+    /// What its clients consumed under earlier policies.
+    pub carried: Carried,
     pub children: Vec<Child>,
     /// Places of children that were removed.
     free: Vec<u32>,
@@ -59,6 +62,7 @@ impl Level {
     pub fn new(scheduler: Box<dyn SchedulerCore>, parent: Option<(usize, ClientId)>) -> Self {
         Self {
             scheduler,
+            carried: Carried::default(),
             children: Vec::new(),
             free: Vec::new(),
             parent,
@@ -136,6 +140,7 @@ impl Level {
 
     fn remove(&mut self, client: ClientId) {
         self.scheduler.remove_client(client);
+        self.carried.forget(client);
         if let Some(child) = self.children.get_mut(client.index()) {
             *child = Child::Nobody;
             self.free.push(client.get());

@@ -14,6 +14,7 @@ use spin::Mutex;
 use vortex_queues::{Fifo, Inbox};
 use vortex_units::{ActivityId, CoreId, Cycles, InstanceId};
 
+use crate::change::Word;
 use crate::kept::Ticket;
 use crate::request::{Envelope, Sealed};
 
@@ -63,6 +64,8 @@ pub(crate) struct Post<M> {
     pub departed: Mutex<Vec<ActivityId>>,
     /// Activities whose entitlement was divided, or is whole again.
     reweighed: Mutex<Vec<(ActivityId, ActivityId)>>,
+    /// What is new of schedulers that the core has a part of, and who pays for telling it.
+    words: Mutex<Vec<(Word, ActivityId)>>,
     /// Instances that were removed and of which the core has a part, and whether there are
     /// any. No reason to wake it, or to take it from a thread.
     retired: Mutex<Vec<Retired>>,
@@ -85,6 +88,7 @@ impl<M> Post<M> {
             graveyard: Mutex::new(Vec::new()),
             departed: Mutex::new(Vec::new()),
             reweighed: Mutex::new(Vec::new()),
+            words: Mutex::new(Vec::new()),
             retired: Mutex::new(Vec::new()),
             has_retired: AtomicBool::new(false),
         }
@@ -163,6 +167,22 @@ impl<M> Post<M> {
     /// Takes one of those of which that is to be told, and who pays.
     pub fn take_reweighed(&self) -> Option<(ActivityId, ActivityId)> {
         self.reweighed.lock().pop()
+    }
+
+    /// The core is to do as a word says, before it lets anything more run. Likewise; of several
+    /// that say the same of one scheduler the last counts.
+    pub fn tell(&self, word: &Word, payer: ActivityId) {
+        let mut all = self.words.lock();
+        all.retain(|(earlier, _)| !earlier.is_past(word));
+        all.push((word.clone(), payer));
+        drop(all);
+        self.attention.store(true, Ordering::Release);
+    }
+
+    /// Takes the first of those words, and who pays.
+    pub fn take_word(&self) -> Option<(Word, ActivityId)> {
+        let mut all = self.words.lock();
+        (!all.is_empty()).then(|| all.remove(0))
     }
 
     fn wants_poke(&self, now: Cycles, causer: ActivityId) -> bool {

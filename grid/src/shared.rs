@@ -10,8 +10,9 @@ use vortex_units::{ActivityId, CoreId, Cycles, InstanceId};
 
 use crate::activity::Activities;
 use crate::binding::{Bindings, Bound, Label};
+use crate::change::Changes;
 use crate::directory::Directory;
-use crate::entitlement::Entitlement;
+use crate::entitlement::{Class, Entitlement};
 use crate::instance::{Gate, Instance, InstanceSpec};
 use crate::kind::Family;
 use crate::machine::Frequency;
@@ -51,6 +52,7 @@ pub struct Grid<M> {
     pub(crate) bindings: Bindings,
     pub(crate) buses: Vec<BusSpec>,
     pub(crate) frequency: Frequency,
+    pub(crate) changes: Changes,
     activities: Activities,
 }
 
@@ -65,6 +67,7 @@ impl<M: Message> Grid<M> {
             bindings: Bindings::new(),
             buses: spec.buses,
             frequency: spec.frequency,
+            changes: Changes::default(),
             activities: Activities::new(spec.activities, cores, spec.infrastructure),
         })
     }
@@ -163,6 +166,13 @@ impl<M: Message> Grid<M> {
     #[must_use]
     pub fn instance_name(&self, instance: InstanceId) -> Option<String> {
         self.directory.get(instance).map(|entry| entry.name.clone())
+    }
+
+    /// The instances that live as long as the grid: what each is called, what kind of resource
+    /// it is, and its cores.
+    #[must_use]
+    pub fn resources(&self) -> Vec<(String, Class, Vec<CoreId>)> {
+        self.directory.lasting()
     }
 
     /// The number of cores.

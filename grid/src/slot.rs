@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use vortex_queues::Fifo;
 use vortex_units::{ActivityId, Bytes, Cycles, InstanceId, Requests};
 
+use crate::carried::Carried;
 use crate::held::{HeldLabel, HeldLabels};
 use crate::instance::Instance;
 use crate::labels::Labels;
@@ -104,6 +105,8 @@ pub(crate) struct Slot<M: Message> {
     /// The most that one run of its handler sends.
     pub fan_out: u32,
     pub scheduler: Box<dyn SchedulerCore>,
+    /// What its clients consumed under earlier policies.
+    pub carried: Carried,
     pub clients: Clients<M>,
     pub suspended: bool,
     /// The gate's epoch at which it was suspended: another one resumes it.

@@ -63,6 +63,12 @@ impl<M: Message> Slots<M> {
         self.places.iter_mut().flatten().map(|slot| &mut **slot)
     }
 
+    /// The same, each with its place.
+    pub fn places_mut(&mut self) -> impl Iterator<Item = (usize, &mut Slot<M>)> {
+        let all = self.places.iter_mut().enumerate();
+        all.filter_map(|(place, slot)| Some((place, &mut **slot.as_mut()?)))
+    }
+
     /// How many places there are, free ones included.
     pub fn places(&self) -> usize {
         self.places.len()

@@ -176,6 +176,23 @@ impl Fair {
         account.charge_elsewhere(amount, present, ceiling);
     }
 
+    /// What a client is behind is past.
+    pub(crate) fn catch_up(&mut self, id: ClientId) {
+        let now = self.now;
+        if let Some(account) = self.accounts.get_mut(id) {
+            account.tag = account.tag.max(account.present(now));
+        }
+    }
+
+    /// A client that was ahead by this much under another policy is so here.
+    pub(crate) fn go_on(&mut self, id: ClientId, debt: u64, refused: bool) {
+        let now = self.now;
+        if let Some(account) = self.accounts.get_mut(id) {
+            account.tag = account.present(now).plus(account.inverse.of_amount(debt.min(LONGEST)));
+            account.at_cap = refused;
+        }
+    }
+
     /// Notes that a client has something to do. False if that is known, or there is none.
     pub(crate) fn ready(&mut self, id: ClientId) -> bool {
         let now = self.now;

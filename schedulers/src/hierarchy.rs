@@ -242,6 +242,13 @@ impl SchedulerCore for HierarchyCore {
         }
     }
 
+    fn client_goes_on(&mut self, id: ClientId, debt: u64, refused: bool) {
+        let Some(&(place, name)) = self.clients.get(id) else { return };
+        if let Some(node) = self.nodes.get_mut(place) {
+            node.policy.client_goes_on(name, debt, refused);
+        }
+    }
+
     fn schedule(&mut self, now: Cycles, _: &mut dyn Queues) -> Option<Choice> {
         loop {
             if let Ok(choice) = self.descend(now)? {

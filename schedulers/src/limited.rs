@@ -133,6 +133,10 @@ impl SchedulerCore for LimitedCore {
         self.inner.client_inherits(client, from, now);
     }
 
+    fn client_goes_on(&mut self, client: ClientId, debt: u64, refused: bool) {
+        self.inner.client_goes_on(client, debt, refused);
+    }
+
     fn schedule(&mut self, now: Cycles, queues: &mut dyn Queues) -> Option<Choice> {
         if self.meter.left(now) > 0 {
             return None;

@@ -6,6 +6,8 @@ use vortex_units::{ActivityId, CoreId, InstanceId};
 
 use super::Core;
 use crate::binding::{Bound, Label};
+use crate::carried::Carried;
+use crate::change::Site;
 use crate::context::Removed;
 use crate::instance::{Instance, Parent};
 use crate::level::{Child, Level};
@@ -146,13 +148,17 @@ impl<M: Message, P: Machine> Core<M, P> {
         let slot = self.slots.next();
         let is_own = matches!(parent, Parent::Activity);
         let is_service = matches!(parent, Parent::Service(_));
-        let runs_on = entry.scheduler.allows_run_on();
+        // The policy may have been exchanged since; who shares load is as it was made.
+        let exchanged = self.grid.changes.policy(Site::Resource(entry.class), self.id);
+        let policy = exchanged.as_ref().unwrap_or(&entry.scheduler);
+        let (runs_on, scheduler) = (policy.allows_run_on(), policy.init_core(self.id));
         let parent = self.attach(slot, &entry, parent)?;
         let resource = entry.make(self.id);
         self.slots.insert(Slot {
             fan_out: resource.fan_out(),
             resource,
-            scheduler: entry.scheduler.init_core(self.id),
+            scheduler,
+            carried: Carried::default(),
             is_alone: entry.is_alone(),
             instance: entry,
             clients: Clients::new(),
@@ -185,8 +191,13 @@ impl<M: Message, P: Machine> Core<M, P> {
         instance: &Arc<Instance<M>>,
         parent: Parent,
     ) -> Option<(usize, ClientId)> {
+        let changed = |written| {
+            let site = Site::Resource(instance.class);
+            self.grid.changes.standing(site, self.id).unwrap_or(written)
+        };
         match parent {
             Parent::Multiplexor(standing) | Parent::Service(standing) => {
+                let standing = changed(standing);
                 let level = self.levels.first_mut()?;
                 Some((0, level.add(Child::Slot(slot), &standing.into())))
             }
@@ -198,6 +209,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                 Some((0, client))
             }
             Parent::Scheduler(bus, standing) => {
+                let standing = changed(standing);
                 self.attach_bus(bus)?;
                 let level = self.levels.get_mut(bus + 1)?;
                 Some((bus + 1, level.add(Child::Slot(slot), &standing.into())))
@@ -220,6 +232,8 @@ impl<M: Message, P: Machine> Core<M, P> {
             }
             Parent::Scheduler(..) | Parent::Activity => return None,
         };
+        let changed = self.grid.changes.standing(Site::Bus(bus), self.id);
+        let standing = changed.unwrap_or(standing);
         let client = self.levels.get_mut(above)?.add(Child::Level(level), &standing.into());
         let level: &mut Level = self.levels.get_mut(level)?;
         level.parent = Some((above, client));

@@ -134,6 +134,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
     }
 
+    #[inline(never)]
     fn attend(&mut self) {
         self.post.attention.store(false, Ordering::Relaxed);
         crate::sync::fence(Ordering::SeqCst);
@@ -157,6 +158,9 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
         while let Some((activity, payer)) = self.post.take_reweighed() {
             self.reweigh(activity, payer);
+        }
+        while let Some((word, payer)) = self.post.take_word() {
+            self.heed(word, payer);
         }
         loop {
             let departed = self.post.departed.lock().pop();
@@ -305,12 +309,18 @@ impl<M: Message, P: Machine> Core<M, P> {
             self.bequeath(activity, whole);
         }
         let params = |class| grid.activities().params(activity, class, core);
-        for slot in self.slots.iter_mut() {
+        let mut delayed = alloc::vec::Vec::new();
+        for (place, slot) in self.slots.places_mut() {
             if let Some(client) = slot.clients.find(activity) {
                 let params = params(slot.instance.class);
                 slot.scheduler.client_reweighed(client, &params, now);
+                if slot.delayed {
+                    delayed.push(place);
+                }
             }
         }
+        // Whoever waits for a limit may wait for less now.
+        delayed.into_iter().for_each(|slot| self.ask_again(slot));
         if let Some(multiplexor) = self.levels.first_mut()
             && let Some(client) = multiplexor.client_of(activity)
         {
@@ -342,6 +352,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             let Some(entry) = self.slots.get_mut(slot) else { continue };
             let Some(client) = entry.clients.find(part) else { continue };
             entry.scheduler.client_inherits(heir, client, now);
+            entry.carried.hand_on(client, heir);
             let used = entry.clients.holder_mut(client);
             let used = used.map(|holder| ::core::mem::take(&mut holder.usage));
             if let (Some(used), Some(holder)) = (used, entry.clients.holder_mut(heir)) {
@@ -354,6 +365,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         {
             let heir = multiplexor.add_activity(&params);
             multiplexor.scheduler.client_inherits(heir, client, now);
+            multiplexor.carried.hand_on(client, heir);
         }
     }
 
@@ -368,6 +380,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         for slot in self.slots.iter_mut() {
             if let Some(client) = slot.clients.find(activity) {
                 slot.scheduler.remove_client(client);
+                slot.carried.forget(client);
                 drop(slot.clients.remove(client));
             }
         }

@@ -17,6 +17,7 @@ mod finish;
 mod intake;
 mod rebind;
 mod removal;
+mod renew;
 mod report;
 mod serve;
 mod turn;

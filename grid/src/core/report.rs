@@ -137,7 +137,7 @@ fn reports_of<M: Message>(slot: &Slot<M>) -> impl Iterator<Item = ClientReport> 
             activity: holder.activity,
             usage: holder.usage,
             queued: holder.queued,
-            statistics: slot.scheduler.client_statistics(client),
+            statistics: slot.carried.statistics(&*slot.scheduler, client),
         })
     })
 }
@@ -202,7 +202,7 @@ impl<M: Message, P: Machine> Core<M, P> {
                     }
                     Child::Level(_) | Child::Nobody => return None,
                 };
-                let statistics = multiplexor.scheduler.client_statistics(client);
+                let statistics = multiplexor.carried.statistics(&*multiplexor.scheduler, client);
                 Some(DrawerReport { drawer, statistics })
             })
             .collect()

@@ -122,4 +122,9 @@ impl ClientStatistics {
         self.forgiven = self.forgiven.saturating_add(other.forgiven);
         self.refuse |= other.refuse;
     }
+
+    /// What was consumed, without what is owed for it now.
+    pub(crate) fn consumed(self) -> Self {
+        Self { debt: 0, refuse: false, ..self }
+    }
 }

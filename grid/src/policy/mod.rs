@@ -10,7 +10,7 @@
 //! | `init` | [`Scheduler::init`] |
 //! | `init_core` | [`Scheduler::init_core`] |
 //! | `load_share` | [`Scheduler::load_share`] |
-//! | the other eight | [`SchedulerCore`], which has two more for parts of activities, one for threads in user mode, and one for debt |
+//! | the other eight | [`SchedulerCore`], which has two more for parts of activities, one for threads in user mode, one for debt, and one for policies that are exchanged |
 //!
 //! A *client* is a share-holder. At a resource it is an activity, the queues of its senders
 //! a level beneath; at a CPU multiplexor it is a resource or an activity; at a scheduler of

@@ -1,4 +1,4 @@
-//! The scheduler interface: the eleven functions of Table 3, under their names, and five more.
+//! The scheduler interface: the eleven functions of Table 3, under their names, and six more.
 
 use alloc::boxed::Box;
 
@@ -63,6 +63,14 @@ pub trait SchedulerCore: Send {
     /// entitlement, this one is from now on, and what was charged to it was charged to this
     /// one. Beside Table 3.
     fn client_inherits(&mut self, client: ClientId, from: ClientId, now: Cycles);
+
+    /// A client comes from another policy, whose place this one has taken: there it was ahead of
+    /// its entitlement by this much of the metric, for which it is to wait here, and `refused` for
+    /// it or not. Called when all clients were added and before any of them is ready. A policy
+    /// without memory lets it go. Beside Table 3, which exchanges no policies.
+    fn client_goes_on(&mut self, client: ClientId, debt: u64, refused: bool) {
+        let _ = (client, debt, refused);
+    }
 
     /// Emits a scheduling decision: a client that is ready, or `None` if none is or the
     /// scheduler wants to wait. The client chosen is then no longer ready.

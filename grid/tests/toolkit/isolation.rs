@@ -188,6 +188,7 @@ fn a_request_to_a_dead_process_is_not_lost() {
             kept: vec![],
             rejected: Arc::default(),
             begun: vec![],
+            clock: Arc::default(),
         },
     );
     *me.lock().unwrap() = Some(p);

@@ -4,6 +4,7 @@
 
 mod allowances;
 mod billing;
+mod changed;
 mod cooperative;
 mod debts;
 mod favours;

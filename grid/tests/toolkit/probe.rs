@@ -22,6 +22,8 @@ pub enum Act {
     Later(u64, Port<Probe>, Vec<Act>),
     /// Give the core back and go on.
     Again,
+    /// Work for so many cycles.
+    Spend(u64),
     /// Reject this often with this scope, resuming oneself by another request.
     Reject(Scope),
     /// Be kept, answered by whatever request `Release`s.
@@ -134,6 +136,7 @@ pub struct Probe {
     /// Shared by all cores: a rejected request may go on elsewhere.
     pub rejected: Arc<Mutex<Vec<u64>>>,
     pub begun: Vec<u64>,
+    pub clock: Arc<AtomicU64>,
 }
 
 impl Probe {
@@ -196,6 +199,9 @@ impl Probe {
                     let id = self.next.fetch_add(1, Ordering::Relaxed);
                     let job = Job { id, acts };
                     cx.after(Micros::new(span), to, Labels::NONE, job).expect("fan-out");
+                }
+                Act::Spend(cycles) => {
+                    self.clock.fetch_add(cycles, Ordering::Relaxed);
                 }
                 Act::Again => return Outcome::Continue(At::routine::<GoOn>()),
                 Act::Reject(scope) => {

@@ -259,6 +259,7 @@ impl World {
         let me = Arc::new(Mutex::new(None));
         let rejected = Arc::new(Mutex::new(Vec::new()));
         let (log, next, given) = (self.log.clone(), self.next.clone(), me.clone());
+        let clock = self.clock.0.clone();
         let spec = vortex_grid::InstanceSpec {
             name: format!("probe{}", self.ports.len()),
             class: vortex_grid::Class(self.ports.len() as u16),
@@ -275,6 +276,7 @@ impl World {
             kept: Vec::new(),
             rejected: rejected.clone(),
             begun: Vec::new(),
+            clock: clock.clone(),
         });
         *me.lock().unwrap() = Some(port);
         self.ports.push(port);
@@ -288,7 +290,7 @@ impl World {
         owner: ActivityId,
         scheduler: Arc<dyn Scheduler>,
     ) -> Family<Msg, Probe> {
-        let (log, next) = (self.log.clone(), self.next.clone());
+        let (log, next, clock) = (self.log.clone(), self.next.clone(), self.clock.0.clone());
         let spec = vortex_grid::InstanceSpec {
             name: "process".into(),
             class: vortex_grid::Class(100),
@@ -305,6 +307,7 @@ impl World {
             kept: Vec::new(),
             rejected: Arc::default(),
             begun: Vec::new(),
+            clock: clock.clone(),
         };
         self.grid.family(spec, make).unwrap()
     }

@@ -37,6 +37,7 @@ impl Monitor {
         cx.entitle(activity, reach, share).map_err(|why| match why {
             Unchanged::NoActivity => Errno::ESRCH,
             Unchanged::Divided => Errno::EBUSY,
+            Unchanged::Everywhere => Errno::EINVAL,
         })
     }
 }

@@ -206,6 +206,14 @@ impl SchedulerCore for CbsCore {
         self.place(from);
     }
 
+    fn client_goes_on(&mut self, id: ClientId, debt: u64, refused: bool) {
+        match self.server(id) {
+            Some(server) => server.overdraw(debt, refused),
+            None => self.fair.go_on(id, debt, refused),
+        }
+        self.place(id);
+    }
+
     fn schedule(&mut self, now: Cycles, _: &mut dyn Queues) -> Option<Choice> {
         self.replenish(now);
         let first = self.by_share.first()?;

@@ -174,6 +174,10 @@ impl SchedulerCore for ScanCore {
         self.place(from);
     }
 
+    fn client_goes_on(&mut self, id: ClientId, debt: u64, refused: bool) {
+        self.fair.go_on(id, debt, refused);
+    }
+
     fn schedule(&mut self, _: Cycles, queues: &mut dyn Queues) -> Option<Choice> {
         let least = self.fair.get(self.ready.first()?.id())?.tag;
         let window = self.fair.span(self.window.saturating_mul(self.average / 8));

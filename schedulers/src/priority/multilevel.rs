@@ -216,6 +216,14 @@ impl SchedulerCore for MultilevelCore {
         }
     }
 
+    fn client_goes_on(&mut self, id: ClientId, debt: u64, refused: bool) {
+        let _ = refused;
+        let (quantum, levels) = (self.quantum, self.levels);
+        if let Some(client) = self.clients.get_mut(id) {
+            client.use_up(debt, quantum, levels);
+        }
+    }
+
     fn schedule(&mut self, now: Cycles, _: &mut dyn Queues) -> Option<Choice> {
         let impatient = self.impatient(now);
         let id = impatient.or_else(|| self.ready.first().map(|first| first.id()))?;

@@ -197,6 +197,12 @@ impl SchedulerCore for LotteryCore {
         }
     }
 
+    fn client_goes_on(&mut self, id: ClientId, debt: u64, refused: bool) {
+        if let Some(client) = self.clients.get_mut(id) {
+            (client.owed, client.at_cap) = (debt, refused);
+        }
+    }
+
     fn schedule(&mut self, _: Cycles, _: &mut dyn Queues) -> Option<Choice> {
         let mut winner = None;
         for _ in 0..PASSES {

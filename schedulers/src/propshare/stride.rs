@@ -114,6 +114,10 @@ impl SchedulerCore for StrideCore {
         self.place(from);
     }
 
+    fn client_goes_on(&mut self, id: ClientId, debt: u64, refused: bool) {
+        self.fair.go_on(id, debt, refused);
+    }
+
     fn schedule(&mut self, _: Cycles, _: &mut dyn Queues) -> Option<Choice> {
         let id = self.ready.first()?.id();
         let pass = self.fair.get(id)?.tag;

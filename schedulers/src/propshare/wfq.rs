@@ -144,6 +144,10 @@ impl SchedulerCore for WfqCore {
         self.remove(client);
     }
 
+    fn client_goes_on(&mut self, id: ClientId, debt: u64, refused: bool) {
+        self.go_on(id, debt, refused);
+    }
+
     fn schedule(&mut self, _: Cycles, _: &mut dyn Queues) -> Option<Choice> {
         self.choose().map(Choice::of)
     }

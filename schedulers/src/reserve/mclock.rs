@@ -114,6 +114,19 @@ struct MClockCore {
     limited: Heap,
 }
 
+/// A tag that is ahead of the clock by what was had at one rate, when the rate becomes another:
+/// where that is more it is the same amount that is waited for, else the same time.
+fn retimed(tag: Cycles, before: Option<Rate>, after: Option<Rate>, now: Cycles) -> Cycles {
+    // What was not promised yet is not owed.
+    let (Some(before), Some(after)) = (before, after) else { return tag.max(now) };
+    if tag <= now || after <= before {
+        return tag;
+    }
+    let lead = u128::from(tag.saturating_sub(now).get()) * u128::from(before.get());
+    let lead = lead / u128::from(after.get().max(1));
+    now.saturating_add(Cycles::new(u64::try_from(lead).unwrap_or(u64::MAX)))
+}
+
 fn key(time: Cycles) -> Key {
     Key::of_pair(0, time.get())
 }
@@ -219,8 +232,21 @@ impl SchedulerCore for MClockCore {
 
     fn client_reweighed(&mut self, id: ClientId, params: &ClientParams, now: Cycles) {
         self.fair.reweigh(id, u64::from(params.share.hundredths()));
+        let Some(client) = self.clients.get(id) else { return };
+        // What it has had beyond a rate it waits for by the new one.
+        let is_more = match (client.limit, params.limit) {
+            (Some(before), Some(after)) => after > before,
+            (before, after) => before.is_some() && after.is_none(),
+        };
+        let due = retimed(client.due, client.reservation, params.reservation, now);
+        let free = retimed(client.free, client.limit, params.limit, now);
         if let Some(client) = self.clients.get_mut(id) {
             (client.reservation, client.limit) = (params.reservation, params.limit);
+            (client.due, client.free) = (due, free);
+        }
+        if is_more {
+            // What its limit kept it behind is nothing that it may make good now.
+            self.fair.catch_up(id);
         }
         self.place(id, now);
     }
@@ -233,6 +259,10 @@ impl SchedulerCore for MClockCore {
         }
         self.place(id, now);
         self.place(from, now);
+    }
+
+    fn client_goes_on(&mut self, id: ClientId, debt: u64, refused: bool) {
+        self.fair.go_on(id, debt, refused);
     }
 
     fn schedule(&mut self, now: Cycles, _: &mut dyn Queues) -> Option<Choice> {

@@ -107,6 +107,14 @@ impl Server {
         self.budget = self.budget.saturating_sub(signed(amount.min(room)));
     }
 
+    /// It begins with so much to be paid for.
+    pub(super) fn overdraw(&mut self, debt: u64, refused: bool) {
+        if debt > 0 {
+            self.budget = signed(debt).saturating_neg();
+        }
+        self.at_cap = refused;
+    }
+
     pub(super) fn credit(&mut self, amount: u64) {
         self.budget = self.budget.saturating_add(signed(amount)).min(self.full);
     }

@@ -60,6 +60,11 @@ impl Client {
         before
     }
 
+    /// It has used so much too much.
+    pub(super) fn begin_owing(&mut self, amount: u64) {
+        self.used = self.allowed.plus(self.inverse.of_amount_up(amount.min(1 << 48)));
+    }
+
     /// Whether it has something of its turn left.
     pub(super) fn has_left(&self) -> bool {
         self.used < self.allowed

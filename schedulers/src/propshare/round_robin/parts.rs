@@ -17,6 +17,14 @@ impl Ring {
         }
     }
 
+    /// A client that was ahead by this much under another policy is so here.
+    pub(super) fn go_on(&mut self, id: ClientId, debt: u64, refused: bool) {
+        if let Some(client) = self.clients.get_mut(id) {
+            client.begin_owing(debt);
+            client.at_cap = refused;
+        }
+    }
+
     /// Gives a client another share.
     pub(super) fn reweigh(&mut self, id: ClientId, share: u32) {
         let (round, turn) = (self.round, self.turn_length());

@@ -83,6 +83,11 @@ impl Client {
         before
     }
 
+    /// Its tag, were it ahead by so much.
+    pub(super) fn ahead_by(&self, amount: u64, now: Virtual) -> Virtual {
+        self.present(now).plus(self.inverse.of_amount(amount.min(super::LONGEST)))
+    }
+
     /// What of virtual time it is ahead of, or behind: V, unless it is frozen.
     #[inline]
     pub(super) fn present(&self, now: Virtual) -> Virtual {

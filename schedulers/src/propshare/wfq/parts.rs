@@ -19,6 +19,15 @@ impl WfqCore {
         self.retag(id, now.plus(ahead));
     }
 
+    /// A client that was ahead by this much under another policy is so here.
+    pub(super) fn go_on(&mut self, id: ClientId, debt: u64, refused: bool) {
+        let now = self.clock.now();
+        let Some(client) = self.clients.get_mut(id) else { return };
+        client.at_cap = refused;
+        let tag = client.ahead_by(debt, now);
+        self.retag(id, tag);
+    }
+
     /// Gives a client another weight.
     pub(super) fn reweigh(&mut self, id: ClientId, weight: u64) {
         let now = self.clock.now();
