@@ -53,7 +53,7 @@ pub fn thread_standing(config: &Config, activity: usize, core: CoreId) -> Standi
 
 /// A rate of the metric's own units: the configuration has times in microseconds, the metric
 /// in cycles of this clock.
-fn rate(rate: Rate, metric: &Metric, frequency: Frequency) -> Rate {
+pub(crate) fn rate(rate: Rate, metric: &Metric, frequency: Frequency) -> Rate {
     match metric {
         Metric::Cycles | Metric::ServiceTime => {
             Rate::new(frequency.cycles(Micros::new(rate.get())).get())

@@ -138,7 +138,7 @@ fn stacked(bus: &StackedScheduler) -> Option<Remark> {
         );
         return Some(Remark { place: bus.place, text });
     }
-    let error = crate::stacked(bus, ANY).err()?;
+    let error = crate::stacked(bus, None, ANY).err()?;
     Some(why(error, &bus.tag, &bus.params, bus.place))
 }
 

@@ -9,8 +9,8 @@ use vortex_config::{
 };
 use vortex_grid::Frequency;
 use vortex_grid::policy::{self, Binding, LoadShare, Metric, Params, Scheduler};
-use vortex_schedulers::MakeError;
 use vortex_schedulers::load::{FewestBound, FewestCores, Fixed, LeastReceived};
+use vortex_schedulers::{Limit, MakeError};
 use vortex_units::Micros;
 
 /// A binding for good, where a policy wants a span: ten hours.
@@ -163,12 +163,13 @@ pub fn multiplexor(
     make(&written, frequency, None, None)
 }
 
-/// A stacked scheduler.
+/// A stacked scheduler, with what limits it around it ([`limit_of`]).
 ///
 /// # Errors
 /// [`PolicyError`].
 pub fn stacked(
     bus: &StackedScheduler,
+    limit: Option<&Limit>,
     frequency: Frequency,
 ) -> Result<Arc<dyn Scheduler>, PolicyError> {
     let written = Written {
@@ -178,14 +179,20 @@ pub fn stacked(
         params: &bus.params,
     };
     let made = make(&written, frequency, None, None)?;
+    Ok(match limit {
+        Some(limit) => vortex_schedulers::limited(made, limit),
+        None => made,
+    })
+}
+
+/// What is around a stacked scheduler, if that is limited.
+#[must_use]
+pub fn limit_of(bus: &StackedScheduler, frequency: Frequency) -> Option<Limit> {
     let metric = match bus.metric {
         vortex_config::Metric::Requests => Metric::Requests,
         _ => Metric::Bytes,
     };
-    Ok(match bus.limit {
-        Some(limit) => vortex_schedulers::limited(made, metric, limit, frequency),
-        None => made,
-    })
+    bus.limit.map(|rate| Limit::new(metric, rate, frequency))
 }
 
 /// A resource's scheduler, with its load sharing.

@@ -4,6 +4,8 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::Algorithm;
+
 /// A policy as the configuration has to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownPolicy {
@@ -86,6 +88,22 @@ impl KnownPolicy {
     /// Whether a node of a hierarchy may have it: what it reads can be said of a group.
     pub(crate) const fn is_for_groups(&self) -> bool {
         !self.uses_groups && !self.uses_positions && !self.uses_periods && !self.uses_reservations
+    }
+
+    /// As a scheduler has it.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        Algorithm {
+            name: self.name.clone(),
+            uses_shares: self.uses_shares,
+            uses_priority: self.uses_priority,
+            work_conserving: self.work_conserving,
+            uses_reservations: self.uses_reservations,
+            uses_limits: self.uses_limits,
+            uses_periods: self.uses_periods,
+            uses_positions: self.uses_positions,
+            uses_groups: self.uses_groups,
+        }
     }
 
     /// A work-conserving policy without parameters of its own.

@@ -16,6 +16,7 @@
 extern crate alloc;
 
 mod analyse;
+mod change;
 mod flaw;
 mod known;
 pub mod limits;
@@ -26,10 +27,11 @@ mod types;
 pub use analyse::{
     Analysis, Fraction, Guarantee, LISTED, Level, Note, NoteKind, Reason, Scope, analyse,
 };
+pub use change::{At, Change, Terms};
 pub use flaw::{Flaw, Place, Warning};
 pub use known::{Known, KnownPolicy, KnownReclamation};
 pub use lookup::THREAD;
-pub use read::{parse, parse_with};
+pub use read::{Refusal, order, parse, parse_with};
 pub use types::*;
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ mod virtual_time;
 pub use deadline::{Cbs, Edf};
 pub use fifo::Fifo;
 pub use hierarchy::Hierarchy;
-pub use limited::limited;
+pub use limited::{Limit, limited};
 pub use order::Scan;
 pub use priority::{Multilevel, Strict};
 pub use propshare::{Lottery, RoundRobin, Stride, Wfq};

@@ -28,34 +28,59 @@ mod tests;
 /// How far L may be behind the clock.
 const BURST: Micros = Micros::new(5_000);
 
-/// A scheduler whose clients together have no more than this of the metric in a second.
+/// A scheduler whose clients together have no more of the metric in a second than this allows.
 #[must_use]
-pub fn limited(
-    scheduler: Arc<dyn Scheduler>,
-    metric: Metric,
-    limit: Rate,
-    frequency: Frequency,
-) -> Arc<dyn Scheduler> {
-    let second = u128::from(frequency.as_megahertz()) * 1_000_000;
-    let each = (second << FRACTION) / u128::from(limit.get().max(1));
-    let meter = Meter {
-        metric,
-        each,
-        burst: frequency.cycles(BURST).get(),
-        megahertz: frequency.as_megahertz(),
-        free: AtomicU64::new(0),
-    };
-    Arc::new(Limited { scheduler, meter: Arc::new(meter) })
+pub fn limited(scheduler: Arc<dyn Scheduler>, limit: &Limit) -> Arc<dyn Scheduler> {
+    Arc::new(Limited { scheduler, meter: limit.0.clone() })
+}
+
+/// A limit that is around a scheduler, and may be around the next one that takes its place: what
+/// was noted stays noted.
+#[derive(Clone)]
+pub struct Limit(Arc<Meter>);
+
+impl Limit {
+    /// So much of the metric in a second.
+    #[must_use]
+    pub fn new(metric: Metric, rate: Rate, frequency: Frequency) -> Self {
+        Self(Arc::new(Meter {
+            metric,
+            each: AtomicU64::new(each(rate, frequency)),
+            burst: frequency.cycles(BURST).get(),
+            megahertz: frequency.as_megahertz(),
+            free: AtomicU64::new(0),
+        }))
+    }
+
+    /// It is so much from now on. What was had beyond it until now is the same amount, waited for
+    /// by the new one.
+    pub fn set(&self, rate: Rate, now: Cycles) {
+        let after = each(rate, Frequency::megahertz(self.0.megahertz));
+        let before = self.0.each.swap(after, Ordering::Relaxed).max(1);
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.0.free.fetch_update(set, fetch, |free| {
+            let lead = u128::from(free.checked_sub(now.get())?);
+            let lead = lead * u128::from(after) / u128::from(before);
+            Some(now.get().saturating_add(u64::try_from(lead).unwrap_or(u64::MAX)))
+        });
+    }
 }
 
 /// Bits of a part of a cycle.
-const FRACTION: u32 = 32;
+const FRACTION: u32 = 24;
+
+/// Cycles that one unit takes at a rate, in parts.
+fn each(rate: Rate, frequency: Frequency) -> u64 {
+    let second = u128::from(frequency.as_megahertz()) * 1_000_000;
+    let each = (second << FRACTION) / u128::from(rate.get().max(1));
+    u64::try_from(each).unwrap_or(u64::MAX).max(1)
+}
 
 /// When there is something to be had again; one for all cores.
 struct Meter {
     metric: Metric,
     /// Cycles that one unit of the metric takes at the limit, in parts.
-    each: u128,
+    each: AtomicU64,
     burst: u64,
     megahertz: u64,
     /// L.
@@ -78,7 +103,8 @@ impl Meter {
         if amount == 0 {
             return;
         }
-        let span = u128::from(amount).saturating_mul(self.each) >> FRACTION;
+        let each = u128::from(self.each.load(Ordering::Relaxed));
+        let span = u128::from(amount).saturating_mul(each) >> FRACTION;
         let span = u64::try_from(span).unwrap_or(u64::MAX);
         let least = now.get().saturating_sub(self.burst);
         let moved = |free: u64| match record.direction {

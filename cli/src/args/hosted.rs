@@ -70,23 +70,54 @@ Examples:
   ./vortex set shop all 50           everywhere, whatever was said of one resource before
   ./vortex set shop cpu 20 --core 1  of core 1's time
   ./vortex set shop tcp 0.25         at resource.tcp
+  ./vortex set shop cpu --reservation '30 %' --period '20 ms'
+  ./vortex set shop drwr --reservation '4 MB/s' --limit '8 MB/s'
+  ./vortex set shop drwr --limit none
+  ./vortex set tcp --policy propshare.stride      who decides at resource.tcp
+  ./vortex set drwr --policy order.scan --param window=16
+  ./vortex set cpu --policy deadline.cbs --core 1
+  ./vortex set tcp --share 30        what the resource itself has of the processors
+  ./vortex set bus --limit '4 MB/s'  what the scheduler with this tag lets through
 
 It counts from the next choice of each scheduler on; nothing that waits is lost or changes its
-order. The machine's next start has the configuration's shares again. The activity of its monitor
-needs control=\"all\" in the configuration, and only who hosts the machine may change it.")]
+order, and who owes goes on owing. What cannot be is refused, with why and what could be, and
+changes nothing. The machine's next start has what the configuration says again. The activity of
+its monitor needs control=\"all\" in the configuration, and only who hosts the machine may change it.")]
 pub struct Set {
-    /// Which activity, as the configuration calls it.
+    /// Which activity, as the configuration calls it; a resource, cpu or a scheduler's tag where
+    /// that itself is to be changed.
     #[arg(value_name = "ACTIVITY")]
     pub activity: String,
     /// Where: a resource, such as tcp or resource.tcp; cpu for the processors; all for everywhere.
     #[arg(value_name = "RESOURCE")]
-    pub resource: String,
+    pub resource: Option<String>,
     /// Its share from now on, as the configuration writes it: 50 or 0.25.
-    #[arg(value_name = "SHARE")]
-    pub share: String,
+    #[arg(value_name = "SHARE", requires = "resource")]
+    pub share: Option<String>,
     /// On this core only.
     #[arg(long, value_name = "N")]
     pub core: Option<u16>,
+    /// What is reserved for the activity, as '30 %' or '4 MB/s'; none for nothing.
+    #[arg(long, value_name = "RATE", requires = "resource")]
+    pub reservation: Option<String>,
+    /// What it has at most, likewise; of a scheduler between others, what that lets through.
+    #[arg(long, value_name = "RATE")]
+    pub limit: Option<String>,
+    /// Within what time it is to be served, as '20 ms'; none for whatever the policy says.
+    #[arg(long, value_name = "TIME", requires = "resource")]
+    pub period: Option<String>,
+    /// By which policy the scheduler is to decide.
+    #[arg(long, value_name = "NAME", conflicts_with = "resource")]
+    pub policy: Option<String>,
+    /// A parameter of that policy.
+    #[arg(long = "param", value_name = "NAME=VALUE", requires = "policy")]
+    pub params: Vec<String>,
+    /// The share of the resource, or scheduler, itself where it requests time.
+    #[arg(long = "share", value_name = "SHARE", conflicts_with_all = ["resource", "policy"])]
+    pub own_share: Option<String>,
+    /// Its priority there.
+    #[arg(long, value_name = "N", conflicts_with_all = ["resource", "policy"])]
+    pub priority: Option<u32>,
     /// Which machine, by its number; not said: the one that runs.
     #[arg(long, value_name = "N")]
     pub machine: Option<u32>,

@@ -9,6 +9,7 @@ mod aio;
 mod boot;
 pub mod booted;
 mod bus;
+mod changed;
 pub mod cpython;
 mod files;
 pub mod fuzz;

@@ -19,9 +19,6 @@ use crate::{
 
 const THREAD: &str = "resource.thread";
 
-/// Periods, in microseconds.
-const PERIODS: core::ops::RangeInclusive<u64> = 100..=60_000_000;
-
 pub(super) fn activities(reader: &mut Reader<'_>, parts: &Fields<'_, '_>, config: &mut Config) {
     let infrastructure = parts.all("infrastructure").next();
     let written = infrastructure.map(|node| activity(reader, node, config));
@@ -281,12 +278,7 @@ fn entitlement(
             ignored(reader, field, "period", policy);
             return None;
         }
-        let period = reader.micros(field)?;
-        if !PERIODS.contains(&period.get()) {
-            reader.bad(field, "a time from 100 us to 60 s");
-            return None;
-        }
-        Some(period)
+        reader.period(field)
     });
     if ENTITLES.iter().skip(2).all(|knob| fields.get(knob).is_none()) {
         let right = "a share, a priority, a reservation, a limit or a period";

@@ -9,10 +9,10 @@ use super::element::Reader;
 use crate::{Activity, Config, Metric, ResourceIndex};
 
 /// All the time that there is, in microseconds a second.
-const ALL: u64 = 1_000_000;
+pub(super) const ALL: u64 = 1_000_000;
 /// What of a core's may be reserved: the rest is for those who have nothing reserved, as the
 /// infrastructure.
-const OF_A_CORE: u64 = 950_000;
+pub(super) const OF_A_CORE: u64 = 950_000;
 
 /// What is reserved of a resource's time on a core, or of the core's, by all activities so far.
 #[derive(Default)]
@@ -74,6 +74,6 @@ struct Of<'a> {
     most: u64,
 }
 
-fn is_time(metric: &Metric) -> bool {
+pub(super) fn is_time(metric: &Metric) -> bool {
     matches!(metric, Metric::Cycles | Metric::ServiceTime)
 }

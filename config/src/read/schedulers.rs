@@ -123,7 +123,7 @@ pub(super) fn stacked(
 }
 
 /// What a scheduler's clients have together in a second.
-fn limit(reader: &mut Reader<'_>, field: &Field, metric: &Metric) -> Option<Rate> {
+pub(super) fn limit(reader: &mut Reader<'_>, field: &Field, metric: &Metric) -> Option<Rate> {
     if !matches!(metric, Metric::Bytes | Metric::Requests) {
         let what = "a limit here is of bytes or of requests in a second";
         reader.flaw(field.place, what, "metric=\"bytes\" or metric=\"requests\"");
@@ -190,7 +190,11 @@ pub(super) fn policy(
 }
 
 /// A policy of groups has the qualities of its root's.
-fn rooted(reader: &mut Reader<'_>, algorithm: Algorithm, params: &[Parameter]) -> Algorithm {
+pub(super) fn rooted(
+    reader: &mut Reader<'_>,
+    algorithm: Algorithm,
+    params: &[Parameter],
+) -> Algorithm {
     if !algorithm.uses_groups {
         return algorithm;
     }
@@ -217,7 +221,7 @@ fn rooted(reader: &mut Reader<'_>, algorithm: Algorithm, params: &[Parameter]) -
 }
 
 /// Whether a policy has here what it decides by.
-fn fits(reader: &mut Reader<'_>, field: &Field, policy: &Algorithm, of: Of<'_>) {
+pub(super) fn fits(reader: &mut Reader<'_>, field: &Field, policy: &Algorithm, of: Of<'_>) {
     let has_positions = matches!(of, Of::Resource(name) if POSITIONS.contains(&name));
     if policy.uses_positions && !has_positions {
         let what = format!("requests have no position here, by which {} orders", policy.name);

@@ -24,6 +24,8 @@ const SIZE: &[(&str, u64)] = &[
 const FREQUENCY: &[(&str, u64)] =
     &[("Hz", 1), ("kHz", 1_000), ("MHz", 1_000_000), ("GHz", 1_000_000_000)];
 const CYCLES: &[(&str, u64)] = &[("", 1), ("cycles", 1)];
+/// Periods, in microseconds.
+const PERIODS: core::ops::RangeInclusive<u64> = 100..=60_000_000;
 /// The most of anything: far beyond use, and products of it with a factor fit in 128 bits.
 const MOST: u64 = 1 << 50;
 
@@ -107,6 +109,16 @@ impl Reader<'_> {
         Some(Micros::new(time.get() / 1_000))
     }
 
+    /// A period of a reservation or a deadline.
+    pub(super) fn period(&mut self, field: &Field) -> Option<Micros> {
+        let period = self.micros(field)?;
+        if !PERIODS.contains(&period.get()) {
+            self.bad(field, "a time from 100 us to 60 s");
+            return None;
+        }
+        Some(period)
+    }
+
     pub(super) fn bytes(&mut self, field: &Field) -> Option<Bytes> {
         let right = "a size, as 1500, 64 KiB or 256 MiB";
         self.quantity(field, SIZE, 0, MOST, right).map(Bytes::new)
@@ -186,17 +198,7 @@ impl Reader<'_> {
         let name = field.text.replace(' ', ".");
         let known = self.known;
         if let Some(policy) = known.policies.iter().find(|policy| policy.name == name) {
-            return Algorithm {
-                name,
-                uses_shares: policy.uses_shares,
-                uses_priority: policy.uses_priority,
-                work_conserving: policy.work_conserving,
-                uses_reservations: policy.uses_reservations,
-                uses_limits: policy.uses_limits,
-                uses_periods: policy.uses_periods,
-                uses_positions: policy.uses_positions,
-                uses_groups: policy.uses_groups,
-            };
+            return policy.algorithm();
         }
         let dotted = Field { place: field.place, text: name };
         self.unknown(&dotted, "algorithm", known.policies.iter().map(|p| p.name.as_str()));

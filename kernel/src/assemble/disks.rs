@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 
 use spin::Once;
 use vortex_config::Config;
-use vortex_grid::policy::Metric;
 use vortex_grid::{Frequency, Grid, InstanceSpec, Port};
 use vortex_resources::cache::{self, CacheFrames, Ext2, FileCache};
 use vortex_resources::storage::{
@@ -17,7 +16,7 @@ use vortex_resources::{Mail, System, WallClock};
 use vortex_units::{CoreId, Cycles};
 
 use super::Failure;
-use super::instances::{home, spec, spec_by};
+use super::instances::{home, spec};
 use crate::console::print;
 
 /// Sets up the disks and their resources, if there is a disk controller.
@@ -28,7 +27,7 @@ pub(super) fn add(
     system: &System,
     frequency: Frequency,
 ) -> Result<(), Failure> {
-    let by = |name| spec_by(config, frequency, name, Metric::Bytes);
+    let by = |name| spec(config, frequency, name);
     let driver = by("resource.drwr")?;
     let cores: Vec<CoreId> = driver.cores.iter().map(|(core, _)| *core).collect();
     let disks = match find(&cores, frequency, |line| print(format_args!("vortex: {line}\n"))) {

@@ -16,9 +16,6 @@ use vortex_units::{ActivityId, Micros, Share};
 
 use super::Failure;
 
-/// The share of a resource that the configuration does not name, at each multiplexor.
-const RESOURCE_SHARE: u32 = 100;
-
 /// A resource that is at home on one core: the first of those that it has.
 pub(super) fn home(spec: InstanceSpec) -> InstanceSpec {
     InstanceSpec { cores: spec.cores.into_iter().take(1).collect(), ..spec }
@@ -69,16 +66,6 @@ pub(super) fn spec(
     frequency: Frequency,
     name: &str,
 ) -> Result<InstanceSpec, Failure> {
-    spec_by(config, frequency, name, Metric::Cycles)
-}
-
-/// The same, where what counts by default is not cycles.
-pub(super) fn spec_by(
-    config: &Config,
-    frequency: Frequency,
-    name: &str,
-    metric: Metric,
-) -> Result<InstanceSpec, Failure> {
     let wrong = |error| Failure::Scheduler(format!("{name}: {error:?}"));
     if let Some(place) = config.resources.iter().position(|resource| resource.resource == name)
         && let Some(written) = config.resources.get(place)
@@ -94,7 +81,7 @@ pub(super) fn spec_by(
             favours: favours(config, written),
         });
     }
-    let share = Share::from_units(RESOURCE_SHARE).unwrap_or(Share::ONE);
+    let share = Share::from_units(vortex_assembly::UNNAMED).unwrap_or(Share::ONE);
     let standing = Standing { share, priority: 0 };
     let cores =
         config.multiplexors.iter().map(|mux| (mux.core, Parent::Service(standing))).collect();
@@ -102,7 +89,7 @@ pub(super) fn spec_by(
         name: name.into(),
         class: default_class(name)
             .ok_or_else(|| Failure::NotOffered(format!("a resource {name}")))?,
-        scheduler: default_scheduler(name, frequency, metric)
+        scheduler: default_scheduler(name, frequency)
             .map_err(|error| Failure::Scheduler(format!("{name}: {error:?}")))?,
         cores,
         owner: ActivityId::INFRASTRUCTURE,
@@ -138,9 +125,12 @@ fn default_class(name: &str) -> Option<Class> {
 fn default_scheduler(
     name: &str,
     frequency: Frequency,
-    metric: Metric,
 ) -> Result<Arc<dyn Scheduler>, vortex_schedulers::MakeError> {
     let debt = frequency.cycles(Micros::new(100_000)).get();
+    let metric = match vortex_assembly::metric_of(name) {
+        vortex_config::Metric::Bytes => Metric::Bytes,
+        _ => Metric::Cycles,
+    };
     let mut params = Params::new(metric, debt);
     params.load_sharing = Some(vortex_assembly::sharing_of(name, None));
     vortex_schedulers::make("propshare.wfq", params)

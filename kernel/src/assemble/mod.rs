@@ -1,5 +1,6 @@
 //! From the configuration to a grid on the machine.
 
+mod changes;
 mod disks;
 mod failure;
 mod instances;
@@ -18,7 +19,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use spin::{Mutex, Once};
-use vortex_assembly::Remark;
+use vortex_assembly::{Limit, Live, Remark, limit_of};
 use vortex_config::{Config, Control, ShareForm, StackedScheduler};
 use vortex_files::{Counted, Root, Time};
 use vortex_grid::{BusSpec, Core, CoreSpec, Family, Frequency, Grid, GridSpec, Sampling};
@@ -134,9 +135,11 @@ fn build(
     secret: Option<&str>,
 ) -> Result<Built, Failure> {
     let frequency = Frequency::megahertz(boot.megahertz());
-    let grid = empty(&config, frequency);
+    let limits: Vec<_> = config.schedulers.iter().map(|bus| limit_of(bus, frequency)).collect();
+    let grid = empty(&config, frequency, &limits);
     let system = system(boot, &config, frequency);
-    let on = On { config: &config, grid: &grid, system: &system, frequency };
+    let live = Arc::new(Mutex::new(None));
+    let on = On { config: &config, grid: &grid, system: &system, live: &live, frequency };
     let (mut names, threads) = activities(on)?;
     if let Some(volume) = memory::volume(&config, boot)? {
         system.swap.call_once(|| volume);
@@ -166,6 +169,7 @@ fn build(
         wiring.showing.call_once(|| shows);
     }
     system.ports.call_once(|| ports);
+    *live.lock() = Some(Live::new(config.clone(), grid.resources(), limits, frequency));
     system.limits.call_once(|| allowances(&config, &names));
     let runs = boot.command_line.get("runs") == Some("told");
     let ends = (frequency.cycles(PATIENCE), boot.debug_exit(), runs);
@@ -180,6 +184,8 @@ struct On<'a> {
     config: &'a Config,
     grid: &'a Arc<Grid<Mail>>,
     system: &'a Arc<System>,
+    /// The configuration as it is changed while the machine runs.
+    live: &'a Arc<Mutex<Option<Live>>>,
     frequency: Frequency,
 }
 
@@ -190,20 +196,25 @@ type Threads = Vec<(ActivityId, Family<Mail, vortex_resources::process::Threads>
 
 /// The grid, with no resource on it.
 #[inline(never)] // Large before it is in the heap.
-fn empty(config: &Config, frequency: Frequency) -> Arc<Grid<Mail>> {
+fn empty(config: &Config, frequency: Frequency, limits: &[Option<Limit>]) -> Arc<Grid<Mail>> {
     Grid::new(GridSpec {
         cores: config.multiplexors.iter().map(|mux| mux.core.get() + 1).max().unwrap_or(1),
         // Nobody's parts take another's places.
         activities: u32::try_from(config.activities.len() * PLACES).unwrap_or(u32::MAX).max(256),
         infrastructure: vortex_assembly::entitlement(config, 0, frequency),
         frequency,
-        buses: config.schedulers.iter().filter_map(|written| bus(written, frequency)).collect(),
+        buses: config
+            .schedulers
+            .iter()
+            .zip(limits)
+            .filter_map(|(written, limit)| bus(written, limit.as_ref(), frequency))
+            .collect(),
     })
 }
 
 /// A scheduler between others; none that could not be made is left by now ([`read`]).
-fn bus(written: &StackedScheduler, frequency: Frequency) -> Option<BusSpec> {
-    let scheduler = vortex_assembly::stacked(written, frequency).ok()?;
+fn bus(written: &StackedScheduler, limit: Option<&Limit>, frequency: Frequency) -> Option<BusSpec> {
+    let scheduler = vortex_assembly::stacked(written, limit, frequency).ok()?;
     let parent = vortex_assembly::parent(written.draws.first()?);
     Some(BusSpec { name: written.tag.clone(), scheduler, parent })
 }

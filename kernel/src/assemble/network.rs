@@ -8,7 +8,6 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use vortex_config::Config;
-use vortex_grid::policy::Metric;
 use vortex_grid::{Entitlement, Frequency, Grid, InstanceSpec};
 use vortex_machine::Boot;
 use vortex_resources::network::{
@@ -19,7 +18,7 @@ use vortex_resources::{Mail, System};
 use vortex_units::{ActivityId, CoreId, Share};
 
 use super::Failure;
-use super::instances::{home, spec, spec_by};
+use super::instances::{home, spec};
 use crate::console::print;
 
 /// Packets of the machine's own that are on their way, at most.
@@ -50,7 +49,7 @@ pub(super) fn add(
     boot: &Boot,
     frequency: Frequency,
 ) -> Result<Option<Stray>, Failure> {
-    let driver = apart(config, spec_by(config, frequency, "resource.dwr", Metric::Bytes)?);
+    let driver = apart(config, spec(config, frequency, "resource.dwr")?);
     let interrupts = apart(config, spec(config, frequency, "resource.ndir")?);
     let core = |spec: &InstanceSpec| spec.cores.first().map(|(core, _)| *core);
     // A resource has a core: a configuration where it has none is not sound.
@@ -70,7 +69,7 @@ pub(super) fn add(
     let nobody = stray.as_ref().map_or(ActivityId::INFRASTRUCTURE, |(_, stray)| *stray);
     let device = (channels, Pool::new(PACKETS));
     let wiring = Wiring::new(device, addresses, nobody, frequency, hooks, says);
-    let by = |name, metric| spec_by(config, frequency, name, metric);
+    let by = |name| spec(config, frequency, name);
     let has_card = card.is_some();
     let ports = Ports {
         interrupts: has_card.then(|| {
@@ -81,19 +80,19 @@ pub(super) fn add(
             let wiring = wiring.clone();
             grid.add(driver, move |_| Driver::new(wiring.clone()))
         }),
-        demultiplexer: grid.add(by("resource.ndrr", Metric::Bytes)?, {
+        demultiplexer: grid.add(by("resource.ndrr")?, {
             let wiring = wiring.clone();
             move |_| Demultiplexer::new(wiring.clone())
         }),
-        link: grid.add(by("resource.ndwr", Metric::Bytes)?, {
+        link: grid.add(by("resource.ndwr")?, {
             let wiring = wiring.clone();
             move |_| LinkWriter::new(wiring.clone())
         }),
-        tcp: grid.add(by("resource.tcp", Metric::Cycles)?, {
+        tcp: grid.add(by("resource.tcp")?, {
             let wiring = wiring.clone();
             move |_| Tcp::new(wiring.clone())
         }),
-        timers: grid.add(by("resource.tcptimer", Metric::Cycles)?, {
+        timers: grid.add(by("resource.tcptimer")?, {
             let wiring = wiring.clone();
             move |_| Timers::new(wiring.clone())
         }),

@@ -16,6 +16,7 @@ use vortex_resources::monitor::{Monitor, Samples, Traces};
 use vortex_resources::process::Processes;
 use vortex_units::ActivityId;
 
+use super::changes::Orders;
 use super::instances::{home, reaches, spec};
 use super::written::rights;
 use super::{Failure, On, Threads};
@@ -77,9 +78,12 @@ fn monitor(
     let names: Vec<_> = names.iter().map(|(name, id)| (*id, name.clone())).collect();
     let (rights, reaches) = (rights(on.config, &names), reaches(on.config));
     let (watched, frequency) = (watched.clone(), on.frequency);
+    let live = on.live.clone();
     let spec = home(spec(on.config, frequency, "resource.monitor")?);
     Ok(on.grid.add(spec, move |_| {
         let (names, reaches) = (names.clone(), reaches.clone());
-        Monitor::new(watched.clone(), frequency, names, rights.clone(), reaches)
+        let activities = names.iter().map(|(id, _)| *id).collect();
+        let changes = Arc::new(Mutex::new(Orders { live: live.clone(), activities }));
+        Monitor::new(watched.clone(), frequency, names, rights.clone(), (reaches, changes))
     }))
 }

@@ -7,11 +7,13 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use spin::Mutex;
 use vortex_abi::Errno;
 use vortex_abi::performance::{self, Blame, Core, Kind, Sample};
 use vortex_grid::{Activities, At, Context, Frequency, Outcome, Reach, Resource};
 use vortex_units::{ActivityId, CoreId, Cycles, Micros};
 
+use super::change::Changes;
 use super::samples::Samples;
 use super::trace::Preparing;
 use super::traces::Traces;
@@ -40,6 +42,8 @@ pub enum Wants {
     /// That the activity named first has this share, in hundredths, at the resource named
     /// second, on this core or on all.
     Share(Option<CoreId>, u32),
+    /// That what the first says is changed; why it is not goes to its buffer.
+    Change,
     /// That all cores record for so many milliseconds.
     Record(u32),
     /// What this core has recorded from this event on, in its buffer.
@@ -66,6 +70,7 @@ pub struct Monitor {
     names: Vec<(ActivityId, String)>,
     rights: Rights,
     pub(super) classes: Vec<(String, Reach)>,
+    pub(super) changes: Judge,
 }
 
 /// Who may do more than ask for its own data.
@@ -77,6 +82,8 @@ pub struct Rights {
     pub controllers: Vec<ActivityId>,
 }
 
+/// Who judges what is to be changed.
+type Judge = Arc<Mutex<dyn Changes>>;
 type Next = Outcome<Mail, Monitor>;
 
 impl Resource<Mail> for Monitor {
@@ -90,6 +97,10 @@ impl Resource<Mail> for Monitor {
             Wants::Sample => {}
             Wants::Share(core, share) => {
                 let changed = self.entitle(&call.operands, core, share, cx);
+                return Outcome::Reply(Answer::Call(changed.map(|()| 0)));
+            }
+            Wants::Change => {
+                let changed = self.change(&call.operands, cx);
                 return Outcome::Reply(Answer::Call(changed.map(|()| 0)));
             }
             Wants::Record(milliseconds) => {
@@ -132,9 +143,9 @@ impl Monitor {
         frequency: Frequency,
         names: Vec<(ActivityId, String)>,
         rights: Rights,
-        classes: Vec<(String, Reach)>,
+        (classes, changes): (Vec<(String, Reach)>, Judge),
     ) -> Self {
-        Self { samples, traces, frequency, names, rights, classes }
+        Self { samples, traces, frequency, names, rights, classes, changes }
     }
 
     fn ask(&self, cx: &mut Context<'_, Mail>) -> u64 {

@@ -105,6 +105,7 @@ fn monitor(thread: &Thread, call: &abi::Monitor) -> Result<Prepared, Unready> {
             };
             Wants::Share(core, share)
         }
+        abi::Monitor::Change { .. } => Wants::Change,
         abi::Monitor::Record { milliseconds } => Wants::Record(milliseconds),
         abi::Monitor::Recorded { core, from, .. } => Wants::Recorded(core, from),
     };

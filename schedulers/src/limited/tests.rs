@@ -12,11 +12,15 @@ use super::*;
 /// Bytes a second, and a clock of one megahertz: a byte takes ten cycles.
 const LIMIT: u64 = 100_000;
 
+fn limit() -> Limit {
+    Limit::new(Metric::Bytes, Rate::new(LIMIT), Frequency::megahertz(1))
+}
+
 fn cores(shares: &[u32], count: u16) -> Vec<Box<dyn SchedulerCore>> {
     let mut params = Params::new(Metric::Bytes, 1_000_000);
     params.frequency = Some(Frequency::megahertz(1));
     let inner = crate::make("propshare.wfq", params).unwrap();
-    let whole = limited(inner, Metric::Bytes, Rate::new(LIMIT), Frequency::megahertz(1));
+    let whole = limited(inner, &limit());
     let one = |core| {
         let mut core = whole.init_core(CoreId::new(core));
         for (id, share) in (0..).zip(shares) {
@@ -106,4 +110,34 @@ proptest! {
         prop_assert!(all <= most, "{all} of {most}");
         prop_assert!(all >= LIMIT * until / 1_000_000, "{all}");
     }
+}
+
+/// A limit that becomes another is that one from then on; what was had is waited for by it, and
+/// the policy beneath may be exchanged meanwhile.
+#[test]
+fn a_limit_becomes_another_and_stays_around_the_next_policy() {
+    let make = |name: &str, limit: &Limit| {
+        let inner = crate::make(name, Params::new(Metric::Bytes, 1_000_000)).unwrap();
+        let mut core = limited(inner, limit).init_core(CoreId::new(0));
+        core.add_client(ClientId::new(0), &ClientParams::default());
+        core.client_ready(ClientId::new(0), Cycles::ZERO);
+        core
+    };
+    let left = |core: &mut Box<dyn SchedulerCore>, now| match core.poll_ready(Cycles::new(now)) {
+        Readiness::After(span) => span.get(),
+        _ => 0,
+    };
+    let limit = limit();
+    let mut core = make("propshare.wfq", &limit);
+    let mut record = Record::new(RecordKind::BASIC);
+    record.bytes = Bytes::new(10_000);
+    core.resource_record(ClientId::new(0), &record, Cycles::new(1_000_000));
+    // 100,000 cycles, of which 5,000 were behind the clock.
+    assert_eq!(left(&mut core, 1_000_000), 95_000);
+    let mut next = make("propshare.stride", &limit);
+    assert_eq!(left(&mut next, 1_000_000), 95_000);
+    limit.set(Rate::new(10 * LIMIT), Cycles::new(1_000_000));
+    assert_eq!([left(&mut core, 1_000_000), left(&mut next, 1_005_000)], [9_500, 4_500]);
+    next.resource_record(ClientId::new(0), &record, Cycles::new(1_009_500));
+    assert_eq!(left(&mut next, 1_009_500), 10_000);
 }

@@ -2,6 +2,8 @@
 //! SHARE`, where RESOURCE is a resource's name, `resource.thread` for the processors, or `all`.
 //! The activity of who calls it needs `control="all"` in the configuration.
 //!
+//! `entitle --change NAME=VALUE…` changes a scheduler, or what an activity has there, likewise.
+//!
 //! `entitle --begin ACTIVITY` begins one of itself in that activity, by the same right, which asks
 //! for a share of 1000 there: by what that says it is known whose it is.
 //!
@@ -12,6 +14,7 @@ use std::time::Duration;
 use vortex_guest::{activity, args::Args, proc, say, time};
 
 const USAGE: &str = "usage: entitle ACTIVITY RESOURCE|all SHARE [--core N] [--after MS]\n       \
+    entitle --change NAME=VALUE... [--after MS]\n       \
     entitle --begin ACTIVITY [--after MS]";
 
 /// Begins one of these in the activity.
@@ -27,10 +30,29 @@ fn begin(name: &str) {
     }
 }
 
+/// Has something changed, as these words say it.
+fn change(words: &[String]) {
+    let said = words.join(" ");
+    match activity::change(&words.join("\n")) {
+        Ok(()) => say!("change: {said}: ok"),
+        Err((error, why)) => {
+            say!("change: {said}: {error}: {why}");
+            proc::exit(1)
+        }
+    }
+}
+
 fn main() {
     let mut args = Args::new(USAGE);
     let core = args.number("--core");
     let after = Duration::from_millis(args.number("--after").unwrap_or(0));
+    if args.flag("--change") {
+        let words: Vec<String> = std::iter::from_fn(|| args.word()).collect();
+        args.end();
+        time::pause(after);
+        change(&words);
+        return;
+    }
     let begins = args.flag("--begin");
     if begins {
         let Some(name) = args.word() else { args.wrong("an activity is needed") };

@@ -11,6 +11,7 @@ const ENTITLE: i64 = 22028;
 const BEGIN: i64 = 22029;
 const RECORD: i64 = 22030;
 const RECORDED: i64 = 22031;
+const CHANGE: i64 = 22033;
 
 /// Limits of a sub-activity; zero is none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,6 +62,19 @@ pub fn entitle(activity: &str, resource: &str, core: Option<u16>, share: u32) ->
     let core = core.map_or(-1, i32::from);
     // SAFETY: the kernel reads both strings up to their zeros, and writes nothing.
     unsafe { sys!(ENTITLE, activity.as_ptr(), resource.as_ptr(), core, share) }.map(|_| ())
+}
+
+/// Changes a scheduler, or what an activity has there, as these lines of names and values say it:
+/// by right (`control="all"`) only. Why it is not done is said, where more is known than the error.
+pub fn change(order: &str) -> Result<(), (Errno, String)> {
+    let order = CString::new(order).map_err(|_| (Errno(libc::EINVAL), String::new()))?;
+    let mut why = [0_u8; 1024];
+    // SAFETY: the kernel reads the string up to its zero, and writes within the array.
+    let changed = unsafe { sys!(CHANGE, order.as_ptr(), why.as_mut_ptr(), why.len()) }.map(|_| ());
+    changed.map_err(|error| {
+        let said = why.split(|byte| *byte == 0).next().unwrap_or_default();
+        (error, String::from_utf8_lossy(said).into_owned())
+    })
 }
 
 /// Has every core record what it runs for so long: by right (`performance="all"`) only. On how

@@ -7,7 +7,7 @@
 use std::hint::black_box;
 
 use vortex_abi::performance::{Kind, PROCESSORS, Sample};
-use vortex_guest::{Res, activity};
+use vortex_guest::{Errno, Res, activity};
 
 use crate::form::Form;
 use crate::http::Order;
@@ -25,6 +25,12 @@ pub trait Calls {
         core: Option<u16>,
         hundredths: u32,
     ) -> Res<()>;
+
+    /// Changes a scheduler, or what an activity has there.
+    ///
+    /// # Errors
+    /// The call's, with what is known of why.
+    fn change(&mut self, order: &str) -> Result<(), (Errno, String)>;
 
     /// Begins a process in an activity, with these words and this environment.
     ///
@@ -57,6 +63,10 @@ impl Calls for Machine {
         hundredths: u32,
     ) -> Res<()> {
         activity::entitle(activity, resource, core, hundredths)
+    }
+
+    fn change(&mut self, order: &str) -> Result<(), (Errno, String)> {
+        activity::change(order)
     }
 
     fn begin(&mut self, activity: &str, words: &[&str], environment: &[&str]) -> Res<()> {
@@ -111,7 +121,8 @@ impl Orders {
         }
     }
 
-    /// Changes a share: fields `activity`, `resource`, `share`, and `core` where it is not all.
+    /// Changes a share: fields `activity`, `resource`, `share`, and `core` where it is not all; or
+    /// something else of a scheduler, with other fields, as the call `change` has them.
     ///
     /// # Errors
     /// What is answered where it is not changed.
@@ -121,6 +132,10 @@ impl Orders {
         sample: &mut dyn FnMut() -> Option<Sample>,
     ) -> Result<Said, Said> {
         let form = Form::read(&order.body).ok_or_else(|| wrong("This is no form."))?;
+        let of_shares = |name: &str| ["activity", "resource", "share", "core"].contains(&name);
+        if form.get("activity").is_none() || form.all().any(|(name, _)| !of_shares(name)) {
+            return self.change(&form);
+        }
         let (Some(name), Some(resource), Some(text)) =
             (form.get("activity"), form.get("resource"), form.get("share"))
         else {
@@ -150,6 +165,43 @@ impl Orders {
                 libc::EINVAL => (BAD, format!("{text} is no share that there can be.\n")),
                 _ => ("500 Internal Server Error", format!("The share stays: {error}.\n")),
             }),
+        }
+    }
+
+    /// Changes a scheduler, or what an activity has there.
+    fn change(&mut self, form: &Form) -> Result<Said, Said> {
+        let Some(at) = form.get("resource") else {
+            return Err(wrong("A resource is needed, or another scheduler."));
+        };
+        let line = |(name, value): (&str, &str)| {
+            let name = if name == "resource" { "at" } else { name };
+            let lines = format!("{name}={value}");
+            (!lines.contains(['\n', '\r', '\0'])).then_some(lines)
+        };
+        let lines: Option<Vec<String>> = form.all().map(line).collect();
+        let lines = lines.ok_or_else(|| wrong("A value has one line."))?;
+        match self.calls.change(&lines.join("\n")) {
+            Ok(()) => {
+                let said = form.all().filter(|(name, _)| !["resource", "activity"].contains(name));
+                let said: Vec<_> = said.map(|(name, value)| format!("{name} {value}")).collect();
+                let of = form.get("activity").map(|of| format!("{of} at ")).unwrap_or_default();
+                Ok(("200 OK", format!("{of}{at}: {}.\n", said.join(", "))))
+            }
+            Err((error, why)) => {
+                let sentence = |why: &str| {
+                    let first = why.chars().next().into_iter().flat_map(char::to_uppercase);
+                    let rest = why.chars().skip(1);
+                    format!("{}.\n", first.chain(rest).collect::<String>())
+                };
+                let why = if why.is_empty() { error.to_string() } else { why };
+                Err(match error.0 {
+                    libc::EPERM => (FORBIDDEN, NO_RIGHT.into()),
+                    libc::ESRCH | libc::ENXIO => (UNKNOWN, sentence(&why)),
+                    libc::EBUSY | libc::ENOSPC => (CONFLICT, sentence(&why)),
+                    libc::EINVAL => (BAD, sentence(&why)),
+                    _ => ("500 Internal Server Error", format!("It stays as it is: {error}.\n")),
+                })
+            }
         }
     }
 

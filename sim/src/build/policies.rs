@@ -33,7 +33,10 @@ pub(super) fn multiplexor(site: &mut Site<'_>, mux: &Multiplexor) -> Option<Arc<
 
 /// A stacked scheduler.
 pub(super) fn stacked(site: &mut Site<'_>, bus: &StackedScheduler) -> Option<Arc<dyn Scheduler>> {
-    let made = vortex_assembly::stacked(bus, site.frequency);
+    let made = {
+        let limit = vortex_assembly::limit_of(bus, site.frequency);
+        vortex_assembly::stacked(bus, limit.as_ref(), site.frequency)
+    };
     note(site, &bus.tag, bus.place, made)
 }
 

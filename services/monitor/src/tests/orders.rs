@@ -35,6 +35,20 @@ impl Calls for Known {
         Ok(())
     }
 
+    fn change(&mut self, order: &str) -> Result<(), (Errno, String)> {
+        let refused = |error, why: &str| Err((Errno(error), why.into()));
+        match order.lines().next().unwrap_or_default() {
+            "at=tcp" | "activity=web" => {}
+            "at=x" => return refused(libc::ENXIO, "there is no scheduler 'x'"),
+            "at=full" => return refused(libc::ENOSPC, "at most 5 % is left"),
+            "at=wrong" => return refused(libc::EINVAL, "fifo ignores it"),
+            "at=mine" => return refused(libc::EPERM, ""),
+            _ => return refused(libc::ENOSYS, ""),
+        }
+        self.0.borrow_mut().push((order.into(), String::new(), None, 0));
+        Ok(())
+    }
+
     fn begin(&mut self, activity: &str, words: &[&str], environment: &[&str]) -> Res<()> {
         match activity {
             "web" => {}
@@ -104,6 +118,27 @@ fn shares_are_set_under_short_names_too() {
 }
 
 #[test]
+fn schedulers_are_changed_as_the_call_has_it() {
+    for (body, wanted, answer) in [
+        (
+            "resource=tcp&policy=reserve.mclock&param.burst=5&core=1",
+            "at=tcp\npolicy=reserve.mclock\nparam.burst=5\ncore=1",
+            "tcp: policy reserve.mclock, param.burst 5, core 1.\n",
+        ),
+        ("resource=tcp&share=20", "at=tcp\nshare=20", "tcp: share 20.\n"),
+        (
+            "activity=web&resource=cpu&reservation=30+%25&share=5",
+            "activity=web\nat=cpu\nreservation=30 %\nshare=5",
+            "web at cpu: reservation 30 %, share 5.\n",
+        ),
+    ] {
+        let (said, asked) = set(body);
+        assert_eq!(said, Ok(("200 OK", answer.into())), "{body}");
+        assert_eq!(asked.borrow()[0].0, wanted, "{body}");
+    }
+}
+
+#[test]
 fn what_cannot_be_set_is_said_with_what_can() {
     for (body, status, part) in [
         ("activity=x&resource=all&share=1", "404", "infrastructure, a \"b\"\\, web"),
@@ -115,6 +150,13 @@ fn what_cannot_be_set_is_said_with_what_can() {
         ("activity=web&resource=all", "400", "needed"),
         ("activity", "400", "form"),
         ("", "400", "needed"),
+        ("policy=fifo", "400", "needed"),
+        ("resource=x&policy=fifo", "404", "There is no scheduler 'x'."),
+        ("resource=full&limit=1", "409", "At most 5 % is left."),
+        ("resource=wrong&share=1", "400", "Fifo ignores it."),
+        ("resource=mine&share=1", "403", "control"),
+        ("resource=other&share=1", "500", "stays"),
+        ("resource=tcp&policy=a%0Aactivity=b", "400", "one line"),
     ] {
         let (said, asked) = set(body);
         let (own, why) = said.unwrap_err();

@@ -17,6 +17,10 @@ impl Calls for Core {
         Err(Errno(libc::ENOSYS))
     }
 
+    fn change(&mut self, _: &str) -> Result<(), (Errno, String)> {
+        Err((Errno(libc::ENOSYS), String::new()))
+    }
+
     fn begin(&mut self, _: &str, _: &[&str], _: &[&str]) -> Res<()> {
         Err(Errno(libc::ENOSYS))
     }
