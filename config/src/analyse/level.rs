@@ -221,8 +221,7 @@ pub(super) fn resource(
     let alone = config.activities.iter().filter(|a| first(values(a))).count() == 1;
     let reserved = reserved(config, at, core);
     let nobody = Own { share: 0, priority: u32::MAX, reserved: 0 };
-    let draw = resource.draws.iter().find(|draw| config.reaches(draw.from, core)).copied();
-    let base = draw.map_or(Level::None(Reason::NoShares), |draw| up(config, draw, core));
+    let base = standing(config, resource, core);
     let (policy, metric) = (resource.algorithm.clone(), resource.metric.clone());
     move |activity| {
         let own = config.activities.get(activity.index()).map_or(nobody, values);
@@ -236,6 +235,12 @@ pub(super) fn resource(
         };
         (level, level.times(base).in_time(&metric))
     }
+}
+
+/// What a resource itself is certain of, of a core's time.
+pub(super) fn standing(config: &Config, resource: &ResourceScheduler, core: CoreId) -> Level {
+    let draw = resource.draws.iter().find(|draw| config.reaches(draw.from, core)).copied();
+    draw.map_or(Level::None(Reason::NoShares), |draw| up(config, draw, core))
 }
 
 /// An activity's thread instances as clients of what `resource.thread` draws from.
@@ -366,6 +371,24 @@ fn before_all(config: &Config, source: Source, core: CoreId, own: u32, thread: b
             grouped && activity.group.is_some() || activity.priority_at(None, core) > own
         }) && (!grouped || config.groups.iter().all(top)));
     under && same == usize::from(!thread)
+}
+
+/// Whether the resource, or scheduler, of this name is alone before all others at a source.
+pub(super) fn is_first(config: &Config, name: &str, source: Source) -> bool {
+    let resources = config.resources.iter().filter(|it| it.resource == name);
+    let resources = resources.filter(|it| it.resource != crate::THREAD);
+    let stacked = config.schedulers.iter().filter(|it| it.tag == name);
+    let mut draws = resources.flat_map(|it| &it.draws).chain(stacked.flat_map(|it| &it.draws));
+    let draw = draws.find(|draw| draw.from == source);
+    let core = match source {
+        Source::Multiplexor(core) => Some(core),
+        Source::Scheduler(index) => {
+            config.schedulers.get(index.index()).and_then(|it| it.cores.first().copied())
+        }
+    };
+    draw.zip(core).is_some_and(|(draw, core)| {
+        before_all(config, source, core, draw.priority.unwrap_or(0), false)
+    })
 }
 
 /// The clients of a source that are no threads.

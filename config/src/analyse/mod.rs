@@ -6,6 +6,7 @@
 //! scheduler's part of its own. A level without shares guarantees nothing to anybody but
 //! the one of the highest priority, and then neither does anything above it.
 
+mod feasible;
 mod group;
 mod level;
 mod notes;
@@ -63,7 +64,7 @@ pub struct Analysis {
 /// Says what a configuration guarantees.
 #[must_use]
 pub fn analyse(config: &Config) -> Analysis {
-    let mut analysis = Analysis { notes: notes::notes(config), ..Analysis::default() };
+    let mut analysis = Analysis::default();
     for multiplexor in &config.multiplexors {
         let core = multiplexor.core;
         let through = multiplexor.shares == ShareForm::ChargeThrough;
@@ -80,6 +81,8 @@ pub fn analyse(config: &Config) -> Analysis {
             list(config, &mut analysis, Scope::Resource(number), core, part);
         }
     }
+    analysis.notes = notes::notes(config);
+    analysis.notes.extend(feasible::notes(config, &analysis.guarantees));
     analysis
 }
 

@@ -24,6 +24,12 @@ pub struct Note {
     pub place: Place,
     /// What is to be said.
     pub text: String,
+    /// What would be sound, of a fault.
+    pub right: Option<String>,
+}
+
+fn remark(place: Place, text: String) -> Note {
+    Note { kind: NoteKind::Remark, place, text, right: None }
 }
 
 pub(super) fn notes(config: &Config) -> Vec<Note> {
@@ -32,14 +38,15 @@ pub(super) fn notes(config: &Config) -> Vec<Note> {
         let (tag, place) = (&multiplexor.tag, multiplexor.place);
         if multiplexor.metric != Metric::Cycles {
             let text = format!("'{tag}' does not count cycles: it gives nobody a part of the time");
-            notes.push(Note { kind: NoteKind::Unsound, place, text });
+            let right = Some("metric=\"cycles\", or none".into());
+            notes.push(Note { kind: NoteKind::Unsound, place, text, right });
         }
         if multiplexor.shares == ShareForm::Paper && multiplexor.algorithm.uses_shares {
             let text = format!(
                 "'{tag}' has the paper's form of shares: what an activity uses in resources comes \
                  on top of its threads' share, so one that asks for much there gets more in all"
             );
-            notes.push(Note { kind: NoteKind::Remark, place, text });
+            notes.push(remark(place, text));
         }
         if multiplexor.shares == ShareForm::ChargeThrough
             && multiplexor.algorithm.uses_shares
@@ -49,7 +56,7 @@ pub(super) fn notes(config: &Config) -> Vec<Note> {
                 "an activity that waits in a resource lends it its turns at '{tag}' and pays for \
                  them, whomever the resource serves with them"
             );
-            notes.push(Note { kind: NoteKind::Remark, place, text });
+            notes.push(remark(place, text));
         }
     }
     for scheduler in &config.schedulers {
@@ -73,14 +80,14 @@ pub(super) fn notes(config: &Config) -> Vec<Note> {
             let text = format!(
                 "the shares at '{name}' divide what it does by its own metric, not the core's time"
             );
-            notes.push(Note { kind: NoteKind::Remark, place: resource.place, text });
+            notes.push(remark(resource.place, text));
         }
         if resource.cores.len() > 1 && resource.algorithm.uses_shares && name != crate::THREAD {
             let text = format!(
                 "the shares at '{name}' hold on each of its cores apart: an activity whose labels \
                  are bound to few of them has its share of those only"
             );
-            notes.push(Note { kind: NoteKind::Remark, place: resource.place, text });
+            notes.push(remark(resource.place, text));
         }
     }
     notes
@@ -102,21 +109,50 @@ fn compose(
     place: Place,
 ) {
     let Some(lower) = config.policy(from) else { return };
-    let text = if upper.uses_shares && !lower.uses_shares {
-        format!(
-            "the shares at '{name}' divide what {} leaves to it: no part of the core is certain",
-            lower.name
+    let below = &lower.name;
+    let tag = match from {
+        Source::Multiplexor(core) => config.multiplexor(core).map(|it| &it.tag),
+        Source::Scheduler(index) => config.schedulers.get(index.index()).map(|it| &it.tag),
+    };
+    let tag = tag.map_or("", |tag| tag.as_str());
+    let is_first = lower.uses_priority && super::level::is_first(config, name, from);
+    let (text, right) = if is_first {
+        // It has all of what it asks for, and then its own policy decides.
+        return;
+    } else if upper.uses_shares && !lower.uses_shares {
+        (
+            format!(
+                "the shares at '{name}' divide what {below} leaves to it: no part of the core is \
+                 certain"
+            ),
+            format!("a policy of shares at '{tag}', or '{name}' alone before all others there"),
         )
     } else if upper.uses_priority && !lower.uses_priority {
-        format!(
-            "a high priority at '{name}' goes before the others there, but the {} below decides \
-             when '{name}' runs: it bounds no delay",
-            lower.name
+        (
+            format!(
+                "a high priority at '{name}' goes before the others there, but the {below} below \
+                 decides when '{name}' runs: it bounds no delay"
+            ),
+            format!("priority.strict at '{tag}' with '{name}' alone before all others there"),
+        )
+    } else if upper.uses_periods && !upper.uses_reservations && !lower.uses_periods {
+        (
+            format!(
+                "the deadlines at '{name}' are kept in the time that {below} gives it, whenever \
+                 that is: none is certain"
+            ),
+            format!(
+                "priority.strict at '{tag}' with '{name}' alone before all others there, or \
+                 deadline.edf at '{tag}'"
+            ),
         )
     } else if !lower.work_conserving && upper.work_conserving {
-        format!("'{name}' may wait while there is work, as {} below it may", lower.name)
+        (
+            format!("'{name}' may wait while there is work, as {below} below it may"),
+            format!("a policy at '{tag}' that does not wait, or what is limited there left to it"),
+        )
     } else {
         return;
     };
-    notes.push(Note { kind: NoteKind::Unsound, place, text });
+    notes.push(Note { kind: NoteKind::Unsound, place, text, right: Some(right) });
 }

@@ -112,9 +112,163 @@ fn priority_and_fifo_say_why_not() {
     let both = text.replace("priority='1'", "priority='0'");
     let tcp = lines(&both, Scope::Resource(ResourceIndex(0)));
     assert!(tcp[1].contains(&Level::None(Reason::NotHighest).to_string()), "{tcp:?}");
+    // Who is alone before all others has all that it divides.
     let (_, analysis) = analysed(text);
+    assert!(analysis.notes.iter().all(|note| note.place.line != 4), "{:?}", analysis.notes);
+    let (_, analysis) = analysed(&both);
     let note = &analysis.notes[0];
     assert_eq!((note.kind, note.place.line), (NoteKind::Unsound, 4), "{note:?}");
+    let right = "a policy of shares at 'm', or 'resource.tcp' alone before all others there";
+    assert_eq!(note.right.as_deref(), Some(right));
+}
+
+/// The faults of a file: the line, what is wrong, what would be sound.
+fn faults(text: &str) -> Vec<(u32, String, String)> {
+    let (_, analysis) = analysed(text);
+    let faults = analysis.notes.into_iter().filter(|note| note.kind == NoteKind::Unsound);
+    faults.map(|note| (note.place.line, note.text, note.right.unwrap())).collect()
+}
+
+/// A file for four cores, this in it.
+fn four(activity: &str, more: &str) -> String {
+    let cores: Vec<_> = (0..4).collect();
+    let of = |each: fn(u16) -> String| cores.iter().map(|core| each(*core)).collect::<String>();
+    let multiplexors = of(|core| {
+        format!("<cpumultiplexor tag='m{core}' core='{core}' algorithm='propshare.wfq'/>")
+    });
+    let draws = of(|core| format!("<cpumultiplexor tag='m{core}'/>"));
+    format!(
+        "<schedulerconfig>{multiplexors}
+      <resourcescheduler resource='resource.thread' algorithm='propshare.round-robin'>
+      {draws} {more} </resourcescheduler>
+      {activity} <activity name='b' share='40'/>
+    </schedulerconfig>"
+    )
+}
+
+#[test]
+fn weights_of_more_cores_than_can_be_used_are_found() {
+    // 60 of 100 on each of four cores are 240 %, and one thread uses 100.
+    let own =
+        |limits: &str| four(&format!("<activity name='a' share='60'>{limits}</activity>"), "");
+    let found = faults(&own("<limits threads='1'/>"));
+    let [(4, what, right)] = &found[..] else { panic!("{found:?}") };
+    assert!(what.starts_with("'a' is promised 240.00 % of a core on 4 cores"), "{what}");
+    // With 13.33 of 53.33 it has a quarter of each.
+    assert_eq!(right, "room for 3 threads, or a share of at most 13.33");
+    let with = |share: &str| own("<limits threads='1'/>").replace("share='60'", share);
+    assert_eq!(faults(&with("share='13.33'")), []);
+    assert_eq!(faults(&with("share='13.35'")).len(), 1);
+    assert_eq!(faults(&own("<limits threads='3'/>")), []);
+    assert_eq!(
+        faults(&own("<limits threads='2'/>"))[0].2,
+        "room for 3 threads, or a share of at most 40"
+    );
+    assert_eq!(faults(&own("")), []);
+    // By shares of single cores.
+    let one = "<entitlement core='0' share='4000'/> <entitlement core='1' share='4000'/>
+        <limits threads='1'/>";
+    let found = faults(&own(one));
+    let [(4, what, right)] = &found[..] else { panic!("{found:?}") };
+    assert!(what.contains("is promised 318.01 %"), "{what}");
+    assert_eq!(right, "room for 4 threads");
+    // By what is reserved.
+    let reserved = "<entitlement core='0' reservation='90 %'/>
+        <entitlement core='1' reservation='90 %'/> <limits threads='1'/>";
+    let text = own(reserved).replace("share='60'", "share='1'");
+    let found = faults(&text.replace("propshare.wfq", "deadline.cbs"));
+    assert!(found.iter().any(|(line, what, _)| *line == 4 && what.contains("'a' is")), "{found:?}");
+}
+
+#[test]
+fn threads_that_are_all_bound_to_one_core_cannot_use_the_others() {
+    let activity = "<activity name='a' share='60'/>";
+    let found = faults(&four(activity, "<loadsharing core='2'> fixed </loadsharing>"));
+    let [(2, what, right)] = &found[..] else { panic!("{found:?}") };
+    assert!(what.contains("bound to core 2") && what.contains("core 0, core 1, core 3"), "{what}");
+    assert!(right.contains("on core 2 alone"), "{right}");
+    assert_eq!(faults(&four(activity, "<loadsharing> fewest-bound </loadsharing>")), []);
+}
+
+#[test]
+fn more_reserved_of_a_resource_than_it_has_itself_is_found() {
+    let text = |share: &str, reservation: &str| {
+        format!(
+            "<schedulerconfig>
+      <cpumultiplexor tag='m' core='0' algorithm='propshare.wfq' shares='paper'/>
+      <resourcescheduler resource='resource.tcp' algorithm='deadline.cbs'>
+        <cpumultiplexor tag='m' share='{share}'/> </resourcescheduler>
+      <resourcescheduler resource='resource.fcr' algorithm='propshare.wfq'>
+        <cpumultiplexor tag='m' share='75'/> </resourcescheduler>
+      <activity name='a' share='1'>
+        <entitlement resource='resource.tcp' reservation='{reservation}'/> </activity>
+    </schedulerconfig>"
+        )
+    };
+    assert_eq!(faults(&text("25", "25 %")), []);
+    let found = faults(&text("25", "25.01 %"));
+    let [(3, what, right)] = &found[..] else { panic!("{found:?}") };
+    assert!(what.contains("25.01 % of core 0's time") && what.contains("of 25.00 %"), "{what}");
+    assert!(right.starts_with("reservations of 25.00 % together"), "{right}");
+    let first =
+        text("25", "1 %").replace("algorithm='propshare.wfq' shares='paper'", "algorithm='fifo'");
+    let first = first.replace("share='25'", "").replace("share='75'", "");
+    let found = faults(&first);
+    assert!(
+        found.iter().any(|(line, what, _)| *line == 3 && what.contains("of 0.00 %")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn more_reserved_than_a_bus_lets_through_is_found() {
+    let text = |rate: &str| {
+        format!(
+            "<schedulerconfig>
+      <cpumultiplexor tag='m' core='0' algorithm='propshare.wfq'/>
+      <scheduler tag='bus' algorithm='propshare.wfq' metric='bytes' limit='4 MB/s'>
+        <cpumultiplexor tag='m'/> </scheduler>
+      <resourcescheduler resource='resource.drwr' algorithm='reserve.mclock' metric='bytes'>
+        <scheduler tag='bus'/> </resourcescheduler>
+      <resourcescheduler resource='resource.dwr' algorithm='reserve.mclock' metric='bytes'>
+        <scheduler tag='bus'/> </resourcescheduler>
+      <activity name='a'> <entitlement resource='resource.drwr' reservation='3 MB/s'/>
+        <entitlement resource='resource.dwr' reservation='{rate}'/> </activity>
+    </schedulerconfig>"
+        )
+    };
+    let carried = |text: &str| faults(text).into_iter().find(|(line, ..)| *line == 3);
+    assert_eq!(carried(&text("1 MB/s")), None);
+    let (_, what, right) = carried(&text("2 MB/s")).unwrap();
+    assert!(what.contains("5000000 bytes a second are reserved beneath 'bus'"), "{what}");
+    assert!(right.contains("a limit of 5000000"), "{right}");
+}
+
+#[test]
+fn deadlines_in_whatever_time_there_is_are_none() {
+    let text = |below: &str, draw: &str| {
+        format!(
+            "<schedulerconfig>
+      <cpumultiplexor tag='m' core='0' algorithm='{below}'/>
+      <resourcescheduler resource='resource.tcp' algorithm='deadline.edf'>
+        <cpumultiplexor tag='m' {draw}/> </resourcescheduler>
+      <resourcescheduler resource='resource.fcr' algorithm='fifo'>
+        <cpumultiplexor tag='m' {after}/> </resourcescheduler>
+      <activity name='a' {own}/>
+    </schedulerconfig>",
+            after = draw.replace('0', "1"),
+            own = if draw.is_empty() { "" } else { "priority='1'" },
+        )
+    };
+    let found = faults(&text("propshare.wfq", ""));
+    assert!(
+        matches!(&found[..], [(4, what, right)] if what.contains("deadlines at 'resource.tcp'")
+            && right.contains("priority.strict at 'm'")),
+        "{found:?}"
+    );
+    assert_eq!(faults(&text("deadline.edf", "")), []);
+    let first = faults(&text("priority.strict", "priority='0'"));
+    assert!(first.iter().all(|(line, ..)| *line != 4), "{first:?}");
 }
 
 #[test]

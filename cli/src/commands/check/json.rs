@@ -57,6 +57,7 @@ fn sound(file: &str, config: &Config) -> Value {
             json!({
                 "line": note.place.line, "column": note.place.column,
                 "unsound": note.kind == NoteKind::Unsound, "what": note.text,
+                "expected": note.right,
             })
         })
         .collect();

@@ -56,7 +56,7 @@ fn report(path: &Path, config: &Config, analysis: &Analysis) -> String {
         analysis.notes.iter().filter(|note| note.kind == wanted).cloned().collect()
     };
     for (title, notes) in [
-        ("Promises that the levels below do not keep", of_kind(NoteKind::Unsound)),
+        ("Promises that are not kept", of_kind(NoteKind::Unsound)),
         ("The kernel refuses this, a simulation does not", remarks(refused(config))),
         ("Good to know", [of_kind(NoteKind::Remark), remarks(simulated(config))].concat()),
     ] {
@@ -70,7 +70,7 @@ fn report(path: &Path, config: &Config, analysis: &Analysis) -> String {
 
 /// What is said of the kernel, as notes.
 fn remarks(remarks: Vec<Remark>) -> Vec<Note> {
-    let note = |Remark { place, text }| Note { kind: NoteKind::Remark, place, text };
+    let note = |Remark { place, text }| Note { kind: NoteKind::Remark, place, text, right: None };
     remarks.into_iter().map(note).collect()
 }
 

@@ -18,6 +18,9 @@ pub fn lines<'a>(file: &str, notes: impl Iterator<Item = &'a Note>) -> String {
     for (_, alike) in groups {
         let Some(((first, _), others)) = alike.split_first() else { continue };
         let _ = writeln!(text, "  {file}:{}: {}", first.place, first.text);
+        if let Some(right) = &first.right {
+            let _ = writeln!(text, "    expected: {right}");
+        }
         if !others.is_empty() {
             let others: Vec<_> =
                 others.iter().map(|(note, name)| format!("'{name}' ({})", note.place)).collect();
@@ -50,9 +53,13 @@ mod tests {
             kind: NoteKind::Remark,
             place: Place { line, column: 3 },
             text: format!("'{name}' is so"),
+            right: (line == 1).then(|| "otherwise".into()),
         };
         let notes = [note("a", 1), note("b", 2), note("c", 7)];
         let text = lines("f.xml", notes.iter());
-        assert_eq!(text, "  f.xml:1:3: 'a' is so\n    and likewise 'b' (2:3), 'c' (7:3)\n");
+        assert_eq!(
+            text,
+            "  f.xml:1:3: 'a' is so\n    expected: otherwise\n    and likewise 'b' (2:3), 'c' (7:3)\n"
+        );
     }
 }
