@@ -63,6 +63,14 @@ pub struct Exec {
     pub program: Vec<String>,
 }
 
+/// The names of all policies.
+fn policies() -> clap::builder::PossibleValuesParser {
+    let known = vortex_schedulers::POLICIES.iter();
+    let known =
+        known.map(|policy| clap::builder::PossibleValue::new(policy.name).help(policy.summary));
+    clap::builder::PossibleValuesParser::new(known)
+}
+
 /// Arguments of `set`.
 #[derive(Debug, Arguments)]
 #[command(after_help = "\
@@ -107,7 +115,7 @@ pub struct Set {
     #[arg(long, value_name = "TIME", requires = "resource")]
     pub period: Option<String>,
     /// By which policy the scheduler is to decide.
-    #[arg(long, value_name = "NAME", conflicts_with = "resource")]
+    #[arg(long, value_name = "NAME", conflicts_with = "resource", value_parser = policies())]
     pub policy: Option<String>,
     /// A parameter of that policy.
     #[arg(long = "param", value_name = "NAME=VALUE", requires = "policy")]
