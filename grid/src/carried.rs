@@ -1,45 +1,57 @@
 //! What a scheduler's clients had consumed before its policy was exchanged: a policy counts from
 //! its own beginning, and what is told of a client is all since that was made.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::policy::{ClientId, ClientStatistics, SchedulerCore};
 
-/// By client. Empty where no policy was exchanged.
+/// By client. Nothing where no policy was exchanged: one word, so that who has one is found in a
+/// list in as few steps as without it.
 #[derive(Default)]
-pub(crate) struct Carried(Vec<ClientStatistics>);
+pub(crate) struct Carried(Option<Box<All>>);
+
+#[derive(Default)]
+struct All(Vec<ClientStatistics>);
 
 impl Carried {
     /// What is known of a client: what the policy knows, and what there was before.
     pub fn statistics(&self, policy: &dyn SchedulerCore, client: ClientId) -> ClientStatistics {
         let mut all = policy.client_statistics(client);
-        if let Some(before) = self.0.get(client.index()) {
-            all.add(before);
-        }
+        all.add(&self.of(client));
         all
+    }
+
+    fn of(&self, client: ClientId) -> ClientStatistics {
+        let before = self.0.as_ref().and_then(|all| all.0.get(client.index()));
+        before.copied().unwrap_or_default()
     }
 
     /// Keeps what a client has consumed so far.
     pub fn keep(&mut self, client: ClientId, statistics: ClientStatistics) {
-        if self.0.len() <= client.index() {
-            self.0.resize(client.index() + 1, ClientStatistics::default());
+        let all = &mut self.0.get_or_insert_default().0;
+        if all.len() <= client.index() {
+            all.resize(client.index() + 1, ClientStatistics::default());
         }
-        if let Some(place) = self.0.get_mut(client.index()) {
+        if let Some(place) = all.get_mut(client.index()) {
             *place = statistics.consumed();
         }
     }
 
     /// A client is no more.
     pub fn forget(&mut self, client: ClientId) {
-        if let Some(before) = self.0.get_mut(client.index()) {
-            *before = ClientStatistics::default();
+        if self.0.is_some() {
+            self.keep(client, ClientStatistics::default());
         }
     }
 
     /// What was charged to one was charged to the other.
     pub fn hand_on(&mut self, from: ClientId, heir: ClientId) {
-        let Some(mut gone) = self.0.get_mut(from.index()).map(::core::mem::take) else { return };
-        gone.add(&self.0.get(heir.index()).copied().unwrap_or_default());
-        self.keep(heir, gone);
+        if self.0.is_some() {
+            let mut gone = self.of(from);
+            self.forget(from);
+            gone.add(&self.of(heir));
+            self.keep(heir, gone);
+        }
     }
 }

@@ -134,7 +134,6 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
     }
 
-    #[inline(never)]
     fn attend(&mut self) {
         self.post.attention.store(false, Ordering::Relaxed);
         crate::sync::fence(Ordering::SeqCst);
