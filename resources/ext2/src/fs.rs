@@ -273,11 +273,14 @@ impl<A: Accounts> Ext2<A> {
         for _ in 0..DISSOLVED {
             let slots = &mut self.slots;
             let held = self.quarantine.dissolve();
+            if let Some((payer, bytes)) = held.flatten() {
+                self.accounts.credit(payer, bytes);
+            }
             let named = slots.entries.pop_first().is_some() || slots.removals.pop_first().is_some();
             let slot = slots.map.first_key_value().map(|(ino, _)| *ino);
             match slot {
                 Some(ino) => self.forget_slot(ino),
-                None if !held && !named => return self.indexes.dissolve(),
+                None if held.is_none() && !named => return self.indexes.dissolve(),
                 None => {}
             }
         }

@@ -316,7 +316,10 @@ impl<A: Accounts> Ext2<A> {
         let kept = tx.places.iter().map(|place| place.old.len()).fold(0, usize::saturating_add);
         let new = |place: &&Place| !self.slots.map.contains_key(&place.ino);
         let slots = tx.places.iter().filter(new).count().saturating_mul(PRICE);
-        self.accounts.charge(payer, made.saturating_add(kept).saturating_add(slots))?;
+        let held = tx.freed.iter().map(|(_, length, ..)| crate::space::price(*length));
+        let inodes = tx.freed_inodes.len().saturating_mul(crate::space::price(1));
+        let bytes = held.chain([made, kept, slots, inodes]).fold(0, usize::saturating_add);
+        self.accounts.charge(payer, bytes)?;
         // Nothing fails from here on.
         self.clock = tx.version;
         self.put_places(&mut tx);
@@ -330,10 +333,11 @@ impl<A: Accounts> Ext2<A> {
             self.apply_delta(delta);
         }
         for (start, length, need, other) in core::mem::take(&mut tx.freed) {
-            self.quarantine.hold(&self.layout, start, length, [Some(need), other]);
+            let needs = [Some(need), other];
+            self.quarantine.hold(&self.layout, (start, length), needs, payer);
         }
         for (ino, needs) in core::mem::take(&mut tx.freed_inodes) {
-            self.quarantine.hold_inode(&self.layout, ino, needs);
+            self.quarantine.hold_inode(&self.layout, ino, needs, payer);
         }
         self.note_entries(&mut tx);
         tx.laid.iter().for_each(|ino| self.ghosts.remove(*ino));

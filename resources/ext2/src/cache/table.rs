@@ -171,6 +171,12 @@ impl Cache {
         }
     }
 
+    /// All that there are.
+    #[cfg(test)]
+    pub fn all(&self) -> impl Iterator<Item = &Buffer> {
+        self.places.iter().flatten()
+    }
+
     /// Puts a block into the line of clean ones, or takes it out, as it is now; and on the count
     /// of whoever pays for it, while it is not written.
     pub fn settle(&mut self, block: Block) {

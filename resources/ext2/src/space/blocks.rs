@@ -246,7 +246,9 @@ impl<A: Accounts> Ext2<A> {
             }
             let Some(first) = self.quarantine.line.pop_front() else { return looked };
             if self.quarantine.needs(first).all(|need| self.satisfied(need)) {
-                self.quarantine.let_out(&self.layout, first);
+                if let Some((payer, bytes)) = self.quarantine.let_out(&self.layout, first) {
+                    self.accounts.credit(payer, bytes);
+                }
                 continue;
             }
             // Another one may be free: it goes to the end.

@@ -9,4 +9,4 @@ mod inodes;
 mod quarantine;
 
 pub(crate) use groups::{Delta, Groups};
-pub(crate) use quarantine::Quarantine;
+pub(crate) use quarantine::{Quarantine, price};

@@ -4,7 +4,8 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
-use super::held::HeldBits;
+use super::held::{CHUNK, HeldBits};
+use crate::caller::Payer;
 use crate::disk::Layout;
 use crate::numbers::{Block, Ino};
 use crate::order::Need;
@@ -12,23 +13,37 @@ use crate::order::Need;
 /// Runs of blocks in it, at most; more frees wait for the disk.
 const MOST: usize = 8192;
 
+/// What is noted of something that waits is counted as so many bytes, and as so many more for the
+/// bits of each part of a group in which it is.
+const NOTED: usize = 96;
+const BITS: usize = 144;
+
 /// Blocks one after the other.
 struct Held {
     length: u32,
     needs: [Option<Need>; 2],
+    payer: Payer,
+}
+
+/// What so many blocks, or an inode, one after the other are counted as.
+pub(crate) const fn price(length: u32) -> usize {
+    NOTED.saturating_add(BITS.saturating_mul(length.div_ceil(CHUNK) as usize))
 }
 
 /// All that waits.
 #[derive(Default)]
 pub(crate) struct Quarantine {
     blocks: BTreeMap<Block, Held>,
-    inodes: BTreeMap<Ino, Vec<Need>>,
+    inodes: BTreeMap<Ino, (Vec<Need>, Payer)>,
     /// In the order in which it was freed.
     pub line: VecDeque<Freed>,
     /// The same, as searches see it.
     pub block_bits: HeldBits,
     pub inode_bits: HeldBits,
 }
+
+/// Who has paid, and how many bytes.
+pub(crate) type Paid = (Payer, usize);
 
 /// What stands in the line.
 #[derive(Clone, Copy)]
@@ -44,17 +59,23 @@ impl Quarantine {
     }
 
     /// Puts blocks into it.
-    pub fn hold(&mut self, layout: &Layout, start: Block, length: u32, needs: [Option<Need>; 2]) {
+    pub fn hold(
+        &mut self,
+        layout: &Layout,
+        (start, length): (Block, u32),
+        needs: [Option<Need>; 2],
+        payer: Payer,
+    ) {
         self.put_blocks(layout, start, length, true);
-        self.blocks.insert(start, Held { length, needs });
+        self.blocks.insert(start, Held { length, needs, payer });
         self.line.push_back(Freed::Blocks(start));
     }
 
     /// Puts an inode into it.
-    pub fn hold_inode(&mut self, layout: &Layout, ino: Ino, needs: Vec<Need>) {
+    pub fn hold_inode(&mut self, layout: &Layout, ino: Ino, needs: Vec<Need>, payer: Payer) {
         let (group, bit) = layout.inode_group(ino);
         self.inode_bits.put(group, bit, 1, true);
-        self.inodes.insert(ino, needs);
+        self.inodes.insert(ino, (needs, payer));
         self.line.push_back(Freed::Inode(ino));
     }
 
@@ -62,25 +83,26 @@ impl Quarantine {
     pub fn needs(&self, freed: Freed) -> impl Iterator<Item = Need> {
         let (blocks, inode) = match freed {
             Freed::Blocks(start) => (self.blocks.get(&start).map(|held| &held.needs), None),
-            Freed::Inode(ino) => (None, self.inodes.get(&ino)),
+            Freed::Inode(ino) => (None, self.inodes.get(&ino).map(|(needs, _)| needs)),
         };
         let of_blocks = blocks.into_iter().flatten().flatten();
         of_blocks.chain(inode.into_iter().flatten()).copied()
     }
 
-    /// Lets something out.
-    pub fn let_out(&mut self, layout: &Layout, freed: Freed) {
+    /// Lets something out: what was paid for it.
+    #[must_use]
+    pub fn let_out(&mut self, layout: &Layout, freed: Freed) -> Option<Paid> {
         match freed {
             Freed::Blocks(start) => {
-                if let Some(held) = self.blocks.remove(&start) {
-                    self.put_blocks(layout, start, held.length, false);
-                }
+                let held = self.blocks.remove(&start)?;
+                self.put_blocks(layout, start, held.length, false);
+                Some((held.payer, price(held.length)))
             }
             Freed::Inode(ino) => {
-                if self.inodes.remove(&ino).is_some() {
-                    let (group, bit) = layout.inode_group(ino);
-                    self.inode_bits.put(group, bit, 1, false);
-                }
+                let (_, payer) = self.inodes.remove(&ino)?;
+                let (group, bit) = layout.inode_group(ino);
+                self.inode_bits.put(group, bit, 1, false);
+                Some((payer, price(1)))
             }
         }
     }
@@ -103,11 +125,21 @@ impl Quarantine {
         next.map_or(most, |(start, _)| start.0.saturating_sub(block.0).min(most))
     }
 
-    /// Gives up some of its memory; whether there was any.
-    pub fn dissolve(&mut self) -> bool {
-        self.blocks.pop_first().is_some()
-            || self.inodes.pop_first().is_some()
-            || self.block_bits.dissolve()
-            || self.inode_bits.dissolve()
+    /// What is paid for all that waits.
+    #[cfg(test)]
+    pub fn paid(&self) -> impl Iterator<Item = Paid> {
+        let blocks = self.blocks.values().map(|held| (held.payer, price(held.length)));
+        blocks.chain(self.inodes.values().map(|(_, payer)| (*payer, price(1))))
+    }
+
+    /// Gives up some of its memory, and what was paid for that; `None` if there was none.
+    pub fn dissolve(&mut self) -> Option<Option<Paid>> {
+        if let Some((_, held)) = self.blocks.pop_first() {
+            return Some(Some((held.payer, price(held.length))));
+        }
+        if let Some((_, (_, payer))) = self.inodes.pop_first() {
+            return Some(Some((payer, price(1))));
+        }
+        (self.block_bits.dissolve() || self.inode_bits.dissolve()).then_some(None)
     }
 }

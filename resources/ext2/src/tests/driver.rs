@@ -6,8 +6,9 @@ use std::vec;
 use std::vec::Vec;
 
 use super::disk::Disk;
+use super::purse::{Purse, audit};
 use crate::{
-    Block, Caller, Ext2, FileBlock, Free, Ino, Kind, Mounted, New, Next, Options, Payer, Stop, Time,
+    Block, Caller, Ext2, FileBlock, Ino, Kind, Mounted, New, Next, Options, Payer, Stop, Time,
 };
 use vortex_abi::Errno;
 
@@ -16,7 +17,7 @@ const STEPS: usize = 20_000;
 
 /// A file system, its disk, and who asks.
 pub struct Driver {
-    pub ext2: Ext2<Free>,
+    pub ext2: Ext2<Purse>,
     pub disk: Disk,
     pub caller: Caller,
     /// Writes under way, in the order in which they were given out.
@@ -24,6 +25,7 @@ pub struct Driver {
     /// Of writes under way the one that ends next, as a random number.
     pub random: u64,
     pub stops: usize,
+    runs: usize,
 }
 
 pub fn caller(uid: u32) -> Caller {
@@ -43,7 +45,8 @@ impl Driver {
     pub fn try_mount(bytes: Vec<u8>, options: Options) -> Result<(Self, Mounted), Errno> {
         let length = bytes.len() as u64;
         let superblock = bytes.get(1024..2048).unwrap_or(&[]).to_vec();
-        let ext2 = Ext2::open(&superblock, length, options, Free).map_err(|why| why.errno())?;
+        let ext2 = Ext2::open(&superblock, length, options, Purse::default())
+            .map_err(|why| why.errno())?;
         let mut driver = Self {
             ext2,
             disk: Disk::new(bytes),
@@ -51,6 +54,7 @@ impl Driver {
             under_way: VecDeque::new(),
             random: 1,
             stops: 0,
+            runs: 0,
         };
         let mounted = driver.run(|ext2, caller| ext2.mount(caller))?;
         Ok((driver, mounted))
@@ -63,6 +67,14 @@ impl Driver {
         self.random
     }
 
+    /// Now and then: it looks at all that is kept.
+    fn audit(&mut self) {
+        self.runs += 1;
+        if self.runs.is_multiple_of(256) {
+            audit(&self.ext2);
+        }
+    }
+
     pub fn block_size(&self) -> usize {
         self.ext2.block_size() as usize
     }
@@ -70,12 +82,15 @@ impl Driver {
     /// One operation to its end.
     pub fn run<T>(
         &mut self,
-        mut operation: impl FnMut(&mut Ext2<Free>, &Caller) -> Result<T, Stop>,
+        mut operation: impl FnMut(&mut Ext2<Purse>, &Caller) -> Result<T, Stop>,
     ) -> Result<T, Errno> {
         for _ in 0..STEPS {
             let caller = self.caller;
             match operation(&mut self.ext2, &caller) {
-                Ok(value) => return Ok(value),
+                Ok(value) => {
+                    self.audit();
+                    return Ok(value);
+                }
                 Err(Stop::Error(errno)) => return Err(errno),
                 Err(Stop::Again) => self.stops += 1,
                 Err(Stop::Fetch(block)) => self.fetch(block),

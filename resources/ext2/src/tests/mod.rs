@@ -8,5 +8,6 @@ mod full;
 mod images;
 mod large;
 mod model;
+mod purse;
 mod random;
 mod tools;
