@@ -28,8 +28,6 @@ pub struct Depth {
     put: u16,
     took: bool,
     refused: bool,
-    /// Something was refused when it was last found out.
-    wanted: bool,
     /// The fewest that were left, since the depth was last looked at.
     left: u16,
     /// When it is looked at next, and how long that is each time.
@@ -41,8 +39,7 @@ impl Depth {
     /// Of a ring with room for so many, looked at each so many cycles.
     pub fn new(most: u16, every: Cycles) -> Self {
         let (now, left, due) = (FIRST.min(most), u16::MAX, Cycles::ZERO);
-        let (took, refused, wanted) = (false, false, false);
-        Self { now, most, put: 0, took, refused, wanted, left, due, every }
+        Self { now, most, put: 0, took: false, refused: false, left, due, every }
     }
 
     /// The depth.
@@ -62,13 +59,7 @@ impl Depth {
 
     /// One was refused for want of room.
     pub fn refused(&mut self) {
-        (self.refused, self.wanted) = (true, true);
-    }
-
-    /// Whether more is to be sent than there is room for: something is refused, or was before the
-    /// last was taken out.
-    pub fn is_wanted(&self) -> bool {
-        self.wanted
+        self.refused = true;
     }
 
     /// DIR goes on later with what was sent: what is put in until then was not there before.
@@ -79,11 +70,8 @@ impl Depth {
     /// All that were sent are taken out; so many are in the ring.
     pub fn served(&mut self, inside: u16, now: Cycles) {
         let left = inside.saturating_sub(core::mem::take(&mut self.put));
-        if !core::mem::take(&mut self.took) {
-            return;
-        }
-        self.wanted = core::mem::take(&mut self.refused);
-        if !self.wanted {
+        let took = core::mem::take(&mut self.took);
+        if !took || !core::mem::take(&mut self.refused) {
             // It is not this that keeps anybody from sending.
             return;
         }
@@ -162,7 +150,7 @@ mod tests {
             depth.took();
             depth.served(0, Cycles::new(tick * 10));
         }
-        assert!(depth.get() == FIRST && !depth.is_wanted());
+        assert_eq!(depth.get(), FIRST);
         assert_eq!(Depth::new(4, Cycles::new(1)).get(), 4);
     }
 
@@ -174,9 +162,6 @@ mod tests {
         depth.goes_on();
         (0..FIRST).for_each(|_| depth.put());
         depth.served(FIRST, Cycles::new(1));
-        assert!(depth.get() == 2 * FIRST && depth.is_wanted());
-        // Others that come in meanwhile say nothing of what is sent.
-        depth.served(0, Cycles::new(2));
-        assert!(depth.is_wanted());
+        assert_eq!(depth.get(), 2 * FIRST);
     }
 }

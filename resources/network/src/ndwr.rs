@@ -14,7 +14,7 @@ use crate::driver::Driver;
 use crate::host::Host;
 use crate::ndrr::{EVERYBODY, arp};
 use crate::neighbours::Hop;
-use crate::packet::{LINK, Packet, VIRTIO};
+use crate::packet::{LINK, VIRTIO};
 use crate::requests::{Mail, Outgoing, Reply, Transmit};
 use crate::socket::{Socket, ready};
 use crate::wiring::Wiring;
@@ -36,19 +36,20 @@ impl<M: Mail<H>, H: Host> LinkWriter<M, H> {
         Self { wiring }
     }
 
-    /// So many go no further: their socket may send the next.
-    fn ends(&self, request: &mut Outgoing<H>, count: u32, cx: &mut Context<'_, M>) {
-        Driver::<M, H>::sent(&self.wiring, request.socket.take(), count, cx);
+    /// It goes no further: its socket may send the next.
+    fn ends(&self, request: &mut Outgoing<H>, cx: &mut Context<'_, M>) {
+        let mut sent = Transmit { packet: None, socket: request.socket.take() };
+        Driver::<M, H>::sent(&self.wiring, &mut sent, cx);
     }
 
     /// Who has the address is not known yet.
-    fn wait(&self, request: &mut Outgoing<H>, count: u32, cx: &mut Context<'_, M>) {
+    fn wait(&self, request: &mut Outgoing<H>, cx: &mut Context<'_, M>) {
         let Some(ports) = self.wiring.ports.get() else { return };
         let Outgoing { packet, to, socket, tries } = request;
         // Nobody is interested in it any more.
         let over = |socket: &Arc<Socket>| socket.ready() & ready::HANG_UP != 0;
         if *tries > 0 && socket.as_ref().is_some_and(over) {
-            return self.ends(request, count, cx);
+            return self.ends(request, cx);
         }
         let again = Outgoing {
             packet: packet.take(),
@@ -58,7 +59,7 @@ impl<M: Mail<H>, H: Host> LinkWriter<M, H> {
         };
         let pause = Micros::new(FIRST.checked_shl(u32::from(*tries)).unwrap_or(FIRST));
         if *tries >= TRIES || cx.after(pause, ports.link, cx.labels(), again).is_err() {
-            self.ends(request, count, cx);
+            self.ends(request, cx);
         }
     }
 
@@ -87,31 +88,30 @@ impl<M: Mail<H>, H: Host> Resource<M> for LinkWriter<M, H> {
     fn handle(&mut self, request: &mut Outgoing<H>, cx: &mut Context<'_, M>) -> Outcome<M, Self> {
         let wiring = self.wiring.clone();
         let Some(packet) = &mut request.packet else { return Outcome::Done };
-        let count = packet.count();
         if request.tries == 0 {
-            let bytes = |packet: &Packet<_>| packet.length().saturating_sub(VIRTIO) as u64;
-            cx.moved(Bytes::new(packet.all().map(bytes).sum()));
+            let bytes = packet.length().saturating_sub(VIRTIO);
+            cx.moved(Bytes::new(bytes as u64));
         }
         let Some(driver) = wiring.ports.get().and_then(|ports| ports.driver) else {
-            self.ends(request, count, cx);
+            self.ends(request, cx);
             return Outcome::Done;
         };
         let mac = if wiring.addresses.is_broadcast(request.to) {
             EVERYBODY
         } else {
             let Some(next) = wiring.addresses.next_hop(request.to) else {
-                self.ends(request, count, cx);
+                self.ends(request, cx);
                 return Outcome::Done;
             };
             match wiring.neighbours.hop(next, cx.now()) {
                 Hop::Known(mac) => mac,
                 Hop::Ask => {
                     self.ask(next, cx);
-                    self.wait(request, count, cx);
+                    self.wait(request, cx);
                     return Outcome::Done;
                 }
                 Hop::Asked => {
-                    self.wait(request, count, cx);
+                    self.wait(request, cx);
                     return Outcome::Done;
                 }
             }
@@ -121,11 +121,11 @@ impl<M: Mail<H>, H: Host> Resource<M> for LinkWriter<M, H> {
         frame.set_src_addr(wiring.addresses.mac);
         frame.set_dst_addr(mac);
         frame.set_ethertype(EthernetProtocol::Ipv4);
-        packet.each(|packet| packet.write(VIRTIO, &bytes));
+        packet.write(VIRTIO, &bytes);
         let transmit = Transmit { packet: request.packet.take(), socket: request.socket.clone() };
         match cx.send(driver, cx.labels(), transmit) {
             Ok(()) => request.socket = None,
-            Err(_) => self.ends(request, count, cx),
+            Err(_) => self.ends(request, cx),
         }
         Outcome::Done
     }

@@ -3,8 +3,8 @@
 //! A buffer begins with the device's own header and the link's; what goes by IP is behind them.
 //! Whoever has a [`Packet`] has its buffer; dropped, that goes back to where it came from.
 //!
-//! What a connection sends in one run goes on together: a packet may have others behind it, which
-//! go the same way, and are one request with it at each resource.
+//! What a connection sends in one run within the machine goes on together: a packet may have others
+//! behind it, which go the same way, and are one request with it at each resource.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -95,37 +95,9 @@ impl<B: Buffer> Packet<B> {
         }
     }
 
-    /// Those that go with it go without it.
-    pub(crate) fn rest(&mut self) -> Option<Self> {
-        let mut behind = core::mem::take(&mut self.behind);
-        if behind.is_empty() {
-            return None;
-        }
-        let mut first = behind.remove(0);
-        first.behind = behind;
-        Some(first)
-    }
-
-    /// These go with it again.
-    pub(crate) fn take_behind(&mut self, rest: Option<Self>) {
-        let Some(mut first) = rest else { return };
-        let mut behind = core::mem::take(&mut first.behind);
-        // They were there a moment ago, in this room.
-        behind.insert(0, first);
-        self.behind = behind;
-    }
-
     /// It, and those that go with it.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Self> {
         core::iter::once(self).chain(&self.behind)
-    }
-
-    /// The same, to be changed. The first is without the others.
-    pub(crate) fn each(&mut self, mut work: impl FnMut(&mut Self)) {
-        let mut behind = core::mem::take(&mut self.behind);
-        work(self);
-        behind.iter_mut().for_each(work);
-        self.behind = behind;
     }
 
     /// How many they are.
@@ -208,21 +180,8 @@ mod tests {
         }
         assert!(!first.has_room_behind());
         assert_eq!((first.count(), bytes(&first)), (4, [0, 1, 2, 3].into()));
-        first.each(|packet| {
-            let old = byte(packet);
-            packet.write(0, &[old + 10]);
-        });
-        assert_eq!(bytes(&first), [10, 11, 12, 13]);
-        // One goes, the next has no room and comes back.
-        let mut rest = first.rest().unwrap();
-        assert_eq!((bytes(&first), bytes(&rest)), ([10].into(), [11, 12, 13].into()));
+        assert_eq!(pool.in_use(), 4);
         drop(first);
-        let behind = rest.rest();
-        rest.take_behind(behind);
-        assert_eq!(bytes(&rest), [11, 12, 13]);
-        assert_eq!(pool.in_use(), 3);
-        drop(rest);
         assert_eq!(pool.in_use(), 0);
-        assert!(packet(0).rest().is_none());
     }
 }

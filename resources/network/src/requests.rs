@@ -20,7 +20,7 @@ pub enum InterruptRequest {
     Tick,
 }
 
-/// To NDRR: a packet.
+/// To NDRR: a packet, and those that go with it.
 pub struct Arrived<H: Host> {
     /// It.
     pub packet: Option<Packet<H::Buffer>>,
@@ -98,7 +98,7 @@ pub struct TimerRequest {
     pub due: u64,
 }
 
-/// To NDWR: a packet of the network's, and those that go with it.
+/// To NDWR: a packet of the network's.
 pub struct Outgoing<H: Host> {
     /// It, with room for the link's header.
     pub packet: Option<Packet<H::Buffer>>,
@@ -110,7 +110,7 @@ pub struct Outgoing<H: Host> {
     pub tries: u8,
 }
 
-/// To DWR: a packet of the link's, and those that go with it.
+/// To DWR: a packet of the link's.
 pub struct Transmit<H: Host> {
     /// It.
     pub packet: Option<Packet<H::Buffer>>,

@@ -2,7 +2,7 @@
 //! what programs ask for, and what its timers do. Datagrams go the same way.
 //!
 //! A run works on one socket: what came in, then what may be sent (two segments at most wait
-//! below, until the ring has them, and go there together; four within the machine), then what has
+//! below, until the ring has them; four within the machine go together), then what has
 //! become of the socket: who waits for it is told, and its next timer set. All of smoltcp's state
 //! of a socket is in the socket.
 
@@ -123,15 +123,17 @@ impl<M: Mail<H>, H: Host> Tcp<M, H> {
         }
         let Some(ports) = self.wiring.ports.get() else { return };
         let labels = socket.map_or(Labels::NONE, |socket| Labels::flow(socket.label()));
-        // What a connection sends goes to one place.
-        let together = socket.is_some_and(|socket| socket.is_stream());
+        let stream = socket.is_some_and(|socket| socket.is_stream());
         let mut all = out.take().peekable();
         while let Some((mut packet, to)) = all.next() {
+            let own = self.wiring.addresses.is_own(to);
+            // What a connection sends goes to one place. At DWR each is a request of its own.
+            let together = stream && own;
             while let Some((next, _)) = all.next_if(|_| together && packet.has_room_behind()) {
                 packet.add(next);
             }
             let count = packet.count();
-            let (packet, own) = (Some(packet), self.wiring.addresses.is_own(to));
+            let packet = Some(packet);
             let sent = if own {
                 let arrived = Arrived { packet, part: None, looped: true };
                 cx.send(ports.demultiplexer, labels, arrived)
