@@ -104,8 +104,9 @@ impl FileSystem {
             Ask::EvictAll => self.ask_cache(CacheRequest::evict_activity(cx.activity()), cx),
             // Whatever page any of it is in.
             Ask::Evict { file, from, to, .. } => {
-                let last = to.div_ceil(PAGE_BYTES).min(u64::from(u32::MAX));
-                let (first, end) = (page(from / PAGE_BYTES)?, page(last)?);
+                let most = u64::from(u32::MAX);
+                let first = page((from / PAGE_BYTES).min(most))?;
+                let end = page(to.div_ceil(PAGE_BYTES).min(most))?;
                 self.ask_cache(CacheRequest::evict(contents(file)?, first, end), cx)
             }
             Ask::Release { file: Some(file), .. } => {

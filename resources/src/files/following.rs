@@ -18,7 +18,7 @@ use super::resource::{Done, FileSystem, Next};
 use crate::Answer;
 
 /// What places and lengths are multiples of with `O_DIRECT`: the blocks of a disk.
-const BLOCK: usize = 512;
+const BLOCK: u64 = 512;
 /// And addresses: the words that Linux's SCSI wants.
 const WORD: u16 = 4;
 
@@ -26,6 +26,8 @@ const WORD: u16 = 4;
 pub(super) struct Following {
     moved: Moved,
     then: Option<Ask>,
+    /// The open file that they have moved, which they have not if that fails.
+    open: Option<OpenId>,
 }
 
 /// What it answers at last.
@@ -39,7 +41,7 @@ pub(super) enum Moved {
 
 impl Following {
     pub fn of(moved: Moved) -> Box<Self> {
-        Box::new(Self { moved, then: None })
+        Box::new(Self { moved, then: None, open: None })
     }
 
     /// It has what it has waited for.
@@ -75,27 +77,34 @@ impl FileSystem {
         if !self.root.is_direct(open)? {
             return Ok(());
         }
-        let place = match offset {
-            Some(offset) => offset.unsigned_abs(),
-            None => self.root.place_of(open, writes)?,
-        };
+        let Some(place) = self.root.direct_place(open, offset, writes)? else { return Ok(()) };
         let buffer = call.operands.buffer(operand)?;
-        let fits = place.is_multiple_of(BLOCK as u64) && buffer.len().is_multiple_of(BLOCK);
-        if fits && buffer.is_aligned(WORD) { Ok(()) } else { Err(Errno::EINVAL) }
+        // Of one buffer it is known how long it is in all.
+        let length = match call.call {
+            Files::Read { count, .. }
+            | Files::Pread64 { count, .. }
+            | Files::Write { count, .. }
+            | Files::Pwrite64 { count, .. } => count,
+            _ => buffer.len() as u64,
+        };
+        let whole = |number: u64| number.is_multiple_of(BLOCK);
+        let fits = length == 0 || whole(place) && whole(length) && buffer.is_aligned(WORD);
+        if fits { Ok(()) } else { Err(Errno::EINVAL) }
     }
 
-    /// What a call that has moved bytes of an open file waits for before it answers this.
+    /// What a call that has moved bytes of an open file, up to `end` where a place was given,
+    /// waits for before it answers this.
     #[inline]
     pub(super) fn follow(
         &self,
         call: &mut FileCall,
         open: OpenId,
-        offset: Option<i64>,
+        end: Option<u64>,
         done: Done,
         writes: bool,
     ) -> Result {
         if self.root.is_followed(open, besides(call))? {
-            self.follow_so(call, open, offset, done, writes)
+            self.follow_so(call, open, end, done, writes)
         } else {
             Ok(done)
         }
@@ -106,7 +115,7 @@ impl FileSystem {
         &self,
         call: &mut FileCall,
         open: OpenId,
-        offset: Option<i64>,
+        end: Option<u64>,
         done: Done,
         writes: bool,
     ) -> Result {
@@ -116,11 +125,8 @@ impl FileSystem {
             done => return Ok(done),
         };
         let (Moved::All(bytes) | Moved::Some(bytes)) = moved;
-        let end = match offset {
-            Some(offset) => offset.unsigned_abs().saturating_add(call.before).saturating_add(bytes),
-            // It is behind them.
-            None => self.root.place_of(open, writes)?,
-        };
+        let moves = end.is_none();
+        let end = self.root.place_of(open, end, writes)?;
         let range = (end.saturating_sub(bytes), end);
         let Follows { sync, evict } = self.root.follows(open, besides(call), range, writes)?;
         let (first, then) = match sync {
@@ -128,7 +134,8 @@ impl FileSystem {
             None => (evict, None),
         };
         let Some(first) = first else { return Ok(done) };
-        call.following = Some(Box::new(Following { moved, then }));
+        let open = (writes && moves).then_some(open);
+        call.following = Some(Box::new(Following { moved, then, open }));
         Ok(Done::Ask(first))
     }
 
@@ -141,7 +148,13 @@ impl FileSystem {
         cx: &mut Cx<'_>,
     ) -> Next {
         match (then, following.then.take()) {
-            (Err(error), _) => Outcome::Reply(Answer::Failed(error)),
+            (Err(error), _) => {
+                // As on Linux, it is where it was.
+                let (Moved::All(bytes) | Moved::Some(bytes)) = following.moved;
+                let back = i64::try_from(bytes).unwrap_or(0);
+                let _gone = following.open.map(|open| self.root.seek(open, -back, 1));
+                Outcome::Reply(Answer::Failed(error))
+            }
             (Ok(_), Some(next)) => {
                 call.following = Some(following);
                 self.ask_to_follow(call, next, cx)

@@ -96,21 +96,23 @@ impl FileSystem {
             count.min(MAX_RW_COUNT).saturating_sub(call.reached()),
             cx,
         ) {
-            Ok(Done::Value(0)) => self.copied(call, to.0),
+            Ok(Done::Value(0)) => self.copied(call, to),
             Ok(Done::Value(moved)) => {
                 call.done = call.done.saturating_add(moved as usize);
                 let all = call.reached() >= count.min(MAX_RW_COUNT);
-                if all { self.copied(call, to.0) } else { Ok(Done::More) }
+                if all { self.copied(call, to) } else { Ok(Done::More) }
             }
-            Err(_) if call.done > 0 && !call.walks.get_mut().stops() => self.copied(call, to.0),
+            Err(_) if call.done > 0 && !call.walks.get_mut().stops() => self.copied(call, to),
             result => result,
         }
     }
 
     /// What there is to be copied is.
-    fn copied(&self, call: &mut FileCall, to: OpenId) -> Result {
+    fn copied(&self, call: &mut FileCall, (to, place): (OpenId, Option<usize>)) -> Result {
         let done = Done::Value(call.done as u64);
-        self.follow(call, to, None, done, true)
+        // What was told of where it goes on is where this has come to.
+        let end = offset(call, place)?.map(i64::unsigned_abs);
+        self.follow(call, to, end, done, true)
     }
 
     fn copy_piece(

@@ -118,7 +118,6 @@ impl FileSystem {
         if before == 0 {
             self.check_direct(call, (open, operand), offset, false)?;
         }
-        let given = offset;
         let mut sink = Cursor { buffer, at: before, whole: false };
         let some = sink.room();
         let reached = call.before.saturating_add(before as u64);
@@ -147,7 +146,10 @@ impl FileSystem {
                 let rest = has_more && call.has_rest(all);
                 let done = if rest { Done::Rest(all as u64) } else { Done::Value(all as u64) };
                 match object {
-                    Object::File => self.follow(call, open, given, done, false),
+                    Object::File => {
+                        let end = behind.map(i64::unsigned_abs);
+                        self.follow(call, open, end, done, false)
+                    }
                     _ => Ok(done),
                 }
             }
@@ -209,7 +211,8 @@ impl FileSystem {
                     return Ok(done);
                 }
                 let open = self.open_of(call, fd)?;
-                self.follow(call, open, offset, done, true)
+                let end = offset.map(|at| at.unsigned_abs().saturating_add(call.reached()));
+                self.follow(call, open, end, done, true)
             }
             result => result,
         }
@@ -232,7 +235,6 @@ impl FileSystem {
             self.check_direct(call, (open, operand), offset, true)?;
         }
         let mut source = Cursor { buffer, at: call.done, whole: false };
-        let given = offset;
         let offset = offset.map(|offset| offset.saturating_add_unsigned(call.reached()));
         let moved = self.with(call, cx, |root, caller, effects| {
             root.write(caller, open, offset, &mut source, effects)
@@ -270,7 +272,8 @@ impl FileSystem {
             false if written > 0 && call.has_rest(call.done) => Done::Rest(call.done as u64),
             false => Done::Value(call.done as u64),
         };
-        self.follow(call, open, given, done, true)
+        let end = offset.map(|at| at.unsigned_abs().saturating_add(written as u64));
+        self.follow(call, open, end, done, true)
     }
 }
 

@@ -139,11 +139,16 @@ impl Root {
                 }
                 Ok(Then::Done)
             }
-            (Ask::Evict { file, of: Some(of), .. }, Ok(Told::Done)) => {
-                if let Ok(description) = self.description_mut(of) {
-                    file.check(&mut description.failures)?;
+            (Ask::Evict { file, of: Some((of, before)), .. }, Ok(Told::Done)) => {
+                let mut failures = before;
+                let failed = file.check(&mut failures);
+                // Who has it open is told of each once, and of earlier ones by fsync(2).
+                if let Ok(description) = self.description_mut(of)
+                    && description.failures == before
+                {
+                    description.failures = failures;
                 }
-                Ok(Then::Done)
+                failed.map(|()| Then::Done)
             }
             (
                 Ask::SyncAll { .. }

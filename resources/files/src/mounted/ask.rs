@@ -162,9 +162,9 @@ pub enum Ask {
         from: u64,
         /// To before which.
         to: u64,
-        /// Who is told where a write failed.
+        /// Who is told where a write fails from now on, and how many had failed before.
         #[doc(hidden)]
-        of: Option<OpenId>,
+        of: Option<(OpenId, u32)>,
     },
     /// The same of all that who asks has of files. [`Told::Done`].
     EvictAll,

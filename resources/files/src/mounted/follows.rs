@@ -53,7 +53,10 @@ impl Root {
         let mut evict = None;
         if flags & abi::O_DIRECT != 0 {
             let file = self.cached(&self.description(open)?.node);
-            evict = file.map(|file| Ask::Evict { file, from, to, of: writes.then_some(open) });
+            evict = file.map(|file| {
+                let of = writes.then(|| (open, file.errors()));
+                Ask::Evict { file, from, to, of }
+            });
         }
         Ok(Follows { sync, evict })
     }
@@ -74,18 +77,41 @@ impl Root {
             && self.cached(&self.description(open)?.node).is_some())
     }
 
-    /// Where the next bytes of an open file are moved, if no place is given.
+    /// Where in such a file bytes are moved next, or were before now: at its end if they are
+    /// appended, else where that is given, else where the open file is.
     ///
     /// # Errors
     /// `EBADF` where it is not open.
-    pub fn place_of(&self, open: OpenId, writes: bool) -> Result<u64, Errno> {
+    pub fn place_of(&self, open: OpenId, given: Option<u64>, writes: bool) -> Result<u64, Errno> {
         let description = self.description(open)?;
         match &description.node {
             Node::Inode(id) if writes && description.flags & abi::O_APPEND != 0 => {
                 Ok(self.inode(*id)?.size())
             }
-            _ => Ok(description.offset),
+            _ => Ok(given.unwrap_or(description.offset)),
         }
+    }
+
+    /// Where bytes of an open file that passes memory by are to be moved, if it is looked at what
+    /// that is a multiple of: there are none to be read at or behind the file's end, and who may
+    /// not move them is told that.
+    ///
+    /// # Errors
+    /// `EBADF` where it is not open.
+    pub fn direct_place(
+        &self,
+        open: OpenId,
+        given: Option<i64>,
+        writes: bool,
+    ) -> Result<Option<u64>, Errno> {
+        let may = self.rights(open)?;
+        let given = given.map(u64::try_from).transpose();
+        let (true, Ok(given)) = (if writes { may.1 } else { may.0 }, given) else {
+            return Ok(None);
+        };
+        let Some(file) = self.cached(&self.description(open)?.node) else { return Ok(None) };
+        let place = self.place_of(open, given, writes)?;
+        Ok((writes || place < file.size()).then_some(place))
     }
 
     /// The question that has the pages leave memory that are wholly of these bytes of an open
