@@ -25,8 +25,16 @@ pub struct Pinned {
 #[derive(Debug)]
 struct Piece {
     frame: Frame,
+    /// Bytes of the buffer before it.
+    start: u32,
     offset: u16,
     length: u16,
+}
+
+impl Piece {
+    fn end(&self) -> usize {
+        self.start as usize + usize::from(self.length)
+    }
 }
 
 /// Why a buffer is not pinned.
@@ -69,21 +77,9 @@ impl Pinned {
         if self.pieces.len() <= most {
             return self.length.saturating_sub(at);
         }
-        let (mut skip, mut bytes, mut count) = (at, 0, 0);
-        for piece in &self.pieces {
-            let length = usize::from(piece.length);
-            if skip >= length {
-                skip -= length;
-                continue;
-            }
-            bytes += length - skip;
-            skip = 0;
-            count += 1;
-            if count == most {
-                break;
-            }
-        }
-        bytes
+        let (rest, _) = self.from(at);
+        let last = rest.get(..most).unwrap_or(rest).last();
+        last.map_or(0, |piece| piece.end().saturating_sub(at))
     }
 
     /// Copies out from this place on; returns how many bytes there were.
@@ -143,7 +139,9 @@ impl Pinned {
             let length = (end - at).min(page + PAGE_U64 - at);
             let frame = space.space.pin(page, access).ok_or(Unpinned::Fault(at, access))?;
             self.pieces.try_reserve(1).map_err(|_| Unpinned::NoMemory)?;
-            self.pieces.push(Piece { frame, offset: (at - page) as u16, length: length as u16 });
+            let start = u32::try_from(self.length).map_err(|_| Unpinned::Address)?;
+            let (offset, bytes) = ((at - page) as u16, length as u16);
+            self.pieces.push(Piece { frame, start, offset, length: bytes });
             self.length += length as usize;
             at += length;
         }
@@ -207,13 +205,10 @@ impl Pinned {
     }
 
     fn pieces(&self, at: usize, length: usize, mut each: impl FnMut(&Frame, usize, usize)) {
-        let (mut skip, mut left) = (at, length);
-        for piece in &self.pieces {
+        let (rest, mut skip) = self.from(at);
+        let mut left = length;
+        for piece in rest {
             let (offset, length) = (usize::from(piece.offset), usize::from(piece.length));
-            if skip >= length {
-                skip -= length;
-                continue;
-            }
             let take = (length - skip).min(left);
             if take == 0 {
                 return;
@@ -222,6 +217,14 @@ impl Pinned {
             left -= take;
             skip = 0;
         }
+    }
+
+    /// The pieces from the one on in which a place is, and how far behind its beginning that is.
+    /// It is not looked for from the front: a large buffer is moved a page at a time.
+    fn from(&self, at: usize) -> (&[Piece], usize) {
+        let first = self.pieces.partition_point(|piece| piece.end() <= at);
+        let rest = self.pieces.get(first..).unwrap_or_default();
+        (rest, rest.first().map_or(0, |piece| at.saturating_sub(piece.start as usize)))
     }
 }
 
