@@ -10,6 +10,7 @@ mod host;
 mod link;
 mod visits;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub use crowd::Crowd;
@@ -22,6 +23,14 @@ pub use visits::{Pace, Visits};
 pub trait Work {
     /// What is due by now is done.
     fn step(&mut self, host: &mut Host, now: Instant);
+}
+
+/// Is there until the machine has ended: QEMU 7.2 falls over where it sends to a wire that nobody
+/// has any more.
+pub fn stay(host: &mut Host, ended: &AtomicBool) {
+    while !ended.load(Ordering::Relaxed) {
+        work(host, Duration::from_millis(100), &mut []);
+    }
 }
 
 /// Does all of it for so long.

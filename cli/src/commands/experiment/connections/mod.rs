@@ -21,7 +21,7 @@ use crate::machine::accelerator::Accelerator;
 use crate::machine::size::{Cores, Memory};
 use crate::out;
 use crate::volume::VolumeError;
-use crate::wire::{Crowd, HOST, Host, MACHINE, devices, work};
+use crate::wire::{Crowd, HOST, Host, MACHINE, devices, stay, work};
 
 const TEMPLATE: &str = "experiments/connections/machine.xml";
 const SCRIPT: &str = "/etc/server.sh";
@@ -140,6 +140,7 @@ fn hold(wire: &std::path::Path, ended: &AtomicBool, count: usize) -> usize {
     let end = host.connect(END, 64);
     work(&mut host, Duration::from_secs(1), &mut []);
     host.reset(end);
+    stay(&mut host, ended);
     connected
 }
 

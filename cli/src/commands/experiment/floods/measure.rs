@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::sites::{OTHER, SITE, Site};
-use crate::wire::{Crowd, Flood, Host, Kind, Pace, Visits, Work, work};
+use crate::wire::{Crowd, Flood, Host, Kind, Pace, Visits, Work, stay, work};
 
 /// Who asks at once, where it is measured how much a site does.
 const TOGETHER: usize = 8;
@@ -123,21 +123,34 @@ pub fn measure(
     rate: Option<f64>,
 ) -> Result<(Figures, f64), String> {
     let mut host = Host::new(wire);
-    for site in [SITE, OTHER] {
-        answers(&mut host, site, ended)?;
-    }
-    let alone = capacity(&mut host, time, &mut Storm::None);
-    let rate = rate.unwrap_or(alone * CALM).max(1.0);
-    let packets = packets(&mut host);
-    let mut rows = Vec::new();
-    for beside in Beside::ALL {
-        eprintln!("vortex: {}", beside.name());
-        rows.push(row(&mut host, beside, time, (rate, packets * OF_ALL)));
-    }
+    let told = all(&mut host, ended, time, rate);
     for site in [SITE, OTHER] {
         let handle = host.connect(site.end, 64);
         work(&mut host, Duration::from_millis(500), &mut []);
         host.reset(handle);
+    }
+    stay(&mut host, ended);
+    told
+}
+
+fn all(
+    host: &mut Host,
+    ended: &AtomicBool,
+    time: Duration,
+    rate: Option<f64>,
+) -> Result<(Figures, f64), String> {
+    for site in [SITE, OTHER] {
+        answers(host, site, ended)?;
+    }
+    let alone = capacity(host, time, &mut Storm::None);
+    let rate = rate.unwrap_or(alone * CALM).max(1.0);
+    let packets = packets(host);
+    let mut rows = Vec::new();
+    for beside in Beside::ALL {
+        eprintln!("vortex: {}", beside.name());
+        rows.push(row(host, beside, time, (rate, packets * OF_ALL)));
+        // What a flood leaves behind is over before the next begins.
+        answers(host, SITE, ended)?;
     }
     Ok((Figures { packets, rows }, rate))
 }
@@ -214,7 +227,6 @@ fn row(host: &mut Host, beside: Beside, time: Duration, (rate, packets): (f64, f
             (connected, closed / seconds)
         }
     };
-    // What is on its way is over before the next.
     work(host, Duration::from_secs(2), &mut []);
     let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
     Row {
