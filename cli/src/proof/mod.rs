@@ -15,6 +15,7 @@ mod files;
 pub mod fuzz;
 mod hosting;
 mod images;
+mod links;
 mod live;
 mod machines;
 mod miri;

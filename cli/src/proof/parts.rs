@@ -138,7 +138,7 @@ pub fn parts() -> Vec<Part> {
         },
         Part {
             name: "readme",
-            what: "the outputs shown in README.md are the real ones",
+            what: "the outputs shown in README.md are the real ones; links of all texts lead somewhere",
             extent: Extent::Quick,
             work: |_| Work::Function(readme::run),
         },

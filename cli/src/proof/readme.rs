@@ -1,10 +1,10 @@
 //! The outputs shown in README.md: each follows a comment `<!-- output: ARGUMENTS -->` and
-//! must be what `./vortex ARGUMENTS` prints.
+//! must be what `./vortex ARGUMENTS` prints. And the links of all texts lead somewhere.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{Extent, Verdict};
+use super::{Extent, Verdict, links};
 
 /// A command of the README and the output that it shows.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,7 +35,10 @@ pub fn run(root: &Path, _: Extent) -> Verdict {
     if shown.is_empty() {
         return Verdict::Bad("README.md shows no output: no '<!-- output: … -->' in it".into());
     }
-    Verdict::Good(format!("{} outputs", shown.len()))
+    match links::all(root) {
+        Ok(links) => Verdict::Good(format!("{} outputs, {links} links", shown.len())),
+        Err(why) => Verdict::Bad(why),
+    }
 }
 
 fn outputs(text: &str) -> Vec<Shown> {
