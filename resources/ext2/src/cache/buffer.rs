@@ -77,6 +77,8 @@ pub(crate) struct Buffer {
     pub(super) listed: bool,
     /// On whose count of what is not written yet it is.
     pub(super) counted: Option<Payer>,
+    /// Since which round it has waited to be written, at the longest.
+    pub(super) round: Option<u64>,
 }
 
 impl Buffer {
@@ -100,6 +102,7 @@ impl Buffer {
             after: u32::MAX,
             listed: false,
             counted: None,
+            round: None,
         }
     }
 
@@ -110,6 +113,11 @@ impl Buffer {
             && !self.pending
             && self.gone.is_none()
             && self.anchor.is_none()
+    }
+
+    /// What is here has to come to be on the disk. What waits beside that is told of elsewhere.
+    pub const fn is_changed(&self) -> bool {
+        self.bytes.is_some() && self.version != self.stable
     }
 
     /// On whose count it belongs, as it is now: it has to stay until it is written.

@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 use super::buffer::Buffer;
 use crate::caller::Payer;
 use crate::numbers::Block;
+use crate::order::Rounds;
 use vortex_abi::Errno;
 
 const NONE: u32 = u32::MAX;
@@ -30,6 +31,8 @@ pub(crate) struct Cache {
     clean: usize,
     /// How many of each one's have to stay until they are written.
     unwritten: BTreeMap<Payer, u32>,
+    /// Since when they wait to be written.
+    pub rounds: Rounds,
 }
 
 impl Cache {
@@ -46,7 +49,8 @@ impl Cache {
         vacant.extend((0..capacity).rev());
         let hasher = FixedState::default();
         let (oldest, newest, unwritten) = (NONE, NONE, BTreeMap::new());
-        Ok(Self { places, vacant, index, hasher, oldest, newest, clean: 0, unwritten })
+        let (clean, rounds) = (0, Rounds::default());
+        Ok(Self { places, vacant, index, hasher, oldest, newest, clean, unwritten, rounds })
     }
 
     fn find(&self, block: Block) -> Option<u32> {
@@ -116,6 +120,7 @@ impl Cache {
         self.vacant.push(place);
         let buffer = self.places.get_mut(place as usize)?.take()?;
         self.count(buffer.counted, None);
+        self.rounds.change(buffer.round, None);
         Some(buffer)
     }
 
@@ -171,6 +176,16 @@ impl Cache {
         }
     }
 
+    /// A block is on the disk as it was in this round.
+    pub fn wrote(&mut self, block: Block, round: u64) {
+        if let Some(buffer) = self.get_mut(block)
+            && let Some(before) = buffer.round.filter(|before| *before < round)
+        {
+            buffer.round = Some(round);
+            self.rounds.change(Some(before), Some(round));
+        }
+    }
+
     /// All that there are.
     #[cfg(test)]
     pub fn all(&self) -> impl Iterator<Item = &Buffer> {
@@ -181,12 +196,17 @@ impl Cache {
     /// of whoever pays for it, while it is not written.
     pub fn settle(&mut self, block: Block) {
         let Some(place) = self.find(block) else { return };
+        let this = self.rounds.now();
         let Some(buffer) = self.at_mut(place) else { return };
         let now = buffer.counts();
-        if buffer.counted != now {
-            let before = core::mem::replace(&mut buffer.counted, now);
+        let before = core::mem::replace(&mut buffer.counted, now);
+        let waited = buffer.round;
+        let round = buffer.is_changed().then(|| waited.unwrap_or(this));
+        buffer.round = round;
+        if before != now {
             self.count(before, now);
         }
+        self.rounds.change(waited, round);
         let Some(buffer) = self.at(place) else { return };
         let belongs = buffer.is_clean() && !buffer.role.stays();
         match (belongs, buffer.listed) {

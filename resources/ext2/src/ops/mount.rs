@@ -139,6 +139,7 @@ impl<A: Accounts> Ext2<A> {
         {
             change(bytes);
             buffer.version = buffer.version.saturating_add(1);
+            self.cache.settle(block);
             self.queue(block);
         }
     }

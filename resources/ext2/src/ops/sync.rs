@@ -136,6 +136,25 @@ impl<A: Accounts> Ext2<A> {
         Err(Stop::Flush)
     }
 
+    /// What changes from now on is of another round. The one that ends, for
+    /// [`Ext2::is_written`].
+    pub fn close_round(&mut self) -> u64 {
+        self.slots.rounds.close();
+        self.cache.rounds.close()
+    }
+
+    /// Whether all that had changed when this round was closed is on the disk and stays, whatever
+    /// has changed since; [`Ext2::press`] until it is so.
+    ///
+    /// # Errors
+    /// `EIO` when a write has failed.
+    pub fn is_written(&self, round: u64) -> core::result::Result<bool, Errno> {
+        if self.broken {
+            return Err(Errno::EIO);
+        }
+        Ok(self.slots.rounds.is_past(round) && self.cache.rounds.is_past(round))
+    }
+
     /// Nothing waits to be written.
     pub(crate) fn is_clean(&self) -> bool {
         let past = self.writer.gate.is_none_or(|gate| self.satisfied(gate));

@@ -22,12 +22,15 @@
 mod entries;
 mod ghosts;
 mod needs;
+mod rounds;
 mod settle;
 mod slots;
+mod wants;
 mod writer;
 
 pub(crate) use ghosts::{Ghost, Ghosts};
 pub(crate) use needs::{Need, Target, add, merge};
+pub(crate) use rounds::Rounds;
 pub(crate) use slots::{Old, PRICE, Slots};
 pub(crate) use writer::Writer;
 pub use writer::{Next, Write};

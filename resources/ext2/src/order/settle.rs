@@ -2,7 +2,7 @@
 
 use super::needs::Target;
 use super::slots::PRICE;
-use super::writer::Issued;
+use super::writer::{Issued, IssuedSlot};
 use crate::Ext2;
 use crate::cache::Role;
 use crate::caller::Accounts;
@@ -81,7 +81,10 @@ impl<A: Accounts> Ext2<A> {
 
     /// Of one write. What was let go of beside it.
     fn settle_one(&mut self, done: &Issued) -> usize {
-        for (ino, version) in &done.slots {
+        for IssuedSlot { ino, version, whole } in &done.slots {
+            if *whole {
+                self.slots.wrote(*ino, done.round);
+            }
             let Some(slot) = self.slots.map.get_mut(ino) else { continue };
             slot.stable = slot.stable.max(*version);
             if slot.newborn && !slot.unused {
@@ -106,6 +109,7 @@ impl<A: Accounts> Ext2<A> {
             if let Some(owner) = owner {
                 self.writer.private.remove(&(owner, done.block));
             }
+            self.cache.wrote(done.block, done.round);
             self.cache.settle(done.block);
         }
         self.unpark(Target::Block(done.block));

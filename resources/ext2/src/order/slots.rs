@@ -5,6 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use super::needs::Need;
+use super::rounds::Rounds;
 use crate::caller::Payer;
 use crate::numbers::Ino;
 
@@ -42,6 +43,8 @@ pub(crate) struct Slot {
     pub parent: Ino,
     /// Who pays for this: whoever changed it first since it was on the disk.
     pub payer: Payer,
+    /// Since which round it has waited to be written, at the longest.
+    round: u64,
 }
 
 /// All of them.
@@ -58,23 +61,27 @@ pub(crate) struct Slots {
     pub recent: VecDeque<Ino>,
     /// How many each pays for.
     counts: BTreeMap<Payer, u32>,
+    /// Since when they wait.
+    pub rounds: Rounds,
 }
 
 impl Slots {
     /// The place of an inode that this operation changes, on the bill of `payer` if it is new.
     pub fn changed(&mut self, ino: Ino, version: u64, payer: Payer) -> &mut Slot {
-        let counts = &mut self.counts;
+        let (counts, rounds) = (&mut self.counts, &mut self.rounds);
         self.map.entry(ino).or_insert_with(|| {
             let count = counts.entry(payer).or_default();
             *count = count.saturating_add(1);
-            let before = version.saturating_sub(1);
-            Slot { issued: before, stable: before, payer, ..Slot::default() }
+            let (before, round) = (version.saturating_sub(1), rounds.now());
+            rounds.change(None, Some(round));
+            Slot { issued: before, stable: before, payer, round, ..Slot::default() }
         })
     }
 
     /// Forgets one, which is on the disk as it is here.
     pub fn forget(&mut self, ino: Ino) -> Option<Slot> {
         let slot = self.map.remove(&ino)?;
+        self.rounds.change(Some(slot.round), None);
         if let Some(count) = self.counts.get_mut(&slot.payer) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -82,6 +89,14 @@ impl Slots {
             }
         }
         Some(slot)
+    }
+
+    /// All of one is on the disk that was in memory in this round.
+    pub fn wrote(&mut self, ino: Ino, round: u64) {
+        if let Some(slot) = self.map.get_mut(&ino).filter(|slot| slot.round < round) {
+            self.rounds.change(Some(slot.round), Some(round));
+            slot.round = round;
+        }
     }
 
     /// How many this one pays for.

@@ -12,6 +12,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 use super::needs::{Need, Target};
+use super::wants::{Turn, Wants};
 use crate::Ext2;
 use crate::cache::{Role, copy_of};
 use crate::caller::{Accounts, Payer};
@@ -54,7 +55,17 @@ pub enum Next {
 pub(super) struct Issued {
     pub block: Block,
     pub version: u64,
-    pub slots: Vec<(Ino, u64)>,
+    /// The round in which it was given out: what has changed since is of that or a later one.
+    pub round: u64,
+    pub slots: Vec<IssuedSlot>,
+}
+
+/// An inode in it.
+pub(super) struct IssuedSlot {
+    pub ino: Ino,
+    pub version: u64,
+    /// It is as it was in memory, not as it was before.
+    pub whole: bool,
 }
 
 /// What waits to be written.
@@ -71,10 +82,8 @@ pub(crate) struct Writer {
     flushing: Option<usize>,
     /// How many of these a flush has covered.
     pub(super) covered: usize,
-    /// Somebody waits for a flush.
-    wanted: bool,
-    /// Somebody waits for anything to be written.
-    pressed: bool,
+    /// What somebody waits for.
+    wants: Wants,
     /// The device has a cache that forgets.
     volatile: bool,
     /// Changed blocks that belong to one inode.
@@ -100,8 +109,7 @@ impl Writer {
             done: VecDeque::new(),
             flushing: None,
             covered: 0,
-            wanted: false,
-            pressed: false,
+            wants: Wants::default(),
             volatile,
             private: BTreeSet::new(),
             gate: None,
@@ -110,12 +118,16 @@ impl Writer {
 
     /// Somebody waits for what is urgent to be written and to stay.
     pub fn want_urgent(&mut self) {
-        self.wanted = true;
+        self.wants.hurry(self.urgent.len());
     }
 
     /// Somebody waits for all that can be written, and for it to stay.
     pub fn want_flush(&mut self) {
-        (self.wanted, self.pressed) = (true, true);
+        self.wants.press(self.ready.len());
+    }
+
+    fn turn(&self, urgent: bool) -> Turn {
+        self.wants.turn(self.urgent.len(), self.ready.len(), urgent)
     }
 
     /// Nothing waits in a line, or for something else.
@@ -196,8 +208,15 @@ impl<A: Accounts> Ext2<A> {
         if self.broken {
             return Next::Nothing;
         }
-        let urgent = urgent && !self.writer.pressed;
-        if self.settle() || (!urgent && !self.ghosts.is_empty() && self.lay_ready()) {
+        if self.settle() {
+            return Next::Again;
+        }
+        if self.writer.is_idle() && self.writer.turn(urgent) == Turn::Flush {
+            // There is nothing that a flush would be for.
+            self.writer.wants.renew(self.writer.ready.len());
+        }
+        let urgent = urgent && !self.writer.wants.is_pressed();
+        if !urgent && !self.ghosts.is_empty() && self.lay_ready() {
             return Next::Again;
         }
         // What waits may go on when blocks have left the line, though nothing is written.
@@ -215,17 +234,16 @@ impl<A: Accounts> Ext2<A> {
             }
         }
         let writer = &mut self.writer;
-        let more = !writer.urgent.is_empty() || (!urgent && !writer.ready.is_empty());
-        if more || looked {
+        let turn = writer.turn(urgent);
+        if looked || matches!(turn, Turn::Urgent | Turn::Ready) {
             return Next::Again;
         }
-        writer.pressed &= urgent;
         let ghosts = !urgent && !self.ghosts.is_empty();
-        let waits = writer.wanted || !writer.parked.is_empty() || ghosts;
+        let waits = turn == Turn::Flush || !writer.parked.is_empty() || ghosts;
         let can = writer.under_way.is_empty() && writer.flushing.is_none();
         if waits && can && !writer.done.is_empty() {
             writer.flushing = Some(writer.done.len());
-            writer.wanted = false;
+            writer.wants.flushes(writer.ready.len());
             return Next::Flush;
         }
         Next::Nothing
@@ -246,18 +264,19 @@ impl<A: Accounts> Ext2<A> {
 
     /// The next block in the lines.
     fn pop(&mut self, urgent: bool) -> Option<Block> {
-        if let Some(block) = self.writer.urgent.pop_front() {
-            if let Some(buffer) = self.cache.get_mut(block) {
-                buffer.urgent = false;
-            }
-            return Some(block);
-        }
-        if urgent {
-            return None;
-        }
-        let block = self.writer.ready.pop_front()?;
+        let (turn, writer) = (self.writer.turn(urgent), &mut self.writer);
+        let block = match turn {
+            Turn::Urgent => writer.urgent.pop_front()?,
+            Turn::Ready => writer.ready.pop_front()?,
+            Turn::Flush | Turn::None => return None,
+        };
+        writer.wants.takes(turn);
         if let Some(buffer) = self.cache.get_mut(block) {
-            buffer.queued = false;
+            let stands = match turn {
+                Turn::Urgent => &mut buffer.urgent,
+                _ => &mut buffer.queued,
+            };
+            *stands = false;
         }
         Some(block)
     }
@@ -344,7 +363,8 @@ impl<A: Accounts> Ext2<A> {
         buffer.in_flight = true;
         let (version, payer) = (buffer.version, buffer.payer);
         self.cache.settle(block);
-        self.writer.under_way.insert(block, Issued { block, version, slots });
+        let round = self.cache.rounds.now();
+        self.writer.under_way.insert(block, Issued { block, version, round, slots });
         Ok(Some(Write { block, bytes, payer }))
     }
 
@@ -354,7 +374,8 @@ impl<A: Accounts> Ext2<A> {
         if buffer.version > buffer.issued {
             buffer.issued = buffer.version;
             let version = buffer.version;
-            self.writer.done.push_back(Issued { block, version, slots: Vec::new() });
+            let (round, slots) = (self.cache.rounds.now(), Vec::new());
+            self.writer.done.push_back(Issued { block, version, round, slots });
         }
     }
 
@@ -364,7 +385,7 @@ impl<A: Accounts> Ext2<A> {
         &mut self,
         block: Block,
         bytes: &mut [u8],
-        issued: &mut Vec<(Ino, u64)>,
+        issued: &mut Vec<IssuedSlot>,
     ) -> Result<bool, Errno> {
         let Some((first, count)) = self.inodes_of(block) else { return Ok(false) };
         issued.try_reserve(count as usize).map_err(|_| Errno::ENOMEM)?;
@@ -381,13 +402,13 @@ impl<A: Accounts> Ext2<A> {
                 slot.version
             };
             if version > slot.issued {
-                issued.push((ino, version));
+                issued.push(IssuedSlot { ino, version, whole: version == slot.version });
             }
         }
         for need in waiting {
             self.park(block, need);
         }
-        for (ino, version) in issued.iter() {
+        for IssuedSlot { ino, version, .. } in issued.iter() {
             let Some(slot) = self.slots.map.get_mut(ino) else { continue };
             slot.issued = *version;
             let index = ino.0.saturating_sub(first.0) as usize;

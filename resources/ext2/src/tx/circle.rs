@@ -60,7 +60,6 @@ impl<A: Accounts> Ext2<A> {
 
     /// What the transaction touches is wanted on the disk, so that it can be made.
     pub(super) fn hurry_all(&mut self, tx: &Tx) {
-        self.writer.want_urgent();
         let changes = tx.changes.iter().filter(|change| change.role != Role::Inodes);
         let blocks = changes.map(|change| Target::Block(change.block));
         let needs = tx.changes.iter().flat_map(|change| &change.needs);
@@ -77,5 +76,6 @@ impl<A: Accounts> Ext2<A> {
             }
         }
         self.hurry_needs(roots);
+        self.writer.want_urgent();
     }
 }

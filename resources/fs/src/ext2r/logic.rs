@@ -105,6 +105,20 @@ pub trait Logic: Send {
     /// Somebody waits until less is to be written: what is written is to stay, too.
     fn press(&mut self) {}
 
+    /// What changes from now on is of another round: the one that ends, where there are any.
+    fn close_round(&mut self) -> Option<u64> {
+        None
+    }
+
+    /// Whether all that had changed when a round was closed is written and stays.
+    ///
+    /// # Errors
+    /// `EIO` when a write has failed.
+    fn is_written(&self, round: u64) -> Result<bool, Errno> {
+        let _ = round;
+        Ok(false)
+    }
+
     /// It was unmounted: gives up what it has in memory, a slice at a time. Whether there is more.
     fn dissolve(&mut self) -> bool {
         false

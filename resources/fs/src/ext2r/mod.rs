@@ -41,6 +41,8 @@ type After<M, F> = Outcome<M, Ext2<M, F>>;
 
 /// How often a transaction may be stopped because something must be written first.
 const STOPS: u32 = 4096;
+/// How often a sync of one file may be, before it is enough that all is written that had changed.
+const PATIENCE: u32 = 8;
 
 /// The resource.
 pub struct Ext2<M: Message, F: PageFrame> {
@@ -60,7 +62,7 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
 
     /// One transaction, as far as it comes now.
     fn operate(&mut self, operating: &mut Operating, cx: &mut Cx<'_, M>) -> After<M, F> {
-        let Operating { mount: id, caller, operation, since, stops, wants, .. } = operating;
+        let Operating { mount: id, caller, operation, since, round, stops, wants, .. } = operating;
         let id = *id;
         if id == MountId::ALL {
             return self.operate_all(operating, cx);
@@ -74,7 +76,13 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         };
         let since = *since.get_or_insert(mount.flushes);
         let who = who(&self.wiring, caller, cx);
-        match mount.logic.run(&who, operation) {
+        let ran = match round.map(|round| mount.logic.is_written(round)) {
+            Some(Ok(true)) => Ok(Answer::Done),
+            Some(Err(error)) => Err(Stop::Error(error)),
+            Some(Ok(false)) if matches!(**operation, Operation::SyncAll) => Err(Stop::Flush),
+            Some(Ok(false)) | None => mount.logic.run(&who, operation),
+        };
+        match ran {
             Ok(answer) => match **operation {
                 Operation::Unmount if mount.dissolve() => Outcome::Continue(At::beginning()),
                 Operation::Unmount => {
@@ -105,6 +113,10 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
                 *stops = stops.saturating_add(1);
                 if *stops > STOPS {
                     return Outcome::Reply(Err(Errno::EIO));
+                }
+                if needs_round(operation, *stops) {
+                    *round = round.or_else(|| mount.logic.close_round());
+                    mount.press();
                 }
                 self.wait_for_writes(id, cx)
             }
@@ -141,6 +153,16 @@ impl<M: Mail<F>, F: PageFrame> Resource<M> for Ext2<M, F> {
             Ext2Request::Tick => self.tick(cx),
             Ext2Request::Wake => self.wake_more(cx),
         }
+    }
+}
+
+/// Whether it waits for all that had changed by now, and not for what others change after that:
+/// a directory's sync too, if they go on changing it.
+const fn needs_round(operation: &Operation, stops: u32) -> bool {
+    match operation {
+        Operation::SyncAll => true,
+        Operation::Sync(_) => stops > PATIENCE,
+        _ => false,
     }
 }
 

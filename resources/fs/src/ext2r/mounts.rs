@@ -39,6 +39,8 @@ pub struct Mount<M> {
     pub asks_writer: bool,
     /// Everything that is dirty is to be written, not only what somebody waits for.
     pub all: bool,
+    /// What was dirty when time had passed, while it is not written.
+    pub due: Option<u64>,
 }
 
 impl<M> Mount<M> {
@@ -57,7 +59,21 @@ impl<M> Mount<M> {
             has_writer: false,
             asks_writer: false,
             all: false,
+            due: None,
         }
+    }
+
+    /// Everything that is dirty now is to be written and to stay.
+    pub fn press(&mut self) {
+        self.all = true;
+        self.logic.press();
+    }
+
+    /// A flush has ended, and somebody waits for more still.
+    pub fn is_behind(&mut self) -> bool {
+        let logic = &self.logic;
+        self.due = self.due.filter(|round| logic.is_written(*round) == Ok(false));
+        self.due.is_some() || !self.easing.is_empty()
     }
 
     /// Whether a writer is to be made.

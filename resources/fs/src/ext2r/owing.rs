@@ -70,8 +70,7 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         let owes = mount.logic.owes(who);
         self.wiring.owing.note(id, who, owes == Owes::TooMuch);
         if owes != Owes::Little && !mount.all {
-            mount.all = true;
-            mount.logic.press();
+            mount.press();
             self.wake_writer(id, cx);
         }
     }
@@ -93,8 +92,7 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         let room = line.try_reserve(1).is_ok();
         let Some(kept) = room.then(|| cx.keep()).flatten() else { return done };
         line.push(kept);
-        mount.all = true;
-        mount.logic.press();
+        mount.press();
         self.wake_writer(id, cx);
         Outcome::Kept
     }

@@ -359,6 +359,14 @@ impl Logic for Real {
         self.0.press();
     }
 
+    fn close_round(&mut self) -> Option<u64> {
+        Some(self.0.close_round())
+    }
+
+    fn is_written(&self, round: u64) -> Result<bool, Errno> {
+        self.0.is_written(round)
+    }
+
     fn dissolve(&mut self) -> bool {
         self.0.dissolve()
     }

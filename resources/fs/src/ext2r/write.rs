@@ -67,7 +67,10 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         let ids: Vec<MountId> = self.mounts.keys().copied().collect();
         for id in ids {
             if let Some(mount) = self.mounts.get_mut(&id) {
-                mount.all = true;
+                if mount.due.is_none() {
+                    mount.due = mount.logic.close_round();
+                }
+                mount.press();
             }
             self.wake_writer(id, cx);
         }
@@ -111,7 +114,7 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
             let waits = !mount.waiting.is_empty() || !mount.easing.is_empty();
             if waits && !mount.all {
                 // What is urgent is not enough.
-                mount.all = true;
+                mount.press();
                 return Outcome::Continue(At::beginning());
             }
             mount.all = false;
@@ -184,12 +187,20 @@ impl<M: Mail<F>, F: PageFrame> Ext2<M, F> {
         let next = mount.logic.next_write(!mount.all);
         if matches!(next, Next::Flush) {
             mount.flushes = mount.flushes.saturating_add(1);
+            // What has changed since somebody waited for all is not what it waited for.
+            mount.all = false;
         }
-        if !matches!(next, Next::Again) && core::mem::take(&mut mount.settles) {
-            self.wake(id, cx);
-            self.let_go_on(id, false, cx);
+        if matches!(next, Next::Again) || !core::mem::take(&mut mount.settles) {
+            return Some(next);
         }
-        Some(next)
+        self.wake(id, cx);
+        self.let_go_on(id, false, cx);
+        let mount = self.mounts.get_mut(&id)?;
+        if !mount.is_behind() {
+            return Some(next);
+        }
+        mount.press();
+        Some(if matches!(next, Next::Nothing) { Next::Again } else { next })
     }
 
     /// Looks for the block behind these; how many bytes came.

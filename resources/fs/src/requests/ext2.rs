@@ -42,6 +42,8 @@ pub struct Operating {
     pub(crate) operation: Box<Operation>,
     /// How many flushes had begun when it did.
     pub(crate) since: Option<u64>,
+    /// The round of changes whose end is enough for a sync.
+    pub(crate) round: Option<u64>,
     /// The block that it has asked for.
     pub(crate) wants: u32,
     /// How often it has waited for writes.
@@ -63,6 +65,7 @@ impl Ext2Request {
             caller,
             operation: Box::new(operation),
             since: None,
+            round: None,
             wants: 0,
             stops: 0,
             eased: 0,

@@ -12,4 +12,5 @@ mod programs;
 mod ram;
 mod shares;
 mod shown;
+mod starved;
 mod world;
