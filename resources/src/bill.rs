@@ -52,7 +52,7 @@ pub const fn owner_of(activity: ActivityId) -> Owner {
 }
 
 /// The same the other way round.
-const fn activity_of(owner: Owner) -> ActivityId {
+pub(crate) const fn activity_of(owner: Owner) -> ActivityId {
     ActivityId::new(owner.get() as u32, (owner.get() >> 32) as u32)
 }
 

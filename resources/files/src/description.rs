@@ -165,6 +165,9 @@ impl Root {
             Ok(id) => {
                 self.hold(&node);
                 self.count_writer(id, 1);
+                if let Some(file) = self.cached(&node) {
+                    file.opened(owner);
+                }
             }
             Err(_) => self.credit_open(owner),
         }
@@ -344,6 +347,7 @@ impl Root {
             match self.inodes.get(id).map(|inode| &inode.body) {
                 Some(Body::Unix(_)) => return self.close_socket(&description, effects),
                 Some(Body::Epoll(_)) => self.close_set(id),
+                Some(Body::Cached(file)) => file.closed(description.owner),
                 _ => {}
             }
         }

@@ -7,10 +7,11 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use vortex_files::{Cached, Change, Errno, Owner, Sink, Source, Time};
 use vortex_fs::{PAGE, Times};
-use vortex_units::{ActivityId, Nanos};
+use vortex_units::Nanos;
 
 use super::{CacheFrame, CachedFile};
 use crate::WallClock;
+use crate::bill::activity_of;
 
 /// Bytes that are copied at once: by way of the stack, for neither a program's memory nor a page
 /// of a file is ever a slice.
@@ -98,7 +99,7 @@ impl Cached for Contents {
         source: &mut dyn Source,
         (owner, now): (Owner, Time),
     ) -> Result<usize, Errno> {
-        let who = payer(owner);
+        let who = activity_of(owner);
         let stamp = to_fs(now);
         let mut end = Ok(());
         let mut copy = |frame: &CacheFrame, within: usize, bytes: usize| {
@@ -128,6 +129,14 @@ impl Cached for Contents {
         }
     }
 
+    fn opened(&self, by: Owner) {
+        self.file.opened(activity_of(by));
+    }
+
+    fn closed(&self, by: Owner) {
+        self.file.closed(activity_of(by));
+    }
+
     fn errors(&self) -> u32 {
         self.file.errors()
     }
@@ -142,7 +151,7 @@ impl Cached for Contents {
             modified: change.modified.map(to_fs),
             changed: change.changed.map(to_fs),
         };
-        self.file.set_times(payer(by), times);
+        self.file.set_times(activity_of(by), times);
     }
 
     fn mapped(&self) -> Option<Time> {
@@ -161,11 +170,6 @@ impl Cached for Contents {
     fn any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
     }
-}
-
-/// The activity of an owner's tag.
-fn payer(owner: Owner) -> ActivityId {
-    ActivityId::new(u32::try_from(owner.get()).unwrap_or(0), 0)
 }
 
 fn to_fs(time: Time) -> vortex_fs::Time {

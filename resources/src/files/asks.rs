@@ -108,7 +108,13 @@ impl FileSystem {
         if names || files {
             return Some(Outcome::Continue(At::beginning()));
         }
-        let ask = walks.may_evict().then(|| self.idle_file(who)).flatten()?;
+        if !walks.may_evict() {
+            return None;
+        }
+        if self.leave_files(who) {
+            return Some(Outcome::Continue(At::beginning()));
+        }
+        let ask = self.idle_file(who)?;
         Some(self.keep(of, ask, true, cx))
     }
 

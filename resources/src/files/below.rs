@@ -153,6 +153,11 @@ impl FileSystem {
         self.system.file_systems.get().is_some_and(|below| below.files.give_up(who))
     }
 
+    /// The same of files that it has open and others too: those are left to them.
+    pub(super) fn leave_files(&self, who: ActivityId) -> bool {
+        self.system.file_systems.get().is_some_and(|below| below.files.leave(who))
+    }
+
     /// What is to be asked so that another can go, if there is one that nobody has.
     pub(super) fn idle_file(&self, who: ActivityId) -> Option<Ask> {
         let file = self.system.file_systems.get()?.files.idle(who)?;

@@ -123,7 +123,7 @@ impl FileSystem {
         let node = root.node(open)?;
         if let Some(file) = root.cached(&node) {
             let Some(contents) = Contents::of(&file) else { return Err(Errno::ENODEV) };
-            let held = root.map(&node)?;
+            let held = root.map(&node, caller.owner)?;
             let found = root.path_of_open(open).unwrap_or_else(|_| path.to_vec());
             return Ok(Some(Image::cached(path.to_vec(), found, contents.file.clone(), held)));
         }

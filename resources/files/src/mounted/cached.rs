@@ -33,6 +33,12 @@ pub trait Cached: Any + Send + Sync {
         by: (Owner, Time),
     ) -> Result<usize, Errno>;
 
+    /// Somebody has opened it, or mapped it: what is kept of it may be on that one's bill.
+    fn opened(&self, _by: Owner) {}
+
+    /// And has it open no more, or once less.
+    fn closed(&self, _by: Owner) {}
+
     /// How many errors there were in writing it: what an open file begins with.
     fn errors(&self) -> u32;
 

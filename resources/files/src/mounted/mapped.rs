@@ -5,6 +5,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use crate::caller::Caller;
@@ -12,7 +13,7 @@ use crate::inode::InodeId;
 use crate::mounted::Cached;
 use crate::node::Node;
 use crate::root::Root;
-use crate::{Errno, Walks};
+use crate::{Errno, Owner, Walks};
 
 /// Files that are looked at in one run.
 const SLICE: usize = 64;
@@ -49,10 +50,17 @@ pub(crate) enum Ending {
 #[derive(Debug)]
 pub struct MappedFile(Arc<MapWatch>);
 
+/// Who has mapped one: some of them may show it no more.
+struct Mapped {
+    token: Weak<MappedFile>,
+    id: InodeId,
+    by: Vec<Owner>,
+}
+
 /// All of them.
 #[derive(Default)]
 pub(crate) struct MappedFiles {
-    files: BTreeMap<u64, (Weak<MappedFile>, InodeId)>,
+    files: BTreeMap<u64, Mapped>,
     watch: Arc<MapWatch>,
     /// From which number on is looked next.
     at: u64,
@@ -144,25 +152,30 @@ impl Root {
         }
     }
 
-    /// A file on a disk is mapped: it is held as long as there is what this returns.
+    /// A file on a disk is mapped by this one: it is held as long as there is what this returns.
     ///
     /// # Errors
     /// `ENODEV` where it is none of the tree.
-    pub fn map(&mut self, node: &Node) -> Result<Arc<MappedFile>, Errno> {
+    pub fn map(&mut self, node: &Node, by: Owner) -> Result<Arc<MappedFile>, Errno> {
         let Node::Inode(id) = node else { return Err(Errno::ENODEV) };
         let number = self.inode(*id)?.number;
-        if let Some((known, _)) = self.mapped.files.get(&number) {
-            if let Some(token) = known.upgrade() {
-                return Ok(token);
-            }
-            // It is held still, for the one before.
-            let token = Arc::new(MappedFile(self.mapped.watch.clone()));
-            self.mapped.files.insert(number, (Arc::downgrade(&token), *id));
-            return Ok(token);
+        let watch = self.mapped.watch.clone();
+        let (file, known) = (self.cached(node), self.mapped.files.contains_key(&number));
+        let mapped = self.mapped.files.entry(number);
+        let mapped = mapped.or_insert(Mapped { token: Weak::new(), id: *id, by: Vec::new() });
+        // It may be held still, for the one before.
+        let token = mapped.token.upgrade().unwrap_or_else(|| Arc::new(MappedFile(watch)));
+        mapped.token = Arc::downgrade(&token);
+        if let Some(file) = file
+            && !mapped.by.contains(&by)
+            && mapped.by.try_reserve(1).is_ok()
+        {
+            mapped.by.push(by);
+            file.opened(by);
         }
-        let token = Arc::new(MappedFile(self.mapped.watch.clone()));
-        self.mapped.files.insert(number, (Arc::downgrade(&token), *id));
-        self.hold(node);
+        if !known {
+            self.hold(node);
+        }
         Ok(token)
     }
 
@@ -187,15 +200,19 @@ impl Root {
     fn let_go_from(&mut self, at: u64) -> Option<u64> {
         let looked = self.mapped.files.range(at..).take(SLICE);
         let (mut last, mut gone) = (None, [None; SLICE]);
-        for ((number, (token, id)), place) in looked.zip(&mut gone) {
+        for ((number, mapped), place) in looked.zip(&mut gone) {
             last = Some(*number);
-            if token.strong_count() == 0 {
-                *place = Some((*number, *id));
+            if mapped.token.strong_count() == 0 {
+                *place = Some(*number);
             }
         }
-        for (number, id) in gone.into_iter().flatten() {
-            self.mapped.files.remove(&number);
-            let _tag = self.unhold(&Node::Inode(id));
+        for number in gone.into_iter().flatten() {
+            let Some(mapped) = self.mapped.files.remove(&number) else { continue };
+            let node = Node::Inode(mapped.id);
+            if let Some(file) = self.cached(&node) {
+                mapped.by.iter().for_each(|by| file.closed(*by));
+            }
+            let _tag = self.unhold(&node);
         }
         let next = last.and_then(|last| last.checked_add(1));
         next.filter(|next| self.mapped.files.range(next..).next().is_some())

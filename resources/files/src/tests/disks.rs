@@ -97,7 +97,9 @@ fn what_is_in_use_is_said_to_be_though_others_end_without_end() {
     // One that had begun before, and takes long, is waited for: it has what is mapped.
     world.close(fd).unwrap();
     let node = node(&mut world, b"/mnt/mapped");
-    let mut mapped = Some(world.see(&crate::NoProc, |root, _, _| root.map(&node).unwrap()));
+    let mut mapped = Some(
+        world.see(&crate::NoProc, |root, _, _| root.map(&node, crate::Owner::default()).unwrap()),
+    );
     let (since, mut tries) = (watch.leaves(), 0);
     let unmounted = world.call(|root, caller, _| {
         tries += 1;

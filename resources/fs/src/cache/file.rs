@@ -21,6 +21,7 @@ use vortex_abi::Errno;
 use vortex_units::{ActivityId, Bytes};
 
 use super::frame::{Bills, PAGE_BYTES, PageFrame, PageName};
+use super::openers::Openers;
 use super::page::{BLOCKS, Dirtied, Fetched, Page, State};
 use super::streams::Streams;
 use super::table::Table;
@@ -31,8 +32,6 @@ pub struct CachedFile<F> {
     id: FileId,
     number: u32,
     pub(super) block: u32,
-    /// Who pays for what is kept of it.
-    pub(super) payer: ActivityId,
     pub(super) bills: Arc<dyn Bills>,
     pub(super) size: AtomicU64,
     pub(super) inner: Mutex<Inner<F>>,
@@ -60,6 +59,9 @@ pub(crate) struct Inner<F> {
     pub errors: u32,
     pub error: Option<Errno>,
     pub streams: Streams,
+    /// Who pays for what is kept of it: changed beneath the lock of the table of files too.
+    pub(super) payer: ActivityId,
+    pub(super) openers: Openers,
     /// Writes under way that make it longer, and to where at most.
     pub(super) growing: u16,
     pub(super) grows_to: u64,
@@ -108,6 +110,8 @@ impl<F: PageFrame> CachedFile<F> {
             errors: 0,
             error: None,
             streams: Streams::new(),
+            payer,
+            openers: Openers::new(),
             growing: 0,
             grows_to: 0,
             set_to: 0,
@@ -115,7 +119,7 @@ impl<F: PageFrame> CachedFile<F> {
             serial: 0,
         };
         let (size, inner) = (AtomicU64::new(size), Mutex::new(inner));
-        Self { id, number, block, payer, bills, size, inner }
+        Self { id, number, block, bills, size, inner }
     }
 
     /// Which file.

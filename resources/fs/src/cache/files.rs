@@ -1,7 +1,9 @@
 //! All files of which something is kept, or that somebody has open.
 //!
 //! # Invariants
-//! - What is kept of a file is on the bill of whoever opened it first, until it is gone.
+//! - A file is on the bill of whoever had it looked up, and is one of that one's lot. It goes to
+//!   somebody who has it open, or has its first page, where that one wants room, and with its first
+//!   page where that one does not have it open.
 //! - A file that nobody has and of which nothing is kept leaves: when its last page does, with
 //!   time, when its payer opens others beyond its part, or is refused something else.
 
@@ -11,7 +13,7 @@ use alloc::vec::Vec;
 use core::ops::Bound;
 
 use spin::Mutex;
-use vortex_units::ActivityId;
+use vortex_units::{ActivityId, Bytes};
 
 use super::file::CachedFile;
 use super::frame::{Bills, PageFrame};
@@ -24,7 +26,7 @@ const LEAST: usize = 64;
 /// Those that are looked at for that.
 const LOOKS: usize = 8;
 
-/// The table: a leaf lock.
+/// The table: a lock beneath which a file's own is taken, and bills are charged.
 pub struct Files<F> {
     inner: Mutex<Inner<F>>,
     bills: Arc<dyn Bills>,
@@ -56,21 +58,77 @@ impl Lot {
     }
 }
 
-impl<F: PageFrame> Inner<F> {
-    /// The next of one's that nobody has.
-    fn next_idle(&mut self, who: ActivityId) -> Option<Arc<CachedFile<F>>> {
-        let number = self.lots.get_mut(&who)?.next()?;
-        let file = self.by_id.get(self.by_number.get(&number)?)?;
-        (Arc::strong_count(file) == 1).then(|| file.clone())
+/// Whether nobody has a file but the table and who looks.
+fn is_idle<F>(file: &Arc<CachedFile<F>>) -> bool {
+    Arc::strong_count(file) == 2
+}
+
+/// What goes when the lock is not held any more: files, and what others pay for now.
+struct Gone<F> {
+    files: Vec<Arc<CachedFile<F>>>,
+    from: Vec<ActivityId>,
+}
+
+impl<F> Gone<F> {
+    const fn new() -> Self {
+        Self { files: Vec::new(), from: Vec::new() }
     }
 
-    /// Some of one's go of which nothing is kept and that nobody has.
-    fn give_up(&mut self, who: ActivityId, gone: &mut Vec<Arc<CachedFile<F>>>) {
+    /// Whether anything was.
+    fn end(self, bills: &dyn Bills) -> bool {
+        self.from.iter().for_each(|who| bills.credit(*who, Bytes::new(CachedFile::<F>::PRICE)));
+        !self.files.is_empty() || !self.from.is_empty()
+    }
+}
+
+impl<F: PageFrame> Inner<F> {
+    /// The next of one's.
+    fn next_of(&mut self, who: ActivityId) -> Option<Arc<CachedFile<F>>> {
+        let number = self.lots.get_mut(&who)?.next()?;
+        self.by_id.get(self.by_number.get(&number)?).cloned()
+    }
+
+    /// The same if nobody has it.
+    fn next_idle(&mut self, who: ActivityId) -> Option<Arc<CachedFile<F>>> {
+        self.next_of(who).filter(is_idle)
+    }
+
+    /// Some of one's go of which nothing is kept and that nobody has, and to others those that
+    /// they use and it has not open, or that it has as well as they.
+    fn give_up(&mut self, who: ActivityId, too: bool, bills: &dyn Bills, gone: &mut Gone<F>) {
         let most = self.lots.get(&who).map_or(0, |lot| lot.files.len());
         for _ in 0..LOOKS.min(most) {
-            if let Some(file) = self.next_idle(who).filter(|file| file.is_bare()) {
+            let Some(file) = self.next_of(who) else { break };
+            if is_idle(&file) && file.is_bare() {
                 self.remove(&file);
-                gone.push(file);
+                gone.files.push(file);
+            } else if let Some(to) = if too { file.other() } else { file.user() } {
+                self.hand(&file, to, bills, gone);
+            }
+        }
+    }
+
+    /// A file goes to another's bill and lot.
+    fn hand(
+        &mut self,
+        file: &CachedFile<F>,
+        to: ActivityId,
+        bills: &dyn Bills,
+        gone: &mut Gone<F>,
+    ) {
+        bills.charge(to, Bytes::new(CachedFile::<F>::PRICE));
+        let from = file.goes_to(to);
+        gone.from.push(from);
+        self.leaves(file.number(), from);
+        self.lots.entry(to).or_default().files.insert(file.number());
+    }
+
+    /// A file is one of somebody's lot no more.
+    fn leaves(&mut self, number: u32, from: ActivityId) {
+        if let Some(lot) = self.lots.get_mut(&from) {
+            lot.files.remove(&number);
+            if lot.files.is_empty() {
+                self.lots.remove(&from);
             }
         }
     }
@@ -78,12 +136,7 @@ impl<F: PageFrame> Inner<F> {
     fn remove(&mut self, file: &CachedFile<F>) {
         self.by_id.remove(&file.id());
         self.by_number.remove(&file.number());
-        if let Some(lot) = self.lots.get_mut(&file.payer()) {
-            lot.files.remove(&file.number());
-            if lot.files.is_empty() {
-                self.lots.remove(&file.payer());
-            }
-        }
+        self.leaves(file.number(), file.payer());
     }
 }
 
@@ -107,14 +160,13 @@ impl<F: PageFrame> Files<F> {
     pub fn open(&self, id: FileId, block: u32, size: u64, who: ActivityId) -> Arc<CachedFile<F>> {
         let part = self.bills.limit(who).get() / ONE_OF / CachedFile::<F>::PRICE;
         let most = usize::try_from(part).unwrap_or(usize::MAX).max(LEAST);
-        // They are gone when the lock is not held any more.
-        let mut gone = Vec::new();
+        let mut gone = Gone::new();
         let mut inner = self.inner.lock();
         if let Some(file) = inner.by_id.get(&id) {
             return file.clone();
         }
         if inner.lots.get(&who).is_some_and(|lot| lot.files.len() >= most) {
-            inner.give_up(who, &mut gone);
+            inner.give_up(who, true, &*self.bills, &mut gone);
         }
         // Numbers come again after 2^32 files: those in use are passed over.
         let mut number = inner.last.wrapping_add(1);
@@ -126,15 +178,39 @@ impl<F: PageFrame> Files<F> {
         inner.by_id.insert(id, file.clone());
         inner.by_number.insert(number, id);
         inner.lots.entry(who).or_default().files.insert(number);
+        drop(inner);
+        gone.end(&*self.bills);
         file
     }
 
+    /// A file has pages now. Where who pays for it does not have it open, it goes to who does, or
+    /// has the first of them.
+    pub(crate) fn goes_to_user(&self, file: &Arc<CachedFile<F>>) {
+        let mut gone = Gone::new();
+        let mut inner = self.inner.lock();
+        let same = inner.by_id.get(&file.id()).is_some_and(|it| Arc::ptr_eq(it, file));
+        if let Some(to) = file.user().filter(|_| same) {
+            inner.hand(file, to, &*self.bills, &mut gone);
+        }
+        drop(inner);
+        gone.end(&*self.bills);
+    }
+
     /// Room is wanted of an activity: some files go that it pays for, of which nothing is kept
-    /// and that nobody has. Whether any has.
+    /// and that nobody has, and some to the bills of others, who use them while it has them not
+    /// open. Whether any has: who asks until none does comes to an end.
     pub fn give_up(&self, who: ActivityId) -> bool {
-        let mut gone = Vec::new();
-        self.inner.lock().give_up(who, &mut gone);
-        !gone.is_empty()
+        let mut gone = Gone::new();
+        self.inner.lock().give_up(who, false, &*self.bills, &mut gone);
+        gone.end(&*self.bills)
+    }
+
+    /// The same of those too that it has open as well as others: who may want room in their turn,
+    /// so that this is not asked for ever.
+    pub fn leave(&self, who: ActivityId) -> bool {
+        let mut gone = Gone::new();
+        self.inner.lock().give_up(who, true, &*self.bills, &mut gone);
+        gone.end(&*self.bills)
     }
 
     /// The same where something is kept of them: one that is to be evicted, so that it can go.

@@ -1,10 +1,12 @@
-//! What is kept of a file is on a bill: of the file on that of whoever opened it first, of who reads
-//! it on the reader's.
+//! What is kept of a file is on the bill of who causes that: the table of its pages on that of
+//! whose page is the first, of who reads it on the reader's, and the file itself on that of whoever
+//! had it looked up, until others use it and that one wants room, or never used it.
 
 use vortex_units::{ActivityId, Bytes};
 
 use super::file::{CachedFile, Inner};
 use super::frame::PageFrame;
+use super::openers::Openers;
 use super::streams::Streams;
 use super::table::Table;
 
@@ -15,10 +17,51 @@ impl<F> CachedFile<F> {
     const FIRST: u64 = Table::<F>::FIRST as u64;
 }
 
+impl<F> Inner<F> {
+    /// Somebody beside who pays for the file that uses it: has it open, or else its first page.
+    fn other(&self) -> Option<ActivityId> {
+        let opener = self.openers.of().find(|who| *who != self.payer);
+        opener.or_else(|| self.pages.payer().filter(|who| *who != self.payer))
+    }
+}
+
 impl<F: PageFrame> CachedFile<F> {
-    /// Who pays for what is kept of it: whoever opened it first.
+    /// Who pays for it.
     pub(crate) fn payer(&self) -> ActivityId {
-        self.payer
+        self.inner.lock().payer
+    }
+
+    /// Who could pay for it as well.
+    pub(crate) fn other(&self) -> Option<ActivityId> {
+        self.inner.lock().other()
+    }
+
+    /// The same where who pays for it does not have it open.
+    pub(crate) fn user(&self) -> Option<ActivityId> {
+        let inner = self.inner.lock();
+        if inner.openers.has(inner.payer) { None } else { inner.other() }
+    }
+
+    /// It is on this one's bill from now on, and was charged to that. On whose it was: that is
+    /// credited when no lock is held any more.
+    pub(super) fn goes_to(&self, who: ActivityId) -> ActivityId {
+        core::mem::replace(&mut self.inner.lock().payer, who)
+    }
+
+    /// Somebody has opened it, or mapped it.
+    pub fn opened(&self, who: ActivityId) {
+        let is_new = self.inner.lock().openers.add(who);
+        if is_new {
+            self.bills.charge(who, Bytes::new(Openers::PRICE));
+        }
+    }
+
+    /// And has it open no more.
+    pub fn closed(&self, who: ActivityId) {
+        let is_over = self.inner.lock().openers.remove(who);
+        if is_over {
+            self.bills.credit(who, Bytes::new(Openers::PRICE));
+        }
     }
 
     /// Whether nothing is known of it that EXT2R does not know.
@@ -32,26 +75,33 @@ impl<F: PageFrame> CachedFile<F> {
     #[cfg(test)]
     pub fn on_bill(&self, who: ActivityId) -> u64 {
         let inner = self.inner.lock();
-        let first = if inner.pages.len() > 0 { Self::FIRST } else { 0 };
-        let own = if who == self.payer { Self::PRICE + first } else { 0 };
-        own + inner.streams.of().filter(|of| *of == who).count() as u64 * Streams::PRICE
+        let own = if who == inner.payer { Self::PRICE } else { 0 };
+        let first = if inner.pages.payer() == Some(who) { Self::FIRST } else { 0 };
+        let opens = if inner.openers.has(who) { Openers::PRICE } else { 0 };
+        let streams = inner.streams.of().filter(|of| *of == who).count() as u64;
+        own + first + opens + streams * Streams::PRICE
+    }
+
+    /// Who pays for the table of its pages.
+    #[cfg(test)]
+    pub fn pays_first(&self) -> Option<ActivityId> {
+        self.inner.lock().pages.payer()
     }
 
     /// Does something beneath the lock, and has what is kept more or less by that on its bill.
     pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Inner<F>) -> T) -> T {
         let mut inner = self.inner.lock();
-        let had = inner.pages.len() > 0;
         let done = work(&mut inner);
-        let has = inner.pages.len() > 0;
         let (came, went) = inner.streams.changed();
+        let (before, now) = inner.pages.payers();
         drop(inner);
         let lane = Bytes::new(Streams::PRICE);
         came.iter().for_each(|who| self.bills.charge(*who, lane));
         went.iter().for_each(|who| self.bills.credit(*who, lane));
-        match (had, has) {
-            (false, true) => self.bills.charge(self.payer, Bytes::new(Self::FIRST)),
-            (true, false) => self.bills.credit(self.payer, Bytes::new(Self::FIRST)),
-            _ => {}
+        if before != now {
+            let first = Bytes::new(Self::FIRST);
+            now.iter().for_each(|who| self.bills.charge(*who, first));
+            before.iter().for_each(|who| self.bills.credit(*who, first));
         }
         done
     }
@@ -60,9 +110,11 @@ impl<F: PageFrame> CachedFile<F> {
 impl<F> Drop for CachedFile<F> {
     fn drop(&mut self) {
         let inner = self.inner.get_mut();
-        let has = inner.pages.len() > 0;
         inner.streams.of().for_each(|who| self.bills.credit(who, Bytes::new(Streams::PRICE)));
-        let price = Self::PRICE.saturating_add(if has { Self::FIRST } else { 0 });
-        self.bills.credit(self.payer, Bytes::new(price));
+        inner.openers.of().for_each(|who| self.bills.credit(who, Bytes::new(Openers::PRICE)));
+        if let Some(who) = inner.pages.payer() {
+            self.bills.credit(who, Bytes::new(Self::FIRST));
+        }
+        self.bills.credit(inner.payer, Bytes::new(Self::PRICE));
     }
 }

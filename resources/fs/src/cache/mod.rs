@@ -4,6 +4,7 @@ mod file;
 mod files;
 mod frame;
 mod kept;
+mod openers;
 mod page;
 mod streams;
 mod table;

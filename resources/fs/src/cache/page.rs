@@ -88,12 +88,19 @@ pub struct Page<F> {
     pub error: Option<Errno>,
     /// On whose bill its memory is.
     pub owner: ActivityId,
+    /// The activity of which that is a part: on its bill is what is kept of the file for the page.
+    pub payer: ActivityId,
     pub fetched: Fetched,
 }
 
 impl<F> Page<F> {
     /// A page whose contents are to be fetched.
-    pub fn claimed(frame: F, owner: ActivityId, serial: u32, now: Cycles) -> Self {
+    pub fn claimed(
+        frame: F,
+        (owner, payer): (ActivityId, ActivityId),
+        serial: u32,
+        now: Cycles,
+    ) -> Self {
         Self {
             frame: Some(frame),
             state: State::Fetching,
@@ -110,6 +117,7 @@ impl<F> Page<F> {
             parts: 0,
             error: None,
             owner,
+            payer,
             // Until it is there: when it was asked for.
             fetched: Fetched { by: owner, bytes: Bytes::ZERO, time: now },
         }

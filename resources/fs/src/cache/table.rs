@@ -4,6 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
 use alloc::vec::Vec;
 
+use vortex_units::ActivityId;
+
 use super::page::Page;
 
 /// Pages that lie together: 128 KiB of a file.
@@ -35,6 +37,9 @@ impl<F> Chunk<F> {
 pub struct Table<F> {
     chunks: BTreeMap<u32, Chunk<F>>,
     present: usize,
+    /// Whose page is the first, and whether that may be another now.
+    payer: Option<ActivityId>,
+    changed: bool,
 }
 
 impl<F> Table<F> {
@@ -44,12 +49,29 @@ impl<F> Table<F> {
         size_of::<Option<Page<F>>>() + 11 * (size_of::<Chunk<F>>() + size_of::<u32>()) + 16;
 
     pub const fn new() -> Self {
-        Self { chunks: BTreeMap::new(), present: 0 }
+        Self { chunks: BTreeMap::new(), present: 0, payer: None, changed: false }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
         self.present
+    }
+
+    /// Who pays for the table: whose page is the first.
+    pub fn payer(&self) -> Option<ActivityId> {
+        self.payer
+    }
+
+    /// Who has paid for it since this was asked last, and who does now; pages of one chunk are
+    /// looked at, where any has come or gone.
+    pub fn payers(&mut self) -> (Option<ActivityId>, Option<ActivityId>) {
+        let before = self.payer;
+        if core::mem::take(&mut self.changed) {
+            let first = self.chunks.first_key_value();
+            let page = first.and_then(|(_, chunk)| chunk.pages.iter().flatten().next());
+            self.payer = page.map(|page| page.payer);
+        }
+        (before, self.payer)
     }
 
     #[inline]
@@ -84,6 +106,7 @@ impl<F> Table<F> {
             return false;
         }
         let Some(place) = chunk.pages.get_mut(at) else { return false };
+        self.changed = true;
         if place.replace(of).is_none() {
             chunk.present = chunk.present.saturating_add(1);
             self.present = self.present.saturating_add(1);
@@ -97,6 +120,7 @@ impl<F> Table<F> {
         let taken = chunk.pages.get_mut((page % CHUNK) as usize)?.take()?;
         chunk.present = chunk.present.saturating_sub(1);
         self.present = self.present.saturating_sub(1);
+        self.changed = true;
         if chunk.present == 0 {
             self.chunks.remove(&number);
         }
@@ -137,6 +161,7 @@ impl<F> Table<F> {
                     *place = None;
                     chunk.present = chunk.present.saturating_sub(1);
                     self.present = self.present.saturating_sub(1);
+                    self.changed = true;
                 }
             }
             if chunk.present == 0 {

@@ -224,12 +224,17 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 },
             };
             let now = cx.now();
-            let put = task.file.with(|inner| {
-                let serial = inner.next_serial();
-                inner.pages.insert(number, Page::claimed(frame, who, serial, now))
+            let payer = (who, cx.root());
+            let (put, first) = task.file.with(|inner| {
+                let (serial, first) = (inner.next_serial(), inner.pages.len() == 0);
+                (inner.pages.insert(number, Page::claimed(frame, payer, serial, now)), first)
             });
             if !put {
                 return Claim::NoMemory;
+            }
+            if first {
+                // Who has only looked it up keeps nothing of it for others.
+                self.wiring.files.goes_to_user(&task.file);
             }
         }
         let owner = task.file.with(|inner| inner.pages.get(number).map(|page| page.owner));

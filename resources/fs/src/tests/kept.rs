@@ -2,9 +2,12 @@
 
 use std::vec::Vec;
 
+use vortex_units::ActivityId;
+
 use super::cached::{adjacent, world};
 use super::programs::{Do, Got};
 use super::ram::Frame;
+use super::world::World;
 use crate::{CachedFile, FileId, PAGE};
 
 const PRICE: u64 = CachedFile::<Frame>::PRICE;
@@ -85,4 +88,103 @@ fn files_that_nobody_has_leave_with_time() {
     assert_eq!(world.wiring.files.len(), before + 300);
     world.pass(20);
     assert_eq!((world.wiring.files.len(), world.pool.metadata(a)), (before, 0));
+}
+
+/// What one has of files is what its bill says.
+fn assert_balanced(world: &World, who: ActivityId) {
+    let mut sum = 0;
+    let mut at = 0;
+    while let Some(file) = world.wiring.files.next(at, None) {
+        at = file.number() + 1;
+        sum += file.on_bill(who);
+    }
+    assert_eq!(world.pool.metadata(who), sum, "{who}");
+}
+
+/// What one looks up, and another reads, or holds open and never gives back.
+#[test]
+fn what_others_use_of_files_is_not_on_the_bill_of_who_looked_them_up() {
+    const FILES: u32 = 60;
+    let (mut world, shared) = world(4096, 4096);
+    let (victim, attacker) = (world.activity(50), world.activity(50));
+    let before = world.wiring.files.len();
+    let open =
+        |world: &World, ino: u32, who| world.wiring.files.open(id(ino), 4096, PAGE as u64, who);
+    let all = u64::from(FILES) * PRICE;
+    for ino in 10..10 + FILES {
+        adjacent(&shared, ino, 100 + 4 * ino, 2);
+        drop(open(&world, ino, victim));
+    }
+    assert_eq!(world.pool.metadata(victim), all);
+    // The other reads a byte of each, and closes it.
+    for ino in 10..10 + FILES {
+        let file = open(&world, ino, attacker);
+        file.opened(attacker);
+        assert!(world.read(attacker, &file, 0, 1).is_ok());
+        file.closed(attacker);
+    }
+    assert_eq!(world.pool.metadata(victim), 0, "it keeps nothing");
+    assert_balanced(&world, attacker);
+    // It holds open what the first looks up then.
+    let mut held = Vec::new();
+    for ino in 1_000..1_000 + FILES {
+        let looked = open(&world, ino, victim);
+        looked.opened(attacker);
+        held.push(looked);
+    }
+    assert_eq!(world.pool.metadata(victim), all);
+    // One of them the first has open too: all others are the other's when it wants room.
+    let both = held[0].clone();
+    both.opened(victim);
+    while world.wiring.files.give_up(victim) {}
+    assert_eq!(world.pool.metadata(victim), both.on_bill(victim));
+    assert!(both.on_bill(victim) >= PRICE);
+    // And that as well, if nothing else helps; the other does not give it back as it likes.
+    assert!(world.wiring.files.leave(victim));
+    assert!(!world.wiring.files.leave(victim));
+    while world.wiring.files.give_up(attacker) {}
+    assert!(both.on_bill(victim) < PRICE);
+    (0..100).for_each(|_| {
+        let _ = world.wiring.files.leave(attacker);
+    });
+    assert!(both.on_bill(victim) >= PRICE, "who has it open");
+    assert_balanced(&world, victim);
+    assert_balanced(&world, attacker);
+    // At the end all is back.
+    both.closed(victim);
+    held.iter().for_each(|file| file.closed(attacker));
+    drop((held, both));
+    while world.wiring.files.give_up(attacker) || world.wiring.files.give_up(victim) {}
+    while let Some(file) = world.wiring.files.idle(attacker) {
+        assert_eq!(world.run(attacker, Do::Evict(file)), Ok(Got::Nothing));
+        while world.wiring.files.give_up(attacker) {}
+    }
+    assert_eq!((world.pool.metadata(victim), world.pool.metadata(attacker)), (0, 0));
+    assert_eq!(world.wiring.files.len(), before);
+}
+
+/// The table of a file's pages is on the bill of whose page is the first.
+#[test]
+fn the_first_page_of_a_file_pays_for_the_table() {
+    let (mut world, shared) = world(4096, 4096);
+    let (a, b) = (world.activity(50), world.activity(50));
+    adjacent(&shared, 10, 100, 80);
+    let file = world.wiring.files.open(id(10), 4096, 80 * PAGE as u64, a);
+    file.opened(a);
+    let first = |who, world: &World| {
+        assert_balanced(world, a);
+        assert_balanced(world, b);
+        file.pays_first() == Some(who)
+    };
+    assert!(world.read(b, &file, 70 * PAGE as u64, 1).is_ok());
+    // Who has it open goes on to pay for it.
+    assert!(file.on_bill(a) >= PRICE && first(b, &world));
+    // Another's before that one: it is the first now.
+    assert!(world.read(a, &file, 10 * PAGE as u64, 1).is_ok());
+    assert!(first(a, &world));
+    assert_eq!(world.run(a, Do::Evict(file.clone())), Ok(Got::Nothing));
+    assert!(first(b, &world));
+    assert_eq!(world.run(b, Do::Evict(file.clone())), Ok(Got::Nothing));
+    assert_eq!((file.pages(), file.pays_first()), (0, None));
+    assert!(!first(a, &world));
 }
