@@ -83,6 +83,10 @@ impl Bill for FileBill {
         vortex_machine::charge_object(activity_of(owner), Self::kind(kept), Bytes::new(bytes))
     }
 
+    fn force(&self, owner: Owner, kept: Kept, bytes: u64) {
+        vortex_machine::force_object(activity_of(owner), Self::kind(kept), Bytes::new(bytes));
+    }
+
     fn credit(&self, owner: Owner, kept: Kept, bytes: u64) {
         vortex_machine::refund_object(activity_of(owner), Self::kind(kept), Bytes::new(bytes));
     }

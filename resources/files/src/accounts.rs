@@ -43,6 +43,9 @@ pub trait Bill: Send + Sync {
     /// So many bytes more; false where the owner gets no more.
     fn charge(&self, owner: Owner, kept: Kept, bytes: u64) -> bool;
 
+    /// So many more, of what another has paid for so far: this is not refused.
+    fn force(&self, owner: Owner, kept: Kept, bytes: u64);
+
     /// So many less.
     fn credit(&self, owner: Owner, kept: Kept, bytes: u64);
 
@@ -193,6 +196,17 @@ impl Accounts {
         if let Some(bill) = self.bill {
             bill.credit(owner, kept, bytes);
         }
+    }
+
+    /// So many bytes of the tree are on another's bill from now on, who is not asked.
+    pub fn pass(&mut self, from: Owner, to: Owner, bytes: u64) {
+        let account = self.owners.entry(to).or_default();
+        account.held = account.held.saturating_add(bytes);
+        self.used = self.used.saturating_add(bytes);
+        if let Some(bill) = self.bill {
+            bill.force(to, Kept::Tree, bytes);
+        }
+        self.credit(from, Kept::Tree, bytes);
     }
 
     /// So many bytes more, which are on a bill by themselves ([`Charge`]).

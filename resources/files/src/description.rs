@@ -347,7 +347,10 @@ impl Root {
             match self.inodes.get(id).map(|inode| &inode.body) {
                 Some(Body::Unix(_)) => return self.close_socket(&description, effects),
                 Some(Body::Epoll(_)) => self.close_set(id),
-                Some(Body::Cached(file)) => file.closed(description.owner),
+                Some(Body::Cached(file)) => {
+                    file.closed(description.owner);
+                    self.payer_closes(id, description.owner);
+                }
                 _ => {}
             }
         }

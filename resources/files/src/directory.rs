@@ -79,6 +79,13 @@ impl Directory {
         Ok((place, old))
     }
 
+    /// Another pays for an entry.
+    pub fn goes_to(&mut self, name: &[u8], owner: Owner) {
+        if let Some(entry) = self.names.get_mut(name) {
+            entry.owner = owner;
+        }
+    }
+
     /// The entry at this place, if it is still there.
     pub fn at(&self, place: u64) -> Option<(&Name, InodeId)> {
         self.order.get(&place).map(|(name, inode)| (name, *inode))

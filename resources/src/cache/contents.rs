@@ -11,7 +11,7 @@ use vortex_units::Nanos;
 
 use super::{CacheFrame, CachedFile};
 use crate::WallClock;
-use crate::bill::activity_of;
+use crate::bill::{activity_of, owner_of};
 
 /// Bytes that are copied at once: by way of the stack, for neither a program's memory nor a page
 /// of a file is ever a slice.
@@ -135,6 +135,10 @@ impl Cached for Contents {
 
     fn closed(&self, by: Owner) {
         self.file.closed(activity_of(by));
+    }
+
+    fn opener_beside(&self, who: Owner) -> Option<Owner> {
+        self.file.opener_beside(activity_of(who)).map(owner_of)
     }
 
     fn errors(&self) -> u32 {

@@ -39,6 +39,11 @@ pub trait Cached: Any + Send + Sync {
     /// And has it open no more, or once less.
     fn closed(&self, _by: Owner) {}
 
+    /// One who has it open, if this one has not.
+    fn opener_beside(&self, _who: Owner) -> Option<Owner> {
+        None
+    }
+
     /// How many errors there were in writing it: what an open file begins with.
     fn errors(&self) -> u32;
 

@@ -3,6 +3,8 @@
 //! # Invariants
 //! - Each name of a disk that is in the tree stands once in a line, that of who pays for it, or
 //!   aside, at the object that it names: as long as that is held, or names in it are known.
+//! - A name that is aside, and its object, are on the bill of somebody who has that open, if that
+//!   is a file and anybody has; in line they are whoever's.
 //! - So who needs room finds names that can go, however many cannot.
 //! - The last that came stay: who asked for them is about to use them.
 
@@ -13,7 +15,7 @@ use super::ask::{Ask, Change, OnDisk};
 use super::line::Line;
 use super::mount::FsId;
 use crate::inode::{Body, Inode, InodeId};
-use crate::root::{ENTRY_COST, NODE_COST, Root};
+use crate::root::{ENTRY_COST, NODE_COST, Root, cost};
 use crate::walks::Walks;
 use crate::{Errno, Owner};
 
@@ -125,6 +127,14 @@ impl Copies {
                 self.lots.remove(&owner);
             }
         }
+    }
+
+    /// A name is on another's bill.
+    fn passed(&mut self, from: Owner, to: Owner) {
+        self.unnamed(from);
+        let lot = self.lots.entry(to).or_default();
+        lot.known = lot.known.saturating_add(1);
+        self.known = self.known.saturating_add(1);
     }
 
     fn stand(&mut self, named: Named) {
@@ -277,7 +287,9 @@ impl Root {
         let held = is_needed(inode);
         let Some(state) = &mut inode.disk else { return Fate::Out };
         if held {
-            state.aside.push(named);
+            let named = self.goes_to_opener(named, &name, id);
+            let state = self.inodes.get_mut(id).and_then(|inode| inode.disk.as_mut());
+            state.into_iter().for_each(|state| state.aside.push(named));
             return Fate::Out;
         }
         if !used_too && state.used.replace(false) {
@@ -287,6 +299,39 @@ impl Root {
         self.link_out(named.dir, &name);
         self.name_forgotten(id);
         Fate::Gone
+    }
+
+    /// A file that its payer does not have open stays because of another: so that one pays for it,
+    /// and for the name.
+    fn goes_to_opener(&mut self, named: Named, name: &[u8], id: InodeId) -> Named {
+        let Some(inode) = self.inodes.get_mut(id) else { return named };
+        let Body::Cached(file) = &inode.body else { return named };
+        let file = file.clone();
+        if let Some(to) = file.opener_beside(inode.owner) {
+            let (from, price) = (core::mem::replace(&mut inode.owner, to), cost(&inode.body));
+            self.accounts.pass(from, to, price);
+        }
+        let Some(to) = file.opener_beside(named.owner) else { return named };
+        if let Some(directory) = self.inodes.get_mut(named.dir).and_then(Inode::directory_mut) {
+            directory.goes_to(name, to);
+        }
+        let price = ENTRY_COST.saturating_add(name.len() as u64);
+        self.accounts.pass(named.owner, to, price);
+        self.copies.passed(named.owner, to);
+        Named { owner: to, ..named }
+    }
+
+    /// Somebody has closed a file. Where others have it open still, its names that this one pays
+    /// for are looked at again: some of them.
+    pub(crate) fn payer_closes(&mut self, id: InodeId, who: Owner) {
+        let state = self.inodes.get_mut(id).and_then(|inode| inode.disk.as_mut());
+        let Some(state) = state else { return };
+        let first = state.aside.len().saturating_sub(BACK);
+        for at in (first..state.aside.len()).rev() {
+            if state.aside.get(at).is_some_and(|named| named.owner == who) {
+                self.copies.stand(state.aside.swap_remove(at));
+            }
+        }
     }
 
     /// Who held an object does no more, or no name in it is known any more: where nobody else

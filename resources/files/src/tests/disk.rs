@@ -24,6 +24,7 @@ struct Bytes {
     /// Pages in the cache.
     here: BTreeSet<u64>,
     errors: u32,
+    openers: Vec<Owner>,
 }
 
 /// A file's contents.
@@ -85,6 +86,21 @@ impl Cached for File {
             done += part.len();
         }
         Ok(done)
+    }
+
+    fn opened(&self, by: Owner) {
+        self.0.lock().unwrap().openers.push(by);
+    }
+
+    fn closed(&self, by: Owner) {
+        let openers = &mut self.0.lock().unwrap().openers;
+        let at = openers.iter().position(|of| *of == by).expect("it has it open");
+        openers.remove(at);
+    }
+
+    fn opener_beside(&self, who: Owner) -> Option<Owner> {
+        let openers = &self.0.lock().unwrap().openers;
+        if openers.contains(&who) { None } else { openers.first().copied() }
     }
 
     fn errors(&self) -> u32 {

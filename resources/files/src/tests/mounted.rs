@@ -197,6 +197,48 @@ fn each_has_its_part_of_what_is_known() {
     assert!(world.root.objects() < 8_300, "{}", world.root.objects());
 }
 
+/// What one looks up and another holds open is on the other's bill when room is wanted.
+#[test]
+fn what_another_holds_open_is_on_that_ones_bill() {
+    let mut world = World::on_disk();
+    let other = crate::Owner::new(77);
+    let number = |number: u32| alloc::format!("/{number}");
+    for at in 0..200 {
+        world.file(&number(at), b"held");
+    }
+    let limit = 100 << 10;
+    world.root.set_budget(super::OWNER, Some(vortex_units::Bytes::new(limit)));
+    let mut held = Vec::new();
+    for at in 0..200 {
+        world.stat(&number(at)).unwrap();
+        world.owner = other;
+        held.push(world.open(&number(at), abi::O_RDONLY).unwrap());
+        world.owner = super::OWNER;
+    }
+    // One of them both have open, and the first closes it.
+    let both = world.open("/0", abi::O_RDONLY).unwrap();
+    while world.root.forget_for(super::OWNER) {}
+    world.close(both).unwrap();
+    while world.root.forget_for(super::OWNER) {}
+    let (own, all) = (world.root.held(super::OWNER).get(), world.root.used().get());
+    let its = world.root.held(other).get();
+    assert!(own < 8 * 1_024, "{own}");
+    assert!(its >= 190 * (512 + 128 + 256), "{its}");
+    assert!(own + its <= all);
+    // There is room for as many more.
+    for at in 200..1_000 {
+        world.file(&number(at), b"more");
+    }
+    world.owner = other;
+    for fd in held {
+        world.close(fd).unwrap();
+    }
+    // And when nobody has them any more, the one who had forgets them.
+    while world.root.forget_for(other) {}
+    assert!(world.root.held(other).get() < 8 * 1_024, "{}", world.root.held(other).get());
+    world.root.set_budget(super::OWNER, None);
+}
+
 #[test]
 fn what_nobody_has_does_not_hinder_an_unmount() {
     let mut world = World::new();

@@ -64,6 +64,13 @@ impl<F: PageFrame> CachedFile<F> {
         }
     }
 
+    /// One who has it open, if this one has not.
+    #[must_use]
+    pub fn opener_beside(&self, who: ActivityId) -> Option<ActivityId> {
+        let inner = self.inner.lock();
+        if inner.openers.has(who) { None } else { inner.openers.of().next() }
+    }
+
     /// Whether nothing is known of it that EXT2R does not know.
     pub(crate) fn is_bare(&self) -> bool {
         let size = self.size();
