@@ -288,15 +288,17 @@ impl Multiplexor {
     }
 
     /// Whether 2 MiB side by side could be had now: of the activity's budget so much is left
-    /// that it would not have to give anything back for them, they are free, and so is a
-    /// quarter of all memory: who touches a page here and there must not have all of it so.
+    /// that it would not have to give anything back for them, and below its hard limit as much
+    /// again, since pages that it never touches cannot leave; they are free, and so is a quarter
+    /// of all memory: who touches a page here and there must not have all of it so.
     #[must_use]
     pub fn has_huge(&self, activity: ActivityId) -> bool {
         let Ok(entry) = self.accounts.open_one(activity) else { return false };
         let standing = entry.standing();
         let then = standing.filled().saturating_add(HUGE);
         let soft = standing.budget.soft.is_none_or(|soft| then <= soft);
-        soft && !standing.is_full_for(HUGE) && self.waiting.load(Ordering::Acquire) == 0 && {
+        let twice = HUGE.saturating_add(HUGE);
+        soft && !standing.is_full_for(twice) && self.waiting.load(Ordering::Acquire) == 0 && {
             let pool = self.pool.lock();
             pool.has(OF_HUGE) && pool.free().saturating_mul(4) >= self.total.get()
         }
