@@ -59,7 +59,7 @@ pub struct Run {
     #[arg(long, value_name = "FILE")]
     pub disk: Vec<PathBuf>,
     /// A network card, on a network of QEMU's own: the machine is 10.0.2.15, this host 10.0.2.2, or
-    /// what <machine address="…" gateway="…"> says.
+    /// what its configuration says (`address` and `gateway` of the machine).
     #[arg(long)]
     pub net: bool,
     /// A port of this host's (127.0.0.1) that is one of the machine's; with --net.
