@@ -371,3 +371,21 @@ fn an_order_for_what_is_shared_is_on_the_bill_of_who_has_too_much() {
     assert!(frames.contains(&order.frame), "the second's");
     assert_eq!((order.bill, order.place), (activity(2), activity(4)));
 }
+
+/// What comes with a touch and is never touched itself cannot leave: as much again is to be left
+/// below the hard limit. What a soft limit has is asked back, and it is enough that it fits.
+#[test]
+fn two_mebibytes_come_where_there_is_room_for_twice_as_many() {
+    let world = World::new(
+        4_096,
+        "reclaim.over-budget",
+        &[(0, None, Some(1_024)), (0, None, Some(1_040)), (0, Some(512), None), (0, None, None)],
+    );
+    // A part of a hard limit is left to objects.
+    let has = |number: u32| world.0.has_huge(activity(number));
+    assert_eq!([1, 2, 3, 4].map(has), [false, true, true, true]);
+    world.take(2, 1);
+    world.take(3, 1);
+    world.take(4, 1);
+    assert_eq!([2, 3, 4].map(has), [false, false, true]);
+}
