@@ -247,36 +247,27 @@ fn terms(
         terms.share = Some(value(known, |reader| reader.share(&field))?);
     }
     if let Some(field) = lines.field("reservation") {
-        terms.reservation = Some(match field.text.as_str() {
-            "none" => None,
-            _ => {
-                uses("reservation", |policy| policy.uses_reservations)?;
-                Some(value(known, |reader| reader.rate(&field, &metric))?)
-            }
-        });
+        terms.reservation = Some(or_none(&field, || {
+            uses("reservation", |policy| policy.uses_reservations)?;
+            value(known, |reader| reader.rate(&field, &metric))
+        })?);
     }
     if let Some(field) = lines.field("limit") {
-        terms.limit = Some(match field.text.as_str() {
-            "none" => None,
-            _ => {
-                uses("limit", |policy| policy.uses_limits)?;
-                if resource.is_none() {
-                    let what = "what an activity asks of resources no limit at a multiplexor holds \
-                                back: expected a limit at a resource";
-                    return wrong(what);
-                }
-                Some(value(known, |reader| reader.rate(&field, &metric))?)
+        terms.limit = Some(or_none(&field, || {
+            uses("limit", |policy| policy.uses_limits)?;
+            if resource.is_none() {
+                let what = "what an activity asks of resources no limit at a multiplexor holds \
+                            back: expected a limit at a resource";
+                return wrong(what);
             }
-        });
+            value(known, |reader| reader.rate(&field, &metric))
+        })?);
     }
     if let Some(field) = lines.field("period") {
-        terms.period = Some(match field.text.as_str() {
-            "none" => None,
-            _ => {
-                uses("period", |policy| policy.uses_periods)?;
-                Some(value(known, |reader| reader.period(&field))?)
-            }
-        });
+        terms.period = Some(or_none(&field, || {
+            uses("period", |policy| policy.uses_periods)?;
+            value(known, |reader| reader.period(&field))
+        })?);
     }
     if terms == Terms::default() {
         return wrong("what is to be is not said: a share, a reservation, a limit or a period");
@@ -284,6 +275,11 @@ fn terms(
     let Some(new) = config.with_terms(index, resource, core, &terms) else { return wrong("") };
     admit(config, (index, &new), resource, &cores, &metric)?;
     Ok(Change::Terms { activity: index, resource, core, terms })
+}
+
+/// What a field says, unless it says that there is none.
+fn or_none<T>(field: &Field, read: impl FnOnce() -> Judged<T>) -> Judged<Option<T>> {
+    if field.text == "none" { Ok(None) } else { read().map(Some) }
 }
 
 /// Another policy.
