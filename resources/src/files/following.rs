@@ -74,9 +74,6 @@ impl FileSystem {
         offset: Option<i64>,
         writes: bool,
     ) -> core::result::Result<(), Errno> {
-        if !self.root.is_direct(open)? {
-            return Ok(());
-        }
         let Some(place) = self.root.direct_place(open, offset, writes)? else { return Ok(()) };
         let buffer = call.operands.buffer(operand)?;
         // Of one buffer it is known how long it is in all.

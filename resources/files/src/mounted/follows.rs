@@ -92,18 +92,22 @@ impl Root {
         }
     }
 
-    /// Where bytes of an open file that passes memory by are to be moved, if it is looked at what
-    /// that is a multiple of: there are none to be read at or behind the file's end, and who may
+    /// Where bytes of an open file are to be moved, if it is looked at what that is a multiple of:
+    /// it is one that passes memory by, there are none to be read at or behind its end, and who may
     /// not move them is told that.
     ///
     /// # Errors
     /// `EBADF` where it is not open.
+    #[inline]
     pub fn direct_place(
         &self,
         open: OpenId,
         given: Option<i64>,
         writes: bool,
     ) -> Result<Option<u64>, Errno> {
+        if self.description(open)?.flags & abi::O_DIRECT == 0 {
+            return Ok(None);
+        }
         let may = self.rights(open)?;
         let given = given.map(u64::try_from).transpose();
         let (true, Ok(given)) = (if writes { may.1 } else { may.0 }, given) else {
