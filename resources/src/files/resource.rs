@@ -26,7 +26,7 @@ use crate::bill::owner_of;
 use crate::graves::free_some;
 use crate::memory::Shared;
 use crate::process::signals::Signal;
-use crate::process::{INFINITY, Limited, Pid, Process, ProcessRequest};
+use crate::process::{INFINITY, Limited, Pid, Process};
 use crate::{Answer, Mail, System};
 
 /// The resource. It is at home on one core.
@@ -483,20 +483,5 @@ impl FileSystem {
         if let Some(own) = self.own() {
             self.forgets = cx.send(own, Labels::NONE, FileRequest::Forget).is_ok();
         }
-    }
-
-    /// Takes what the console's device has; true if there may be more.
-    fn input(&mut self, cx: &mut Cx<'_>) -> bool {
-        let mut bytes = [0; 64];
-        let count = vortex_machine::console_read(&mut bytes);
-        let interrupt = self.terminal.typed(bytes.get(..count).unwrap_or_default());
-        if interrupt && let Some(ports) = self.system.ports.get() {
-            let request = ProcessRequest::Key(self.terminal.foreground, Signal::INT, Pid(0));
-            let _ = cx.send(ports.process, Labels::NONE, request);
-        }
-        if self.terminal.is_readable() {
-            self.wake_for(super::streams::CONSOLE);
-        }
-        count == bytes.len()
     }
 }

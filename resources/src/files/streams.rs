@@ -6,7 +6,7 @@ use vortex_abi::{Errno, Files};
 use vortex_files::{
     Dev, Fd, Object, OpenId, Outcome as Moved, Side, Sink, Source, WINDOW, WaitKey,
 };
-use vortex_grid::Context;
+use vortex_grid::{Context, Labels};
 use vortex_units::Bytes;
 
 use super::disks::Wish;
@@ -16,6 +16,7 @@ use crate::Mail;
 use crate::cache::CacheFrame;
 use crate::memory::Pinned;
 use crate::process::signals::Signal;
+use crate::process::{Pid, ProcessRequest};
 
 /// Bytes that one run writes to the console: its device takes one at a time.
 const CHUNK: usize = 256;
@@ -183,6 +184,21 @@ impl FileSystem {
             (Object::Device(Dev::NULL), Files::Read { .. }) => Ok(Done::Value(0)),
             _ => Err(Errno::EFAULT),
         }
+    }
+
+    /// Takes what the console's device has; true if there may be more.
+    pub(super) fn input(&mut self, cx: &mut Cx<'_>) -> bool {
+        let mut bytes = [0; 64];
+        let count = vortex_machine::console_read(&mut bytes);
+        let interrupt = self.terminal.typed(bytes.get(..count).unwrap_or_default());
+        if interrupt && let Some(ports) = self.system.ports.get() {
+            let request = ProcessRequest::Key(self.terminal.foreground, Signal::INT, Pid(0));
+            let _ = cx.send(ports.process, Labels::NONE, request);
+        }
+        if self.terminal.is_readable() {
+            self.wake_for(CONSOLE);
+        }
+        count == bytes.len()
     }
 
     fn read_console(&mut self, buffer: &Pinned) -> Done {
