@@ -18,7 +18,8 @@ pub struct Experiment {
 /// The experiments.
 #[derive(Debug, Subcommand)]
 pub enum Which {
-    /// Every experiment, and a report of the paper's figures beside what was measured.
+    /// Every experiment but floods and connections, and a report of the paper's figures beside what
+    /// was measured.
     All(All),
     /// Is CPU consumption attributed and shared to the letter? (§4.1, §4.2, Figure 8)
     Cpu(Cpu),
@@ -49,6 +50,14 @@ pub struct Connections {
     /// How many.
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub connections: u32,
+    /// On what.
+    #[command(flatten)]
+    pub on: OneCore,
+}
+
+/// On what an experiment runs that is of one core, and how it tells.
+#[derive(Debug, Arguments)]
+pub struct OneCore {
     /// How many cores; one if not said.
     #[arg(long, value_name = "N")]
     pub cores: Option<Cores>,
@@ -71,18 +80,12 @@ pub struct Floods {
     /// Seconds of each part.
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=120))]
     pub seconds: u32,
-    /// How many cores; one if not said.
-    #[arg(long, value_name = "N")]
-    pub cores: Option<Cores>,
-    /// What executes the machine's instructions.
-    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
-    pub accel: Wish,
     /// Without Debian's kernel beside.
     #[arg(long)]
     pub no_linux: bool,
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
+    /// On what.
+    #[command(flatten)]
+    pub on: OneCore,
 }
 
 /// Who serves the pages of `experiment web`.

@@ -14,7 +14,7 @@ use super::link::Link;
 /// The two on the wire, in a network of so many bits.
 pub const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
 pub const MACHINE: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
-pub const BITS: u8 = 24;
+const BITS: u8 = 24;
 pub const MAC: EthernetAddress = EthernetAddress([0x52, 0x54, 0, 0, 0, 2]);
 /// What QEMU gives a machine's first card.
 pub const MACHINE_MAC: EthernetAddress = EthernetAddress([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
@@ -22,6 +22,11 @@ pub const MACHINE_MAC: EthernetAddress = EthernetAddress([0x52, 0x54, 0, 0x12, 0
 const FIRST_PORT: u16 = 10_000;
 /// How long nothing is looked at, at most.
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// The words of the kernel's command line that tell the machine so.
+pub fn words() -> [String; 2] {
+    [format!("ip={MACHINE}/{BITS}"), format!("gateway={HOST}")]
+}
 
 /// The host.
 pub struct Host {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 pub use crowd::Crowd;
 pub use flood::{Flood, Kind};
-pub use host::{HOST, Host, MACHINE};
+pub use host::{HOST, Host, MACHINE, words};
 pub use link::devices;
 pub use visits::{Pace, Visits};
 

@@ -21,7 +21,7 @@ use crate::machine::accelerator::Accelerator;
 use crate::machine::size::{Cores, Memory};
 use crate::out;
 use crate::volume::VolumeError;
-use crate::wire::{Crowd, HOST, Host, MACHINE, devices, stay, work};
+use crate::wire::{Crowd, Host, devices, stay, words, work};
 
 const TEMPLATE: &str = "experiments/connections/machine.xml";
 const SCRIPT: &str = "/etc/server.sh";
@@ -68,11 +68,11 @@ struct Has {
 
 /// Runs it.
 pub fn run(arguments: &Connections) -> Result<ExitCode, Failure> {
-    let accelerator = Accelerator::choose(arguments.accel, false)?;
-    let cores = arguments.cores.unwrap_or(Cores::LEAST);
+    let accelerator = Accelerator::choose(arguments.on.accel, false)?;
+    let cores = arguments.on.cores.unwrap_or(Cores::LEAST);
     let figures = measure(accelerator, cores, arguments.connections)?;
     let checks = bounds(&figures, arguments.connections);
-    if arguments.json {
+    if arguments.on.json {
         let all = serde_json::json!({ "figures": figures, "checks": checks });
         out::put(&format!("{}\n", serde_json::to_string_pretty(&all)?));
     } else {
@@ -97,13 +97,13 @@ fn measure(accelerator: Accelerator, cores: Cores, count: u32) -> Result<Figures
     );
     let folder = tempfile::tempdir();
     let folder = folder.map_err(|error| VolumeError::Write(std::env::temp_dir(), error))?;
-    let devices = devices(folder.path());
-    let devices = devices.each_ref().map(String::as_str);
-    let (address, gateway) = (format!("ip={MACHINE}/24"), format!("gateway={HOST}"));
+    let (devices, words) = (devices(folder.path()), words());
+    let (devices, words) =
+        (devices.each_ref().map(String::as_str), words.each_ref().map(String::as_str));
     let beside = Beside {
         host: &[BUSYBOX, SERVER],
         devices: &devices,
-        words: &[&address, &gateway],
+        words: &words,
         files: &[(SCRIPT, script.as_bytes()), (USERS, ROOT)],
         memory: Memory::mebibytes(768),
         ..Beside::default()

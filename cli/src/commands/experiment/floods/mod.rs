@@ -30,8 +30,8 @@ const KEPT: f64 = 50.0 / 83.0 * 0.9;
 
 /// Runs it.
 pub fn run(arguments: &Floods) -> Result<ExitCode, Failure> {
-    let accelerator = Accelerator::choose(arguments.accel, false)?;
-    let cores = arguments.cores.unwrap_or(Cores::LEAST);
+    let accelerator = Accelerator::choose(arguments.on.accel, false)?;
+    let cores = arguments.on.cores.unwrap_or(Cores::LEAST);
     let time = Duration::from_secs(arguments.seconds.into());
     let (ours, rate) = side(Side::Ours, accelerator, cores, time, None)?;
     let theirs = match arguments.no_linux {
@@ -40,7 +40,7 @@ pub fn run(arguments: &Floods) -> Result<ExitCode, Failure> {
         false => Some(side(Side::Linux, accelerator, cores, time, Some(rate))?.0),
     };
     let checks = checks(&ours);
-    if arguments.json {
+    if arguments.on.json {
         let all = serde_json::json!({
             "rate": rate, "vortex": ours, "linux": theirs, "checks": checks
         });

@@ -16,7 +16,7 @@ use crate::machine::image::{self, Content, GuestPath, Node, Programs, Tree};
 use crate::machine::qemu::Machine;
 use crate::machine::size::{Cores, Memory};
 use crate::machine::{linux, own};
-use crate::wire::{HOST, MACHINE, devices};
+use crate::wire::{HOST, MACHINE, devices, words};
 
 const TEMPLATE: &str = "experiments/floods/machine.xml";
 const BUSYBOX: &str = "/bin/busybox";
@@ -108,15 +108,15 @@ fn ours(
     let template =
         std::fs::read_to_string(&path).map_err(|error| Failure::Unreadable(path, error))?;
     let config = fill(&template, cores, &std::collections::BTreeMap::new());
-    let devices = devices(wire);
-    let devices = devices.each_ref().map(String::as_str);
-    let (address, gateway) = (format!("ip={MACHINE}/24"), format!("gateway={HOST}"));
+    let (devices, words) = (devices(wire), words());
+    let (devices, words) =
+        (devices.each_ref().map(String::as_str), words.each_ref().map(String::as_str));
     let files = files();
     let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), &text[..])).collect();
     let beside = Beside {
         host: &[BUSYBOX, LIGHTTPD],
         devices: &devices,
-        words: &[&address, &gateway],
+        words: &words,
         files: &files,
         ..Beside::default()
     };
