@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::live::{NAMES, parts};
+use super::live::{parts, service};
 use crate::commands::samples::{self, Sample};
 use crate::commands::stage::Stage;
 use crate::failure::Failure;
@@ -59,12 +59,6 @@ const READ_SAID: [&str; 4] = [
     "change: at=aior policy=fifo: ok",
 ];
 
-fn service(activity: &str, program: &str, words: &str) -> String {
-    let words = words.split_whitespace().map(|word| format!("<argument> {word} </argument> "));
-    let words: String = words.collect();
-    format!("<service activity=\"{activity}\"> <program> {program} </program> {words}</service>\n")
-}
-
 fn changes(all: &[(&str, &str, u32)]) -> String {
     let one = |(activity, words, after): &(&str, &str, u32)| {
         service(activity, "/bin/entitle", &format!("--change {words} --after {after}"))
@@ -74,21 +68,7 @@ fn changes(all: &[(&str, &str, u32)]) -> String {
 
 /// Three that compute, beneath a multiplexor whose policy is another for a while.
 fn computing() -> String {
-    let mut text = String::from(
-        r#"<schedulerconfig>
-  <machine memory="256 MiB" timeslice="5 ms"/>
-  <cpumultiplexor tag="m" core="0" algorithm="propshare.wfq"/>
-  <resourcescheduler resource="resource.thread" algorithm="propshare.round-robin">
-    <cpumultiplexor tag="m"/>
-  </resourcescheduler>
-  <activity name="a" share="50"/>
-  <activity name="b" share="33"/>
-  <activity name="c" share="17"/>
-  <activity name="sampler" share="5" performance="all" control="all"/>
-"#,
-    );
-    text += &NAMES.map(|name| service(name, "/bin/burn", "--seconds 10")).concat();
-    text += &service("sampler", "/bin/sampler", "--warm 1000 --count 8");
+    let mut text = super::live::computing();
     text += &changes(&[
         ("b", "at=cpu policy=fifo", 300),
         ("sampler", "activity=nobody at=cpu share=1", 300),

@@ -67,19 +67,15 @@ pub fn part(_: &Path, _: Extent) -> Verdict {
     }
 }
 
-/// A call of `entitle` after so many milliseconds.
-fn entitle(activity: &str, words: &str, after: u32) -> String {
-    let arguments: String = words
-        .split_whitespace()
-        .chain(["--after", &after.to_string()])
-        .map(|word| format!("<argument> {word} </argument> "))
-        .collect();
-    format!(
-        "<service activity=\"{activity}\"> <program> /bin/entitle </program> {arguments}</service>\n"
-    )
+/// A program with these words, of an activity.
+pub(super) fn service(activity: &str, program: &str, words: &str) -> String {
+    let words = words.split_whitespace().map(|word| format!("<argument> {word} </argument> "));
+    let words: String = words.collect();
+    format!("<service activity=\"{activity}\"> <program> {program} </program> {words}</service>\n")
 }
 
-fn configuration() -> String {
+/// Three that compute, and one that samples and has the right to change others: all but the end.
+pub(super) fn computing() -> String {
     let mut text = String::from(
         r#"<schedulerconfig>
   <machine memory="256 MiB" timeslice="5 ms"/>
@@ -91,21 +87,16 @@ fn configuration() -> String {
   <activity name="b" share="33"/>
   <activity name="c" share="17"/>
   <activity name="sampler" share="5" performance="all" control="all"/>
-  <activity name="full" share="1"> <limits processes="1"/> </activity>
-  <service activity="full"> <program> /bin/burn </program>
-    <argument> --after </argument> <argument> 9000 </argument>
-    <argument> --seconds </argument> <argument> 1 </argument> </service>
 "#,
     );
-    for name in NAMES {
-        text += &format!(
-            "<service activity=\"{name}\"> <program> /bin/burn </program> \
-             <argument> --seconds </argument> <argument> 10 </argument> </service>\n"
-        );
-    }
-    text += "<service activity=\"sampler\"> <program> /bin/sampler </program> \
-             <argument> --warm </argument> <argument> 1000 </argument> \
-             <argument> --count </argument> <argument> 8 </argument> </service>\n";
+    text += &NAMES.map(|name| service(name, "/bin/burn", "--seconds 10")).concat();
+    text + &service("sampler", "/bin/sampler", "--warm 1000 --count 8")
+}
+
+fn configuration() -> String {
+    let mut text = computing();
+    text += "<activity name=\"full\" share=\"1\"> <limits processes=\"1\"/> </activity>\n";
+    text += &service("full", "/bin/burn", "--after 9000 --seconds 1");
     let changes = [
         ("sampler", "c resource.thread 117", 2_400),
         ("sampler", "a all 150", 4_400),
@@ -123,7 +114,7 @@ fn configuration() -> String {
         ("sampler", "--begin full", 350),
     ];
     for (activity, words, after) in changes {
-        text += &entitle(activity, words, after);
+        text += &service(activity, "/bin/entitle", &format!("{words} --after {after}"));
     }
     text + "</schedulerconfig>"
 }
