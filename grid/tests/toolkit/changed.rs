@@ -10,9 +10,9 @@ use vortex_grid::{
     Class, Entitlement, EntitlementAt, Frequency, Labels, MULTIPLEXOR, Parent, Port, Reach, Site,
     Standing, Terms, Unchanged,
 };
-use vortex_units::{ActivityId, CoreId, Micros, Rate, Share};
+use vortex_units::{ActivityId, CoreId, Micros, Rate};
 
-use super::support::{Act, Probe, What, World};
+use super::support::{Act, Probe, What, World, share, used, who_changes_pays};
 
 const POLICIES: [&str; 10] = [
     "propshare.wfq",
@@ -28,19 +28,10 @@ const POLICIES: [&str; 10] = [
 ];
 const CAP: u64 = 100_000;
 
-fn share(units: u32) -> Share {
-    Share::from_units(units).unwrap()
-}
-
 fn policy(name: &str) -> Arc<dyn Scheduler> {
     let mut params = Params::new(Metric::Cycles, CAP);
     params.frequency = Some(Frequency::megahertz(1));
     vortex_schedulers::make(name, params).unwrap()
-}
-
-fn used(world: &World, activities: &[ActivityId]) -> Vec<u64> {
-    let used = |activity: &ActivityId| world.cores[0].ledger().used(*activity).get();
-    activities.iter().map(used).collect()
 }
 
 /// Two activities with much to do at a probe, which goes on without end.
@@ -329,24 +320,13 @@ fn terms_are_of_one_place() {
     assert_eq!(world.grid.activities().params(a, Class(7), CoreId::new(1)).share, share(3));
 }
 
-/// Law 2: who has policies exchanged without end pays for what the cores do for it.
+/// Law 2.
 #[test]
 fn who_exchanges_a_policy_pays() {
-    let mut world = World::with(1, 8, Micros::ZERO, &policy("propshare.wfq"));
-    let probe = world.probe(&[0], policy("propshare.wfq"));
-    let (busy, payer) = (world.activity(100), world.activity(100));
-    world.root(0, busy, probe, Labels::NONE, vec![]).unwrap();
-    world.settle();
-    let before = used(&world, &[busy, payer]);
-    for round in 0..100 {
+    who_changes_pays(&policy("propshare.wfq"), |world, round, [_, payer]| {
         let name = POLICIES[round % POLICIES.len()];
         world.grid.renew(Site::Resource(Class(0)), None, policy(name), payer);
-        world.step(0);
-    }
-    world.settle();
-    let after = used(&world, &[busy, payer]);
-    assert_eq!(after[0], before[0]);
-    assert!(after[1] > before[1]);
+    });
 }
 
 #[derive(Clone, Debug)]

@@ -416,3 +416,35 @@ pub fn reversed(acts: Vec<Act>) -> Vec<Act> {
 pub fn to(core: u16, ttl: Option<u64>) -> Binding {
     Binding { core: CoreId::new(core), ttl: ttl.map(Micros::new) }
 }
+
+pub fn share(units: u32) -> Share {
+    Share::from_units(units).unwrap()
+}
+
+/// Cycles that these have used on the first core.
+pub fn used(world: &World, activities: &[ActivityId]) -> Vec<u64> {
+    let used = |activity: &ActivityId| world.cores[0].ledger().used(*activity).get();
+    activities.iter().map(used).collect()
+}
+
+/// Law 2: who has something changed a hundred times pays for what the cores do for it, and who has
+/// had something to do here does not. The change is told these two.
+pub fn who_changes_pays(
+    policy: &Arc<dyn Scheduler>,
+    change: impl Fn(&World, usize, [ActivityId; 2]),
+) {
+    let mut world = World::with(1, 8, Micros::ZERO, policy);
+    let probe = world.probe(&[0], policy.clone());
+    let both = [world.activity(100), world.activity(100)];
+    world.root(0, both[0], probe, Labels::NONE, vec![]).unwrap();
+    world.settle();
+    let before = used(&world, &both);
+    for round in 0..100 {
+        change(&world, round, both);
+        world.step(0);
+    }
+    world.settle();
+    let after = used(&world, &both);
+    assert_eq!(after[0], before[0]);
+    assert!(after[1] > before[1]);
+}

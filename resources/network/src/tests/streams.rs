@@ -161,9 +161,8 @@ fn who_has_not_read_all_resets() {
     world.is_clean();
 }
 
-#[test]
-fn a_machine_talks_to_itself() {
-    let mut world = World::new(Weather::default(), 11);
+/// A connection within a machine: who listens, and both its ends.
+fn within(world: &mut World) -> [Arc<Socket>; 3] {
     let wiring = world.hosts[0].wiring.clone();
     let listens = world.hosts[0].socket(true);
     wiring.bind(&listens, "127.0.0.1:7".parse().unwrap(), Cycles::ZERO).unwrap();
@@ -173,6 +172,13 @@ fn a_machine_talks_to_itself() {
     assert_eq!(world.call(0, &client, What::Connect), Err(NetError::InProgress));
     world.pass(10_000);
     let server = wiring.accept(&listens).unwrap();
+    [listens, client, server]
+}
+
+#[test]
+fn a_machine_talks_to_itself() {
+    let mut world = World::new(Weather::default(), 11);
+    let [listens, client, server] = within(&mut world);
     let bytes = pattern(5_000, 1);
     assert_eq!(world.call(0, &client, What::Send(Held::of(&bytes), None)).unwrap().bytes, 5_000);
     world.pass(10_000);
@@ -191,14 +197,7 @@ fn every_byte_arrives_within_a_machine() {
     let mut world = World::new(Weather::default(), 17);
     let wiring = world.hosts[0].wiring.clone();
     let before = wiring.in_flight();
-    let listens = world.hosts[0].socket(true);
-    wiring.bind(&listens, "127.0.0.1:7".parse().unwrap(), Cycles::ZERO).unwrap();
-    wiring.listen(&listens, 1).unwrap();
-    let client = world.hosts[0].socket(true);
-    assert!(wiring.plan(&client, "127.0.0.1:7".parse().unwrap()).unwrap());
-    assert_eq!(world.call(0, &client, What::Connect), Err(NetError::InProgress));
-    world.pass(10_000);
-    let server = wiring.accept(&listens).unwrap();
+    let [listens, client, server] = within(&mut world);
     client.set(|options| options.no_delay = true);
     let bytes = pattern(100_000, 17);
     let (mut sent, mut received) = (0, Vec::new());
