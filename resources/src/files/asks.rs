@@ -54,9 +54,20 @@ impl Asking {
     }
 }
 
+/// What became of a question.
+pub(super) struct Became {
+    then: Result<Then, Errno>,
+    /// It was to change something on a disk: a call that fails then is not made again.
+    changes: bool,
+}
+
+impl Became {
+    const LOST: Self = Self { then: Err(Errno::EIO), changes: true };
+}
+
 /// A change that is done, and whose call waits until less of its activity's is unwritten: who
 /// waits, and what becomes of that then.
-pub(super) type Eased = ((Kept<Mail>, For), Result<Then, Errno>);
+pub(super) type Eased = ((Kept<Mail>, For), Became);
 
 /// How far a question has come that is several for those below.
 #[derive(Clone, Copy)]
@@ -204,6 +215,7 @@ impl FileSystem {
         let changed = changed(&ask);
         let then = self.root.told(ask, told, &mut self.effects);
         let then = if for_room { Ok(Then::Again) } else { then };
+        let became = Became { then, changes: changed.is_some() };
         if let (None, Some(error)) = (&waits, failed) {
             self.system.tell(&alloc::format!("{name}: {error:?}"));
         }
@@ -213,18 +225,18 @@ impl FileSystem {
         let Some(waits) = waits else { return Outcome::Done };
         // What it has changed is free for others by now.
         if let Some(trigger) = changed.and_then(|fs| self.ask_to_ease(fs, cx)) {
-            self.easing.insert(number, (waits, then));
+            self.easing.insert(number, (waits, became));
             return Outcome::Pending(trigger, At::routine::<HasEased>());
         }
-        self.goes_on(waits, then, cx);
+        self.goes_on(waits, became, cx);
         Outcome::Done
     }
 
     /// Who waited for an answer goes on.
-    fn goes_on(&mut self, waits: (Kept<Mail>, For), then: Result<Then, Errno>, cx: &mut Cx<'_>) {
-        match (waits, then) {
+    fn goes_on(&mut self, waits: (Kept<Mail>, For), became: Became, cx: &mut Cx<'_>) {
+        match (waits, became.then) {
             ((kept, For::Call(tid)), then) => {
-                self.answers.insert(tid, then);
+                self.answers.insert(tid, Became { then, ..became });
                 if cx.go_on(kept, At::routine::<GoesOn>()).is_err() {
                     self.answers.remove(&tid);
                 }
@@ -266,8 +278,8 @@ struct HasEased;
 impl Continuation<Mail, FileSystem> for HasEased {
     fn resume(files: &mut FileSystem, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
         let FileRequest::Ask(number, _) = request else { return Outcome::Done };
-        if let Some((waits, then)) = files.easing.remove(number) {
-            files.goes_on(waits, then, cx);
+        if let Some((waits, became)) = files.easing.remove(number) {
+            files.goes_on(waits, became, cx);
         }
         files.after(cx);
         Outcome::Done
@@ -334,7 +346,8 @@ struct GoesOn;
 impl Continuation<Mail, FileSystem> for GoesOn {
     fn resume(files: &mut FileSystem, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
         let FileRequest::Call(call) = request else { return Outcome::Done };
-        let then = files.answers.remove(&call.thread.tid).unwrap_or(Err(Errno::EIO));
+        let became = files.answers.remove(&call.thread.tid);
+        let Became { then, changes } = became.unwrap_or(Became::LOST);
         let following = call.following.take();
         if let Some(following) = following {
             let next = files.followed(call, following, then, cx);
@@ -344,7 +357,11 @@ impl Continuation<Mail, FileSystem> for GoesOn {
         let next = match then {
             Ok(Then::Done) => Outcome::Reply(Answer::Call(Ok(0))),
             Err(_) if call.done > 0 => Outcome::Reply(Answer::Call(Ok(call.done as u64))),
-            Err(error) => Outcome::Reply(Answer::Failed(FileSystem::failed(call, error))),
+            Err(error) if changes => {
+                Outcome::Reply(Answer::Failed(FileSystem::failed(call, error)))
+            }
+            // What was asked has only been looked at: the call ends as one that asked nothing.
+            Err(error) => files.end_or_again(call, Err(error), cx),
             Ok(Then::Again) => files.call(call, cx),
             Ok(Then::Opens(made)) => {
                 call.walks.get_mut().open(made);

@@ -12,7 +12,7 @@ use vortex_files::{Caller, Effects, NoProc, ProcSource, Root, Time, WaitKey, Wal
 use vortex_grid::{At, Context, Labels, Outcome, Port, Resource};
 use vortex_units::Cycles;
 
-use super::asks::{Asking, Eased, For};
+use super::asks::{Asking, Became, Eased, For};
 use super::disks::{Asked, DiskWait};
 use super::images::Images;
 use super::locks::LockWaits;
@@ -67,7 +67,7 @@ pub struct FileSystem {
     /// Those that are done, and whose calls wait until less is unwritten.
     pub(super) easing: BTreeMap<u64, Eased>,
     /// What became of it, by thread.
-    pub(super) answers: BTreeMap<Pid, core::result::Result<vortex_files::Then, Errno>>,
+    pub(super) answers: BTreeMap<Pid, Became>,
     /// The calls that wait for a disk, by the numbers of what they wait for.
     pub(super) disk_waits: BTreeMap<u64, DiskWait>,
     pub(super) disk_number: u64,
@@ -423,6 +423,16 @@ impl FileSystem {
         if let Some(next) = self.stopped(call.walks.get_mut(), For::Call(call.thread.tid), cx) {
             return next;
         }
+        self.end_or_again(call, done, cx)
+    }
+
+    /// A call has answered: it ends, or is made again where there is more room now.
+    pub(super) fn end_or_again(
+        &mut self,
+        call: &mut FileCall,
+        done: Result<Done, Errno>,
+        cx: &mut Cx<'_>,
+    ) -> Next {
         let of = For::Call(call.thread.tid);
         if let Some(next) = self.made_again(call.walks.get_mut(), done.as_ref().err(), of, cx) {
             return next;

@@ -404,6 +404,16 @@ impl Ask {
         }
     }
 
+    /// Who has a new name noted in the tree when it is done, if anybody.
+    pub(super) const fn notes(&self) -> Option<Owner> {
+        match self {
+            Self::Create(create) => Some(create.owner),
+            Self::Link(link) => Some(link.owner),
+            Self::Rename(rename) => Some(rename.owner),
+            _ => None,
+        }
+    }
+
     /// The objects of the tree that it changes: they are busy and held until it is answered.
     pub(crate) fn changes(&self) -> [Option<InodeId>; 4] {
         match self {

@@ -14,8 +14,9 @@ use crate::wait::Side;
 use crate::{Errno, WaitKey};
 use linux_raw_sys::general as abi;
 
-/// The most that the tree notes of an object with a new name, beside what is opened.
-const NOTED: u64 = NODE_COST + ENTRY_COST + 256;
+/// The most that the tree notes of an object with a new name, beside what is opened. It is on the
+/// bill from the question on, until the answer is noted.
+pub(super) const NOTED: u64 = NODE_COST + ENTRY_COST + 256;
 
 impl Root {
     /// Asks for a change, as soon as no other is under way at the same objects. The error means
@@ -34,12 +35,11 @@ impl Root {
         if caller.walks.is_none() {
             return Errno::EIO;
         }
-        if matches!(ask, Ask::Create(_) | Ask::Link(_) | Ask::Rename(_)) {
-            // Who has no room for what the tree notes of it has the disk not changed either.
-            if let Err(error) = self.charge(caller.owner, Kept::Tree, NOTED) {
-                return error;
-            }
-            self.accounts.credit(caller.owner, Kept::Tree, NOTED);
+        // Who has no room for what the tree notes of it has the disk not changed either.
+        if let Some(owner) = ask.notes()
+            && let Err(error) = self.charge(owner, Kept::Tree, NOTED)
+        {
+            return error;
         }
         for id in what.into_iter().flatten() {
             if let Some(state) = self.inodes.get_mut(id).and_then(|inode| inode.disk.as_mut()) {
