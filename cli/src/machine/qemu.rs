@@ -95,6 +95,13 @@ impl Machine {
         Ok(())
     }
 
+    /// How its time is counted. A halted machine skips to its next timer; not where it waits for
+    /// disks, which answer in the host's time: while they are slow it would skip all limits on
+    /// how long they may take.
+    fn counting(&self) -> &'static str {
+        if self.disks.disks.is_empty() { "shift=1,sleep=off" } else { "shift=1,sleep=on" }
+    }
+
     /// The arguments, the program's name not among them.
     pub fn arguments(&self) -> Vec<OsString> {
         let mut list: Vec<OsString> = Vec::new();
@@ -103,7 +110,7 @@ impl Machine {
         add(&[text("-nodefaults"), text("-no-user-config"), text("-M"), text("q35")]);
         add(&[text("-accel"), text(self.accelerator.argument(self.counted))]);
         if self.counted {
-            add(&[text("-icount"), text("shift=1,sleep=off")]);
+            add(&[text("-icount"), text(self.counting())]);
         }
         add(&[text("-cpu"), text(self.accelerator.processor(self.counted))]);
         add(&[text("-smp"), text(&self.cores.to_string())]);
@@ -159,6 +166,9 @@ impl fmt::Display for Version {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use super::super::disk::Disk;
     use super::*;
 
     fn machine() -> Machine {
@@ -194,6 +204,9 @@ mod tests {
         let mut machine = Machine { counted: true, ..machine() };
         let counts = "-accel tcg,thread=single -icount shift=1,sleep=off -cpu max,-x2apic ";
         assert!(machine.line().contains(counts));
+        let disks = Disks { disks: vec![Disk::new(Path::new("a"))], depth: None };
+        let waits = Machine { disks, ..machine.clone() };
+        assert!(waits.line().contains("-icount shift=1,sleep=on"), "{}", waits.line());
         let old = Version { major: 7, minor: 2 };
         assert!(matches!(machine.suits(old), Err(MachineError::TooOld { .. })));
         assert!(machine.suits(Version { major: 10, minor: 0 }).is_ok());
