@@ -25,6 +25,10 @@
 //!   been suspended since is chosen in vain, and the decision begins again.
 //! - Debt, credits and parts are the policy's of a client's own node; the nodes above are told the
 //!   same records. Who is to be refused the client's own node says.
+//! - Of what comes from elsewhere a node above is charged what the node below has charged: what
+//!   that forgives, for the client is at its cap on debt, is more than the client is entitled to
+//!   there, and would be its siblings' loss. A node without shares knows no debt, forgives
+//!   nothing, and its clients lose by what any of them uses elsewhere.
 //! - The policies of groups are those of shares, of priorities and of order. What reserves needs
 //!   words for each group that the configuration has not.
 
@@ -34,10 +38,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use vortex_grid::policy::{
-    Binding, Choice, ClientId, ClientParams, ClientStatistics, Group, InitError, LoadShare,
-    NoQueues, Params, Queues, Readiness, Record, Scheduler, SchedulerCore,
+    Binding, Choice, ClientId, ClientParams, ClientStatistics, Direction, Group, InitError,
+    LoadShare, Metric, NoQueues, Params, Queues, Readiness, Record, RecordKind, Scheduler,
+    SchedulerCore,
 };
-use vortex_units::{CoreId, Cycles};
+use vortex_units::{Bytes, CoreId, Cycles, Frames, Requests};
 
 use crate::common::Common;
 use crate::table::Table;
@@ -112,7 +117,7 @@ impl Scheduler for Hierarchy {
             }
             nodes.push(node);
         }
-        Box::new(HierarchyCore { nodes, clients: Table::new() })
+        Box::new(HierarchyCore { metric: self.common.metric, nodes, clients: Table::new() })
     }
 
     fn load_share(&self, question: &LoadShare<'_>) -> Binding {
@@ -127,19 +132,26 @@ type Place = (usize, ClientId);
 /// A node that its parent believes ready is `told`. A client has the same name in its node from
 /// its coming to its going.
 struct HierarchyCore {
+    metric: Metric,
     /// The root is the first; a node comes after its parent.
     nodes: Vec<Node>,
     clients: Table<Place>,
 }
 
 impl HierarchyCore {
-    /// Does something at a client's own node and at those above, by its name at each.
-    fn on_the_way(&mut self, id: ClientId, mut then: impl FnMut(&mut dyn SchedulerCore, ClientId)) {
-        let mut next = self.clients.get(id).copied();
-        while let Some((place, name)) = next {
-            let Some(node) = self.nodes.get_mut(place) else { return };
-            then(&mut *node.policy, name);
-            next = node.parent;
+    /// Charges what came from elsewhere at a client's own node, and at each above what the one
+    /// below has not forgiven.
+    #[inline(never)]
+    fn charge_elsewhere(&mut self, (mut place, mut name): Place, record: &Record, now: Cycles) {
+        let mut record = *record;
+        while let Some(node) = self.nodes.get_mut(place) {
+            let before = node.policy.client_statistics(name).forgiven;
+            node.policy.resource_record(name, &record, now);
+            let after = node.policy.client_statistics(name).forgiven;
+            let Some(above) = node.parent else { return };
+            let amount = self.metric.measure(&record);
+            record = only(record, self.metric, amount.saturating_sub(after.saturating_sub(before)));
+            (place, name) = above;
         }
     }
 
@@ -196,6 +208,19 @@ impl HierarchyCore {
             }
         }
     }
+}
+
+/// The record, with so much of the metric in it.
+fn only(mut record: Record, metric: Metric, amount: u64) -> Record {
+    match metric {
+        Metric::Cycles => record.cycles = Cycles::new(amount),
+        Metric::Bytes => record.bytes = Bytes::new(amount),
+        Metric::Memory => record.memory = Frames::new(amount),
+        Metric::Requests => record.requests = Requests::new(amount),
+        // It has the field already, so there is room for it.
+        Metric::Field(field) => _ = record.set(field, amount),
+    }
+    record
 }
 
 /// A node was chosen that had nothing any more.
@@ -287,7 +312,20 @@ impl SchedulerCore for HierarchyCore {
     }
 
     fn resource_record(&mut self, id: ClientId, record: &Record, now: Cycles) {
-        self.on_the_way(id, |policy, name| policy.resource_record(name, record, now));
+        let Some(&(place, name)) = self.clients.get(id) else { return };
+        let Some(node) = self.nodes.get_mut(place) else { return };
+        let elsewhere = matches!(record.kind, RecordKind::THROUGH | RecordKind::BILLED_BACK);
+        if elsewhere && record.direction == Direction::Charge && node.parent.is_some() {
+            self.charge_elsewhere((place, name), record, now);
+            return;
+        }
+        node.policy.resource_record(name, record, now);
+        let mut next = node.parent;
+        while let Some((place, name)) = next {
+            let Some(node) = self.nodes.get_mut(place) else { return };
+            node.policy.resource_record(name, record, now);
+            next = node.parent;
+        }
     }
 
     fn core_idle(&mut self, idle: Cycles, cap: Cycles, now: Cycles) {

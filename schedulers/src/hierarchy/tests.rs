@@ -124,6 +124,33 @@ fn a_group_of_priorities_is_one_client_of_shares() {
     assert!((world.parts()[0] - 50.0).abs() < 0.1, "{:?}", world.parts());
 }
 
+/// What one of a group uses elsewhere, beyond its part, is not the others' loss: the group is
+/// charged with what its own node has charged.
+#[test]
+fn a_member_that_uses_much_elsewhere_leaves_the_others_theirs() {
+    for policy in
+        ["propshare.wfq", "propshare.round-robin", "propshare.stride", "propshare.lottery"]
+    {
+        let mut world = World::new(
+            &[(None, policy, 1_000)],
+            &[(Some(0), 1_000, 0), (Some(0), 1_000, 0), (None, 1_000, 0)],
+        );
+        for id in 0..3 {
+            world.ready(id);
+        }
+        for _ in 0..60_000 {
+            let id = world.serve(100).unwrap();
+            // Three times as much is done for the first in a resource.
+            let record = Record { cycles: Cycles::new(300), ..Record::new(RecordKind::THROUGH) };
+            world.core.resource_record(ClientId::new(0), &record, Cycles::new(world.now));
+            world.ready(id);
+        }
+        // The group's part is half, and half of that the second's.
+        let part = world.parts()[1];
+        assert!(part >= 24.0, "{policy}: {:?}", world.parts());
+    }
+}
+
 #[test]
 fn a_group_whose_members_are_suspended_is_chosen_in_vain_and_no_more() {
     let groups = [(None, "fifo", 9_900), (Some(0), "fifo", 100)];
