@@ -83,6 +83,8 @@ struct Client {
     ready: bool,
     /// Eight times the average of what it uses of a win.
     average: u64,
+    /// Nothing of its last win has been reported yet.
+    won: bool,
     /// What it has had without a win.
     owed: u64,
     forgiven: u64,
@@ -96,7 +98,13 @@ impl Client {
         Inverse::of(self.average / 8).of_amount(self.share).bits().max(1)
     }
 
+    /// What it has used: the first of a win begins another in the average, and what is reported
+    /// of the same win later adds to that.
     fn note_length(&mut self, amount: u64) {
+        if !core::mem::take(&mut self.won) {
+            self.average = self.average.saturating_add(amount);
+            return;
+        }
         let old = if self.average == 0 { amount.saturating_mul(8) } else { self.average };
         self.average = (old - old / 8).saturating_add(amount);
     }
@@ -158,8 +166,8 @@ impl SchedulerCore for LotteryCore {
             part.checked_div(u128::from(whole.share)).map_or(0, |part| part as u64)
         });
         let (average, tally) = (beside.map_or(0, |whole| whole.average), Tally::default());
-        let client =
-            Client { share, ready: false, average, owed, forgiven: 0, at_cap: false, tally };
+        let (ready, won, forgiven, at_cap) = (false, true, 0, false);
+        let client = Client { share, ready, average, won, owed, forgiven, at_cap, tally };
         self.clients.insert(id, client);
     }
 
@@ -221,6 +229,9 @@ impl SchedulerCore for LotteryCore {
         }
         let id = winner?;
         self.set_ready(id, false);
+        if let Some(client) = self.clients.get_mut(id) {
+            client.won = true;
+        }
         Some(Choice::of(id))
     }
 

@@ -43,6 +43,24 @@ fn consumption_is_in_proportion_whatever_the_lengths() {
     }
 }
 
+/// What is reported of a win in two records is one length: a thread's slice, and what leaving it
+/// cost.
+#[test]
+fn a_win_in_two_records_is_one_win() {
+    let mut rig = rig(&[100, 100]);
+    for _ in 0..60_000 {
+        let id = rig.next().unwrap();
+        rig.charge(id, 100);
+        if id == 0 {
+            rig.charge(id, 1);
+        }
+        rig.ready(id);
+    }
+    for part in parts(&rig, 2) {
+        assert!((part - 50.0).abs() < 2.0, "{:?}", parts(&rig, 2));
+    }
+}
+
 #[test]
 fn who_is_alone_always_wins() {
     let mut rig = rig(&[1, 10_000]);
