@@ -27,5 +27,6 @@ mod tests {
     #[test]
     fn what_the_configuration_knows_by_itself_is_what_there_is() {
         assert_eq!(known(), Known::default());
+        assert_eq!(vortex_config::PERIOD, vortex_schedulers::CBS_PERIOD);
     }
 }

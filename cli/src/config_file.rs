@@ -41,7 +41,7 @@ pub fn complain(path: &Path, flaws: &[Flaw]) {
 }
 
 /// What a file may name: the policies that are compiled in, and the paper's resources.
-fn known() -> Known {
+pub fn known() -> Known {
     let reclamations = vortex_memory::policy::POLICIES.iter().map(|policy| KnownReclamation {
         name: policy.name().into(),
         uses_soft: policy.uses_soft(),

@@ -23,9 +23,11 @@ pub mod limits;
 mod lookup;
 mod read;
 mod types;
+mod unheeded;
 
 pub use analyse::{
-    Analysis, Fraction, Guarantee, LISTED, Level, Note, NoteKind, Reason, Scope, analyse,
+    Analysis, Fraction, Guarantee, Holds, LISTED, Level, Note, NoteKind, PERIOD, Reason, Reserved,
+    Scope, analyse,
 };
 pub use change::{At, Change, Terms};
 pub use flaw::{Flaw, Place, Warning};

@@ -3,5 +3,5 @@
 mod cbs;
 mod edf;
 
-pub use cbs::Cbs;
+pub use cbs::{Cbs, PERIOD};
 pub use edf::Edf;

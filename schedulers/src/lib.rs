@@ -34,7 +34,7 @@ mod tally;
 mod testing;
 mod virtual_time;
 
-pub use deadline::{Cbs, Edf};
+pub use deadline::{Cbs, Edf, PERIOD as CBS_PERIOD};
 pub use fifo::Fifo;
 pub use hierarchy::Hierarchy;
 pub use limited::{Limit, limited};

@@ -5,14 +5,20 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use vortex_units::{CoreId, Rate, Share};
+use vortex_units::{CoreId, Micros, Rate, Share};
 
-use super::level::{Fraction, Level, standing};
+use super::holds::{Reserved, shortest, time};
+use super::level::{Fraction, Level};
+use super::notes::rate;
+use super::way::{scheduler, standing, wanted};
 use super::{Guarantee, Note, NoteKind, Scope};
-use crate::{Activity, Config, LoadSharing, Metric, ResourceIndex, SchedulerIndex};
+use crate::{Activity, Config, LoadSharing, Metric, ResourceIndex, SchedulerIndex, Source};
 
 /// A whole core, in the parts in which guarantees are counted.
 const CORE: u64 = Fraction::WHOLE.billionths() as u64;
+
+/// The shortest time slice that a file may say, in microseconds.
+const LEAST: u64 = 100;
 
 pub(super) fn notes(config: &Config, guarantees: &[Guarantee]) -> Vec<Note> {
     let mut notes = Vec::new();
@@ -20,6 +26,7 @@ pub(super) fn notes(config: &Config, guarantees: &[Guarantee]) -> Vec<Note> {
     bound(config, &mut notes);
     reserved(config, &mut notes);
     carried(config, &mut notes);
+    short(config, &mut notes);
     notes
 }
 
@@ -106,7 +113,7 @@ fn bound(config: &Config, notes: &mut Vec<Note>) {
         "all threads are bound to {core}: what activities are promised of {} they do not use",
         names.join(", ")
     );
-    let right = format!("another load sharing, or {} on {core} alone", thread.resource);
+    let right = format!("fewest-bound, or {} on {core} alone", thread.resource);
     unsound(notes, thread.place, text, right);
 }
 
@@ -127,7 +134,7 @@ fn reserved(config: &Config, notes: &mut Vec<Note>) {
                 continue;
             }
             let name = &resource.resource;
-            let (certain, why) = match standing(config, resource, core) {
+            let (certain, why) = match standing(config, resource, core).level {
                 Level::AtLeast(part) => (u64::from(part.billionths()), None),
                 Level::None(reason) => (0, Some(reason)),
             };
@@ -141,13 +148,13 @@ fn reserved(config: &Config, notes: &mut Vec<Note>) {
                 percent(all),
                 percent(certain)
             );
-            let right = match certain {
-                0 => format!("'{name}' where it is certain of some time, or no reservation"),
-                certain => format!(
-                    "reservations of {} together, or a larger share for '{name}'",
-                    percent(certain)
-                ),
+            let mut right = match certain {
+                0 => String::from("no reservation there"),
+                certain => format!("reservations of {} together", percent(certain)),
             };
+            if let Some(share) = wanted(config, resource, core, all) {
+                right += &format!(", or a share of at least {share} for '{name}'");
+            }
             unsound(notes, resource.place, text, right);
         }
     }
@@ -162,13 +169,40 @@ fn carried(config: &Config, notes: &mut Vec<Note>) {
         if all <= limit.get() {
             continue;
         }
-        let unit = if bus.metric == Metric::Bytes { "bytes" } else { "requests" };
-        let text = format!(
-            "{all} {unit} a second are reserved beneath '{}', which lets {} through",
-            bus.tag,
-            limit.get()
-        );
-        let right = format!("reservations of {} together, or a limit of {all}", limit.get());
+        let (most, all) = (rate(limit, &bus.metric), rate(Rate::new(all), &bus.metric));
+        let text = format!("{all} are reserved beneath '{}', which lets {most} through", bus.tag);
+        let right =
+            format!("a limit of {all} at '{}', or reservations of {most} together", bus.tag);
         unsound(notes, bus.place, text, right);
+    }
+}
+
+/// Reservations of a core in periods that may pass while another has its turn.
+fn short(config: &Config, notes: &mut Vec<Note>) {
+    for multiplexor in &config.multiplexors {
+        let core = multiplexor.core;
+        let Some(of) = scheduler(config, Source::Multiplexor(core)) else { continue };
+        for activity in &config.activities {
+            let reserved = Reserved::of(activity, None, core, of);
+            let Some(reserved) = reserved.filter(|reserved| reserved.is_short(config)) else {
+                continue;
+            };
+            let own = activity.entitlements.iter().filter(|it| it.resource.is_none());
+            let mut own = own.filter(|it| it.core.is_none_or(|own| own == core));
+            let place =
+                own.find(|it| it.reservation.is_some()).map_or(activity.place, |it| it.place);
+            let (slice, least) = (time(config.machine.timeslice), time(shortest(config)));
+            let most = reserved.period.map_or(0, |period| period.get() / 2);
+            let text = format!(
+                "'{}' has {reserved} of '{}', and whose turn it is keeps the core for up to \
+                 {slice}: periods pass in which it has nothing",
+                activity.name, multiplexor.tag
+            );
+            let mut right = format!("a period of at least {least}");
+            if most >= LEAST {
+                right += &format!(", or a timeslice of at most {}", time(Micros::new(most)));
+            }
+            unsound(notes, place, text, right);
+        }
     }
 }

@@ -3,14 +3,23 @@
 
 use alloc::vec::Vec;
 
-use super::level::{Among, Level, Own, part};
+use vortex_units::Micros;
+
+use super::holds::Holds;
+use super::level::{Level, Reason};
+use super::part::{Among, Own, part};
+use super::way::Found;
 use crate::{Activity, ActivityIndex, Algorithm, Config, GroupIndex};
 
 /// The clients of a scheduler.
 pub(super) struct Clients<'a, F> {
     pub config: &'a Config,
-    /// The scheduler's own policy: its root's.
+    /// The scheduler's own policy, with the qualities of its root's.
     pub root: &'a Algorithm,
+    /// The name of its root's.
+    pub name: &'a str,
+    /// What activities use elsewhere, in resources, counts for them here.
+    pub through: bool,
     /// What an activity has there; nothing of one that is no client.
     pub values: F,
     /// What those have that are no activities; they are of no group.
@@ -18,28 +27,40 @@ pub(super) struct Clients<'a, F> {
 }
 
 impl<F: Fn(ActivityIndex, &Activity) -> Option<Own>> Clients<'_, F> {
-    /// The part of an activity.
-    pub fn part(&self, index: ActivityIndex) -> Option<Level> {
+    /// The part of an activity, of a scheduler that has this itself; with turns of a time slice,
+    /// if they are not of requests.
+    pub fn part(&self, index: ActivityIndex, has: Found, slice: Option<Micros>) -> Option<Found> {
         let activity = self.config.activities.get(index.index())?;
-        let mut own = (self.values)(index, activity)?;
         let mut place = activity.group;
-        let mut policy = self.config.policy_of(self.root, place);
-        let mut level = self.of_node(policy, own, place);
+        let mut way: Vec<(Own, Option<GroupIndex>)> = Vec::new();
+        way.push(((self.values)(index, activity)?, place));
         while let Some(group) = place.and_then(|place| self.config.groups.get(place.index())) {
-            own = of_group(group);
             place = group.within;
-            policy = self.config.policy_of(self.root, place);
-            level = level.times(self.of_node(policy, own, place));
+            way.push((of_group(group), place));
         }
-        Some(level)
+        let down = way.into_iter().rev();
+        Some(down.fold(has, |has, (own, place)| self.of_node(own, place, has, slice)))
     }
 
     /// Of a client of one node what that gives it.
-    fn of_node(&self, policy: &Algorithm, own: Own, place: Option<GroupIndex>) -> Level {
+    fn of_node(
+        &self,
+        own: Own,
+        place: Option<GroupIndex>,
+        has: Found,
+        slice: Option<Micros>,
+    ) -> Found {
+        let policy = self.config.policy_of(self.root, place);
         let members = self.members(place);
-        let shares = members.iter().map(|member| member.share).sum();
         let before = members.iter().filter(|member| member.priority <= own.priority).count();
-        part(policy, own, Among { shares, reserved: Some(0), highest: before == 1 })
+        let among = Among::of(members.iter().map(|member| member.share));
+        let among = Among { highest: before == 1, ..among };
+        let name = if place.is_some() { &policy.name } else { self.name };
+        let holds = Holds::at(name, among, slice, has.level);
+        // Who is not alone, and has no share by which what others use elsewhere is told from it.
+        let mixed = place.is_some() && self.through && members.len() > 1 && !policy.uses_shares;
+        let part = if mixed { Level::None(Reason::Group) } else { part(policy, own, among) };
+        has.then(part, holds)
     }
 
     /// All clients of a node, or of the root.
@@ -59,5 +80,5 @@ impl<F: Fn(ActivityIndex, &Activity) -> Option<Own>> Clients<'_, F> {
 }
 
 fn of_group(group: &crate::Group) -> Own {
-    Own { share: u64::from(group.share.hundredths()), priority: group.priority, reserved: 0 }
+    Own::new(u64::from(group.share.hundredths()), group.priority)
 }

@@ -16,7 +16,11 @@ fn analysed(text: &str) -> (crate::Config, Analysis) {
 /// "who, of what, core: of resource, of core" of every line about this core and scope.
 fn lines(text: &str, scope: Scope) -> Vec<String> {
     let (config, analysis) = analysed(text);
-    let all = analysis.guarantees.iter().filter(|g| g.scope == scope && g.core.get() == 0);
+    let same = |own: Scope| match (own, scope) {
+        (Scope::Whole(_), Scope::Whole(_)) => true,
+        _ => own == scope,
+    };
+    let all = analysis.guarantees.iter().filter(|g| same(g.scope) && g.core.get() == 0);
     all.map(|g| {
         let name = &config.activities[g.activity.index()].name;
         format!("{name}: {}; {}", g.of_resource, g.of_core)
@@ -47,12 +51,12 @@ fn resources_take_half_in_the_paper_s_file_experiment() {
 #[test]
 fn charge_through_counts_the_whole() {
     let text = include_str!("../../../examples/system-call-storm.xml");
-    let whole = lines(text, Scope::Whole);
+    let whole = lines(text, Scope::Whole(None));
     // 50 are the resource's, and none infrastructure's.
     let expected = ["a: 33.33 %; 33.33 %", "b: 22.00 %; 22.00 %", "c: 11.33 %; 11.33 %"];
     assert_eq!(whole, expected);
     assert_eq!(lines(text, Scope::Threads), expected, "a client's part is of all it uses");
-    assert!(lines(include_str!("../../../examples/paper-cpu.xml"), Scope::Whole).is_empty());
+    assert!(lines(include_str!("../../../examples/paper-cpu.xml"), Scope::Whole(None)).is_empty());
 }
 
 /// Without threads the activities are the multiplexor's clients all the same: they lend.
@@ -66,7 +70,7 @@ fn a_whole_is_not_less_than_a_part_and_clients_without_threads_count() {
       <activity name='a' share='10'> <entitlement resource='resource.fcr' share='78'/> </activity>
       <activity name='b' share='20'> <entitlement resource='resource.fcr' share='21'/> </activity>
     </schedulerconfig>";
-    let (fcr, whole) = (Scope::Resource(ResourceIndex(0)), Scope::Whole);
+    let (fcr, whole) = (Scope::Resource(ResourceIndex(0)), Scope::Whole(None));
     let parts = ["infrastructure: 1.00 %; 0.70 %", "a: 78.00 %; 54.60 %", "b: 21.00 %; 14.70 %"];
     assert_eq!(lines(text, fcr), parts);
     assert_eq!(lines(text, whole), ["a: 54.60 %; 54.60 %", "b: 14.70 %; 14.70 %"]);
@@ -118,8 +122,8 @@ fn priority_and_fifo_say_why_not() {
     let (_, analysis) = analysed(&both);
     let note = &analysis.notes[0];
     assert_eq!((note.kind, note.place.line), (NoteKind::Unsound, 4), "{note:?}");
-    let right = "a policy of shares at 'm', or 'resource.tcp' alone before all others there";
-    assert_eq!(note.right.as_deref(), Some(right));
+    // Threads are beside it: before them it would leave them nothing.
+    assert_eq!(note.right.as_deref(), Some("propshare.wfq at 'm'"));
 }
 
 /// The faults of a file: the line, what is wrong, what would be sound.
@@ -220,6 +224,40 @@ fn more_reserved_of_a_resource_than_it_has_itself_is_found() {
     );
 }
 
+/// Reservations are of the core, shares divide what they leave of the resource's part.
+#[test]
+fn shares_divide_what_is_left_of_a_part_beside_reservations() {
+    let text = |policy: &str| {
+        format!(
+            "<schedulerconfig>
+      <cpumultiplexor tag='m' core='0' algorithm='propshare.wfq' shares='paper'/>
+      <resourcescheduler resource='resource.tcp' algorithm='{policy}'>
+        <cpumultiplexor tag='m' share='25'/> </resourcescheduler>
+      <resourcescheduler resource='resource.fcr' algorithm='propshare.wfq'>
+        <cpumultiplexor tag='m' share='75'/> </resourcescheduler>
+      <infrastructure share='10'/>
+      <activity name='a' share='10'>
+        <entitlement resource='resource.tcp' reservation='20 %'/> </activity>
+      <activity name='b' share='20'/>
+    </schedulerconfig>"
+        )
+    };
+    let tcp = Scope::Resource(ResourceIndex(0));
+    // A quarter, and half, of 5.
+    let rest = lines(&text("deadline.cbs"), tcp);
+    assert_eq!(rest[1..], ["a: 40.00 %; 21.25 %", "b: 10.00 %; 2.50 %"]);
+    // The least of a's is where 20 % of the core are a quarter: 80, of which it has 25.
+    let least = lines(&text("reserve.mclock"), tcp);
+    assert_eq!(least[1..], ["a: 24.99 %; 20.00 %", "b: 10.00 %; 2.50 %"]);
+    // More than there is: nothing is certain.
+    let over = text("deadline.cbs").replace("20 %", "26 %");
+    let none = Level::None(Reason::Overbooked);
+    assert_eq!(lines(&over, tcp)[1], format!("a: {none}; {none}"));
+    // Who is limited has what is reserved.
+    let over = text("reserve.mclock").replace("'20 %'", "'20 %' limit='30 %'");
+    assert_eq!(lines(&over, tcp)[1], "a: 20.00 %; 20.00 %");
+}
+
 #[test]
 fn more_reserved_than_a_bus_lets_through_is_found() {
     let text = |rate: &str| {
@@ -240,8 +278,8 @@ fn more_reserved_than_a_bus_lets_through_is_found() {
     let carried = |text: &str| faults(text).into_iter().find(|(line, ..)| *line == 3);
     assert_eq!(carried(&text("1 MB/s")), None);
     let (_, what, right) = carried(&text("2 MB/s")).unwrap();
-    assert!(what.contains("5000000 bytes a second are reserved beneath 'bus'"), "{what}");
-    assert!(right.contains("a limit of 5000000"), "{right}");
+    assert!(what.contains("5 MB/s are reserved beneath 'bus'"), "{what}");
+    assert!(right.contains("a limit of 5 MB/s"), "{right}");
 }
 
 #[test]
@@ -260,13 +298,19 @@ fn deadlines_in_whatever_time_there_is_are_none() {
             own = if draw.is_empty() { "" } else { "priority='1'" },
         )
     };
-    let found = faults(&text("propshare.wfq", ""));
-    assert!(
-        matches!(&found[..], [(4, what, right)] if what.contains("deadlines at 'resource.tcp'")
-            && right.contains("priority.strict at 'm'")),
-        "{found:?}"
-    );
-    assert_eq!(faults(&text("deadline.edf", "")), []);
+    // Nor over others' deadlines: a multiplexor knows those of activities alone.
+    for below in ["propshare.wfq", "deadline.cbs"] {
+        let text = text(below, "");
+        let text = text.replace("<activity name='a' ", "<activity name='a' share='1' ");
+        let found = faults(&text);
+        assert!(
+            matches!(&found[..], [(4, what, right)] if what.contains("deadlines at 'resource.tcp'")
+                && right.starts_with("deadline.cbs at 'resource.tcp', with")),
+            "{found:?}"
+        );
+    }
+    let found = faults(&text("deadline.edf", ""));
+    assert!(found[0].2.contains("and propshare.wfq at 'm'"), "{found:?}");
     let first = faults(&text("priority.strict", "priority='0'"));
     assert!(first.iter().all(|(line, ..)| *line != 4), "{first:?}");
 }

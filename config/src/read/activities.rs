@@ -11,7 +11,7 @@ use vortex_units::{Frames, Share};
 use super::element::{Field, Fields, Reader};
 use super::groups;
 use super::rates::Rates;
-use super::schedulers::ignored;
+use super::schedulers::{Of, ignored};
 use crate::{
     Activity, ActivityIndex, Algorithm, Config, Control, Entitlement, GroupIndex, Limits,
     MemoryBudget, Metric, Performance, Place, ResourceIndex, limits,
@@ -223,7 +223,10 @@ fn entitlement(
         match config.multiplexors.iter().find(|m| m.core == core) {
             Some(multiplexor) => policies.push(config.policy_of(&multiplexor.algorithm, group)),
             None => {
-                reader.flaw(at.place, format!("{core} has no multiplexor"), "a configured core")
+                let cores = config.multiplexors.iter().map(|m| format!("{}", m.core.get()));
+                let right =
+                    format!("one of those that have: {}", cores.collect::<Vec<_>>().join(", "));
+                reader.flaw(at.place, format!("{core} has no multiplexor"), right);
             }
         }
     } else if core_field.is_none() {
@@ -235,19 +238,26 @@ fn entitlement(
         );
         return None;
     }
+    let scheduler = resource.and_then(|index: ResourceIndex| config.resources.get(index.index()));
+    let own = scheduler.map(|scheduler| &scheduler.algorithm);
+    let own = own.or_else(|| Some(&config.multiplexor(core?)?.algorithm));
+    let at = match scheduler {
+        _ if group.is_some() && own.is_some_and(|own| own.uses_groups) => Of::Group,
+        Some(scheduler) => Of::Resource(&scheduler.resource),
+        None => Of::Core,
+    };
     let share = fields.get("share").and_then(|field| {
         if let Some(policy) = policies.iter().find(|policy| !policy.uses_shares) {
-            ignored(reader, field, "share", policy);
+            ignored(reader, field, "share", (policy, at));
         }
         reader.share(field)
     });
     let priority = fields.get("priority").and_then(|field| {
         if let Some(policy) = policies.iter().find(|policy| !policy.uses_priority) {
-            ignored(reader, field, "priority", policy);
+            ignored(reader, field, "priority", (policy, at));
         }
         reader.number32(field, 0, 1_000_000)
     });
-    let scheduler = resource.and_then(|index: ResourceIndex| config.resources.get(index.index()));
     let multiplexor = core.and_then(|core| config.multiplexor(core));
     let metric = match (scheduler, multiplexor) {
         (Some(scheduler), _) => scheduler.metric.clone(),
@@ -256,14 +266,14 @@ fn entitlement(
     };
     let reservation = fields.get("reservation").and_then(|field| {
         if let Some(policy) = policies.iter().find(|policy| !policy.uses_reservations) {
-            ignored(reader, field, "reservation", policy);
+            ignored(reader, field, "reservation", (policy, at));
             return None;
         }
         reader.rate(field, &metric)
     });
     let limit = fields.get("limit").and_then(|field| {
         if let Some(policy) = policies.iter().find(|policy| !policy.uses_limits) {
-            ignored(reader, field, "limit", policy);
+            ignored(reader, field, "limit", (policy, at));
             return None;
         }
         if scheduler.is_none() {
@@ -275,7 +285,7 @@ fn entitlement(
     });
     let period = fields.get("period").and_then(|field| {
         if let Some(policy) = policies.iter().find(|policy| !policy.uses_periods) {
-            ignored(reader, field, "period", policy);
+            ignored(reader, field, "period", (policy, at));
             return None;
         }
         reader.period(field)

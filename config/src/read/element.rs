@@ -125,8 +125,17 @@ impl<'k> Reader<'k> {
         }
         for attribute in node.attributes() {
             let at = self.place(attribute.range().start);
+            if !values.contains(&attribute.name()) {
+                // What is written already is not what was meant.
+                let free = values.iter().copied().filter(|own| *own != TEXT);
+                let free = free.filter(|own| !node.has_attribute(*own));
+                let right = expected(attribute.name(), free);
+                let (name, own) = (short(name), short(attribute.name()));
+                self.flaw(at, format!("<{name}> has no attribute '{own}'"), right);
+                continue;
+            }
             let field = Field { place: at, text: squeeze(attribute.value()) };
-            self.put(&mut fields, values, attribute.name(), field, "attribute");
+            self.put(&mut fields, values, attribute.name(), field);
         }
         for child in node.children() {
             let at = self.place(child.range().start);
@@ -135,7 +144,7 @@ impl<'k> Reader<'k> {
                 fields.elements.push(child);
             } else if child.is_element() && values.contains(&child_name) {
                 let text = self.text_of(child);
-                self.put(&mut fields, values, child_name, Field { place: at, text }, "element");
+                self.put(&mut fields, values, child_name, Field { place: at, text });
             } else if child.is_element() {
                 let all = values.iter().chain(elements).copied().filter(|n| *n != TEXT);
                 let right = expected(child_name, all);
@@ -158,7 +167,7 @@ impl<'k> Reader<'k> {
             let text = own_text(node);
             if !text.is_empty() {
                 let field = Field { place, text };
-                self.put(&mut fields, values, TEXT, field, "text");
+                self.put(&mut fields, values, TEXT, field);
             }
         }
         fields
@@ -170,14 +179,8 @@ impl<'k> Reader<'k> {
         values: &'static [&'static str],
         name: &str,
         field: Field,
-        kind: &str,
     ) {
-        let Some(key) = values.iter().copied().find(|key| *key == name) else {
-            let right = expected(name, values.iter().copied().filter(|n| *n != TEXT));
-            let what = format!("<{}> has no {kind} '{}'", short(fields.name), short(name));
-            self.flaw(field.place, what, right);
-            return;
-        };
+        let Some(key) = values.iter().copied().find(|key| *key == name) else { return };
         if fields.get(key).is_some() {
             let what = format!("'{key}' is written twice in <{}>", fields.name);
             self.flaw(field.place, what, "it once");

@@ -7,7 +7,7 @@ use roxmltree::Node;
 use vortex_units::Share;
 
 use super::element::{Field, Reader};
-use super::schedulers::ignored;
+use super::schedulers::{Of, ignored};
 use crate::{Algorithm, Config, Group, GroupIndex, limits};
 
 /// How a group divides, where nothing is said.
@@ -60,13 +60,13 @@ pub(super) fn groups(
         };
         let share = fields.get("share").and_then(|field| {
             if let Some(parent) = parents.iter().find(|parent| !parent.uses_shares) {
-                ignored(reader, field, "share", parent);
+                ignored(reader, field, "share", (parent, Of::Group));
             }
             reader.share(field)
         });
         let priority = fields.get("priority").and_then(|field| {
             if let Some(parent) = parents.iter().find(|parent| !parent.uses_priority) {
-                ignored(reader, field, "priority", parent);
+                ignored(reader, field, "priority", (parent, Of::Group));
             }
             reader.number32(field, 0, 1_000_000)
         });

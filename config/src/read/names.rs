@@ -1,5 +1,6 @@
 //! Lists of names in messages, and the name that was perhaps meant.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -9,7 +10,9 @@ const MOST: usize = 256;
 
 /// How the right names read in a message: the close one first, if there is one.
 pub(super) fn expected<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.take(MOST).collect();
+    let mut names: Vec<&str> = names.take(MOST).collect();
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(*name));
     let close = names
         .iter()
         .map(|name| (distance(wrong, name), *name))

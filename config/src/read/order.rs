@@ -205,6 +205,19 @@ fn policies<'c>(
     }
 }
 
+/// Whose scheduler it is that deals with an activity by this policy.
+fn of<'c>(config: &'c Config, at: At, activity: &Activity, policy: &Algorithm) -> Of<'c> {
+    let group = activity.group.and_then(|group| config.groups.get(group.index()));
+    match at {
+        _ if group.is_some_and(|group| group.algorithm == *policy) => Of::Group,
+        At::Multiplexors => Of::Core,
+        At::Scheduler(_) => Of::Schedulers,
+        At::Resource(index) => {
+            Of::Resource(config.resources.get(index.index()).map_or("", |it| &it.resource))
+        }
+    }
+}
+
 /// What an activity is to have.
 fn terms(
     config: &Config,
@@ -237,7 +250,7 @@ fn terms(
     let uses = |knob: &str, uses: fn(&Algorithm) -> bool| -> Judged<()> {
         let Some(policy) = policies.iter().find(|policy| !uses(policy)) else { return Ok(()) };
         value(known, |reader| {
-            ignored(reader, &field(""), knob, policy);
+            ignored(reader, &field(""), knob, (policy, of(config, at, activity, policy)));
             Some(())
         })
     };
@@ -385,11 +398,16 @@ fn standing(
         _ => true,
     };
     let draws = config.draws_of(at).iter().filter(|draw| meant(draw.from));
-    let policies: Vec<_> = draws.filter_map(|draw| config.policy(draw.from)).collect();
+    let of = |from| match from {
+        Source::Multiplexor(_) => Of::Core,
+        Source::Scheduler(_) => Of::Schedulers,
+    };
+    let policies = draws.filter_map(|draw| Some((config.policy(draw.from)?, of(draw.from))));
+    let policies: Vec<_> = policies.collect();
     let uses = |knob: &str, uses: fn(&Algorithm) -> bool| -> Judged<()> {
-        let Some(policy) = policies.iter().find(|policy| !uses(policy)) else { return Ok(()) };
+        let Some(own) = policies.iter().find(|(policy, _)| !uses(policy)) else { return Ok(()) };
         value(known, |reader| {
-            ignored(reader, &field(""), knob, policy);
+            ignored(reader, &field(""), knob, *own);
             Some(())
         })
     };

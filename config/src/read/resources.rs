@@ -12,7 +12,7 @@ use super::element::{Field, Fields, Reader, TEXT};
 use super::schedulers::{Of, draws, policy};
 use super::whole::Tags;
 use super::{graph, names};
-use crate::{Config, LoadSharing, ResourceScheduler, limits};
+use crate::{Config, LoadSharing, Place, ResourceScheduler, limits};
 
 pub(super) fn resources(
     reader: &mut Reader<'_>,
@@ -24,7 +24,7 @@ pub(super) fn resources(
     const VALUES: &[&str] = &["resource", "algorithm", "metric", "batch", "favours"];
     const ELEMENTS: &[&str] = &["param", "cpumultiplexor", "scheduler", "loadsharing"];
     let declared = declared(simulation);
-    let mut seen = BTreeMap::new();
+    let mut seen: BTreeMap<String, Place> = BTreeMap::new();
     for (index, node) in nodes.iter().enumerate() {
         let fields = reader.open(*node, VALUES, ELEMENTS);
         if index >= limits::SCHEDULERS {
@@ -37,7 +37,8 @@ pub(super) fn resources(
             let known = reader.known.resources.iter();
             let all = || known.clone().chain(&declared).map(String::as_str);
             if !all().any(|known| known == name.text) {
-                reader.unknown(name, "resource", all());
+                // One that has a scheduler already is not meant.
+                reader.unknown(name, "resource", all().filter(|own| !seen.contains_key(*own)));
             }
             if let Some(before) = seen.insert(name.text.clone(), name.place) {
                 let what = format!("'{}' has two schedulers, the first at {before}", name.text);
@@ -76,9 +77,10 @@ fn favours(
     let field = fields.get("favours")?;
     let known = reader.known.resources.iter();
     let all = || known.clone().chain(declared).map(String::as_str);
+    let is_own = |name: &str| own.is_some_and(|own| own.text == name);
     if !all().any(|known| known == field.text) {
-        reader.unknown(field, "resource", all());
-    } else if own.is_some_and(|own| own.text == field.text) {
+        reader.unknown(field, "resource", all().filter(|name| !is_own(name)));
+    } else if is_own(&field.text) {
         reader.bad(field, "another resource, which sends to this one");
     }
     Some(field.text.clone())

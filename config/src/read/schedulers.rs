@@ -51,7 +51,7 @@ pub(super) fn multiplexors(
         let (algorithm, metric, params) = policy(reader, &fields, Of::Core);
         let shares = fields.get("shares").map_or(ShareForm::default(), |field| {
             if !algorithm.uses_shares {
-                ignored(reader, field, "shares", &algorithm);
+                ignored(reader, field, "shares", (&algorithm, Of::Core));
             }
             match field.text.as_str() {
                 "charge-through" => ShareForm::ChargeThrough,
@@ -141,6 +141,25 @@ pub(super) enum Of<'a> {
     Schedulers,
     /// This resource's.
     Resource(&'a str),
+    /// A node of a tree.
+    Group,
+}
+
+impl Of<'_> {
+    /// Whether its clients are activities.
+    fn has_activities(self) -> bool {
+        !matches!(self, Self::Schedulers | Self::Resource(crate::THREAD))
+    }
+
+    /// Whether it can have a policy.
+    fn fits(self, policy: &crate::KnownPolicy) -> bool {
+        let has_positions = matches!(self, Self::Resource(name) if POSITIONS.contains(&name));
+        let looks = policy.uses_reservations || policy.uses_periods || policy.uses_groups;
+        match self {
+            Self::Group => policy.is_for_groups(),
+            _ => (has_positions || !policy.uses_positions) && (self.has_activities() || !looks),
+        }
+    }
 }
 
 /// Algorithm, metric and the policy's own entries, which every scheduler has; of this resource,
@@ -228,7 +247,7 @@ pub(super) fn fits(reader: &mut Reader<'_>, field: &Field, policy: &Algorithm, o
         reader.flaw(field.place, what, format!("another algorithm, or {}", POSITIONS.join(", ")));
     }
     // The stand-in for an unknown policy has no name.
-    let of_activities = !matches!(of, Of::Schedulers | Of::Resource(crate::THREAD));
+    let of_activities = of.has_activities();
     let looks = policy.uses_reservations || policy.uses_periods || policy.uses_groups;
     if looks && !policy.name.is_empty() && !of_activities {
         let what = format!("{} is for clients that are activities", policy.name);
@@ -269,17 +288,21 @@ pub(super) fn draws(
             let policy = multiplexors.iter().find(|m| m.core == core).map(|m| &m.algorithm);
             (Source::Multiplexor(core), policy)
         };
+        let of = match from {
+            Source::Multiplexor(_) => Of::Core,
+            Source::Scheduler(_) => Of::Schedulers,
+        };
         let stand_in = anything();
         let policy = policy.unwrap_or(&stand_in);
         let share = client.get("share").and_then(|field| {
             if !policy.uses_shares {
-                ignored(reader, field, "share", policy);
+                ignored(reader, field, "share", (policy, of));
             }
             reader.share(field)
         });
         let priority = client.get("priority").and_then(|field| {
             if !policy.uses_priority {
-                ignored(reader, field, "priority", policy);
+                ignored(reader, field, "priority", (policy, of));
             }
             reader.number32(field, 0, 1_000_000)
         });
@@ -300,18 +323,30 @@ pub(super) fn draws(
     found
 }
 
-/// A knob that the policy would not look at.
-pub(super) fn ignored(reader: &mut Reader<'_>, field: &Field, knob: &str, policy: &Algorithm) {
+/// A knob that the policy would not look at, and what this scheduler could have instead.
+pub(super) fn ignored(
+    reader: &mut Reader<'_>,
+    field: &Field,
+    knob: &str,
+    (policy, of): (&Algorithm, Of<'_>),
+) {
     let what = format!("{} ignores '{knob}'", policy.name);
     let fitting = |p: &&crate::KnownPolicy| match knob {
         "priority" => p.uses_priority,
         "reservation" => p.uses_reservations,
-        "limit" => p.uses_limits,
+        // What an activity asks of resources a multiplexor does not hold back.
+        "limit" => p.uses_limits && of != Of::Core,
         "period" => p.uses_periods,
         _ => p.uses_shares,
     };
-    let others: Vec<_> =
-        reader.known.policies.iter().filter(fitting).map(|p| p.name.as_str()).collect();
-    let right = format!("no {knob}, or an algorithm that has any: {}", others.join(", "));
+    // A tree has the qualities of its root's policy.
+    let (of, kind) = if policy.uses_groups { (Of::Group, "a root") } else { (of, "an algorithm") };
+    let all = reader.known.policies.iter().filter(fitting).filter(|policy| of.fits(policy));
+    let others: Vec<_> = all.map(|policy| policy.name.as_str()).collect();
+    let right = if others.is_empty() {
+        format!("no {knob}")
+    } else {
+        format!("no {knob}, or {kind} that has any: {}", others.join(", "))
+    };
     reader.flaw(field.place, what, right);
 }

@@ -17,6 +17,7 @@ const SIZE: &[(&str, u64)] = &[
     ("MiB", 1 << 20),
     ("GiB", 1 << 30),
     ("TiB", 1 << 40),
+    ("kB", 1_000),
     ("KB", 1_000),
     ("MB", 1_000_000),
     ("GB", 1_000_000_000),
@@ -91,7 +92,8 @@ impl Reader<'_> {
 
     pub(super) fn core(&mut self, field: &Field) -> Option<CoreId> {
         let most = u64::from(limits::CORES - 1);
-        let number = self.number(field, 0, most)?;
+        let right = alloc::format!("a core's number, from 0 to {most}");
+        let number = self.quantity(field, &[("", 1)], 0, most, &right)?;
         u16::try_from(number).ok().map(CoreId::new)
     }
 
@@ -125,12 +127,13 @@ impl Reader<'_> {
     }
 
     pub(super) fn frames(&mut self, field: &Field) -> Option<Frames> {
-        let bytes = self.bytes(field)?;
-        if bytes.get().is_multiple_of(Frames::SIZE.get()) {
-            return Some(Frames::new(bytes.get() / Frames::SIZE.get()));
+        let right = "a size in whole page frames of 4 KiB, as 64 MiB or 1 GiB";
+        let bytes =
+            quantity(&field.text, SIZE).filter(|size| size.is_multiple_of(Frames::SIZE.get()));
+        if bytes.is_none() {
+            self.bad(field, right);
         }
-        self.bad(field, "a size in whole page frames, a multiple of 4 KiB");
-        None
+        bytes.map(|bytes| Frames::new(bytes / Frames::SIZE.get()))
     }
 
     pub(super) fn frequency(&mut self, field: &Field) -> Option<Cycles> {
@@ -171,10 +174,14 @@ impl Reader<'_> {
     /// An amount of the metric a second; of time, microseconds.
     pub(super) fn rate(&mut self, field: &Field, metric: &Metric) -> Option<Rate> {
         let (text, units, right): (_, &[_], _) = match metric {
-            Metric::Bytes => (field.text.strip_suffix("/s"), SIZE, "bytes a second, as 20 MB/s"),
-            Metric::Requests => {
-                (field.text.strip_suffix("/s"), &[("", 1)], "requests a second, as 400 /s")
+            Metric::Bytes => {
+                (field.text.strip_suffix("/s"), SIZE, "bytes a second, as 20 MB/s or 500 kB/s")
             }
+            Metric::Requests => (
+                field.text.strip_suffix("/s"),
+                &[("", 1), ("requests", 1)],
+                "requests a second, as 400 /s",
+            ),
             Metric::Cycles | Metric::ServiceTime => (
                 field.text.strip_suffix('%'),
                 &[("", 10_000)],

@@ -58,7 +58,7 @@ mod tests;
 use server::Server;
 
 /// The period of those for whom none is written.
-const PERIOD: Micros = Micros::new(10_000);
+pub const PERIOD: Micros = Micros::new(10_000);
 /// How much charges from elsewhere may take of what is reserved, in time (law 2).
 const DEBT: Micros = Micros::new(100_000);
 

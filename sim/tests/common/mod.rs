@@ -28,7 +28,12 @@ pub fn for_ms(duration: u64, sample: u64) -> Options {
 
 /// Runs a configuration; every audit must have balanced.
 pub fn run(text: &str, options: &Options) -> Report {
-    let report = simulate(&parse(text), options).unwrap_or_else(|error| panic!("{error}"));
+    run_config(&parse(text), options)
+}
+
+/// The same of one that has been read.
+pub fn run_config(config: &Config, options: &Options) -> Report {
+    let report = simulate(config, options).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(report.audit.failed, 0, "{:?}", report.audit);
     for core in &report.cores {
         let used: u64 = core.activities.iter().map(|cycles| cycles.get()).sum();

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use vortex_config::{ActivityIndex, Analysis, Config, Guarantee, Level, Reason, Scope};
+use vortex_config::{
+    ActivityIndex, Analysis, Config, Guarantee, Holds, Level, Metric, Reason, Scope, THREAD,
+};
 use vortex_units::CoreId;
 
 use crate::table::{Align, Table};
@@ -13,10 +15,8 @@ pub fn table(config: &Config, analysis: &Analysis) -> String {
     let mut by_activity: HashMap<ActivityIndex, Vec<usize>> = HashMap::new();
     for guarantee in &analysis.guarantees {
         let own = by_activity.entry(guarantee.activity).or_default();
-        let same = |other: &Guarantee| {
-            (other.scope, other.of_resource, other.of_core)
-                == (guarantee.scope, guarantee.of_resource, guarantee.of_core)
-        };
+        let same =
+            |other: &Guarantee| Guarantee { core: guarantee.core, ..other.clone() } == *guarantee;
         let found = own.iter().find(|&&row| rows.get(row).is_some_and(|(other, _)| same(other)));
         match found.and_then(|&row| rows.get_mut(row)) {
             Some((_, cores)) => cores.push(guarantee.core),
@@ -41,7 +41,7 @@ pub fn table(config: &Config, analysis: &Analysis) -> String {
             ranges(&cores),
             level(guarantee.of_resource),
             level(guarantee.of_core),
-            why(guarantee),
+            more(guarantee),
         ]);
     }
     table.render()
@@ -55,7 +55,11 @@ pub fn activity(config: &Config, index: ActivityIndex) -> String {
 /// Of what a guarantee speaks.
 pub fn scope(config: &Config, scope: Scope) -> String {
     match scope {
-        Scope::Whole => "all it uses".into(),
+        Scope::Whole(at) => {
+            let at =
+                at.map_or_else(|| THREAD.into(), |at| self::scope(config, Scope::Resource(at)));
+            format!("all, at work in {at}")
+        }
         Scope::Threads => "resource.thread".into(),
         Scope::Resource(index) => config
             .resources
@@ -71,12 +75,26 @@ fn level(level: Level) -> String {
     }
 }
 
-/// Why nothing is guaranteed, where that is so.
-fn why(guarantee: &Guarantee) -> String {
-    match (guarantee.of_resource, guarantee.of_core) {
-        (Level::None(reason), _) | (_, Level::None(reason)) => reason_of(reason).into(),
-        _ => String::new(),
+/// What is reserved, over which times it holds, and why nothing is guaranteed.
+fn more(guarantee: &Guarantee) -> String {
+    let mut parts = Vec::new();
+    if let Some(reserved) = &guarantee.reserved {
+        // What is no part of the time takes nobody knows how much of it.
+        let if_any = match reserved.metric {
+            Metric::Cycles => "",
+            _ => ", given the time for it",
+        };
+        parts.push(format!("reserved: {reserved}{if_any}"));
     }
+    match (guarantee.of_resource, guarantee.of_core) {
+        (Level::None(reason), _) | (_, Level::None(reason)) => parts.push(reason_of(reason).into()),
+        _ => {}
+    }
+    let nothing = matches!(guarantee.of_resource, Level::None(_));
+    if guarantee.holds != Holds::default() && !nothing {
+        parts.push(guarantee.holds.to_string());
+    }
+    parts.join("; ")
 }
 
 /// A reason in words.
@@ -87,6 +105,8 @@ pub fn reason_of(reason: Reason) -> &'static str {
         Reason::NotWorkConserving => "a level on the way may wait although there is work",
         Reason::OtherMetric => "a level on the way counts other than cycles",
         Reason::Reserved => "what others have reserved may be all there is",
+        Reason::Overbooked => "more is reserved on the way than is certain there",
+        Reason::Group => "others of its group may use up what that has, in resources",
     }
 }
 
@@ -109,6 +129,29 @@ fn ranges(cores: &[CoreId]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_says_over_which_times_it_holds_and_what_is_reserved() {
+        let text = "<schedulerconfig>
+          <cpumultiplexor tag='m' core='0' algorithm='propshare.round-robin'/>
+          <resourcescheduler resource='resource.thread' algorithm='fifo'>
+            <cpumultiplexor tag='m'/> </resourcescheduler>
+          <resourcescheduler resource='resource.drwr' algorithm='deadline.cbs' metric='bytes'>
+            <cpumultiplexor tag='m' share='5'/> </resourcescheduler>
+          <activity name='a' share='94'> <entitlement resource='resource.drwr'
+            reservation='20 MB/s' period='100 ms'/> </activity>
+          <activity name='b' share='1'/>
+        </schedulerconfig>";
+        let config = vortex_config::parse(text).unwrap();
+        let table = table(&config, &vortex_config::analyse(&config));
+        for part in [
+            "over rounds of 515 ms",
+            "reserved: 2 MB in each 100 ms, given the time for it",
+            "all, at work in resource.thread",
+        ] {
+            assert!(table.contains(part), "{part} is not in:\n{table}");
+        }
+    }
 
     #[test]
     fn cores_in_a_row_are_one_range() {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use vortex_assembly::{Remark, refused, simulated};
-use vortex_config::{Config, Flaw, Level, NoteKind, analyse};
+use vortex_config::{Config, Flaw, Level, NoteKind, Reserved, analyse};
 
 use super::guarantees::{activity, reason_of, scope};
 
@@ -47,6 +47,12 @@ fn sound(file: &str, config: &Config) -> Value {
                 "core": guarantee.core.get(),
                 "of_service": level(guarantee.of_resource),
                 "of_core": level(guarantee.of_core),
+                "holds": {
+                    "rounds_us": guarantee.holds.rounds.get(),
+                    "rounds_requests": guarantee.holds.requests,
+                    "on_average": guarantee.holds.on_average,
+                },
+                "reserved": guarantee.reserved.as_ref().map(reserved),
             })
         })
         .collect();
@@ -73,6 +79,14 @@ fn sound(file: &str, config: &Config) -> Value {
 fn remarks(remarks: Vec<Remark>) -> Value {
     let one = |Remark { place, text }| json!({ "line": place.line, "column": place.column, "what": text });
     remarks.into_iter().map(one).collect()
+}
+
+/// What is reserved; of time, in microseconds.
+fn reserved(reserved: &Reserved) -> Value {
+    json!({
+        "a_second": reserved.rate.get(), "period_us": reserved.period.map(|period| period.get()),
+        "text": reserved.to_string(),
+    })
 }
 
 /// At least this part, in parts per billion, or why nothing.

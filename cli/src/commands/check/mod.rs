@@ -15,15 +15,25 @@ use crate::config_file;
 use crate::failure::Failure;
 use crate::out;
 
-/// Checks all the files; 1 where any has a flaw.
+/// Checks all the files; 1 where any has a flaw, 2 where any cannot be read, after the others.
+/// A promise that is not kept is no flaw: a machine with it runs.
 pub fn run(arguments: &Check) -> Result<ExitCode, Failure> {
     let mut good = true;
     let mut results = Vec::new();
+    let mut unread = None;
     for (index, path) in arguments.files.iter().enumerate() {
         if index > 0 && !arguments.json {
             out::put("\n");
         }
-        let read = config_file::read(path)?;
+        let read = match config_file::read(path) {
+            Ok(read) => read,
+            Err(failure) => {
+                if let Some(before) = unread.replace(failure) {
+                    eprintln!("vortex: {before}");
+                }
+                continue;
+            }
+        };
         good &= read.is_ok();
         if arguments.json {
             results.push(json::file(path, &read));
@@ -37,13 +47,22 @@ pub fn run(arguments: &Check) -> Result<ExitCode, Failure> {
     if arguments.json {
         out::put(&format!("{}\n", serde_json::to_string_pretty(&results)?));
     }
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    match unread {
+        Some(failure) => Err(failure),
+        None => Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+    }
 }
 
-/// What is to be said of a sound file.
+/// What is to be said of a file without a flaw.
 fn report(path: &Path, config: &Config, analysis: &Analysis) -> String {
     let file = path.display();
-    let mut text = format!("{file}: sound: {}\n", census(config));
+    let broken = analysis.notes.iter().filter(|note| note.kind == NoteKind::Unsound).count();
+    let state = match broken {
+        0 => "sound".into(),
+        1 => "no flaw, but a promise that is not kept".into(),
+        _ => format!("no flaw, but {broken} promises that are not kept"),
+    };
+    let mut text = format!("{file}: {state}: {}\n", census(config));
     for warning in &config.warnings {
         text += &format!("{file}:{}:{}: warning: {}\n", warning.line, warning.column, warning.what);
     }

@@ -3,44 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "the lint's exception for tests knows no helpers")]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod drawn;
+mod kept;
 
-use common::{example, for_ms, parse, run};
+use common::{example, parse};
+use drawn::drawn;
+use kept::{Load, kept, saturated};
 use proptest::prelude::*;
 use vortex_config::{Level, Scope, analyse};
-
-/// What may be missing, in points: slices and requests are not infinitely short.
-const POINTS: f64 = 0.5;
-
-/// Long against a slice of 5 ms.
-const MILLIS: u64 = 1_000;
-
-/// The configuration's schedulers and activities, with a simulation that saturates them and
-/// one resource: requests waiting in a second would hold the nodes that the first needs.
-fn saturated(text: &str, busy: Option<&str>) -> String {
-    let config = parse(text);
-    let head = text.split("<simulation").next().unwrap();
-    let head = head.trim_end().trim_end_matches("</schedulerconfig>");
-    // Threads on every core.
-    let head = head.replace(r#"<loadsharing core="3"> fixed"#, "<loadsharing> fewest-bound");
-    let names: Vec<_> = config.activities.iter().map(|activity| activity.name.as_str()).collect();
-    let threads = config.multiplexors.len();
-    let mut work = String::new();
-    if let Some(resource) = busy {
-        work += &format!(r#"<resource name="{resource}" cost="20 us"/>"#);
-    }
-    for name in names.iter().skip(1) {
-        work += &format!(
-            r#"<workload activity="{name}" threads="{threads}"><compute> 20 ms </compute></workload>"#
-        );
-    }
-    for (resource, name) in busy.iter().flat_map(|r| names.iter().map(move |name| (r, name))) {
-        work += &format!(
-            r#"<arrivals resource="{resource}" activity="{name}" rate="60000" bytes="100"/>"#
-        );
-    }
-    format!(r#"{head}<simulation duration="1 s">{work}</simulation></schedulerconfig>"#)
-}
 
 /// With each of the resources busy in turn; without any, with threads alone.
 fn assert_kept(what: &str, text: &str, resources: &[&str]) {
@@ -52,43 +24,10 @@ fn assert_kept(what: &str, text: &str, resources: &[&str]) {
     }
 }
 
-/// Every line about all that an activity uses, or its threads; where there is one core only,
-/// also those about the busy resource.
+/// The same with one; something has to be promised.
 fn assert_kept_with(what: &str, text: &str, busy: Option<&str>) {
-    kept(what, text, busy, true);
-}
-
-/// The same; whether anything has to be promised.
-fn kept(what: &str, text: &str, busy: Option<&str>, any: bool) {
-    let text = saturated(text, busy);
-    let config = parse(&text);
-    let report = run(&text, &for_ms(MILLIS, MILLIS));
-    let mut compared = 0;
-    for line in &analyse(&config).guarantees {
-        let Level::AtLeast(part) = line.of_core else { continue };
-        let core = report.cores.iter().find(|core| core.core == line.core).unwrap();
-        let activity = line.activity.index();
-        let name = &config.activities[activity].name;
-        let used = match line.scope {
-            Scope::Whole | Scope::Threads => core.activities[activity].get(),
-            Scope::Resource(resource) => {
-                let resource = &config.resources[resource.index()].resource;
-                if report.cores.len() > 1 || busy != Some(resource) {
-                    continue;
-                }
-                report.usage(name, resource).map_or(0, |row| row.cycles.get())
-            }
-        };
-        let had = 100.0 * used as f64 / core.elapsed.get() as f64;
-        let promised = f64::from(part.billionths()) / 1e7;
-        assert!(
-            had >= promised - POINTS,
-            "{what}, {busy:?}: {name} had {had:.2} % of {}, not {promised:.2} %: {line:?}\n{text}",
-            line.core
-        );
-        compared += 1;
-    }
-    assert!(compared > 0 || !any, "{what}: nothing is promised");
+    let compared = kept(what, text, Load { threads: true, busy, millis: 1_000 });
+    assert!(compared > 0, "{what}: nothing is promised");
 }
 
 #[test]
@@ -211,12 +150,41 @@ fn reservations_of_a_core_are_kept() {
             let multiplexor = r#"core="0" algorithm="propshare.wfq""#;
             let text = text.replacen(multiplexor, &format!(r#"core="0" algorithm="{policy}""#), 1);
             assert_kept(policy, &text, &[]);
-            let config = parse(&saturated(&text, None));
+            let config = parse(&saturated(&text, Load { threads: true, busy: None, millis: 1 }));
             let promised = analyse(&config).guarantees;
             let of_a = promised.iter().find(|line| line.activity.index() == 1).unwrap();
             let Level::AtLeast(part) = of_a.of_core else { panic!("nothing is promised") };
             assert!(part.billionths() >= 300_000_000, "{part}");
         }
+    }
+}
+
+/// A resource that has a quarter of the core, most of it reserved: what the others divide is the
+/// rest of the quarter, not that part of it.
+#[test]
+fn what_is_left_beside_reservations_of_a_part_is_divided() {
+    for policy in ["deadline.cbs", "reserve.mclock"] {
+        let rest = [
+            &draws("resource.thread", r#"share="75""#),
+            &draws("resource.tcp", r#"share="25""#).replace("propshare.wfq", policy),
+            r#"<infrastructure share="10"/>
+            <activity name="a" share="10"> <entitlement resource="resource.tcp" reservation="20 %"/>
+            </activity> <activity name="b" share="20"/>"#,
+        ]
+        .concat();
+        let text = one("paper", &rest);
+        assert_kept(policy, &text, &["resource.tcp"]);
+        let lines = analyse(&parse(&text)).guarantees;
+        let promised = |place: usize| {
+            let mut own = lines.iter().filter(|line| line.activity.index() == place);
+            let line = own.find(|line| matches!(line.scope, Scope::Resource(_))).unwrap();
+            let Level::AtLeast(part) = line.of_core else { panic!("{line:?}") };
+            f64::from(part.billionths()) / 1e7
+        };
+        // Half of 5 is b's; of a quarter's fifth it would be a quarter's two fifths.
+        let (a, b) = if policy == "deadline.cbs" { (21.25, 2.5) } else { (20.0, 2.5) };
+        assert!((promised(1) - a).abs() < 0.01, "{policy}: {}", promised(1));
+        assert!((promised(2) - b).abs() < 0.01, "{policy}: {}", promised(2));
     }
 }
 
@@ -242,7 +210,7 @@ fn groups_give_what_they_promise() {
     let text = text.replacen(resource, r#"resource="resource.fcr" algorithm="hierarchy""#, 1);
     assert_kept("groups at the resource too", &text, &["resource.fcr"]);
     let promised = |name: &str| {
-        let config = parse(&saturated(&text, None));
+        let config = parse(&saturated(&text, Load { threads: true, busy: None, millis: 1 }));
         let place = config.activities.iter().position(|activity| activity.name == name).unwrap();
         let lines = analyse(&config).guarantees;
         let line = lines.iter().find(|line| line.activity.index() == place).unwrap();
@@ -251,96 +219,70 @@ fn groups_give_what_they_promise() {
             Level::None(_) => 0.0,
         }
     };
-    // Of 60 + 30 + 10, and 40 of the resource; the whole is the most of the parts.
-    let wanted = [("a", 2.67), ("b", 8.03), ("c", 32.14), ("d", 21.42), ("e", 0.0), ("f", 7.14)];
+    // Of 60 + 30 + 10, and 40 of the resource; the whole is the most of the parts. What e uses in
+    // the resource counts for the lab, which has no shares to tell it from d's: of d's own place
+    // nothing is certain; at the resource, where it counts by itself, 30 of 155 of 40 of 140.
+    let wanted = [("a", 2.67), ("b", 8.03), ("c", 32.14), ("d", 5.53), ("e", 0.0), ("f", 7.14)];
     for (name, wanted) in wanted {
         assert!((promised(name) - wanted).abs() < 0.1, "{name}: {}", promised(name));
     }
 }
 
-/// A random configuration of one core: its text, without a simulation, and its resources.
-fn any_configuration() -> impl Strategy<Value = (String, Vec<&'static str>)> {
-    const SHARING: [&str; 5] = [
-        "propshare.wfq",
-        "propshare.round-robin",
-        "propshare.stride",
-        "deadline.cbs",
-        "reserve.mclock",
-    ];
-    const AT_RESOURCES: [&str; 5] =
-        ["propshare.wfq", "propshare.round-robin", "propshare.stride", "deadline.cbs", "fifo"];
-    const NAMES: [&str; 3] = ["resource.fcr", "resource.tcp", "resource.asr"];
-    let resource = (0..AT_RESOURCES.len(), 5..100_u32, any::<bool>());
-    let activity = (1..100_u32, 0..35_u32, prop::option::of((0..3_usize, 1..100_u32)));
-    let whole = (any::<bool>(), 0..SHARING.len(), 0..200_u32, prop::option::of(1..100_u32));
-    let resources = prop::collection::vec(resource, 1..=3);
-    (whole, resources, prop::collection::vec(activity, 2..=4)).prop_map(|(whole, below, all)| {
-        let (through, policy, infrastructure, bus) = whole;
-        let form = if through { "charge-through" } else { "paper" };
-        let policy = SHARING[policy];
-        let mut text = draws("resource.thread", "").replace("wfq", "round-robin");
-        if let Some(share) = bus {
-            text += &format!(
-                r#"<scheduler tag="bus" algorithm="propshare.stride">
-                <cpumultiplexor tag="m" share="{share}"/> </scheduler>"#
-            );
-        }
-        let names: Vec<_> = NAMES.into_iter().take(below.len()).collect();
-        for (name, (own, share, beneath)) in names.iter().zip(&below) {
-            let (own, share) = (AT_RESOURCES[*own], format!(r#"share="{share}""#));
-            let mut one = draws(name, &share).replace("propshare.wfq", own);
-            if *beneath && bus.is_some() {
-                one = one.replace(r#"<cpumultiplexor tag="m""#, r#"<scheduler tag="bus""#);
+/// Drawn, and broken once: of mClock's reservations the part was taken to be the least at an end
+/// of what the resource may have.
+#[test]
+fn what_was_broken_once_is_kept() {
+    for seed in [21_370, 9_103_394_500_344_460_788] {
+        let drawn = drawn(seed);
+        let busy = drawn.busy.as_deref();
+        let load = Load { threads: drawn.threads, busy, millis: 1_000 };
+        assert!(kept("once broken", &drawn.text, load) > 0);
+    }
+}
+
+/// Many of them, by hand: `VORTEX_DRAWN=FIRST..LAST` says which. All that are broken are told.
+#[test]
+#[ignore = "for long runs by hand"]
+fn many_drawn_configurations() {
+    let range = std::env::var("VORTEX_DRAWN").unwrap_or_else(|_| "0..1000".into());
+    let (first, last) = range.split_once("..").unwrap();
+    let (first, last): (u64, u64) = (first.parse().unwrap(), last.parse().unwrap());
+    let (mut broken, mut compared) = (0, 0);
+    for seed in first..last {
+        let drawn = drawn(seed);
+        let load = Load { threads: drawn.threads, busy: drawn.busy.as_deref(), millis: 2_000 };
+        match std::panic::catch_unwind(|| kept::try_kept(&drawn.text, load)) {
+            Ok(Ok(some)) => compared += some,
+            Ok(Err(why)) => {
+                broken += 1;
+                println!("SEED {seed}: {why}\n");
             }
-            text += &one;
-        }
-        if bus.is_some() && !below.iter().any(|(_, _, beneath)| *beneath) {
-            text = text.replacen(r#"<cpumultiplexor tag="m" share"#, "<MARK share", 1);
-            let last = text.rfind(r#"<cpumultiplexor tag="m" share"#).unwrap_or(0);
-            text.replace_range(
-                last..last + r#"<cpumultiplexor tag="m""#.len(),
-                r#"<scheduler tag="bus""#,
-            );
-            text = text.replacen("<MARK share", r#"<cpumultiplexor tag="m" share"#, 1);
-        }
-        if infrastructure > 0 {
-            text += &format!(r#"<infrastructure share="{infrastructure}"/>"#);
-        }
-        let (mut left, reserves) = (90, policy == "deadline.cbs" || policy == "reserve.mclock");
-        for (place, (share, reserved, at)) in all.iter().enumerate() {
-            let mut own = String::new();
-            if reserves && *reserved > 0 && *reserved <= left {
-                left -= reserved;
-                own += &format!(r#"<entitlement core="0" reservation="{reserved} %"/>"#);
+            Err(_) => {
+                broken += 1;
+                println!("SEED {seed}: PANIC\n");
             }
-            if let Some((at, share)) = at.filter(|(at, _)| {
-                below.get(*at).is_some_and(|(own, ..)| AT_RESOURCES[*own] != "fifo")
-            }) {
-                let name = NAMES[at];
-                own += &format!(r#"<entitlement resource="{name}" share="{share}"/>"#);
-            }
-            text += &format!(r#"<activity name="a{place}" share="{share}">{own}</activity>"#);
         }
-        let text = one(form, &text);
-        let first = r#"core="0" algorithm="propshare.wfq""#;
-        (text.replacen(first, &format!(r#"core="0" algorithm="{policy}""#), 1), names)
-    })
+    }
+    println!("{} drawn, {compared} promises compared, {broken} broken", last - first);
+    assert_eq!(broken, 0);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        // Each is two seconds of a machine: fewer than of what is quick.
+        // Each is seconds of a machine: fewer than of what is quick.
         cases: ProptestConfig::default().cases / 8,
+        // A seed is not made simpler by making it smaller.
+        max_shrink_iters: 0,
+        failure_persistence: None,
         ..ProptestConfig::default()
     })]
 
     /// Whatever the configuration: with all busy, nobody has less than what is promised.
     #[test]
-    fn random_configurations_give_what_they_promise(
-        (text, resources) in any_configuration(),
-        busy in prop::option::of(0..3_usize),
-    ) {
-        let busy = busy.and_then(|busy| resources.get(busy).copied());
-        kept("random", &text, busy, false);
+    fn drawn_configurations_give_what_they_promise(seed in any::<u64>()) {
+        let drawn = drawn(seed);
+        let busy = drawn.busy.as_deref();
+        let load = Load { threads: drawn.threads, busy, millis: 1_000 };
+        kept(&format!("drawn by {seed}"), &drawn.text, load);
     }
 }
