@@ -56,6 +56,7 @@ pub fn give(core: &mut Core<Mail, Clock>, shared: &Shared) {
     let clients = core.report().clients;
     if shared.stretches.is_some() {
         runs::tell(&clients, &shared.names);
+        runs::tell_change(core.longest_change());
     }
     let clients = clients.len();
     let ledger = core.ledger();

@@ -48,6 +48,11 @@ pub fn tell(clients: &[ClientReport], names: &[(String, ActivityId)]) {
     }
 }
 
+/// Tells how long it took a core to exchange a policy.
+pub fn tell_change(longest: Cycles) {
+    line(format_args!("the core's own run"), longest, "exchange of a policy");
+}
+
 fn line(of: fmt::Arguments<'_>, longest: Cycles, what: &str) {
     print(format_args!("longest run: {} cycles, {of}: {what}\n", longest.get()));
 }

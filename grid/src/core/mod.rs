@@ -203,6 +203,8 @@ pub struct Core<M: Message, P: Machine> {
     services: Vec<usize>,
     utilization: utilization::Utilization,
     recording: Recording,
+    /// The longest that it has taken here to do as a word says (`renew.rs`).
+    longest_change: Cycles,
 }
 
 impl<M: Message, P: Machine> Core<M, P> {
@@ -272,6 +274,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             services: Vec::new(),
             utilization: utilization::Utilization::new(start, grid.frequency),
             recording: Recording::default(),
+            longest_change: Cycles::ZERO,
         })
     }
 

@@ -39,6 +39,7 @@ impl<M: Message, P: Machine> Core<M, P> {
     #[cold]
     pub(super) fn heed(&mut self, word: Word, payer: ActivityId) {
         self.account_turn();
+        let began = self.machine.now();
         match (word.site, word.news) {
             (Site::Multiplexors, News::Policy(policy)) => self.renew_level(0, &policy),
             (Site::Bus(bus), News::Policy(policy)) => self.renew_level(bus + 1, &policy),
@@ -62,6 +63,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             }
             (Site::Multiplexors, News::Standing(_)) => {}
         }
+        self.longest_change = self.longest_change.max(self.machine.now() - began);
         if self.grid.activities().takes_bills(payer) {
             self.worked_for(payer);
         }

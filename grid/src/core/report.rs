@@ -244,6 +244,12 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.account(slot, client, activity, &mut record);
     }
 
+    /// The longest that it took here to exchange a policy, or to have one stand otherwise.
+    #[must_use]
+    pub const fn longest_change(&self) -> Cycles {
+        self.longest_change
+    }
+
     /// Law 1 on this core.
     ///
     /// # Errors
