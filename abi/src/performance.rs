@@ -6,10 +6,14 @@
 //!
 //! ```text
 //! sample   magic u32, version u16, scope u16, length u64, stamp u64, megahertz u32,
-//!          list of names, list of memory, list of entitled, list of cores
+//!          list of names, list of memory, list of entitled, list of reserved,
+//!          list of schedulers, list of cores
 //! name     activity u32, string
 //! memory   activity u32, frames u64, objects u64
-//! entitled activity u32, resource string, hundredths u32
+//! entitled activity u32, resource string, core u16, hundredths u32, priority u32
+//! reserved activity u32, resource string, core u16, reservation u64, limit u64, period u64
+//! scheduler site string, core u16, policy string, metric string, limit u64, share u32,
+//!          priority u32
 //! core     number u16, stamp u64, elapsed u64, idle u64, host u64, departed u64,
 //!          list of used, list of clients, unnamed u64, list of blame
 //! used     activity u32, cycles u64
@@ -17,6 +21,9 @@
 //! client   kind u8, instance u32, resource string, activity u32, cycles u64, bytes u64,
 //!          memory u64, requests u64, runs u64, waited u64, longest u64, queued u64
 //! ```
+//!
+//! A core of 65535 is all of them that nothing else is said of; of what may be unsaid a zero says
+//! nothing, of a scheduler's priority 4294967295.
 //!
 //! # Invariants
 //! Decoding what was encoded gives the same; decoding anything else gives an error, and
@@ -29,6 +36,7 @@ pub mod trace;
 mod write;
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 pub use read::{Unreadable, decode};
@@ -39,7 +47,7 @@ pub const NUMBER: u32 = 0x5600;
 /// `VXPF`, little-endian.
 pub const MAGIC: u32 = 0x4650_5856;
 /// The form described here.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 /// What the processors are called among resources.
 pub const PROCESSORS: &str = "resource.thread";
 /// As a causer in [`Blame`]: activities that the caller may not see, all together.
@@ -61,6 +69,8 @@ pub struct Sample {
     pub memory: Vec<Memory>,
     /// What the activities are entitled to now.
     pub entitled: Vec<Entitled>,
+    /// What schedulers are now, and what is reserved and limited there.
+    pub said: Arc<Said>,
     /// A part for each core.
     pub cores: Vec<Core>,
 }
@@ -76,15 +86,104 @@ pub struct Memory {
     pub objects: u64,
 }
 
-/// What an activity is entitled to now on the machine's first core, its parts' included.
+/// What an activity is entitled to now, its parts' included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entitled {
     /// Which.
     pub activity: u32,
-    /// [`PROCESSORS`], or another resource where its share is not the one that it has there.
+    /// [`PROCESSORS`], or another resource where it is not entitled to the same as there.
     pub resource: String,
+    /// On this core; `None`: on those of which nothing else is said.
+    pub core: Option<u16>,
     /// Its share, in hundredths.
     pub hundredths: u32,
+    /// Its priority, for policies that have any.
+    pub priority: u32,
+}
+
+/// What is said now, by the configuration and by orders since: changed rarely, so it is shared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// What is reserved for activities, and limited.
+    pub reserved: Vec<Reserved>,
+    /// The schedulers, where all data are told.
+    pub schedulers: Vec<Scheduling>,
+}
+
+/// What is reserved for an activity, and what it has at most: a second, in what the scheduler there
+/// counts; of time, microseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reserved {
+    /// Whose.
+    pub activity: u32,
+    /// Where: [`PROCESSORS`], or a resource.
+    pub resource: Arc<str>,
+    /// On this core; `None`: on those of which nothing else is said.
+    pub core: Option<u16>,
+    /// What it has at least.
+    pub reservation: Option<u64>,
+    /// What it has at most.
+    pub limit: Option<u64>,
+    /// Within how many microseconds it is served.
+    pub period: Option<u64>,
+}
+
+/// A scheduler as it is now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scheduling {
+    /// [`PROCESSORS`] for a core's multiplexor, a resource's name, or the tag of one between others.
+    pub site: Arc<str>,
+    /// On this core; `None`: on all that it has.
+    pub core: Option<u16>,
+    /// By which policy it decides.
+    pub policy: Arc<str>,
+    /// What it counts.
+    pub metric: Arc<str>,
+    /// What all its clients have together in a second at most.
+    pub limit: Option<u64>,
+    /// Its share where it requests time, in hundredths, if any was said.
+    pub share: Option<u32>,
+    /// Its priority there, if any was said.
+    pub priority: Option<u32>,
+}
+
+/// What a scheduler counts, and so what is reserved and limited there a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// Time: microseconds.
+    Time,
+    /// Bytes.
+    Bytes,
+    /// Requests.
+    Requests,
+    /// Something else, or it is not told.
+    Else,
+}
+
+impl Said {
+    /// What is counted at a place. Where schedulers are not told the processors' time is known.
+    #[must_use]
+    pub fn counts(&self, site: &str) -> Counts {
+        let told = self.schedulers.iter().find(|own| *own.site == *site);
+        match told.map(|own| &*own.metric) {
+            Some("cycles" | "service-time") => Counts::Time,
+            Some("bytes") => Counts::Bytes,
+            Some("requests") => Counts::Requests,
+            None if site == PROCESSORS => Counts::Time,
+            _ => Counts::Else,
+        }
+    }
+
+    /// What of it these activities may know; all of it, if they may know all.
+    #[must_use]
+    pub fn of(self: Arc<Self>, activities: &[u32], whole: bool) -> Arc<Self> {
+        if whole {
+            return self;
+        }
+        let own = |row: &&Reserved| activities.contains(&row.activity);
+        let reserved = self.reserved.iter().filter(own).cloned().collect();
+        Arc::new(Self { reserved, schedulers: Vec::new() })
+    }
 }
 
 /// What a core tells.

@@ -10,16 +10,18 @@ mod known;
 mod live;
 mod offered;
 mod policies;
+mod said;
 mod words;
 
 pub use entitle::{
     class, entitlement, favours, multiplexor_share, parent, places, thread_standing,
 };
 pub use known::known;
-pub use live::{Deed, Live, UNNAMED, metric_of};
+pub use live::{Deed, Live, Ordered, UNNAMED, metric_of};
 pub use offered::{
     OF_CARDS, OF_DISKS, OF_NETWORK, Remark, is_uneven, place_of, refused, resources, simulated,
 };
 pub use policies::{Pace, PolicyError, limit_of, multiplexor, resource, sharing_of, stacked};
+pub use said::said;
 pub use vortex_schedulers::Limit;
 pub use words::judge_words;

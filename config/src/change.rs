@@ -1,12 +1,13 @@
 //! What an order changes of a configuration while the machine runs, and the configuration then.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use vortex_units::{CoreId, Micros, Rate, Share};
 
 use crate::{
-    Activity, ActivityIndex, Algorithm, Config, Entitlement, Metric, Parameter, Place,
-    ResourceIndex, SchedulerIndex, ShareForm, Source,
+    Activity, ActivityIndex, Algorithm, Config, Draw, Entitlement, Metric, Parameter, Place,
+    ResourceIndex, ResourceScheduler, SchedulerIndex, ShareForm, Source, limits,
 };
 
 /// Whose scheduler is meant.
@@ -20,11 +21,14 @@ pub enum At {
     Scheduler(SchedulerIndex),
 }
 
-/// What an activity is to have at a scheduler; nothing of what is to stay.
+/// What an activity is to have at a scheduler; nothing of what is to stay. `Some(None)`: what was
+/// said of that place is said no more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
     /// Its share.
-    pub share: Option<Share>,
+    pub share: Option<Option<Share>>,
+    /// Its priority.
+    pub priority: Option<Option<u32>>,
     /// What is reserved for it, or that nothing is.
     pub reservation: Option<Option<Rate>>,
     /// What it has at most, or that this is not limited.
@@ -47,6 +51,15 @@ pub enum Change {
         /// What.
         terms: Terms,
     },
+    /// Of what an activity has everywhere, whatever was said of one place before.
+    Everywhere {
+        /// Whose.
+        activity: ActivityIndex,
+        /// Its share; as where none is written, if none.
+        share: Option<Option<Share>>,
+        /// Its priority, likewise.
+        priority: Option<Option<u32>>,
+    },
     /// Of a scheduler's policy.
     Policy {
         /// Whose.
@@ -64,72 +77,109 @@ pub enum Change {
         at: At,
         /// On this core; on all if `None`.
         core: Option<CoreId>,
-        /// Its share.
-        share: Option<Share>,
-        /// Its priority.
-        priority: Option<u32>,
+        /// Its share; as where none is written, if none.
+        share: Option<Option<Share>>,
+        /// Its priority, likewise.
+        priority: Option<Option<u32>>,
     },
     /// Of what all clients of a scheduler between others have together; `None`: no limit.
     Limit(SchedulerIndex, Option<Rate>),
 }
 
 impl Activity {
-    /// The same with these terms on some of the cores that the scheduler has.
+    /// The same with these terms on some of the cores that the scheduler has. In a time that grows
+    /// with what is said of it and with the cores, not with their product.
     fn with(
         &self,
         resource: Option<ResourceIndex>,
-        (all, meant): (&[CoreId], &[CoreId]),
+        (all, meant): (&[CoreId], Option<CoreId>),
         terms: &Terms,
     ) -> Self {
         let mut changed = self.clone();
+        changed.entitlements.retain(|it| it.resource != resource);
         // What is said of all cores is said of each: one of them may have something else now.
-        changed.entitlements.retain(|it| it.resource != resource || it.core.is_some());
-        for &core in all {
-            let has = &self.entitlements;
-            let said = |wanted| has.iter().any(|it| it.resource == resource && it.core == wanted);
-            let new = terms_of(self, resource, core);
-            let new = if meant.contains(&core) { new.changed(terms) } else { new };
-            if new == Terms::default() && !said(Some(core)) && !said(None) {
-                continue;
+        let (mut general, mut of_cores) = (None, vec![None; usize::from(limits::CORES)]);
+        for own in self.entitlements.iter().filter(|it| it.resource == resource) {
+            match own.core {
+                None => general = Some(*own),
+                Some(core) => {
+                    if let Some(place) = of_cores.get_mut(core.index()) {
+                        *place = Some(*own);
+                    }
+                }
             }
-            let share = said(Some(core)).then(|| self.share_at(resource, core));
-            let share = new.share.or(share);
-            let priority = said(Some(core)).then(|| self.priority_at(resource, core));
-            let own = Some(core);
-            changed.entitlements.retain(|it| it.resource != resource || it.core != own);
-            changed.entitlements.push(Entitlement {
-                resource,
-                core: Some(core),
-                share,
-                priority,
-                reservation: new.reservation.flatten(),
-                limit: new.limit.flatten(),
-                period: new.period.flatten(),
-                place: self.place,
-            });
+        }
+        for &core in all {
+            let said = of_cores.get(core.index()).copied().flatten();
+            let mut row = Entitlement { resource, core: Some(core), ..nothing(self.place) };
+            for from in [said, general].into_iter().flatten() {
+                row.share = row.share.or(from.share);
+                row.priority = row.priority.or(from.priority);
+                row.reservation = row.reservation.or(from.reservation);
+                row.limit = row.limit.or(from.limit);
+                row.period = row.period.or(from.period);
+            }
+            if meant.is_none_or(|meant| meant == core) {
+                row.share = terms.share.unwrap_or(row.share);
+                row.priority = terms.priority.unwrap_or(row.priority);
+                row.reservation = terms.reservation.unwrap_or(row.reservation);
+                row.limit = terms.limit.unwrap_or(row.limit);
+                row.period = terms.period.unwrap_or(row.period);
+            }
+            changed.entitlements.extend(row.says_anything().then_some(row));
+        }
+        changed
+    }
+
+    /// What is reserved for it at these, on all their cores.
+    pub(crate) fn reserved_at(&self, all: &[(ResourceIndex, &ResourceScheduler)]) -> u64 {
+        let on_cores = |(index, own): &(ResourceIndex, &ResourceScheduler)| {
+            let on = |core: &CoreId| self.reservation_at(Some(*index), *core);
+            let rates = own.cores.iter().filter_map(on).map(Rate::get);
+            rates.fold(0, u64::saturating_add)
+        };
+        all.iter().map(on_cores).fold(0, u64::saturating_add)
+    }
+
+    /// The same with another share, or priority, everywhere.
+    fn with_everywhere(&self, share: Option<Option<Share>>, priority: Option<Option<u32>>) -> Self {
+        let mut changed = self.clone();
+        for row in &mut changed.entitlements {
+            row.share = row.share.filter(|_| share.is_none());
+            row.priority = row.priority.filter(|_| priority.is_none());
+        }
+        changed.entitlements.retain(Entitlement::says_anything);
+        if let Some(share) = share {
+            changed.share = share.unwrap_or(Share::ONE);
+        }
+        if let Some(priority) = priority {
+            changed.priority = priority.unwrap_or(0);
         }
         changed
     }
 }
 
-/// What an activity has there now.
-fn terms_of(activity: &Activity, resource: Option<ResourceIndex>, core: CoreId) -> Terms {
-    Terms {
-        share: None,
-        reservation: activity.reservation_at(resource, core).map(Some),
-        limit: resource.and_then(|at| activity.limit_at(at, core)).map(Some),
-        period: activity.period_at(resource, core).map(Some),
+impl Entitlement {
+    fn says_anything(&self) -> bool {
+        let Self { share, priority, reservation, limit, period, .. } = self;
+        share.is_some()
+            || priority.is_some()
+            || reservation.is_some()
+            || limit.is_some()
+            || period.is_some()
     }
 }
 
-impl Terms {
-    fn changed(self, by: &Self) -> Self {
-        Self {
-            share: by.share.or(self.share),
-            reservation: by.reservation.or(self.reservation),
-            limit: by.limit.or(self.limit),
-            period: by.period.or(self.period),
-        }
+fn nothing(place: Place) -> Entitlement {
+    Entitlement {
+        resource: None,
+        core: None,
+        share: None,
+        priority: None,
+        reservation: None,
+        limit: None,
+        period: None,
+        place,
     }
 }
 
@@ -142,20 +192,20 @@ impl Config {
         }
     }
 
-    /// What an activity would be with these terms.
-    pub(crate) fn with_terms(
-        &self,
-        activity: ActivityIndex,
-        resource: Option<ResourceIndex>,
-        core: Option<CoreId>,
-        terms: &Terms,
-    ) -> Option<Activity> {
-        let all = self.cores_of(resource);
-        let meant: Vec<CoreId> = match core {
-            Some(core) => [core].into(),
-            None => all.clone(),
-        };
-        Some(self.activities.get(activity.index())?.with(resource, (&all, &meant), terms))
+    /// What the activity of which a change is would be with it, if it is of one.
+    pub(crate) fn changed_activity(&self, change: &Change) -> Option<(ActivityIndex, Activity)> {
+        match change {
+            Change::Terms { activity, resource, core, terms } => {
+                let all = self.cores_of(*resource);
+                let own = self.activities.get(activity.index())?;
+                Some((*activity, own.with(*resource, (&all, *core), terms)))
+            }
+            Change::Everywhere { activity, share, priority } => {
+                let own = self.activities.get(activity.index())?;
+                Some((*activity, own.with_everywhere(*share, *priority)))
+            }
+            Change::Policy { .. } | Change::Standing { .. } | Change::Limit(..) => None,
+        }
     }
 
     /// What the requests of a scheduler for time are.
@@ -167,6 +217,22 @@ impl Config {
         }
     }
 
+    /// The resources that draw from a scheduler and count bytes or requests as it does.
+    pub(crate) fn beneath(
+        &self,
+        index: SchedulerIndex,
+    ) -> impl Iterator<Item = (ResourceIndex, &ResourceScheduler)> {
+        let bus = self.schedulers.get(index.index());
+        let metric = bus.map(|bus| &bus.metric);
+        let metric = metric.filter(|it| matches!(it, Metric::Bytes | Metric::Requests));
+        let all = self.resources.iter().enumerate();
+        all.filter_map(move |(place, resource)| {
+            let draws = |draw: &Draw| draw.from == Source::Scheduler(index);
+            let is = metric == Some(&resource.metric) && resource.draws.iter().any(draws);
+            is.then_some((ResourceIndex(u32::try_from(place).ok()?), resource))
+        })
+    }
+
     /// What activities have reserved of bytes or requests, on all cores, at the resources that
     /// draw from a scheduler and count as it does.
     ///
@@ -176,33 +242,21 @@ impl Config {
         index: SchedulerIndex,
         new: Option<(ActivityIndex, &Activity)>,
     ) -> u64 {
-        let Some(bus) = self.schedulers.get(index.index()) else { return 0 };
-        let resources = self.resources.iter().enumerate();
-        let beneath = resources.filter(|(_, resource)| {
-            resource.metric == bus.metric
-                && matches!(bus.metric, Metric::Bytes | Metric::Requests)
-                && resource.draws.iter().any(|draw| draw.from == Source::Scheduler(index))
+        let beneath: Vec<_> = self.beneath(index).collect();
+        let all = self.activities.iter().enumerate().map(|(place, own)| {
+            let new = new.filter(|(index, _)| index.index() == place);
+            new.map_or(own, |(_, new)| new).reserved_at(&beneath)
         });
-        let of = |(place, resource): (usize, &crate::ResourceScheduler)| {
-            let at = u32::try_from(place).ok().map(ResourceIndex);
-            let on = |core: &CoreId| {
-                let all = self.activities.iter().enumerate().filter_map(|(place, own)| {
-                    let new = new.filter(|(index, _)| index.index() == place);
-                    new.map_or(own, |(_, new)| new).reservation_at(at, *core)
-                });
-                all.map(Rate::get).fold(0, u64::saturating_add)
-            };
-            resource.cores.iter().map(on).fold(0, u64::saturating_add)
-        };
-        beneath.map(of).fold(0, u64::saturating_add)
+        all.fold(0, u64::saturating_add)
     }
 
     /// The configuration as it is from now on.
     pub fn change(&mut self, change: &Change) {
         match change {
-            Change::Terms { activity, resource, core, terms } => {
-                let new = self.with_terms(*activity, *resource, *core, terms);
-                if let (Some(new), Some(place)) = (new, self.activities.get_mut(activity.index())) {
+            Change::Terms { .. } | Change::Everywhere { .. } => {
+                if let Some((activity, new)) = self.changed_activity(change)
+                    && let Some(place) = self.activities.get_mut(activity.index())
+                {
                     *place = new;
                 }
             }
@@ -248,8 +302,8 @@ impl Config {
                 };
                 let draws = draws.into_iter().flatten().filter(|draw| meant(draw.from));
                 for draw in draws {
-                    draw.share = share.or(draw.share);
-                    draw.priority = priority.or(draw.priority);
+                    draw.share = share.unwrap_or(draw.share);
+                    draw.priority = priority.unwrap_or(draw.priority);
                 }
             }
             Change::Limit(index, limit) => {
@@ -260,6 +314,9 @@ impl Config {
         }
     }
 }
+
+/// The share of a resource that a configuration does not name, at each multiplexor.
+pub const UNNAMED: u32 = 100;
 
 /// Where nothing of a file is written.
 pub(crate) const NOWHERE: Place = Place { line: 0, column: 0 };

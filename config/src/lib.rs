@@ -29,11 +29,11 @@ pub use analyse::{
     Analysis, Fraction, Guarantee, Holds, LISTED, Level, Note, NoteKind, PERIOD, Reason, Reserved,
     Scope, analyse,
 };
-pub use change::{At, Change, Terms};
+pub use change::{At, Change, Terms, UNNAMED};
 pub use flaw::{Flaw, Place, Warning};
 pub use known::{Known, KnownPolicy, KnownReclamation};
 pub use lookup::THREAD;
-pub use read::{Refusal, order, parse, parse_with};
+pub use read::{Judging, Refusal, order, parse, parse_with};
 pub use types::*;
 
 #[cfg(test)]

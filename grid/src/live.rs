@@ -48,6 +48,8 @@ pub enum Unchanged {
 pub struct Terms {
     /// Its share.
     pub share: Option<Share>,
+    /// Its priority.
+    pub priority: Option<u32>,
     /// What is reserved for it, or that nothing is.
     pub reservation: Option<Option<Rate>>,
     /// What it has at most, or that this is not limited.
@@ -68,12 +70,16 @@ impl Entitlement {
         let mut changed = self.clone();
         let (class, core) = match reach {
             Reach::Everywhere => {
-                let Terms { share, reservation: None, limit: None, period: None } = *terms else {
+                let Terms { share, priority, reservation: None, limit: None, period: None } =
+                    *terms
+                else {
                     return None;
                 };
                 changed.share = share.unwrap_or(changed.share);
-                for row in changed.at.iter_mut().filter(|row| row.share.is_some()) {
-                    row.share = share.or(row.share);
+                changed.priority = priority.unwrap_or(changed.priority);
+                for row in &mut changed.at {
+                    row.share = row.share.map(|own| share.unwrap_or(own));
+                    row.priority = row.priority.map(|own| priority.unwrap_or(own));
                 }
                 return Some(changed);
             }
@@ -82,6 +88,7 @@ impl Entitlement {
         };
         let mut rows = Rows { all: &mut changed.at, class, core, cores };
         rows.set(terms.share.map(Some), |row| &mut row.share);
+        rows.set(terms.priority.map(Some), |row| &mut row.priority);
         rows.set(terms.reservation, |row| &mut row.reservation);
         rows.set(terms.limit, |row| &mut row.limit);
         rows.set(terms.period, |row| &mut row.period);

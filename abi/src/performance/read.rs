@@ -1,9 +1,12 @@
 //! A sample from its bytes.
 
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Blame, Client, Core, Entitled, Kind, MAGIC, Memory, Sample, VERSION};
+use super::{
+    Blame, Client, Core, Entitled, Kind, MAGIC, Memory, Reserved, Said, Sample, Scheduling, VERSION,
+};
 
 /// Why bytes are no sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,14 +101,51 @@ pub fn decode(bytes: &[u8]) -> Result<Sample, Unreadable> {
         Ok(Memory { activity: from.word()?, frames: from.long()?, objects: from.long()? })
     })?;
     let entitled = from.list(|from| {
-        let (activity, resource) = (from.word()?, from.string()?);
-        Ok(Entitled { activity, resource, hundredths: from.word()? })
+        Ok(Entitled {
+            activity: from.word()?,
+            resource: from.string()?,
+            core: one_or_all(from)?,
+            hundredths: from.word()?,
+            priority: from.word()?,
+        })
     })?;
+    let reserved = from.list(|from| {
+        Ok(Reserved {
+            activity: from.word()?,
+            resource: from.string()?.into(),
+            core: one_or_all(from)?,
+            reservation: any(from.long()?),
+            limit: any(from.long()?),
+            period: any(from.long()?),
+        })
+    })?;
+    let schedulers = from.list(scheduler)?;
+    let said = Arc::new(Said { reserved, schedulers });
     let cores = from.list(core)?;
     if (bytes.len() - from.0.len()) as u64 != length {
         return Err(Unreadable::Length);
     }
-    Ok(Sample { whole, stamp, megahertz, names, memory, entitled, cores })
+    Ok(Sample { whole, stamp, megahertz, names, memory, entitled, said, cores })
+}
+
+fn one_or_all(from: &mut Bytes<'_>) -> Result<Option<u16>, Unreadable> {
+    from.short().map(|core| (core != u16::MAX).then_some(core))
+}
+
+/// A number that is none where it is zero.
+fn any(number: u64) -> Option<u64> {
+    (number > 0).then_some(number)
+}
+
+fn scheduler(from: &mut Bytes<'_>) -> Result<Scheduling, Unreadable> {
+    let site = from.string()?.into();
+    let core = one_or_all(from)?;
+    let (policy, metric) = (from.string()?.into(), from.string()?.into());
+    let limit = any(from.long()?);
+    let (share, priority) = (from.word()?, from.word()?);
+    let share = (share > 0).then_some(share);
+    let priority = (priority != u32::MAX).then_some(priority);
+    Ok(Scheduling { site, core, policy, metric, limit, share, priority })
 }
 
 fn core(from: &mut Bytes<'_>) -> Result<Core, Unreadable> {

@@ -36,9 +36,52 @@ fn sample() -> Sample {
         megahertz: 2600,
         names: vec![(0, "infrastructure".to_string()), (2, "wéb".to_string())],
         memory: vec![Memory { activity: 2, frames: 9, objects: 1 << 33 }],
-        entitled: vec![Entitled { activity: 2, resource: PROCESSORS.into(), hundredths: 5_000 }],
+        entitled: [None, Some(1)]
+            .map(|core| Entitled {
+                activity: 2,
+                resource: PROCESSORS.into(),
+                core,
+                hundredths: 5_000,
+                priority: 3,
+            })
+            .into(),
+        said: Arc::new(said()),
         cores: vec![core(0), core(5)],
     }
+}
+
+fn said() -> Said {
+    let reserved = |activity, core, reservation, limit: Option<u64>| Reserved {
+        activity,
+        resource: "resource.dwr".into(),
+        core,
+        reservation,
+        limit,
+        period: limit.map(|_| 20_000),
+    };
+    let scheduler = |core, limit, priority: Option<u32>| Scheduling {
+        site: "bus".into(),
+        core,
+        policy: "propshare.wfq".into(),
+        metric: "bytes".into(),
+        limit,
+        share: priority.map(|_| 2_050),
+        priority,
+    };
+    Said {
+        reserved: vec![
+            reserved(2, None, Some(4_000_000), None),
+            reserved(0, Some(1), None, Some(1)),
+        ],
+        schedulers: vec![scheduler(None, Some(5), Some(0)), scheduler(Some(3), None, None)],
+    }
+}
+
+#[test]
+fn who_may_not_know_all_knows_what_is_its_own() {
+    let own = Arc::new(said()).of(&[2], false);
+    assert_eq!((own.reserved.len(), own.reserved[0].activity, own.schedulers.len()), (1, 2, 0));
+    assert_eq!(*Arc::new(said()).of(&[], true), said());
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::{Blame, Client, Core, Entitled, Kind, MAGIC, Memory, Sample, VERSION};
+use super::{
+    Blame, Client, Core, Entitled, Kind, MAGIC, Memory, Reserved, Sample, Scheduling, VERSION,
+};
 
 /// Where the sample's length stands.
 const LENGTH_AT: usize = 8;
@@ -29,10 +31,32 @@ pub fn encode(sample: &Sample) -> Vec<u8> {
         to.extend(objects.to_le_bytes());
     }
     count(&mut to, sample.entitled.len());
-    for Entitled { activity, resource, hundredths } in &sample.entitled {
+    for Entitled { activity, resource, core, hundredths, priority } in &sample.entitled {
         to.extend(activity.to_le_bytes());
         string(&mut to, resource);
+        one_or_all(&mut to, *core);
         to.extend(hundredths.to_le_bytes());
+        to.extend(priority.to_le_bytes());
+    }
+    count(&mut to, sample.said.reserved.len());
+    for Reserved { activity, resource, core, reservation, limit, period } in &sample.said.reserved {
+        to.extend(activity.to_le_bytes());
+        string(&mut to, resource);
+        one_or_all(&mut to, *core);
+        for number in [reservation, limit, period] {
+            to.extend(number.unwrap_or(0).to_le_bytes());
+        }
+    }
+    count(&mut to, sample.said.schedulers.len());
+    for scheduler in &sample.said.schedulers {
+        let Scheduling { site, core, policy, metric, limit, share, priority } = scheduler;
+        string(&mut to, site);
+        one_or_all(&mut to, *core);
+        string(&mut to, policy);
+        string(&mut to, metric);
+        to.extend(limit.unwrap_or(0).to_le_bytes());
+        to.extend(share.unwrap_or(0).to_le_bytes());
+        to.extend(priority.unwrap_or(u32::MAX).to_le_bytes());
     }
     count(&mut to, sample.cores.len());
     for part in &sample.cores {
@@ -48,6 +72,10 @@ pub(super) fn finish(to: &mut [u8]) {
     if let Some(place) = to.get_mut(LENGTH_AT..LENGTH_AT + 8) {
         place.copy_from_slice(&length.to_le_bytes());
     }
+}
+
+fn one_or_all(to: &mut Vec<u8>, core: Option<u16>) {
+    to.extend(core.unwrap_or(u16::MAX).to_le_bytes());
 }
 
 fn core(to: &mut Vec<u8>, core: &Core) {

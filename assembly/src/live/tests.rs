@@ -26,8 +26,18 @@ fn live() -> Live {
     Live::new(config, grid, limits, frequency)
 }
 
+/// What comes of an order in the end.
+fn judge(live: &mut Live, order: &str) -> Result<(Change, Vec<Deed>), Refusal> {
+    let mut ordered = Ordered::default();
+    loop {
+        if let Some(done) = live.step(order, &mut ordered)? {
+            return Ok(done);
+        }
+    }
+}
+
 fn judged(live: &mut Live, order: &str) -> Vec<Deed> {
-    let (change, deeds) = live.judge(&order.replace("; ", "\n")).unwrap();
+    let (change, deeds) = judge(live, &order.replace("; ", "\n")).unwrap();
     live.keep(&change, Cycles::ZERO);
     deeds
 }
@@ -56,13 +66,17 @@ fn an_order_becomes_what_the_grid_is_to_do() {
         _ => panic!(),
     };
     assert_eq!(deeds.iter().map(on).collect::<Vec<_>>(), [0, 1]);
+    // What is said no more is as it was where nothing was said.
+    let deeds = judged(&mut live, "at=tcp; share=none; core=1");
+    let [Deed::Stand(_, Some(_), own)] = &deeds[..] else { panic!() };
+    assert_eq!(own.share, Share::from_units(UNNAMED).unwrap());
     let deeds = judged(&mut live, "at=bus; share=7");
     let [Deed::Stand(Site::Bus(0), None, own)] = &deeds[..] else { panic!() };
     assert_eq!(*own, standing);
     let deeds = judged(&mut live, "at=drwr; share=7");
     let [Deed::Stand(Site::Resource(Class(0)), None, own)] = &deeds[..] else { panic!() };
     assert_eq!(*own, standing);
-    for order in ["at=bus; limit=none", "at=bus; limit=3 MB/s", "at=bus; policy=fifo"] {
+    for order in ["at=bus; limit=none", "at=bus; limit=3 MB/s", "at=bus; policy=propshare.stride"] {
         let deeds = judged(&mut live, order);
         let [Deed::Renew(Site::Bus(0), None, _)] = &deeds[..] else { panic!("{order}") };
     }
@@ -80,8 +94,44 @@ fn what_a_policy_does_not_take_is_refused_and_changes_nothing() {
         ("at=fcr\npolicy=fifo", "there is no scheduler 'fcr'"),
         ("activity=a\nat=cpu\ncore=1\nreservation=96 %", "at most 95.00 % is left"),
     ] {
-        let Err(why) = live.judge(order) else { panic!("{order}") };
+        let Err(why) = judge(&mut live, order) else { panic!("{order}") };
         assert!(why.text().contains(part), "{order}: {why:?}");
     }
     assert_eq!(live.config, before);
+}
+
+#[test]
+fn shares_and_priorities_are_an_orders_as_all_else_is() {
+    let mut live = live();
+    let own = |deeds: Vec<Deed>| match &deeds[..] {
+        [Deed::Grant(1, reach, terms)] => (*reach, *terms),
+        _ => panic!("{}", deeds.len()),
+    };
+    let (reach, terms) = own(judged(&mut live, "activity=a; at=all; share=7"));
+    assert_eq!((reach, terms.share), (Reach::Everywhere, Share::from_units(7).ok()));
+    assert!(live.step("activity=a\nat=all\npriority=7", &mut Ordered::default()).is_err());
+    judged(&mut live, "at=tcp; policy=priority.strict");
+    let (reach, terms) = own(judged(&mut live, "activity=a; at=tcp; priority=3"));
+    assert_eq!((reach, terms.priority, terms.share), (Reach::At(Class(77)), Some(3), None));
+    let (_, terms) = own(judged(&mut live, "activity=a; at=cpu; share=3; core=0"));
+    assert_eq!(terms.share, Share::from_units(3).ok());
+    let (reach, terms) = own(judged(&mut live, "activity=a; at=cpu; core=0; share=none"));
+    let zero = CoreId::new(0);
+    assert_eq!((reach, terms.share), (Reach::On(MULTIPLEXOR, zero), Share::from_units(7).ok()));
+}
+
+#[test]
+fn an_order_is_judged_anew_where_another_came_before_it() {
+    let mut live = live();
+    let (text, mut ordered) = ("activity=a\nat=cpu\ncore=1\nreservation=60 %", Ordered::default());
+    assert!(live.step(text, &mut ordered).unwrap().is_none());
+    judged(&mut live, "activity=infrastructure; at=cpu; core=1; reservation=50 %");
+    let why = loop {
+        match live.step(text, &mut ordered) {
+            Ok(None) => {}
+            Ok(Some(_)) => panic!("more is reserved than there is"),
+            Err(why) => break why,
+        }
+    };
+    assert!(why.text().contains("at most 45.00 % is left"), "{why:?}");
 }

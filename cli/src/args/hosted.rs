@@ -78,6 +78,7 @@ Examples:
   ./vortex set shop all 50           everywhere, whatever was said of one resource before
   ./vortex set shop cpu 20 --core 1  of core 1's time
   ./vortex set shop tcp 0.25         at resource.tcp
+  ./vortex set shop cpu --priority 2 where the policy has priorities: lower goes first
   ./vortex set shop cpu --reservation '30 %' --period '20 ms'
   ./vortex set shop drwr --reservation '4 MB/s' --limit '8 MB/s'
   ./vortex set shop drwr --limit none
@@ -89,7 +90,8 @@ Examples:
 
 It counts from the next choice of each scheduler on; nothing that waits is lost or changes its
 order, and who owes goes on owing. What cannot be is refused, with why and what could be, and
-changes nothing. The machine's next start has what the configuration says again. The activity of
+changes nothing; so is what would keep further orders from coming. Ends with 0 where it is done,
+with 1 where what holds now does not let it be, with 2 where the order itself cannot be. The machine's next start has what the configuration says again. The activity of
 its monitor needs control=\"all\" in the configuration, and only who hosts the machine may change it.")]
 pub struct Set {
     /// Which activity, as the configuration calls it; a resource, cpu or a scheduler's tag where
@@ -99,7 +101,8 @@ pub struct Set {
     /// Where: a resource, such as tcp or resource.tcp; cpu for the processors; all for everywhere.
     #[arg(value_name = "RESOURCE")]
     pub resource: Option<String>,
-    /// Its share from now on, as the configuration writes it: 50 or 0.25.
+    /// Its share from now on, as the configuration writes it: 50 or 0.25; none for what it has
+    /// everywhere.
     #[arg(value_name = "SHARE", requires = "resource")]
     pub share: Option<String>,
     /// On this core only.
@@ -123,9 +126,10 @@ pub struct Set {
     /// The share of the resource, or scheduler, itself where it requests time.
     #[arg(long = "share", value_name = "SHARE", conflicts_with_all = ["resource", "policy"])]
     pub own_share: Option<String>,
-    /// Its priority there.
-    #[arg(long, value_name = "N", conflicts_with_all = ["resource", "policy"])]
-    pub priority: Option<u32>,
+    /// The activity's priority there, for policies that have any: lower goes first; none for what
+    /// it has everywhere. Without a resource, that of the resource or scheduler itself.
+    #[arg(long, value_name = "N", conflicts_with = "policy")]
+    pub priority: Option<String>,
     /// Which machine, by its number; not said: the one that runs.
     #[arg(long, value_name = "N")]
     pub machine: Option<u32>,

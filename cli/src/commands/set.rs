@@ -12,6 +12,7 @@ use crate::out;
 use crate::running::{self, Found};
 use crate::table::{Align, Table};
 use crate::watch::figures::{Figures, between};
+use crate::watch::said;
 use crate::watch::standing::Standing;
 use crate::watch::{Monitor, Unheard};
 
@@ -44,10 +45,9 @@ fn fields(arguments: &Set) -> Result<Vec<(String, String)>, Failure> {
         None => say("resource", &arguments.activity),
     }
     let core = arguments.core.map(|core| core.to_string());
-    let priority = arguments.priority.map(|priority| priority.to_string());
     let said = [
         ("share", arguments.share.as_ref().or(arguments.own_share.as_ref())),
-        ("priority", priority.as_ref()),
+        ("priority", arguments.priority.as_ref()),
         ("reservation", arguments.reservation.as_ref()),
         ("limit", arguments.limit.as_ref()),
         ("period", arguments.period.as_ref()),
@@ -56,7 +56,7 @@ fn fields(arguments: &Set) -> Result<Vec<(String, String)>, Failure> {
     let said: Vec<_> = said.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     if said.is_empty() {
         let what = match &arguments.resource {
-            Some(_) => "a share, --reservation, --limit or --period",
+            Some(_) => "a share, --priority, --reservation, --limit or --period",
             None => "--policy, --share, --priority or --limit; or, after an activity, where",
         };
         return Err(Failure::Refused(true, format!("What is to be set is not said: {what}.")));
@@ -105,7 +105,7 @@ pub fn refused(unheard: Unheard) -> Failure {
     }
 }
 
-/// The shares now, and at the processors each's part of all.
+/// The shares now, at the processors each's part of all, and whatever is not the usual.
 fn entitled(found: &Found, figures: &Figures) -> String {
     let standing = match config_file::read(&found.about.configuration) {
         Ok(Ok(config)) => Standing::of(&config),
@@ -122,12 +122,17 @@ fn entitled(found: &Found, figures: &Figures) -> String {
     if table.is_empty() {
         return String::new();
     }
-    let apart: Vec<_> = figures.apart.keys().map(String::as_str).collect();
-    let note = match apart.is_empty() {
-        true => String::new(),
-        false => format!("Other shares at {}.\n", apart.join(", ")),
-    };
-    format!("\n{}{note}", table.render())
+    let mut text = format!("\n{}", table.render());
+    let apart = said::apart_table(&figures.said);
+    if !apart.is_empty() {
+        text += &format!("\nSet apart\n{}", apart.render());
+    }
+    let changed = said::changed(&figures.schedulers, &standing.written);
+    let schedulers = said::schedulers_table(changed);
+    if !schedulers.is_empty() {
+        text += &format!("\nSchedulers that are not as in the file\n{}", schedulers.render());
+    }
+    text
 }
 
 #[cfg(test)]
@@ -164,6 +169,9 @@ mod tests {
                 "drwr | --policy | order.scan | --param | window=16",
                 "resource=drwr; policy=order.scan; param.window=16",
             ),
+            ("shop | tcp | --priority | 3", "activity=shop; resource=tcp; priority=3"),
+            ("shop | all | 5 | --priority | 3", "activity=shop; resource=all; share=5; priority=3"),
+            ("shop | tcp | none", "activity=shop; resource=tcp; share=none"),
             ("tcp | --share | 30", "resource=tcp; share=30"),
             ("tcp | --priority | 2 | --core | 0", "resource=tcp; priority=2; core=0"),
             ("bus | --limit | 4 MB/s", "resource=bus; limit=4 MB/s"),

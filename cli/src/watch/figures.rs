@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use vortex_abi::performance::{Client, Core, Kind, OTHERS, PROCESSORS, Sample};
 
+use super::said::{self, Apart, Decides};
+
 /// Bytes of a frame.
 const FRAME: u64 = 4096;
 /// The reserved activity's name.
@@ -34,8 +36,14 @@ pub struct Figures {
     pub resources: BTreeMap<String, BTreeMap<String, Use>>,
     /// The activities' shares when the second sample was taken: at the processors.
     pub shares: BTreeMap<String, f64>,
+    /// On the cores where they are others there.
+    pub on: BTreeMap<u16, BTreeMap<String, f64>>,
     /// And at the resources where they are others.
     pub apart: BTreeMap<String, BTreeMap<String, f64>>,
+    /// All that is not the usual: of places, and of cores.
+    pub said: Vec<Apart>,
+    /// By which policies is decided, and what schedulers have.
+    pub schedulers: Vec<Decides>,
     /// Cycles that the first waited while the second ran, as far as it was looked into.
     pub blame: BTreeMap<String, BTreeMap<String, u64>>,
 }
@@ -121,12 +129,15 @@ pub fn between(before: Option<&Sample>, after: &Sample) -> Figures {
         held.objects += of.objects;
     }
     for of in &after.entitled {
-        let shares = match of.resource.as_str() {
-            PROCESSORS => &mut figures.shares,
-            resource => figures.apart.entry(resource.into()).or_default(),
+        let shares = match (of.resource.as_str(), of.core) {
+            (PROCESSORS, None) => &mut figures.shares,
+            (PROCESSORS, Some(core)) => figures.on.entry(core).or_default(),
+            (resource, None) => figures.apart.entry(resource.into()).or_default(),
+            (_, Some(_)) => continue,
         };
         shares.insert(name(after, of.activity), f64::from(of.hundredths) / 100.0);
     }
+    (figures.said, figures.schedulers) = (said::apart(after), said::decides(&after.said));
     figures
 }
 
@@ -176,7 +187,8 @@ fn residue(core: &Core) -> i64 {
     i64::try_from(difference).unwrap_or(i64::MAX)
 }
 
-fn name(sample: &Sample, activity: u32) -> String {
+/// What an activity is called.
+pub fn name(sample: &Sample, activity: u32) -> String {
     match sample.name(activity) {
         Some(name) => name.into(),
         None if activity == OTHERS => "others".into(),
@@ -204,6 +216,12 @@ impl Figures {
     pub fn used(&self) -> u64 {
         let own = self.activities.iter().filter(|(name, _)| *name != INFRASTRUCTURE);
         own.map(|(_, held)| held.cycles).sum()
+    }
+
+    /// An activity's share of a core's time.
+    pub fn share_on(&self, core: u16, activity: &str) -> Option<f64> {
+        let on = self.on.get(&core).and_then(|of| of.get(activity));
+        on.or_else(|| self.shares.get(activity)).copied()
     }
 
     /// How long an activity's requests waited, at all resources.
@@ -252,13 +270,19 @@ mod tests {
             megahertz: 1,
             names: vec![(0, INFRASTRUCTURE.into()), (2, "web".into())],
             memory: vec![Memory { activity: 2, frames: 2, objects: 7 }],
-            entitled: [(PROCESSORS, 3_350), ("resource.tcp", 50)]
-                .map(|(resource, hundredths)| Entitled {
-                    activity: 2,
-                    resource: resource.into(),
-                    hundredths,
-                })
-                .into(),
+            entitled: [
+                (PROCESSORS, None, 3_350),
+                (PROCESSORS, Some(4), 7),
+                ("resource.tcp", None, 50),
+            ]
+            .map(|(resource, core, hundredths)| Entitled {
+                activity: 2,
+                resource: resource.into(),
+                core,
+                hundredths,
+                priority: 0,
+            })
+            .into(),
             cores: vec![core],
             ..Sample::default()
         }
@@ -277,6 +301,9 @@ mod tests {
         assert_eq!(figures.blame["web"][INFRASTRUCTURE], 50);
         assert_eq!(figures.waited("web"), 50);
         assert_eq!(figures.shares["web"], 33.5);
+        assert_eq!([0, 4].map(|core| figures.share_on(core, "web")), [Some(33.5), Some(0.07)]);
+        assert_eq!(figures.share_on(0, "other"), None);
+        assert_eq!(figures.said.len(), 2);
         assert_eq!(figures.apart["resource.tcp"]["web"], 0.5);
     }
 

@@ -8,6 +8,7 @@ pub mod figures;
 pub mod follow;
 pub mod history;
 mod monitor;
+pub mod said;
 pub mod standing;
 pub mod view;
 

@@ -8,6 +8,7 @@ use vortex_config::{Config, Metric, ResourceIndex};
 use vortex_units::CoreId;
 
 use super::figures::Figures;
+use super::said::{self, Decides};
 
 /// It.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -22,6 +23,8 @@ pub struct Standing {
     pub multiplexors: Vec<(u16, String)>,
     /// The resources' schedulers, as far as they are written.
     pub schedulers: Vec<Scheduler>,
+    /// All schedulers that are written, as a sample tells of them.
+    pub written: Vec<Decides>,
 }
 
 /// A resource's scheduler.
@@ -63,22 +66,34 @@ impl Standing {
                 .map(|of| (of.core.get(), of.algorithm.name.clone()))
                 .collect(),
             schedulers: schedulers.collect(),
+            written: said::decides(&vortex_assembly::said(config, &[])),
         }
     }
 }
 
 impl Standing {
     /// Each activity's part of what all of the file's are entitled to together at the processors,
-    /// as the machine has it now; as the file has it where the machine has not said yet.
+    /// as the machine has it now, on all its cores together; as the file has it where the machine
+    /// has not said yet.
     pub fn now(&self, figures: &Figures) -> BTreeMap<String, f64> {
-        let share = |name: &String| figures.shares.get(name).copied().unwrap_or(0.0);
-        let whole: f64 = self.activities.iter().map(share).sum();
-        match whole > 0.0 {
-            true => {
-                self.activities.iter().map(|name| (name.clone(), share(name) / whole)).collect()
+        let cores: Vec<u16> = match figures.on.is_empty() {
+            // One is as all are.
+            true => vec![0],
+            false => figures.cores.iter().map(|core| core.core).collect(),
+        };
+        let mut now = BTreeMap::new();
+        for &core in &cores {
+            let share = |name: &String| figures.share_on(core, name).unwrap_or(0.0);
+            let whole: f64 = self.activities.iter().map(share).sum();
+            if whole <= 0.0 {
+                return self.entitled.clone();
             }
-            false => self.entitled.clone(),
+            for name in &self.activities {
+                let part = share(name) / whole / cores.len() as f64;
+                *now.entry(name.clone()).or_insert(0.0) += part;
+            }
         }
+        now
     }
 }
 
@@ -108,6 +123,7 @@ fn parts(config: &Config, resource: Option<ResourceIndex>, core: CoreId) -> BTre
 
 #[cfg(test)]
 mod tests {
+    use super::super::figures::CoreTime;
     use super::*;
 
     #[test]
@@ -134,5 +150,11 @@ mod tests {
         let shares = shares.map(|(name, share)| (name.to_string(), share)).into();
         let now = standing.now(&Figures { shares, ..Figures::default() });
         assert_eq!((now["a"], now["b"], now.len()), (0.25, 0.75, 2));
+        // On one of two cores it is another: that is not all of the machine's.
+        let shares = [("a", 30.0), ("b", 90.0)].map(|(name, share)| (name.to_string(), share));
+        let on = [(1, [("a".to_string(), 270.0)].into())].into();
+        let cores = [0, 1].map(|core| CoreTime { core, ..CoreTime::default() }).into();
+        let now = standing.now(&Figures { shares: shares.into(), on, cores, ..Figures::default() });
+        assert_eq!((now["a"], now["b"]), (0.5, 0.5));
     }
 }

@@ -2,6 +2,7 @@
 //! resources, and who waited while whom ran.
 
 use super::figures::{Figures, INFRASTRUCTURE};
+use super::said;
 use super::standing::Standing;
 use crate::human;
 use crate::table::{Align, Table};
@@ -41,6 +42,9 @@ pub fn tables(standing: &Standing, figures: &Figures) -> String {
         }
     };
     section("Shares of what was used", &activities(standing, figures));
+    section("Set apart", &said::apart_table(&figures.said));
+    let changed = said::changed(&figures.schedulers, &standing.written);
+    section("Schedulers that are not as in the file", &said::schedulers_table(changed));
     section("By resource", &resources(standing, figures));
     section("Who waited while whom ran (sampled)", &blame(standing, figures));
     text += &machine(figures);
@@ -308,6 +312,22 @@ mod tests {
         );
         let none = tables(&standing, &Figures::default());
         assert!(none.contains("a "), "{none}");
+    }
+
+    #[test]
+    fn what_was_ordered_is_shown() {
+        let (standing, mut figures) = figures();
+        let before = tables(&standing, &figures);
+        assert!(!before.contains("Set apart") && !before.contains("Schedulers that"), "{before}");
+        let reserved = Some("30 %".into());
+        let (activity, at) = ("a".into(), "resource.tcp".into());
+        figures.said = vec![said::Apart { activity, at, reserved, ..said::Apart::default() }];
+        let (site, policy) = ("resource.tcp".into(), "reserve.mclock".into());
+        figures.schedulers = vec![said::Decides { site, policy, ..said::Decides::default() }];
+        let text = tables(&standing, &figures);
+        for part in ["Set apart\n", "30 %", "Schedulers that are not as in the file\n", "mclock"] {
+            assert!(text.contains(part), "{part:?} is not in\n{text}");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ use roxmltree::{Document, ParsingOptions};
 
 use crate::{Config, Flaw, Known, limits};
 use element::Reader;
-pub use order::{Refusal, order};
+pub use order::{Judging, Refusal, order};
 
 /// Reads a configuration for the policies and resources of [`Known::default`], which are those
 /// that files had from the beginning: whoever has a repository of policies says what is there.

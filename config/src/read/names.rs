@@ -13,8 +13,12 @@ pub(super) fn expected<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) ->
     let mut names: Vec<&str> = names.take(MOST).collect();
     let mut seen = BTreeSet::new();
     names.retain(|name| seen.insert(*name));
+    // Whose lengths differ by more is not close, and not looked at: an order is judged in a bounded
+    // time.
+    let near = |name: &&&str| name.len().abs_diff(wrong.len()) <= 1 + name.len() / 6;
     let close = names
         .iter()
+        .filter(near)
         .map(|name| (distance(wrong, name), *name))
         .filter(|(distance, name)| *distance <= 1 + name.len() / 6 && distance * 2 <= name.len())
         .min_by_key(|(distance, _)| *distance);

@@ -2,9 +2,16 @@
 //! by which files are read.
 //!
 //! It has lines of a name and a value, `at = resource.tcp`: of whom, where, and what is to be. A
-//! value is as a file has it; `none` takes a reservation, a limit or a period away.
+//! value is as a file has it; `none` takes away what was said.
+//!
+//! What can be known without a look at all activities is judged when it is read ([`order`]); what
+//! all of them have together in steps ([`Judging`]), since there may be any number.
 
-mod admit;
+mod judging;
+mod others;
+mod spots;
+mod terms;
+mod way;
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -12,15 +19,14 @@ use alloc::vec::Vec;
 
 use vortex_units::CoreId;
 
-use admit::{admit, kept};
+pub use judging::Judging;
+use others::{limit, policy, standing};
+use terms::{everywhere, terms};
 
 use super::element::{Field, Reader};
-use super::schedulers::{Of, fits, ignored, rooted};
+use super::schedulers::{Of, ignored};
 use crate::change::NOWHERE;
-use crate::{
-    Activity, ActivityIndex, Algorithm, At, Change, Config, Flaw, Known, Metric, Parameter,
-    ResourceIndex, SchedulerIndex, ShareForm, Source, THREAD, Terms,
-};
+use crate::{Algorithm, At, Config, Flaw, Known, ResourceIndex, SchedulerIndex, THREAD};
 
 /// Why an order is not carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +37,8 @@ pub enum Refusal {
     NoScheduler(String),
     /// It cannot be so there.
     Wrong(String),
+    /// It could be, but for what holds there now.
+    Held(String),
     /// More would be reserved than there is.
     Full(String),
 }
@@ -43,6 +51,7 @@ impl Refusal {
             Self::NoActivity(text)
             | Self::NoScheduler(text)
             | Self::Wrong(text)
+            | Self::Held(text)
             | Self::Full(text) => text,
         }
     }
@@ -54,6 +63,10 @@ fn wrong<T>(text: impl Into<String>) -> Judged<T> {
     Err(Refusal::Wrong(text.into()))
 }
 
+fn held<T>(text: impl Into<String>) -> Judged<T> {
+    Err(Refusal::Held(text.into()))
+}
+
 /// The lines of an order.
 struct Lines<'a>(Vec<(&'a str, &'a str)>);
 
@@ -61,6 +74,8 @@ struct Lines<'a>(Vec<(&'a str, &'a str)>);
 const NAMES: [&str; 9] =
     ["activity", "at", "core", "share", "priority", "reservation", "limit", "period", "policy"];
 const PARAM: &str = "param.";
+/// As a place: all.
+const EVERYWHERE: &str = "all";
 /// More lines say nothing more.
 const MOST: usize = 32;
 
@@ -99,7 +114,10 @@ impl<'a> Lines<'a> {
             None => Ok(()),
             Some((name, _)) => {
                 let name = super::names::short(name);
-                wrong(format!("'{name}' does not belong to the rest: one thing at a time"))
+                let with = names.join(", ");
+                wrong(format!(
+                    "'{name}' does not belong to the rest: one thing at a time, here of {with}"
+                ))
             }
         }
     }
@@ -120,32 +138,59 @@ fn value<T>(known: &Known, read: impl FnOnce(&mut Reader<'_>) -> Option<T>) -> J
     }
 }
 
-/// Judges an order. What is sound may be carried out, and is then to be kept
+/// A value, or nothing where it says that there is to be none.
+fn or_none<T>(field: &Field, read: impl FnOnce() -> Judged<T>) -> Judged<Option<T>> {
+    if field.text == "none" { Ok(None) } else { read().map(Some) }
+}
+
+/// Whether all of these policies look at what is said.
+fn looked_at<'a>(
+    known: &Known,
+    knob: &str,
+    mut policies: impl Iterator<Item = (&'a Algorithm, Of<'a>)>,
+    looks: impl Fn(&Algorithm) -> bool,
+) -> Judged<()> {
+    let Some(own) = policies.find(|(policy, _)| !looks(policy)) else { return Ok(()) };
+    value(known, |reader| {
+        ignored(reader, &field(""), knob, own);
+        Some(())
+    })
+}
+
+/// Reads an order, and judges what of it is said in it. What comes of that is to be looked at to
+/// its end ([`Judging::step`]); what is sound then may be carried out, and is to be kept
 /// ([`Config::change`]).
 ///
 /// # Errors
 /// [`Refusal`], with what would be right.
-pub fn order(config: &Config, known: &Known, text: &str) -> Result<Change, Refusal> {
+pub fn order(config: &Config, known: &Known, text: &str) -> Result<Judging, Refusal> {
     let lines = Lines::read(text)?;
-    let Some(name) = lines.get("at") else { return wrong("where is not said ('at')") };
+    let Some(name) = lines.get("at") else {
+        return wrong("where is not said: expected at=cpu, a resource's name or a scheduler's tag");
+    };
+    if name == EVERYWHERE {
+        let change = everywhere(config, known, &lines)?;
+        return Ok(Judging::new(config, change));
+    }
     let (at, tagged) = place(config, name)?;
     let core = match lines.field("core") {
         None => tagged,
         Some(field) => {
             let core = value(known, |reader| reader.core(&field))?;
-            if tagged.is_some_and(|own| own != core) {
-                return wrong(format!("'{name}' is not on {core}"));
+            if let Some(own) = tagged.filter(|own| *own != core) {
+                return wrong(format!("'{name}' is not on {core}: it is on {own}"));
             }
             Some(core)
         }
     };
     on_cores(config, at, core, name)?;
-    match lines.get("activity") {
+    let change = match lines.get("activity") {
         Some(activity) => terms(config, known, &lines, (activity, at, core)),
         None if lines.get("policy").is_some() => policy(config, known, &lines, at, core),
         None if lines.get("limit").is_some() => limit(config, known, &lines, at),
         None => standing(config, known, &lines, at, core),
-    }
+    }?;
+    Ok(Judging::new(config, change))
 }
 
 /// The scheduler of this name, and its core if that is one core's.
@@ -168,7 +213,8 @@ fn place(config: &Config, name: &str) -> Judged<(At, Option<CoreId>)> {
             let all = resources.chain(tags).filter(|own| *own != THREAD);
             let all: Vec<_> = core::iter::once("cpu").chain(all).collect();
             let (name, all) = (super::names::short(name), all.join(", "));
-            Err(Refusal::NoScheduler(format!("there is no scheduler '{name}'; there are {all}")))
+            let what = format!("there is no scheduler '{name}'; there are {all}");
+            Err(Refusal::NoScheduler(what))
         }
     }
 }
@@ -186,249 +232,6 @@ fn on_cores(config: &Config, at: At, core: Option<CoreId>, name: &str) -> Judged
     }
     let cores: Vec<_> = cores.iter().map(|core| core.get().to_string()).collect();
     wrong(format!("'{name}' is not on {core}: it is on {}", cores.join(", ")))
-}
-
-/// The policies by which a scheduler deals with an activity on the cores that are meant.
-fn policies<'c>(
-    config: &'c Config,
-    activity: &Activity,
-    resource: Option<ResourceIndex>,
-    cores: &[CoreId],
-) -> Vec<&'c Algorithm> {
-    let of = |algorithm| config.policy_of(algorithm, activity.group);
-    match resource.and_then(|index| config.resources.get(index.index())) {
-        Some(scheduler) => [of(&scheduler.algorithm)].into(),
-        None => {
-            let all = cores.iter().filter_map(|core| config.multiplexor(*core));
-            all.map(|multiplexor| of(&multiplexor.algorithm)).collect()
-        }
-    }
-}
-
-/// Whose scheduler it is that deals with an activity by this policy.
-fn of<'c>(config: &'c Config, at: At, activity: &Activity, policy: &Algorithm) -> Of<'c> {
-    let group = activity.group.and_then(|group| config.groups.get(group.index()));
-    match at {
-        _ if group.is_some_and(|group| group.algorithm == *policy) => Of::Group,
-        At::Multiplexors => Of::Core,
-        At::Scheduler(_) => Of::Schedulers,
-        At::Resource(index) => {
-            Of::Resource(config.resources.get(index.index()).map_or("", |it| &it.resource))
-        }
-    }
-}
-
-/// What an activity is to have.
-fn terms(
-    config: &Config,
-    known: &Known,
-    lines: &Lines<'_>,
-    (name, at, core): (&str, At, Option<CoreId>),
-) -> Judged<Change> {
-    lines.only(&["activity", "at", "core", "share", "reservation", "limit", "period"])?;
-    let Some(index) = config.activities.iter().position(|it| it.name == name) else {
-        let all: Vec<_> = config.activities.iter().map(|it| it.name.as_str()).collect();
-        let (name, all) = (super::names::short(name), all.join(", "));
-        return Err(Refusal::NoActivity(format!("there is no activity '{name}'; there are {all}")));
-    };
-    let index = ActivityIndex(u32::try_from(index).unwrap_or(0));
-    let resource = match at {
-        At::Multiplexors => None,
-        At::Resource(resource) => Some(resource),
-        At::Scheduler(_) => return wrong("the clients there are resources, not activities"),
-    };
-    let Some(activity) = config.activities.get(index.index()) else { return wrong("") };
-    let cores = core.map_or_else(|| config.cores_of(resource), |core| [core].into());
-    let policies = policies(config, activity, resource, &cores);
-    let metric = match resource.and_then(|index| config.resources.get(index.index())) {
-        Some(scheduler) => scheduler.metric.clone(),
-        None => {
-            let first = cores.first().and_then(|core| config.multiplexor(*core));
-            first.map_or(Metric::Cycles, |multiplexor| multiplexor.metric.clone())
-        }
-    };
-    let uses = |knob: &str, uses: fn(&Algorithm) -> bool| -> Judged<()> {
-        let Some(policy) = policies.iter().find(|policy| !uses(policy)) else { return Ok(()) };
-        value(known, |reader| {
-            ignored(reader, &field(""), knob, (policy, of(config, at, activity, policy)));
-            Some(())
-        })
-    };
-    let mut terms = Terms::default();
-    if let Some(field) = lines.field("share") {
-        uses("share", |policy| policy.uses_shares)?;
-        terms.share = Some(value(known, |reader| reader.share(&field))?);
-    }
-    if let Some(field) = lines.field("reservation") {
-        terms.reservation = Some(or_none(&field, || {
-            uses("reservation", |policy| policy.uses_reservations)?;
-            value(known, |reader| reader.rate(&field, &metric))
-        })?);
-    }
-    if let Some(field) = lines.field("limit") {
-        terms.limit = Some(or_none(&field, || {
-            uses("limit", |policy| policy.uses_limits)?;
-            if resource.is_none() {
-                let what = "what an activity asks of resources no limit at a multiplexor holds \
-                            back: expected a limit at a resource";
-                return wrong(what);
-            }
-            value(known, |reader| reader.rate(&field, &metric))
-        })?);
-    }
-    if let Some(field) = lines.field("period") {
-        terms.period = Some(or_none(&field, || {
-            uses("period", |policy| policy.uses_periods)?;
-            value(known, |reader| reader.period(&field))
-        })?);
-    }
-    if terms == Terms::default() {
-        return wrong("what is to be is not said: a share, a reservation, a limit or a period");
-    }
-    let Some(new) = config.with_terms(index, resource, core, &terms) else { return wrong("") };
-    admit(config, (index, &new), resource, &cores, &metric)?;
-    Ok(Change::Terms { activity: index, resource, core, terms })
-}
-
-/// What a field says, unless it says that there is none.
-fn or_none<T>(field: &Field, read: impl FnOnce() -> Judged<T>) -> Judged<Option<T>> {
-    if field.text == "none" { Ok(None) } else { read().map(Some) }
-}
-
-/// Another policy.
-fn policy(
-    config: &Config,
-    known: &Known,
-    lines: &Lines<'_>,
-    at: At,
-    core: Option<CoreId>,
-) -> Judged<Change> {
-    let params: Vec<Parameter> = lines
-        .0
-        .iter()
-        .filter_map(|(name, value)| {
-            let name = name.strip_prefix(PARAM)?.to_string();
-            Some(Parameter { name, value: value.to_string(), place: NOWHERE })
-        })
-        .collect();
-    let all: Vec<_> = lines.0.iter().map(|(name, _)| *name).collect();
-    let names = ["at", "core", "policy"].into_iter();
-    let names: Vec<_> =
-        names.chain(all.into_iter().filter(|name| name.starts_with(PARAM))).collect();
-    lines.only(&names)?;
-    if matches!(at, At::Resource(_)) && core.is_some() {
-        return wrong("a resource has one policy, on all its cores");
-    }
-    let of = match at {
-        At::Multiplexors => Of::Core,
-        At::Scheduler(_) => Of::Schedulers,
-        At::Resource(index) => {
-            Of::Resource(config.resources.get(index.index()).map_or("", |it| &it.resource))
-        }
-    };
-    let Some(field) = lines.field("policy") else { return wrong("") };
-    let algorithm = value(known, |reader| {
-        let algorithm = reader.algorithm(&field);
-        fits(reader, &field, &algorithm, of);
-        let policy = reader.known.policies.iter().find(|policy| policy.name == algorithm.name);
-        for param in &params {
-            if let Some(policy) = policy.filter(|it| !it.parameters.contains(&param.name)) {
-                let kind = format!("parameter of {}", policy.name);
-                let name = self::field(&param.name);
-                reader.unknown(&name, &kind, policy.parameters.iter().map(String::as_str));
-            }
-        }
-        Some(rooted(reader, algorithm, &params))
-    })?;
-    if let At::Multiplexors = at {
-        let meant = |own| core.is_none_or(|core| core == own);
-        for mux in config.multiplexors.iter().filter(|mux| meant(mux.core)) {
-            let through = mux.shares == ShareForm::ChargeThrough && mux.algorithm.uses_shares;
-            if through && !algorithm.uses_shares {
-                let (tag, name) = (&mux.tag, &algorithm.name);
-                return wrong(format!(
-                    "'{tag}' charges through, for which {name} has no shares: expected a policy of \
-                     shares, or the machine begun with another"
-                ));
-            }
-        }
-    }
-    kept(config, at, core, &algorithm)?;
-    Ok(Change::Policy { at, core, algorithm, params })
-}
-
-/// What a scheduler between others carries.
-fn limit(config: &Config, known: &Known, lines: &Lines<'_>, at: At) -> Judged<Change> {
-    lines.only(&["at", "limit"])?;
-    let At::Scheduler(index) = at else {
-        return wrong("a limit of all clients together is a scheduler's between others");
-    };
-    let (Some(bus), Some(field)) = (config.schedulers.get(index.index()), lines.field("limit"))
-    else {
-        return wrong("");
-    };
-    if field.text == "none" {
-        return Ok(Change::Limit(index, None));
-    }
-    let limit = value(known, |reader| super::schedulers::limit(reader, &field, &bus.metric))?;
-    let reserved = config.reserved_beneath(index, None);
-    if reserved > limit.get() {
-        let tag = &bus.tag;
-        return Err(Refusal::Full(format!(
-            "{reserved} a second are reserved beneath '{tag}': expected a limit that is no less"
-        )));
-    }
-    Ok(Change::Limit(index, Some(limit)))
-}
-
-/// How a resource or a scheduler stands where it requests time.
-fn standing(
-    config: &Config,
-    known: &Known,
-    lines: &Lines<'_>,
-    at: At,
-    core: Option<CoreId>,
-) -> Judged<Change> {
-    lines.only(&["at", "core", "share", "priority"])?;
-    if at == At::Multiplexors {
-        return wrong("a multiplexor requests of nobody: expected an activity, or a policy");
-    }
-    let meant = |from| match (core, from) {
-        (Some(core), Source::Multiplexor(own)) => core == own,
-        _ => true,
-    };
-    let draws = config.draws_of(at).iter().filter(|draw| meant(draw.from));
-    let of = |from| match from {
-        Source::Multiplexor(_) => Of::Core,
-        Source::Scheduler(_) => Of::Schedulers,
-    };
-    let policies = draws.filter_map(|draw| Some((config.policy(draw.from)?, of(draw.from))));
-    let policies: Vec<_> = policies.collect();
-    let uses = |knob: &str, uses: fn(&Algorithm) -> bool| -> Judged<()> {
-        let Some(own) = policies.iter().find(|(policy, _)| !uses(policy)) else { return Ok(()) };
-        value(known, |reader| {
-            ignored(reader, &field(""), knob, *own);
-            Some(())
-        })
-    };
-    let share = match lines.field("share") {
-        Some(field) => {
-            uses("share", |policy| policy.uses_shares)?;
-            Some(value(known, |reader| reader.share(&field))?)
-        }
-        None => None,
-    };
-    let priority = match lines.field("priority") {
-        Some(field) => {
-            uses("priority", |policy| policy.uses_priority)?;
-            Some(value(known, |reader| reader.number32(&field, 0, 1_000_000))?)
-        }
-        None => None,
-    };
-    if share.is_none() && priority.is_none() {
-        return wrong("what is to be is not said: a policy, a share, a priority or a limit");
-    }
-    Ok(Change::Standing { at, core, share, priority })
 }
 
 #[cfg(test)]

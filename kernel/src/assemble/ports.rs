@@ -83,7 +83,7 @@ fn monitor(
     Ok(on.grid.add(spec, move |_| {
         let (names, reaches) = (names.clone(), reaches.clone());
         let activities = names.iter().map(|(id, _)| *id).collect();
-        let changes = Arc::new(Mutex::new(Orders { live: live.clone(), activities }));
+        let changes = Box::new(Orders::new(live.clone(), activities));
         Monitor::new(watched.clone(), frequency, names, rights.clone(), (reaches, changes))
     }))
 }

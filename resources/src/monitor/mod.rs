@@ -6,14 +6,13 @@
 //! for whoever has the right to.
 
 mod change;
-mod entitle;
 mod entitled;
 mod resource;
 mod samples;
 mod trace;
 mod traces;
 
-pub use change::Changes;
+pub use change::{Changes, Course, Ordered};
 pub use resource::{Monitor, MonitorCall, MonitorRequest, Rights, Wants};
 pub use samples::Samples;
 pub use traces::{Traces, Turn};

@@ -7,13 +7,12 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use spin::Mutex;
 use vortex_abi::Errno;
 use vortex_abi::performance::{self, Blame, Core, Kind, Sample};
 use vortex_grid::{Activities, At, Context, Frequency, Outcome, Reach, Resource};
 use vortex_units::{ActivityId, CoreId, Cycles, Micros};
 
-use super::change::Changes;
+use super::change::{Changes, Course};
 use super::samples::Samples;
 use super::trace::Preparing;
 use super::traces::Traces;
@@ -33,6 +32,8 @@ pub struct MonitorCall {
     pub(super) asked: Option<(u64, Cycles)>,
     /// The recording that it prepares.
     pub(super) preparing: Preparing,
+    /// How far the order has come that it gives.
+    course: Course,
 }
 
 /// What a call asks for.
@@ -58,7 +59,8 @@ impl MonitorRequest {
     #[must_use]
     pub fn new(operands: Operands, wants: Wants) -> Self {
         let preparing = Preparing::default();
-        Self(Box::new(MonitorCall { operands, wants, asked: None, preparing }))
+        let course = Course::default();
+        Self(Box::new(MonitorCall { operands, wants, asked: None, preparing, course }))
     }
 }
 
@@ -70,7 +72,8 @@ pub struct Monitor {
     names: Vec<(ActivityId, String)>,
     rights: Rights,
     pub(super) classes: Vec<(String, Reach)>,
-    pub(super) changes: Judge,
+    /// At home on one core it is asked by one request at a time: nothing is held over a judgement.
+    pub(super) changes: Box<dyn Changes>,
 }
 
 /// Who may do more than ask for its own data.
@@ -82,8 +85,6 @@ pub struct Rights {
     pub controllers: Vec<ActivityId>,
 }
 
-/// Who judges what is to be changed.
-type Judge = Arc<Mutex<dyn Changes>>;
 type Next = Outcome<Mail, Monitor>;
 
 impl Resource<Mail> for Monitor {
@@ -96,12 +97,10 @@ impl Resource<Mail> for Monitor {
         match call.wants {
             Wants::Sample => {}
             Wants::Share(core, share) => {
-                let changed = self.entitle(&call.operands, core, share, cx);
-                return Outcome::Reply(Answer::Call(changed.map(|()| 0)));
+                return went(self.entitle(&call.operands, (core, share), &mut call.course, cx));
             }
             Wants::Change => {
-                let changed = self.change(&call.operands, cx);
-                return Outcome::Reply(Answer::Call(changed.map(|()| 0)));
+                return went(self.change(&call.operands, &mut call.course, cx));
             }
             Wants::Record(milliseconds) => {
                 let begun = self.record(milliseconds, &mut call.preparing, cx).transpose();
@@ -134,16 +133,24 @@ impl Resource<Mail> for Monitor {
     }
 }
 
+/// What an order's caller is told, once there is anything.
+fn went(done: Option<Result<(), Errno>>) -> Next {
+    match done {
+        Some(done) => Outcome::Reply(Answer::Call(done.map(|()| 0))),
+        None => Outcome::Continue(At::beginning()),
+    }
+}
+
 impl Monitor {
-    /// The monitor of these activities, with the rights that some have; and what resources'
-    /// schedulers are called where shares are changed.
+    /// The monitor of these activities, with the rights that some have; what resources' schedulers
+    /// are called where shares are told; and what changes either.
     #[must_use]
     pub fn new(
         (samples, traces): (Arc<Samples>, Arc<Traces>),
         frequency: Frequency,
         names: Vec<(ActivityId, String)>,
         rights: Rights,
-        (classes, changes): (Vec<(String, Reach)>, Judge),
+        (classes, changes): (Vec<(String, Reach)>, Box<dyn Changes>),
     ) -> Self {
         Self { samples, traces, frequency, names, rights, classes, changes }
     }
@@ -163,7 +170,7 @@ impl Monitor {
     }
 
     fn answer(
-        &self,
+        &mut self,
         operands: &Operands,
         parts: &[Arc<Core>],
         cx: &Context<'_, Mail>,
@@ -195,6 +202,7 @@ impl Monitor {
                 .filter(is_own)
                 .collect(),
             entitled: self.entitled(&living, &own, all),
+            said: self.changes.said().of(&own, whole),
             cores: cores.collect(),
         };
         let bytes = performance::encode(&sample);
@@ -217,19 +225,9 @@ impl Monitor {
         self.rights.controllers.contains(&activity)
     }
 
-    /// The core whose entitlements a sample tells.
-    pub(super) fn first_core(&self) -> Option<CoreId> {
-        self.samples.cores().next()
-    }
-
-    /// Whether the machine has this core.
-    pub(super) fn has_core(&self, core: CoreId) -> bool {
-        self.samples.cores().any(|own| own == core)
-    }
-
-    /// The activity of this name.
-    pub(super) fn named(&self, name: &[u8]) -> Option<ActivityId> {
-        self.names.iter().find(|(_, own)| own.as_bytes() == name).map(|(activity, _)| *activity)
+    /// The machine's cores.
+    pub(super) fn cores(&self) -> impl Iterator<Item = CoreId> + Clone {
+        self.samples.cores()
     }
 
     /// What an activity is called; a part by its number beside its whole's name.

@@ -46,7 +46,7 @@ impl Samples {
     }
 
     /// The cores that give parts.
-    pub fn cores(&self) -> impl Iterator<Item = CoreId> {
+    pub fn cores(&self) -> impl Iterator<Item = CoreId> + Clone {
         self.places.iter().map(|place| place.core)
     }
 

@@ -14,7 +14,8 @@ const ABOUT: &str = "The monitor of a Vortex machine.\n\n\
     /samples      a raw sample as JSON\n\
     /samples.bin  the same in the bytes of the system call\n\n\
     and, to POST with the host's secret,\n\n\
-    /set          another share: activity, resource, share, core\n\
+    /set          a share, a limit, a policy: activity, resource, core, share, priority,\n                  \
+    reservation, limit, period, policy\n\
     /exec         a program for the host: activity, host, token\n    \
     /record       have all cores record what they run: milliseconds\n    \
     /recorded     a core's part of that, in the bytes of the system call: core, from\n";
@@ -91,7 +92,7 @@ impl<T: FnMut() -> Res<Vec<u8>>> Answers<T> {
         let take = &mut self.take;
         let mut sample = || decode(&take().ok()?).ok();
         match path {
-            "/set" => self.orders.set(order, &mut sample).map(Done::Said),
+            "/set" => self.orders.set(order).map(Done::Said),
             "/record" => self.orders.record(order).map(Done::Said),
             "/recorded" => self.orders.recorded(order).map(Done::Bytes),
             _ => self.orders.exec(order, &mut sample).map(Done::Said),

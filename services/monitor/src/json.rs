@@ -5,12 +5,14 @@
 
 use std::fmt::Write as _;
 
-use vortex_abi::performance::{Blame, Client, Core, Entitled, Kind, Memory, Sample};
+use vortex_abi::performance::{
+    Blame, Client, Core, Entitled, Kind, Memory, Reserved, Sample, Scheduling,
+};
 
 use crate::text::{quoted, residue};
 
 /// A version for readers; higher where the shape has changed.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 
 fn list<T>(items: &[T], mut each: impl FnMut(&T) -> String) -> String {
     let mut text = String::from("[");
@@ -33,15 +35,59 @@ pub fn text(sample: &Sample) -> String {
     let memory = list(&sample.memory, |Memory { activity, frames, objects }| {
         format!("{{\"activity\":{activity},\"frames\":{frames},\"objects\":{objects}}}")
     });
-    let entitled = list(&sample.entitled, |Entitled { activity, resource, hundredths }| {
-        let (resource, rest) = (quoted(resource), hundredths % 100);
-        let units = hundredths / 100;
-        format!("{{\"activity\":{activity},\"resource\":{resource},\"share\":{units}.{rest:02}}}")
-    });
+    let entitled = list(&sample.entitled, entitled);
+    let reserved = list(&sample.said.reserved, reserved);
+    let schedulers = list(&sample.said.schedulers, scheduler);
     let cores = list(&sample.cores, core);
     format!(
         "{{\"form\":{FORM},\"whole\":{whole},\"stamp\":{stamp},\"megahertz\":{megahertz},\
-         \"activities\":{names},\"memory\":{memory},\"entitled\":{entitled},\"cores\":{cores}}}\n"
+         \"activities\":{names},\"memory\":{memory},\"entitled\":{entitled},\
+         \"reserved\":{reserved},\"schedulers\":{schedulers},\"cores\":{cores}}}\n"
+    )
+}
+
+/// A field that is left out where it says nothing.
+fn any<T: std::fmt::Display>(name: &str, value: Option<T>) -> String {
+    value.map(|value| format!(",\"{name}\":{value}")).unwrap_or_default()
+}
+
+fn units(hundredths: u32) -> String {
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
+
+fn entitled(of: &Entitled) -> String {
+    let (activity, resource, share) = (of.activity, quoted(&of.resource), units(of.hundredths));
+    let (core, priority) = (any("core", of.core), of.priority);
+    format!(
+        "{{\"activity\":{activity},\"resource\":{resource}{core},\"share\":{share},\
+         \"priority\":{priority}}}"
+    )
+}
+
+fn reserved(of: &Reserved) -> String {
+    let (activity, resource) = (of.activity, quoted(&of.resource));
+    let said = [
+        any("core", of.core),
+        any("reservation", of.reservation),
+        any("limit", of.limit),
+        any("period", of.period),
+    ];
+    format!("{{\"activity\":{activity},\"resource\":{resource}{}}}", said.concat())
+}
+
+fn scheduler(of: &Scheduling) -> String {
+    let said = [
+        any("core", of.core),
+        any("limit", of.limit),
+        any("share", of.share.map(units)),
+        any("priority", of.priority),
+    ];
+    format!(
+        "{{\"scheduler\":{},\"policy\":{},\"metric\":{}{}}}",
+        quoted(&of.site),
+        quoted(&of.policy),
+        quoted(&of.metric),
+        said.concat()
     )
 }
 

@@ -5,6 +5,8 @@
 //! `resource` and `core`. OpenMetrics names a counter's family without `_total` and ends
 //! with a line of its own; the older form names it in full.
 
+mod said;
+
 use std::fmt::Write as _;
 
 use vortex_abi::performance::{Client, Core, Kind, Sample};
@@ -57,6 +59,8 @@ pub fn text(sample: &Sample, form: Form, upward: &mut Upward) -> String {
         Page { form, text: String::with_capacity(16 << 10), sample, upward, families: 0 };
     page.cores();
     page.activities();
+    page.entitled();
+    page.schedulers();
     page.multiplexors();
     page.resources();
     page.blame();
@@ -161,15 +165,6 @@ impl Page<'_> {
         for of in &self.sample.memory {
             let value = of.objects.to_string();
             self.line(family, "", &[("activity", &name(self.sample, of.activity))], &value);
-        }
-        let family = "vortex_activity_entitled_shares";
-        let help = "The activity's share now: of the processors, and where it is another.";
-        self.family(family, Type::Gauge, "", help);
-        for of in &self.sample.entitled {
-            let value = format!("{}.{:02}", of.hundredths / 100, of.hundredths % 100);
-            let labels =
-                [("activity", &*name(self.sample, of.activity)), ("resource", &of.resource)];
-            self.line(family, "", &labels, &value);
         }
     }
 

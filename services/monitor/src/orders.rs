@@ -6,7 +6,7 @@
 
 use std::hint::black_box;
 
-use vortex_abi::performance::{Kind, PROCESSORS, Sample};
+use vortex_abi::performance::{PROCESSORS, Sample};
 use vortex_guest::{Errno, Res, activity};
 
 use crate::form::Form;
@@ -14,18 +14,6 @@ use crate::http::Order;
 
 /// The system calls by which orders are carried out.
 pub trait Calls {
-    /// Gives an activity a share, in hundredths, at a resource, on a core or on all.
-    ///
-    /// # Errors
-    /// The call's.
-    fn entitle(
-        &mut self,
-        activity: &str,
-        resource: &str,
-        core: Option<u16>,
-        hundredths: u32,
-    ) -> Res<()>;
-
     /// Changes a scheduler, or what an activity has there.
     ///
     /// # Errors
@@ -55,16 +43,6 @@ pub trait Calls {
 pub struct Machine;
 
 impl Calls for Machine {
-    fn entitle(
-        &mut self,
-        activity: &str,
-        resource: &str,
-        core: Option<u16>,
-        hundredths: u32,
-    ) -> Res<()> {
-        activity::entitle(activity, resource, core, hundredths)
-    }
-
     fn change(&mut self, order: &str) -> Result<(), (Errno, String)> {
         activity::change(order)
     }
@@ -121,57 +99,15 @@ impl Orders {
         }
     }
 
-    /// Changes a share: fields `activity`, `resource`, `share`, and `core` where it is not all; or
-    /// something else of a scheduler, with other fields, as the call `change` has them.
+    /// Changes a scheduler, or what an activity has there: fields `resource`, and `activity` where it
+    /// is that one's, and what is to be, as the call `change` has it.
     ///
     /// # Errors
     /// What is answered where it is not changed.
-    pub fn set(
-        &mut self,
-        order: &Order,
-        sample: &mut dyn FnMut() -> Option<Sample>,
-    ) -> Result<Said, Said> {
+    pub fn set(&mut self, order: &Order) -> Result<Said, Said> {
         let form = Form::read(&order.body).ok_or_else(|| wrong("This is no form."))?;
-        let of_shares = |name: &str| ["activity", "resource", "share", "core"].contains(&name);
-        if form.get("activity").is_none() || form.all().any(|(name, _)| !of_shares(name)) {
-            return self.change(&form);
-        }
-        let (Some(name), Some(resource), Some(text)) =
-            (form.get("activity"), form.get("resource"), form.get("share"))
-        else {
-            return Err(wrong("An activity, a resource and a share are needed."));
-        };
-        let share = activity::hundredths(text).filter(|share| *share > 0);
-        let share = share.ok_or_else(|| wrong(&format!("'{text}' is no share, as 50 or 0.25.")))?;
-        let core = match form.get("core").map(str::parse).transpose() {
-            Ok(core) => core,
-            Err(_) => return Err(wrong("A core is a number.")),
-        };
-        let resource = in_full(resource);
-        match self.calls.entitle(name, &resource, core, share) {
-            Ok(()) => Ok(("200 OK", format!("{name} has a share of {text} at {resource}.\n"))),
-            Err(error) => Err(match error.0 {
-                libc::EPERM => (FORBIDDEN, NO_RIGHT.into()),
-                libc::ESRCH => (UNKNOWN, no_activity(name, sample().as_ref())),
-                libc::ENXIO => (UNKNOWN, no_resource(&resource, sample().as_ref())),
-                libc::EBUSY => (
-                    CONFLICT,
-                    format!("{name} is divided into sub-activities now; its share stays.\n"),
-                ),
-                libc::EINVAL if core.is_some() => (
-                    BAD,
-                    format!("{text} is no share, or the machine has no such core at {resource}.\n"),
-                ),
-                libc::EINVAL => (BAD, format!("{text} is no share that there can be.\n")),
-                _ => ("500 Internal Server Error", format!("The share stays: {error}.\n")),
-            }),
-        }
-    }
-
-    /// Changes a scheduler, or what an activity has there.
-    fn change(&mut self, form: &Form) -> Result<Said, Said> {
         let Some(at) = form.get("resource") else {
-            return Err(wrong("A resource is needed, or another scheduler."));
+            return Err(wrong("A resource is needed, or cpu, all, or another scheduler's tag."));
         };
         let line = |(name, value): (&str, &str)| {
             let name = if name == "resource" { "at" } else { name };
@@ -181,12 +117,7 @@ impl Orders {
         let lines: Option<Vec<String>> = form.all().map(line).collect();
         let lines = lines.ok_or_else(|| wrong("A value has one line."))?;
         match self.calls.change(&lines.join("\n")) {
-            Ok(()) => {
-                let said = form.all().filter(|(name, _)| !["resource", "activity"].contains(name));
-                let said: Vec<_> = said.map(|(name, value)| format!("{name} {value}")).collect();
-                let of = form.get("activity").map(|of| format!("{of} at ")).unwrap_or_default();
-                Ok(("200 OK", format!("{of}{at}: {}.\n", said.join(", "))))
-            }
+            Ok(()) => Ok(("200 OK", done(&form, at))),
             Err((error, why)) => {
                 let sentence = |why: &str| {
                     let first = why.chars().next().into_iter().flat_map(char::to_uppercase);
@@ -255,6 +186,21 @@ fn same(own: &[u8], said: &[u8]) -> bool {
     black_box(different) == 0
 }
 
+/// What is said of an order that is carried out.
+fn done(form: &Form, at: &str) -> String {
+    let on = form.get("core").map(|core| format!(" on core {core}")).unwrap_or_default();
+    let about = ["resource", "activity", "core"];
+    let said: Vec<_> = form.all().filter(|(name, _)| !about.contains(name)).collect();
+    if let (Some(name), [("share", share)]) = (form.get("activity"), &said[..])
+        && *share != "none"
+    {
+        return format!("{name} has a share of {share} at {}{on}.\n", in_full(at));
+    }
+    let of = form.get("activity").map(|of| format!("{of} at ")).unwrap_or_default();
+    let said: Vec<_> = said.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    format!("{of}{at}{on}: {}.\n", said.join(", "))
+}
+
 /// A resource's whole name: `cpu` and `tcp` are short.
 fn in_full(resource: &str) -> String {
     match resource {
@@ -271,16 +217,4 @@ pub fn no_activity(name: &str, sample: Option<&Sample>) -> String {
     let all = sample.map(|sample| sample.names.iter().map(|(_, name)| name.as_str()));
     let all = all.into_iter().flatten().filter(|name| !name.contains('/'));
     format!("There is no activity '{name}'; there are {}.\n", all.collect::<Vec<_>>().join(", "))
-}
-
-fn no_resource(name: &str, sample: Option<&Sample>) -> String {
-    let clients =
-        sample.into_iter().flat_map(|sample| &sample.cores).flat_map(|core| &core.clients);
-    let named = clients.filter(|client| client.kind != Kind::Threads);
-    let names = named.filter_map(|client| client.resource.split(' ').next());
-    let mut all: Vec<_> = names.filter(|name| *name != PROCESSORS).collect();
-    all.sort_unstable();
-    all.dedup();
-    let all = ["all", "cpu"].into_iter().chain(all).collect::<Vec<_>>().join(", ");
-    format!("There is no resource '{name}'; there are {all}.\n")
 }

@@ -6,8 +6,42 @@ mod server;
 mod shown;
 
 use vortex_abi::performance::{
-    Blame, Client, Core, Entitled, Kind, Memory, OTHERS, PROCESSORS, Sample,
+    Blame, Client, Core, Entitled, Kind, Memory, OTHERS, PROCESSORS, Reserved, Said, Sample,
+    Scheduling,
 };
+
+/// What is reserved and limited, and by which policies is decided.
+fn said() -> Said {
+    let reserved = |resource: &str, core, reservation, limit| Reserved {
+        activity: 2,
+        resource: resource.into(),
+        core,
+        reservation,
+        limit,
+        period: None,
+    };
+    let scheduler = |site: &str, core, policy: &str, metric: &str| Scheduling {
+        site: site.into(),
+        core,
+        policy: policy.into(),
+        metric: metric.into(),
+        ..Scheduling::default()
+    };
+    let mut on_core = reserved(PROCESSORS, Some(1), Some(300_000), None);
+    on_core.period = Some(20_000);
+    Said {
+        reserved: vec![on_core, reserved("resource.dwr", None, None, Some(4_000_000))],
+        schedulers: vec![
+            scheduler(PROCESSORS, Some(0), "deadline.cbs", "cycles"),
+            Scheduling {
+                share: Some(3_050),
+                priority: Some(0),
+                ..scheduler("resource.dwr", None, "reserve.mclock", "bytes")
+            },
+            Scheduling { limit: Some(9), ..scheduler("bus", None, "fifo", "requests") },
+        ],
+    }
+}
 
 /// Two activities beside the infrastructure, on one core of 1 GHz and one that is idle.
 pub fn sample() -> Sample {
@@ -63,7 +97,16 @@ pub fn sample() -> Sample {
         megahertz: 1000,
         names: vec![(0, "infrastructure".into()), (1, "a \"b\"\\".into()), (2, "web".into())],
         memory: vec![Memory { activity: 2, frames: 3, objects: 100 }],
-        entitled: vec![Entitled { activity: 2, resource: PROCESSORS.into(), hundredths: 25 }],
+        entitled: [(None, 25), (Some(1), 700)]
+            .map(|(core, hundredths)| Entitled {
+                activity: 2,
+                resource: PROCESSORS.into(),
+                core,
+                hundredths,
+                priority: 3,
+            })
+            .into(),
+        said: std::sync::Arc::new(said()),
         cores: vec![busy, quiet],
     }
 }

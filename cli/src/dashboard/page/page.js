@@ -64,7 +64,11 @@ function entitled(resource, name, of) {
   if (!Object.keys(of.shares).length) return (apart(resource, of) || machine.standing.entitled)[name];
   const share = (other) => { const own = (apart(resource, of) || {})[other]; return own === undefined ? of.shares[other] : own; };
   const known = machine.standing.activities.filter((other) => share(other) !== undefined);
-  return known.includes(name) ? share(name) / sum(known.map(share)) : undefined;
+  if (!known.includes(name)) return undefined;
+  // A share that is of one core is not all the machine's: the mean of all cores' is.
+  const cores = resource || !Object.keys(of.on).length ? [null] : of.cores.map((one) => one.core);
+  const on = (core) => (other) => { const own = (of.on[core] || {})[other]; return own === undefined || resource ? share(other) : own; };
+  return sum(cores.map((core) => on(core)(name) / sum(known.map(on(core))))) / cores.length;
 }
 const sum = (numbers) => numbers.reduce((all, number) => all + number, 0);
 function used(of, resource, name, metric) {
@@ -107,6 +111,11 @@ function showActivities(of) {
       make("td", {}, scaled(held.memory + held.objects, "B")), make("td", {}, waited ? time(waited) : "–"));
   });
   fill("activities", head("activity", "entitled", "had", "", "of time", "memory", "waited"), rows);
+  const or = (value) => make("td", {}, value === null ? "–" : String(value));
+  const said = of.said.map((one) => make("tr", {}, named(one.activity), make("td", {}, one.at === "resource.thread" ? "cpu" : short(one.at)),
+    make("td", {}, one.core === null ? "all" : String(one.core)), or(one.share), or(one.priority), or(one.reserved), or(one.limited), or(one.within)));
+  byId("said").hidden = !said.length;
+  fill("said", head("activity", "at", "core", "share", "priority", "reserved", "at most", "within"), said);
 }
 
 function showResources(of) {
@@ -223,6 +232,8 @@ function showChart() {
 
 function showGrid(of) {
   const names = activities(), schedulers = Object.fromEntries(machine.standing.schedulers.map((one) => [one.resource, one]));
+  // Policies may be changed while the machine runs, too.
+  const now = (site, core) => of.schedulers.find((one) => one.site === site && one.core === core);
   const resources = [...new Set([...Object.keys(schedulers), ...Object.keys(of.resources)])].sort();
   const cores = machine.standing.multiplexors, row = 44, width = 960;
   const height = Math.max(names.length, resources.length, cores.length) * row + 24;
@@ -248,10 +259,10 @@ function showGrid(of) {
     svg.append(draw("rect", { x: 10, y: y - 18, width: 4, height: 36, fill: colour(name) }));
   });
   resources.forEach((resource, r) => {
-    const one = schedulers[resource];
+    const one = now(resource, null) || schedulers[resource];
     box(390, place(r, resources.length), 250, short(resource), one ? `${one.policy}, by ${one.metric}` : "the kernel's default scheduler");
   });
-  cores.forEach(([core, policy], c) => box(770, place(c, cores.length), 180, `core ${core}`, policy));
+  cores.forEach(([core, policy], c) => box(770, place(c, cores.length), 180, `core ${core}`, (now("resource.thread", core) || { policy }).policy));
   byId("grid").replaceChildren(svg);
 }
 

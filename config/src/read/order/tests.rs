@@ -7,7 +7,10 @@ use std::vec::Vec;
 use vortex_units::CoreId;
 
 use super::*;
-use crate::parse;
+use crate::{Change, ShareForm, parse};
+
+mod way;
+mod written;
 
 const FILE: &str = "<schedulerconfig>
   <cpumultiplexor tag='m0' core='0' algorithm='deadline.cbs'/>
@@ -34,9 +37,20 @@ fn config() -> Config {
     parse(FILE).unwrap()
 }
 
-/// Orders are written in one line here.
+/// Orders are written in one line here. It comes to the same in how many steps one is judged.
 fn judged(config: &Config, text: &str) -> Result<Change, Refusal> {
-    order(config, &Known::default(), &text.replace("; ", "\n"))
+    let read = order(config, &Known::default(), &text.replace("; ", "\n"))?;
+    let (mut whole, mut pieces) = (read.clone(), read);
+    let whole = whole.step(config, usize::MAX).map(|_| whole.change().clone());
+    let pieces = loop {
+        match pieces.step(config, 1) {
+            Ok(false) => {}
+            Ok(true) => break Ok(pieces.change().clone()),
+            Err(why) => break Err(why),
+        }
+    };
+    assert_eq!(whole, pieces, "{text}");
+    whole
 }
 
 fn carried_out(config: &mut Config, text: &str) {
@@ -107,14 +121,24 @@ fn what_cannot_be_is_refused_with_what_can() {
         ("activity=b; at=tcp; core=2; share=1", 'W', "it is on 0, 1"),
         ("activity=b; at=bus; share=1", 'W', "resources, not activities"),
         ("activity=b; at=tcp", 'W', "what is to be is not said"),
-        ("at=tcp; policy=propshare.wfq", 'W', "'a' has a reservation there on core 0"),
-        ("at=cpu; core=0; policy=propshare.wfq", 'W', "'a' has a reservation there on core 0"),
+        ("at=tcp; policy=propshare.wfq", 'H', "'a' has a reservation there on core 0"),
+        ("at=cpu; core=0; policy=propshare.wfq", 'H', "'a' has a reservation there on core 0"),
         ("at=cpu; core=1; policy=priority.strict", 'W', "'m1' charges through"),
         ("at=drwr; policy=order.scan; param.windows=3", 'W', "'windows'"),
         ("at=tcp; policy=order.scan", 'W', "no position here"),
         ("at=bus; policy=deadline.edf", 'W', "for clients that are activities"),
         ("at=tcp; policy=propshare.nothing", 'W', "there is no algorithm"),
         ("at=tcp; core=1; policy=fifo", 'W', "one policy, on all its cores"),
+        ("activity=a; at=tcp; priority=1", 'W', "deadline.cbs ignores 'priority'"),
+        ("activity=a; at=cpu; core=2; priority=x", 'W', "a whole number from 0 to 1000000"),
+        ("activity=a; at=all; reservation=5 %", 'W', "a reservation is of one place"),
+        ("activity=a; at=all; limit=none", 'W', "expected cpu or a resource instead of all"),
+        ("activity=a; at=all; share=1; core=0", 'W', "one core is not everywhere"),
+        ("activity=a; at=all", 'W', "a share or a priority"),
+        ("activity=infrastructure; at=all; share=none", 'W', "a number"),
+        ("at=all; share=1", 'W', "only activities"),
+        ("at=tcp; reservation=5 %", 'W', "a reservation is an activity's"),
+        ("at=m1; core=0; policy=fifo", 'W', "it is on core 1"),
         ("at=bus; core=0; share=1", 'W', "one on all its cores"),
         ("at=bus; limit=4 %", 'W', "bytes a second"),
         ("at=tcp; limit=4 MB/s", 'W', "a scheduler's between others"),
@@ -124,15 +148,16 @@ fn what_cannot_be_is_refused_with_what_can() {
         ("at=tcp; policy=fifo; share=4", 'W', "one thing at a time"),
         ("at=tcp; shares=4", 'W', "share"),
         ("at=tcp; at=drwr; share=4", 'W', "said twice"),
-        ("share=4", 'W', "'at'"),
+        ("share=4", 'W', "where is not said"),
         ("nonsense", 'W', "no name and value"),
-        ("", 'W', "'at'"),
+        ("", 'W', "where is not said"),
     ] {
         let why = judged(&own, text).unwrap_err();
         let own = match why {
             Refusal::NoActivity(_) => 'A',
             Refusal::NoScheduler(_) => 'S',
             Refusal::Wrong(_) => 'W',
+            Refusal::Held(_) => 'H',
             Refusal::Full(_) => 'F',
         };
         assert!(own == kind && why.text().contains(part), "{text}: {why:?}");
@@ -149,6 +174,65 @@ fn what_cannot_be_is_refused_with_what_can() {
     let long: String = format!("at={}", "x".repeat(10_000));
     assert!(judged(&full, &long).unwrap_err().text().len() < 1_000);
     assert!(judged(&full, "\u{fe0f}=\n").is_err());
+}
+
+#[test]
+fn shares_and_priorities_are_kept_and_taken_back() {
+    let mut own = config();
+    let (two, tcp) = (CoreId::new(2), Some(ResourceIndex(2)));
+    let at = |config: &Config, index: usize, at, core| {
+        let activity = &config.activities[index];
+        (activity.share_at(at, core).hundredths(), activity.priority_at(at, core))
+    };
+    carried_out(&mut own, "activity=a; at=cpu; core=2; priority=3");
+    carried_out(&mut own, "activity=a; at=tcp; core=1; share=7");
+    let one = CoreId::new(1);
+    assert_eq!((at(&own, 1, None, two), at(&own, 1, tcp, one)), ((5_000, 3), (700, 0)));
+    // What was said of all cores, and is of another kind, stays.
+    assert_eq!(own.activities[1].reservation_at(tcp, one).map(|rate| rate.get()), Some(200_000));
+    // Everywhere, whatever was said of one place.
+    carried_out(&mut own, "activity=a; at=all; share=9; priority=4");
+    assert_eq!((at(&own, 1, None, two), at(&own, 1, tcp, one)), ((900, 4), (900, 4)));
+    assert_eq!(own.activities[1].reservation_at(tcp, one).map(|rate| rate.get()), Some(200_000));
+    carried_out(&mut own, "activity=a; at=tcp; share=3");
+    // Now a policy that ignores shares would have to pass it over.
+    carried_out(&mut own, "activity=a; at=tcp; reservation=none");
+    let why = judged(&own, "at=tcp; policy=fifo").unwrap_err();
+    let wanted = "'a' has a share there on core 0, which fifo does not keep: expected none (share \
+                  = none) before the policy is another";
+    assert_eq!(why, Refusal::Held(wanted.into()));
+    carried_out(&mut own, "activity=a; at=tcp; share=none");
+    carried_out(&mut own, "at=tcp; policy=fifo");
+    let why = judged(&own, "activity=a; at=tcp; share=3").unwrap_err();
+    assert!(why.text().starts_with("fifo ignores 'share': expected no share, or"), "{why:?}");
+    let why = judged(&own, "activity=a; at=tcp; priority=3").unwrap_err();
+    assert!(why.text().contains("ignores 'priority'"), "{why:?}");
+    carried_out(&mut own, "at=tcp; policy=priority.strict");
+    carried_out(&mut own, "activity=b; at=tcp; priority=3; core=0");
+    assert_eq!(at(&own, 2, tcp, CoreId::new(0)), (5_000, 3));
+    let why = judged(&own, "at=tcp; policy=fifo").unwrap_err();
+    assert!(why.text().contains("'b' has a priority there on core 0"), "{why:?}");
+    // Where resources stand with a share a policy without any does not come.
+    let mut paper = parse(&FILE.replace("core='1' ", "core='1' shares='paper' ")).unwrap();
+    let why = judged(&paper, "at=m1; policy=fifo").unwrap_err();
+    assert!(why.text().contains("'resource.tcp' has a share there, which fifo"), "{why:?}");
+    carried_out(&mut paper, "at=tcp; core=1; share=none");
+    carried_out(&mut paper, "at=m1; policy=fifo");
+    assert!(judged(&paper, "at=tcp; core=1; share=3").is_err());
+}
+
+#[test]
+fn groups_are_not_left_without_who_looks_at_them() {
+    let text = FILE.replace("algorithm='priority.strict'/>", "algorithm='hierarchy'/>");
+    let text = text.replace("<activity name='a'", "<group name='g' share='3'/> <activity name='a'");
+    let own = parse(&text).unwrap();
+    let why = judged(&own, "at=m2; policy=propshare.wfq");
+    assert!(why.is_ok(), "who is of no group is none of its business: {why:?}");
+    let paper = text.replace("core='2' ", "core='2' shares='paper' ");
+    let mut own = parse(&paper).unwrap();
+    let why = judged(&own, "at=m2; policy=hierarchy; param.root=priority.strict").unwrap_err();
+    assert!(why.text().contains("the group 'g' has a share"), "{why:?}");
+    carried_out(&mut own, "at=m2; policy=hierarchy; param.root=propshare.stride");
 }
 
 #[test]

@@ -18,27 +18,12 @@ type Asked = Rc<RefCell<Vec<(String, String, Option<u16>, u32)>>>;
 struct Known(Asked);
 
 impl Calls for Known {
-    fn entitle(
-        &mut self,
-        activity: &str,
-        resource: &str,
-        core: Option<u16>,
-        share: u32,
-    ) -> Res<()> {
-        match (activity, resource) {
-            ("web" | "infrastructure", "all" | "resource.tcp" | "resource.thread") => {}
-            ("divided", _) => return Err(Errno(libc::EBUSY)),
-            ("web", _) => return Err(Errno(libc::ENXIO)),
-            _ => return Err(Errno(libc::ESRCH)),
-        }
-        self.0.borrow_mut().push((activity.into(), resource.into(), core, share));
-        Ok(())
-    }
-
     fn change(&mut self, order: &str) -> Result<(), (Errno, String)> {
         let refused = |error, why: &str| Err((Errno(error), why.into()));
         match order.lines().next().unwrap_or_default() {
             "at=tcp" | "activity=web" => {}
+            "activity=x" => return refused(libc::ESRCH, "there is no activity 'x'"),
+            "activity=divided" => return refused(libc::EBUSY, "it is divided now"),
             "at=x" => return refused(libc::ENXIO, "there is no scheduler 'x'"),
             "at=full" => return refused(libc::ENOSPC, "at most 5 % is left"),
             "at=wrong" => return refused(libc::EINVAL, "fifo ignores it"),
@@ -82,7 +67,7 @@ fn set(body: &str) -> (Result<Said, Said>, Asked) {
     let (mut orders, asked) = orders(Some(SECRET));
     let order = order(Some(SECRET), body);
     assert_eq!(orders.admit(&order), Ok(()));
-    (orders.set(&order, &mut || Some(sample())), asked)
+    (orders.set(&order), asked)
 }
 
 #[test]
@@ -103,17 +88,32 @@ fn only_who_has_the_secret_gives_orders() {
 }
 
 #[test]
-fn shares_are_set_under_short_names_too() {
-    for (body, wanted) in [
-        ("activity=web&resource=all&share=50", ("all", None, 5_000)),
-        ("activity=web&resource=cpu&share=0.25&core=1", ("resource.thread", Some(1), 25)),
-        ("share=7.5&resource=tcp&activity=%77eb", ("resource.tcp", None, 750)),
-        ("activity=web&resource=resource.tcp&share=1", ("resource.tcp", None, 100)),
+fn shares_are_set_and_said_with_their_place() {
+    for (body, wanted, answer) in [
+        (
+            "activity=web&resource=all&share=50",
+            "activity=web\nat=all\nshare=50",
+            "web has a share of 50 at all.\n",
+        ),
+        (
+            "activity=%77eb&resource=cpu&share=0.25&core=1",
+            "activity=web\nat=cpu\nshare=0.25\ncore=1",
+            "web has a share of 0.25 at resource.thread on core 1.\n",
+        ),
+        (
+            "activity=web&resource=tcp&share=none",
+            "activity=web\nat=tcp\nshare=none",
+            "web at tcp: share none.\n",
+        ),
+        (
+            "activity=web&resource=tcp&priority=3&core=0",
+            "activity=web\nat=tcp\npriority=3\ncore=0",
+            "web at tcp on core 0: priority 3.\n",
+        ),
     ] {
         let (said, asked) = set(body);
-        assert!(said.is_ok_and(|(status, _)| status == "200 OK"), "{body}");
-        let (resource, core, share) = wanted;
-        assert_eq!(*asked.borrow(), [("web".into(), resource.into(), core, share)], "{body}");
+        assert_eq!(said, Ok(("200 OK", answer.into())), "{body}");
+        assert_eq!(asked.borrow()[0].0, wanted, "{body}");
     }
 }
 
@@ -123,7 +123,7 @@ fn schedulers_are_changed_as_the_call_has_it() {
         (
             "resource=tcp&policy=reserve.mclock&param.burst=5&core=1",
             "at=tcp\npolicy=reserve.mclock\nparam.burst=5\ncore=1",
-            "tcp: policy reserve.mclock, param.burst 5, core 1.\n",
+            "tcp on core 1: policy reserve.mclock, param.burst 5.\n",
         ),
         ("resource=tcp&share=20", "at=tcp\nshare=20", "tcp: share 20.\n"),
         (
@@ -141,13 +141,9 @@ fn schedulers_are_changed_as_the_call_has_it() {
 #[test]
 fn what_cannot_be_set_is_said_with_what_can() {
     for (body, status, part) in [
-        ("activity=x&resource=all&share=1", "404", "infrastructure, a \"b\"\\, web"),
-        ("activity=web&resource=x&share=1", "404", "all, cpu, resource.tcp."),
-        ("activity=divided&resource=all&share=1", "409", "sub-activities"),
-        ("activity=web&resource=all&share=0", "400", "'0' is no share"),
-        ("activity=web&resource=all&share=-1", "400", "'-1' is no share"),
-        ("activity=web&resource=all&share=1&core=x", "400", "core"),
-        ("activity=web&resource=all", "400", "needed"),
+        ("activity=x&resource=all&share=1", "404", "There is no activity 'x'."),
+        ("activity=divided&resource=all&share=1", "409", "It is divided now."),
+        ("activity=web&share=1", "400", "needed"),
         ("activity", "400", "form"),
         ("", "400", "needed"),
         ("policy=fifo", "400", "needed"),

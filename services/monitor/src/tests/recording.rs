@@ -13,10 +13,6 @@ struct Core {
 }
 
 impl Calls for Core {
-    fn entitle(&mut self, _: &str, _: &str, _: Option<u16>, _: u32) -> Res<()> {
-        Err(Errno(libc::ENOSYS))
-    }
-
     fn change(&mut self, _: &str) -> Result<(), (Errno, String)> {
         Err((Errno(libc::ENOSYS), String::new()))
     }

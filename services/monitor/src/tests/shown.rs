@@ -29,6 +29,15 @@ fn metrics_have_units_labels_and_endings() {
         "vortex_activity_blamed_wait_seconds_total{activity=\"web\",causer=\"others\",core=\"0\"} 0.000003000",
         "vortex_resource_cpu_usage_seconds_total{activity=\"web\",resource=\"resource.thread\",core=\"0\"} 0.000000005",
         "# TYPE vortex_core_idle_seconds_total counter",
+        "vortex_activity_entitled_shares{activity=\"web\",resource=\"resource.thread\"} 0.25",
+        "vortex_activity_entitled_shares{activity=\"web\",resource=\"resource.thread\",core=\"1\"} 7.00",
+        "vortex_activity_entitled_priority{activity=\"web\",resource=\"resource.thread\"} 3",
+        "vortex_activity_reserved_per_second{activity=\"web\",resource=\"resource.thread\",unit=\"seconds\",core=\"1\"} 0.300000000",
+        "vortex_activity_limited_per_second{activity=\"web\",resource=\"resource.dwr\",unit=\"bytes\"} 4000000",
+        "vortex_activity_served_within_seconds{activity=\"web\",resource=\"resource.thread\",core=\"1\"} 0.020000000",
+        "vortex_scheduler_policy{scheduler=\"resource.thread\",policy=\"deadline.cbs\",metric=\"cycles\",core=\"0\"} 1",
+        "vortex_scheduler_shares{scheduler=\"resource.dwr\"} 30.50",
+        "vortex_scheduler_limited_per_second{scheduler=\"bus\",unit=\"requests\"} 9",
     ] {
         assert!(text.lines().any(|of| of == line), "{line}\nis not in\n{text}");
     }
@@ -89,10 +98,14 @@ fn seconds_are_exact() {
 fn json_has_everything_and_the_residue() {
     let text = json::text(&sample());
     for part in [
-        "{\"form\":2,\"whole\":true,\"stamp\":10000000007,\"megahertz\":1000,",
+        "{\"form\":3,\"whole\":true,\"stamp\":10000000007,\"megahertz\":1000,",
         "\"residue\":0,",
         "\"residue\":1,",
-        "\"entitled\":[{\"activity\":2,\"resource\":\"resource.thread\",\"share\":0.25}],",
+        "\"entitled\":[{\"activity\":2,\"resource\":\"resource.thread\",\"share\":0.25,\"priority\":3},",
+        "{\"activity\":2,\"resource\":\"resource.thread\",\"core\":1,\"share\":7.00,\"priority\":3}],",
+        "\"reserved\":[{\"activity\":2,\"resource\":\"resource.thread\",\"core\":1,\"reservation\":300000,\"period\":20000},",
+        "{\"activity\":2,\"resource\":\"resource.dwr\",\"limit\":4000000}],",
+        "{\"scheduler\":\"resource.dwr\",\"policy\":\"reserve.mclock\",\"metric\":\"bytes\",\"share\":30.50,\"priority\":0}",
         "{\"kind\":\"holder\",\"instance\":4,\"resource\":\"resource.tcp\",\"activity\":2,\"cycles\":1500000000,\"bytes\":4096,",
         "\"blame\":[{\"victim\":2,\"causer\":1,\"cycles\":2000},",
         "{\"activity\":1,\"name\":\"a \\\"b\\\"\\\\\"}",

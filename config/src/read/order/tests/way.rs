@@ -1,0 +1,109 @@
+use super::*;
+
+/// The monitor's activity gives orders; a bus carries them.
+const WAY: &str = "<schedulerconfig>
+  <cpumultiplexor tag='m0' core='0' algorithm='propshare.wfq' shares='paper'/>
+  <cpumultiplexor tag='m1' core='1' algorithm='priority.strict'/>
+  <scheduler tag='card' algorithm='propshare.wfq' metric='bytes' limit='4 MB/s'>
+    <cpumultiplexor tag='m0' share='20'/> </scheduler>
+  <scheduler tag='disk' algorithm='propshare.wfq' metric='bytes' limit='4 MB/s'>
+    <cpumultiplexor tag='m0' share='20'/> </scheduler>
+  <resourcescheduler resource='resource.dwr' algorithm='reserve.mclock' metric='bytes'>
+    <scheduler tag='card' share='30'/> </resourcescheduler>
+  <resourcescheduler resource='resource.drwr' algorithm='reserve.mclock' metric='bytes'>
+    <scheduler tag='disk' share='30'/> </resourcescheduler>
+  <resourcescheduler resource='resource.tcp' algorithm='reserve.mclock'>
+    <cpumultiplexor tag='m0' share='30'/> <cpumultiplexor tag='m1'/> </resourcescheduler>
+  <resourcescheduler resource='resource.fcr' algorithm='priority.strict' metric='requests'>
+    <cpumultiplexor tag='m0' share='30'/> <cpumultiplexor tag='m1'/> </resourcescheduler>
+  <infrastructure share='100'/>
+  <activity name='shop' share='50'/>
+  <activity name='watch' share='5' control='all'/>
+</schedulerconfig>";
+
+#[test]
+fn no_order_makes_the_way_of_orders_unusable() {
+    let own = parse(WAY).unwrap();
+    for (text, part) in [
+        ("activity=watch; at=dwr; limit=1 B/s", "by 'watch' orders come, which this would keep"),
+        ("activity=watch; at=dwr; limit=99999 B/s", "at least 100 KB/s, or none"),
+        ("activity=watch; at=tcp; limit=0.9 %", "at least 1 %, or none"),
+        ("activity=infrastructure; at=dwr; limit=1 B/s", "by 'infrastructure' orders come"),
+        ("activity=watch; at=drwr; limit=1 B/s", "by 'watch' orders come"),
+        ("at=card; limit=1 B/s", "by 'card' orders come"),
+        ("activity=shop; at=dwr; reservation=4 MB/s", "of which 100 KB/s are for orders"),
+        ("activity=shop; at=all; share=1000000", "'watch', by which orders come, would have less"),
+        ("activity=watch; at=cpu; share=0.01; core=0", "than a thousandth at the processors on"),
+        ("activity=infrastructure; at=tcp; share=0.01", "'infrastructure', by which orders come"),
+        ("at=tcp; share=0.01; core=0", "'resource.tcp', by which orders come"),
+        ("at=disk; share=1000000", "would have less than a thousandth"),
+        ("activity=watch; at=cpu; core=1; priority=1", "would go before 'watch' at the processors"),
+        ("activity=watch; at=all; priority=1", "would go before 'watch' at the processors on"),
+        ("at=tcp; priority=1; core=1", "would go before 'resource.tcp'"),
+    ] {
+        match judged(&own, text) {
+            Err(Refusal::Held(why) | Refusal::Full(why)) if why.contains(part) => {}
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    for text in [
+        "activity=watch; at=dwr; limit=100 KB/s",
+        "activity=watch; at=tcp; limit=1 %",
+        "activity=watch; at=fcr; priority=9",
+        "activity=shop; at=dwr; limit=1 B/s",
+        "activity=shop; at=dwr; reservation=3900 KB/s",
+        "activity=shop; at=drwr; reservation=4 MB/s",
+        "activity=shop; at=all; share=4000",
+        "activity=shop; at=all; priority=1",
+        "activity=watch; at=all; share=1; priority=0",
+        "at=card; limit=100 KB/s",
+        "at=disk; limit=1 B/s",
+        "at=tcp; share=1; core=0",
+        "at=fcr; priority=9; core=1",
+        "at=fcr; policy=fifo",
+    ] {
+        judged(&own, text).unwrap_or_else(|why| panic!("{text}: {why:?}"));
+    }
+    // With another policy they stand otherwise.
+    let mut own = own;
+    carried_out(&mut own, "at=tcp; policy=priority.strict");
+    carried_out(&mut own, "activity=shop; at=tcp; priority=2");
+    carried_out(&mut own, "activity=watch; at=tcp; priority=2");
+    let why = judged(&own, "activity=shop; at=tcp; priority=1").unwrap_err();
+    assert!(why.text().contains("no less than 2"), "{why:?}");
+}
+
+#[test]
+fn what_a_file_says_of_the_way_is_no_reason_to_refuse_an_order() {
+    let low = "<activity name='watch' share='0.01' priority='7'";
+    let own = parse(&WAY.replace("<activity name='watch' share='5'", low)).unwrap();
+    for text in [
+        "activity=watch; at=all; share=0.02",
+        "activity=shop; at=all; share=40",
+        "activity=shop; at=cpu; core=1; priority=3",
+        "activity=watch; at=all; priority=6",
+        "at=tcp; policy=priority.strict",
+    ] {
+        let judged = judged(&own, text);
+        let is_exchange = text.contains("policy");
+        assert_eq!(judged.is_ok(), !is_exchange, "{text}: {judged:?}");
+    }
+}
+
+#[test]
+fn an_order_beside_very_many_activities_is_judged_in_steps() {
+    let activities: String =
+        (0..5_000).map(|number| format!("<activity name='a{number}' share='0.01'/>")).collect();
+    let own = parse(&WAY.replace("</schedulerconfig>", &(activities + "</schedulerconfig>")));
+    let own = own.unwrap();
+    for text in ["activity=shop\nat=all\nshare=60", "at=tcp\npolicy=propshare.wfq"] {
+        let mut judging = order(&own, &Known::default(), text).unwrap();
+        let mut steps = 1;
+        while !judging.step(&own, 500).unwrap() {
+            steps += 1;
+        }
+        assert!(steps > 20, "{text}: {steps}");
+    }
+    let why = judged(&own, "activity=x; at=tcp; share=1").unwrap_err();
+    assert!(why.text().len() < 200 && why.text().ends_with("and 4991 others"), "{why:?}");
+}
