@@ -15,6 +15,16 @@ pub(crate) struct Carried(Option<Box<All>>);
 struct All(Vec<ClientStatistics>);
 
 impl Carried {
+    /// That of clients, by their places.
+    pub fn of_all(all: Vec<ClientStatistics>) -> Self {
+        Self((!all.is_empty()).then(|| Box::new(All(all))))
+    }
+
+    /// The same, as it was given.
+    pub fn into_all(self) -> Vec<ClientStatistics> {
+        self.0.map(|all| all.0).unwrap_or_default()
+    }
+
     /// What is known of a client: what the policy knows, and what there was before.
     pub fn statistics(&self, policy: &dyn SchedulerCore, client: ClientId) -> ClientStatistics {
         let mut all = policy.client_statistics(client);

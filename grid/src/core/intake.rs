@@ -158,6 +158,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         while let Some((activity, payer)) = self.post.take_reweighed() {
             self.reweigh(activity, payer);
         }
+        self.move_on();
         while let Some((word, payer)) = self.post.take_word() {
             self.heed(word, payer);
         }

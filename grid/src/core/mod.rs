@@ -15,6 +15,7 @@ mod debt;
 mod deliver;
 mod finish;
 mod intake;
+mod moving;
 mod rebind;
 mod removal;
 mod renew;
@@ -203,6 +204,8 @@ pub struct Core<M: Message, P: Machine> {
     services: Vec<usize>,
     utilization: utilization::Utilization,
     recording: Recording,
+    /// Where clients are on their way to another policy, and who pays for it (`moving.rs`).
+    moving: Vec<(renew::Place, ActivityId)>,
     /// The longest that it has taken here to do as a word says (`renew.rs`).
     longest_change: Cycles,
 }
@@ -274,6 +277,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             services: Vec::new(),
             utilization: utilization::Utilization::new(start, grid.frequency),
             recording: Recording::default(),
+            moving: Vec::new(),
             longest_change: Cycles::ZERO,
         })
     }

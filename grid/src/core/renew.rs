@@ -3,35 +3,35 @@
 //! # Invariants
 //! - No turn is open: no policy is owed a record, and nobody is chosen and not settled.
 //! - All clients are added before one of them goes on, and all go on before one is ready: what a
-//!   policy makes of either depends on who else is there.
+//!   policy makes of either depends on who else is there. Of more than a run may move (law 5) they
+//!   come by and by (`moving.rs`).
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use vortex_units::ActivityId;
 
 use super::Core;
+use super::moving::{Doing, Mover, Moving, Who};
 use crate::carried::Carried;
 use crate::change::{News, Site, Word};
+use crate::entitlement::{Class, MULTIPLEXOR};
 use crate::instance::Parent;
 use crate::level::Child;
 use crate::machine::Machine;
 use crate::message::Message;
-use crate::policy::{ClientId, ClientParams, Scheduler, SchedulerCore};
+use crate::policy::{ClientId, ClientParams, Scheduler};
 use crate::standing::Standing;
+use crate::sync::Ordering;
 
-/// What a client is doing when its policy is exchanged.
-enum Doing {
-    Nothing,
-    Ready,
-    Suspended,
-}
-
-/// A client that goes from one policy to the other.
-struct Mover {
-    client: ClientId,
-    params: ClientParams,
-    doing: Doing,
+/// Where clients are on their way from one policy to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A resource's scheduler.
+    Slot(usize),
+    /// A multiplexor, or a bus.
+    Level(usize),
 }
 
 impl<M: Message, P: Machine> Core<M, P> {
@@ -41,11 +41,11 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.account_turn();
         let began = self.machine.now();
         match (word.site, word.news) {
-            (Site::Multiplexors, News::Policy(policy)) => self.renew_level(0, &policy),
-            (Site::Bus(bus), News::Policy(policy)) => self.renew_level(bus + 1, &policy),
+            (Site::Multiplexors, News::Policy(policy)) => self.renew_level(0, &policy, payer),
+            (Site::Bus(bus), News::Policy(policy)) => self.renew_level(bus + 1, &policy, payer),
             (Site::Resource(class), News::Policy(policy)) => {
                 for slot in self.slots.places_of(|slot| slot.instance.class == class) {
-                    self.renew_slot(slot, &policy);
+                    self.renew_slot(slot, &policy, payer);
                 }
             }
             (Site::Resource(class), News::Standing(standing)) => {
@@ -77,9 +77,9 @@ impl<M: Message, P: Machine> Core<M, P> {
     }
 
     /// The policy of a resource.
-    fn renew_slot(&mut self, slot: usize, policy: &Arc<dyn Scheduler>) {
+    fn renew_slot(&mut self, slot: usize, policy: &Arc<dyn Scheduler>, payer: ActivityId) {
         let Some(entry) = self.slots.get(slot) else { return };
-        let (class, core, all) = (entry.instance.class, self.id, self.grid.activities());
+        let class = entry.instance.class;
         let holders = entry.clients.holders.iter().enumerate();
         let movers = holders.filter_map(|(index, holder)| {
             let holder = holder.as_ref()?;
@@ -90,79 +90,113 @@ impl<M: Message, P: Machine> Core<M, P> {
                 false => Doing::Nothing,
             };
             let client = ClientId::new(u32::try_from(index).ok()?);
-            Some(Mover { client, params: all.params(holder.activity, class, core), doing })
+            Some(Mover { client, who: Who::Activity(holder.activity), doing })
         });
         let movers: Vec<Mover> = movers.collect();
-        let (next, carried) = self.moved(policy, &movers, (&*entry.scheduler, &entry.carried));
-        let runs_on = policy.allows_run_on();
-        if let Some(entry) = self.slots.get_mut(slot) {
-            (entry.scheduler, entry.carried) = (next, carried);
-            entry.runs_on = entry.parent.0 == 0 && (entry.is_activitys_own || runs_on);
-        }
+        let (next, runs_on) = (policy.init_core(self.id), policy.allows_run_on());
+        let (now, params) = (self.ledger.last(), self.params_at(class));
+        let Some(entry) = self.slots.get_mut(slot) else { return };
+        entry.runs_on = entry.parent.0 == 0 && (entry.is_activitys_own || runs_on);
+        let place = Place::Slot(slot);
+        let is_moving =
+            Moving::begin((&mut entry.scheduler, &mut entry.carried), next, movers, params, now);
+        self.note_moving(place, is_moving, payer);
         self.ask_again(slot);
     }
 
     /// The policy of a multiplexor, or of a bus.
-    fn renew_level(&mut self, index: usize, policy: &Arc<dyn Scheduler>) {
+    fn renew_level(&mut self, index: usize, policy: &Arc<dyn Scheduler>, payer: ActivityId) {
         let Some(level) = self.levels.get(index) else { return };
         let children = level.children.iter().enumerate();
         let movers = children.filter_map(|(index, child)| {
             let client = ClientId::new(u32::try_from(index).ok()?);
             let told = |told| if told { Doing::Ready } else { Doing::Nothing };
-            let (params, doing) = match child {
+            let (who, doing) = match child {
                 Child::Nobody => return None,
                 Child::Slot(slot) => {
                     let entry = self.slots.get(*slot)?;
                     let own = self.standing_of(*slot)?;
-                    (own.into(), told(entry.told))
+                    (Who::Standing(own), told(entry.told))
                 }
                 Child::Level(below) => {
                     let own = self.standing_of_bus(below.checked_sub(1)?)?;
-                    (own.into(), told(self.levels.get(*below)?.told))
+                    (Who::Standing(own), told(self.levels.get(*below)?.told))
                 }
                 Child::Activity { ready, instances, suspended, activity, waiting, .. } => {
                     let idle = ready.is_empty() && waiting.is_empty();
                     let stopped = waiting.is_empty() && *suspended > 0 && suspended == instances;
                     let doing = if stopped { Doing::Suspended } else { told(!idle) };
-                    (ClientParams { beside: None, ..self.own_params(*activity) }, doing)
+                    (Who::Activity(*activity), doing)
                 }
             };
-            Some(Mover { client, params, doing })
+            Some(Mover { client, who, doing })
         });
         let movers: Vec<Mover> = movers.collect();
-        let (next, carried) = self.moved(policy, &movers, (&*level.scheduler, &level.carried));
-        if let Some(level) = self.levels.get_mut(index) {
-            (level.scheduler, level.carried) = (next, carried);
-            level.delayed = false;
-        }
+        let next = policy.init_core(self.id);
+        let (now, params) = (self.ledger.last(), self.params_at(MULTIPLEXOR));
+        let Some(level) = self.levels.get_mut(index) else { return };
+        level.delayed = false;
+        let place = Place::Level(index);
+        let is_moving =
+            Moving::begin((&mut level.scheduler, &mut level.carried), next, movers, params, now);
+        self.note_moving(place, is_moving, payer);
         self.refresh_level(index);
     }
 
-    /// This core's part of a policy, with these clients as they were under another.
-    fn moved(
-        &self,
-        policy: &Arc<dyn Scheduler>,
-        movers: &[Mover],
-        (before, carried): (&dyn SchedulerCore, &Carried),
-    ) -> (alloc::boxed::Box<dyn SchedulerCore>, Carried) {
-        let (now, mut kept) = (self.ledger.last(), Carried::default());
-        let mut next = policy.init_core(self.id);
-        for mover in movers {
-            next.add_client(mover.client, &mover.params);
+    /// What activities are entitled to at schedulers of a kind on this core, whenever it is asked.
+    fn params_at(&self, class: Class) -> Box<dyn Fn(ActivityId) -> ClientParams + Send> {
+        let (grid, core) = (self.grid.clone(), self.id);
+        Box::new(move |activity| grid.activities().params(activity, class, core))
+    }
+
+    /// Notes whether clients are still on their way at a place, and who pays for that.
+    fn note_moving(&mut self, place: Place, is_moving: bool, payer: ActivityId) {
+        self.moving.retain(|(other, _)| *other != place);
+        if is_moving {
+            self.moving.push((place, payer));
+            self.post.attention.store(true, Ordering::Release);
         }
-        for mover in movers {
-            let had = carried.statistics(before, mover.client);
-            next.client_goes_on(mover.client, had.debt, had.refuse);
-            kept.keep(mover.client, had);
-        }
-        for mover in movers {
-            match mover.doing {
-                Doing::Nothing => {}
-                Doing::Ready => next.client_ready(mover.client, now),
-                Doing::Suspended => next.client_suspended(mover.client, now),
+    }
+
+    /// Moves some of those who are on their way to another policy.
+    pub(super) fn move_on(&mut self) {
+        if let Some((place, payer)) = self.moving.pop() {
+            self.account_turn();
+            self.move_some(place, payer);
+            if !self.moving.is_empty() {
+                self.post.attention.store(true, Ordering::Release);
+            }
+            if self.grid.activities().takes_bills(payer) {
+                self.worked_for(payer);
             }
         }
-        (next, kept)
+    }
+
+    #[cold]
+    fn move_some(&mut self, place: Place, payer: ActivityId) {
+        let (began, now) = (self.machine.now(), self.ledger.last());
+        let (scheduler, carried) = match place {
+            Place::Slot(slot) => match self.slots.get_mut(slot) {
+                Some(entry) => (&mut entry.scheduler, &mut entry.carried),
+                None => return,
+            },
+            Place::Level(index) => match self.levels.get_mut(index) {
+                Some(level) => (&mut level.scheduler, &mut level.carried),
+                None => return,
+            },
+        };
+        match scheduler.move_on(now) {
+            Some(moved) => {
+                *scheduler = moved.policy;
+                *carried = Carried::of_all(moved.consumed);
+            }
+            None => self.moving.push((place, payer)),
+        }
+        match place {
+            Place::Slot(slot) => self.ask_again(slot),
+            Place::Level(index) => self.refresh_level(index),
+        }
+        self.longest_change = self.longest_change.max(self.machine.now() - began);
     }
 
     /// Asks the policy of a slot again, which may be able to decide sooner than it has said.

@@ -32,4 +32,4 @@ pub use load::{Binding, CoreLoad, LoadShare, LoadSharing};
 pub use params::{Group, InitError, Params};
 pub use queues::{Choice, NoQueues, QueueRef, Queues, Reordering, RequestView};
 pub use record::{Direction, FieldId, Metric, Record, RecordKind};
-pub use scheduler::{Scheduler, SchedulerCore};
+pub use scheduler::{Moved, Scheduler, SchedulerCore};

@@ -1,6 +1,7 @@
-//! The scheduler interface: the eleven functions of Table 3, under their names, and six more.
+//! The scheduler interface: the eleven functions of Table 3, under their names, and seven more.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use vortex_units::{CoreId, Cycles};
 
@@ -36,6 +37,14 @@ pub trait Scheduler: Send + Sync {
     fn allows_run_on(&self) -> bool {
         false
     }
+}
+
+/// What takes a place when an exchange of policies is at its end.
+pub struct Moved {
+    /// Who decides from now on.
+    pub policy: Box<dyn SchedulerCore>,
+    /// What clients had consumed before, by their identifiers.
+    pub consumed: Vec<ClientStatistics>,
 }
 
 /// What a scheduler keeps for one core, and the decisions it makes there.
@@ -107,6 +116,13 @@ pub trait SchedulerCore: Send {
     /// get credit by it. Beside Table 3, for policies that know debt.
     fn core_idle(&mut self, idle: Cycles, cap: Cycles, now: Cycles) {
         let _ = (idle, cap, now);
+    }
+
+    /// Goes on with an exchange of policies: what takes this one's place, when all clients have
+    /// come to it. For what the toolkit itself puts there meanwhile; a policy has nothing to do.
+    fn move_on(&mut self, now: Cycles) -> Option<Moved> {
+        let _ = now;
+        None
     }
 
     /// Reports what is known of the client.

@@ -6,6 +6,7 @@ mod allowances;
 mod billing;
 mod changed;
 mod cooperative;
+mod crowds;
 mod debts;
 mod favours;
 mod isolation;

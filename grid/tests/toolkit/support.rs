@@ -374,6 +374,12 @@ impl World {
     }
 
     /// Resumes a probe at every scope, for these activities, on every core.
+    /// Ends an activity.
+    pub fn kill(&mut self, activity: ActivityId) {
+        let pokes = self.pokes.clone();
+        self.grid.kill(activity, Cycles::ZERO, |core| pokes.lock().unwrap().push(core));
+    }
+
     pub fn resume(&mut self, port: Port<Probe>, activities: &[ActivityId]) {
         if let Some(resumer) = self.grid.resumer(port.instance()) {
             let pokes = self.pokes.clone();
