@@ -22,18 +22,20 @@ const COMPUTE: [(usize, [f64; 3]); 4] = [
 const WITHIN: f64 = 1.0;
 /// In the second run: the part of one of two readers in what AIOR does for both, and AIOR's part
 /// in what it and one that computes have.
-const READ: [(usize, f64, f64); 4] = [
+const READ: [(usize, f64, f64); 5] = [
     (0, 50.0, 100.0 / 51.0),
     // Shares of 20 and 60, where each had as many requests served.
     (2, 25.0, 100.0 / 51.0),
     // A share of 2 for the resource instead of 1, beside 50. Of 4 it is not asked for all.
     (4, 25.0, 200.0 / 52.0),
     (6, 50.0, 100.0 / 51.0),
+    // By priorities, and the one with few shares goes after the other.
+    (8, 0.0, 100.0 / 51.0),
 ];
 const READ_WITHIN: f64 = 1.5;
 const AIOR_WITHIN: f64 = 0.2;
 /// What must be said in the first run.
-const SAID: [&str; 11] = [
+const SAID: [&str; 12] = [
     "change: at=cpu policy=deadline.cbs: ok",
     "change: activity=c at=cpu reservation=40%: ok",
     "change: activity=c at=cpu reservation=none: ok",
@@ -41,7 +43,9 @@ const SAID: [&str; 11] = [
     "change: at=cpu policy=fifo: EPERM:",
     "change: activity=a at=cpu reservation=60%: ENOSPC: others have reserved 40.00 % of core 0's \
      time there, of which 95 % can be: at most 55.00 % is left",
-    "change: at=cpu policy=propshare.wfq: EINVAL: 'c' has a reservation there on core 0, which \
+    "change: activity=sampler at=cpu share=0.01: EBUSY: 'sampler', by which orders come, would have \
+     less than a thousandth at the processors on core 0: expected less for others",
+    "change: at=cpu policy=propshare.wfq: EBUSY: 'c' has a reservation there on core 0, which \
      propshare.wfq does not keep: expected none (reservation = none) before the policy is another",
     "change: at=cpu policy=priority.strict: EINVAL: 'm' charges through, for which \
      priority.strict has no shares: expected a policy of shares, or the machine begun with another",
@@ -52,11 +56,18 @@ const SAID: [&str; 11] = [
     "change: at=nowhere share=1: ENXIO: there is no scheduler 'nowhere'; there are cpu,",
 ];
 /// And in the second.
-const READ_SAID: [&str; 4] = [
+const READ_SAID: [&str; 9] = [
     "change: at=aior policy=propshare.stride: ok",
     "change: at=aior share=2: ok",
     "change: at=aior share=1: ok",
     "change: at=aior policy=fifo: ok",
+    // A share where nobody looks at it is none.
+    "entitle: few at resource.aior: 3: EINVAL",
+    "change: activity=few at=aior share=3: EINVAL: fifo ignores 'share': expected no share, or an",
+    "change: at=aior policy=priority.strict: ok",
+    "change: activity=few at=aior priority=1: ok",
+    "change: at=aior policy=propshare.wfq: EBUSY: 'few' has a priority there on core 0, which \
+     propshare.wfq does not keep: expected none (priority = none) before the policy is another",
 ];
 
 fn changes(all: &[(&str, &str, u32)]) -> String {
@@ -74,6 +85,7 @@ fn computing() -> String {
         ("sampler", "activity=nobody at=cpu share=1", 300),
         ("sampler", "at=nowhere share=1", 300),
         ("sampler", "activity=a at=file limit=1%", 300),
+        ("sampler", "activity=sampler at=cpu share=0.01", 300),
         ("sampler", "at=cpu policy=priority.strict", 300),
         ("sampler", "at=cpu policy=deadline.cbs", 2_300),
         ("sampler", "activity=c at=cpu reservation=40%", 2_500),
@@ -103,17 +115,22 @@ fn reading() -> String {
   <activity name="sampler" share="20" performance="all" control="all"/>
 "#,
     );
-    text += &service("a", "/bin/burn", "--seconds 10");
+    text += &service("a", "/bin/burn", "--seconds 12");
     for name in ["few", "many"] {
-        let words = "/bin/reads --threads 16 --bytes 32768 --seconds 10";
+        let words = "/bin/reads --threads 16 --bytes 32768 --seconds 12";
         text += &service(name, "/bin/reads", words);
     }
-    text += &service("sampler", "/bin/sampler", "--warm 1000 --count 8 --holders");
+    text += &service("sampler", "/bin/sampler", "--warm 1000 --count 10 --holders");
+    text += &service("sampler", "/bin/entitle", "few resource.aior 3 --after 300");
     text += &changes(&[
+        ("sampler", "activity=few at=aior share=3", 300),
         ("sampler", "at=aior policy=propshare.stride", 2_400),
         ("sampler", "at=aior share=2", 4_400),
         ("sampler", "at=aior share=1", 6_300),
         ("sampler", "at=aior policy=fifo", 6_400),
+        ("sampler", "at=aior policy=priority.strict", 8_300),
+        ("sampler", "activity=few at=aior priority=1", 8_400),
+        ("sampler", "at=aior policy=propshare.wfq", 8_500),
     ]);
     text + "</schedulerconfig>"
 }

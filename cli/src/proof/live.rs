@@ -9,6 +9,7 @@ use super::{Extent, Verdict};
 use crate::commands::samples::{self, Sample};
 use crate::commands::stage::Stage;
 use crate::failure::Failure;
+use crate::human;
 use crate::machine::accelerator::{Accelerator, Wish};
 use crate::machine::size::Cores;
 
@@ -54,15 +55,25 @@ pub fn part(_: &Path, _: Extent) -> Verdict {
         Err(error) => return Verdict::NotRun(error.to_string()),
     };
     let stage = Stage { accelerator, counted: true, cores: Cores::LEAST };
-    let both = measure(stage).and_then(|own| Ok((own, super::changed::measure(stage)?)));
-    match both {
-        Ok(((off, wrong), (more, others))) if wrong.is_empty() && others.is_empty() => {
+    let all = || {
+        let (own, changed) = (measure(stage)?, super::changed::measure(stage)?);
+        Ok::<_, Failure>((own, changed, super::crowd::measure(stage)?))
+    };
+    match all() {
+        Ok(((off, own), (more, changed), ([order, exchange], crowd))) => {
+            let wrong = [own, changed, crowd].concat();
+            if !wrong.is_empty() {
+                return Verdict::Bad(wrong.join("\n"));
+            }
             Verdict::Good(format!(
-                "4 changes of shares, each at once, {off:.2} points off at most; 8 of policies, of \
-                 a reservation and of what a resource has, {more:.2} points off at most"
+                "4 changes of shares, each at once, {off:.2} points off at most; 10 of policies, of \
+                 a reservation, of a priority and of what a resource has, {more:.2} points off at \
+                 most; among a hundred activities an order takes {} instructions in a run at most, \
+                 and an exchange of a policy {}",
+                human::grouped(order),
+                human::grouped(exchange)
             ))
         }
-        Ok(((_, wrong), (_, others))) => Verdict::Bad([wrong, others].concat().join("\n")),
         Err(failure) => Verdict::Bad(failure.to_string()),
     }
 }

@@ -11,6 +11,7 @@ pub mod booted;
 mod bus;
 mod changed;
 pub mod cpython;
+mod crowd;
 mod files;
 pub mod fuzz;
 mod hosting;

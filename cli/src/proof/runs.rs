@@ -168,6 +168,12 @@ pub(super) fn longest_of(resource: &str, console: &str) -> (u64, Vec<String>) {
     (longest, wrong)
 }
 
+/// The longest run of which what is told begins so, in instructions; zero where none is told.
+pub(super) fn longest(of: &str, console: &str) -> u64 {
+    let all = console.lines().filter_map(told).filter(|run| run.of.starts_with(of));
+    all.map(|run| run.instructions).max().unwrap_or(0)
+}
+
 fn judge(cases: &[String], console: &str) -> Verdict {
     let mut wrong = String::new();
     for case in cases {

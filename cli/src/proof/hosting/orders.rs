@@ -30,6 +30,15 @@ const SCHEDULERS: [(&[&str], &str); 4] = [
     (&["second", "tcp", "--limit", "90 %"], "second at tcp: limit 90 %."),
     (&["tcp", "--share", "150"], "tcp: share 150."),
 ];
+/// What is refused then, with which code, and why: 1 for what what holds does not let be, 2 for what
+/// cannot be an order.
+const REFUSED: [(&[&str], i32, &str); 4] = [
+    // By its way this order has come.
+    (&["watch", "tcp", "--limit", "0.5 %"], 1, "By 'watch' orders come"),
+    (&["infrastructure", "tcp", "--limit", "0.01 %"], 1, "By 'infrastructure' orders come"),
+    (&["tcp", "--policy", "propshare.wfq"], 1, "'second' has a limit there"),
+    (&["second", "tcp", "--limit", "90"], 2, "a part of the time"),
+];
 /// How far off that it may be, with whatever else runs on the host.
 const WITHIN: f64 = 0.03;
 /// How long each is looked at, and how long what was before may last.
@@ -81,6 +90,19 @@ pub fn shares(found: &Found, sites: [u16; 2]) -> Result<String, String> {
             return Err(format!("{words:?}: '{answer}' does not begin\n{text}"));
         }
     }
+    for (words, code, why) in REFUSED {
+        let (said, ended) = set(&name, words)?;
+        if ended != Some(code) || !said.contains(why) {
+            return Err(format!("{words:?} ends with {ended:?}, not {code}, and says: {said}"));
+        }
+    }
+    // What holds is shown.
+    let text = until(|| vortex(&["top", "--once", "--machine", &name]), "first ")?;
+    for part in ["Set apart\n", " 90 % ", "Schedulers that are not as in the file\n", "mclock"] {
+        if !text.contains(part) {
+            return Err(format!("'{part}' is not in what 'top' says:\n{text}"));
+        }
+    }
     thread::sleep(SETTLED);
     let first = sample(&mut monitor)?;
     thread::sleep(LOOK);
@@ -105,6 +127,15 @@ pub fn shares(found: &Found, sites: [u16; 2]) -> Result<String, String> {
         )),
         false => Err(format!("'top' does not have the new shares:\n{text}")),
     }
+}
+
+/// What `set` says where it is refused, and with which code it ends.
+fn set(name: &str, words: &[&str]) -> Result<(String, Option<i32>), String> {
+    let this = std::env::current_exe().map_err(said)?;
+    let mut command = Command::new(this);
+    command.arg("set").args(words).args(["--machine", name]).stdin(Stdio::null());
+    let output = command.output().map_err(said)?;
+    Ok((String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code()))
 }
 
 /// What `exec` does: its output, its errors and its code.
@@ -225,8 +256,10 @@ pub fn refused(found: &Found) -> Result<(), String> {
     }
     for (words, part) in [
         (&["nobody", "all", "5"][..], "there are infrastructure, first, second, watch, small"),
-        (&["first", "nothing", "5"], "all, cpu, resource."),
-        (&["first", "all", "0"], "'0' is no share"),
+        (&["first", "nothing", "5"], "there are cpu, resource."),
+        (&["first", "all", "0"], "a share from 0.01 to 1000000"),
+        (&["first", "all", "--reservation", "5 %"], "a reservation is of one place"),
+        (&["first", "tcp", "--priority", "3"], "propshare.wfq ignores 'priority'"),
         (&["cpu", "--policy", "priority.strict"], "charges through"),
         (&["first", "cpu", "--reservation", "5 %"], "ignores 'reservation'"),
         (&["nothing", "--policy", "fifo"], "there are cpu, "),
