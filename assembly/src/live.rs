@@ -1,6 +1,7 @@
 //! A configuration that is changed while the machine runs: from an order to what the grid is to
 //! do.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -47,7 +48,7 @@ enum Stage {
     #[default]
     Unread,
     /// It is held against what all activities have.
-    Judging(Judging),
+    Judging(Box<Judging>),
     /// It is sound, and what is to be done is being made.
     Making(Change, Vec<Deed>),
 }
@@ -142,7 +143,7 @@ impl Live {
             *ordered = Ordered { version: self.version, stage: Stage::Unread };
         }
         ordered.stage = match core::mem::take(&mut ordered.stage) {
-            Stage::Unread => Stage::Judging(order(&self.config, &self.known, text)?),
+            Stage::Unread => Stage::Judging(Box::new(order(&self.config, &self.known, text)?)),
             Stage::Judging(mut judging) => match judging.step(&self.config, ENTRIES)? {
                 false => Stage::Judging(judging),
                 true => Stage::Making(judging.change().clone(), Vec::new()),
