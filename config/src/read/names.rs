@@ -13,14 +13,14 @@ pub(super) fn expected<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) ->
     let mut names: Vec<&str> = names.take(MOST).collect();
     let mut seen = BTreeSet::new();
     names.retain(|name| seen.insert(*name));
-    // Whose lengths differ by more is not close, and not looked at: an order is judged in a bounded
-    // time.
-    let near = |name: &&&str| name.len().abs_diff(wrong.len()) <= 1 + name.len() / 6;
+    // How far a name may be off is known before, so that who is far off is not compared to its end:
+    // an order is judged in a bounded time.
     let close = names
         .iter()
-        .filter(near)
-        .map(|name| (distance(wrong, name), *name))
-        .filter(|(distance, name)| *distance <= 1 + name.len() / 6 && distance * 2 <= name.len())
+        .filter_map(|name| {
+            let most = (1 + name.len() / 6).min(name.len() / 2);
+            Some((distance(wrong, name, most)?, *name))
+        })
         .min_by_key(|(distance, _)| *distance);
     let all = match names.len() {
         0 => "nothing of this kind, as none is declared".to_string(),
@@ -42,26 +42,36 @@ pub(super) fn short(text: &str) -> String {
     text.chars().take(LENGTH).chain(['…']).collect()
 }
 
-/// How many characters must be inserted, removed or replaced (Levenshtein); large for
-/// long names, which are not compared.
-fn distance(a: &str, b: &str) -> usize {
-    if a.len() > 64 || b.len() > 64 {
-        return usize::MAX;
+/// How many characters must be inserted, removed or replaced (Levenshtein), if that is no more than
+/// `most`; nothing for long names, which are not compared.
+fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
+    if a.len() > 64 || b.len() > 64 || a.len().abs_diff(b.len()) > most.saturating_mul(4) {
+        return None;
     }
+    // What both begin with costs nothing.
+    let same = a.chars().zip(b.chars()).take_while(|(a, b)| a == b);
+    let same: usize = same.map(|(a, _)| a.len_utf8()).sum();
+    let (a, b) = (a.get(same..)?, b.get(same..)?);
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (i, left) in a.chars().enumerate() {
         let (mut corner, mut before) = (i, i + 1);
+        let mut least = before;
         for (right, cell) in b.chars().zip(row.iter_mut().skip(1)) {
             let replaced = corner + usize::from(left != right);
             corner = *cell;
             before = replaced.min(corner + 1).min(before + 1);
             *cell = before;
+            least = least.min(before);
+        }
+        // No row has less than the least of the one before.
+        if least > most {
+            return None;
         }
         if let Some(first) = row.first_mut() {
             *first = i + 1;
         }
     }
-    row.last().copied().unwrap_or(usize::MAX)
+    row.last().copied().filter(|distance| *distance <= most)
 }
 
 #[cfg(test)]
@@ -70,12 +80,21 @@ mod tests {
 
     #[test]
     fn edits_are_counted_as_levenshtein_does() {
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("propshare", "propshare"), 0);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("saturday", "sunday"), 3);
-        assert_eq!(distance("ab", "ba"), 2);
-        assert_eq!(distance(&"x".repeat(65), "x"), usize::MAX);
-        assert_eq!(distance(&"x".repeat(64), &"x".repeat(64)), 0);
+        for (a, b, wanted) in [
+            ("kitten", "sitting", 3),
+            ("propshare", "propshare", 0),
+            ("", "abc", 3),
+            ("saturday", "sunday", 3),
+            ("ab", "ba", 2),
+            ("größe", "grosse", 3),
+        ] {
+            assert_eq!(distance(a, b, usize::MAX), Some(wanted), "{a} {b}");
+            assert_eq!(distance(a, b, wanted), Some(wanted), "{a} {b}");
+            if wanted > 0 {
+                assert_eq!(distance(a, b, wanted - 1), None, "{a} {b}");
+            }
+        }
+        assert_eq!(distance(&"x".repeat(65), "x", usize::MAX), None);
+        assert_eq!(distance(&"x".repeat(64), &"x".repeat(64), 0), Some(0));
     }
 }
