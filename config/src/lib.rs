@@ -23,7 +23,6 @@ pub mod limits;
 mod lookup;
 mod read;
 mod types;
-mod unheeded;
 
 pub use analyse::{
     Analysis, Fraction, Guarantee, Holds, LISTED, Level, Note, NoteKind, PERIOD, Reason, Reserved,

@@ -27,7 +27,6 @@ pub fn run(arguments: &Set) -> Result<ExitCode, Failure> {
     let mut monitor = Monitor::at(port);
     let said = monitor.order("/set", &secret, &fields).map_err(refused)?;
     out::put(&said);
-    out::put(&unheeded(&found, &fields));
     let sample = monitor.sample().map_err(|error| Failure::Unheard(error.to_string()))?;
     out::put(&entitled(&found, &between(None, &sample)));
     Ok(ExitCode::SUCCESS)
@@ -73,26 +72,6 @@ fn fields(arguments: &Set) -> Result<Vec<(String, String)>, Failure> {
         say("core", core);
     }
     Ok(fields)
-}
-
-/// What the file says for that place and the policy that is now there does not read.
-fn unheeded(found: &Found, fields: &[(&str, &[u8])]) -> String {
-    let Ok(Ok(config)) = config_file::read(&found.about.configuration) else {
-        return String::new();
-    };
-    let line = |(name, value): &(&str, &[u8])| {
-        let name = if *name == "resource" { "at" } else { name };
-        format!("{name}={}\n", String::from_utf8_lossy(value))
-    };
-    let text: String = fields.iter().map(line).collect();
-    // Of an order that the machine has carried out and the file would refuse nothing is known.
-    let Ok(change) = vortex_config::order(&config, &config_file::known(), &text) else {
-        return String::new();
-    };
-    match &config.unheeded(&change)[..] {
-        [] => String::new(),
-        all => format!("The policy there now does not read {}.\n", all.join(", ")),
-    }
 }
 
 /// Why an order was not carried out.
