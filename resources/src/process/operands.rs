@@ -70,8 +70,8 @@ impl Operands {
                 Operand::In(span) => Ready::Buffer(pin(space, span.0, Access::Read)?),
                 Operand::Out(span) => Ready::Buffer(pin(space, span.0, Access::Write)?),
                 Operand::InOut(span) => Ready::Buffer(pin(space, span.0, Access::Write)?),
-                Operand::IovIn(iov) => Ready::Buffer(pin_all(space, iov.0, Access::Read, 0)?),
-                Operand::IovOut(iov) => Ready::Buffer(pin_all(space, iov.0, Access::Write, 0)?),
+                Operand::IovIn(iov) => Ready::Buffer(pin_all(space, iov.0, Access::Read)?),
+                Operand::IovOut(iov) => Ready::Buffer(pin_all(space, iov.0, Access::Write)?),
             });
         }
         Ok(operands)
@@ -83,23 +83,6 @@ impl Operands {
     /// As [`Operands::prepare`].
     pub fn buffer_at(space: &AddressSpace, span: Span, access: Access) -> Result<Self, Unready> {
         Ok(Self([Some(Ready::Buffer(pin(space, span, access)?)), None, None]))
-    }
-
-    /// With at most so many bytes of an array of buffers, those left out that are done.
-    ///
-    /// # Errors
-    /// As [`Operands::prepare`].
-    pub fn rest_of(
-        space: &AddressSpace,
-        iov: Iov,
-        access: Access,
-        done: u64,
-        most: u64,
-    ) -> Result<Self, Unready> {
-        let reached = done.saturating_add(most).min(u64::from(iov.most));
-        let iov = Iov { most: u32::try_from(reached).unwrap_or(u32::MAX), ..iov };
-        let buffer = pin_all(space, iov, access, done)?;
-        Ok(Self([Some(Ready::Buffer(buffer)), None, None]))
     }
 
     /// Adds a buffer in this place.
@@ -183,14 +166,8 @@ impl Operands {
     }
 }
 
-/// Pins the buffers of an array of `struct iovec`, as one, but for so many of their first
-/// bytes.
-fn pin_all(
-    space: &AddressSpace,
-    iov: Iov,
-    access: Access,
-    mut skip: u64,
-) -> Result<Pinned, Unready> {
+/// Pins the buffers of an array of `struct iovec`, as one.
+fn pin_all(space: &AddressSpace, iov: Iov, access: Access) -> Result<Pinned, Unready> {
     if iov.count > IOV_MAX {
         return Err(Unready::Error(Errno::EINVAL));
     }
@@ -207,9 +184,7 @@ fn pin_all(
             return Err(Unready::Error(Errno::EINVAL));
         }
         let length = length.min(left);
-        let over = skip.min(length);
-        skip -= over;
-        all.add(space, Span::new(base.saturating_add(over), length - over), access)?;
+        all.add(space, Span::new(base, length), access)?;
         left -= length;
     }
     Ok(all)

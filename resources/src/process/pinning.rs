@@ -1,19 +1,29 @@
 //! Pinning the buffers of a call that has very large ones, or very many: a slice at a time. What
-//! is pinned stays so while a page of the rest is mended.
+//! is pinned stays so while a page of the rest is mended. A call that goes on after a part of many
+//! buffers passes over those that are done, in slices too.
 
-use vortex_abi::{Errno, Iov, Operand, Span};
+use alloc::boxed::Box;
+
+use vortex_abi::{Errno, Files, In, Iov, IovIn, IovOut, Operand, Out, Span};
 use vortex_machine::{Access, PAGE};
 
 use super::operands::{Operands, Unready};
+use super::stub::{goes_without, prepare_or_without};
+use super::thread::Thread;
+use crate::files::MAX_RW_COUNT;
 use crate::memory::{AddressSpace, Pinned, pin};
 
-/// Pieces and pages that are pinned in one run.
-const SLICE: usize = 64;
+/// What is done in one run: a buffer of many is looked at for one, a page is pinned for so much.
+const SLICE: usize = 112;
+const PIN: usize = 2;
 /// What is pinned at once: no more pages, and no more buffers.
 const FEW_BYTES: u64 = 16 * PAGE as u64;
 const FEW_BUFFERS: u64 = 8;
 /// The most buffers in one call (`UIO_MAXIOV`).
 const IOV_MAX: u64 = 1024;
+
+/// What a write that has waited pins of its rest, and moves at a time.
+pub(super) const REST: u64 = 64 << 10;
 
 /// Where a buffer comes from.
 #[derive(Clone, Copy)]
@@ -27,9 +37,14 @@ struct Part {
     from: From,
     access: Access,
     pinned: Pinned,
-    /// Of many: the next, and how much was pinned when it was begun.
+    /// Of many: where they are, as the array says, once that is pinned.
+    array: Option<Pinned>,
+    /// The next, and how much was pinned when it was begun.
     next: u64,
     before: usize,
+    /// How much is still to be passed over, and was.
+    skip: u64,
+    passed: u64,
 }
 
 /// Pinned so far.
@@ -38,6 +53,8 @@ pub(super) struct Pinning {
     place: usize,
     operands: Operands,
     part: Option<Part>,
+    /// How much of the first that are many is done.
+    skip: u64,
 }
 
 /// Whether operands are so large that they are pinned so.
@@ -53,7 +70,7 @@ pub(super) fn is_long(wanted: &[Option<Operand>; 3]) -> bool {
 }
 
 impl Part {
-    fn of(operand: Operand) -> Option<Self> {
+    fn of(operand: Operand, skip: u64) -> Option<Self> {
         let (from, access) = match operand {
             Operand::Path(_) => return None,
             Operand::In(span) => (From::One(span.0), Access::Read),
@@ -62,7 +79,8 @@ impl Part {
             Operand::IovIn(iov) => (From::Many(iov.0), Access::Read),
             Operand::IovOut(iov) => (From::Many(iov.0), Access::Write),
         };
-        Some(Self { from, access, pinned: Pinned::default(), next: 0, before: 0 })
+        let (pinned, array) = (Pinned::default(), None);
+        Some(Self { from, access, pinned, array, next: 0, before: 0, skip, passed: 0 })
     }
 
     /// Pins some more, of a number that is left. True when all is.
@@ -77,32 +95,41 @@ impl Part {
                     if *left == 0 {
                         return Ok(false);
                     }
-                    *left -= 1;
-                    let span = self.entry(space, iov)?;
+                    *left = left.saturating_sub(1);
+                    let (span, over) = self.entry(space, iov)?;
                     if !self.span(space, span, self.before, left)? {
                         return Ok(false);
                     }
                     self.next += 1;
                     self.before = self.pinned.len();
+                    self.skip = self.skip.saturating_sub(over);
+                    self.passed = self.passed.saturating_add(over);
                 }
                 Ok(true)
             }
         }
     }
 
-    /// The next buffer of an array, cut to what may still be pinned.
-    fn entry(&self, space: &AddressSpace, iov: Iov) -> Result<Span, Unready> {
-        let at = iov.address.saturating_add(self.next * 16);
+    /// The next buffer of an array, without what of it is done and cut to what may still be
+    /// pinned; and how much is done.
+    fn entry(&mut self, space: &AddressSpace, iov: Iov) -> Result<(Span, u64), Unready> {
+        let array = match self.array.take() {
+            Some(array) => array,
+            None => pin(space, Span::new(iov.address, iov.count * 16), Access::Read)?,
+        };
         let mut entry = [0; 16];
-        pin(space, Span::new(at, 16), Access::Read)?.read(0, &mut entry);
+        let array = self.array.insert(array);
+        array.read(self.next as usize * 16, &mut entry);
         let (base, length) = entry.split_at(8);
         let word = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_le_bytes);
         let (base, length) = (word(base), word(length));
         if length > i64::MAX as u64 {
             return Err(Unready::Error(Errno::EINVAL));
         }
-        let left = u64::from(iov.most).saturating_sub(self.before as u64);
-        Ok(Span::new(base, length.min(left)))
+        let reached = self.passed.saturating_add(self.before as u64);
+        let length = length.min(u64::from(iov.most).saturating_sub(reached));
+        let over = self.skip.min(length);
+        Ok((Span::new(base.saturating_add(over), length.saturating_sub(over)), over))
     }
 
     /// Pins some more of a buffer, before which so much was pinned.
@@ -125,7 +152,7 @@ impl Part {
             if *left == 0 {
                 return Ok(false);
             }
-            *left -= 1;
+            *left = left.saturating_sub(PIN);
             let at = span.address + done;
             let length = rest.min(PAGE as u64 - at % PAGE as u64);
             self.pinned.add(space, Span::new(at, length), self.access)?;
@@ -134,9 +161,10 @@ impl Part {
 }
 
 impl Pinning {
-    /// Of these operands nothing yet.
-    pub fn new(wanted: [Option<Operand>; 3]) -> Self {
-        Self { wanted, place: 0, operands: Operands::default(), part: None }
+    /// Of these operands nothing yet; of the first of many buffers so much is left out that is
+    /// done.
+    pub fn new(wanted: [Option<Operand>; 3], skip: u64) -> Self {
+        Self { wanted, place: 0, operands: Operands::default(), part: None, skip }
     }
 
     /// Pins some more. True when all is pinned.
@@ -151,7 +179,7 @@ impl Pinning {
                 continue;
             };
             if self.part.is_none() {
-                self.part = Part::of(operand);
+                self.part = Part::of(operand, core::mem::take(&mut self.skip));
             }
             match &mut self.part {
                 Some(part) => {
@@ -180,4 +208,79 @@ impl Pinning {
     pub fn done(self) -> Operands {
         self.operands
     }
+}
+
+/// Pins some more of large buffers, of which so much is done: the operands, when all are pinned.
+pub(super) fn pin_some(
+    thread: &mut Thread,
+    wanted: [Option<Operand>; 3],
+    done: u64,
+) -> Result<Option<Operands>, Unready> {
+    let pinning = thread.pinning.take();
+    let mut pinning = pinning.unwrap_or_else(|| Box::new(Pinning::new(wanted, done)));
+    match pinning.go_on(&thread.space) {
+        Ok(true) => Ok(Some(pinning.done())),
+        Ok(false) => {
+            thread.pinning = Some(pinning);
+            Ok(None)
+        }
+        // Of a buffer that is not there it is found out what there is.
+        Err(Unready::Error(Errno::EFAULT)) if goes_without(thread) => {
+            prepare_or_without(thread, wanted, true).map(Some)
+        }
+        Err(unready) => {
+            if let Unready::Fault(..) = unready {
+                thread.pinning = Some(pinning);
+            }
+            Err(unready)
+        }
+    }
+}
+
+/// What is left of the buffers of a write that waited after a part of them was written, or of a
+/// read that goes on after a part of them; `None` where not all is pinned yet.
+pub(super) fn rest(thread: &mut Thread, call: &Files) -> Result<Option<Operands>, Unready> {
+    let done = thread.done;
+    let left = |span: Span, count: u64| {
+        let left = count.min(MAX_RW_COUNT).saturating_sub(done).min(REST);
+        Span::new(span.address.saturating_add(done), left)
+    };
+    let all = |iov: Iov| Iov { most: u32::MAX, ..iov };
+    let (span, access) = match *call {
+        Files::Write { buffer: In(span), count, .. }
+        | Files::Pwrite64 { buffer: In(span), count, .. } => (left(span, count), Access::Read),
+        Files::Writev { buffers: IovIn(iov), .. }
+        | Files::Pwritev { buffers: IovIn(iov), .. }
+        | Files::Pwritev2 { buffers: IovIn(iov), .. } => {
+            return rest_of(thread, Operand::IovIn(IovIn(all(iov))), done);
+        }
+        Files::Read { buffer: Out(span), count, .. }
+        | Files::Pread64 { buffer: Out(span), count, .. }
+        | Files::Getrandom { buffer: Out(span), count, .. } => (left(span, count), Access::Write),
+        Files::Readv { buffers: IovOut(iov), .. }
+        | Files::Preadv { buffers: IovOut(iov), .. }
+        | Files::Preadv2 { buffers: IovOut(iov), .. } => {
+            return rest_of(thread, Operand::IovOut(IovOut(all(iov))), done);
+        }
+        _ => return Operands::prepare(&thread.space, call.operands()).map(Some),
+    };
+    Operands::buffer_at(&thread.space, span, access).map(Some)
+}
+
+/// The next of many buffers, of which so many bytes are done.
+pub(super) fn rest_of(
+    thread: &mut Thread,
+    operand: Operand,
+    done: u64,
+) -> Result<Option<Operands>, Unready> {
+    let next = |iov: Iov| {
+        let reached = done.saturating_add(REST).min(u64::from(iov.most));
+        Iov { most: u32::try_from(reached).unwrap_or(u32::MAX), ..iov }
+    };
+    let operand = match operand {
+        Operand::IovIn(iov) => Operand::IovIn(IovIn(next(iov.0))),
+        Operand::IovOut(iov) => Operand::IovOut(IovOut(next(iov.0))),
+        one => one,
+    };
+    pin_some(thread, [Some(operand), None, None], done)
 }

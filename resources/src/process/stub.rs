@@ -8,7 +8,7 @@ use vortex_abi::linux::general::{
     F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_SETLK, F_SETLKW, FUTEX_CMD_MASK,
     FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI, FUTEX_REQUEUE, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE_OP,
 };
-use vortex_abi::{self as abi, Call, Errno, Iov, Span};
+use vortex_abi::{self as abi, Call, Errno, Span};
 use vortex_machine::Access;
 use vortex_units::{CoreId, Cycles, Nanos};
 
@@ -16,19 +16,17 @@ use super::direct::{self, Effect};
 use super::gathering::Gathering;
 use super::messages::{self, Shape, Wanted};
 use super::operands::{Operands, Unready};
-use super::pinning::{self, Pinning};
+use super::pinning::{self, pin_some, rest, rest_of};
 use super::request::{Child, Exec, Extra, ProcessCall};
 use super::selecting::Select;
 use super::signals::SignalSet;
 use super::thread::Thread;
 use crate::System;
 use crate::aio::AioCall;
-use crate::files::{FileCall, MAX_RW_COUNT, timespec};
+use crate::files::{FileCall, timespec};
 use crate::memory::{Unpinned, pin};
 use crate::monitor::{MonitorRequest, Wants};
 
-/// What a write that has waited pins of its rest, and moves at a time.
-pub(super) const REST: u64 = 64 << 10;
 /// A call, ready to be made or made.
 pub enum Prepared {
     /// It was made.
@@ -175,9 +173,12 @@ fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
                 }
                 operands
             }
-            None if thread.done > 0 => rest(thread, &call)?,
+            None if thread.done > 0 => match rest(thread, &call)? {
+                Some(operands) => operands,
+                None => return Ok(Prepared::More),
+            },
             None if pinning::is_long(&call.operands()) && !thread.unreachable => {
-                match pin_some(thread, call.operands())? {
+                match pin_some(thread, call.operands(), 0)? {
                     Some(operands) => operands,
                     None => return Ok(Prepared::More),
                 }
@@ -209,19 +210,12 @@ fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
 fn message(thread: &mut Thread, call: &abi::Files) -> Result<Option<(Operands, Shape)>, Unready> {
     let wanted = Wanted::of(&thread.space, call, thread.done)?;
     let data = [wanted.data, None, None];
-    let mut operands = match wanted.data {
-        Some(abi::Operand::IovIn(abi::IovIn(iov))) if wanted.skip > 0 => {
-            Operands::rest_of(&thread.space, iov, Access::Read, wanted.skip, REST)?
-        }
-        Some(abi::Operand::IovOut(abi::IovOut(iov))) if wanted.skip > 0 => {
-            Operands::rest_of(&thread.space, iov, Access::Write, wanted.skip, REST)?
-        }
-        _ if pinning::is_long(&data) => match pin_some(thread, data)? {
-            Some(operands) => operands,
-            None => return Ok(None),
-        },
-        _ => Operands::prepare(&thread.space, data)?,
+    let operands = match wanted.data {
+        Some(operand) if wanted.skip > 0 => rest_of(thread, operand, wanted.skip)?,
+        _ if pinning::is_long(&data) => pin_some(thread, data, 0)?,
+        _ => Some(Operands::prepare(&thread.space, data)?),
     };
+    let Some(mut operands) = operands else { return Ok(None) };
     let shape = wanted.complete(&thread.space, &mut operands)?;
     Ok(Some((operands, shape)))
 }
@@ -232,68 +226,6 @@ fn aio(thread: &Thread, call: abi::Aio) -> Result<Prepared, Unready> {
     thread.process().operates.store(true, Ordering::Release);
     let (state, space) = (thread.state.clone(), thread.space.clone());
     Ok(Prepared::Aio(Box::new(AioCall::new(call, operands, state, space, thread.deadline))))
-}
-
-/// Pins some more of large buffers: the operands, when all are pinned.
-fn pin_some(
-    thread: &mut Thread,
-    wanted: [Option<abi::Operand>; 3],
-) -> Result<Option<Operands>, Unready> {
-    let pinning = thread.pinning.take();
-    let mut pinning = pinning.unwrap_or_else(|| Box::new(Pinning::new(wanted)));
-    match pinning.go_on(&thread.space) {
-        Ok(true) => Ok(Some(pinning.done())),
-        Ok(false) => {
-            thread.pinning = Some(pinning);
-            Ok(None)
-        }
-        // Of a buffer that is not there it is found out what there is.
-        Err(Unready::Error(Errno::EFAULT)) if goes_without(thread) => {
-            prepare_or_without(thread, wanted, true).map(Some)
-        }
-        Err(unready) => {
-            if let Unready::Fault(..) = unready {
-                thread.pinning = Some(pinning);
-            }
-            Err(unready)
-        }
-    }
-}
-
-/// What is left of the buffers of a write that waited after a part of them was written, or of a
-/// read that goes on after a part of them.
-fn rest(thread: &Thread, call: &abi::Files) -> Result<Operands, Unready> {
-    let (space, done) = (&thread.space, thread.done);
-    let left = |span: Span, count: u64| {
-        let left = count.min(MAX_RW_COUNT).saturating_sub(done).min(REST);
-        Span::new(span.address.saturating_add(done), left)
-    };
-    match *call {
-        abi::Files::Write { buffer: abi::In(span), count, .. }
-        | abi::Files::Pwrite64 { buffer: abi::In(span), count, .. } => {
-            Operands::buffer_at(space, left(span, count), Access::Read)
-        }
-        abi::Files::Writev { buffers: abi::IovIn(iov), .. }
-        | abi::Files::Pwritev { buffers: abi::IovIn(iov), .. }
-        | abi::Files::Pwritev2 { buffers: abi::IovIn(iov), .. } => {
-            let iov = Iov { most: u32::MAX, ..iov };
-            Operands::rest_of(space, iov, Access::Read, done, REST)
-        }
-        abi::Files::Read { buffer: abi::Out(span), count, .. }
-        | abi::Files::Pread64 { buffer: abi::Out(span), count, .. } => {
-            Operands::buffer_at(space, left(span, count), Access::Write)
-        }
-        abi::Files::Readv { buffers: abi::IovOut(iov), .. }
-        | abi::Files::Preadv { buffers: abi::IovOut(iov), .. }
-        | abi::Files::Preadv2 { buffers: abi::IovOut(iov), .. } => {
-            let iov = Iov { most: u32::MAX, ..iov };
-            Operands::rest_of(space, iov, Access::Write, done, REST)
-        }
-        abi::Files::Getrandom { buffer: abi::Out(span), count, .. } => {
-            Operands::buffer_at(space, left(span, count), Access::Write)
-        }
-        _ => Operands::prepare(space, call.operands()),
-    }
 }
 
 /// Whether a thread's call has its effect even where its buffers are not: it fails when it
@@ -307,7 +239,7 @@ pub(super) fn goes_without(thread: &Thread) -> bool {
 }
 
 /// The operands of a call; of one that goes without, those that can be had.
-fn prepare_or_without(
+pub(super) fn prepare_or_without(
     thread: &Thread,
     wanted: [Option<abi::Operand>; 3],
     without: bool,

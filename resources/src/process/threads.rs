@@ -20,6 +20,7 @@ use vortex_units::{Cycles, Frames};
 
 use super::delivery::interruption;
 use super::direct::Effect;
+use super::pinning::REST;
 use super::request::ProcessRequest;
 use super::signals::{Cause, Stack};
 use super::stub::{self, Prepared};
@@ -147,7 +148,7 @@ impl Continuation<Mail, Threads> for Answered {
         let answer = cx.reply::<Answer>();
         let Some(thread) = &mut ready.thread else { return Outcome::Done };
         let result = match answer {
-            Ok(Some(Answer::Call(Ok(more)))) if thread.done > 0 && more >= stub::REST => {
+            Ok(Some(Answer::Call(Ok(more)))) if thread.done > 0 && more >= REST => {
                 thread.done = thread.done.saturating_add(more);
                 return threads.call(ready, cx);
             }
