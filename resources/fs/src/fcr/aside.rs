@@ -4,27 +4,33 @@ use vortex_abi::Errno;
 use vortex_grid::{At, Outcome};
 use vortex_units::ActivityId;
 
+use super::claim::Left;
 use super::{Cx, FileCache, Next};
-use crate::cache::{PageFrame, PageName, State};
+use crate::cache::{PageFrame, PageName};
 use crate::requests::{Mail, Stage, Task};
 
 /// Pages looked at for one to go.
-const LOOKS: u32 = 64;
+pub(super) const LOOKS: u32 = 64;
 /// Names in a line that is not looked through.
 const SHORT: usize = 64;
 
 impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     /// A frame for a page of a file; `None` where there is none, and nothing clean to go for it.
-    pub(super) fn frame_for(&mut self, who: ActivityId, name: PageName) -> Option<F> {
+    pub(super) fn frame_for(
+        &mut self,
+        who: ActivityId,
+        name: PageName,
+        left: &mut Left,
+    ) -> Option<F> {
         let mut looks = LOOKS;
         let frame = loop {
-            if let Some(frame) = self.wiring.frames.allocate(who, name) {
+            let frame = self.wiring.frames.allocate(who, name);
+            if frame.is_some() || !self.make_room(who, &mut looks) {
                 break frame;
             }
-            if !self.make_room(who, &mut looks) {
-                return None;
-            }
         };
+        left.looked(LOOKS.saturating_sub(looks));
+        let frame = frame?;
         self.line_up(who, name).then_some(frame)
     }
 
@@ -136,15 +142,5 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     /// whoever waits: all but what the disk has said.
     pub(super) fn is_the_disks(error: Errno) -> bool {
         error != Errno::ENOMEM && error != Errno::ENOSPC
-    }
-
-    /// Forgets a page that failed before, so that it can be claimed.
-    pub(super) fn forget_failed(task: &Task<F>, page: u32) {
-        task.file.with(|inner| {
-            let failed = |page: &crate::cache::Page<F>| matches!(page.state, State::Failed(..));
-            if inner.pages.get(page).is_some_and(failed) {
-                inner.pages.remove(page);
-            }
-        });
     }
 }

@@ -3,27 +3,14 @@
 use vortex_abi::Errno;
 use vortex_grid::{At, Message, Outcome};
 
+use super::claim::AROUND;
 use super::waiting::Waits;
 use super::{Cx, FileCache, Heard, Next, Piece};
-use crate::cache::{Page, PageFrame, Reader, State, pages_for};
-use crate::requests::{Answer, BLOCK_PAGES, Kind, Mail, Operation, Stage, Task};
+use crate::cache::{PageFrame, Reader, State, pages_for};
+use crate::requests::{Answer, Kind, Mail, Operation, Stage, Task};
 
-/// Pages that one run claims at most.
-pub(super) const CLAIMS: usize = 16;
-/// Pages that are fetched with one that a program has touched, those before and behind it in
-/// the same block.
-const AROUND: u32 = BLOCK_PAGES;
-
-/// What became of a claim.
-pub(super) enum Claim {
-    /// The page is this task's to fetch.
-    Claimed,
-    /// Somebody has it: it is there, or on its way.
-    Has,
-    /// Somebody is writing into it, and nobody may read it before.
-    Busy,
-    NoMemory,
-}
+/// Pages that get their places in the run in which they are sent for, at most.
+pub(super) const FEW: usize = 2;
 
 /// What a look at pages found.
 pub(super) enum Look {
@@ -45,10 +32,15 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     ) -> Next<M, F> {
         match task.stage {
             Stage::Begin => self.begin_fetch(task, cx),
+            Stage::Claiming => match task.kind {
+                Kind::Fault { page } => self.claim_around(task, page, cx),
+                _ => self.claim_ahead(task, cx),
+            },
             Stage::Asked => match heard {
                 Some(Ok(Answer::Runs(runs))) => {
+                    let many = task.job().claimed.len() > FEW;
                     self.install(task, &runs, None, cx);
-                    self.send_pieces(task, cx)
+                    self.send_installed(task, many, cx)
                 }
                 Some(Err(error)) => self.failed(task, error, cx),
                 _ => self.failed(task, Errno::EIO, cx),
@@ -77,7 +69,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             return self.done(task, cx);
         }
         if let Kind::Fault { page } = task.kind {
-            return self.begin_fault(task, page, last, cx);
+            return self.begin_fault(task, page, cx);
         }
         let (ahead, mark) = match followed {
             Some(followed) => followed,
@@ -88,68 +80,20 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             // Who begins anew is followed already.
             None => (end, None),
         };
-        for page in first..ahead.min(last).max(end) {
-            if task.job().claimed.len() >= CLAIMS {
-                if page < end {
-                    task.kind = Kind::Fetch { first, end: page };
-                }
-                break;
-            }
-            match self.claim(task, page, cx) {
-                Claim::Claimed | Claim::Has if page < end => super::pins::pin(task, page),
-                Claim::Claimed | Claim::Has => {}
-                // Being written into this moment.
-                Claim::Busy if page < end => {
-                    // What it has claimed is not claimed twice, in another order.
-                    self.abandon(task, Errno::EIO, cx);
-                    return self.again(task, cx);
-                }
-                Claim::NoMemory if page == first => return self.starve(task, cx),
-                // Those before are there soon; whoever wants more asks again.
-                Claim::NoMemory if page < end => {
-                    task.kind = Kind::Fetch { first, end: page };
-                    break;
-                }
-                Claim::Busy | Claim::NoMemory => break,
-            }
-        }
-        if let Some(mark) = mark {
-            task.file.with(|inner| inner.pages.get_mut(mark).map(|page| page.marks = true));
-        }
-        self.ask_claimed(task, cx)
-    }
-
-    /// A page that a program has touched is claimed first, then those around it that are absent
-    /// and for which there is memory.
-    fn begin_fault(
-        &mut self,
-        task: &mut Task<F>,
-        page: u32,
-        last: u32,
-        cx: &mut Cx<'_, M>,
-    ) -> Next<M, F> {
-        let before = task.job().claimed.len();
-        match self.claim(task, page, cx) {
-            Claim::Claimed | Claim::Has => super::pins::pin(task, page),
-            Claim::Busy => return self.again(task, cx),
-            Claim::NoMemory => return self.starve(task, cx),
-        }
-        if task.job().claimed.len() > before && task.tries == 0 {
-            let first = page.saturating_sub(page % AROUND);
-            for other in first..first.saturating_add(AROUND).min(last) {
-                if other != page && matches!(self.claim(task, other, cx), Claim::NoMemory) {
-                    break;
-                }
-            }
-            task.job().claimed.sort_unstable();
-            self.follow_faults(task, first, first.saturating_add(AROUND).min(last), cx);
-        }
-        self.ask_claimed(task, cx)
+        let job = task.job();
+        (job.at, job.upto, job.mark) = (first, ahead.min(last).max(end), mark);
+        self.claim_ahead(task, cx)
     }
 
     /// Who touches one block after the other has the next fetched too, as who reads in order:
     /// by requests of their own, so that nobody waits for them.
-    fn follow_faults(&mut self, task: &Task<F>, first: u32, end: u32, cx: &mut Cx<'_, M>) {
+    pub(super) fn follow_faults(
+        &mut self,
+        task: &Task<F>,
+        first: u32,
+        end: u32,
+        cx: &mut Cx<'_, M>,
+    ) {
         let Some(ports) = self.wiring.ports.get() else { return };
         let (reader, last) = (reader(cx), pages_for(task.file.size()));
         let (ahead, _) = task.file.with(|inner| inner.streams.follow(reader, (first, end), last));
@@ -166,7 +110,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     }
 
     /// Asks where the pages that a task has claimed are on the disk.
-    fn ask_claimed(&mut self, task: &mut Task<F>, cx: &mut Cx<'_, M>) -> Next<M, F> {
+    pub(super) fn ask_claimed(&mut self, task: &mut Task<F>, cx: &mut Cx<'_, M>) -> Next<M, F> {
         match self.span(task) {
             Some((block, count)) => {
                 let ino = task.file.id().ino;
@@ -187,62 +131,6 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let (first, last) = (*claimed.first()?, *claimed.last()?);
         let pages = last.saturating_sub(first).saturating_add(1);
         Some((first.saturating_mul(each), pages.saturating_mul(each)))
-    }
-
-    /// Claims a page, if it is absent.
-    pub(super) fn claim(&mut self, task: &mut Task<F>, number: u32, cx: &Cx<'_, M>) -> Claim {
-        Self::forget_failed(task, number);
-        if task.job().claimed.try_reserve(1).is_err() {
-            return Claim::NoMemory;
-        }
-        let has = task.file.with(|inner| {
-            let page = inner.pages.get_mut(number)?;
-            if page.state != State::Blank {
-                return Some(Claim::Has);
-            }
-            if page.users > 0 {
-                return Some(Claim::Busy);
-            }
-            // Somebody was to write it whole, and somebody else wants it before.
-            page.state = State::Fetching;
-            inner.dirty.remove(&number);
-            Some(Claim::Claimed)
-        });
-        let has = match has {
-            Some(Claim::Claimed) | None => has,
-            Some(other) => return other,
-        };
-        if has.is_none() {
-            let who = cx.activity();
-            let name = task.file.name(number);
-            let frame = match self.frame_for(who, name) {
-                Some(frame) => frame,
-                // What whoever asks has waited for.
-                None => match task.spare.take() {
-                    Some(spare) if self.bring(who, name, &spare) => spare,
-                    _ => return Claim::NoMemory,
-                },
-            };
-            let now = cx.now();
-            let payer = (who, cx.root());
-            let (put, first) = task.file.with(|inner| {
-                let (serial, first) = (inner.next_serial(), inner.pages.len() == 0);
-                (inner.pages.insert(number, Page::claimed(frame, payer, serial, now)), first)
-            });
-            if !put {
-                return Claim::NoMemory;
-            }
-            if first {
-                // Who has only looked it up keeps nothing of it for others.
-                self.wiring.files.goes_to_user(&task.file);
-            }
-        }
-        let owner = task.file.with(|inner| inner.pages.get(number).map(|page| page.owner));
-        if let Some(owner) = owner {
-            self.comes(owner);
-        }
-        task.job().claimed.push(number);
-        Claim::Claimed
     }
 
     /// What is to be said of the pages that were asked for.
@@ -306,9 +194,25 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         }
     }
 
+    /// The same when its pages have just got their places: in a run of its own if they are many.
+    pub(super) fn send_installed(
+        &mut self,
+        task: &mut Task<F>,
+        many: bool,
+        cx: &mut Cx<'_, M>,
+    ) -> Next<M, F> {
+        if many {
+            task.stage = Stage::Sending;
+            return Outcome::Continue(At::beginning());
+        }
+        self.send_pieces(task, cx)
+    }
+
     /// Sends the pieces that a task has made, some in a run.
     pub(super) fn send_pieces(&mut self, task: &mut Task<F>, cx: &mut Cx<'_, M>) -> Next<M, F> {
         self.send(task, cx);
+        // Who has looked before they were sent has not lent them its place.
+        self.wake_all_pages(task, cx);
         if !task.job().pieces.is_empty() {
             task.stage = Stage::Sending;
             return Outcome::Continue(At::beginning());

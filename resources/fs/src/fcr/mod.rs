@@ -15,6 +15,7 @@
 
 mod accounts;
 mod aside;
+mod claim;
 mod evict;
 mod fetch;
 mod gate;

@@ -8,7 +8,8 @@ use vortex_abi::Errno;
 use vortex_grid::{At, Outcome};
 use vortex_units::{ActivityId, Cycles};
 
-use super::fetch::{CLAIMS, Claim};
+use super::claim::{CLAIMS, Claim, Left};
+use super::fetch::FEW;
 use super::install::{any_kept, first_without, place_page};
 use super::pins::{pin, unpin};
 use super::waiting::Waits;
@@ -72,6 +73,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                 task.stage = Stage::Begin;
                 self.begin_prepare(task, cx)
             }
+            Stage::Claiming => self.claim_prepared(task, cx),
             Stage::Asked => self.hear_prepare(task, heard, cx),
             Stage::Sending => self.send_pieces(task, cx),
             _ => self.look_prepared(task, cx),
@@ -92,10 +94,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         if !self.enter(task) {
             return self.wait(task, Waits::Gate, cx);
         }
-        let (first, end, is_end) = match ends_before(task) {
-            Some(page) => (page, page.saturating_add(1), true),
-            None => (first, end, false),
-        };
+        let ends = ends_before(task);
+        let (first, end) = ends.map_or((first, end), |page| (page, page.saturating_add(1)));
         let fetching = |page: &Page<F>| page.state == State::Fetching;
         let coming = task
             .file
@@ -104,10 +104,31 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             self.lend(task, first, end, cx);
             return self.wait(task, Waits::Pages(first, end), cx);
         }
+        if let Some(page) = ends {
+            match self.claim(task, page, &mut Left::new(), cx) {
+                Claim::Claimed => {}
+                Claim::Has | Claim::Coming => pin(task, page),
+                Claim::Busy => return self.again(task, cx),
+                Claim::NoMemory => return self.starve(task, cx),
+            }
+            let gap = has_gap(task).then(|| self.fill_gap(task, page));
+            return self.ask_prepare(task, page, end, gap, cx);
+        }
+        task.job().at = first;
+        self.claim_prepared(task, cx)
+    }
+
+    /// Claims what is to be written, from where it has come to.
+    fn claim_prepared(&mut self, task: &mut Task<F>, cx: &mut Cx<'_, M>) -> Next<M, F> {
+        let Range { from, first, end, .. } = range(task);
         let most = most_claims(task.file.blocks_a_page());
-        for page in first..end {
+        let mut left = Left::new();
+        for page in task.job().at..end {
+            if !left.has_one() {
+                return Self::claim_on(task, page);
+            }
             let claimed = match task.job().claimed.len() < most {
-                true => self.claim(task, page, cx),
+                true => self.claim(task, page, &mut left, cx),
                 false => Claim::NoMemory,
             };
             match claimed {
@@ -118,16 +139,14 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
                     return self.again(task, cx);
                 }
                 Claim::NoMemory if page == first => return self.starve(task, cx),
-                Claim::NoMemory => {
+                Claim::Coming if page == first => return self.again(task, cx),
+                // The one that somebody has claimed since this was begun is another's to wait for.
+                Claim::NoMemory | Claim::Coming => {
                     let to = u64::from(page).saturating_mul(PAGE_BYTES);
                     task.kind = Kind::Prepare { from, to };
                     break;
                 }
             }
-        }
-        if is_end {
-            let gap = has_gap(task).then(|| self.fill_gap(task, first));
-            return self.ask_prepare(task, first, end, gap, cx);
         }
         let end = range(task).end;
         let wanted = wanted(task);
@@ -213,6 +232,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let Range { from, .. } = range(task);
         let block = task.file.block_size();
         let (first, end) = wanted(task);
+        let pages = task.kind.pages();
+        let many = pages.1.saturating_sub(pages.0) > FEW as u32;
         let runs = match heard {
             Some(Ok(Answer::Runs(runs))) => runs,
             // Not all of it has room: perhaps less has.
@@ -241,7 +262,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             task.kind = Kind::Prepare { from, to };
         }
         self.install_prepared(task, &runs, cx);
-        self.send_pieces(task, cx)
+        self.send_installed(task, many, cx)
     }
 
     /// Pages that have stayed for a task get their places.

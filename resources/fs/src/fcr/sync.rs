@@ -22,7 +22,11 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     ) -> Next<M, F> {
         loop {
             match task.stage {
-                Stage::Begin | Stage::Easing | Stage::Sending | Stage::Waiting => {
+                Stage::Begin
+                | Stage::Easing
+                | Stage::Claiming
+                | Stage::Sending
+                | Stage::Waiting => {
                     if let Some(next) = self.write_round(task, cx) {
                         return next;
                     }

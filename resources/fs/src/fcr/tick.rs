@@ -17,8 +17,10 @@ const TICK: Micros = Micros::new(1_000_000);
 const AGE: Micros = Micros::new(5_000_000);
 /// For how long who has read a file is taken to be about to go on.
 const IDLE: Micros = Micros::new(60_000_000);
-/// Files looked at in one run.
+/// Files looked at in one run; who has dirty pages of one, and a piece, is worth as much.
 const LOOKS: usize = 20;
+/// And of those that may be forgotten, beside half of what is left of that.
+const FORGETS: usize = 10;
 /// Of each of them the pieces that are looked at: the oldest.
 const PIECES: usize = 8;
 /// A walk over the files is over: the daemon waits.
@@ -63,10 +65,14 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
 
     fn look_for_old(&mut self, at: &mut u32, cx: &mut Cx<'_, M>) -> Next<M, F> {
         let (now, age) = (cx.now(), self.age());
-        let mut last = None;
+        let (mut last, mut looks) = (None, LOOKS);
         let is_old = |since| now.saturating_sub(since) > age;
-        for (number, work) in self.works.range_mut(*at..).take(LOOKS) {
+        for (number, work) in self.works.range_mut(*at..) {
+            if looks == 0 {
+                break;
+            }
             last = Some(*number);
+            looks = looks.saturating_sub(1).saturating_sub(work.dirtiers.len());
             for (who, dirtier) in &mut work.dirtiers {
                 dirtier.refused = false;
                 // Its request may have been refused on its way, and nobody told.
@@ -78,13 +84,15 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             }
             // So may a piece: whoever waits for its pages waits for it.
             let lost = |piece: &&mut super::Piece| !piece.held && is_old(piece.since);
-            for piece in work.queued.iter_mut().take(PIECES).filter(lost) {
+            let some = work.queued.iter_mut().take(PIECES);
+            let some = some.inspect(|_| looks = looks.saturating_sub(1));
+            for piece in some.filter(lost) {
                 piece.since = now;
                 let kick = Kick { file: *number, who: piece.by, piece: Some(piece.number) };
                 self.kicks.push_back(kick);
             }
         }
-        self.forget_unused(now);
+        self.forget_unused(now, FORGETS.saturating_add(looks / 2));
         match last.and_then(|last| last.checked_add(1)) {
             Some(next) => *at = next,
             None => {
@@ -100,9 +108,9 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     }
 
     /// Forgets files that nobody has, and of which nothing is kept: some in a run, around.
-    fn forget_unused(&mut self, now: Cycles) {
+    fn forget_unused(&mut self, now: Cycles, looks: usize) {
         let idle = now.saturating_sub(self.frequency.cycles(IDLE));
-        for _ in 0..LOOKS {
+        for _ in 0..looks {
             let Some(file) = self.wiring.files.next(self.forgets, None) else {
                 self.forgets = 0;
                 return;

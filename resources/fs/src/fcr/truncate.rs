@@ -7,7 +7,8 @@
 use vortex_abi::Errno;
 use vortex_grid::{At, Outcome};
 
-use super::fetch::{Claim, Look};
+use super::claim::{Claim, Left};
+use super::fetch::Look;
 use super::piece::clear_behind;
 use super::showing::{Asked, Taken};
 use super::waiting::Waits;
@@ -26,7 +27,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         cx: &mut Cx<'_, M>,
     ) -> Next<M, F> {
         match task.stage {
-            Stage::Begin | Stage::Easing => self.fetch_end(task, size, cx),
+            Stage::Begin | Stage::Easing | Stage::Claiming => self.fetch_end(task, size, cx),
             Stage::Asked => match heard {
                 Some(Ok(Answer::Runs(runs))) => {
                     self.install(task, &runs, None, cx);
@@ -60,9 +61,9 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
             return self.wait(task, Waits::Gate, cx);
         }
         let Some(page) = Self::end_page(task, size) else { return self.close_for(task, size, cx) };
-        match self.claim(task, page, cx) {
+        match self.claim(task, page, &mut Left::new(), cx) {
             Claim::Claimed => {}
-            Claim::Has => return self.look_at_end(task, size, cx),
+            Claim::Has | Claim::Coming => return self.look_at_end(task, size, cx),
             Claim::Busy => return self.again(task, cx),
             Claim::NoMemory => return self.starve(task, cx),
         }

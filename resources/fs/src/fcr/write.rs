@@ -8,15 +8,16 @@ use vortex_units::{ActivityId, Bytes};
 
 use super::piece::clear_behind;
 use super::waiting::Waits;
-use super::{Cx, FileCache, Heard, Next, PIECES, SENDS};
+use super::{Cx, FileCache, Heard, Next, PIECES};
 use crate::cache::{CachedFile, Dirtied, PageFrame, State};
 use crate::fcr::Piece;
 use crate::requests::{CacheRequest, Mail, Stage, Task};
 
 /// Dirty pages looked at in one run.
 const LOOKS: u32 = 16;
-/// Files of an activity looked at in one run.
-const FILES: usize = 32;
+/// Files of an activity looked at in one run, and written: beside that there is more to do in it.
+const FILES: usize = 16;
+const OWN: usize = 6;
 
 impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     /// Makes pieces of the dirty pages that are meant, from where the walk is. Whether there
@@ -235,7 +236,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let Some(port) = self.wiring.ports.get().map(|ports| ports.cache) else { return false };
         let Some(account) = self.accounts.get(&who) else { return false };
         let numbers: Vec<u32> = account.files.iter().take(FILES).copied().collect();
-        let (mut sends, mut busy) = (SENDS, false);
+        let (mut sends, mut busy) = (OWN, false);
         for number in numbers {
             let Some(file) = self.wiring.files.numbered(number) else { continue };
             let written = self.has_written(number, who);

@@ -118,6 +118,8 @@ pub(crate) enum Stage {
     Begin,
     /// It waits until less of what was changed for it is unwritten.
     Easing,
+    /// It claims pages, some in a run.
+    Claiming,
     Asked,
     Sending,
     Waiting,
@@ -137,8 +139,11 @@ pub(crate) struct Job {
     pub pieces: Vec<Piece>,
     /// The round that a sync waits for.
     pub round: u64,
-    /// Where a walk over pages goes on.
+    /// Where a walk over pages goes on; of one that claims them, where it ends, and which of them
+    /// is to be marked then.
     pub at: u32,
+    pub upto: u32,
+    pub mark: Option<u32>,
     /// Something was begun in this walk; of a write, that what is before it is seen to.
     pub begun: bool,
     /// Pages before this one are not written to by mappings while it goes on.
