@@ -200,8 +200,14 @@ impl<A: Accounts> Ext2<A> {
         entry: (Ino, u8),
         room: Option<Room>,
     ) -> Result<Block> {
-        match room.filter(|_| !self.has_ghosts(dir)) {
+        match room {
+            _ if self.has_ghosts(dir) => self.insert_beside(tx, dir, inode, name, entry, None),
             Some(room) => self.insert_in(tx, dir, name, entry, room, false),
+            // All of it was looked through for the name, and is full.
+            None if inode.size <= SMALL => {
+                let room = self.extend(tx, dir, inode)?;
+                self.insert_in(tx, dir, name, entry, room, true)
+            }
             None => self.insert_beside(tx, dir, inode, name, entry, None),
         }
     }

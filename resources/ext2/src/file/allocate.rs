@@ -22,7 +22,7 @@ const MOST: u32 = 64;
 /// Blocks that are one after the other are taken together, at most; and of such pieces so many in
 /// one call.
 const TOGETHER: u32 = 64;
-const PIECES: u32 = 12;
+const PIECES: u32 = 8;
 
 impl<A: Accounts> Ext2<A> {
     /// Has up to `count` blocks of a file be there, from `first` on, before they are written:
@@ -49,12 +49,19 @@ impl<A: Accounts> Ext2<A> {
         while done < count && pieces < PIECES {
             let block = first.after(done);
             let most = count.saturating_sub(done);
-            match self.allocate_some(&mut tx, ino, &mut inode, (block, before), most) {
-                Ok((at, length, new)) => {
-                    join(&mut runs, Run { first: block, count: length, at: Some(at), new })?;
+            let leaf = self.leaf(&tx, ino, &inode, block)?;
+            let found = self.tell_found(&tx, ino, &inode, &mut runs, (block, &leaf), most)?;
+            if found > 0 {
+                done = done.saturating_add(found);
+                before = runs.last().and_then(last_of);
+                continue;
+            }
+            match self.allocate_some(&mut tx, ino, &mut inode, (block, leaf, before), most) {
+                Ok((at, length)) => {
+                    join(&mut runs, Run { first: block, count: length, at: Some(at), new: true })?;
                     done = done.saturating_add(length);
-                    before = Some(at.after(length.saturating_sub(1)));
-                    pieces = pieces.saturating_add(u32::from(new));
+                    before = runs.last().and_then(last_of);
+                    pieces = pieces.saturating_add(1);
                 }
                 Err(Stop::Error(Errno::ENOSPC)) if done > 0 => break,
                 Err(stop) => return Err(stop),
@@ -67,21 +74,51 @@ impl<A: Accounts> Ext2<A> {
         Ok(runs)
     }
 
-    /// One block, or several that are one after the other; where the block before is, if that is
-    /// known.
+    /// Tells of the blocks that are there from this one on, of those that are pointed to in the same
+    /// place; how many.
+    fn tell_found(
+        &mut self,
+        tx: &Tx,
+        ino: Ino,
+        inode: &Inode,
+        runs: &mut Vec<Run>,
+        (first, leaf): (FileBlock, &Leaf),
+        most: u32,
+    ) -> Result<u32> {
+        let mut pointers = [0_u32; MOST as usize];
+        match *leaf {
+            Leaf::Inode(index) => {
+                let [pointer, ..] = &mut pointers;
+                *pointer = inode.pointers.get(index).copied().unwrap_or(0);
+            }
+            Leaf::Block(at, index) => {
+                let bytes = self.read(tx, at, Role::Pointers(ino))?;
+                let rest = bytes.get((index as usize).saturating_mul(4)..).unwrap_or(&[]);
+                let told = rest.chunks_exact(4).take(most as usize);
+                for (pointer, bytes) in pointers.iter_mut().zip(told) {
+                    *pointer = get32(bytes, 0);
+                }
+            }
+            Leaf::Hole(_) => {}
+        }
+        let mut found = 0_u32;
+        for pointer in pointers.into_iter().take_while(|pointer| *pointer != 0) {
+            self.tell(runs, first.after(found), pointer)?;
+            found = found.saturating_add(1);
+        }
+        Ok(found)
+    }
+
+    /// Makes one block, or several that are one after the other; where the block before is, if that
+    /// is known.
     fn allocate_some(
         &mut self,
         tx: &mut Tx,
         ino: Ino,
         inode: &mut Inode,
-        (first, before): (FileBlock, Option<Block>),
+        (first, mut leaf, before): (FileBlock, Leaf, Option<Block>),
         most: u32,
-    ) -> Result<(Block, u32, bool)> {
-        let mut leaf = self.leaf(tx, ino, inode, first)?;
-        let pointer = self.pointer(tx, ino, inode, &leaf)?;
-        if pointer != 0 {
-            return Ok((self.data_block(pointer)?, 1, false));
-        }
+    ) -> Result<(Block, u32)> {
         // All that is needed is there, or nothing is taken.
         let is_missing = matches!(leaf, Leaf::Hole(_));
         let missing = if is_missing { self.missing(tx, ino, inode, first)? } else { 0 };
@@ -101,7 +138,7 @@ impl<A: Accounts> Ext2<A> {
             self.point(tx, ino, inode, &leaf, offset, start.after(offset))?;
         }
         self.count_blocks(inode, length)?;
-        Ok((start, length, true))
+        Ok((start, length))
     }
 
     /// Makes one block of a directory or of a symbolic link, full of zeroes, and orders it.
@@ -284,4 +321,9 @@ impl<A: Accounts> Ext2<A> {
         let counted = blocks.saturating_sub(pointers).saturating_sub(8);
         reached.min(counted << self.layout.block_bits)
     }
+}
+
+/// Where the last block of a run is.
+fn last_of(run: &Run) -> Option<Block> {
+    run.at.map(|at| at.after(run.count.saturating_sub(1)))
 }

@@ -160,7 +160,7 @@ impl<A: Accounts> Ext2<A> {
         Ok(runs)
     }
 
-    fn tell(&self, runs: &mut Vec<Run>, first: FileBlock, pointer: u32) -> Result<()> {
+    pub(super) fn tell(&self, runs: &mut Vec<Run>, first: FileBlock, pointer: u32) -> Result<()> {
         let at = if pointer == 0 { None } else { Some(self.data_block(pointer)?) };
         join(runs, Run { first, count: 1, at, new: false })
     }
