@@ -4,9 +4,10 @@
 //! # Bound
 //! A slice looks at 256 frames, or passes over as many blocks of 64 in which those who are to give
 //! have none, by the blocks' bits; where it looks at a whole block for that, it counts as a quarter
-//! of its frames. To go over all accounts for a rank counts as half of a slice at its beginning,
-//! and is its end elsewhere. A search goes round once for each rank of the policy, and there are
-//! no more ranks than activities.
+//! of its frames; of a frame that several have, each of the others counts as one more. To go over
+//! all accounts for a rank counts as half of a slice at its beginning, and is its end
+//! elsewhere. A search goes round once for each rank of the policy, and there are no more ranks
+//! than activities.
 
 use core::sync::atomic::Ordering;
 
@@ -93,7 +94,7 @@ impl Multiplexor {
             // What was seen in an earlier slice may be another's by now.
             Found::Frame(frame) | Found::Pinned(frame) => {
                 let record = self.record(frame)?;
-                let taking = self.may_take(cold, &seeker, search.rank, record);
+                let taking = self.may_take(cold, &seeker, search.rank, record, &mut 0);
                 let is_free = record.pins() == 0;
                 if !matches!(taking, Taking::Yes) || is_free != matches!(found, Found::Frame(_)) {
                     return Some(Found::Again);
@@ -146,7 +147,10 @@ impl Multiplexor {
             cold.hand = if cold.hand + 1 < all { cold.hand + 1 } else { 0 };
             search.visited += 1;
             let Some(record) = self.record(frame) else { continue };
-            match self.may_take(cold, seeker, search.rank, record) {
+            let mut others = 0;
+            let taking = self.may_take(cold, seeker, search.rank, record, &mut others);
+            looked = looked.saturating_add(others);
+            match taking {
                 Taking::Yes => {}
                 Taking::Later => {
                     search.later = true;
@@ -162,7 +166,8 @@ impl Multiplexor {
                 recency: record.recency(),
                 modified: record.has(MODIFIED),
                 born: record.born.load(Ordering::Relaxed),
-                sharers: self.sharers_of(cold, record),
+                // As far as policies tell them apart.
+                sharers: u8::try_from(others.saturating_add(1)).unwrap_or(u8::MAX),
             });
             if search.best.is_none_or(|(least, _)| key < least) {
                 search.best = Some((key, frame));
@@ -178,8 +183,16 @@ impl Multiplexor {
     }
 
     /// Whether the frame may be taken for this waiter: its holders have more than their
-    /// minimums, and one of them has the rank.
-    fn may_take(&self, cold: &Cold, seeker: &Seeker, rank: u64, record: &Record) -> Taking {
+    /// minimums, and one of them has the rank. Counts the others that have it, beside its owner,
+    /// where that was to be known.
+    fn may_take(
+        &self,
+        cold: &Cold,
+        seeker: &Seeker,
+        rank: u64,
+        record: &Record,
+        others: &mut u32,
+    ) -> Taking {
         let state = record.state();
         let never = EARMARKED | DOOMED | RESERVE | HEAD | TAIL | KERNEL;
         let refused = record.refused.load(Ordering::Relaxed) >= seeker.id.0;
@@ -205,6 +218,7 @@ impl Multiplexor {
         if state & LINKED != 0 {
             for link in cold.links.of(record) {
                 if let Link::Sharer(place, _) = link {
+                    *others = others.saturating_add(1);
                     look(place);
                 }
             }
@@ -218,15 +232,6 @@ impl Multiplexor {
             false if !now => Taking::Later,
             false => Taking::Yes,
         }
-    }
-
-    /// How many activities have a frame, as far as policies tell them apart.
-    fn sharers_of(&self, cold: &Cold, record: &Record) -> u8 {
-        if record.state() & LINKED == 0 {
-            return 1;
-        }
-        let others = cold.links.of(record).filter(|link| matches!(link, Link::Sharer(..)));
-        u8::try_from(others.count().saturating_add(1)).unwrap_or(u8::MAX)
     }
 
     /// The bits of those whose frames help this seeker, at this rank or a higher one.

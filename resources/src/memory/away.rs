@@ -30,7 +30,7 @@ use crate::bill::ObjectKind;
 const SLICE: usize = 32;
 
 /// Pages that are moved, or copied, in one.
-const MOVED: usize = 32;
+const MOVED: usize = 24;
 
 /// The page of an entry.
 fn first((&page, _): (&u64, &Arc<Place>)) -> u64 {
