@@ -21,7 +21,7 @@ const SPARE: usize = 32;
 /// Blocks of somebody's own given up for one that it gets, where it has all that it may.
 const OWN: usize = 2;
 /// Blocks, and what else is known, given up in one run.
-const DISSOLVED: usize = 32;
+const DISSOLVED: usize = 16;
 
 /// How a file system is served.
 #[derive(Clone, Copy, Debug)]

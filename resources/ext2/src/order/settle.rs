@@ -49,7 +49,15 @@ impl<A: Accounts> Ext2<A> {
                 break;
             }
             self.writer.covered = self.writer.covered.saturating_sub(1);
-            let Some(done) = self.writer.done.pop_front() else { break };
+            let Some(mut done) = self.writer.done.pop_front() else { break };
+            // A large block has more inodes than are looked at in one run.
+            if done.slots.len() > left {
+                self.settle_slots(done.slots.get(..left).unwrap_or_default(), done.round);
+                drop(done.slots.drain(..left));
+                self.writer.done.push_front(done);
+                self.writer.covered = self.writer.covered.saturating_add(1);
+                return true;
+            }
             left = left.saturating_sub(WRITE.saturating_add(done.slots.len()));
             left = left.saturating_sub(self.settle_one(&done));
         }
@@ -81,21 +89,7 @@ impl<A: Accounts> Ext2<A> {
 
     /// Of one write. What was let go of beside it.
     fn settle_one(&mut self, done: &Issued) -> usize {
-        for IssuedSlot { ino, version, whole } in &done.slots {
-            if *whole {
-                self.slots.wrote(*ino, done.round);
-            }
-            let Some(slot) = self.slots.map.get_mut(ino) else { continue };
-            slot.stable = slot.stable.max(*version);
-            if slot.newborn && !slot.unused {
-                slot.newborn = false;
-                self.slots.born.remove(&(slot.parent, *ino));
-            }
-            if slot.stable == slot.version {
-                self.forget_slot(*ino);
-            }
-            self.unpark(Target::Slot(*ino));
-        }
+        self.settle_slots(&done.slots, done.round);
         let pending = match self.inodes_of(done.block) {
             Some((first, count)) => self.slots.among(first, count).next().is_some(),
             None => false,
@@ -115,5 +109,24 @@ impl<A: Accounts> Ext2<A> {
         self.unpark(Target::Block(done.block));
         let forgotten = self.forget_entries() / FORGOTTEN;
         forgotten.saturating_add(self.release_held(RELEASED))
+    }
+
+    /// Of the inodes in it.
+    fn settle_slots(&mut self, slots: &[IssuedSlot], round: u64) {
+        for IssuedSlot { ino, version, whole } in slots {
+            if *whole {
+                self.slots.wrote(*ino, round);
+            }
+            let Some(slot) = self.slots.map.get_mut(ino) else { continue };
+            slot.stable = slot.stable.max(*version);
+            if slot.newborn && !slot.unused {
+                slot.newborn = false;
+                self.slots.born.remove(&(slot.parent, *ino));
+            }
+            if slot.stable == slot.version {
+                self.forget_slot(*ino);
+            }
+            self.unpark(Target::Slot(*ino));
+        }
     }
 }
