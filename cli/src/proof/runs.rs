@@ -30,10 +30,12 @@ const CYCLES: u64 = 2;
 const LIMIT: Duration = Duration::from_secs(400);
 /// The same of those on a disk.
 const DISK_LIMIT: Duration = Duration::from_secs(1_800);
+/// The case of an activity at its hard limit.
+const SWAPPED: &str = "swapped";
 /// From one case to the next, in the machine: nobody waits for time that is only counted.
 const APART: u64 = 100;
 const MIB: u32 = 768;
-/// Bytes of the disk.
+/// Bytes of each disk: one has the smallest blocks, the other those of a page.
 const DISK: u64 = 128 << 20;
 /// How the configurations of both machines begin.
 const HEAD: &str = "<?xml version=\"1.0\"?>\n<schedulerconfig>\n\
@@ -82,17 +84,17 @@ fn disk_runs(root: &Path, extent: Extent, accelerator: Accelerator) -> Told {
     let stage = Stage { accelerator, counted: true, cores: Cores::LEAST };
     let temporary = tempfile::tempdir();
     let temporary = temporary.map_err(|error| Failure::Unwritable(std::env::temp_dir(), error))?;
-    let (empty, image) = (temporary.path().join("empty"), temporary.path().join("disk.img"));
+    let empty = temporary.path().join("empty");
     std::fs::create_dir(&empty).map_err(|error| Failure::Unwritable(empty.clone(), error))?;
-    let wanted = Wanted {
-        size: Some(DISK),
-        block: 1024,
-        inodes: Some(8_192),
-        label: String::new(),
-        force: false,
+    let empty = volume::folder(&empty)?;
+    let disk = |block: u32| {
+        let image = temporary.path().join(format!("disk-{block}.img"));
+        let (size, inodes) = (Some(DISK), Some(8_192));
+        let wanted = Wanted { size, block, inodes, label: String::new(), force: false };
+        volume::make(&empty, &image, &wanted)?;
+        Ok::<_, Failure>(Disk::new(&image))
     };
-    volume::make(&volume::folder(&empty)?, &image, &wanted)?;
-    let disks = Disks { disks: vec![Disk::new(&image)], depth: None };
+    let disks = Disks { disks: vec![disk(1024)?, disk(4096)?], depth: None };
     let memory = Memory::mebibytes(MIB.into());
     let beside = Beside { words: &["runs=told"], memory, disks: Some(&disks), ..Beside::default() };
     let very_many = match extent {
@@ -134,7 +136,9 @@ fn configuration(cases: &[String]) -> String {
     // Each has an equal part of it.
     let mut text = HEAD.replacen(" timeslice", " swap=\"224 MiB\" timeslice", 1);
     for case in cases {
-        let _ = writeln!(text, "<activity name=\"{case}\" share=\"10\"/>");
+        // It is searched for what it is to give among what all others have.
+        let limit = if case == SWAPPED { "<memory hard=\"2 MiB\"/>" } else { "" };
+        let _ = writeln!(text, "<activity name=\"{case}\" share=\"10\">{limit}</activity>");
     }
     for (place, case) in (0..).zip(cases) {
         let after = APART * place;

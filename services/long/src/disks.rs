@@ -1,29 +1,45 @@
 //! Files on a disk: large ones, many, large folders; all in one process, one after the other, on
-//! an ext2 on `/dev/sda` that each case mounts and unmounts.
+//! an ext2 that each case mounts and unmounts: on `/dev/sda`, whose blocks are small, and some once
+//! more on `/dev/sdb`, whose blocks are as large as a page.
 //!
 //! A program spins beside them, of an activity with next to no share: where time counts
 //! instructions a machine that only waits for its disk would have hours go by.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use vortex_aio::{Operation, is_vortex};
 use vortex_guest::mem::{BOTH, PAGE, Region};
 use vortex_guest::sys::c;
-use vortex_guest::{fd, file, proc, say, sys};
+use vortex_guest::{fd, file, proc, say, sys, time};
 
 use crate::{Case, is, must};
 
-pub const CASES: &[Case] = &[
+const CASES: &[Case] = &[
     ("disk-mount", mount_only),
     ("disk-write", write),
+    ("disk-in-order", in_order),
+    ("disk-at-once", at_once),
+    ("disk-lasting", lasting),
+    ("disk-pieces", pieces),
     ("disk-reads", reads),
     ("disk-cut", cut),
     ("disk-sparse", sparse),
     ("disk-map", map),
     ("disk-many", many),
+    ("disk-left", left),
     ("disk-links", links),
     ("disk-folder", folder),
     ("disk-unlink", unlink),
+];
+
+const OF_PAGES: &[Case] = &[
+    ("page-write", write),
+    ("page-in-order", in_order),
+    ("page-at-once", at_once),
+    ("page-lasting", lasting),
+    ("page-pieces", pieces),
+    ("page-left", left),
 ];
 
 const PLACE: &str = "/mnt";
@@ -48,11 +64,23 @@ fn names() -> usize {
     if VERY_MANY.load(Ordering::Relaxed) { 100_000 } else { 8_000 }
 }
 
+/// All of them, and their disks.
+fn cases() -> impl Iterator<Item = (&'static str, &'static Case)> {
+    let on = |disk, cases: &'static [Case]| cases.iter().map(move |case| (disk, case));
+    on("/dev/sda", CASES).chain(on("/dev/sdb", OF_PAGES))
+}
+
+/// Their names, a line each.
+pub fn list() {
+    cases().for_each(|(_, (name, _))| say!("{name}"));
+}
+
 /// All of them, or one.
 pub fn all(only: Option<&str>, very_many: bool) {
     VERY_MANY.store(very_many, Ordering::Relaxed);
-    for (name, case) in CASES.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
-        match mount().and_then(|()| case()).and_then(|()| unmount()) {
+    let wanted = |name: &str| only.is_none_or(|only| only == name);
+    for (disk, (name, case)) in cases().filter(|(_, (name, _))| wanted(name)) {
+        match mount(disk).and_then(|()| case()).and_then(|()| unmount()) {
             Ok(()) => say!("{name}: good"),
             Err(why) => say!("{name}: WRONG: {why}"),
         }
@@ -71,9 +99,9 @@ pub fn spin() {
     }
 }
 
-fn mount() -> Result<(), String> {
+fn mount(disk: &str) -> Result<(), String> {
     let _ = file::mkdir(PLACE, 0o755);
-    let (from, to, kind) = (c("/dev/sda"), c(PLACE), c("ext2"));
+    let (from, to, kind) = (c(disk), c(PLACE), c("ext2"));
     // SAFETY: the kernel reads the three texts; no further data is given.
     let done = unsafe { sys!(libc::SYS_mount, from.as_ptr(), to.as_ptr(), kind.as_ptr(), 0, 0) };
     must("mount", done).map(|_| ())
@@ -88,6 +116,13 @@ fn unmount() -> Result<(), String> {
 fn sync_all() -> Result<(), String> {
     // SAFETY: no memory is named.
     must("sync", unsafe { sys!(libc::SYS_sync) }).map(|_| ())
+}
+
+/// What the cache has of a file leaves it.
+fn evict(fd: i32) -> Result<(), String> {
+    // SAFETY: no memory is named.
+    let gone = unsafe { sys!(libc::SYS_fadvise64, fd, 0, 0, libc::POSIX_FADV_DONTNEED) };
+    must("evict", gone).map(|_| ())
 }
 
 fn path(name: &str) -> String {
@@ -115,13 +150,69 @@ fn mount_only() -> Result<(), String> {
 fn write() -> Result<(), String> {
     let fd = large("large")?;
     must("fsync", fd::sync(fd))?;
-    // SAFETY: no memory is named.
-    let gone = unsafe { sys!(libc::SYS_fadvise64, fd, 0, 0, libc::POSIX_FADV_DONTNEED) };
-    must("evict", gone)?;
+    evict(fd)?;
     let mut bytes = vec![0; 1 << 20];
     let read = must("read", fd::pread(fd, &mut bytes, 0))?;
     is("what is read", bytes[..read].iter().all(|byte| *byte == 7), true)?;
     must("close", fd::close(fd)).map(|_| ())
+}
+
+/// A large file leaves the cache, and is read from its beginning to its end.
+fn in_order() -> Result<(), String> {
+    let fd = large("large")?;
+    must("fsync", fd::sync(fd))?;
+    for at_once in [64 << 10, 256 << 10, 4 << 10] {
+        evict(fd)?;
+        must("to the beginning", fd::seek(fd, 0, libc::SEEK_SET))?;
+        let (mut bytes, mut done) = (vec![0; at_once], 0);
+        while let more @ 1.. = must("read", fd::read(fd, &mut bytes))? {
+            is("what is read", bytes[..more].iter().all(|byte| *byte == 7), true)?;
+            done += more;
+        }
+        is("read", done, LARGE)?;
+    }
+    must("close", fd::close(fd)).map(|_| ())
+}
+
+/// Writes of 4 MiB: into a file that grows, over what is there, and over what is not in the cache.
+fn at_once() -> Result<(), String> {
+    write_at_once("at-once", 0)
+}
+
+/// The same, each until all of it is on the disk.
+fn lasting() -> Result<(), String> {
+    write_at_once("lasting", libc::O_SYNC)
+}
+
+fn write_at_once(name: &str, flags: i32) -> Result<(), String> {
+    const LENGTH: usize = 4 << 20;
+    let bytes = vec![9; LENGTH];
+    let fd = must("make", file::open(&path(name), libc::O_RDWR | libc::O_CREAT | flags))?;
+    let write = |at: usize| {
+        let mut done = 0;
+        while done < LENGTH {
+            done += must("write", fd::pwrite(fd, &bytes[done..], (at + done) as i64))?;
+        }
+        Ok::<_, String>(())
+    };
+    write(0)?;
+    write(LENGTH)?;
+    write(LENGTH / 2)?;
+    must("fsync", fd::sync(fd))?;
+    evict(fd)?;
+    // Not at the beginning of a page.
+    write(7)?;
+    must("close", fd::close(fd))?;
+    must("unlink", file::unlink(&path(name))).map(|_| ())
+}
+
+/// As many pieces as there may be, each in a page of its own, written and read; into pages that
+/// were never touched.
+fn pieces() -> Result<(), String> {
+    let fd = must("make", file::open(&path("pieces"), libc::O_RDWR | libc::O_CREAT))?;
+    crate::files::in_pieces(fd, || must("fsync", fd::sync(fd)).and_then(|_| evict(fd)))?;
+    must("close", fd::close(fd))?;
+    must("unlink", file::unlink(&path("pieces"))).map(|_| ())
 }
 
 /// Several processes have as many reads of one file on their way as they may.
@@ -132,12 +223,7 @@ fn reads() -> Result<(), String> {
         return Ok(());
     }
     let fd = must("open", file::open(&path("large"), libc::O_RDONLY))?;
-    let evict = || {
-        // SAFETY: no memory is named.
-        let gone = unsafe { sys!(libc::SYS_fadvise64, fd, 0, 0, libc::POSIX_FADV_DONTNEED) };
-        must("evict", gone).map(|_| ())
-    };
-    evict()?;
+    evict(fd)?;
     let one = |process| {
         let place = |n: usize| (n * PROCESSES + process) * 2 * PAGE % LARGE;
         let mut all: Vec<_> =
@@ -220,6 +306,25 @@ fn many() -> Result<(), String> {
     }
     must("rmdir", file::rmdir(&path("many")))?;
     sync_all()
+}
+
+/// Many files are left as they are, dirty, until they are written without anybody's asking.
+fn left() -> Result<(), String> {
+    const AGE: Duration = Duration::from_secs(7);
+    must("mkdir", file::mkdir(&path("left"), 0o755))?;
+    let name = |n: usize| path(&format!("left/a-name-that-is-not-short-{n}"));
+    for n in 0..small_files() {
+        must("make", file::put(&name(n), b"dirty"))?;
+    }
+    let end = time::now() + AGE;
+    // Who sleeps leaves the time to who spins, whose turns take longer.
+    while time::now() < end {
+        (0..SPINS).for_each(|turn| _ = std::hint::black_box(turn));
+    }
+    for n in 0..small_files() {
+        must("unlink", file::unlink(&name(n)))?;
+    }
+    must("rmdir", file::rmdir(&path("left"))).map(|_| ())
 }
 
 fn name(n: usize) -> String {

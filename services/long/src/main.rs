@@ -61,7 +61,7 @@ fn main() {
         let (only, very_many) = (args.word(), args.flag("--very-many"));
         args.end();
         match lists {
-            true => disks::CASES.iter().for_each(|(name, _)| say!("{name}")),
+            true => disks::list(),
             false => disks::all(only.as_deref(), very_many),
         }
         proc::exit(0);
