@@ -102,8 +102,8 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         page: u32,
         cx: &mut Cx<'_, M>,
     ) -> Next<M, F> {
-        let before = task.job().claimed.len();
-        match self.claim(task, page, &mut Left::new(), cx) {
+        let (before, mut left) = (task.job().claimed.len(), Left::new());
+        match self.claim(task, page, &mut left, cx) {
             Claim::Claimed | Claim::Has | Claim::Coming => pin(task, page),
             Claim::Busy => return self.again(task, cx),
             Claim::NoMemory => return self.starve(task, cx),
@@ -115,7 +115,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         let last = pages_for(task.file.size());
         let job = task.job();
         (job.at, job.upto) = (first, first.saturating_add(AROUND).min(last));
-        self.claim_around(task, page, cx)
+        self.claim_around(task, page, &mut left, cx)
     }
 
     /// Those around it, from where it has come to.
@@ -123,16 +123,16 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         &mut self,
         task: &mut Task<F>,
         page: u32,
+        left: &mut Left,
         cx: &mut Cx<'_, M>,
     ) -> Next<M, F> {
         let (from, upto) = (task.job().at, task.job().upto);
-        let mut left = Left::new();
         for other in from..upto {
             if !left.has_one() {
                 return Self::claim_on(task, other);
             }
             let claims = other != page;
-            if claims && matches!(self.claim(task, other, &mut left, cx), Claim::NoMemory) {
+            if claims && matches!(self.claim(task, other, left, cx), Claim::NoMemory) {
                 break;
             }
         }

@@ -3,7 +3,7 @@
 use vortex_abi::Errno;
 use vortex_grid::{At, Message, Outcome};
 
-use super::claim::AROUND;
+use super::claim::{AROUND, Left};
 use super::waiting::Waits;
 use super::{Cx, FileCache, Heard, Next, Piece};
 use crate::cache::{PageFrame, Reader, State, pages_for};
@@ -33,7 +33,7 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
         match task.stage {
             Stage::Begin => self.begin_fetch(task, cx),
             Stage::Claiming => match task.kind {
-                Kind::Fault { page } => self.claim_around(task, page, cx),
+                Kind::Fault { page } => self.claim_around(task, page, &mut Left::new(), cx),
                 _ => self.claim_ahead(task, cx),
             },
             Stage::Asked => match heard {
@@ -211,8 +211,10 @@ impl<M: Mail<F>, F: PageFrame> FileCache<M, F> {
     /// Sends the pieces that a task has made, some in a run.
     pub(super) fn send_pieces(&mut self, task: &mut Task<F>, cx: &mut Cx<'_, M>) -> Next<M, F> {
         self.send(task, cx);
-        // Who has looked before they were sent has not lent them its place.
-        self.wake_all_pages(task, cx);
+        // Who has looked before they were sent, in a run before, has not lent them its place.
+        if matches!(task.stage, Stage::Sending) {
+            self.wake_all_pages(task, cx);
+        }
         if !task.job().pieces.is_empty() {
             task.stage = Stage::Sending;
             return Outcome::Continue(At::beginning());

@@ -418,7 +418,7 @@ fn become_written<F: PageFrame>(
     })
 }
 
-/// Pages that are claimed in one run, by the blocks of each: what takes long of a page is each
+/// Pages that are claimed before it is asked where they are, by the blocks of each: what takes long of a page is each
 /// of its blocks.
 fn most_claims(each: u32) -> usize {
     (BLOCKS.checked_div(each).unwrap_or(0) as usize).clamp(1, CLAIMS)
