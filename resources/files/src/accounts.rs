@@ -159,11 +159,20 @@ pub(crate) struct Accounts {
     bill: Option<&'static dyn Bill>,
     /// A charge was refused since it was asked last.
     refused: bool,
+    /// What this one was charged of the tree before, and is to be charged now.
+    kept: Option<(Owner, u64)>,
 }
 
 impl Accounts {
     pub fn new(limit: Bytes) -> Self {
-        Self { limit: limit.get(), used: 0, owners: BTreeMap::new(), bill: None, refused: false }
+        Self {
+            limit: limit.get(),
+            used: 0,
+            owners: BTreeMap::new(),
+            bill: None,
+            refused: false,
+            kept: None,
+        }
     }
 
     /// What is charged from now on is on these bills too.
@@ -176,8 +185,23 @@ impl Accounts {
         Charge { bill: self.bill, owner, kept, bytes: 0 }
     }
 
+    /// What is charged from now on is of what was kept for it, as far as that goes. What is left of
+    /// that goes back.
+    pub fn draw_on(&mut self, kept: Option<(Owner, u64)>) {
+        if let Some((owner, left)) = core::mem::replace(&mut self.kept, kept) {
+            self.credit(owner, Kept::Tree, left);
+        }
+    }
+
     /// So many bytes more, on the owner's bill too.
     pub fn charge(&mut self, owner: Owner, kept: Kept, bytes: u64) -> Result<(), Errno> {
+        if let Some((of, left)) = &mut self.kept
+            && (*of, kept) == (owner, Kept::Tree)
+            && let Some(rest) = left.checked_sub(bytes)
+        {
+            *left = rest;
+            return Ok(());
+        }
         if let Err(error) = self.count(owner, bytes) {
             self.refused = true;
             return Err(error);

@@ -7,10 +7,11 @@
 use alloc::boxed::Box;
 
 use vortex_abi::Errno;
-use vortex_files::{Ask, FsId, OpenId, Then, Told, Walks};
+use vortex_files::{Ask, FsId, OpenId, Root, Then, Told, Walks};
 use vortex_fs::Served;
 use vortex_grid::{At, Continuation, Kept, Labels, Outcome};
 use vortex_machine::{Frame, Use};
+use vortex_units::ActivityId;
 
 use super::below::Below;
 use super::calls::Cx;
@@ -57,12 +58,14 @@ impl Asking {
 /// What became of a question.
 pub(super) struct Became {
     then: Result<Then, Errno>,
-    /// It was to change something on a disk: a call that fails then is not made again.
-    changes: bool,
+    /// It has changed nothing where it has failed: the call may be made again.
+    only_looks: bool,
+    /// Something was refused for want of room when its answer was noted.
+    refused: bool,
 }
 
 impl Became {
-    const LOST: Self = Self { then: Err(Errno::EIO), changes: true };
+    const LOST: Self = Self { then: Err(Errno::EIO), only_looks: false, refused: false };
 }
 
 /// A change that is done, and whose call waits until less of its activity's is unwritten: who
@@ -104,19 +107,19 @@ impl FileSystem {
     pub(super) fn made_again(
         &mut self,
         walks: &mut Walks,
-        failed: Option<&Errno>,
+        failed: Option<(&Errno, bool)>,
         of: For,
         cx: &mut Cx<'_>,
     ) -> Option<Next> {
         if walks.is_suspended() {
             return Some(Outcome::Continue(At::beginning()));
         }
-        if !failed.is_some_and(|&error| self.root.wants_room(walks, error)) {
+        let wants = |(error, refused): (&Errno, bool)| refused && Root::wants_room(walks, *error);
+        if !failed.is_some_and(wants) {
             return None;
         }
         let who = cx.root();
-        let (names, files) = (self.root.forget_for(owner_of(who)), self.give_up_files(who));
-        if names || files {
+        if self.gives_up(who) {
             return Some(Outcome::Continue(At::beginning()));
         }
         if !walks.may_evict() {
@@ -127,6 +130,12 @@ impl FileSystem {
         }
         let ask = self.idle_file(who)?;
         Some(self.keep(of, ask, true, cx))
+    }
+
+    /// Gives up what of somebody's names and files nobody has open; whether that was anything.
+    fn gives_up(&mut self, who: ActivityId) -> bool {
+        let (names, files) = (self.root.forget_for(owner_of(who)), self.give_up_files(who));
+        names || files
     }
 
     /// Keeps a request while another asks.
@@ -212,10 +221,12 @@ impl FileSystem {
         let Asking { ask, waits, for_room, .. } = *asking;
         let (name, failed) = (ask.name(), told.as_ref().err().copied());
         let mounts = matches!(ask, Ask::Mount { .. } | Ask::Unmount { .. });
-        let changed = changed(&ask);
+        let (changed, only_looks) = (changed(&ask), ask.only_looks());
         let then = self.root.told(ask, told, &mut self.effects);
+        // Whoever goes on does so in another run: others may be refused something until then.
+        let refused = self.root.take_refused();
         let then = if for_room { Ok(Then::Again) } else { then };
-        let became = Became { then, changes: changed.is_some() };
+        let became = Became { then, only_looks, refused };
         if let (None, Some(error)) = (&waits, failed) {
             self.system.tell(&alloc::format!("{name}: {error:?}"));
         }
@@ -246,6 +257,14 @@ impl FileSystem {
                 drop(cx.go_on(kept, At::<Mail, FileSystem>::beginning()));
             }
             ((kept, of), Ok(Then::Again)) => {
+                if cx.go_on(kept, At::<Mail, FileSystem>::beginning()).is_err() {
+                    self.ends_for(of);
+                }
+            }
+            // Such a request has its walks with it, and begins anew.
+            ((kept, of), Err(_))
+                if became.only_looks && became.refused && self.gives_up(cx.root()) =>
+            {
                 if cx.go_on(kept, At::<Mail, FileSystem>::beginning()).is_err() {
                     self.ends_for(of);
                 }
@@ -347,7 +366,7 @@ impl Continuation<Mail, FileSystem> for GoesOn {
     fn resume(files: &mut FileSystem, request: &mut FileRequest, cx: &mut Cx<'_>) -> Next {
         let FileRequest::Call(call) = request else { return Outcome::Done };
         let became = files.answers.remove(&call.thread.tid);
-        let Became { then, changes } = became.unwrap_or(Became::LOST);
+        let Became { then, only_looks, refused } = became.unwrap_or(Became::LOST);
         let following = call.following.take();
         if let Some(following) = following {
             let next = files.followed(call, following, then, cx);
@@ -357,11 +376,9 @@ impl Continuation<Mail, FileSystem> for GoesOn {
         let next = match then {
             Ok(Then::Done) => Outcome::Reply(Answer::Call(Ok(0))),
             Err(_) if call.done > 0 => Outcome::Reply(Answer::Call(Ok(call.done as u64))),
-            Err(error) if changes => {
-                Outcome::Reply(Answer::Failed(FileSystem::failed(call, error)))
-            }
-            // What was asked has only been looked at: the call ends as one that asked nothing.
-            Err(error) => files.end_or_again(call, Err(error), cx),
+            // It ends as one that has asked nothing.
+            Err(error) if only_looks => files.end_or_again(call, (Err(error), refused), cx),
+            Err(error) => Outcome::Reply(Answer::Failed(FileSystem::failed(call, error))),
             Ok(Then::Again) => files.call(call, cx),
             Ok(Then::Opens(made)) => {
                 call.walks.get_mut().open(made);

@@ -200,7 +200,9 @@ impl Resource<Mail> for FileSystem {
                     return next;
                 }
                 let image = image.transpose();
+                let refused = self.root.take_refused();
                 let failed = image.as_ref().and_then(|image| image.as_ref().err());
+                let failed = failed.map(|error| (error, refused));
                 let of = For::Image(*open);
                 if let Some(next) = self.made_again(walks.get_mut(), failed, of, cx) {
                     return next;
@@ -423,18 +425,21 @@ impl FileSystem {
         if let Some(next) = self.stopped(call.walks.get_mut(), For::Call(call.thread.tid), cx) {
             return next;
         }
-        self.end_or_again(call, done, cx)
+        let refused = self.root.take_refused();
+        self.end_or_again(call, (done, refused), cx)
     }
 
-    /// A call has answered: it ends, or is made again where there is more room now.
+    /// A call has answered, and perhaps been refused something: it ends, or is made again where
+    /// there is more room now.
     pub(super) fn end_or_again(
         &mut self,
         call: &mut FileCall,
-        done: Result<Done, Errno>,
+        (done, refused): (Result<Done, Errno>, bool),
         cx: &mut Cx<'_>,
     ) -> Next {
         let of = For::Call(call.thread.tid);
-        if let Some(next) = self.made_again(call.walks.get_mut(), done.as_ref().err(), of, cx) {
+        let failed = done.as_ref().err().map(|error| (error, refused));
+        if let Some(next) = self.made_again(call.walks.get_mut(), failed, of, cx) {
             return next;
         }
         self.end_call(call, done, cx)

@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use linux_raw_sys::general as abi;
 
 use super::ask::{Ask, Create, Known, OnDisk, Rename, Then, Told, Unlink};
-use super::changes::NOTED;
 use super::{Named, State};
 use crate::accounts::Kept;
 use crate::directory::{Directory, Name};
@@ -27,10 +26,9 @@ impl Root {
         effects: &mut Effects,
     ) -> Result<Then, Errno> {
         let changes = ask.changes();
-        if let Some(owner) = ask.notes() {
-            self.accounts.credit(owner, Kept::Tree, NOTED);
-        }
+        self.accounts.draw_on(ask.notes());
         let then = self.take(ask, told);
+        self.accounts.draw_on(None);
         for id in changes.into_iter().flatten() {
             if let Some(inode) = self.inodes.get_mut(id) {
                 if let Some(state) = &mut inode.disk {

@@ -9,6 +9,7 @@ use super::mount::FsId;
 use crate::description::OpenId;
 use crate::directory::Name;
 use crate::inode::InodeId;
+use crate::root::{ENTRY_COST, NODE_COST};
 use crate::{Dev, FileSystem, Owner, Shown, Time};
 
 /// An object on a disk.
@@ -404,13 +405,48 @@ impl Ask {
         }
     }
 
-    /// Who has a new name noted in the tree when it is done, if anybody.
-    pub(super) const fn notes(&self) -> Option<Owner> {
+    /// Who has a new name noted in the tree when it is done, if anybody, and at most how many bytes
+    /// that takes, beside what is opened.
+    pub(super) fn notes(&self) -> Option<(Owner, u64)> {
+        let named = |name: &Name| ENTRY_COST.saturating_add(name.len() as u64);
+        Some(match self {
+            Self::Create(create) => {
+                let target = create.target.as_ref().map_or(0, |text| text.len() as u64);
+                (create.owner, named(&create.name).saturating_add(NODE_COST).saturating_add(target))
+            }
+            Self::Link(link) => (link.owner, named(&link.name)),
+            Self::Rename(rename) => (rename.owner, named(&rename.new)),
+            _ => return None,
+        })
+    }
+
+    /// Whether it only looks at what there is, or has that kept in memory: if it has failed,
+    /// nothing is changed by it, and the call may be made again.
+    #[must_use]
+    pub const fn only_looks(&self) -> bool {
         match self {
-            Self::Create(create) => Some(create.owner),
-            Self::Link(link) => Some(link.owner),
-            Self::Rename(rename) => Some(rename.owner),
-            _ => None,
+            Self::Look { .. }
+            | Self::Refresh { .. }
+            | Self::List { .. }
+            | Self::Usage { .. }
+            | Self::Fetch { .. }
+            | Self::Ahead { .. }
+            | Self::Bring { .. }
+            | Self::Prepare { .. } => true,
+            Self::Create(_)
+            | Self::Link(_)
+            | Self::Unlink(_)
+            | Self::Rename(_)
+            | Self::Set { .. }
+            | Self::Resize { .. }
+            | Self::Conceal { .. }
+            | Self::Sync { .. }
+            | Self::SyncAll { .. }
+            | Self::Evict { .. }
+            | Self::EvictAll
+            | Self::Release { .. }
+            | Self::Mount { .. }
+            | Self::Unmount { .. } => false,
         }
     }
 

@@ -9,14 +9,10 @@ use crate::directory::Name;
 use crate::inode::{Body, InodeId};
 use crate::names::Vacancy;
 use crate::node::Node;
-use crate::root::{ENTRY_COST, NODE_COST, Root};
+use crate::root::Root;
 use crate::wait::Side;
 use crate::{Errno, WaitKey};
 use linux_raw_sys::general as abi;
-
-/// The most that the tree notes of an object with a new name, beside what is opened. It is on the
-/// bill from the question on, until the answer is noted.
-pub(super) const NOTED: u64 = NODE_COST + ENTRY_COST + 256;
 
 impl Root {
     /// Asks for a change, as soon as no other is under way at the same objects. The error means
@@ -35,9 +31,10 @@ impl Root {
         if caller.walks.is_none() {
             return Errno::EIO;
         }
-        // Who has no room for what the tree notes of it has the disk not changed either.
-        if let Some(owner) = ask.notes()
-            && let Err(error) = self.charge(owner, Kept::Tree, NOTED)
+        // Who has no room for what the tree notes of it has the disk not changed either: that is on
+        // the bill until the answer is noted.
+        if let Some((owner, bytes)) = ask.notes()
+            && let Err(error) = self.charge(owner, Kept::Tree, bytes)
         {
             return error;
         }

@@ -230,10 +230,16 @@ impl Root {
         out
     }
 
-    /// A call has failed: whether it is to be made again, if there is more room then. One that
-    /// fails for want of room has changed nothing, or nothing that it does not do again the same.
-    pub fn wants_room(&mut self, walks: &Walks, error: Errno) -> bool {
-        let refused = self.accounts.take_refused();
+    /// Whether something was refused for want of room since this was asked last.
+    pub fn take_refused(&mut self) -> bool {
+        self.accounts.take_refused()
+    }
+
+    /// A call has failed for which something was refused: whether it is to be made again, if there
+    /// is more room then. One that fails for want of room has changed nothing, or nothing that it
+    /// does not do again the same.
+    #[must_use]
+    pub fn wants_room(walks: &Walks, error: Errno) -> bool {
         let for_room = matches!(
             error,
             Errno::ENOMEM
@@ -243,7 +249,7 @@ impl Root {
                 | Errno::ENOBUFS
                 | Errno::ENOLCK
         );
-        refused && for_room && !walks.has_made
+        for_room && !walks.has_made
     }
 
     /// Forgets all of a file system that nobody holds, a slice of it. True if that were all.

@@ -145,7 +145,8 @@ impl World {
                 None if walks.borrow().is_suspended() => {}
                 None => match &result {
                     Err(error)
-                        if self.root.wants_room(&walks.borrow(), *error)
+                        if self.root.take_refused()
+                            && Root::wants_room(&walks.borrow(), *error)
                             && self.root.forget_for(self.owner) => {}
                     _ => return result,
                 },

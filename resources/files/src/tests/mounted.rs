@@ -166,6 +166,29 @@ fn more_names_than_there_is_room_for() {
     world.root.set_budget(super::OWNER, None);
 }
 
+/// Who has no room for what the tree notes of a new name has the disk not changed either.
+#[test]
+fn a_name_that_there_is_no_room_for_is_not_made() {
+    let mut world = World::on_disk();
+    let text = "t".repeat(3_000);
+    let (mut made, mut refused) = (0, 0);
+    for more in (0..6_000).step_by(50) {
+        while world.root.forget_for(super::OWNER) {}
+        let limit = world.root.held(super::OWNER).get() + more;
+        world.root.set_budget(super::OWNER, Some(vortex_units::Bytes::new(limit)));
+        let before = world.disk.as_ref().unwrap().count();
+        let result = world.symlink(&text, &alloc::format!("/link{more}"));
+        world.root.set_budget(super::OWNER, None);
+        let now = world.disk.as_ref().unwrap().count();
+        match result {
+            Ok(()) => made += 1,
+            Err(_) => refused += 1,
+        }
+        assert_eq!(now, before + usize::from(result.is_ok()), "with {more}: {result:?}");
+    }
+    assert!(made > 10 && refused > 10, "{made} {refused}");
+}
+
 /// Who may have little knows little, and who looks up much pushes out its own names.
 #[test]
 fn each_has_its_part_of_what_is_known() {
