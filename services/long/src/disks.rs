@@ -2,8 +2,8 @@
 //! an ext2 that each case mounts and unmounts: on `/dev/sda`, whose blocks are small, and some once
 //! more on `/dev/sdb`, whose blocks are as large as a page.
 //!
-//! A program spins beside them, of an activity with next to no share: where time counts
-//! instructions a machine that only waits for its disk would have hours go by.
+//! A program spins beside them, of an activity with next to no share, so that the core is never
+//! idle: turns end and threads are left as on a busy machine.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
