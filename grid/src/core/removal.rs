@@ -4,6 +4,7 @@ use vortex_queues::Fifo;
 
 use super::Core;
 use super::deliver::NOBODY;
+use super::renew::Place;
 use crate::binding::Label;
 use crate::machine::Machine;
 use crate::message::Message;
@@ -51,6 +52,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         self.suspended_slots.retain(|&other| other != slot);
         self.rejected_labels.retain(|(of, _)| *of != slot);
         self.starved.retain(|(of, _)| *of != slot);
+        self.moving.retain(|(of, _)| *of != Place::Slot(slot));
         self.desk.refused.retain(|(of, _)| *of != slot);
         self.turn.forget(slot);
         let mut refused: Fifo<_> = Fifo::new();
