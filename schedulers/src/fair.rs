@@ -285,7 +285,10 @@ impl Fair {
                 account.tag = account.tag.minus(back);
                 0
             }
-            (Direction::Charge, RecordKind::THROUGH | RecordKind::BILLED_BACK) => {
+            (
+                Direction::Charge,
+                RecordKind::THROUGH | RecordKind::IN_TURN | RecordKind::BILLED_BACK,
+            ) => {
                 account.charge_elsewhere(amount, present, ceiling);
                 0
             }

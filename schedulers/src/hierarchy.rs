@@ -25,7 +25,7 @@
 //!   been suspended since is chosen in vain, and the decision begins again.
 //! - Debt, credits and parts are the policy's of a client's own node; the nodes above are told the
 //!   same records. Who is to be refused the client's own node says.
-//! - Of what comes from elsewhere a node above is charged what the node below has charged: what
+//! - Of what comes from elsewhere, but for turns that were chosen here and lent, a node above is charged what the node below has charged: what
 //!   that forgives, for the client is at its cap on debt, is more than the client is entitled to
 //!   there, and would be its siblings' loss. A node without shares knows no debt, forgives
 //!   nothing, and its clients lose by what any of them uses elsewhere.

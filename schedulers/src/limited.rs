@@ -96,7 +96,7 @@ impl Meter {
 
     fn note(&self, record: &Record, now: Cycles) {
         // Used elsewhere: that is not carried here.
-        if record.kind == RecordKind::THROUGH {
+        if matches!(record.kind, RecordKind::THROUGH | RecordKind::IN_TURN) {
             return;
         }
         let amount = self.metric.measure(record);

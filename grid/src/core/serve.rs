@@ -421,7 +421,9 @@ impl<M: Message, P: Machine> Core<M, P> {
         let now = self.ledger.last();
         let Some(multiplexor) = self.levels.first_mut() else { return };
         let own = own.or_else(|| multiplexor.client_of(activity));
-        let kind = ::core::mem::replace(&mut record.kind, RecordKind::THROUGH);
+        let in_turn = own.is_some_and(|own| self.turn.is_of(own));
+        let through = if in_turn { RecordKind::IN_TURN } else { RecordKind::THROUGH };
+        let kind = ::core::mem::replace(&mut record.kind, through);
         let told = own.filter(|&own| own != charged);
         if let Some(own) = told {
             multiplexor.charge(own, record, now);
@@ -430,6 +432,7 @@ impl<M: Message, P: Machine> Core<M, P> {
             && Some(lender) != own
             && lender != charged
         {
+            record.kind = RecordKind::IN_TURN;
             multiplexor.charge(lender, record, now);
         }
         record.kind = kind;

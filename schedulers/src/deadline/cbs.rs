@@ -35,7 +35,8 @@
 //!   deadline at once: so a client that always has work is not ahead of those without a
 //!   reservation for all of the core.
 //! - What comes from elsewhere is taken off the budget, to 100 ms of the reservation below zero
-//!   (law 2); of a client without one, as `fair` has it.
+//!   (law 2); of a client without one, as `fair` has it. A turn that was lent is paid for by what
+//!   it was chosen by: the budget, or the client's share.
 
 use alloc::boxed::Box;
 
@@ -258,6 +259,7 @@ impl SchedulerCore for CbsCore {
                 server.charge_elsewhere(amount);
                 true
             }
+            // A lent turn is paid for by what it was chosen by.
             (Direction::Charge, _) if server.reserved => {
                 server.charge(amount);
                 true

@@ -22,7 +22,8 @@
 //! # Deviations from the paper
 //! - There is no quantum of which a part is used: what counts is the average of a client's
 //!   charges, over about eight of them.
-//! - Charges from elsewhere say nothing about lengths. They are owed: who wins and owes as much
+//! - Charges from elsewhere say nothing about lengths, but for turns that were won and lent. They
+//!   are owed: who wins and owes as much
 //!   as it would use passes the win on, and owes less, up to so many times a decision
 //!   ([`PASSES`]). They are capped as in `propshare.wfq`.
 //! - The numbers are those of a generator that begins with `seed`, the same on every core apart

@@ -114,7 +114,7 @@ impl SchedulerCore for Ring {
         match (record.direction, record.kind) {
             (Direction::Credit, RecordKind::CORRECTION) => client.correct(amount),
             (Direction::Credit, _) => client.credit(amount),
-            (_, RecordKind::THROUGH | RecordKind::BILLED_BACK) => {
+            (_, RecordKind::THROUGH | RecordKind::IN_TURN | RecordKind::BILLED_BACK) => {
                 client.charge_elsewhere(amount, ceiling);
             }
             _ => {

@@ -181,7 +181,10 @@ impl SchedulerCore for WfqCore {
             (Direction::Credit, kind) => {
                 self.credit(client, amount, kind == RecordKind::CORRECTION);
             }
-            (Direction::Charge, RecordKind::THROUGH | RecordKind::BILLED_BACK) => {
+            (
+                Direction::Charge,
+                RecordKind::THROUGH | RecordKind::IN_TURN | RecordKind::BILLED_BACK,
+            ) => {
                 self.charge(client, amount, Charge::Elsewhere);
             }
             (Direction::Charge, RecordKind::CORRECTION) => {

@@ -31,6 +31,8 @@
 //!   limit less than it is; and R by [`CATCH_UP`], so that who was not served because the device
 //!   was slow does not then have it for itself.
 //! - A request chosen by its R must be within its limit too.
+//! - What comes from elsewhere moves no R, for nothing was chosen for it; a turn that was chosen,
+//!   and lent, does.
 
 use alloc::boxed::Box;
 

@@ -6,6 +6,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod drawn;
+mod elsewhere;
 mod kept;
 
 use common::{example, parse};
