@@ -64,7 +64,8 @@ impl Judging {
             }
             _ => Vec::new(),
         };
-        let spots = Spot::all(config, &change);
+        let own = new.as_ref().map(|(index, own)| (*index, own));
+        let spots = Spot::all(config, &change, own);
         Self { change, new, spots, buses, activity: 0, place: 0 }
     }
 

@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 
 use vortex_units::{CoreId, Share};
 
-use super::way::{self, Client, Rank};
+use super::way::{self, Client, Moved, Rank, Seen};
 use super::{Judged, Refusal, held, wrong};
 use crate::change::NOWHERE;
 use crate::read::rates::{ALL, OF_A_CORE, is_time};
 use crate::{
-    Activity, ActivityIndex, Algorithm, At, Change, Config, Draw, Metric, ResourceIndex,
+    Activity, ActivityIndex, Algorithm, At, Change, Config, Draw, Metric, Place, ResourceIndex,
     ResourceScheduler, ShareForm, Source, UNNAMED,
 };
 
@@ -33,8 +33,24 @@ pub(super) struct Spot {
     nowhere: Looks,
     /// What is looked at, where the way of orders leads by; before and after the change.
     looks: Option<(Looks, Looks)>,
-    before: Rank,
-    after: Rank,
+    rank: Rank,
+}
+
+impl Looks {
+    fn at(self, share: impl FnOnce() -> u64, priority: impl FnOnce() -> u32) -> Seen {
+        let share = self.shares.then(share);
+        Seen { share, priority: self.priorities.then(priority) }
+    }
+
+    fn at_activity(self, own: &Activity, at: Option<ResourceIndex>, core: CoreId) -> Seen {
+        self.at(|| own.share_at(at, core).hundredths().into(), || own.priority_at(at, core))
+    }
+
+    fn at_draw(self, draw: &Draw, place: Place) -> Seen {
+        let usual = if place == NOWHERE { UNNAMED * 100 } else { Share::ONE.hundredths() };
+        let share = || draw.share.map_or(usual, Share::hundredths).into();
+        self.at(share, || draw.priority.unwrap_or(0))
+    }
 }
 
 /// What a policy looks at, where all its clients stand beside each other.
@@ -67,7 +83,11 @@ fn nowhere(config: &Config, change: &Change) -> Looks {
 
 impl Spot {
     /// Those that a change is about.
-    pub(super) fn all(config: &Config, change: &Change) -> Vec<Self> {
+    pub(super) fn all(
+        config: &Config,
+        change: &Change,
+        new: Option<(usize, &Activity)>,
+    ) -> Vec<Self> {
         let on = |resource: Option<ResourceIndex>, core: Option<CoreId>| -> Vec<_> {
             let cores = core.map_or_else(|| config.cores_of(resource), |core| [core].into());
             cores.into_iter().map(|core| (resource, core)).collect()
@@ -95,17 +115,16 @@ impl Spot {
             }
             Change::Policy { at: At::Scheduler(_), .. } | Change::Limit(..) => Vec::new(),
         };
-        places.into_iter().map(|place| Self::new(config, change, place)).collect()
+        places.into_iter().map(|place| Self::new(config, (change, new), place)).collect()
     }
 
     fn new(
         config: &Config,
-        change: &Change,
+        (change, new): (&Change, Option<(usize, &Activity)>),
         (resource, core): (Option<ResourceIndex>, CoreId),
     ) -> Self {
-        let (before, after) = (Rank::default(), Rank::default());
-        let nowhere = nowhere(config, change);
-        let mut spot = Self { resource, core, others: 0, nowhere, looks: None, before, after };
+        let (rank, nowhere) = (Rank::default(), nowhere(config, change));
+        let mut spot = Self { resource, core, others: 0, nowhere, looks: None, rank };
         let written = resource.and_then(|at| config.resources.get(at.index()));
         let multiplexor = config.multiplexor(core);
         let policy = match (resource, written, multiplexor) {
@@ -141,6 +160,15 @@ impl Spot {
             }
             Change::Limit(..) => None,
         };
+        let own = new.and_then(|(index, new)| Some((index, config.activities.get(index)?, new)));
+        if let (Some((before, after)), Some((index, own, new))) = (spot.looks, own) {
+            spot.rank.moves(Moved {
+                client: Client::Activity(index),
+                is_of_way: way::is_of(index, own),
+                before: before.at_activity(own, resource, core),
+                after: after.at_activity(new, resource, core),
+            });
+        }
         // Under charge-through a resource is lent the turns of whom it works for.
         let alone = multiplexor
             .is_some_and(|own| own.shares == ShareForm::Paper || !own.algorithm.uses_shares);
@@ -163,25 +191,24 @@ impl Spot {
             let index = crate::SchedulerIndex(u32::try_from(place).ok()?);
             Some((At::Scheduler(index), &own.draws, own.place, way::bus_carries(config, index)))
         });
-        for (at, draws, place, is_of_way) in resources.chain(buses) {
-            let Some(draw) = draws.iter().find(|draw| draw.from == from) else { continue };
-            let add = |rank: &mut Rank, draw: &Draw, looks: Looks| {
-                let usual = if place == NOWHERE { UNNAMED * 100 } else { Share::ONE.hundredths() };
-                let share = draw.share.map_or(usual, Share::hundredths);
-                let share = looks.shares.then_some(u64::from(share));
-                let priority = looks.priorities.then_some(draw.priority.unwrap_or(0));
-                rank.add(Client::At(at), is_of_way, share, priority);
+        let clients = resources.chain(buses).filter_map(|(at, draws, place, is_of_way)| {
+            let draw = draws.iter().find(|draw| draw.from == from)?;
+            let (is_own, changed) = match change {
+                Change::Standing { at: own, share, priority, .. } if *own == at => {
+                    let share = share.unwrap_or(draw.share);
+                    (true, Draw { share, priority: priority.unwrap_or(draw.priority), ..*draw })
+                }
+                _ => (false, *draw),
             };
-            add(&mut self.before, draw, before);
-            let changed = match change {
-                Change::Standing { at: own, share, priority, .. } if *own == at => Draw {
-                    share: share.unwrap_or(draw.share),
-                    priority: priority.unwrap_or(draw.priority),
-                    ..*draw
-                },
-                _ => *draw,
-            };
-            add(&mut self.after, &changed, after);
+            let (before, after) = (before.at_draw(draw, place), after.at_draw(&changed, place));
+            Some((is_own, Moved { client: Client::At(at), is_of_way, before, after }))
+        });
+        let clients: Vec<_> = clients.collect();
+        if let Some((_, moved)) = clients.iter().find(|(is_own, _)| *is_own) {
+            self.rank.moves(*moved);
+        }
+        for (_, it) in clients {
+            self.rank.add(it.client, it.is_of_way, it.before, it.after);
         }
     }
 
@@ -206,15 +233,9 @@ impl Spot {
             self.others = self.others.saturating_add(reserved);
         }
         let Some((before, after)) = self.looks else { return Ok(()) };
-        let is_of_way = way::is_of(index, own);
-        let count = |rank: &mut Rank, activity: &Activity, looks: Looks| {
-            let share = || u64::from(activity.share_at(resource, core).hundredths());
-            let share = looks.shares.then(share);
-            let priority = looks.priorities.then(|| activity.priority_at(resource, core));
-            rank.add(Client::Activity(index), is_of_way, share, priority);
-        };
-        count(&mut self.before, own, before);
-        count(&mut self.after, new, after);
+        let before = before.at_activity(own, resource, core);
+        let after = after.at_activity(new, resource, core);
+        self.rank.add(Client::Activity(index), way::is_of(index, own), before, after);
         Ok(())
     }
 
@@ -248,7 +269,7 @@ impl Spot {
         let name = self.resource.and_then(|at| config.resources.get(at.index()));
         let name = name.map_or("the processors", |own| own.resource.as_str());
         let place = format!("at {name} on {}", self.core);
-        self.after.judge(&self.before, config, &place)
+        self.rank.judge(config, &place)
     }
 
     /// Whether what is reserved for an activity can be had beside the others'.

@@ -130,66 +130,115 @@ impl Client {
     }
 }
 
-/// How orders stand beside all others at a scheduler.
+/// What a scheduler looks at of a client: its share and its priority, if at any.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    pub(super) share: Option<u64>,
+    pub(super) priority: Option<u32>,
+}
+
+/// Of whom a change is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moved {
+    pub(super) client: Client,
+    pub(super) is_of_way: bool,
+    pub(super) before: Seen,
+    pub(super) after: Seen,
+}
+
+/// How orders stand beside all others at a scheduler, before a change and after.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rank {
-    /// All shares.
-    whole: u64,
-    /// The least of those that orders come by.
-    least: Option<(u64, Client)>,
-    /// The first of the others, by their priorities.
+    moved: Option<Moved>,
+    before: Shares,
+    after: Shares,
+    /// Who would go before whom, by which orders come with this priority.
+    ahead: Option<(Client, Client, u32)>,
+    /// Where priorities were not looked at: the first of the others, and the last of those that
+    /// orders come by.
     first: Option<(u32, Client)>,
-    /// The last of those that orders come by.
     last: Option<(u32, Client)>,
 }
 
+/// All shares, and the least of those that orders come by.
+#[derive(Clone, Debug, Default)]
+struct Shares {
+    whole: u64,
+    least: Option<(u64, Client)>,
+}
+
+impl Shares {
+    fn add(&mut self, client: Client, is_of_way: bool, share: Option<u64>) {
+        let Some(share) = share else { return };
+        self.whole = self.whole.saturating_add(share);
+        if is_of_way && self.least.is_none_or(|(least, _)| share < least) {
+            self.least = Some((share, client));
+        }
+    }
+}
+
 impl Rank {
-    /// Counts a client: by its share, and by its priority, as far as its scheduler looks at them.
-    pub(super) fn add(
-        &mut self,
-        client: Client,
-        is_of_way: bool,
-        share: Option<u64>,
-        priority: Option<u32>,
-    ) {
-        if let Some(share) = share {
-            self.whole = self.whole.saturating_add(share);
-            if is_of_way && self.least.is_none_or(|(least, _)| share < least) {
-                self.least = Some((share, client));
+    /// Says of whom the change is; before any client is counted.
+    pub(super) fn moves(&mut self, moved: Moved) {
+        self.moved = Some(moved);
+    }
+
+    /// Counts a client, as it is and as it would be.
+    pub(super) fn add(&mut self, client: Client, is_of_way: bool, before: Seen, after: Seen) {
+        self.before.add(client, is_of_way, before.share);
+        self.after.add(client, is_of_way, after.share);
+        let Some(own) = after.priority else { return };
+        if before.priority.is_none() {
+            let of = if is_of_way { &mut self.last } else { &mut self.first };
+            if of.is_none_or(|(other, _)| if is_of_way { own > other } else { own < other }) {
+                *of = Some((own, client));
             }
         }
-        let Some(own) = priority else { return };
-        if is_of_way && self.last.is_none_or(|(last, _)| own > last) {
-            self.last = Some((own, client));
-        }
-        if !is_of_way && self.first.is_none_or(|(first, _)| own < first) {
-            self.first = Some((own, client));
+        let Some(moved) = self.moved.filter(|moved| moved.is_of_way != is_of_way) else { return };
+        let (Some(was), Some(is)) = (moved.before.priority, moved.after.priority) else { return };
+        // Whoever was before them already is no reason to let another pass.
+        let (passes, ahead) = match is_of_way {
+            true => (is < own && own <= was, (moved.client, client, own)),
+            false => (was <= own && own < is, (client, moved.client, is)),
+        };
+        if passes {
+            self.ahead = Some(ahead);
         }
     }
 
     /// Whether orders come as well as before, or well enough.
-    pub(super) fn judge(&self, before: &Self, config: &Config, place: &str) -> Judged<()> {
-        let behind = |rank: &Self| {
-            let (first, last) = (rank.first?, rank.last?);
-            (last.0 > first.0).then_some((first, last))
+    pub(super) fn judge(&self, config: &Config, place: &str) -> Judged<()> {
+        let among_all = match (self.first, self.last) {
+            (Some((first, other)), Some((last, own))) if first < last => Some((other, own, last)),
+            _ => None,
         };
-        if let Some(((_, first), (last, own))) = behind(self).filter(|_| behind(before).is_none()) {
-            let (first, own) = (first.name(config), own.name(config));
+        if let Some((other, own, last)) = self.ahead.or(among_all) {
+            let (first, own) = (other.name(config), own.name(config));
             return held(format!(
                 "'{first}' would go before '{own}' {place}, by which orders come: expected \
                  priorities of the others that are no less than {last}"
             ));
         }
-        let Some((least, own)) = self.least else { return Ok(()) };
-        let had = before.least.map_or(u64::MAX, |(had, _)| had);
+        // The least of them has too little if any has, but may have had no more before.
+        let least = self
+            .after
+            .least
+            .map(|(least, own)| (own, self.before.least.map(|(had, _)| had), least));
+        let moved = self
+            .moved
+            .filter(|moved| moved.is_of_way)
+            .and_then(|moved| Some((moved.client, moved.before.share, moved.after.share?)));
         let part = |share: u64, whole: u64| u128::from(share) * u128::from(whole);
-        let is_worse = had == u64::MAX || part(least, before.whole) < part(had, self.whole);
-        if is_worse && least.saturating_mul(LEAST) < self.whole {
-            let own = own.name(config);
-            return held(format!(
-                "'{own}', by which orders come, would have less than a thousandth {place}: expected \
-                 less for others, or more for it before"
-            ));
+        for (own, had, share) in least.into_iter().chain(moved) {
+            let is_worse =
+                had.is_none_or(|had| part(share, self.before.whole) < part(had, self.after.whole));
+            if is_worse && share.saturating_mul(LEAST) < self.after.whole {
+                let own = own.name(config);
+                return held(format!(
+                    "'{own}', by which orders come, would have less than a thousandth {place}: \
+                     expected less for others, or more for it before"
+                ));
+            }
         }
         Ok(())
     }

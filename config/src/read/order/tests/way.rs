@@ -107,3 +107,39 @@ fn an_order_beside_very_many_activities_is_judged_in_steps() {
     let why = judged(&own, "activity=x; at=tcp; share=1").unwrap_err();
     assert!(why.text().len() < 200 && why.text().ends_with("and 4991 others"), "{why:?}");
 }
+
+#[test]
+fn who_was_before_the_way_already_lets_nobody_else_pass() {
+    let text = WAY
+        .replace("<infrastructure share='100'/>", "<infrastructure share='100' priority='5'/>")
+        .replace("name='shop' share='50'", "name='shop' share='50' priority='9'")
+        .replace("name='watch' share='5'", "name='watch' share='0.02' priority='6'")
+        .replace(
+            "<activity name='shop'",
+            "<activity name='rt' priority='1'/> <activity name='shop'",
+        );
+    let own = parse(&text).unwrap();
+    for (text, part) in [
+        ("activity=shop; at=cpu; priority=2; core=1", "'shop' would go before '"),
+        ("activity=shop; at=cpu; priority=5; core=1", "no less than 6"),
+        ("activity=shop; at=all; priority=2", "'shop' would go before '"),
+        ("activity=watch; at=cpu; priority=10; core=1", "'shop' would go before 'watch'"),
+        ("activity=infrastructure; at=all; priority=10", "before 'infrastructure'"),
+        // Neither is one with too little by the file a reason to take from another.
+        ("activity=infrastructure; at=tcp; share=0.02", "'infrastructure', by which orders come"),
+    ] {
+        match judged(&own, text) {
+            Err(Refusal::Held(why)) if why.contains(part) => {}
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    for text in [
+        "activity=shop; at=cpu; priority=6; core=1",
+        "activity=rt; at=cpu; priority=4; core=1",
+        "activity=rt; at=cpu; priority=0; core=1",
+        "activity=infrastructure; at=cpu; priority=9; core=1",
+        "activity=watch; at=all; priority=2",
+    ] {
+        judged(&own, text).unwrap_or_else(|why| panic!("{text}: {why:?}"));
+    }
+}
