@@ -7,9 +7,12 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::spots::Spot;
+use super::spots::{Case, Spot, Where};
 use super::{Judged, Refusal, way};
-use crate::{Activity, ActivityIndex, At, Change, Config, ResourceIndex, SchedulerIndex, Source};
+use crate::{Activity, At, Change, Config, ResourceIndex, SchedulerIndex, Source};
+
+/// What it takes to begin with a place.
+const NEW: usize = 128;
 
 /// An order that is read, and judged by and by.
 #[derive(Clone, Debug)]
@@ -17,11 +20,14 @@ pub struct Judging {
     change: Change,
     /// The activity that it is about, as it would be.
     new: Option<(usize, Activity)>,
-    spots: Vec<Spot>,
+    /// Which schedulers between others carry orders.
+    carrying: Vec<bool>,
+    places: Vec<Where>,
     buses: Vec<Bus>,
-    /// The activity that is looked at next, and at which of all places.
-    activity: usize,
+    /// The place that is looked at next, or now, and which activity there.
     place: usize,
+    spot: Option<Spot>,
+    activity: usize,
 }
 
 /// A scheduler between others that carries no more than its limit.
@@ -64,9 +70,9 @@ impl Judging {
             }
             _ => Vec::new(),
         };
-        let own = new.as_ref().map(|(index, own)| (*index, own));
-        let spots = Spot::all(config, &change, own);
-        Self { change, new, spots, buses, activity: 0, place: 0 }
+        let carrying = way::carrying(config);
+        let places = Where::all(config, &change, &carrying);
+        Self { change, new, carrying, places, buses, place: 0, spot: None, activity: 0 }
     }
 
     /// Looks on, at about so many of the entries that activities have; whether all is looked at,
@@ -76,32 +82,53 @@ impl Judging {
     /// [`Refusal`], with what would be right.
     pub fn step(&mut self, config: &Config, most: usize) -> Result<bool, Refusal> {
         let mut left = most;
-        while let Some(own) = config.activities.get(self.activity) {
-            let new = self.new.as_ref().filter(|(index, _)| *index == self.activity);
-            let new = new.map_or(own, |(_, new)| new);
-            while self.place < self.spots.len() + self.buses.len() {
-                // Each is looked for among what is said of the activity.
-                let price = 8 + own.entitlements.len();
-                if left < price && left < most {
+        // One at least is looked at.
+        let mut pay = |price: usize| {
+            let can = left >= price || left >= most;
+            left = if can { left.saturating_sub(price) } else { left };
+            can
+        };
+        let new = self.new.as_ref().map(|(index, new)| (*index, new));
+        let case = Case { config, change: &self.change, new, carrying: &self.carrying };
+        while let Some(at) = self.places.get(self.place) {
+            let spot = match &mut self.spot {
+                Some(spot) => spot,
+                None if !pay(NEW) => return Ok(false),
+                none => none.insert(Spot::new(case, *at)),
+            };
+            while let Some(price) = spot.next_price(case) {
+                if !pay(price) {
                     return Ok(false);
                 }
-                left = left.saturating_sub(price);
-                let place = self.place;
-                self.place += 1;
-                if let Some(spot) = self.spots.get_mut(place) {
-                    spot.look(config, &self.change, (self.activity, own, new))?;
-                } else if let Some(bus) = self.buses.get_mut(place - self.spots.len()) {
-                    bus.look(config, own, new);
-                }
+                spot.count_next(case);
             }
-            (self.activity, self.place) = (self.activity + 1, 0);
-            left = left.saturating_sub(1);
+            while let Some(own) = config.activities.get(self.activity) {
+                if !spot.is_of_activities() {
+                    break;
+                }
+                // Each place is looked for among what is said of the activity.
+                if !pay(8 + own.entitlements.len()) {
+                    return Ok(false);
+                }
+                let new = case.new.filter(|(index, _)| *index == self.activity);
+                spot.look(case, (self.activity, own, new.map_or(own, |(_, new)| new)))?;
+                self.activity += 1;
+            }
+            spot.judge(case)?;
+            (self.place, self.spot, self.activity) = (self.place + 1, None, 0);
         }
-        let new = self.new.as_ref().map(|(index, new)| (ActivityIndex(*index as u32), new));
-        for spot in &self.spots {
-            spot.judge(config, &self.change, new)?;
+        while let Some(bus) = self.buses.get_mut(self.place - self.places.len()) {
+            while let Some(own) = config.activities.get(self.activity) {
+                if !pay(8 + own.entitlements.len()) {
+                    return Ok(false);
+                }
+                let new = case.new.filter(|(index, _)| *index == self.activity);
+                bus.look(config, own, new.map_or(own, |(_, new)| new));
+                self.activity += 1;
+            }
+            bus.judge(config, &self.change)?;
+            (self.place, self.activity) = (self.place + 1, 0);
         }
-        self.buses.iter().try_for_each(|bus| bus.judge(config, &self.change))?;
         Ok(true)
     }
 

@@ -1,6 +1,7 @@
 //! A scheduler on a core, and what an order makes of those who are its clients there.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use vortex_units::{CoreId, Share};
@@ -10,8 +11,8 @@ use super::{Judged, Refusal, held, wrong};
 use crate::change::NOWHERE;
 use crate::read::rates::{ALL, OF_A_CORE, is_time};
 use crate::{
-    Activity, ActivityIndex, Algorithm, At, Change, Config, Draw, Metric, Place, ResourceIndex,
-    ResourceScheduler, ShareForm, Source, UNNAMED,
+    Activity, Algorithm, At, Change, Config, Draw, Metric, Place, ResourceIndex, ResourceScheduler,
+    SchedulerIndex, ShareForm, Source, UNNAMED,
 };
 
 /// What of a client a scheduler looks at.
@@ -21,12 +22,32 @@ struct Looks {
     priorities: bool,
 }
 
+/// Where such a scheduler is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Where {
+    /// The core's multiplexor.
+    Core(CoreId),
+    /// A resource's on a core.
+    Resource(ResourceIndex, CoreId),
+    /// One between others, on all its cores.
+    Bus(SchedulerIndex),
+}
+
+/// What there is to be looked at for an order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Case<'a> {
+    pub(super) config: &'a Config,
+    pub(super) change: &'a Change,
+    /// The activity that it is about, as it would be.
+    pub(super) new: Option<(usize, &'a Activity)>,
+    /// Which schedulers between others carry orders.
+    pub(super) carrying: &'a [bool],
+}
+
 /// Such a place.
 #[derive(Clone, Debug)]
 pub(super) struct Spot {
-    /// `None`: the core's multiplexor.
-    resource: Option<ResourceIndex>,
-    core: CoreId,
+    at: Where,
     /// What others have reserved of its time.
     others: u64,
     /// Whether no scheduler would look at shares any more, or at priorities.
@@ -34,6 +55,8 @@ pub(super) struct Spot {
     /// What is looked at, where the way of orders leads by; before and after the change.
     looks: Option<(Looks, Looks)>,
     rank: Rank,
+    /// How many of the resources, and schedulers between others, are looked at as its clients.
+    counted: usize,
 }
 
 impl Looks {
@@ -54,9 +77,9 @@ impl Looks {
 }
 
 /// What a policy looks at, where all its clients stand beside each other.
-fn looks(policy: &Algorithm, priorities: bool) -> Looks {
+fn looks(policy: &Algorithm) -> Looks {
     let alone = !policy.uses_groups;
-    Looks { shares: alone && policy.uses_shares, priorities: alone && priorities }
+    Looks { shares: alone && policy.uses_shares, priorities: alone && policy.uses_priority }
 }
 
 /// What no scheduler of which activities are clients would look at with another policy.
@@ -81,26 +104,28 @@ fn nowhere(config: &Config, change: &Change) -> Looks {
     Looks { shares, priorities }
 }
 
-impl Spot {
+impl Where {
     /// Those that a change is about.
-    pub(super) fn all(
-        config: &Config,
-        change: &Change,
-        new: Option<(usize, &Activity)>,
-    ) -> Vec<Self> {
+    pub(super) fn all(config: &Config, change: &Change, carrying: &[bool]) -> Vec<Self> {
         let on = |resource: Option<ResourceIndex>, core: Option<CoreId>| -> Vec<_> {
             let cores = core.map_or_else(|| config.cores_of(resource), |core| [core].into());
-            cores.into_iter().map(|core| (resource, core)).collect()
+            let at = |core| resource.map_or(Self::Core(core), |own| Self::Resource(own, core));
+            cores.into_iter().map(at).collect()
         };
-        let places = match change {
+        let bus = |bus: SchedulerIndex| {
+            let carries = carrying.get(bus.index()).is_some_and(|carries| *carries);
+            carries.then_some(Self::Bus(bus))
+        };
+        match change {
             Change::Terms { resource, core, .. } => on(*resource, *core),
             Change::Policy { at: At::Resource(at), .. } => on(Some(*at), None),
             Change::Policy { at: At::Multiplexors, core, .. } => on(None, *core),
+            Change::Policy { at: At::Scheduler(own), .. } => bus(*own).into_iter().collect(),
             Change::Everywhere { .. } => {
                 // A resource is the same on all its cores, but where it was said otherwise.
                 let first = |(place, own): (usize, &ResourceScheduler)| {
-                    let core = own.cores.first().filter(|_| way::carries(&own.resource));
-                    Some((u32::try_from(place).ok().map(ResourceIndex), *core?))
+                    let core = own.cores.first().filter(|_| way::carries(&own.resource))?;
+                    Some(Self::Resource(u32::try_from(place).ok().map(ResourceIndex)?, *core))
                 };
                 let resources = config.resources.iter().enumerate();
                 let resources = resources.filter(|(_, own)| own.resource != crate::THREAD);
@@ -108,60 +133,85 @@ impl Spot {
             }
             Change::Standing { at, core, .. } => {
                 let of = config.draws_of(*at).iter().filter_map(|draw| match draw.from {
-                    Source::Multiplexor(own) => Some((None, own)),
-                    Source::Scheduler(_) => None,
+                    Source::Multiplexor(own) => {
+                        core.is_none_or(|core| core == own).then_some(Self::Core(own))
+                    }
+                    Source::Scheduler(own) => bus(own),
                 });
-                of.filter(|(_, own)| core.is_none_or(|core| core == *own)).collect()
+                of.collect()
             }
-            Change::Policy { at: At::Scheduler(_), .. } | Change::Limit(..) => Vec::new(),
-        };
-        places.into_iter().map(|place| Self::new(config, (change, new), place)).collect()
+            Change::Limit(..) => Vec::new(),
+        }
     }
 
-    fn new(
-        config: &Config,
-        (change, new): (&Change, Option<(usize, &Activity)>),
-        (resource, core): (Option<ResourceIndex>, CoreId),
-    ) -> Self {
+    fn source(self) -> Option<Source> {
+        match self {
+            Self::Core(core) => Some(Source::Multiplexor(core)),
+            Self::Bus(bus) => Some(Source::Scheduler(bus)),
+            Self::Resource(..) => None,
+        }
+    }
+
+    /// Where activities are clients.
+    fn of_activities(self) -> Option<(Option<ResourceIndex>, CoreId)> {
+        match self {
+            Self::Core(core) => Some((None, core)),
+            Self::Resource(resource, core) => Some((Some(resource), core)),
+            Self::Bus(_) => None,
+        }
+    }
+
+    /// Its policy.
+    fn policy(self, config: &Config) -> Option<&Algorithm> {
+        match self {
+            Self::Core(core) => config.multiplexor(core).map(|own| &own.algorithm),
+            Self::Resource(at, _) => config.resources.get(at.index()).map(|own| &own.algorithm),
+            Self::Bus(at) => config.schedulers.get(at.index()).map(|own| &own.algorithm),
+        }
+    }
+
+    fn name(self, config: &Config) -> String {
+        match self {
+            Self::Core(core) => format!("at the processors on {core}"),
+            Self::Resource(at, core) => {
+                let name = config.resources.get(at.index()).map_or("", |own| &own.resource);
+                format!("at {name} on {core}")
+            }
+            Self::Bus(at) => {
+                let tag = config.schedulers.get(at.index()).map_or("", |own| &own.tag);
+                format!("beneath '{tag}'")
+            }
+        }
+    }
+}
+
+impl Spot {
+    pub(super) fn new(case: Case<'_>, at: Where) -> Self {
+        let Case { config, change, new, .. } = case;
         let (rank, nowhere) = (Rank::default(), nowhere(config, change));
-        let mut spot = Self { resource, core, others: 0, nowhere, looks: None, rank };
-        let written = resource.and_then(|at| config.resources.get(at.index()));
-        let multiplexor = config.multiplexor(core);
-        let policy = match (resource, written, multiplexor) {
-            (Some(_), Some(own), _) => &own.algorithm,
-            (None, _, Some(own)) => &own.algorithm,
-            _ => return spot,
-        };
-        if written.is_some_and(|own| !way::carries(&own.resource)) {
+        let mut spot = Self { at, others: 0, nowhere, looks: None, rank, counted: 0 };
+        let Some(policy) = at.policy(config) else { return spot };
+        if let Where::Resource(own, _) = at
+            && !config.resources.get(own.index()).is_some_and(|own| way::carries(&own.resource))
+        {
             return spot;
         }
-        let own = looks(policy, policy.uses_priority);
-        spot.looks = match change {
-            Change::Policy { algorithm, .. } => {
-                Some((own, looks(algorithm, algorithm.uses_priority)))
-            }
-            Change::Terms { terms, .. } => {
-                let shares = own.shares && terms.share.is_some();
-                let priorities = own.priorities && terms.priority.is_some();
-                let own = Looks { shares, priorities };
-                (shares || priorities).then_some((own, own))
-            }
-            Change::Everywhere { share, priority, .. } => {
-                let shares = own.shares && share.is_some();
-                let priorities = own.priorities && priority.is_some();
-                let own = Looks { shares, priorities };
-                (shares || priorities).then_some((own, own))
-            }
-            Change::Standing { share, priority, .. } => {
-                let shares = own.shares && share.is_some();
-                let priorities = own.priorities && priority.is_some();
-                let own = Looks { shares, priorities };
-                (shares || priorities).then_some((own, own))
-            }
-            Change::Limit(..) => None,
+        let own = looks(policy);
+        let (share, priority) = match change {
+            Change::Terms { terms, .. } => (terms.share.is_some(), terms.priority.is_some()),
+            Change::Everywhere { share, priority, .. }
+            | Change::Standing { share, priority, .. } => (share.is_some(), priority.is_some()),
+            Change::Policy { .. } | Change::Limit(..) => (true, true),
         };
-        let own = new.and_then(|(index, new)| Some((index, config.activities.get(index)?, new)));
-        if let (Some((before, after)), Some((index, own, new))) = (spot.looks, own) {
+        let own = Looks { shares: own.shares && share, priorities: own.priorities && priority };
+        spot.looks = match change {
+            Change::Policy { algorithm, .. } => Some((own, looks(algorithm))),
+            _ => (own.shares || own.priorities).then_some((own, own)),
+        };
+        let Some((before, after)) = spot.looks else { return spot };
+        let activity =
+            new.and_then(|(index, new)| Some((index, config.activities.get(index)?, new)));
+        if let (Some((index, own, new)), Some((resource, core))) = (activity, at.of_activities()) {
             spot.rank.moves(Moved {
                 client: Client::Activity(index),
                 is_of_way: way::is_of(index, own),
@@ -169,57 +219,90 @@ impl Spot {
                 after: after.at_activity(new, resource, core),
             });
         }
-        // Under charge-through a resource is lent the turns of whom it works for.
-        let alone = multiplexor
-            .is_some_and(|own| own.shares == ShareForm::Paper || !own.algorithm.uses_shares);
-        if resource.is_none() && alone {
-            spot.count_draws(config, change);
+        if let Change::Standing { at, .. } = change
+            && let Some(moved) = spot.standing(case, *at)
+        {
+            spot.rank.moves(moved);
         }
         spot
     }
 
-    /// Resources, and schedulers between others, that request time here.
-    fn count_draws(&mut self, config: &Config, change: &Change) {
-        let Some((before, after)) = self.looks else { return };
-        let from = Source::Multiplexor(self.core);
-        let resources = config.resources.iter().enumerate().filter_map(|(place, own)| {
-            let at = At::Resource(ResourceIndex(u32::try_from(place).ok()?));
-            let named = own.resource != crate::THREAD;
-            named.then_some((at, &own.draws, own.place, way::carries(&own.resource)))
-        });
-        let buses = config.schedulers.iter().enumerate().filter_map(|(place, own)| {
-            let index = crate::SchedulerIndex(u32::try_from(place).ok()?);
-            Some((At::Scheduler(index), &own.draws, own.place, way::bus_carries(config, index)))
-        });
-        let clients = resources.chain(buses).filter_map(|(at, draws, place, is_of_way)| {
-            let draw = draws.iter().find(|draw| draw.from == from)?;
-            let (is_own, changed) = match change {
-                Change::Standing { at: own, share, priority, .. } if *own == at => {
-                    let share = share.unwrap_or(draw.share);
-                    (true, Draw { share, priority: priority.unwrap_or(draw.priority), ..*draw })
+    /// The next of the resources, and schedulers between others, that may request time here.
+    fn next(&self, config: &Config) -> Option<At> {
+        if self.looks.is_none() || !self.has_draws(config) {
+            return None;
+        }
+        let number = |place: usize| u32::try_from(place).ok();
+        match self.counted.checked_sub(config.resources.len()) {
+            None => Some(At::Resource(ResourceIndex(number(self.counted)?))),
+            Some(bus) if bus >= config.schedulers.len() => None,
+            Some(bus) => Some(At::Scheduler(SchedulerIndex(number(bus)?))),
+        }
+    }
+
+    /// How many entries that one has, if there is one.
+    pub(super) fn next_price(&self, Case { config, .. }: Case<'_>) -> Option<usize> {
+        Some(4 + config.draws_of(self.next(config)?).len())
+    }
+
+    /// Looks at it.
+    pub(super) fn count_next(&mut self, case: Case<'_>) {
+        let Some(at) = self.next(case.config) else { return };
+        self.counted += 1;
+        if let Some(own) = self.standing(case, at) {
+            self.rank.add(own.client, own.is_of_way, own.before, own.after);
+        }
+    }
+
+    /// Whether resources, and schedulers between others, that request time here count.
+    fn has_draws(&self, config: &Config) -> bool {
+        match self.at {
+            // Under charge-through a resource is lent the turns of whom it works for.
+            Where::Core(core) => config
+                .multiplexor(core)
+                .is_some_and(|own| own.shares == ShareForm::Paper || !own.algorithm.uses_shares),
+            Where::Resource(..) => false,
+            Where::Bus(_) => true,
+        }
+    }
+
+    /// How a resource, or a scheduler between others, stands here, if it requests time here.
+    fn standing(&self, case: Case<'_>, at: At) -> Option<Moved> {
+        let (config, (before, after), from) = (case.config, self.looks?, self.at.source()?);
+        let (place, is_of_way) = match at {
+            At::Multiplexors => return None,
+            At::Resource(own) => {
+                let own = config.resources.get(own.index())?;
+                if own.resource == crate::THREAD {
+                    return None;
                 }
-                _ => (false, *draw),
-            };
-            let (before, after) = (before.at_draw(draw, place), after.at_draw(&changed, place));
-            Some((is_own, Moved { client: Client::At(at), is_of_way, before, after }))
-        });
-        let clients: Vec<_> = clients.collect();
-        if let Some((_, moved)) = clients.iter().find(|(is_own, _)| *is_own) {
-            self.rank.moves(*moved);
-        }
-        for (_, it) in clients {
-            self.rank.add(it.client, it.is_of_way, it.before, it.after);
-        }
+                (own.place, way::carries(&own.resource))
+            }
+            At::Scheduler(own) => {
+                let carries = case.carrying.get(own.index()).is_some_and(|carries| *carries);
+                (config.schedulers.get(own.index())?.place, carries)
+            }
+        };
+        let draw = config.draws_of(at).iter().find(|draw| draw.from == from)?;
+        let changed = match case.change {
+            Change::Standing { at: own, share, priority, .. } if *own == at => Draw {
+                share: share.unwrap_or(draw.share),
+                priority: priority.unwrap_or(draw.priority),
+                ..*draw
+            },
+            _ => *draw,
+        };
+        let (before, after) = (before.at_draw(draw, place), after.at_draw(&changed, place));
+        Some(Moved { client: Client::At(at), is_of_way, before, after })
     }
 
     /// Looks at an activity, as it is and as it would be.
     pub(super) fn look(
         &mut self,
-        config: &Config,
-        change: &Change,
+        Case { config, change, .. }: Case<'_>,
         (index, own, new): (usize, &Activity, &Activity),
     ) -> Judged<()> {
-        let (resource, core) = (self.resource, self.core);
+        let Some((resource, core)) = self.at.of_activities() else { return Ok(()) };
         if let Change::Policy { algorithm, .. } = change {
             kept(config, own, (resource, core), algorithm)?;
             self.looked_at_somewhere(own, index)?;
@@ -237,6 +320,11 @@ impl Spot {
         let after = after.at_activity(new, resource, core);
         self.rank.add(Client::Activity(index), way::is_of(index, own), before, after);
         Ok(())
+    }
+
+    /// Whether activities are its clients.
+    pub(super) fn is_of_activities(&self) -> bool {
+        self.at.of_activities().is_some()
     }
 
     /// Whether what an activity has everywhere is looked at anywhere.
@@ -257,24 +345,22 @@ impl Spot {
     }
 
     /// Judges what was seen.
-    pub(super) fn judge(
-        &self,
-        config: &Config,
-        change: &Change,
-        new: Option<(ActivityIndex, &Activity)>,
-    ) -> Judged<()> {
-        if let (Change::Terms { .. }, Some((_, new))) = (change, new) {
-            self.admit(config, new)?;
+    pub(super) fn judge(&self, Case { config, change, new, .. }: Case<'_>) -> Judged<()> {
+        if let (Change::Terms { .. }, Some((_, new)), Some(at)) =
+            (change, new, self.at.of_activities())
+        {
+            self.admit(config, new, at)?;
         }
-        let name = self.resource.and_then(|at| config.resources.get(at.index()));
-        let name = name.map_or("the processors", |own| own.resource.as_str());
-        let place = format!("at {name} on {}", self.core);
-        self.rank.judge(config, &place)
+        self.rank.judge(config, &self.at.name(config))
     }
 
     /// Whether what is reserved for an activity can be had beside the others'.
-    fn admit(&self, config: &Config, new: &Activity) -> Judged<()> {
-        let (resource, core) = (self.resource, self.core);
+    fn admit(
+        &self,
+        config: &Config,
+        new: &Activity,
+        (resource, core): (Option<ResourceIndex>, CoreId),
+    ) -> Judged<()> {
         let reservation = new.reservation_at(resource, core);
         let limit = resource.and_then(|resource| new.limit_at(resource, core));
         if let (Some(least), Some(most)) = (reservation, limit)

@@ -8,12 +8,15 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use vortex_units::Rate;
 
 use super::{Judged, held};
 use crate::{
-    Activity, ActivityIndex, At, Config, Control, Metric, ResourceIndex, SchedulerIndex, Source,
+    Activity, ActivityIndex, At, Config, Control, Draw, Metric, ResourceIndex, SchedulerIndex,
+    Source,
 };
 
 /// The resources that carry orders.
@@ -57,15 +60,33 @@ pub(super) fn carries(name: &str) -> bool {
     WAY.contains(&name)
 }
 
-/// Whether a scheduler between others does: a resource that does draws from it, or another such.
+/// Which schedulers between others do: a resource that does draws from it, or another such.
+pub(super) fn carrying(config: &Config) -> Vec<bool> {
+    let mut all = vec![false; config.schedulers.len()];
+    let mark = |draws: &[Draw], all: &mut Vec<bool>| {
+        for draw in draws {
+            if let Source::Scheduler(bus) = draw.from
+                && let Some(carries) = all.get_mut(bus.index())
+            {
+                *carries = true;
+            }
+        }
+    };
+    for own in config.resources.iter().filter(|own| carries(&own.resource)) {
+        mark(&own.draws, &mut all);
+    }
+    // One draws only from earlier ones.
+    for (place, own) in config.schedulers.iter().enumerate().rev() {
+        if all.get(place).is_some_and(|carries| *carries) {
+            mark(&own.draws, &mut all);
+        }
+    }
+    all
+}
+
+/// Whether this one does.
 pub(super) fn bus_carries(config: &Config, bus: SchedulerIndex) -> bool {
-    let draws = |draws: &[crate::Draw]| draws.iter().any(|it| it.from == Source::Scheduler(bus));
-    // One draws only from earlier ones, so this ends.
-    config.resources.iter().any(|it| carries(&it.resource) && draws(&it.draws))
-        || config.schedulers.iter().enumerate().skip(bus.index() + 1).any(|(place, it)| {
-            let own = u32::try_from(place).ok().map(SchedulerIndex);
-            draws(&it.draws) && own.is_some_and(|own| bus_carries(config, own))
-        })
+    carrying(config).get(bus.index()).is_some_and(|carries| *carries)
 }
 
 /// Whether a limit leaves an activity what its orders take.

@@ -143,3 +143,49 @@ fn who_was_before_the_way_already_lets_nobody_else_pass() {
         judged(&own, text).unwrap_or_else(|why| panic!("{text}: {why:?}"));
     }
 }
+
+/// Two resources beneath one bus, one of which carries orders.
+fn one_bus() -> Config {
+    parse(&WAY.replace("<scheduler tag='disk' share='30'/>", "<scheduler tag='card' share='100'/>"))
+        .unwrap()
+}
+
+#[test]
+fn beneath_a_scheduler_between_others_orders_come_too() {
+    let mut own = one_bus();
+    for (text, part) in [
+        ("at=dwr; share=0.01", "'resource.dwr', by which orders come, would have less than a thou"),
+        ("at=drwr; share=1000000", "'resource.dwr', by which orders come, would have less"),
+    ] {
+        match judged(&own, text) {
+            Err(Refusal::Held(why)) if why.contains(part) && why.contains("beneath 'card'") => {}
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    judged(&own, "at=dwr; share=1").unwrap();
+    carried_out(&mut own, "at=dwr; share=none");
+    carried_out(&mut own, "at=drwr; share=none");
+    carried_out(&mut own, "at=card; policy=priority.strict");
+    let why = judged(&own, "at=dwr; priority=5").unwrap_err();
+    assert!(
+        why.text().contains("'resource.drwr' would go before 'resource.dwr' beneath"),
+        "{why:?}"
+    );
+    carried_out(&mut own, "at=drwr; priority=5");
+    carried_out(&mut own, "at=dwr; priority=5");
+    let why = judged(&own, "at=drwr; priority=4").unwrap_err();
+    assert!(why.text().contains("no less than 5"), "{why:?}");
+}
+
+#[test]
+fn beneath_a_bus_what_a_file_says_is_no_reason_either() {
+    let text = WAY
+        .replace("<scheduler tag='disk' share='30'/>", "<scheduler tag='card' share='1000'/>")
+        .replace("<scheduler tag='card' share='30'/>", "<scheduler tag='card' share='0.5'/>")
+        .replace("tag='card' algorithm='propshare.wfq'", "tag='card' algorithm='propshare.stride'");
+    let own = parse(&text).unwrap();
+    judged(&own, "at=card; policy=propshare.wfq").unwrap();
+    judged(&own, "at=dwr; share=0.6").unwrap();
+    let why = judged(&own, "at=dwr; share=0.4").unwrap_err();
+    assert!(why.text().contains("beneath 'card'"), "{why:?}");
+}
