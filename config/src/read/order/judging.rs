@@ -96,12 +96,6 @@ impl Judging {
                 None if !pay(NEW) => return Ok(false),
                 none => none.insert(Spot::new(case, *at)),
             };
-            while let Some(price) = spot.next_price(case) {
-                if !pay(price) {
-                    return Ok(false);
-                }
-                spot.count_next(case);
-            }
             while let Some(own) = config.activities.get(self.activity) {
                 if !spot.is_of_activities() {
                     break;
@@ -113,6 +107,12 @@ impl Judging {
                 let new = case.new.filter(|(index, _)| *index == self.activity);
                 spot.look(case, (self.activity, own, new.map_or(own, |(_, new)| new)))?;
                 self.activity += 1;
+            }
+            while let Some(price) = spot.next_price(case) {
+                if !pay(price) {
+                    return Ok(false);
+                }
+                spot.count_next(case);
             }
             spot.judge(case)?;
             (self.place, self.spot, self.activity) = (self.place + 1, None, 0);

@@ -55,6 +55,10 @@ pub(super) struct Spot {
     /// What is looked at, where the way of orders leads by; before and after the change.
     looks: Option<(Looks, Looks)>,
     rank: Rank,
+    /// Whether a resource is lent the turns of whom it works for here. What it has itself is then
+    /// for those who lend nothing, as for packets of which it is not known yet whose they are: it
+    /// is held against what activities have, and they not against what others might lend.
+    is_lent: bool,
     /// How many of the resources, and schedulers between others, are looked at as its clients.
     counted: usize,
 }
@@ -161,6 +165,13 @@ impl Where {
         }
     }
 
+    fn charges_through(self, config: &Config) -> bool {
+        let Self::Core(core) = self else { return false };
+        config
+            .multiplexor(core)
+            .is_some_and(|own| own.shares == ShareForm::ChargeThrough && own.algorithm.uses_shares)
+    }
+
     /// Its policy.
     fn policy(self, config: &Config) -> Option<&Algorithm> {
         match self {
@@ -189,7 +200,8 @@ impl Spot {
     pub(super) fn new(case: Case<'_>, at: Where) -> Self {
         let Case { config, change, new, .. } = case;
         let (rank, nowhere) = (Rank::default(), nowhere(config, change));
-        let mut spot = Self { at, others: 0, nowhere, looks: None, rank, counted: 0 };
+        let is_lent = at.charges_through(config);
+        let mut spot = Self { at, others: 0, nowhere, looks: None, rank, is_lent, counted: 0 };
         let Some(policy) = at.policy(config) else { return spot };
         if let Where::Resource(own, _) = at
             && !config.resources.get(own.index()).is_some_and(|own| way::carries(&own.resource))
@@ -222,14 +234,17 @@ impl Spot {
         if let Change::Standing { at, .. } = change
             && let Some(moved) = spot.standing(case, *at)
         {
-            spot.rank.moves(moved);
+            match spot.is_lent {
+                true => spot.rank.moves_beside(moved),
+                false => spot.rank.moves(moved),
+            }
         }
         spot
     }
 
     /// The next of the resources, and schedulers between others, that may request time here.
     fn next(&self, config: &Config) -> Option<At> {
-        if self.looks.is_none() || !self.has_draws(config) {
+        if self.looks.is_none() || matches!(self.at, Where::Resource(..)) {
             return None;
         }
         let number = |place: usize| u32::try_from(place).ok();
@@ -242,27 +257,20 @@ impl Spot {
 
     /// How many entries that one has, if there is one.
     pub(super) fn next_price(&self, Case { config, .. }: Case<'_>) -> Option<usize> {
-        Some(4 + config.draws_of(self.next(config)?).len())
+        Some(16 + config.draws_of(self.next(config)?).len())
     }
 
-    /// Looks at it.
+    /// Looks at it; after all activities.
     pub(super) fn count_next(&mut self, case: Case<'_>) {
         let Some(at) = self.next(case.config) else { return };
         self.counted += 1;
-        if let Some(own) = self.standing(case, at) {
-            self.rank.add(own.client, own.is_of_way, own.before, own.after);
+        let Some(own) = self.standing(case, at) else { return };
+        if !self.is_lent {
+            return self.rank.add(own.client, own.is_of_way, own.before, own.after);
         }
-    }
-
-    /// Whether resources, and schedulers between others, that request time here count.
-    fn has_draws(&self, config: &Config) -> bool {
-        match self.at {
-            // Under charge-through a resource is lent the turns of whom it works for.
-            Where::Core(core) => config
-                .multiplexor(core)
-                .is_some_and(|own| own.shares == ShareForm::Paper || !own.algorithm.uses_shares),
-            Where::Resource(..) => false,
-            Where::Bus(_) => true,
+        let is_own = matches!(case.change, Change::Standing { at: own, .. } if *own == at);
+        if let Some(share) = own.after.share.filter(|_| own.is_of_way && !is_own) {
+            self.rank.beside(own.client, share);
         }
     }
 

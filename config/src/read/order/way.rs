@@ -173,6 +173,8 @@ pub(super) struct Rank {
     moved: Option<Moved>,
     before: Shares,
     after: Shares,
+    /// Who is beside the others, and would not be heard in time any more.
+    unheard: Option<Client>,
     /// Who would go before whom, by which orders come with this priority.
     ahead: Option<(Client, Client, u32)>,
     /// Where priorities were not looked at: the first of the others, and the last of those that
@@ -202,6 +204,22 @@ impl Rank {
     /// Says of whom the change is; before any client is counted.
     pub(super) fn moves(&mut self, moved: Moved) {
         self.moved = Some(moved);
+    }
+
+    /// The same of one that is beside the others: they are held against it as it becomes.
+    pub(super) fn moves_beside(&mut self, moved: Moved) {
+        self.before.whole = self.before.whole.saturating_add(moved.before.share.unwrap_or(0));
+        self.after.whole = self.after.whole.saturating_add(moved.after.share.unwrap_or(0));
+        self.moves(moved);
+    }
+
+    /// Holds one that is beside the others, and as it was, against all of them: when all are
+    /// counted. Who was not heard in time before is no reason to refuse anything.
+    pub(super) fn beside(&mut self, client: Client, share: u64) {
+        let is_heard = |all: &Shares| share.saturating_mul(LEAST) >= all.whole;
+        if is_heard(&self.before) && !is_heard(&self.after) {
+            self.unheard = Some(client);
+        }
     }
 
     /// Counts a client, as it is and as it would be.
@@ -250,17 +268,16 @@ impl Rank {
             .filter(|moved| moved.is_of_way)
             .and_then(|moved| Some((moved.client, moved.before.share, moved.after.share?)));
         let part = |share: u64, whole: u64| u128::from(share) * u128::from(whole);
-        for (own, had, share) in least.into_iter().chain(moved) {
+        let unheard = least.into_iter().chain(moved).find(|(_, had, share)| {
             let is_worse =
-                had.is_none_or(|had| part(share, self.before.whole) < part(had, self.after.whole));
-            if is_worse && share.saturating_mul(LEAST) < self.after.whole {
-                let own = own.name(config);
-                return held(format!(
-                    "'{own}', by which orders come, would have less than a thousandth {place}: \
-                     expected less for others, or more for it before"
-                ));
-            }
-        }
-        Ok(())
+                had.is_none_or(|had| part(*share, self.before.whole) < part(had, self.after.whole));
+            is_worse && share.saturating_mul(LEAST) < self.after.whole
+        });
+        let Some(own) = unheard.map(|(own, ..)| own).or(self.unheard) else { return Ok(()) };
+        held(format!(
+            "'{}', by which orders come, would have less than a thousandth {place}: expected less \
+             for others, or more for it before",
+            own.name(config)
+        ))
     }
 }

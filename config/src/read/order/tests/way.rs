@@ -189,3 +189,39 @@ fn beneath_a_bus_what_a_file_says_is_no_reason_either() {
     let why = judged(&own, "at=dwr; share=0.4").unwrap_err();
     assert!(why.text().contains("beneath 'card'"), "{why:?}");
 }
+
+#[test]
+fn under_charge_through_a_resource_of_the_way_keeps_its_own_share() {
+    // Packets whose owner is not known yet run on it alone.
+    let text = WAY.replace(" shares='paper'", "").replace(
+        "<infrastructure",
+        "<resourcescheduler resource='resource.ndrr' algorithm='propshare.wfq' metric='bytes'>
+           <cpumultiplexor tag='m0' share='100'/> </resourcescheduler> <infrastructure",
+    );
+    let own = parse(&text).unwrap();
+    for (text, part) in [
+        ("at=ndrr; share=0.01; core=0", "'resource.ndrr', by which orders come, would have less"),
+        ("activity=shop; at=cpu; share=1000000; core=0", "would have less than a thousandth"),
+        ("at=fcr; share=1000000; core=0", "would have less than a thousandth"),
+    ] {
+        match judged(&own, text) {
+            Err(Refusal::Held(why)) if why.contains(part) => {}
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    for text in ["at=ndrr; share=1; core=0", "at=fcr; share=0.01; core=0"] {
+        judged(&own, text).unwrap_or_else(|why| panic!("{text}: {why:?}"));
+    }
+    // What an unnamed one has usually, and a written one without a share, is no reason.
+    let none = text.replace("tag='m0' share='100'", "tag='m0'").replace("'50'", "'950'");
+    let mut small = parse(&none).unwrap();
+    carried_out(&mut small, "activity=shop; at=all; share=960");
+    carried_out(&mut small, "at=ndrr; share=30; core=0");
+    let why = judged(&small, "at=ndrr; share=none; core=0").unwrap_err();
+    assert!(why.text().contains("'resource.ndrr', by which"), "{why:?}");
+    // Beside the activities by which they come, and whose shares are large enough.
+    let large = text.replace("name='watch' share='5'", "name='watch' share='9000'");
+    let own = parse(&large).unwrap();
+    let why = judged(&own, "activity=shop; at=cpu; share=30000; core=0").unwrap_err();
+    assert!(why.text().contains("'resource.dwr'") || why.text().contains("'card'"), "{why:?}");
+}
