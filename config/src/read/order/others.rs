@@ -72,6 +72,7 @@ pub(super) fn policy(
             ));
         }
     }
+    way::policy_in_time(config, at, &params)?;
     drawn(config, at, core, &algorithm)?;
     grouped(config, at, &algorithm)?;
     Ok(Change::Policy { at, core, algorithm, params })

@@ -315,11 +315,14 @@ impl Spot {
             kept(config, own, (resource, core), algorithm)?;
             self.looked_at_somewhere(own, index)?;
         }
-        let is_changed = match change {
-            Change::Terms { activity, .. } => activity.index() == index,
-            _ => false,
+        let changed = match change {
+            Change::Terms { activity, terms, .. } if activity.index() == index => Some(terms),
+            _ => None,
         };
-        if !is_changed {
+        if changed.is_some_and(|terms| terms.period.is_some()) {
+            way::in_time(config, (index, own, new), (resource, core))?;
+        }
+        if changed.is_none() {
             let reserved = own.reservation_at(resource, core).map_or(0, |rate| rate.get());
             self.others = self.others.saturating_add(reserved);
         }

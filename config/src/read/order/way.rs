@@ -11,12 +11,12 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use vortex_units::Rate;
+use vortex_units::{CoreId, Micros, Rate};
 
 use super::{Judged, held};
 use crate::{
-    Activity, ActivityIndex, At, Config, Control, Draw, Metric, ResourceIndex, SchedulerIndex,
-    Source,
+    Activity, ActivityIndex, At, Config, Control, Draw, Metric, Parameter, ResourceIndex,
+    SchedulerIndex, Source,
 };
 
 /// The resources that carry orders.
@@ -38,6 +38,9 @@ const WAY: [&str; 13] = [
 
 /// Who has less than this part is not heard in time.
 pub(super) const LEAST: u64 = 1_000;
+
+/// Who is served only within more microseconds than these is not served in time.
+const LONGEST: u64 = 1_000_000;
 
 /// What orders take in a second, and how that is said: a connection with its packets, and the
 /// sample that is asked for behind it.
@@ -107,6 +110,61 @@ pub(super) fn lets_through(
          {text}, or none",
         activity.name
     ))
+}
+
+/// Whether a scheduler, a multiplexor if it is no resource's or other's, is on their way.
+pub(super) fn leads_by(config: &Config, at: At) -> bool {
+    match at {
+        At::Multiplexors => true,
+        At::Resource(at) => {
+            config.resources.get(at.index()).is_some_and(|own| carries(&own.resource))
+        }
+        At::Scheduler(bus) => bus_carries(config, bus),
+    }
+}
+
+/// Whether what an activity would have within a period comes in time; what was so before does.
+pub(super) fn in_time(
+    config: &Config,
+    (index, own, new): (usize, &Activity, &Activity),
+    (resource, core): (Option<ResourceIndex>, CoreId),
+) -> Judged<()> {
+    let at = resource.map_or(At::Multiplexors, At::Resource);
+    if !is_of(index, own) || !leads_by(config, at) {
+        return Ok(());
+    }
+    let params = match resource {
+        Some(at) => config.resources.get(at.index()).map(|own| &own.params),
+        None => config.multiplexor(core).map(|own| &own.params),
+    };
+    // Where nothing is said the policy's own is meant.
+    let usual = params.and_then(|params| number(params, "period")).unwrap_or(0);
+    let period = |of: &Activity| of.period_at(resource, core).map_or(usual, Micros::get);
+    if period(new) <= LONGEST.max(period(own)) {
+        return Ok(());
+    }
+    held(format!(
+        "by '{}' orders come, which this would keep from coming in time: expected a period of at \
+         most 1 s",
+        own.name
+    ))
+}
+
+/// Whether a policy's own periods are such that orders come in time.
+pub(super) fn policy_in_time(config: &Config, at: At, params: &[Parameter]) -> Judged<()> {
+    let is_late = |name: &&str| number(params, name).is_some_and(|own| own > LONGEST);
+    match ["period", "patience"].into_iter().find(is_late).filter(|_| leads_by(config, at)) {
+        None => Ok(()),
+        Some(name) => held(format!(
+            "orders come by this, which '{name}' would keep from coming in time: expected at most \
+             {LONGEST} us"
+        )),
+    }
+}
+
+/// A parameter that is a number; what it is else, its policy says.
+fn number(params: &[Parameter], name: &str) -> Option<u64> {
+    params.iter().find(|own| own.name == name)?.value.parse().ok()
 }
 
 /// Whether a scheduler between others carries what orders take.

@@ -225,3 +225,45 @@ fn under_charge_through_a_resource_of_the_way_keeps_its_own_share() {
     let why = judged(&own, "activity=shop; at=cpu; share=30000; core=0").unwrap_err();
     assert!(why.text().contains("'resource.dwr'") || why.text().contains("'card'"), "{why:?}");
 }
+
+#[test]
+fn orders_are_served_in_time() {
+    let text = WAY
+        .replace(
+            "resource.tcp' algorithm='reserve.mclock'",
+            "resource.tcp' algorithm='deadline.edf'",
+        )
+        .replace("core='0' algorithm='propshare.wfq'", "core='0' algorithm='deadline.cbs'")
+        .replace("<scheduler tag='disk' share='30'/>", "<scheduler tag='disk'/>");
+    let own = parse(&text).unwrap();
+    for text in [
+        "activity=watch; at=tcp; period=60 s",
+        "activity=infrastructure; at=tcp; period=1001 ms; core=1",
+        "activity=watch; at=cpu; period=2 s; core=0",
+        "at=tcp; policy=deadline.edf; param.period=3600000000",
+        "at=tcp; policy=priority.multilevel; param.patience=1000001",
+        "at=card; policy=priority.multilevel; param.patience=60000000",
+        "at=cpu; core=0; policy=deadline.cbs; param.period=60000000",
+    ] {
+        match judged(&own, text) {
+            Err(Refusal::Held(why)) if why.contains("from coming in time: expected") => {}
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    for text in [
+        "activity=watch; at=tcp; period=1 s",
+        "activity=shop; at=tcp; period=60 s",
+        "activity=watch; at=tcp; period=none",
+        "at=tcp; policy=deadline.edf; param.period=1000000",
+        "at=fcr; policy=deadline.edf; param.period=3600000000",
+        "at=disk; policy=priority.multilevel; param.patience=60000000",
+    ] {
+        judged(&own, text).unwrap_or_else(|why| panic!("{text}: {why:?}"));
+    }
+    // What a file says may become better, and what would come of a file's not by an order.
+    let slow = "algorithm='deadline.edf'> <param name='period'>60000000</param>";
+    let mut own = parse(&text.replace("algorithm='deadline.edf'>", slow)).unwrap();
+    carried_out(&mut own, "activity=watch; at=tcp; period=30 s");
+    carried_out(&mut own, "activity=watch; at=tcp; period=1 s");
+    assert!(judged(&own, "activity=watch; at=tcp; period=none").is_err());
+}
