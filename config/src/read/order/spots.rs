@@ -144,7 +144,7 @@ impl Where {
                 });
                 of.collect()
             }
-            Change::Limit(..) => Vec::new(),
+            Change::Limit(own, _) => bus(*own).into_iter().collect(),
         }
     }
 
@@ -322,6 +322,9 @@ impl Spot {
         if changed.is_some_and(|terms| terms.period.is_some()) {
             way::in_time(config, (index, own, new), (resource, core))?;
         }
+        if changed.is_some_and(|terms| terms.limit.is_some()) {
+            way::lets_receive(config, (index, own, new), (resource, core))?;
+        }
         if changed.is_none() {
             let reserved = own.reservation_at(resource, core).map_or(0, |rate| rate.get());
             self.others = self.others.saturating_add(reserved);
@@ -362,7 +365,13 @@ impl Spot {
         {
             self.admit(config, new, at)?;
         }
-        self.rank.judge(config, &self.at.name(config))
+        self.rank.judge(config, &self.at.name(config))?;
+        if let Where::Bus(bus) = self.at {
+            let own = config.schedulers.get(bus.index()).and_then(|own| own.limit);
+            let new = if let Change::Limit(_, limit) = change { *limit } else { own };
+            self.rank.carries(config, bus, (own, new))?;
+        }
+        Ok(())
     }
 
     /// Whether what is reserved for an activity can be had beside the others'.

@@ -36,6 +36,9 @@ const WAY: [&str; 13] = [
     "resource.tcptimer",
 ];
 
+/// On these all that comes from the network is the infrastructure's, until it is known whose it is.
+const RECEIVING: [&str; 3] = ["resource.ndir", "resource.ndrr", "resource.tcp"];
+
 /// Who has less than this part is not heard in time.
 pub(super) const LEAST: u64 = 1_000;
 
@@ -109,6 +112,29 @@ pub(super) fn lets_through(
         "by '{}' orders come, which this would keep from coming: expected a limit of at least \
          {text}, or none",
         activity.name
+    ))
+}
+
+/// Whether an activity's limit on a core leaves the others' packets alone. One that was there may
+/// be raised.
+pub(super) fn lets_receive(
+    config: &Config,
+    (index, own, new): (usize, &Activity, &Activity),
+    (resource, core): (Option<ResourceIndex>, CoreId),
+) -> Judged<()> {
+    let is_infrastructure = index == ActivityIndex::INFRASTRUCTURE.index();
+    let Some(at) = resource.filter(|_| is_infrastructure) else { return Ok(()) };
+    let name = config.resources.get(at.index()).map_or("", |own| &own.resource);
+    let Some(limit) = new.limit_at(at, core).filter(|_| RECEIVING.contains(&name)) else {
+        return Ok(());
+    };
+    if own.limit_at(at, core).is_some_and(|before| before <= limit) {
+        return Ok(());
+    }
+    held(format!(
+        "all that comes from the network comes by '{}' at {name}, and orders too: expected no \
+         limit of it there",
+        own.name
     ))
 }
 
@@ -301,6 +327,40 @@ impl Rank {
         if passes {
             self.ahead = Some(ahead);
         }
+    }
+
+    /// Whether what a scheduler between others carries, before and after, is enough for each of
+    /// those that orders come by: by its share it has a part of it.
+    pub(super) fn carries(
+        &self,
+        config: &Config,
+        bus: SchedulerIndex,
+        (before, after): (Option<Rate>, Option<Rate>),
+    ) -> Judged<()> {
+        let Some(own) = config.schedulers.get(bus.index()) else { return Ok(()) };
+        let (Some((floor, text)), Some(limit)) = (floor(&own.metric), after) else { return Ok(()) };
+        let Some((share, client)) = self.after.least else { return Ok(()) };
+        let product = |all: [u64; 3]| {
+            all.into_iter().fold(1, |product: u128, it| product.saturating_mul(it.into()))
+        };
+        let is_worse = match (before, self.before.least) {
+            (Some(before), Some((had, _))) => {
+                product([limit.get(), share, self.before.whole])
+                    < product([before.get(), had, self.after.whole])
+            }
+            _ => true,
+        };
+        let needed = product([floor, self.after.whole, 1]).div_ceil(u128::from(share.max(1)));
+        if !is_worse || u128::from(limit.get()) >= needed {
+            return Ok(());
+        }
+        held(format!(
+            "by '{}', beneath '{}', orders come, which take {text}: expected a limit of at least \
+             {needed} a second there, none, or a larger part of it for '{}' before",
+            client.name(config),
+            own.tag,
+            client.name(config)
+        ))
     }
 
     /// Whether orders come as well as before, or well enough.

@@ -162,9 +162,9 @@ fn beneath_a_scheduler_between_others_orders_come_too() {
             other => panic!("{text}: {other:?}"),
         }
     }
-    judged(&own, "at=dwr; share=1").unwrap();
-    carried_out(&mut own, "at=dwr; share=none");
+    judged(&own, "at=dwr; share=3").unwrap();
     carried_out(&mut own, "at=drwr; share=none");
+    carried_out(&mut own, "at=dwr; share=none");
     carried_out(&mut own, "at=card; policy=priority.strict");
     let why = judged(&own, "at=dwr; priority=5").unwrap_err();
     assert!(
@@ -266,4 +266,61 @@ fn orders_are_served_in_time() {
     carried_out(&mut own, "activity=watch; at=tcp; period=30 s");
     carried_out(&mut own, "activity=watch; at=tcp; period=1 s");
     assert!(judged(&own, "activity=watch; at=tcp; period=none").is_err());
+}
+
+#[test]
+fn what_comes_from_the_network_is_not_limited_by_the_infrastructures_limit() {
+    let limited = "<infrastructure share='100'> <entitlement resource='resource.tcp' core='0'
+                   limit='2 %'/> </infrastructure>";
+    let text = WAY.replace("<infrastructure share='100'/>", limited).replace(
+        "<infrastructure",
+        "<resourcescheduler resource='resource.ndrr' algorithm='reserve.mclock' metric='bytes'>
+           <cpumultiplexor tag='m0' share='100'/> </resourcescheduler> <infrastructure",
+    );
+    let own = parse(&text).unwrap();
+    for text in [
+        "activity=infrastructure; at=ndrr; limit=100 KB/s",
+        "activity=infrastructure; at=ndrr; limit=1 GB/s",
+        "activity=infrastructure; at=tcp; limit=50 %",
+        "activity=infrastructure; at=tcp; limit=1 %; core=0",
+    ] {
+        match judged(&own, text) {
+            Err(Refusal::Held(why)) if why.contains("comes by 'infrastructure' at") => {}
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+    for text in [
+        "activity=infrastructure; at=tcp; limit=3 %; core=0",
+        "activity=infrastructure; at=tcp; limit=none",
+        "activity=infrastructure; at=dwr; limit=100 KB/s",
+        "activity=watch; at=ndrr; limit=100 KB/s",
+    ] {
+        judged(&own, text).unwrap_or_else(|why| panic!("{text}: {why:?}"));
+    }
+}
+
+#[test]
+fn a_limited_bus_carries_what_orders_take_beside_the_others() {
+    // By its share DWR has 30 of 130 of it.
+    let mut own = one_bus();
+    let why = judged(&own, "at=card; limit=433333 B/s").unwrap_err();
+    assert!(why.text().contains("limit of at least 433334 a second there"), "{why:?}");
+    carried_out(&mut own, "at=card; limit=433334 B/s");
+    let why = judged(&own, "at=drwr; share=101").unwrap_err();
+    assert!(why.text().contains("by 'resource.dwr', beneath 'card', orders come"), "{why:?}");
+    judged(&own, "at=dwr; share=29").unwrap_err();
+    judged(&own, "at=drwr; share=99").unwrap();
+    carried_out(&mut own, "at=card; limit=none");
+    carried_out(&mut own, "at=drwr; share=200");
+    // What a file says may become better.
+    let text =
+        WAY.replace("<scheduler tag='disk' share='30'/>", "<scheduler tag='card' share='9'/>");
+    let text = text.replace(
+        "tag='card' algorithm='propshare.wfq' metric='bytes' limit='4 MB/s'",
+        "tag='card' algorithm='propshare.wfq' metric='bytes' limit='120 KB/s'",
+    );
+    let own = parse(&text).unwrap();
+    judged(&own, "at=card; limit=121 KB/s").unwrap();
+    judged(&own, "at=card; limit=119 KB/s").unwrap_err();
+    judged(&own, "at=drwr; share=8").unwrap();
 }
