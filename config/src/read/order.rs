@@ -7,6 +7,7 @@
 //! What can be known without a look at all activities is judged when it is read ([`order`]); what
 //! all of them have together in steps ([`Judging`]), since there may be any number.
 
+mod exchange;
 mod judging;
 mod others;
 mod spots;

@@ -7,6 +7,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::exchange::LookedAt;
 use super::spots::{Case, Spot, Where};
 use super::{Judged, Refusal, way};
 use crate::{Activity, At, Change, Config, ResourceIndex, SchedulerIndex, Source};
@@ -22,6 +23,7 @@ pub struct Judging {
     new: Option<(usize, Activity)>,
     /// Which schedulers between others carry orders.
     carrying: Vec<bool>,
+    looked_at: Option<LookedAt>,
     places: Vec<Where>,
     buses: Vec<Bus>,
     /// The place that is looked at next, or now, and which activity there.
@@ -72,7 +74,9 @@ impl Judging {
         };
         let carrying = way::carrying(config);
         let places = Where::all(config, &change, &carrying);
-        Self { change, new, carrying, places, buses, place: 0, spot: None, activity: 0 }
+        let looked_at = LookedAt::new(config, &change);
+        let (place, spot, activity) = (0, None, 0);
+        Self { change, new, carrying, looked_at, places, buses, place, spot, activity }
     }
 
     /// Looks on, at about so many of the entries that activities have; whether all is looked at,
@@ -89,7 +93,8 @@ impl Judging {
             can
         };
         let new = self.new.as_ref().map(|(index, new)| (*index, new));
-        let case = Case { config, change: &self.change, new, carrying: &self.carrying };
+        let (carrying, looked_at) = (self.carrying.as_slice(), self.looked_at.as_ref());
+        let case = Case { config, change: &self.change, new, carrying, looked_at };
         while let Some(at) = self.places.get(self.place) {
             let spot = match &mut self.spot {
                 Some(spot) => spot,

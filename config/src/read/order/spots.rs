@@ -6,8 +6,9 @@ use alloc::vec::Vec;
 
 use vortex_units::{CoreId, Share};
 
+use super::exchange::{LookedAt, kept};
 use super::way::{self, Client, Moved, Rank, Seen};
-use super::{Judged, Refusal, held, wrong};
+use super::{Judged, Refusal, wrong};
 use crate::change::NOWHERE;
 use crate::read::rates::{ALL, OF_A_CORE, is_time};
 use crate::{
@@ -42,6 +43,8 @@ pub(super) struct Case<'a> {
     pub(super) new: Option<(usize, &'a Activity)>,
     /// Which schedulers between others carry orders.
     pub(super) carrying: &'a [bool],
+    /// What is looked at anywhere with another policy, if it is of one.
+    pub(super) looked_at: Option<&'a LookedAt>,
 }
 
 /// Such a place.
@@ -50,8 +53,6 @@ pub(super) struct Spot {
     at: Where,
     /// What others have reserved of its time.
     others: u64,
-    /// Whether no scheduler would look at shares any more, or at priorities.
-    nowhere: Looks,
     /// What is looked at, where the way of orders leads by; before and after the change.
     looks: Option<(Looks, Looks)>,
     rank: Rank,
@@ -84,28 +85,6 @@ impl Looks {
 fn looks(policy: &Algorithm) -> Looks {
     let alone = !policy.uses_groups;
     Looks { shares: alone && policy.uses_shares, priorities: alone && policy.uses_priority }
-}
-
-/// What no scheduler of which activities are clients would look at with another policy.
-fn nowhere(config: &Config, change: &Change) -> Looks {
-    let Change::Policy { at, core, algorithm, .. } = change else { return Looks::default() };
-    let multiplexors = config.multiplexors.iter().map(|own| {
-        let is = *at == At::Multiplexors && core.is_none_or(|core| core == own.core);
-        if is { algorithm } else { &own.algorithm }
-    });
-    let resources =
-        config.resources.iter().enumerate().filter(|(_, own)| own.resource != crate::THREAD);
-    let resources = resources.map(|(place, own)| {
-        let index = u32::try_from(place).ok().map(ResourceIndex);
-        let is = index.is_some_and(|index| *at == At::Resource(index));
-        if is { algorithm } else { &own.algorithm }
-    });
-    let (mut shares, mut priorities) = (true, true);
-    for policy in multiplexors.chain(resources) {
-        shares &= !policy.uses_shares;
-        priorities &= !policy.uses_priority;
-    }
-    Looks { shares, priorities }
 }
 
 impl Where {
@@ -199,9 +178,9 @@ impl Where {
 impl Spot {
     pub(super) fn new(case: Case<'_>, at: Where) -> Self {
         let Case { config, change, new, .. } = case;
-        let (rank, nowhere) = (Rank::default(), nowhere(config, change));
         let is_lent = at.charges_through(config);
-        let mut spot = Self { at, others: 0, nowhere, looks: None, rank, is_lent, counted: 0 };
+        let mut spot =
+            Self { at, others: 0, looks: None, rank: Rank::default(), is_lent, counted: 0 };
         let Some(policy) = at.policy(config) else { return spot };
         if let Where::Resource(own, _) = at
             && !config.resources.get(own.index()).is_some_and(|own| way::carries(&own.resource))
@@ -307,13 +286,15 @@ impl Spot {
     /// Looks at an activity, as it is and as it would be.
     pub(super) fn look(
         &mut self,
-        Case { config, change, .. }: Case<'_>,
+        Case { config, change, looked_at, .. }: Case<'_>,
         (index, own, new): (usize, &Activity, &Activity),
     ) -> Judged<()> {
         let Some((resource, core)) = self.at.of_activities() else { return Ok(()) };
         if let Change::Policy { algorithm, .. } = change {
             kept(config, own, (resource, core), algorithm)?;
-            self.looked_at_somewhere(own, index)?;
+            if let Some(looked_at) = looked_at {
+                looked_at.judge(config, own, index)?;
+            }
         }
         let changed = match change {
             Change::Terms { activity, terms, .. } if activity.index() == index => Some(terms),
@@ -339,23 +320,6 @@ impl Spot {
     /// Whether activities are its clients.
     pub(super) fn is_of_activities(&self) -> bool {
         self.at.of_activities().is_some()
-    }
-
-    /// Whether what an activity has everywhere is looked at anywhere.
-    fn looked_at_somewhere(&self, own: &Activity, index: usize) -> Judged<()> {
-        let is_said = index > 0 || own.place.line > 0;
-        let has = [
-            ("share", is_said && own.share != Share::ONE, self.nowhere.shares),
-            ("priority", own.priority != 0, self.nowhere.priorities),
-        ];
-        match has.into_iter().find(|(_, has, nowhere)| *has && *nowhere) {
-            None => Ok(()),
-            Some((knob, ..)) => held(format!(
-                "'{}' has a {knob}, which no scheduler would look at then: expected none (at = all, \
-                 {knob} = none) before the policy is another",
-                own.name
-            )),
-        }
     }
 
     /// Judges what was seen.
@@ -412,32 +376,4 @@ impl Spot {
         }
         Ok(())
     }
-}
-
-/// Whether what was said of an activity there means something to a policy too.
-fn kept(
-    config: &Config,
-    activity: &Activity,
-    (resource, core): (Option<ResourceIndex>, CoreId),
-    policy: &Algorithm,
-) -> Judged<()> {
-    let own = config.policy_of(policy, activity.group);
-    let all = activity.entitlements.iter();
-    for row in all.filter(|row| row.resource == resource && row.core.is_none_or(|it| it == core)) {
-        let has = [
-            ("share", row.share.is_some(), own.uses_shares),
-            ("priority", row.priority.is_some(), own.uses_priority),
-            ("reservation", row.reservation.is_some(), own.uses_reservations),
-            ("limit", row.limit.is_some(), own.uses_limits),
-            ("period", row.period.is_some(), own.uses_periods),
-        ];
-        if let Some((knob, ..)) = has.into_iter().find(|(_, has, uses)| *has && !uses) {
-            return held(format!(
-                "'{}' has a {knob} there on {core}, which {} does not keep: expected none ({knob} = \
-                 none) before the policy is another",
-                activity.name, policy.name
-            ));
-        }
-    }
-    Ok(())
 }

@@ -233,6 +233,27 @@ fn groups_are_not_left_without_who_looks_at_them() {
     let why = judged(&own, "at=m2; policy=hierarchy; param.root=priority.strict").unwrap_err();
     assert!(why.text().contains("the group 'g' has a share"), "{why:?}");
     carried_out(&mut own, "at=m2; policy=hierarchy; param.root=propshare.stride");
+    // A priority inside a group is looked at there, and then not.
+    let inner =
+        "<group name='g' algorithm='priority.strict'/> <activity name='c' group='g' priority='2'/>";
+    let text = text.replace("<group name='g' share='3'/>", inner);
+    let mut own = parse(&text).unwrap();
+    for text in
+        ["at=m0; policy=deadline.cbs", "at=tcp; policy=deadline.cbs", "at=drwr; policy=fifo"]
+    {
+        carried_out(&mut own, text);
+    }
+    carried_out(&mut own, "at=m2; policy=hierarchy; param.root=propshare.stride");
+    carried_out(&mut own, "at=drwr; policy=hierarchy");
+    carried_out(&mut own, "at=m2; policy=propshare.wfq");
+    carried_out(&mut own, "at=m2; policy=hierarchy");
+    carried_out(&mut own, "at=drwr; policy=priority.strict");
+    // Who is of none is looked at by the others alone.
+    carried_out(&mut own, "activity=b; at=all; priority=3");
+    let why = judged(&own, "at=drwr; policy=propshare.wfq").unwrap_err();
+    assert!(why.text().starts_with("'b' has a priority, which no scheduler would look"), "{why:?}");
+    carried_out(&mut own, "activity=b; at=all; priority=none");
+    carried_out(&mut own, "at=drwr; policy=propshare.wfq");
 }
 
 #[test]
