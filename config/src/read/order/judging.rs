@@ -120,6 +120,7 @@ impl Judging {
                 spot.count_next(case);
             }
             spot.judge(case)?;
+            self.places.extend(spot.others(config));
             (self.place, self.spot, self.activity) = (self.place + 1, None, 0);
         }
         while let Some(bus) = self.buses.get_mut(self.place - self.places.len()) {

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use vortex_units::{CoreId, Share};
@@ -13,7 +14,7 @@ use crate::change::NOWHERE;
 use crate::read::rates::{ALL, OF_A_CORE, is_time};
 use crate::{
     Activity, Algorithm, At, Change, Config, Draw, Metric, Place, ResourceIndex, ResourceScheduler,
-    SchedulerIndex, ShareForm, Source, UNNAMED,
+    SchedulerIndex, ShareForm, Source, UNNAMED, limits,
 };
 
 /// What of a client a scheduler looks at.
@@ -52,7 +53,7 @@ pub(super) struct Case<'a> {
 pub(super) struct Spot {
     at: Where,
     /// What others have reserved of its time.
-    others: u64,
+    reserved: u64,
     /// What is looked at, where the way of orders leads by; before and after the change.
     looks: Option<(Looks, Looks)>,
     rank: Rank,
@@ -62,6 +63,8 @@ pub(super) struct Spot {
     is_lent: bool,
     /// How many of the resources, and schedulers between others, are looked at as its clients.
     counted: usize,
+    /// On which cores something was said that differs, where one core stands for all.
+    said: Vec<bool>,
 }
 
 impl Looks {
@@ -105,7 +108,8 @@ impl Where {
             Change::Policy { at: At::Multiplexors, core, .. } => on(None, *core),
             Change::Policy { at: At::Scheduler(own), .. } => bus(*own).into_iter().collect(),
             Change::Everywhere { .. } => {
-                // A resource is the same on all its cores, but where it was said otherwise.
+                // A resource is the same on all its cores, but where it was said otherwise: these
+                // come when that is known ([`Spot::others`]).
                 let first = |(place, own): (usize, &ResourceScheduler)| {
                     let core = own.cores.first().filter(|_| way::carries(&own.resource))?;
                     Some(Self::Resource(u32::try_from(place).ok().map(ResourceIndex)?, *core))
@@ -144,6 +148,14 @@ impl Where {
         }
     }
 
+    /// Whether it is a resource's first core, which stands for those where nothing else is said.
+    fn stands_for_others(self, config: &Config, change: &Change) -> bool {
+        let (Self::Resource(at, core), Change::Everywhere { .. }) = (self, change) else {
+            return false;
+        };
+        config.resources.get(at.index()).is_some_and(|own| own.cores.first() == Some(&core))
+    }
+
     fn charges_through(self, config: &Config) -> bool {
         let Self::Core(core) = self else { return false };
         config
@@ -179,8 +191,13 @@ impl Spot {
     pub(super) fn new(case: Case<'_>, at: Where) -> Self {
         let Case { config, change, new, .. } = case;
         let is_lent = at.charges_through(config);
+        let said = if at.stands_for_others(config, change) {
+            vec![false; usize::from(limits::CORES)]
+        } else {
+            Vec::new()
+        };
         let mut spot =
-            Self { at, others: 0, looks: None, rank: Rank::default(), is_lent, counted: 0 };
+            Self { at, reserved: 0, looks: None, rank: Rank::default(), is_lent, counted: 0, said };
         let Some(policy) = at.policy(config) else { return spot };
         if let Where::Resource(own, _) = at
             && !config.resources.get(own.index()).is_some_and(|own| way::carries(&own.resource))
@@ -308,13 +325,44 @@ impl Spot {
         }
         if changed.is_none() {
             let reserved = own.reservation_at(resource, core).map_or(0, |rate| rate.get());
-            self.others = self.others.saturating_add(reserved);
+            self.reserved = self.reserved.saturating_add(reserved);
         }
         let Some((before, after)) = self.looks else { return Ok(()) };
+        self.note(own);
         let before = before.at_activity(own, resource, core);
         let after = after.at_activity(new, resource, core);
         self.rank.add(Client::Activity(index), way::is_of(index, own), before, after);
         Ok(())
+    }
+
+    /// What else is to be looked at after it: each of the resource's cores on which something was
+    /// said, and one of the rest.
+    pub(super) fn others(&self, config: &Config) -> Vec<Where> {
+        let Where::Resource(at, _) = self.at else { return Vec::new() };
+        let is_said = |core: CoreId| self.said.get(core.index()).copied();
+        let cores = config.resources.get(at.index()).map_or(&[][..], |own| &own.cores);
+        let mut has_rest = cores.first().is_some_and(|core| is_said(*core) == Some(false));
+        let others = cores.iter().skip(1).filter(|core| match is_said(**core) {
+            None => false,
+            Some(true) => true,
+            Some(false) => !core::mem::replace(&mut has_rest, true),
+        });
+        others.map(|core| Where::Resource(at, *core)).collect()
+    }
+
+    /// Notes the cores on which something was said of an activity there.
+    fn note(&mut self, own: &Activity) {
+        let Where::Resource(at, _) = self.at else { return };
+        if self.said.is_empty() {
+            return;
+        }
+        for row in own.entitlements.iter().filter(|row| row.resource == Some(at)) {
+            if let Some(core) = row.core.filter(|_| row.share.is_some() || row.priority.is_some())
+                && let Some(place) = self.said.get_mut(core.index())
+            {
+                *place = true;
+            }
+        }
     }
 
     /// Whether activities are its clients.
@@ -361,7 +409,7 @@ impl Spot {
             return Ok(());
         };
         let most = if resource.is_some() { ALL } else { OF_A_CORE };
-        let others = self.others;
+        let others = self.reserved;
         if others.saturating_add(own.get()) > most {
             let left = most.saturating_sub(others) / 100;
             return Err(Refusal::Full(format!(

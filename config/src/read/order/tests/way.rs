@@ -324,3 +324,45 @@ fn a_limited_bus_carries_what_orders_take_beside_the_others() {
     judged(&own, "at=card; limit=119 KB/s").unwrap_err();
     judged(&own, "at=drwr; share=8").unwrap();
 }
+
+#[test]
+fn what_is_everywhere_is_judged_on_every_core() {
+    let other = |cores: &[u16], said: &str| {
+        let draws = |core: u16| format!("<cpumultiplexor tag='m{core}' share='30'/>");
+        let more = |core: u16| {
+            format!("<cpumultiplexor tag='m{core}' core='{core}' algorithm='propshare.wfq'/>")
+        };
+        let (more, draws): (String, String) =
+            ((2..5).map(more).collect(), (2..5).map(draws).collect());
+        let row = |core| format!("<entitlement resource='resource.tcp' core='{core}' {said}/>");
+        let rows: String = cores.iter().map(row).collect();
+        let activity = format!("<activity name='watch' share='5' control='all'>{rows}</activity>");
+        let text = WAY.replace("<scheduler tag='card' alg", &(more + "<scheduler tag='card' alg"));
+        let text = text.replace(
+            "<cpumultiplexor tag='m1'/> </resourcescheduler>
+  <resourcescheduler resource='resource.fcr'",
+            &format!(
+                "<cpumultiplexor tag='m1'/> {draws} </resourcescheduler>
+  <resourcescheduler resource='resource.fcr'"
+            ),
+        );
+        text.replace("<activity name='watch' share='5' control='all'/>", &activity)
+    };
+    let share = "activity=shop; at=all; share=2000";
+    judged(&parse(&other(&[], "")).unwrap(), share).unwrap();
+    judged(&parse(&other(&[1, 3], "share='5'")).unwrap(), share).unwrap();
+    for core in 0..5 {
+        let why = judged(&parse(&other(&[core], "share='1'")).unwrap(), share).unwrap_err();
+        let at = format!("would have less than a thousandth at resource.tcp on core {core}");
+        assert!(why.text().contains(&at), "{why:?}");
+    }
+    // What is not said of the first core is looked at on one of the others.
+    let on = |core: u16| format!("<entitlement core='{core}' share='5'/>");
+    let on: String = [0, 2, 3, 4].into_iter().map(on).collect();
+    let few = "name='watch' share='0.05' control='all'>
+               <entitlement resource='resource.dwr' share='5'/>";
+    let text = other(&[0, 1], "share='5'");
+    let text = text.replace("name='watch' share='5' control='all'>", &(String::from(few) + &on));
+    let why = judged(&parse(&text).unwrap(), "activity=shop; at=all; share=60").unwrap_err();
+    assert!(why.text().contains("thousandth at resource.tcp on core 2"), "{why:?}");
+}
