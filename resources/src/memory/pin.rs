@@ -119,6 +119,14 @@ impl Pinned {
         moved
     }
 
+    /// Makes room for so many pages.
+    ///
+    /// # Errors
+    /// [`Unpinned::NoMemory`].
+    pub fn reserve(&mut self, pages: usize) -> Result<(), Unpinned> {
+        self.pieces.try_reserve_exact(pages).map_err(|_| Unpinned::NoMemory)
+    }
+
     /// Pins one buffer more, behind those that there are.
     ///
     /// # Errors

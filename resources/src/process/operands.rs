@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use vortex_abi::{Errno, Iov, Operand, Span};
-use vortex_machine::Access;
+use vortex_machine::{Access, PAGE};
 
 use crate::memory::{AddressSpace, Pinned, Unpinned, pin, read_string};
 
@@ -12,6 +12,10 @@ use crate::memory::{AddressSpace, Pinned, Unpinned, pin, read_string};
 const PATH_MOST: usize = 4095;
 /// The most buffers in one call (`UIO_MAXIOV`).
 const IOV_MAX: u64 = 1024;
+/// What is pinned at once: no more bytes.
+pub(super) const FEW_BYTES: u64 = 16 * PAGE as u64;
+/// What is pinned again when a page behind it has been mended: no more bytes.
+pub(super) const AGAIN_BYTES: u64 = 4 * PAGE as u64;
 
 /// One operand.
 #[derive(Debug)]
@@ -28,6 +32,8 @@ pub enum Unready {
     Fault(u64, Access),
     /// The call fails.
     Error(Errno),
+    /// The buffers of an array are more than what is pinned at once, or again.
+    Long,
 }
 
 impl From<Unpinned> for Unready {
@@ -166,7 +172,8 @@ impl Operands {
     }
 }
 
-/// Pins the buffers of an array of `struct iovec`, as one.
+/// Pins the buffers of an array of `struct iovec`, as one. How large they are is known when they
+/// are looked at, and not before: a look of its own would cost every small call.
 fn pin_all(space: &AddressSpace, iov: Iov, access: Access) -> Result<Pinned, Unready> {
     if iov.count > IOV_MAX {
         return Err(Unready::Error(Errno::EINVAL));
@@ -184,7 +191,15 @@ fn pin_all(space: &AddressSpace, iov: Iov, access: Access) -> Result<Pinned, Unr
             return Err(Unready::Error(Errno::EINVAL));
         }
         let length = length.min(left);
-        all.add(space, Span::new(base, length), access)?;
+        if length > FEW_BYTES.saturating_sub(all.len() as u64) {
+            return Err(Unready::Long);
+        }
+        match all.add(space, Span::new(base, length), access) {
+            Err(Unpinned::Fault(..)) if all.len() as u64 > AGAIN_BYTES => {
+                return Err(Unready::Long);
+            }
+            added => added?,
+        }
         left -= length;
     }
     Ok(all)

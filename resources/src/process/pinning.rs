@@ -4,10 +4,10 @@
 
 use alloc::boxed::Box;
 
-use vortex_abi::{Errno, Files, In, Iov, IovIn, IovOut, Operand, Out, Span};
+use vortex_abi::{Errno, Files, In, InOut, Iov, IovIn, IovOut, Operand, Out, Span};
 use vortex_machine::{Access, PAGE};
 
-use super::operands::{Operands, Unready};
+use super::operands::{AGAIN_BYTES, FEW_BYTES, Operands, Unready};
 use super::stub::{goes_without, prepare_or_without};
 use super::thread::Thread;
 use crate::files::MAX_RW_COUNT;
@@ -16,8 +16,7 @@ use crate::memory::{AddressSpace, Pinned, pin};
 /// What is done in one run: a buffer of many is looked at for one, a page is pinned for so much.
 const SLICE: usize = 112;
 const PIN: usize = 2;
-/// What is pinned at once: no more pages, and no more buffers.
-const FEW_BYTES: u64 = 16 * PAGE as u64;
+/// What is pinned at once: no more buffers.
 const FEW_BUFFERS: u64 = 8;
 /// The most buffers in one call (`UIO_MAXIOV`).
 const IOV_MAX: u64 = 1024;
@@ -42,6 +41,9 @@ struct Part {
     /// The next, and how much was pinned when it was begun.
     next: u64,
     before: usize,
+    /// That one, as it was when it was begun, and how much of it is passed over: what the array
+    /// says then does not count.
+    entry: Option<(Span, u64)>,
     /// How much is still to be passed over, and was.
     skip: u64,
     passed: u64,
@@ -55,10 +57,13 @@ pub(super) struct Pinning {
     part: Option<Part>,
     /// How much of the first that are many is done.
     skip: u64,
+    /// How many pages its call had faulted for when it was begun.
+    faults: u32,
 }
 
-/// Whether operands are so large that they are pinned so.
-pub(super) fn is_long(wanted: &[Option<Operand>; 3]) -> bool {
+/// Whether operands are so large that they are pinned so, as far as that is known without a look
+/// at an array.
+fn is_long(wanted: &[Option<Operand>; 3]) -> bool {
     wanted.iter().flatten().any(|operand| match operand {
         Operand::Path(_) => false,
         Operand::In(span) => span.0.length > FEW_BYTES,
@@ -80,7 +85,7 @@ impl Part {
             Operand::IovOut(iov) => (From::Many(iov.0), Access::Write),
         };
         let (pinned, array) = (Pinned::default(), None);
-        Some(Self { from, access, pinned, array, next: 0, before: 0, skip, passed: 0 })
+        Some(Self { from, access, pinned, array, next: 0, before: 0, entry: None, skip, passed: 0 })
     }
 
     /// Pins some more, of a number that is left. True when all is.
@@ -96,10 +101,15 @@ impl Part {
                         return Ok(false);
                     }
                     *left = left.saturating_sub(1);
-                    let (span, over) = self.entry(space, iov)?;
+                    let (span, over) = match self.entry {
+                        Some(entry) => entry,
+                        None => self.look(space, iov)?,
+                    };
+                    self.entry = Some((span, over));
                     if !self.span(space, span, self.before, left)? {
                         return Ok(false);
                     }
+                    self.entry = None;
                     self.next += 1;
                     self.before = self.pinned.len();
                     self.skip = self.skip.saturating_sub(over);
@@ -112,10 +122,17 @@ impl Part {
 
     /// The next buffer of an array, without what of it is done and cut to what may still be
     /// pinned; and how much is done.
-    fn entry(&mut self, space: &AddressSpace, iov: Iov) -> Result<(Span, u64), Unready> {
+    fn look(&mut self, space: &AddressSpace, iov: Iov) -> Result<(Span, u64), Unready> {
         let array = match self.array.take() {
             Some(array) => array,
-            None => pin(space, Span::new(iov.address, iov.count * 16), Access::Read)?,
+            None => {
+                let array = pin(space, Span::new(iov.address, iov.count * 16), Access::Read)?;
+                // As many pages as there can be: a longer and longer list would be copied.
+                let bytes = u64::from(iov.most).saturating_sub(self.skip);
+                let pages = (bytes / PAGE as u64).saturating_add(2 * iov.count);
+                self.pinned.reserve(usize::try_from(pages).unwrap_or(usize::MAX))?;
+                array
+            }
         };
         let mut entry = [0; 16];
         let array = self.array.insert(array);
@@ -163,8 +180,13 @@ impl Part {
 impl Pinning {
     /// Of these operands nothing yet; of the first of many buffers so much is left out that is
     /// done.
-    pub fn new(wanted: [Option<Operand>; 3], skip: u64) -> Self {
-        Self { wanted, place: 0, operands: Operands::default(), part: None, skip }
+    fn new(wanted: [Option<Operand>; 3], skip: u64, faults: u32) -> Self {
+        Self { wanted, place: 0, operands: Operands::default(), part: None, skip, faults }
+    }
+
+    /// How much is pinned of the operand that it is at, and which that is.
+    fn reached(&self) -> (usize, usize) {
+        (self.place, self.part.as_ref().map_or(0, |part| part.pinned.len()))
     }
 
     /// Pins some more. True when all is pinned.
@@ -210,24 +232,69 @@ impl Pinning {
     }
 }
 
+/// The operands of a call: at once where they are small, else when all are pinned. What was begun
+/// so goes on so, whatever an array or a header says meanwhile.
+pub(super) fn pin_wanted(
+    thread: &mut Thread,
+    wanted: [Option<Operand>; 3],
+) -> Result<Option<Operands>, Unready> {
+    let long = is_long(&wanted);
+    if long && thread.unreachable {
+        // A call that goes without has no other buffer.
+        return Ok(Some(Operands::default()));
+    }
+    if long || thread.pinning.is_some() {
+        return pin_some(thread, wanted, 0);
+    }
+    let prepared = prepare_or_without(thread, wanted, goes_without(thread));
+    let again = match prepared {
+        Err(Unready::Long) => true,
+        Err(Unready::Fault(address, _)) => is_far(&wanted, address),
+        _ => false,
+    };
+    if again {
+        // Some is pinned in this run already: it begins in one of its own.
+        thread.pinning = Some(Box::new(Pinning::new(wanted, 0, thread.faults)));
+        return Ok(None);
+    }
+    prepared.map(Some)
+}
+
+/// Whether a page of a buffer has so much of it before it that this is not to be pinned again.
+fn is_far(wanted: &[Option<Operand>; 3], at: u64) -> bool {
+    wanted.iter().flatten().any(|operand| match operand {
+        Operand::In(In(span)) | Operand::Out(Out(span)) | Operand::InOut(InOut(span)) => {
+            let before = at.saturating_sub(span.address);
+            before > AGAIN_BYTES && before < span.length
+        }
+        Operand::Path(_) | Operand::IovIn(_) | Operand::IovOut(_) => false,
+    })
+}
+
 /// Pins some more of large buffers, of which so much is done: the operands, when all are pinned.
-pub(super) fn pin_some(
+fn pin_some(
     thread: &mut Thread,
     wanted: [Option<Operand>; 3],
     done: u64,
 ) -> Result<Option<Operands>, Unready> {
     let pinning = thread.pinning.take();
-    let mut pinning = pinning.unwrap_or_else(|| Box::new(Pinning::new(wanted, done)));
-    match pinning.go_on(&thread.space) {
+    let faults = thread.faults;
+    let mut pinning = pinning.unwrap_or_else(|| Box::new(Pinning::new(wanted, done, faults)));
+    let before = pinning.reached();
+    let gone_on = pinning.go_on(&thread.space);
+    if pinning.reached() > before {
+        // They were good so far, however many of their pages had left memory. What was faulted for
+        // before still counts: a call that begins to pin again and again comes to an end.
+        thread.faults = pinning.faults;
+    }
+    match gone_on {
         Ok(true) => Ok(Some(pinning.done())),
         Ok(false) => {
             thread.pinning = Some(pinning);
             Ok(None)
         }
-        // Of a buffer that is not there it is found out what there is.
-        Err(Unready::Error(Errno::EFAULT)) if goes_without(thread) => {
-            prepare_or_without(thread, wanted, true).map(Some)
-        }
+        // The call is made without the buffer that is not there.
+        Err(Unready::Error(Errno::EFAULT)) if goes_without(thread) => Ok(Some(pinning.done())),
         Err(unready) => {
             if let Unready::Fault(..) = unready {
                 thread.pinning = Some(pinning);
@@ -246,9 +313,9 @@ pub(super) fn rest(thread: &mut Thread, call: &Files) -> Result<Option<Operands>
         Span::new(span.address.saturating_add(done), left)
     };
     let all = |iov: Iov| Iov { most: u32::MAX, ..iov };
-    let (span, access) = match *call {
+    let operand = match *call {
         Files::Write { buffer: In(span), count, .. }
-        | Files::Pwrite64 { buffer: In(span), count, .. } => (left(span, count), Access::Read),
+        | Files::Pwrite64 { buffer: In(span), count, .. } => Operand::In(In(left(span, count))),
         Files::Writev { buffers: IovIn(iov), .. }
         | Files::Pwritev { buffers: IovIn(iov), .. }
         | Files::Pwritev2 { buffers: IovIn(iov), .. } => {
@@ -256,7 +323,7 @@ pub(super) fn rest(thread: &mut Thread, call: &Files) -> Result<Option<Operands>
         }
         Files::Read { buffer: Out(span), count, .. }
         | Files::Pread64 { buffer: Out(span), count, .. }
-        | Files::Getrandom { buffer: Out(span), count, .. } => (left(span, count), Access::Write),
+        | Files::Getrandom { buffer: Out(span), count, .. } => Operand::Out(Out(left(span, count))),
         Files::Readv { buffers: IovOut(iov), .. }
         | Files::Preadv { buffers: IovOut(iov), .. }
         | Files::Preadv2 { buffers: IovOut(iov), .. } => {
@@ -264,7 +331,7 @@ pub(super) fn rest(thread: &mut Thread, call: &Files) -> Result<Option<Operands>
         }
         _ => return Operands::prepare(&thread.space, call.operands()).map(Some),
     };
-    Operands::buffer_at(&thread.space, span, access).map(Some)
+    pin_wanted(thread, [Some(operand), None, None])
 }
 
 /// The next of many buffers, of which so many bytes are done.

@@ -16,7 +16,7 @@ use super::direct::{self, Effect};
 use super::gathering::Gathering;
 use super::messages::{self, Shape, Wanted};
 use super::operands::{Operands, Unready};
-use super::pinning::{self, pin_some, rest, rest_of};
+use super::pinning::{pin_wanted, rest, rest_of};
 use super::request::{Child, Exec, Extra, ProcessCall};
 use super::selecting::Select;
 use super::signals::SignalSet;
@@ -58,6 +58,8 @@ impl From<Unready> for Prepared {
         match unready {
             Unready::Fault(address, access) => Self::Fault(address, access),
             Unready::Error(error) => Self::Done(Err(error)),
+            // No call but those whose buffers are pinned in many runs has an array.
+            Unready::Long => Self::Done(Err(Errno::EINVAL)),
         }
     }
 }
@@ -177,13 +179,10 @@ fn files(thread: &mut Thread, call: abi::Files) -> Result<Prepared, Unready> {
                 Some(operands) => operands,
                 None => return Ok(Prepared::More),
             },
-            None if pinning::is_long(&call.operands()) && !thread.unreachable => {
-                match pin_some(thread, call.operands(), 0)? {
-                    Some(operands) => operands,
-                    None => return Ok(Prepared::More),
-                }
-            }
-            None => prepare_or_without(thread, call.operands(), goes_without(thread))?,
+            None => match pin_wanted(thread, call.operands())? {
+                Some(operands) => operands,
+                None => return Ok(Prepared::More),
+            },
         },
     };
     match call {
@@ -212,8 +211,7 @@ fn message(thread: &mut Thread, call: &abi::Files) -> Result<Option<(Operands, S
     let data = [wanted.data, None, None];
     let operands = match wanted.data {
         Some(operand) if wanted.skip > 0 => rest_of(thread, operand, wanted.skip)?,
-        _ if pinning::is_long(&data) => pin_some(thread, data, 0)?,
-        _ => Some(Operands::prepare(&thread.space, data)?),
+        _ => pin_wanted(thread, data)?,
     };
     let Some(mut operands) = operands else { return Ok(None) };
     let shape = wanted.complete(&thread.space, &mut operands)?;

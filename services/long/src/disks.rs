@@ -210,7 +210,7 @@ fn write_at_once(name: &str, flags: i32) -> Result<(), String> {
 /// were never touched.
 fn pieces() -> Result<(), String> {
     let fd = must("make", file::open(&path("pieces"), libc::O_RDWR | libc::O_CREAT))?;
-    crate::files::in_pieces(fd, || must("fsync", fd::sync(fd)).and_then(|_| evict(fd)))?;
+    crate::pieces::in_pieces(fd, || must("fsync", fd::sync(fd)).and_then(|_| evict(fd)))?;
     must("close", fd::close(fd))?;
     must("unlink", file::unlink(&path("pieces"))).map(|_| ())
 }

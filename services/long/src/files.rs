@@ -11,7 +11,6 @@ pub const CASES: &[Case] = &[
     ("dense", dense),
     ("cut-private", cut_private),
     ("transfers", transfers),
-    ("pieces", pieces),
     ("random", random),
     ("pipe", full_pipe),
 ];
@@ -158,69 +157,6 @@ fn transfers() -> Result<(), String> {
     must("write over", fd::pwrite(fd, &bytes[..LENGTH - 7], 7))?;
     must("unlink", file::unlink("/tmp/large"))?;
     must("unlink", file::unlink("/tmp/copy"))?;
-    Ok(())
-}
-
-/// Reads and writes in as many pieces as there may be.
-fn pieces() -> Result<(), String> {
-    const PIECES: usize = 1024;
-    let bytes = vec![b'y'; 4 * PIECES];
-    let fd = must("open", file::open("/tmp/pieces", BOTH_WAYS))?;
-    let parts: Vec<&[u8]> = bytes.chunks(4).collect();
-    is("written", must("writev", fd::writev(fd, &parts))?, bytes.len())?;
-    must("to the beginning", fd::seek(fd, 0, libc::SEEK_SET))?;
-    let mut back = vec![0; bytes.len()];
-    let mut parts: Vec<&mut [u8]> = back.chunks_mut(4).collect();
-    is("read", must("readv", fd::readv(fd, &mut parts))?, bytes.len())?;
-    is("the same", back == bytes, true)?;
-    // Each piece in a page of its own.
-    let region = Region::anonymous(PIECES * PAGE, BOTH);
-    region.fill(3);
-    let iov: Vec<libc::iovec> = (0..PIECES)
-        .map(|n| libc::iovec { iov_base: (region.start() + n * PAGE) as *mut _, iov_len: 64 })
-        .collect();
-    // SAFETY: the kernel reads the array and what it names.
-    let written = unsafe { sys!(libc::SYS_writev, fd, iov.as_ptr(), PIECES) };
-    is("written", must("writev of pages", written)?, 64 * PIECES)?;
-    in_pieces(fd, || Ok(()))?;
-    must("unlink", file::unlink("/tmp/pieces"))?;
-    Ok(())
-}
-
-/// As many pieces as there may be, each in a page of its own, written to a file, and read into
-/// pages that were never touched: small ones, whole pages, and small ones behind a large one, so
-/// that the call goes on when it comes to them. After each way it is done to what is cached.
-pub fn in_pieces(fd: i32, then: impl Fn() -> Result<(), String>) -> Result<(), String> {
-    const PIECES: usize = 1024;
-    const LARGE: usize = 2 << 20;
-    for (first, each) in [(64, 64), (PAGE, PAGE), (LARGE, 64)] {
-        let room = first.next_multiple_of(PAGE);
-        let length = room + (PIECES - 1) * PAGE;
-        let list = |region: &Region| -> Vec<libc::iovec> {
-            let piece = |at: usize, length| libc::iovec {
-                iov_base: (region.start() + at) as *mut _,
-                iov_len: length,
-            };
-            let rest = (0..PIECES - 1).map(|n| piece(room + n * PAGE, each));
-            core::iter::once(piece(0, first)).chain(rest).collect()
-        };
-        let all = first + (PIECES - 1) * each;
-        let from = Region::anonymous(length, BOTH);
-        from.fill(3);
-        // SAFETY: the kernel reads the array and what it names.
-        let written = unsafe { sys!(libc::SYS_pwritev, fd, list(&from).as_ptr(), PIECES, 0, 0) };
-        is("written", must("pwritev", written)?, all)?;
-        must("unmap", from.unmap(0, length))?;
-        for _ in 0..2 {
-            then()?;
-            let to = Region::anonymous(length, BOTH);
-            // SAFETY: the kernel reads the array and writes into what it names.
-            let read = unsafe { sys!(libc::SYS_preadv, fd, list(&to).as_ptr(), PIECES, 0, 0) };
-            is("read", must("preadv", read)?, all)?;
-            is("the last byte", to.get(length - PAGE + each - 1), 3)?;
-            must("unmap", to.unmap(0, length))?;
-        }
-    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod files;
 mod folders;
 mod memory;
 mod network;
+mod pieces;
 mod processes;
 mod threads;
 
@@ -32,6 +33,7 @@ type Case = (&'static str, fn() -> Result<(), String>);
 fn cases() -> impl Iterator<Item = &'static Case> {
     [
         files::CASES,
+        pieces::CASES,
         folders::CASES,
         descriptors::CASES,
         memory::CASES,
