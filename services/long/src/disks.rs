@@ -13,6 +13,7 @@ use vortex_guest::mem::{BOTH, PAGE, Region};
 use vortex_guest::sys::c;
 use vortex_guest::{fd, file, proc, say, sys, time};
 
+use crate::pieces::byte;
 use crate::{Case, is, must};
 
 const CASES: &[Case] = &[
@@ -186,22 +187,36 @@ fn lasting() -> Result<(), String> {
 
 fn write_at_once(name: &str, flags: i32) -> Result<(), String> {
     const LENGTH: usize = 4 << 20;
-    let bytes = vec![9; LENGTH];
     let fd = must("make", file::open(&path(name), libc::O_RDWR | libc::O_CREAT | flags))?;
-    let write = |at: usize| {
+    // What the file is to be.
+    let mut whole = vec![0; 2 * LENGTH];
+    let mut write = |at: usize, writing: usize| {
+        let bytes: Vec<u8> = (0..LENGTH).map(|n| byte(n, writing)).collect();
+        whole[at..at + LENGTH].copy_from_slice(&bytes);
         let mut done = 0;
         while done < LENGTH {
             done += must("write", fd::pwrite(fd, &bytes[done..], (at + done) as i64))?;
         }
         Ok::<_, String>(())
     };
-    write(0)?;
-    write(LENGTH)?;
-    write(LENGTH / 2)?;
+    write(0, 0)?;
+    write(LENGTH, 1)?;
+    write(LENGTH / 2, 2)?;
     must("fsync", fd::sync(fd))?;
     evict(fd)?;
     // Not at the beginning of a page.
-    write(7)?;
+    write(7, 3)?;
+    must("fsync", fd::sync(fd))?;
+    evict(fd)?;
+    let (mut back, mut done) = (vec![0; 2 * LENGTH], 0);
+    while done < back.len() {
+        match must("read", fd::pread(fd, &mut back[done..], done as i64))? {
+            0 => return Err(format!("the file ends after {done} bytes")),
+            more => done += more,
+        }
+    }
+    let other = back.iter().zip(&whole).position(|(read, written)| read != written);
+    is("the first byte that is another", other.map_or(-1, |at| at as i64), -1)?;
     must("close", fd::close(fd))?;
     must("unlink", file::unlink(&path(name))).map(|_| ())
 }
