@@ -373,7 +373,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         entry.scheduler.resource_record(client, record, now);
         let own = entry.clients.holder(client).and_then(|holder| holder.own);
         let above = entry.parent.1;
-        self.charge_through(own, activity, above, record);
+        self.charge_through((own, activity), above, RecordKind::IN_TURN, record);
     }
 
     /// Gives a record to the slot's scheduler, to those above it, and under charge-through
@@ -392,7 +392,7 @@ impl<M: Message, P: Machine> Core<M, P> {
         let own = entry.clients.holder(client).and_then(|holder| holder.own);
         let above = charge_above(&mut self.levels, entry.parent, record, now);
         if self.desk.charge_through {
-            self.charge_through(own, activity, above, record);
+            self.charge_through((own, activity), above, RecordKind::THROUGH, record);
         }
     }
 
@@ -407,36 +407,73 @@ impl<M: Message, P: Machine> Core<M, P> {
         }
     }
 
-    /// Advances the virtual time of the activity's own client. A lent turn is its lender's,
-    /// whomever the resource served with it: else who lends without end would let the
-    /// resource have the whole core.
+    /// Advances the virtual time of the activity's own client.
     #[inline]
     fn charge_through(
         &mut self,
-        own: Option<ClientId>,
-        activity: ActivityId,
+        (own, activity): (Option<ClientId>, ActivityId),
         charged: ClientId,
+        through: RecordKind,
+        record: &mut Record,
+    ) {
+        if let Some(lender) = self.lent {
+            return self.charge_lent((own, activity), charged, lender, record);
+        }
+        let now = self.ledger.last();
+        let Some(multiplexor) = self.levels.first_mut() else { return };
+        let own = own.or_else(|| multiplexor.client_of(activity));
+        if let Some(own) = own.filter(|&own| own != charged) {
+            let kind = ::core::mem::replace(&mut record.kind, through);
+            multiplexor.charge(own, record, now);
+            record.kind = kind;
+            self.note_debt(own, activity);
+        }
+    }
+
+    /// The same in a lent turn: it is its lender's, whomever the resource served with it. Else who
+    /// lends without end would let the resource have the whole core.
+    #[inline]
+    fn charge_lent(
+        &mut self,
+        (own, activity): (Option<ClientId>, ActivityId),
+        charged: ClientId,
+        lender: ClientId,
         record: &mut Record,
     ) {
         let now = self.ledger.last();
         let Some(multiplexor) = self.levels.first_mut() else { return };
         let own = own.or_else(|| multiplexor.client_of(activity));
-        let in_turn = own.is_some_and(|own| self.turn.is_of(own));
-        let through = if in_turn { RecordKind::IN_TURN } else { RecordKind::THROUGH };
-        let kind = ::core::mem::replace(&mut record.kind, through);
-        let told = own.filter(|&own| own != charged);
-        if let Some(own) = told {
-            multiplexor.charge(own, record, now);
+        let kind = ::core::mem::replace(&mut record.kind, RecordKind::IN_TURN);
+        if own != Some(lender) {
+            self.charge_both((own, activity), charged, lender, *record);
+            record.kind = kind;
+            return;
         }
-        if let Some(lender) = self.lent
-            && Some(lender) != own
-            && lender != charged
-        {
-            record.kind = RecordKind::IN_TURN;
+        if lender != charged {
             multiplexor.charge(lender, record, now);
         }
         record.kind = kind;
-        if let Some(own) = told {
+        self.note_debt(lender, activity);
+    }
+
+    /// The same where the resource has served somebody else with it.
+    #[cold]
+    fn charge_both(
+        &mut self,
+        (own, activity): (Option<ClientId>, ActivityId),
+        charged: ClientId,
+        lender: ClientId,
+        mut record: Record,
+    ) {
+        let now = self.ledger.last();
+        let Some(multiplexor) = self.levels.first_mut() else { return };
+        if lender != charged {
+            record.kind = RecordKind::IN_TURN;
+            multiplexor.charge(lender, &record, now);
+        }
+        if let Some(own) = own.filter(|&own| own != charged) {
+            record.kind = RecordKind::THROUGH;
+            multiplexor.charge(own, &record, now);
             self.note_debt(own, activity);
         }
     }

@@ -127,12 +127,6 @@ impl Turn {
         (self.client, self.of) = (client, activity);
     }
 
-    /// Whether the multiplexor has chosen this client for it.
-    #[inline]
-    pub fn is_of(&self, client: ClientId) -> bool {
-        self.of.is_some() && self.client == client
-    }
-
     /// Somebody was told ready.
     #[inline]
     pub fn told(&mut self, activity: ActivityId) {
