@@ -18,7 +18,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use vortex_units::CoreId;
+use vortex_units::{CoreId, Share};
 
 pub use judging::Judging;
 use others::{limit, policy, standing};
@@ -156,6 +156,30 @@ fn looked_at<'a>(
         ignored(reader, &field(""), knob, own);
         Some(())
     })
+}
+
+/// A share and a priority, where either is said: `None` in it where there is to be none.
+type Said = (Option<Option<Share>>, Option<Option<u32>>);
+
+/// Reads them; whether all who are to look at one do is asked before its value is read.
+fn share_and_priority(
+    known: &Known,
+    lines: &Lines<'_>,
+    uses: impl Fn(&str, fn(&Algorithm) -> bool) -> Judged<()>,
+) -> Judged<Said> {
+    let share = lines.field("share").map(|field| {
+        or_none(&field, || {
+            uses("share", |policy| policy.uses_shares)?;
+            value(known, |reader| reader.share(&field))
+        })
+    });
+    let priority = lines.field("priority").map(|field| {
+        or_none(&field, || {
+            uses("priority", |policy| policy.uses_priority)?;
+            value(known, |reader| reader.number32(&field, 0, 1_000_000))
+        })
+    });
+    Ok((share.transpose()?, priority.transpose()?))
 }
 
 /// Reads an order, and judges what of it is said in it. What comes of that is to be looked at to

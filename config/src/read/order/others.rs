@@ -8,7 +8,9 @@ use alloc::vec::Vec;
 use vortex_units::CoreId;
 
 use super::super::schedulers::{Of, fits, rooted};
-use super::{Judged, Lines, PARAM, field, held, looked_at, or_none, value, way, wrong};
+use super::{
+    Judged, Lines, PARAM, field, held, looked_at, or_none, share_and_priority, value, way, wrong,
+};
 use crate::change::NOWHERE;
 use crate::{
     Algorithm, At, Change, Config, Known, Multiplexor, Parameter, ShareForm, Source, THREAD,
@@ -189,20 +191,7 @@ pub(super) fn standing(
     let uses = |knob: &str, looks: fn(&Algorithm) -> bool| {
         looked_at(known, knob, policies.iter().copied(), looks)
     };
-    let share = match lines.field("share") {
-        None => None,
-        Some(field) => Some(or_none(&field, || {
-            uses("share", |policy| policy.uses_shares)?;
-            value(known, |reader| reader.share(&field))
-        })?),
-    };
-    let priority = match lines.field("priority") {
-        None => None,
-        Some(field) => Some(or_none(&field, || {
-            uses("priority", |policy| policy.uses_priority)?;
-            value(known, |reader| reader.number32(&field, 0, 1_000_000))
-        })?),
-    };
+    let (share, priority) = share_and_priority(known, lines, uses)?;
     if share.is_none() && priority.is_none() {
         return wrong("what is to be is not said: a policy, a share, a priority or a limit");
     }

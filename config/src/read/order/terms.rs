@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use vortex_units::CoreId;
 
 use super::super::schedulers::Of;
-use super::{Judged, Lines, Refusal, looked_at, or_none, value, way, wrong};
+use super::{Judged, Lines, Refusal, looked_at, or_none, share_and_priority, value, way, wrong};
 use crate::{
     Activity, ActivityIndex, Algorithm, At, Change, Config, Known, Metric, ResourceIndex, THREAD,
     Terms,
@@ -93,19 +93,8 @@ pub(super) fn terms(
         let each = policies.iter().map(|policy| (*policy, of(config, at, activity, policy)));
         looked_at(known, knob, each, looks)
     };
-    let mut terms = Terms::default();
-    if let Some(field) = lines.field("share") {
-        terms.share = Some(or_none(&field, || {
-            uses("share", |policy| policy.uses_shares)?;
-            value(known, |reader| reader.share(&field))
-        })?);
-    }
-    if let Some(field) = lines.field("priority") {
-        terms.priority = Some(or_none(&field, || {
-            uses("priority", |policy| policy.uses_priority)?;
-            value(known, |reader| reader.number32(&field, 0, 1_000_000))
-        })?);
-    }
+    let (share, priority) = share_and_priority(known, lines, uses)?;
+    let mut terms = Terms { share, priority, ..Terms::default() };
     if let Some(field) = lines.field("reservation") {
         terms.reservation = Some(or_none(&field, || {
             uses("reservation", |policy| policy.uses_reservations)?;
@@ -166,23 +155,10 @@ pub(super) fn everywhere(config: &Config, known: &Known, lines: &Lines<'_>) -> J
              algorithm that has any"
         ))
     };
-    let share = match lines.field("share") {
-        None => None,
-        Some(field) => Some(or_none(&field, || {
-            uses("share", |policy| policy.uses_shares)?;
-            value(known, |reader| reader.share(&field))
-        })?),
-    };
+    let (share, priority) = share_and_priority(known, lines, uses)?;
     if share == Some(None) && index == ActivityIndex::INFRASTRUCTURE {
         return wrong("what the infrastructure's share is to be is not said: expected a number");
     }
-    let priority = match lines.field("priority") {
-        None => None,
-        Some(field) => Some(or_none(&field, || {
-            uses("priority", |policy| policy.uses_priority)?;
-            value(known, |reader| reader.number32(&field, 0, 1_000_000))
-        })?),
-    };
     if share.is_none() && priority.is_none() {
         return wrong("what is to be is not said: a share or a priority");
     }
