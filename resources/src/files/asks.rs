@@ -15,8 +15,8 @@ use vortex_units::ActivityId;
 
 use super::below::Below;
 use super::calls::Cx;
-use super::request::FileRequest;
-use super::resource::{FileSystem, Next};
+use super::request::{FileCall, FileRequest};
+use super::resource::{Done, FileSystem, Next};
 use crate::bill::owner_of;
 use crate::cache::CacheFrame;
 use crate::memory::{Patience, with_room};
@@ -130,6 +130,22 @@ impl FileSystem {
         }
         let ask = self.idle_file(who)?;
         Some(self.keep(of, ask, true, cx))
+    }
+
+    /// A call has answered, and perhaps been refused something: it ends, or is made again where
+    /// there is more room now.
+    pub(super) fn end_or_again(
+        &mut self,
+        call: &mut FileCall,
+        (done, refused): (Result<Done, Errno>, bool),
+        cx: &mut Cx<'_>,
+    ) -> Next {
+        let of = For::Call(call.thread.tid);
+        let failed = done.as_ref().err().map(|error| (error, refused));
+        if let Some(next) = self.made_again(call.walks.get_mut(), failed, of, cx) {
+            return next;
+        }
+        self.end_call(call, done, cx)
     }
 
     /// Gives up what of somebody's names and files nobody has open; whether that was anything.

@@ -429,22 +429,6 @@ impl FileSystem {
         self.end_or_again(call, (done, refused), cx)
     }
 
-    /// A call has answered, and perhaps been refused something: it ends, or is made again where
-    /// there is more room now.
-    pub(super) fn end_or_again(
-        &mut self,
-        call: &mut FileCall,
-        (done, refused): (Result<Done, Errno>, bool),
-        cx: &mut Cx<'_>,
-    ) -> Next {
-        let of = For::Call(call.thread.tid);
-        let failed = done.as_ref().err().map(|error| (error, refused));
-        if let Some(next) = self.made_again(call.walks.get_mut(), failed, of, cx) {
-            return next;
-        }
-        self.end_call(call, done, cx)
-    }
-
     /// A call is done, or goes on as it says.
     pub(super) fn end_call(
         &mut self,
