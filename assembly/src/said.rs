@@ -1,11 +1,11 @@
 //! What a configuration says now of its schedulers, as a sample tells it.
 
-use alloc::string::String;
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use vortex_abi::performance::{PROCESSORS, Reserved, Said, Scheduling};
-use vortex_config::{Config, Metric, Source, THREAD};
+use vortex_config::{Config, Source, THREAD};
 use vortex_units::Share;
 
 /// It; the activities that it tells of have these numbers, in the file's order.
@@ -50,7 +50,7 @@ fn schedulers(config: &Config, names: &[Arc<str>]) -> Vec<Scheduling> {
             site: processors.clone(),
             core: Some(own.core.get()),
             policy: own.algorithm.name.as_str().into(),
-            metric: metric(&own.metric),
+            metric: own.metric.to_string().into(),
             ..Scheduling::default()
         });
     }
@@ -61,7 +61,7 @@ fn schedulers(config: &Config, names: &[Arc<str>]) -> Vec<Scheduling> {
             site: own.tag.as_str().into(),
             core: None,
             policy: own.algorithm.name.as_str().into(),
-            metric: metric(&own.metric),
+            metric: own.metric.to_string().into(),
             limit: own.limit.map(|limit| limit.get()),
             share: draw.and_then(|draw| draw.share).map(Share::hundredths),
             priority: draw.and_then(|draw| draw.priority),
@@ -76,7 +76,7 @@ fn schedulers(config: &Config, names: &[Arc<str>]) -> Vec<Scheduling> {
             site: name.clone(),
             core: None,
             policy: own.algorithm.name.as_str().into(),
-            metric: metric(&own.metric),
+            metric: own.metric.to_string().into(),
             limit: None,
             share: draw.and_then(|draw| draw.share).map(Share::hundredths),
             priority: draw.and_then(|draw| draw.priority),
@@ -94,17 +94,6 @@ fn schedulers(config: &Config, names: &[Arc<str>]) -> Vec<Scheduling> {
         all.push(here);
     }
     all
-}
-
-fn metric(metric: &Metric) -> Arc<str> {
-    match metric {
-        Metric::Cycles => "cycles".into(),
-        Metric::Bytes => "bytes".into(),
-        Metric::Memory => "memory".into(),
-        Metric::Requests => "requests".into(),
-        Metric::ServiceTime => "service-time".into(),
-        Metric::Field(name) => (String::from("field:") + name).into(),
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use vortex_config::{Config, Metric, ResourceIndex};
+use vortex_config::{Config, ResourceIndex};
 use vortex_units::CoreId;
 
 use super::figures::Figures;
@@ -54,7 +54,7 @@ impl Standing {
         let schedulers = config.resources.iter().map(|resource| Scheduler {
             resource: resource.resource.clone(),
             policy: resource.algorithm.name.clone(),
-            metric: metric(&resource.metric),
+            metric: resource.metric.to_string(),
             cores: resource.cores.iter().map(|core| core.get()).collect(),
         });
         let multiplexors = config.multiplexors.iter();
@@ -94,17 +94,6 @@ impl Standing {
             }
         }
         now
-    }
-}
-
-fn metric(metric: &Metric) -> String {
-    match metric {
-        Metric::Cycles => "cycles".into(),
-        Metric::Bytes => "bytes".into(),
-        Metric::Memory => "memory".into(),
-        Metric::Requests => "requests".into(),
-        Metric::ServiceTime => "service-time".into(),
-        Metric::Field(name) => format!("field:{name}"),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use vortex_units::{CoreId, Micros, Rate, Share};
 
@@ -48,6 +49,20 @@ pub enum Metric {
     ServiceTime,
     /// `field:NAME`: a field that the resource adds to its records.
     Field(String),
+}
+
+/// As a file has it.
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cycles => f.write_str("cycles"),
+            Self::Bytes => f.write_str("bytes"),
+            Self::Memory => f.write_str("memory"),
+            Self::Requests => f.write_str("requests"),
+            Self::ServiceTime => f.write_str("service-time"),
+            Self::Field(name) => write!(f, "field:{name}"),
+        }
+    }
 }
 
 /// An entry of the policy's dictionary (`<param name="…">value</param>`).
