@@ -17,13 +17,15 @@ impl RecordKind {
     pub const THROUGH: Self = Self(1);
     /// Consumption moved between activities once its causer was known.
     pub const BILLED_BACK: Self = Self(2);
+    /// Cycles used elsewhere by this client's activity in a turn that this client was chosen for: it
+    /// has lent the turn, or goes on in it in a resource. What it was chosen by pays for them, as
+    /// for its own; told under charge-through. Its
+    /// number is beside those of the kinds that policies of shares treat like it: they are told
+    /// apart in one comparison.
+    pub const IN_TURN: Self = Self(3);
     /// By how much an earlier record of the client's own requests was wrong, which was a
     /// prediction: charged or taken off in full, and it says nothing of how long requests are.
     pub const CORRECTION: Self = Self(4);
-    /// Cycles used elsewhere by this client's activity in a turn that this client was chosen for: it
-    /// has lent the turn, or goes on in it in a resource. What it was chosen by pays for them, as
-    /// for its own; told under charge-through.
-    pub const IN_TURN: Self = Self(3);
     /// The first number free for resources.
     pub const FIRST_FREE: u16 = 16;
 }
